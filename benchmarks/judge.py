@@ -1,0 +1,152 @@
+"""How long the judge of histories takes, and how much memory.
+
+    python benchmarks/judge.py                          every kind and shape at 10^5, 10^6 and 10^7 deliveries
+    python benchmarks/judge.py 10000000                 every kind and shape at 10^7
+    python benchmarks/judge.py 10000000 100 swap        one of them
+
+Each measurement is a process of its own, which makes a history and judges it; runs of different kinds take turns,
+so that a busy moment of the machine falls on all of them. Memory is the peak of the whole process, the history
+and the making of it included.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.history.judge import judge
+from harness.history.record import History, sent
+
+KINDS = {
+    "clean": "everybody hears everything",
+    "drops": "everybody misses 5 %",
+    "halves": "everybody misses half",
+    "swap": "as drops; two neighbours have changed places for one client",
+    "disorder": "everybody hears every message up to 50 places too late",
+}
+CLIENTS = (10, 100, 1000)
+DELIVERIES = (100_000, 1_000_000, 10_000_000)
+RUNS = 3
+AHEAD = 100  # a message is sent so many places before it is heard
+
+
+class Numbered(Sequence[str]):
+    """Names that need no memory."""
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __getitem__(self, number: int) -> str:  # type: ignore[override]
+        if not 0 <= number < self._count:
+            raise IndexError(number)
+        return f"m{number}"
+
+
+def history(kind: str, clients: int, messages: int, seed: int = 1) -> History:
+    """Return a history in which all clients send and all receive."""
+    chance = np.random.default_rng(seed)
+    order = np.arange(messages)
+    authors = chance.integers(0, clients, messages)
+    return History(
+        events=[_events(kind, client, clients, order, authors, chance) for client in range(clients)],
+        clients=range(clients),
+        senders=authors.tolist(),
+        times_sent=[1] * messages,
+        names=Numbered(messages),
+    )
+
+
+def _events(
+    kind: str,
+    client: int,
+    clients: int,
+    order: NDArray[np.int64],
+    authors: NDArray[np.int64],
+    chance: np.random.Generator,
+) -> NDArray[np.int64]:
+    share = {"drops": 0.05, "swap": 0.05, "halves": 0.5}.get(kind, 0)
+    heard = order[chance.random(order.size) >= share] if share else order
+    if kind == "disorder":
+        heard = order[np.argsort(order + 50 * chance.random(order.size))]
+    if kind == "swap" and client == clients // 2:
+        heard = heard.copy()
+        at = heard.size // 2
+        while client in authors[heard[at : at + 2]] or authors[heard[at]] == authors[heard[at + 1]]:
+            at += 1
+        heard[[at, at + 1]] = heard[[at + 1, at]]
+    mine = order[authors == client]
+    places = np.searchsorted(heard, mine - AHEAD) if kind != "disorder" else np.maximum(mine - AHEAD, 0)
+    return np.insert(heard, places, sent(mine))
+
+
+def once(deliveries: int, clients: int, kind: str) -> dict[str, object]:
+    """Make a history and judge it; return wall-clock and processor seconds, peak memory and what came of it."""
+    one = history(kind, clients, deliveries // clients)
+    began, began_cpu = time.perf_counter(), time.process_time()
+    faults = judge(one)
+    seconds, cpu_s = time.perf_counter() - began, time.process_time() - began_cpu
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    peak_mib = peak / (1 << 20 if sys.platform == "darwin" else 1 << 10)
+    verdict = "; ".join(f"{fault.kind}: {len(fault.witnesses)} witnesses" for fault in faults) or "lawful"
+    return {"seconds": seconds, "cpu_s": cpu_s, "peak_mib": peak_mib, "verdict": verdict}
+
+
+def apart(deliveries: int, clients: int, kind: str) -> dict[str, object]:
+    """Do the same in a process of its own."""
+    command = [sys.executable, __file__, "--once", str(deliveries), str(clients), kind]
+    found: dict[str, object] = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
+    return found
+
+
+def rows(chosen: Sequence[tuple[int, int, str]]) -> Iterator[str]:
+    """Measure, in turns, and yield the lines of a Markdown table."""
+    found: dict[tuple[int, int, str], list[dict[str, object]]] = {one: [] for one in chosen}
+    for _ in range(RUNS):
+        for one in chosen:
+            found[one].append(apart(*one))
+    yield "| kind | clients × messages | deliveries | processor s | median s | least–most s | peak MiB | verdict |"
+    yield "|---|---|---|---|---|---|---|---|"
+    for (deliveries, clients, kind), runs in found.items():
+        seconds, cpu_s, peaks = ([float(str(run[key])) for run in runs] for key in ("seconds", "cpu_s", "peak_mib"))
+        cells = [
+            kind,
+            f"{clients:,} × {deliveries // clients:,}",
+            f"{deliveries:,}",
+            f"{statistics.median(cpu_s):.3f}",
+            f"{statistics.median(seconds):.3f}",
+            f"{min(seconds):.3f}–{max(seconds):.3f}",
+            f"{max(peaks):.0f}",
+            runs[0]["verdict"],
+        ]
+        yield f"| {' | '.join(map(str, cells))} |"
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Measure what the command line asks for; of what it does not say, all there is."""
+    if arguments[:1] == ["--once"]:
+        print(json.dumps(once(int(arguments[1]), int(arguments[2]), arguments[3])))
+        return
+    told = dict(zip(("deliveries", "clients", "kind"), arguments, strict=False))
+    chosen = [
+        (deliveries, clients, kind)
+        for kind in ([told["kind"]] if "kind" in told else KINDS)
+        for clients in ([int(told["clients"])] if "clients" in told else CLIENTS)
+        for deliveries in ([int(told["deliveries"])] if "deliveries" in told else DELIVERIES)
+    ]
+    for row in rows(chosen):
+        print(row)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,85 @@
+"""Addresses for servers: free ones that no other process of the harness is about to use."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import socket
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+# Below the range that kernels take ports for outgoing connections from, so that no client of ours,
+# or of anybody's, takes the port between our look at it and the server's bind.
+PORTS = range(10240, 32700)
+TRIES = 2000
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where a server listens."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    @classmethod
+    def parse(cls, text: str) -> Address:
+        """Return the address that HOST:PORT or [HOST]:PORT is; raise ValueError for anything else."""
+        host, colon, port = text.rpartition(":")
+        host = host.removeprefix("[").removesuffix("]")
+        if not colon or not host or not port.isdecimal() or int(port) > 65535:
+            raise ValueError(f"not an address (HOST:PORT or [HOST]:PORT): {text}")
+        return cls(host, int(port))
+
+
+@contextlib.contextmanager
+def free_address(host: str = "127.0.0.1") -> Iterator[Address]:
+    """Yield an address with a free port, reserved among all processes of the harness until the end.
+
+    The reservation is an abstract Unix socket, which the kernel gives back however we end; where there are
+    none (outside Linux) the look at the port has to do. A port with connections in TIME_WAIT is not taken.
+    """
+    for port in random.sample(PORTS, TRIES):
+        reservation = _reserve(port)
+        if reservation is None:
+            continue
+        with reservation:
+            if _is_free(host, port):
+                yield Address(host, port)
+                return
+    raise OSError(f"no free port on {host} in {TRIES} tries")
+
+
+def _reserve(port: int) -> contextlib.AbstractContextManager[object] | None:
+    if sys.platform != "linux":
+        return contextlib.nullcontext()
+    reservation = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        reservation.bind(f"\0zillions-port-{port}")
+    except OSError:
+        reservation.close()
+        return None
+    return reservation
+
+
+def _is_free(host: str, port: int) -> bool:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return False
+    return True
+
+
+def has_ipv6() -> bool:
+    """Return whether this machine has the IPv6 loopback."""
+    try:
+        with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as probe:
+            probe.bind(("::1", 0))
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,91 @@
+"""Builds a server once for each state of its sources, into the user's cache; knows the command that runs it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from harness.errors import LaunchError
+from harness.model import Implementation
+
+BUILD_TIMEOUT_S = 600
+
+
+def cache_folder() -> Path:
+    """Return the folder that built servers are kept in (XDG_CACHE_HOME is honoured)."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "zillions" / "builds"
+
+
+def build_folder(implementation: Implementation) -> Path:
+    """Return where this state of the sources is built to: the key is command and contents."""
+    assert implementation.source is not None
+    digest = hashlib.sha256(repr((implementation.build, implementation.run)).encode())
+    for file in sorted(implementation.source.parent.rglob("*")):
+        if file.is_file() and "__pycache__" not in file.parts:
+            digest.update(f"{file.name}\0".encode() + file.read_bytes())
+    return cache_folder() / f"{implementation.spec}-{implementation.name}-{digest.hexdigest()[:16]}"
+
+
+def command(implementation: Implementation) -> tuple[str, ...]:
+    """Return the command to which the address is appended, building first where that is needed.
+
+    Raises:
+        LaunchError: the build failed; the message has the compiler's last words.
+    """
+    if not implementation.run:
+        return sys.executable, str(implementation.source)
+    if not implementation.build:
+        return implementation.run
+    folder = build_folder(implementation)
+    if not folder.is_dir():
+        _build(implementation, folder)
+    return tuple(word.replace("{build}", str(folder)) for word in implementation.run)
+
+
+def _build(implementation: Implementation, folder: Path) -> None:
+    # Built beside its place and moved there whole: two processes may build at once, and a build that
+    # was interrupted must not look like one that is done.
+    assert implementation.source is not None
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".building-") as fresh:
+        words = [word.replace("{build}", fresh) for word in implementation.build]
+        try:
+            done = subprocess.run(
+                words,
+                cwd=implementation.source.parent,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                errors="replace",
+                timeout=BUILD_TIMEOUT_S,
+                check=False,
+            )
+        except OSError as error:
+            raise LaunchError(implementation.name, f"cannot be built: {error}") from None
+        except subprocess.TimeoutExpired:
+            raise LaunchError(
+                implementation.name, f"cannot be built: {words[0]} took over {BUILD_TIMEOUT_S} s"
+            ) from None
+        if done.returncode:
+            last_words = "\n".join((done.stderr or done.stdout).strip().splitlines()[-8:])
+            raise LaunchError(
+                implementation.name,
+                f"cannot be built: {words[0]} exited with status {done.returncode}",
+                last_words=last_words,
+            )
+        os.chmod(fresh, 0o755)
+        try:
+            os.rename(fresh, folder)
+        except OSError:
+            if not folder.is_dir():
+                raise
+        else:
+            os.mkdir(fresh)  # so that the temporary folder's clean-up finds something
+    for stale in folder.parent.glob(f"{implementation.spec}-{implementation.name}-*"):
+        if stale != folder:
+            shutil.rmtree(stale, ignore_errors=True)

@@ -1,0 +1,312 @@
+"""One client, polite or not, over anyio: it speaks a codec, notes all it sends and hears, and can misbehave.
+
+It never decides what is lawful; it only notes it, and tells when the server hangs up.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import socket
+import struct
+from collections.abc import Callable
+
+import anyio
+from anyio.abc import SocketAttribute, SocketStream, TaskGroup
+
+from harness.addresses import Address
+from harness.codec import Codec
+from harness.errors import CouldNotTell, Violation
+from harness.history.fault import Fault, Sighting, where
+from harness.history.record import Ledger, printable, sent
+from harness.journal import Journal
+
+CONNECT_S = 30.0
+CHUNK = 65536
+SEGMENT_BYTES = 1460  # Ethernet's
+STALLED_BYTES = 16384
+
+
+class Client:
+    """One connection; made by `connect()`.
+
+    Attributes:
+        number: its place among the clients of its room; "client 3" in messages.
+        events: what it sent and received (see `harness.history.record`).
+        received: the numbers of the messages it received, in order.
+        closed: how its stream ended: "FIN", "RST", or None while it is open.
+        left: whether it has begun to leave, so that nothing is owed to it any more.
+        faults: what it saw that no lawful server does.
+        watchers: called after each chunk with the numbers of the messages it brought.
+    """
+
+    def __init__(
+        self, number: int, stream: SocketStream, codec: Codec, ledger: Ledger, journal: Journal, tasks: TaskGroup
+    ) -> None:
+        self.number, self._stream, self._codec, self._ledger = number, stream, codec, ledger
+        self._journal, self._tasks = journal, tasks
+        self._incoming, self._outgoing = codec.decoder(), codec.decoder()
+        self._said = 0
+        self._latest: tuple[bytes, list[int]] = b"", []  # what was sent last, if it was whole messages
+        self._reading: anyio.CancelScope | None = None
+        self._raw = stream.extra(SocketAttribute.raw_socket)
+        self.events: list[int] = []
+        self.received: list[int] = []
+        self.bytes_received = 0
+        self.closed: str | None = None
+        self.left = False
+        self._departed = ""
+        self.faults: list[Fault] = []
+        self.watchers: set[Callable[[Client, list[int]], None]] = set()
+        self.news = anyio.Event()
+
+    def __repr__(self) -> str:
+        return f"client {self.number}"
+
+    # --- speaking
+
+    def next_body(self, size: int = 0) -> bytes:
+        """Return a body that nobody has sent yet, padded to at least `size` bytes."""
+        body = f"{self.number}.{self._said}".encode()
+        self._said += 1
+        return body.ljust(size, b"~")
+
+    async def tell(self, size: int = 0, *, as_step: bool = True) -> int:
+        """Send a message of its own making; return its number."""
+        body = self.next_body(size)
+        await self.send(body, as_step=as_step)
+        return self._ledger.numbers[body]
+
+    async def send(self, *bodies: bytes, as_step: bool = True) -> list[int]:
+        """Send messages in one write; return their numbers."""
+        data = b"".join(map(self._codec.encode, bodies))
+        if self._outgoing.pending:  # then they are part of something else
+            await self.send_raw(data, as_step=as_step)
+            return [self._ledger.numbers[body] for body in bodies]
+        entered = [sent(self._ledger.enter(self.number, body)) for body in bodies]
+        await self._write(data, entered, as_step=as_step)
+        return [-event - 1 for event in entered]
+
+    async def send_raw(self, data: bytes, *, as_step: bool = True) -> None:
+        """Send bytes as they are; whole messages among them count as sent.
+
+        Args:
+            as_step: whether this is a deed of its own for the journal, and not a part of a larger one.
+
+        Raises:
+            Violation: the server has closed the connection.
+        """
+        await self._write(data, self._enter(data), as_step=as_step)
+
+    def _enter(self, data: bytes) -> list[int]:
+        """Enter the whole messages that the bytes complete; return their events."""
+        latest, entered = self._latest
+        if data is latest:  # a flood says the same again and again: no need to look into it
+            self._ledger.again(entered)
+            return entered
+        is_whole = not self._outgoing.pending
+        entered = [sent(self._ledger.enter(self.number, body)) for body in self._outgoing.feed(data)]
+        self._latest = (data, entered) if is_whole and not self._outgoing.pending else (b"", [])
+        return entered
+
+    async def _write(self, data: bytes, entered: list[int], *, as_step: bool) -> None:
+        if as_step:
+            self._journal.step("send", [self.number], data)
+        # Noted before the bytes leave: the echo may come back before this task runs again.
+        self.events += entered
+        self._journal.passed(self.number, "→", data)
+        self._journal.mark(self.number, len(self.events))
+        try:
+            await self._stream.send(data)
+        except (anyio.BrokenResourceError, anyio.ClosedResourceError):
+            self.closed = self.closed or "RST"
+            raise Violation(f"the server closed the connection of {self} while it was sending") from None
+
+    # --- hearing
+
+    def start_reading(self) -> None:
+        """Read from now on, in a task, until the stream ends or `stall()`."""
+        if self._reading:
+            self._journal.step("resume", [self.number])
+        self._reading = anyio.CancelScope()
+        self._tasks.start_soon(self._read, self._reading)
+
+    @property
+    def is_reading(self) -> bool:
+        """Whether it wants to hear whatever comes: it has neither stalled nor begun to leave."""
+        reads = self._reading is not None and not self._reading.cancel_called
+        return reads and not self.left
+
+    def stall(self) -> None:
+        """Stop reading; the connection stays open, and our kernel shall keep little for it."""
+        # Or it would take some MB off the server's hands, and a backlog would cost every case that much.
+        with contextlib.suppress(OSError):  # it may have been disconnected
+            self._raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, STALLED_BYTES)
+        if self.is_reading:
+            self._journal.step("stall", [self.number])
+        self._stop_reading()
+
+    def _stop_reading(self) -> None:
+        if self._reading:
+            self._reading.cancel()
+
+    async def _read(self, scope: anyio.CancelScope) -> None:
+        with scope:
+            while self.closed is None:
+                await self.read_once(CHUNK)
+
+    async def read_once(self, limit: int) -> None:
+        """Wait for bytes and take at most `limit` of them, or note the end of the stream."""
+        try:
+            data = await self._stream.receive(limit)
+        except anyio.EndOfStream:
+            self._ended("FIN")
+        except (anyio.BrokenResourceError, anyio.ClosedResourceError):
+            self._ended("RST")
+        else:
+            self._take(data)
+
+    def _take(self, data: bytes) -> None:
+        begins_at = self.bytes_received - len(self._incoming.pending)  # the first message that the data complete
+        self.bytes_received += len(data)
+        self._journal.passed(self.number, "←", data)
+        try:
+            bodies = self._incoming.feed(data)
+        except ValueError as error:
+            self._saw("created", "bytes that are not of this protocol", str(error), begins_at)
+            bodies = []
+        known = self._ledger.numbers
+        try:
+            numbers = [known[body] for body in bodies]
+        except KeyError:
+            numbers = [known[body] for body in bodies if body in known]
+            place, stranger = next((place, body) for place, body in enumerate(bodies) if body not in known)
+            at = begins_at + sum(len(self._codec.arrives(body)) for body in bodies[:place])
+            self._saw("created", printable(stranger), "which nobody has sent", at)
+        self.events += numbers
+        self.received += numbers
+        self._journal.mark(self.number, len(self.events))
+        for watch in tuple(self.watchers):
+            watch(self, numbers)
+        self._wake()
+
+    def _saw(self, kind: str, what: str, why: str, offset: int) -> None:
+        if not self.faults:  # after the first one the stream may be out of step, and all else follows
+            seen = Sighting(self.number, "receive", what, offset, self._journal.latest_ns)
+            sentence = f"{self} received {what}{where(seen)}, {why}"
+            self.faults.append(Fault(kind, sentence, (self.number,), (what,), (seen,)))
+
+    def _ended(self, how: str) -> None:
+        self.closed = how
+        self._journal.word(self.number, f"{how} from the server")
+        self._wake()
+
+    def _wake(self) -> None:
+        self.news.set()
+        self.news = anyio.Event()
+
+    @property
+    def rest(self) -> bytes:
+        """The bytes of a message that has not been received whole."""
+        return self._incoming.pending
+
+    async def until_closed(self, seconds: float) -> bool:
+        """Wait until the server has ended the stream; return whether it did within `seconds`."""
+        with anyio.move_on_after(seconds):
+            while self.closed is None:
+                if self._reading and not self._reading.cancel_called:
+                    await self.news.wait()
+                else:
+                    await self.read_once(CHUNK)
+        return self.closed is not None
+
+    # --- leaving
+
+    async def close_sending(self) -> None:
+        """Send FIN; go on receiving."""
+        self._depart("finish", "FIN")
+        with contextlib.suppress(OSError, anyio.BrokenResourceError, anyio.ClosedResourceError):
+            await self._stream.send_eof()
+
+    async def leave(self) -> None:
+        """Leave politely: FIN, read what still comes for a moment, close."""
+        await self.close_sending()
+        await self.until_closed(0.5)
+        await self.hang_up()
+
+    async def hang_up(self) -> None:
+        """Close at once. With unread bytes the kernel makes a RST of it, as it does for anybody."""
+        self._depart("close", "closes")
+        self._stop_reading()
+        with contextlib.suppress(OSError, anyio.BrokenResourceError):
+            await self._stream.aclose()
+
+    def _depart(self, deed: str, word: str) -> None:
+        if self._departed not in (deed, "close", "reset"):  # a FIN may be followed by one of these
+            self._departed = deed
+            self._journal.step(deed, [self.number])
+            self._journal.word(self.number, word)
+        self.left = True
+
+    async def reset(self) -> None:
+        """Leave by RST, in the middle of whatever goes on."""
+        self._depart("reset", "RST")
+        with contextlib.suppress(OSError):
+            self._raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        await self.hang_up()
+
+
+async def connect(
+    number: int,
+    address: Address,
+    codec: Codec,
+    ledger: Ledger,
+    journal: Journal,
+    tasks: TaskGroup,
+    *,
+    small: bool = False,
+) -> Client:
+    """Connect a client to a server; it does not read yet.
+
+    Args:
+        small: with the segments of a real network. Loopback's are of 64 KB, for which the server's kernel makes
+            a buffer of megabytes at once: that a client does not read would be noticed late, and every backlog
+            cost a case as much. Who reads shall have the large one: our own delays must not look like slowness.
+
+    Raises:
+        Violation: the server does not take the connection.
+    """
+    try:
+        with anyio.fail_after(CONNECT_S):
+            raw = await _connected(address, SEGMENT_BYTES if small else 0)
+    except TimeoutError:
+        raise Violation(f"connecting to {address} took over {CONNECT_S:.0f} s") from None
+    except OSError as cause:
+        if cause.errno in (errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL):
+            raise CouldNotTell(f"the harness cannot open another connection: {cause.strerror}") from None
+        raise Violation(
+            f"connecting to {address} failed: {os.strerror(cause.errno) if cause.errno else cause}"
+        ) from None
+    raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    journal.word(number, "connected")
+    return Client(number, await SocketStream.from_socket(raw), codec, ledger, journal, tasks)
+
+
+async def _connected(address: Address, segment_bytes: int) -> socket.socket:
+    """Return a connected socket, with segments of at most so many bytes unless that is 0."""
+    raw = socket.socket(socket.AF_INET6 if ":" in address.host else socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        raw.setblocking(False)
+        if segment_bytes:
+            raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, segment_bytes)
+        status = raw.connect_ex((address.host, address.port))
+        if status == errno.EINPROGRESS:
+            await anyio.wait_writable(raw)
+            status = raw.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if status:
+            raise OSError(status, os.strerror(status))
+    except BaseException:
+        raw.close()
+        raise
+    return raw

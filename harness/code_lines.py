@@ -1,0 +1,49 @@
+"""Counts lines of code: what one has to read of a server, without blank lines, comments and docstrings."""
+
+from __future__ import annotations
+
+import ast
+import io
+import tokenize
+from pathlib import Path
+
+from harness.model import Implementation
+
+
+def code_lines(implementation: Implementation) -> int:
+    """Return how many lines of its source are neither blank nor comment; 0 where there is no source."""
+    if implementation.source is None:
+        return 0
+    return count_code_lines(implementation.source)
+
+
+def count_code_lines(source: Path) -> int:
+    """Return the lines that are neither blank nor comment (or, in Python, docstring) alone."""
+    text = source.read_text("utf-8", errors="replace")
+    if source.suffix == ".py":
+        return _python_lines(text)
+    lines, inside = 0, False
+    for line in map(str.strip, text.splitlines()):
+        if inside or line.startswith("/*"):
+            inside = "*/" not in line
+        elif line and not line.startswith(("//", "#!", "--", "%")):
+            lines += 1
+    return lines
+
+
+def _python_lines(text: str) -> int:
+    skip = (tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT)
+    lines: set[int] = set()
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        if token.type not in skip and token.type != tokenize.ENDMARKER:
+            lines.update(range(token.start[0], token.end[0] + 1))
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Module | ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            first = node.body[0] if node.body else None
+            if (
+                isinstance(first, ast.Expr)
+                and isinstance(first.value, ast.Constant)
+                and isinstance(first.value.value, str)
+            ):
+                lines.difference_update(range(first.lineno, (first.end_lineno or first.lineno) + 1))
+    return len(lines)

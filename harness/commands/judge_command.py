@@ -1,0 +1,58 @@
+"""`harness judge`: is a recorded history lawful."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import click
+import numpy as np
+
+from harness.history.draw import as_data, draw
+from harness.history.file import read
+from harness.history.judge import judge
+from harness.history.record import History
+
+
+@click.command("judge")
+@click.argument("history", type=click.Path(path_type=Path, allow_dash=True))
+@click.option("--json", "as_json", is_flag=True, help="Print the verdict as JSON.")
+def command(history: Path, as_json: bool) -> int:
+    """Say whether HISTORY (JSON lines; - for standard input) can be that of a lawful server, and if not why.
+
+    A line is {"client": 0, "event": "send"|"receive", "message": "0.3"}, and may have "at" (seconds) and "offset"
+    (bytes), which explanations then tell. Exit status: 0 lawful, 1 not, 2 malformed.
+    """
+    found = read(sys.stdin.buffer if str(history) == "-" else history)
+    faults = judge(found)
+    counts = _counts(found)
+    if as_json:
+        data = {"lawful": not faults, **counts, "faults": [as_data(fault) for fault in faults]}
+        print(json.dumps(data, indent=2))
+        return 1 if faults else 0
+    width = min(100, shutil.get_terminal_size((80, 24)).columns)
+    for fault in faults:
+        print(f"{fault.kind}: {fault.sentence}\n\n{draw(fault, width)}\n")
+    told = ", ".join(f"{count:,} {name if count != 1 else _one(name)}" for name, count in counts.items())
+    if faults:
+        print(f"not lawful: {told}")
+    elif not found.events:
+        print("lawful: the history is empty")
+    else:
+        print(f"lawful: {told}; one order fits them all")
+    return 1 if faults else 0
+
+
+def _counts(history: History) -> dict[str, int]:
+    """Return how many clients there are, messages that were sent, and deliveries."""
+    return {
+        "clients": len(history.events),
+        "messages": sum(history.times_sent),
+        "deliveries": sum(int((np.asarray(events) >= 0).sum()) for events in history.events),
+    }
+
+
+def _one(names: str) -> str:
+    return {"deliveries": "delivery"}.get(names, names.removesuffix("s"))

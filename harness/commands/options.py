@@ -1,0 +1,79 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from harness.conformance.pool import JOBS
+from harness.league.plan import PROFILES
+
+Command = Callable[..., Any]
+FILE = click.Path(dir_okay=False, path_type=Path)
+
+
+def servers(command: Command) -> Command:
+    """NAME|PATH..., --all, --spec."""
+    command = click.option("--spec", metavar="NAME", help="Only servers of this spec; what a path is taken for.")(
+        command
+    )
+    command = click.option("--all", "everything", is_flag=True, help="Every server there is.")(command)
+    return click.argument("words", metavar="[NAME|PATH]...", nargs=-1)(command)
+
+
+def cases(command: Command) -> Command:
+    """-k, --smoke, -x, --jobs."""
+    command = seed(jobs()(command))
+    command = click.option("-x", "--exitfirst", "exit_first", is_flag=True, help="Stop at the first MUST that fails.")(
+        command
+    )
+    command = click.option(
+        "-k", "keyword", metavar="EXPRESSION", default="", help="Only cases whose names match, as in pytest."
+    )(command)
+    return click.option("--smoke", is_flag=True, help="Only the few cases that tell quickly.")(command)
+
+
+def seed(command: Command) -> Command:
+    """--seed."""
+    return click.option(
+        "--seed",
+        metavar="N",
+        type=click.IntRange(0),
+        default=lambda: random.randrange(10**6),
+        show_default="a new one",
+        help="Of what is random in the cases; a failure tells its seed.",
+    )(command)
+
+
+def jobs(default: int = JOBS) -> Callable[[Command], Command]:
+    """--jobs."""
+    return click.option(
+        "--jobs",
+        "-j",
+        metavar="N",
+        type=click.IntRange(1, 64),
+        default=default,
+        show_default=True,
+        help="Cases at a time.",
+    )
+
+
+def profile(command: Command) -> Command:
+    """--profile."""
+    return click.option(
+        "--profile",
+        type=click.Choice(list(PROFILES)),
+        default="quick",
+        show_default=True,
+        help="How much is measured.",
+    )(command)
+
+
+def reports(command: Command) -> Command:
+    """--json, --junit."""
+    command = click.option("--junit", metavar="FILE", type=FILE, help="Write the verdicts as JUnit XML.")(command)
+    return click.option("--json", "json_file", metavar="FILE", type=FILE, help="Write the verdicts as JSON.")(command)

@@ -1,0 +1,75 @@
+"""`harness run`: check, then bench of those that passed, then the league table; all of it in results/RUN/."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import anyio
+import click
+
+from harness.commands import options
+from harness.commands.checking import SCRIPTS, announce, watcher, write_reports
+from harness.commands.measuring import measure, new_run, reopened
+from harness.conformance.check import Choice, check, exit_status
+from harness.discover import select, specs_named
+from harness.errors import UsageError
+from harness.model import Verdict
+from harness.report.progress import show
+
+
+@click.command("run")
+@options.servers
+@options.profile
+@options.reports
+@options.jobs()
+@click.option(
+    "--resume",
+    metavar="[RUN]",
+    is_flag=False,
+    flag_value="",
+    default=None,
+    help="Go on with a run that was interrupted, by default the latest.",
+)
+def command(
+    words: tuple[str, ...],
+    everything: bool,
+    spec: str | None,
+    profile: str,
+    json_file: Path | None,
+    junit: Path | None,
+    jobs: int,
+    resume: str | None,
+) -> int:
+    """Check servers, load those that passed, and print the league table.
+
+    Exit status: 0 every MUST holds, 1 one fails (also under load), 2 wrong usage, 3 it could not be told.
+    """
+    if resume is None:
+        chosen = select(words, everything=everything, spec=spec)
+        store, done = new_run(chosen, profile)
+    elif everything or spec or (words and resume):
+        raise UsageError("--resume takes the servers from the run that it goes on with: name nothing else")
+    else:
+        store, done = reopened(resume or (words[0] if words else None))
+    chosen = list(store.info.implementations)
+    width = min(shutil.get_terminal_size().columns, 120)
+    print(f"results go to {store.path}", flush=True)
+
+    async def run() -> int:
+        with show("check") as bar:
+            results = await check(
+                chosen,
+                specs_named(spec),
+                Choice(jobs=jobs, seed=store.info.seed % 10**6),
+                watcher(bar, store.add_case),
+                lambda one: announce(bar, one, width=width, scripts=store.path / SCRIPTS),
+                done.cases,
+            )
+        write_reports(results, json_file, junit)
+        passed = {(one.spec, one.implementation) for one in results if one.verdict is Verdict.PASS}
+        able = [one for one in chosen if (one.spec, one.name) in passed]
+        all_finished = await measure(store, able, done.trials)
+        return exit_status(results) or (0 if all_finished else 1)
+
+    return anyio.run(run)

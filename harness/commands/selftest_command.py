@@ -1,0 +1,70 @@
+"""`harness selftest`: are the cases themselves right."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from pathlib import Path
+
+import anyio
+import click
+import msgspec
+
+from harness.commands import options
+from harness.commands.checking import watcher, write_text
+from harness.conformance.selftest import Matrix, known_servers, selftest
+from harness.discover import specs_named
+from harness.errors import UsageError, nearest
+from harness.model import CaseResult
+from harness.report.matrix import as_data, closing, matrix
+from harness.report.progress import show
+
+JOBS = 5 * (os.cpu_count() or 1)  # most of them wait for what never comes, or comes late
+
+
+@click.command("selftest")
+@click.argument("names", metavar="[SERVER]...", nargs=-1)
+@click.option("--spec", metavar="NAME", help="Only the servers of this spec.")
+@click.option("--full", is_flag=True, help="The whole matrix: all cases on every liar, and all lawful servers.")
+@options.jobs(default=JOBS)
+@click.option("--seed", metavar="N", type=int, default=1, show_default=True, help="Of what is random in the cases.")
+@click.option("--json", "json_file", metavar="FILE", type=options.FILE, help="Write the matrix as JSON.")
+def command(names: tuple[str, ...], spec: str | None, full: bool, jobs: int, seed: int, json_file: Path | None) -> int:
+    """Run the cases on servers of which it is known what they are, and print the kill matrix.
+
+    Every liar must be caught, nobody lawful be blamed, every MUST catch somebody. SERVER names some of them.
+    Exit status: 0 it is so, 1 it is not.
+    """
+    chosen = [one for one in specs_named(spec) if one.liars]
+    if not chosen:
+        raise UsageError("no spec has servers to test its cases with")
+    width = min(shutil.get_terminal_size().columns, 160)
+    passed = True
+    for one in chosen:
+        servers = known_servers(one, full=full or bool(names))
+        known = [server.name for server in servers]
+        for name in names:
+            if name not in known:
+                raise UsageError(f'{one.name} has no known server "{name}"{nearest(name, known)}')
+        some = [server for server in servers if not names or server.name in names]
+
+        async def run() -> Matrix:
+            with show("selftest") as bar:
+
+                def kept(result: CaseResult) -> None:
+                    """A selftest keeps nothing on disk."""
+
+                return await selftest(one, some, watcher(bar, kept), jobs=jobs, seed=seed, full=full)  # noqa: B023
+
+        begun = time.monotonic()
+        found = anyio.run(run)
+        if names:
+            found.musts = []  # a few cannot keep all of them busy
+        print(matrix(found, width))
+        print()
+        print(closing(found, width, time.monotonic() - begun, seed))
+        if json_file:
+            write_text(json_file, msgspec.json.format(msgspec.json.encode(as_data(found, seed))).decode() + "\n")
+        passed = passed and found.passed
+    return 0 if passed else 1

@@ -1,0 +1,33 @@
+"""`harness serve`: run one server in the foreground, to try it by hand."""
+
+from __future__ import annotations
+
+import os
+
+import click
+
+from harness import build
+from harness.addresses import Address
+from harness.discover import select, why_not_here
+from harness.errors import HarnessError, UsageError
+
+
+@click.command("serve")
+@click.argument("name", metavar="NAME|PATH")
+@click.argument("address", default="127.0.0.1:9000")
+@click.option("--spec", metavar="NAME", help="Which spec's server of that name.")
+def command(name: str, address: str, spec: str | None) -> int:
+    """Run one server at ADDRESS (by default 127.0.0.1:9000) until Ctrl-C."""
+    try:
+        Address.parse(address)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+    one = select([name], everything=False, spec=spec)[0]
+    if reason := why_not_here(one):
+        raise HarnessError(f"{one.name} cannot run here: {reason}")
+    words = [*build.command(one), address]
+    try:
+        # The server takes this process's place: signals and output are its own, and nothing outlives it.
+        os.execvp(words[0], words)
+    except OSError as error:
+        raise HarnessError(f"{words[0]} cannot be started: {error.strerror}") from None

@@ -1,0 +1,125 @@
+"""Checks servers: all cases of their specs, a few at a time, and tells each server's verdict when it is known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+
+from harness.conformance.pool import Watcher, checked, open_pool
+from harness.discover import why_not_here
+from harness.model import Case, CaseResult, Checked, Implementation, Spec, Verdict
+
+SMOKE_JOBS = 2  # before more workers were up, it would be over
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which cases run, and how.
+
+    Attributes:
+        keyword: pytest's -k.
+        smoke: only those that tell quickly whether a server works at all.
+        stop_at_failure: start nothing new once a MUST has failed.
+        jobs: how many cases run at once.
+        seed: of what is random in the cases.
+        fuzz_s: how long each server is asked for random conversations.
+        shrink: whether scripts that show a failure again are made as short as they can be.
+    """
+
+    keyword: str = ""
+    smoke: bool = False
+    stop_at_failure: bool = False
+    jobs: int = 1
+    seed: int = 0
+    fuzz_s: float = 0
+    shrink: bool = True
+
+    @property
+    def arguments(self) -> list[str]:
+        """What pytest is told."""
+        keyword = ["-k", self.keyword] if self.keyword else []
+        fuzz = ["--fuzz", str(self.fuzz_s)] if self.fuzz_s else []
+        return [*keyword, *fuzz, *(["-m", "smoke or fuzz" if self.fuzz_s else "smoke"] if self.smoke else [])]
+
+
+async def check(
+    implementations: Sequence[Implementation],
+    specs: Sequence[Spec],
+    choice: Choice,
+    watcher: Watcher,
+    finished: Callable[[Checked], None],
+    done: Collection[CaseResult] = (),
+) -> list[Checked]:
+    """Check servers, spec by spec; return what came of each, in the order given.
+
+    Args:
+        finished: called with each server as soon as all its cases have ended.
+        done: results of an earlier run, which are taken as they are.
+
+    Raises:
+        UsageError: no case was chosen.
+    """
+    found: dict[tuple[str, str], Checked] = {}
+
+    def finish(one: Checked) -> None:
+        found[one.spec, one.implementation] = one
+        finished(one)
+
+    for spec in specs:
+        mine = [one for one in implementations if one.spec == spec.name]
+        able = [one for one in mine if not why_not_here(one)]
+        for one in mine:
+            if reason := why_not_here(one):
+                finish(_not_here(one, reason))
+        if able:
+            await _check_spec(able, spec, choice, watcher, finish, [one for one in done if one.spec == spec.name])
+    return [found[one.spec, one.name] for one in implementations]
+
+
+async def _check_spec(
+    implementations: Sequence[Implementation],
+    spec: Spec,
+    choice: Choice,
+    watcher: Watcher,
+    finish: Callable[[Checked], None],
+    done: Collection[CaseResult],
+) -> None:
+    results = list(done)
+    unfinished = {one.name: one for one in implementations}
+    jobs = min(choice.jobs, SMOKE_JOBS) if choice.smoke else choice.jobs
+    async with open_pool(spec, jobs=jobs, arguments=choice.arguments, seed=choice.seed, shrink=choice.shrink) as pool:
+
+        def look(cases: Sequence[Case]) -> None:
+            for name in list(unfinished):
+                if sum(result.implementation == name for result in results) >= len(cases):
+                    finish(checked(unfinished.pop(name), results))
+
+        def ended(result: CaseResult) -> None:
+            results.append(result)
+            watcher.case_ended(result)
+            look(pool.cases)
+
+        look(pool.cases)
+        watching = Watcher(case_started=watcher.case_started, case_ended=ended, planned=watcher.planned)
+        await pool.check(implementations, watching, done=done, stop_at_failure=choice.stop_at_failure)
+    for one in unfinished.values():  # stopped at a failure
+        finish(checked(one, results))
+
+
+def _not_here(implementation: Implementation, reason: str) -> Checked:
+    return Checked(
+        implementation=implementation.name,
+        spec=implementation.spec,
+        verdict=Verdict.UNSUPPORTED,
+        message=reason,
+    )
+
+
+def exit_status(results: Sequence[Checked]) -> int:
+    """Return 0 when every MUST holds wherever one could look, 1 when one fails, 3 when it could not be told."""
+    verdicts = {one.verdict for one in results}
+    if Verdict.FAIL in verdicts:
+        return 1
+    if Verdict.UNKNOWN in verdicts or verdicts == {Verdict.UNSUPPORTED}:
+        return 3
+    return 0

@@ -1,0 +1,322 @@
+"""A server under test and the clients that a case brings to it.
+
+Nothing here sleeps to find out that something did *not* come: a fence, a message that is sent and heard
+later, proves it. Nothing here blames a server for one lost message: what must arrive is sent again, as often
+as it takes, and only what never arrives is a fault. A wait ends when nothing at all has come for PATIENCE_S,
+so a slow server is waited for as long as it makes progress.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager, suppress
+
+import anyio
+from anyio.abc import TaskGroup
+
+from harness import client as clients
+from harness import warden
+from harness.client import Client
+from harness.conformance.fence import fence
+from harness.errors import Violation
+from harness.history.judge import judge
+from harness.history.record import History, Ledger, Names, printable
+from harness.journal import Journal
+from harness.launch import where_instead
+from harness.model import Spec, Usage
+from harness.process import Server
+from harness.resources import usage
+
+ATTEMPTS = 20  # to get one message through: a server that loses half of all deliveries passes nearly surely
+FLOOD_CHUNK = 65536
+DYING_S = 0.2  # between a server's last connection and its end
+POUR_BATCH = 24_000  # bytes on their way to a client that keeps up; its server need not buffer more
+
+
+class Room:
+    """The clients of one server, in one history."""
+
+    def __init__(self, spec: Spec, server: Server, tasks: TaskGroup) -> None:
+        self.spec, self.server, self._tasks = spec, server, tasks
+        self.ledger, self.journal = Ledger(), Journal()
+        self.clients: list[Client] = []
+        self._connected = 0
+        self.may_end = False  # set by cases that end the server themselves
+
+    # --- coming
+
+    async def connect(self, *, reading: bool = True, small: bool = False) -> Client:
+        """Connect one client, which is not known to be in the room yet."""
+        number = self._connected
+        self._connected += 1
+        self.journal.step("connect", [number])
+        try:
+            one = await clients.connect(
+                number,
+                self.server.address,
+                self.spec.codec,
+                self.ledger,
+                self.journal,
+                self._tasks,
+                small=small,
+            )
+        except Violation as refused:
+            self.look_alive()
+            raise Violation(f"{refused}{where_instead(self.server)}") from None
+        self.clients.append(one)
+        if reading:
+            one.start_reading()
+        else:
+            self.journal.step("stall", [number])
+        return one
+
+    async def join(self, count: int = 1, *, small: bool = False) -> list[Client]:
+        """Connect this many reading clients, each proven to be in the room: it has heard a message.
+
+        Args:
+            small: for clients that will stall, little is kept on the way to them (see `harness.client.connect`).
+        """
+        newcomers = [await self.connect(small=small) for _ in range(count)]
+        await self.fence(newcomers[0], newcomers)
+        return newcomers
+
+    async def join_one(self, *, small: bool = False) -> Client:
+        """Connect one reading client, proven to be in the room."""
+        return (await self.join(1, small=small))[0]
+
+    # --- fences
+
+    async def fence(
+        self, speaker: Client | None = None, hearers: Collection[Client] | None = None, *, as_step: bool = True
+    ) -> None:
+        """Return when every hearer has heard something that the speaker said after the call began.
+
+        By the order of one sender everything the speaker said before has then been delivered or dropped.
+
+        Args:
+            speaker: by default the first client that is reading.
+            hearers: by default every client that is connected and reading.
+            as_step: whether this is a deed of its own for the journal, and not a part of a larger one.
+
+        Raises:
+            Violation: a hearer heard nothing for PATIENCE_S, or was disconnected.
+        """
+        reading = [one for one in self.clients if one.is_reading]
+        speaker = speaker or reading[0]
+        hearers = reading if hearers is None else hearers
+        if as_step:
+            self.journal.step("fence", [speaker.number, *(one.number for one in hearers)])
+        await fence(self, speaker, hearers)
+
+    async def fence_or_closed(self, speaker: Client, slow: Client) -> None:
+        """Return when a client that was slow has heard the speaker again, or has been disconnected for it."""
+        try:
+            await self.fence(speaker, [slow])
+        except Violation:
+            self.look_alive()
+            if slow.closed is None:
+                raise
+
+    # --- saying
+
+    async def deliver(
+        self,
+        speaker: Client,
+        bodies: Sequence[bytes],
+        hearers: Collection[Client] | None = None,
+        *,
+        window: int = 256,
+    ) -> int:
+        """Send these bodies until every hearer has received each of them; return how many copies were lost.
+
+        `window` messages go out in one write. What was lost is sent again in smaller windows, so that a
+        server with a queue of a few messages gets it all through as well.
+
+        Raises:
+            Violation: a body never arrives.
+        """
+        hearers = [one for one in self.clients if one.is_reading] if hearers is None else hearers
+        wanted: list[tuple[Client, Counter[bytes]]] = [(one, Counter(bodies)) for one in hearers]
+        lost, failures = 0, 0
+        while queue := _union(counter for _, counter in wanted):
+            batch = queue[:window]
+            marks = [len(one.received) for one, _ in wanted]
+            await speaker.send(*batch)
+            await self.fence(speaker, hearers)
+            missed = 0
+            for (one, counter), mark in zip(wanted, marks, strict=True):
+                came = Counter(self.ledger.bodies[number] for number in one.received[mark:])
+                due = Counter(batch) & counter
+                missed += (due - came).total()
+                counter.subtract(due & came)
+            lost += missed
+            if not missed:
+                failures, window = 0, min(2 * window, 1024)
+            elif window > 1:
+                window = max(1, window // 4)
+            else:
+                failures += 1
+                if failures >= ATTEMPTS:
+                    one = next(one for one, counter in wanted if counter[batch[0]] > 0)
+                    raise Violation(
+                        f"{one} never received {printable(batch[0])}, a body of {len(batch[0])} bytes that "
+                        f"{speaker} sent {failures} times, while messages before and after it arrived",
+                        kind="lost",
+                        about=(speaker.number, one.number),
+                        body=batch[0],
+                    )
+        return lost
+
+    async def chatter(self, senders: Sequence[Client], messages: int, *, burst: int = 20, size: int = 0) -> None:
+        """Let all senders speak at once, each in bursts, and wait until everybody has heard the last of each."""
+
+        async def speak(one: Client) -> None:
+            for _ in range(0, messages, burst):
+                await one.send(*(one.next_body(size) for _ in range(burst)), as_step=False)
+
+        self.journal.step("chatter", [one.number for one in senders], numbers=(messages, burst, size))
+
+        async with anyio.create_task_group() as tasks:
+            for one in senders:
+                tasks.start_soon(speak, one)
+        for one in senders:
+            await self.fence(one)
+
+    async def pour(self, speaker: Client, total: int, *, size: int, seconds: float) -> None:
+        """Send `total` bytes of distinct messages, in batches small enough that whoever reads keeps up."""
+        batch = max(1, POUR_BATCH // size)
+        self.journal.step("pour", [speaker.number], numbers=(total, size))
+        for _ in self.rounds(total // (batch * size), seconds):
+            await speaker.send(*(speaker.next_body(size) for _ in range(batch)), as_step=False)
+            await self.fence(speaker, [speaker], as_step=False)
+
+    async def flood(
+        self, speaker: Client, total: int, *, seconds: float, until: Callable[[], bool] = lambda: False
+    ) -> int:
+        """Send `total` bytes of messages as fast as the server takes them; return how many it took.
+
+        Ends early after `seconds`, when the server takes nothing for two seconds, when it has hung up on the
+        speaker (it may: whoever floods does not keep up with the echo), or when `until()` says so.
+        """
+        body = f"flood of client {speaker.number} ".encode().ljust(self.spec.codec.max_body, b"~")
+        chunk = self.spec.codec.encode(body)
+        chunk *= FLOOD_CHUNK // len(chunk)
+        taken, deadline = 0, time.monotonic() + seconds
+        while taken < total and time.monotonic() < deadline and not until():
+            with anyio.move_on_after(2) as patience:
+                try:
+                    await speaker.send_raw(chunk)
+                except Violation:
+                    break
+                taken += len(chunk)
+            if patience.cancelled_caught:
+                break
+        return taken
+
+    def rounds(self, count: int, seconds: float) -> Iterator[int]:
+        """Count to `count`, but no longer than `seconds`: a slow server need not do as much as a fast one."""
+        deadline = time.monotonic() + seconds
+        for number in range(count):
+            if time.monotonic() > deadline and number:
+                return
+            yield number
+
+    async def wait_until(self, condition: Callable[[], bool], seconds: float) -> bool:
+        """Look at something outside this process until it is so; return whether it was within `seconds`."""
+        deadline = time.monotonic() + seconds
+        while not (so := condition()) and time.monotonic() < deadline:
+            await anyio.sleep(0.02)  # what is looked at sets no event of ours
+        return so
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Stop the server's processes for the length of the context: what comes meanwhile, it finds all at once."""
+        processes = [self.server.pid, *warden.descendants(self.server.pid)]
+        _signal(processes, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            _signal(processes, signal.SIGCONT)
+
+    # --- judging
+
+    def usage(self) -> Usage:
+        """Return what the server and all its children use now."""
+        self.look_alive()
+        return usage(self.server.pid)
+
+    def heard(self, one: Client, body: bytes) -> int:
+        """Return how many times a client has received a body."""
+        number = self.ledger.numbers.get(body)
+        return 0 if number is None else one.received.count(number)
+
+    def look_alive(self) -> None:
+        """Raise Violation when the server's process has ended."""
+        if self.server.status is not None and not self.may_end:
+            last_words = self.server.stderr.last_words()
+            raise Violation(
+                f"the server {self.server.how_it_ended()} in the middle of the case"
+                + (f"; its last words: {last_words}" if last_words else ""),
+                self.spec.faults["died"],
+                kind="died",
+            )
+
+    def look_dead(self) -> None:
+        """Raise Violation when the server's process has ended, or does so in the next moment."""
+        with suppress(subprocess.TimeoutExpired):
+            self.server.process.wait(DYING_S)
+        self.look_alive()
+
+    def judge(self) -> None:
+        """Raise Violation when the history so far is none that a lawful server can make, or the server has died."""
+        self.look_alive()
+        faults = [fault for one in self.clients for fault in one.faults]
+        faults += judge(self.history())
+        if faults:
+            first = faults[0]
+            raise Violation(first.sentence, self.spec.faults[first.kind], fault=first, about=first.witnesses)
+
+    def history(self) -> History:
+        """Return what all clients did so far."""
+        events: list[list[int]] = [[] for _ in range(self._connected)]
+        for one in self.clients:
+            events[one.number] = one.events
+        return History(
+            events=events,
+            clients=range(self._connected),
+            senders=self.ledger.senders,
+            times_sent=self.ledger.times_sent,
+            names=Names(self.ledger),
+            where=self._where,
+        )
+
+    def _where(self, client: int, event: int) -> tuple[int | None, int | None]:
+        """Return the byte offset and the time (ns) of an event, for `History.where`."""
+        one = next(one for one in self.clients if one.number == client)
+        codec, bodies = self.spec.codec, self.ledger.bodies
+        is_sent = one.events[event] < 0
+        offset = sum(
+            len(codec.encode(bodies[-number - 1]) if is_sent else codec.arrives(bodies[number]))
+            for number in one.events[:event]
+            if (number < 0) == is_sent
+        )
+        marks = self.journal.marks.get(client)
+        return offset, marks.time_of(event) if marks else None
+
+
+def _signal(processes: Sequence[int], number: signal.Signals) -> None:
+    for pid in processes:
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)
+
+
+def _union(counters: Iterator[Counter[bytes]]) -> list[bytes]:
+    whole: Counter[bytes] = Counter()
+    for counter in counters:
+        whole |= counter
+    return list(whole.elements())

@@ -1,0 +1,158 @@
+"""Tests the cases themselves: every liar must be caught, nobody lawful be blamed, and no MUST be without a liar.
+
+A liar says in its source which requirement it breaks, `CAUGHT_BY = "..."`; whatever stands in the folder
+`lawful` breaks no MUST. A liar meets the cases of its requirement first, and then the others until one of them
+has caught it, unless the whole matrix is asked for. Lawful servers meet all cases; those that are odd in nearly the
+way of another say `ONLY_IN_FULL = True`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from harness import requirements
+from harness.conformance.pool import Watcher, each_by_itself, open_pool
+from harness.errors import UsageError
+from harness.model import Case, CaseResult, Implementation, Level, Spec, Verdict
+
+ONLY_IN_FULL = re.compile(r"^ONLY_IN_FULL = True$", re.MULTILINE)
+CAUGHT_BY = re.compile(r'^CAUGHT_BY = "([A-Z0-9-]+)"$', re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Known:
+    """A server of which it is known what it is.
+
+    Attributes:
+        breaks: the requirement that a liar breaks; "" for a lawful server.
+        level: of that requirement.
+    """
+
+    implementation: Implementation
+    breaks: str = ""
+    level: Level | None = None
+
+    def is_caught_by(self, result: CaseResult) -> bool:
+        """Return whether a result catches this liar: a warning is enough where it breaks a SHOULD only."""
+        if result.verdict is Verdict.FAIL:
+            return bool(self.breaks)
+        return result.verdict is Verdict.WARN and self.level is not Level.MUST and self.breaks in result.requirements
+
+    @property
+    def name(self) -> str:
+        return self.implementation.name
+
+
+@dataclass
+class Matrix:
+    """What the cases said of each of them: the kill matrix.
+
+    Attributes:
+        cases: in the order of their numbers.
+        results: by server and case; a case that did not run is not there.
+    """
+
+    servers: Sequence[Known]
+    cases: Sequence[Case]
+    musts: Sequence[str]
+    results: dict[tuple[str, str], CaseResult] = field(default_factory=dict)
+
+    def of(self, one: Known) -> list[CaseResult]:
+        """Return the results of one server."""
+        return [result for (name, _), result in self.results.items() if name == one.name]
+
+    def killers(self, one: Known) -> list[CaseResult]:
+        """Return the results that caught a liar."""
+        return [result for result in self.of(one) if one.is_caught_by(result)]
+
+    @property
+    def survivors(self) -> list[Known]:
+        """Liars that nothing has caught."""
+        return [one for one in self.servers if one.breaks and not self.killers(one)]
+
+    @property
+    def blamed(self) -> list[tuple[Known, CaseResult]]:
+        """Lawful servers with the cases that say they break a MUST."""
+        innocent = [one for one in self.servers if not one.breaks]
+        return [(one, result) for one in innocent for result in self.of(one) if result.verdict is Verdict.FAIL]
+
+    @property
+    def errors(self) -> list[CaseResult]:
+        """The harness's own faults."""
+        return [result for result in self.results.values() if result.verdict is Verdict.ERROR]
+
+    @property
+    def idle(self) -> list[str]:
+        """The MUSTs that have caught nobody."""
+        busy = {
+            requirement
+            for one in self.servers
+            for result in self.killers(one)
+            if result.verdict is Verdict.FAIL
+            for requirement in result.requirements
+        }
+        return [one for one in self.musts if one not in busy]
+
+    @property
+    def passed(self) -> bool:
+        return not (self.survivors or self.blamed or self.errors or self.idle)
+
+
+def known_servers(spec: Spec, *, full: bool = True) -> list[Known]:
+    """Return the lawful servers and the liars of a spec; without `full`, not those that say ONLY_IN_FULL.
+
+    Raises:
+        UsageError: it has none, or one of them does not say what it breaks.
+    """
+    if spec.liars is None or not spec.liars.is_dir():
+        raise UsageError(f"{spec.name} has no servers to test its cases with; looked in {spec.liars or 'no folder'}")
+    lawful, broken = (_programs(spec.liars / folder) for folder in ("lawful", "broken"))
+    lawful = [path for path in lawful if full or not ONLY_IN_FULL.search(path.read_text("utf-8"))]
+    clauses = requirements.of(spec)
+    found = [Known(_implementation(path, spec)) for path in lawful]
+    for path in broken:
+        says = CAUGHT_BY.search(path.read_text("utf-8", errors="replace"))
+        if says is None or says[1] not in clauses:
+            raise UsageError(f'{path} must say which requirement of {spec.name} it breaks: CAUGHT_BY = "..."')
+        found.append(Known(_implementation(path, spec), says[1], clauses[says[1]].level))
+    return found
+
+
+def _programs(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if path.is_file() and path.stat().st_mode & 0o100)
+
+
+def _implementation(path: Path, spec: Spec) -> Implementation:
+    return Implementation(name=path.stem, spec=spec.name, run=(str(path),))
+
+
+async def selftest(
+    spec: Spec, servers: Sequence[Known], watcher: Watcher, *, jobs: int, seed: int, full: bool
+) -> Matrix:
+    """Run the cases on servers of which it is known what they are.
+
+    Args:
+        jobs: how many cases run at once.
+        full: run all cases on every liar, also when it has been caught.
+    """
+    known = {one.name: one for one in servers}
+
+    def plan(implementation: Implementation, cases: Sequence[Case]) -> Sequence[Sequence[Case]]:
+        broken = known[implementation.name].breaks
+        if full or not broken:
+            return each_by_itself(implementation, cases)
+        return [sorted(cases, key=lambda one: (broken not in one.requirements, one.slow))]
+
+    async with open_pool(spec, jobs=jobs, seed=seed) as pool:
+        results = await pool.check(
+            [one.implementation for one in servers],
+            watcher,
+            plan=plan,
+            enough=lambda result: not full and known[result.implementation].is_caught_by(result),
+        )
+        musts = [one.id for one in requirements.of(spec).values() if one.level is Level.MUST]
+        cases = sorted(pool.cases, key=lambda one: one.number)
+    return Matrix(servers, cases, musts, {(one.implementation, one.id): one for one in results})

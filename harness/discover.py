@@ -1,0 +1,100 @@
+"""Which servers there are, which of them were meant, and whether they can run here."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from harness import manifests, plugins
+from harness.errors import UsageError, nearest
+from harness.model import Implementation, Spec
+
+# Debian's package where it is not called like the command.
+DEBIAN_PACKAGES = {"g++": "g++", "go": "golang-go", "rustc": "rustc", "node": "nodejs", "java": "default-jdk"}
+
+
+def missing(implementation: Implementation) -> list[tuple[str, str]]:
+    """Return what this machine lacks for a server, each with the command that installs it."""
+    lacking = []
+    for need in implementation.needs:
+        kind, _, name = need.partition(":")
+        if kind == "command" and shutil.which(name) is None:
+            lacking.append((name, f"apt-get install {DEBIAN_PACKAGES.get(name, name)}"))
+        elif kind == "python" and importlib.util.find_spec(name) is None:
+            lacking.append((f"Python package {name}", f"pip install {name}"))
+        elif kind not in ("command", "python"):
+            raise UsageError(
+                f'implementation "{implementation.name}" needs "{need}", '
+                "which is neither command:NAME nor python:MODULE"
+            )
+    return lacking
+
+
+def why_not_here(implementation: Implementation) -> str:
+    """Return why a server cannot run here and the remedy, or "" when it can."""
+    return "; ".join(f"{what} is not here: {remedy}" for what, remedy in missing(implementation))
+
+
+def specs_named(name: str | None) -> list[Spec]:
+    """Return the spec of that name, or all; raise UsageError for an unknown one."""
+    known = plugins.specs()
+    if name is None:
+        return list(known.values())
+    if name not in known:
+        raise UsageError(f'there is no spec "{name}"{nearest(name, known)}')
+    return [known[name]]
+
+
+def select(words: Sequence[str], *, everything: bool, spec: str | None) -> list[Implementation]:
+    """Return the servers that a command line means, each once, in its order.
+
+    Args:
+        words: names and paths. A path is a word with a slash, or one that names a file and is no known name.
+        everything: `--all`: every declared server, before the words.
+        spec: `--spec`: only servers of this spec; what a path is taken for.
+
+    Raises:
+        UsageError: a name is unknown, a path has no server, or nothing was named.
+    """
+    specs = specs_named(spec)
+    declared = [one for one in plugins.implementations() if one.spec in {each.name for each in specs}]
+    chosen = list(declared) if everything else []
+    for word in words:
+        if named := [one for one in declared if one.name == word]:
+            chosen += named
+        elif "/" in word or Path(word).exists():
+            found = at_path(Path(word), specs[0], declared)
+            if any(one.name == found.name and one.run != found.run for one in chosen):
+                found = msgspec.structs.replace(found, name=word)
+            chosen.append(found)
+        else:
+            known = sorted({one.name for one in declared})
+            raise UsageError(f'there is no server "{word}"{nearest(word, known) or "; known: " + ", ".join(known)}')
+    if not chosen:
+        raise UsageError("no server named: give names or paths, or --all for every one")
+    unique = {(one.spec, one.name): one for one in reversed(chosen)}
+    return [one for key, one in reversed(unique.items())]
+
+
+def at_path(path: Path, spec: Spec, declared: Sequence[Implementation] = ()) -> Implementation:
+    """Return the server at a path: any executable, a manifest, or a folder with one.
+
+    What is wrong with the file itself is found out when it is launched, and told there.
+    """
+    if path.name == manifests.FILE:
+        return manifests.read(path)
+    if path.is_dir():
+        if (path / manifests.FILE).is_file():
+            return manifests.read(path / manifests.FILE)
+        for one in declared:
+            if one.source and one.source.parent == path.resolve():
+                return one
+        raise UsageError(f"{path} is a folder without a manifest ({manifests.FILE}) or a known server")
+    taken = {one.name for one in declared}
+    name = path.name if path.name not in taken else f"./{path.name}"
+    return Implementation(name=name, spec=spec.name, summary=f"the executable {path}", run=(os.path.abspath(path),))

@@ -1,0 +1,133 @@
+"""A worker that makes trials: a fresh server, a load from a process of its own, the figures of both.
+
+    python -m harness.league.trial
+
+Each line of standard input asks for a trial, each line of standard output is its result. The server stays on
+the first core of the machine and the load on the others, where there is more than one.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime
+
+import anyio
+import msgspec
+
+from harness.errors import LaunchError
+from harness.launch import last_words_are_in, launch
+from harness.model import Implementation, TrialPlan, TrialResult
+from harness.process import Server, adopt
+from harness.records import from_json, to_json
+from harness.resources import raise_descriptor_limit
+from harness.swarm.__main__ import LoadAnswer, LoadRequest
+from harness.workers import PYTHON
+
+DYING_S = 0.3
+MARGIN_S = 90.0  # beyond the seconds that the plan asks for: joining, draining, verifying
+
+
+class TrialRequest(msgspec.Struct, frozen=True):
+    """Make this trial of this implementation."""
+
+    plan: TrialPlan
+    implementation: Implementation
+
+
+async def make(request: TrialRequest, load_cores: tuple[int, ...]) -> TrialResult:
+    """Make one trial; whatever goes wrong with the server is the reason why it did not finish."""
+    plan, begun = request.plan, time.monotonic()
+    started = datetime.now(UTC).isoformat(timespec="seconds")
+    answer, reason = LoadAnswer(), ""
+    try:
+        async with launch(request.implementation, grace_s=2) as server:
+            answer, reason = await _load(server, plan, load_cores)
+            if reason:  # its connections may have ended a moment before itself
+                with anyio.move_on_after(DYING_S):
+                    await server.ended()
+            if server.status is not None:
+                await last_words_are_in(server)
+                reason = f"the server {server.how_it_ended()} in the middle of the trial"
+                if words := server.stderr.last_words():
+                    reason += f"; its last words: {words}"
+    except LaunchError as error:
+        reason = str(error)
+    return TrialResult(
+        plan=plan,
+        started=started,
+        seconds=round(time.monotonic() - begun, 3),
+        figures={} if reason else answer.figures,
+        histogram="" if reason else answer.histogram,
+        did_not_finish=reason,
+    )
+
+
+def load_limit_s(plan: TrialPlan) -> float:
+    """Return how long the load of a trial may take, in seconds."""
+    return sum(value for name, value in plan.parameters.items() if name.endswith("seconds")) + MARGIN_S
+
+
+async def _load(server: Server, plan: TrialPlan, cores: tuple[int, ...]) -> tuple[LoadAnswer, str]:
+    asked = LoadRequest(
+        address=str(server.address),
+        server_pid=server.pid,
+        spec=plan.spec,
+        workload=plan.workload,
+        parameters=plan.parameters,
+        cores=cores,
+    )
+    limit_s = load_limit_s(plan)
+    process = await anyio.open_process([*PYTHON, "harness.swarm"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    adopt(process.pid)
+    said, complaints = bytearray(), bytearray()
+
+    async def read(stream: anyio.abc.ByteReceiveStream, into: bytearray) -> None:
+        async for data in stream:
+            into += data
+
+    assert process.stdin and process.stdout and process.stderr
+    async with process:
+        with anyio.move_on_after(limit_s) as limit:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(read, process.stdout, said)
+                tasks.start_soon(read, process.stderr, complaints)
+                await process.stdin.send(to_json(asked))
+                await process.stdin.aclose()
+        if limit.cancelled_caught:
+            process.kill()
+            return LoadAnswer(), f"the trial had not ended after {limit_s:.0f} s"
+        status = await process.wait()
+    if status:
+        last = complaints.decode(errors="replace").strip().splitlines()[-1:]
+        return LoadAnswer(), f"the harness's own fault: the load ended with status {status}: {''.join(last)}"
+    answer = from_json(bytes(said), LoadAnswer)
+    return answer, answer.violation
+
+
+def split_cores() -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Return the cores for the server and for the load: one and the rest, or () where there is only one."""
+    if not hasattr(os, "sched_getaffinity") or len(os.sched_getaffinity(0)) < 2:
+        return (), ()
+    first, *rest = sorted(os.sched_getaffinity(0))
+    return (first,), tuple(rest)
+
+
+def main() -> None:
+    """Serve requests until standard input ends."""
+    raise_descriptor_limit()
+    server_cores, load_cores = split_cores()
+    if server_cores:
+        os.sched_setaffinity(0, server_cores)  # what is started here inherits it, and this waits most of the time
+    answers = os.dup(1)
+    os.dup2(2, 1)
+    with open(answers, "wb", buffering=0) as out:
+        for line in sys.stdin.buffer:
+            result = anyio.run(make, from_json(line, TrialRequest), load_cores)
+            out.write(to_json(result) + b"\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,65 @@
+"""What this machine is, and which versions of what are on it: it stands beside every figure."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import platform
+import re
+import subprocess
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import psutil
+
+from harness.model import Implementation, Machine
+
+PACKAGES = ("anyio", "msgspec", "numpy", "pluggy", "psutil", "pytest", "twisted")
+
+
+def describe() -> Machine:
+    """Return what this machine is."""
+    return Machine(
+        processor=_processor(),
+        cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+        memory_gib=round(psutil.virtual_memory().total / 2**30, 1),
+        kernel=f"{platform.system()} {platform.release()}",
+        python=f"{platform.python_implementation()} {platform.python_version()}",
+        packages={name: found for name in PACKAGES if (found := _version(name))},
+    )
+
+
+def toolchains(implementations: Sequence[Implementation]) -> dict[str, str]:
+    """Return the first line of what each command that a server needs says of its version."""
+    needs = {need.partition(":") for one in implementations for need in one.needs}
+    found = {}
+    for command in sorted(name for kind, _, name in needs if kind == "command"):
+        with contextlib.suppress(OSError, subprocess.SubprocessError):
+            said = subprocess.run([command, "--version"], capture_output=True, text=True, timeout=10, check=True)
+            found[command] = next(iter(said.stdout.splitlines()), "")
+    return found
+
+
+def commit() -> str:
+    """Return the commit of the checkout this harness runs from, "+" behind it when it has changes; or ""."""
+    here = Path(__file__).parent.parent
+    try:
+        words = ["git", "-C", str(here), "describe", "--always", "--dirty=+", "--abbrev=12", "--exclude=*"]
+        return subprocess.run(words, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+
+
+def _processor() -> str:
+    info = Path("/proc/cpuinfo")
+    if info.exists() and (match := re.search(r"^model name\s*:\s*(.+)$", info.read_text(), re.MULTILINE)):
+        return match[1].strip()
+    return platform.processor() or platform.machine()
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return ""

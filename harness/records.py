@@ -1,0 +1,37 @@
+"""Records as JSON and back: on disk, over pipes, from manifests."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+T = TypeVar("T")
+
+
+def _encode_extra(value: object) -> object:
+    if isinstance(value, Path):
+        return str(value)
+    raise NotImplementedError(f"cannot encode {type(value).__name__}")
+
+
+def _decode_extra(kind: type, value: object) -> object:
+    if issubclass(kind, Path):
+        return kind(str(value))
+    raise NotImplementedError(f"cannot decode {kind.__name__}")
+
+
+def to_json(value: object) -> bytes:
+    """Return a record as one line of JSON, without the line end."""
+    return msgspec.json.encode(value, enc_hook=_encode_extra)
+
+
+def from_json(data: bytes | str, kind: type[T]) -> T:
+    """Return the record of this kind that the JSON is; raise msgspec.ValidationError otherwise."""
+    return msgspec.json.decode(data, type=kind, dec_hook=_decode_extra)
+
+
+def convert(data: object, kind: type[T]) -> T:
+    """Return plain data (from TOML, say) as a record; raise msgspec.ValidationError otherwise."""
+    return msgspec.convert(data, type=kind, dec_hook=_decode_extra)

@@ -1,0 +1,1 @@
+"""Ways to show a run: each module here is a plugin that adds reporters."""

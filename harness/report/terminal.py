@@ -1,0 +1,55 @@
+"""The league on a terminal, as wide as it is."""
+
+from __future__ import annotations
+
+import textwrap
+
+from harness.league.table import League, leagues
+from harness.model import Run, RunInfo
+from harness.plugins import Reporter, hookimpl
+from harness.report.cells import table, unranked
+
+HOW_TO_READ = (
+    "Deliveries: messages received by all clients together, flat out; the median of the blocks (≥: the load "
+    "generator was the limit), ± half of what lies between the lowest and the highest. p50, p99: a sender's way "
+    "to itself at a fixed rate, from the intended time of sending. cpu: the server's, for each delivery. idle: "
+    "resident memory with idle clients, and what each adds. lines: of code. pass: cases that judge."
+)
+
+
+def origin(info: RunInfo) -> str:
+    """Return what made a run: the command, the machine, the versions, in a sentence."""
+    one = info.machine
+    toolchains = "".join(f", {version}" for version in info.toolchains.values())
+    return (
+        f"Made by `{info.command}` on {one.processor}, {one.cores} cores, {one.memory_gib:g} GiB, {one.kernel}, "
+        f"{one.python}{toolchains}; zillions {info.version} at {info.commit or 'no commit'}, {info.started}."
+    )
+
+
+def _wrapped(text: str, width: int, indent: str = "") -> str:
+    return textwrap.fill(text, width, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False)
+
+
+def render(run: Run, width: int) -> str:
+    """Return the leagues of a run, and under each what did not finish and how it was measured."""
+    parts = []
+    for league in leagues(run):
+        parts.append(f"{league.spec}\n{table(league, width=width, style='simple')}")
+        parts += _notes(league, width)
+        if league.conditions:
+            parts.append("\n".join(_wrapped(line, width) for line in league.conditions))
+    for name, reason in run.info.unavailable.items():
+        parts.append(_wrapped(f"{name}: not here: {reason}", width))
+    parts.append(_wrapped(HOW_TO_READ, width))
+    parts.append(_wrapped(origin(run.info), width))
+    return "\n\n".join(parts) + "\n"
+
+
+def _notes(league: League, width: int) -> list[str]:
+    return [_wrapped(f"{row.implementation.name}: {row.note or 'not measured'}", width) for row in unranked(league)]
+
+
+@hookimpl
+def harness_reporters() -> list[Reporter]:
+    return [Reporter(name="terminal", summary="the league as a table for a terminal", render=render)]

@@ -1,0 +1,1 @@
+"""Load: many clients in one process, every delivery verified, every latency from the intended time of sending."""

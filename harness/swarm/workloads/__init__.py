@@ -1,0 +1,1 @@
+"""The built-in workloads: each module here is a plugin that adds one."""

@@ -1,0 +1,23 @@
+"""anyio: structured concurrency, two tasks for every connection."""
+
+from pathlib import Path
+
+from harness.plugins import Implementation, hookimpl
+
+HERE = Path(__file__).parent
+
+
+@hookimpl
+def harness_implementations() -> list[Implementation]:
+    return [
+        Implementation(
+            name="anyio",
+            spec="broadcast",
+            language="Python",
+            style="task pair per connection",
+            klass="idiomatic",
+            summary="anyio task groups, one event loop; drops for a client with 256 KiB unsent",
+            source=HERE / "broadcast.py",
+            needs=("python:anyio",),
+        )
+    ]

@@ -1,0 +1,22 @@
+"""asyncio streams: one coroutine per connection on one event loop."""
+
+from pathlib import Path
+
+from harness.plugins import Implementation, hookimpl
+
+HERE = Path(__file__).parent
+
+
+@hookimpl
+def harness_implementations() -> list[Implementation]:
+    return [
+        Implementation(
+            name="asyncio",
+            spec="broadcast",
+            language="Python",
+            style="coroutine per connection",
+            klass="idiomatic",
+            summary="asyncio streams, one event loop; drops for a client with 256 KiB unsent",
+            source=HERE / "broadcast.py",
+        )
+    ]

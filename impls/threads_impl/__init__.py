@@ -1,0 +1,22 @@
+"""Threads: one that reads and one that writes for every connection."""
+
+from pathlib import Path
+
+from harness.plugins import Implementation, hookimpl
+
+HERE = Path(__file__).parent
+
+
+@hookimpl
+def harness_implementations() -> list[Implementation]:
+    return [
+        Implementation(
+            name="threads",
+            spec="broadcast",
+            language="Python",
+            style="thread per connection",
+            klass="idiomatic",
+            summary="two threads a connection, one lock; drops for a client with 256 KiB unsent",
+            source=HERE / "broadcast.py",
+        )
+    ]

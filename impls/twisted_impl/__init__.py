@@ -1,0 +1,23 @@
+"""Twisted: one protocol object per connection, called by one reactor."""
+
+from pathlib import Path
+
+from harness.plugins import Implementation, hookimpl
+
+HERE = Path(__file__).parent
+
+
+@hookimpl
+def harness_implementations() -> list[Implementation]:
+    return [
+        Implementation(
+            name="twisted",
+            spec="broadcast",
+            language="Python",
+            style="callbacks",
+            klass="idiomatic",
+            summary="Twisted protocols, one reactor; drops for a client with 256 KiB unsent",
+            source=HERE / "broadcast.py",
+            needs=("python:twisted",),
+        )
+    ]

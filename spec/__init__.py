@@ -1,0 +1,1 @@
+"""What a server must do: one folder a protocol, each a plugin."""

@@ -1,0 +1,33 @@
+"""The spec `broadcast`: the protocol of Zillions."""
+
+from pathlib import Path
+
+from harness.plugins import Spec, hookimpl
+from spec.broadcast import wire
+
+HERE = Path(__file__).parent
+
+
+@hookimpl
+def harness_specs() -> list[Spec]:
+    return [
+        Spec(
+            name="broadcast",
+            text=HERE / "README.md",
+            cases=HERE,
+            codec=wire.CODEC,
+            faults={
+                "created": "BC-DELIVER-3",
+                "duplicated": "BC-DELIVER-2",
+                "heard before sent": "BC-DELIVER-3",
+                "sender order": "BC-ORDER-1",
+                "disagreement": "BC-ORDER-2",
+                "answer first": "BC-ORDER-3",
+                "own first": "BC-ORDER-4",
+                "cycle": "BC-ORDER-2",
+                "died": "BC-END-5",
+            },
+            liars=HERE.parent.parent / "tests" / "liars" / HERE.name,
+            default=True,
+        )
+    ]

@@ -1,0 +1,310 @@
+"""Coming and going: every way to leave, and what must not stay behind."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+
+import anyio
+import pytest
+
+from harness.conformance import Client, CouldNotTell, Room, Usage, Violation, recurs, watch_growth
+from spec.broadcast.wire import MAX_BODY, encode
+
+RELEASE_S = 15.0
+BOUND = 200.0  # bytes of memory a connection: less than anybody needs to remember one
+ENOUGH = 1000  # connections that tell, one way or the other
+FLOOD_BOUND = 16.0  # bytes a message
+STALLED_BOUND = 20_000  # bytes for each client that stalled and left
+SPARE_DESCRIPTORS, SPARE_THREADS, SPARE_PROCESSES = 8, 32, 8  # a pool may keep a few
+
+
+@pytest.mark.smoke
+@pytest.mark.case(52, "BC-COME-1")
+async def test_clients_come_and_go_without_a_word(room: Room) -> None:
+    """BC-COME-1: Clients may come and go without a word, and the others go on.
+
+    A hundred and fifty of them, most at once after connecting, some after they have been in the room.
+    """
+    alice, bob = await room.join(2)
+    for turn in range(150):
+        guest = await (room.connect() if turn % 10 else room.join_one())
+        await (guest.hang_up() if turn % 4 < 2 else guest.reset())
+    await room.deliver(alice, [b"where were we?"], [alice, bob])
+
+
+@pytest.mark.smoke
+@pytest.mark.case(53, "BC-COME-2")
+async def test_a_message_cut_short_by_fin_is_discarded(room: Room) -> None:
+    """BC-COME-2: A message left unfinished by a client that leaves is discarded, whether it leaves by FIN or by RST.
+
+    The stream ends behind the header, in the body, and one byte before its end; others have halves of their own
+    under way.
+    """
+    alice, bob = await room.join(2)
+    carol = await room.join_one()
+    half = encode(carol.next_body(30))
+    await carol.send_raw(half[:9])
+    for length, present in ((5, 0), (5, 2), (1, 0), (255, 254), (200, 100)):
+        guest = await room.join_one()
+        await guest.send_raw(encode(b"x" * length)[: 1 + present])
+        await guest.leave()
+        # A newcomer may get the descriptor, and with it the buffer, of the one that left.
+        newcomer = await room.join_one()
+        await room.deliver(newcomer, [newcomer.next_body()], [alice, bob, newcomer])
+        await newcomer.leave()
+    await carol.send_raw(half[9:])
+    await room.deliver(carol, [carol.next_body()], [alice, bob, carol])
+
+
+@pytest.mark.case(54, "BC-COME-2")
+async def test_a_message_cut_short_by_rst_is_discarded(room: Room) -> None:
+    """BC-COME-2: A message left unfinished by a client that leaves is discarded, whether it leaves by FIN or by RST.
+
+    The same, by RST.
+    """
+    alice, bob = await room.join(2)
+    for length, present in ((5, 0), (5, 2), (1, 0), (255, 254), (200, 100)):
+        guest = await room.join_one()
+        await guest.send_raw(encode(b"x" * length)[: 1 + present])
+        await room.fence(alice)
+        await guest.reset()
+        newcomer = await room.join_one()
+        await room.deliver(newcomer, [newcomer.next_body()], [alice, bob, newcomer])
+        await newcomer.leave()
+
+
+@pytest.mark.case(55, "BC-COME-3")
+async def test_last_words_are_delivered(room: Room) -> None:
+    """BC-COME-3: What a client sent whole before it left is delivered like any other message.
+
+    Connect, send, FIN; one in several must be heard.
+    """
+    alice = await room.join_one()
+    for _ in range(10):
+        guest = await room.connect()
+        (number,) = await guest.send(b"last words of " + guest.next_body())
+        await guest.leave()
+        if await room.wait_until(lambda number=number: number in alice.received, 2):  # type: ignore[misc]
+            return
+    raise Violation("what a client sends right before it closes never arrives, tried with 10 clients")
+
+
+@pytest.mark.case(56, "BC-COME-4")
+async def test_whether_a_half_closed_client_still_hears_is_told(room: Room, note: Callable[[str], None]) -> None:
+    """BC-COME-4: A client that has closed its sending side may go on receiving.
+
+    FIN from the client, then messages from others.
+    """
+    alice, bob = await room.join(2)
+    await bob.close_sending()
+    for _ in room.rounds(10, seconds=3):
+        await room.fence(alice, [alice])
+    mark = len(bob.received)
+    number = await alice.tell()
+    await room.fence(alice, [alice])
+    heard = await room.wait_until(lambda: number in bob.received[mark:] or bob.closed is not None, 2)
+    note("a half-closed client goes on receiving" if heard and not bob.closed else "a half-close ends the connection")
+
+
+@pytest.mark.case(57, "BC-COME-5")
+async def test_a_peer_that_dies_while_it_is_written_to_harms_nobody(room: Room) -> None:
+    """BC-COME-5: A peer that dies while it is written to, or while its own messages are on their way, harms
+    nobody else.
+
+    Ten clients reset in the middle of everybody's chatter, some with unread bytes and some without.
+    """
+    alice, bob = await room.join(2)
+    for turn in range(10):
+        victim = await room.join_one()
+        if turn % 2:
+            victim.stall()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(partial(room.pour, alice, 200_000, size=200, seconds=2))
+            await anyio.sleep(0.002)
+            await victim.reset()
+        await room.fence(bob)
+
+
+@pytest.mark.case(58, "BC-COME-5")
+async def test_a_sender_that_leaves_during_its_own_broadcast_harms_nobody(room: Room) -> None:
+    """BC-COME-5: A peer that dies while it is written to, or while its own messages are on their way, harms
+    nobody else.
+
+    Five hundred messages and a RST, a FIN, or a close with unread echoes.
+    """
+    alice, bob = await room.join(2)
+    for turn in range(9):
+        guest = await room.join_one()
+        await guest.send(*(guest.next_body(20) for _ in range(500)))
+        await (guest.reset, guest.leave, guest.hang_up)[turn % 3]()
+        await room.fence(alice)
+        await room.fence(bob)
+
+
+@pytest.mark.slow
+@pytest.mark.case(59, "BC-COME-6")
+async def test_thousands_of_reconnects_leave_nothing_behind(
+    room: Room, note: Callable[[str], None], fact: Callable[[str, str], None]
+) -> None:
+    """BC-COME-6: When clients have left, everything the server held for them is released: descriptors, threads,
+    processes and memory.
+
+    Descriptors, threads and processes return; memory may grow at first, but not with every connection. Blamed is
+    only who grows three times by the same, with floods between, which make a runtime that collects garbage collect it.
+    """
+    alice = await room.join_one()
+
+    async def visits(done: int) -> int:
+        await _come_and_go(room, 50)
+        await room.fence(alice)
+        return 50
+
+    async def flood(done: int) -> int:
+        for _ in range(20):
+            await alice.send(*[b"~" * MAX_BODY] * 90)
+            await room.fence(alice)
+        return 1800
+
+    def size() -> int:
+        return room.usage().rss_bytes
+
+    await visits(0)
+    before = room.usage()
+    turns = [await watch_growth(visits, size, bound=BOUND, enough=3000, most=6000, seconds=20)]
+    while recurs(turns, BOUND) and len(turns) < 3:
+        await watch_growth(flood, size, bound=FLOOD_BOUND, enough=300_000, most=1_500_000, seconds=12)
+        turns.append(await watch_growth(visits, size, bound=BOUND, enough=3000, most=6000, seconds=20))
+    growth = turns[-1]
+    await _must_return(room, alice, before, sum(one.count for one in turns), "connections have come and gone")
+    slope = growth.slope()
+    fact("bytes a connection", growth.in_short(BOUND))
+    told = f"{slope} bytes a connection, after {growth.count:,} connections"
+    if growth.count < ENOUGH and slope.high > BOUND:
+        raise CouldNotTell(f"{told}; so few do not prove that it goes on, or ends")
+    if recurs(turns, BOUND):
+        raise Violation(f"memory still grows by {told} ({growth.size / 1e6:.1f} MB): something of each is kept")
+    note(told)
+
+
+async def _come_and_go(room: Room, count: int) -> None:
+    async def guests() -> None:
+        for turn in range(count // 10):
+            guest = await room.connect()
+            if turn % 3:
+                await guest.send(guest.next_body(100))
+            if turn % 5 == 4:
+                await guest.send_raw(encode(b"half of it")[:6])
+                await guest.leave()
+            await (guest.reset() if turn % 2 else guest.hang_up())
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(10):
+            tasks.start_soon(guests)
+
+
+async def _must_return(room: Room, alice: Client, before: Usage, count: int, what: str) -> None:
+    """Wait until nearly as many descriptors and threads are in use as before (a pool may keep a few).
+
+    The room talks meanwhile: a server that lets a half-closed client go on receiving learns only from writing
+    to it, more than once, that nobody is there.
+    """
+    deadline = time.monotonic() + RELEASE_S
+    while True:
+        await room.fence(alice, [alice])
+        now = room.usage()
+        if (
+            now.descriptors <= before.descriptors + SPARE_DESCRIPTORS
+            and now.threads <= before.threads + SPARE_THREADS
+            and now.processes <= before.processes + SPARE_PROCESSES
+        ):
+            return
+        if time.monotonic() > deadline:
+            raise Violation(
+                f"{RELEASE_S:.0f} s after {count} {what}, the server has {now.descriptors} descriptors, "
+                f"{now.threads} threads and {now.processes} processes; before it had {before.descriptors}, "
+                f"{before.threads} and {before.processes}"
+            )
+        await anyio.sleep(0.05)
+
+
+@pytest.mark.slow
+@pytest.mark.case(60, "BC-COME-6")
+async def test_clients_that_never_read_and_leave_by_reset_leave_nothing_behind(room: Room) -> None:
+    """BC-COME-6: When clients have left, everything the server held for them is released: descriptors, threads,
+    processes and memory.
+
+    Ten stalled clients, whose buffers are full, leave by RST, again and again: what a first turn may have made for
+    good (a pool, a larger heap) the others must not make again.
+    """
+    alice = await room.join_one()
+
+    async def visits(done: int) -> int:
+        stalled = await room.join(10, small=True)
+        for one in stalled:
+            one.stall()
+        await room.pour(alice, 2_000_000, size=250, seconds=4)
+        for one in stalled:
+            await one.reset()
+        await room.fence(alice, [alice])
+        return 10
+
+    before = room.usage()
+    await visits(0)
+    await _must_return(room, alice, before, 10, "stalled clients have left")
+    first = room.usage()
+    for turn in range(3):
+        await visits(turn)
+    # What a pool may keep, it has by now.
+    spent = replace(first, threads=first.threads - SPARE_THREADS + SPARE_DESCRIPTORS)
+    await _must_return(room, alice, spent, 30, "stalled clients have left")
+    if room.usage().rss_bytes - first.rss_bytes < 30 * STALLED_BOUND:
+        return
+    growth = await watch_growth(
+        visits, lambda: room.usage().rss_bytes, bound=STALLED_BOUND, enough=80, most=300, seconds=20
+    )
+    if growth.count >= 80 and growth.goes_on(STALLED_BOUND):
+        raise Violation(
+            f"memory still grows by {growth.slope()} bytes for each stalled client that has left, after {growth.count}",
+            kind="used",
+        )
+
+
+@pytest.mark.smoke
+@pytest.mark.case(61, "BC-COME-7")
+async def test_after_the_last_one_has_left_a_new_one_is_served(room: Room) -> None:
+    """BC-COME-7: A server outlives its last client.
+
+    An empty room, five times, after every way to leave.
+    """
+    for turn in range(5):
+        guests = await room.join(2)
+        for guest in guests:
+            await (guest.leave, guest.reset, guest.hang_up)[turn % 3]()
+        await room.join_one()
+        await room.clients[-1].hang_up()
+    await room.join(2)
+
+
+@pytest.mark.case(62, "BC-COME-8")
+async def test_the_server_closes_its_side_of_a_closed_connection(room: Room) -> None:
+    """BC-COME-8: A server closes its side when a client has closed.
+
+    Thirty close, ten of them in the middle of a message and ten with messages that they have not read; the room
+    talks on (a server may notice only then); their descriptors must be gone.
+    """
+    alice = await room.join_one()
+    before = room.usage()
+    guests = await room.join(30)
+    for turn, guest in enumerate(guests):
+        if turn % 3 == 1:
+            await guest.send_raw(encode(b"unfinished")[:4])
+        elif turn % 3 == 2:
+            guest.stall()
+            await guest.tell(200)
+    await room.fence(alice, [alice])
+    for guest in guests:
+        await guest.hang_up()
+    await _must_return(room, alice, before, len(guests), "clients have closed")

@@ -1,0 +1,262 @@
+"""Delivery: to everybody, once, unaltered, for as long as they stay."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Callable
+
+import anyio
+import pytest
+
+from harness.conformance import Client, CouldNotTell, Room, Violation
+
+ATTEMPTS = 100  # a server that loses half of all deliveries gets both through in every fourth
+ENOUGH = 5  # by chance something else may come between two messages once or twice, and hide that one is dropped
+
+
+@pytest.mark.gate(4)
+@pytest.mark.smoke
+@pytest.mark.case(31, "BC-DELIVER-1")
+async def test_a_lone_client_hears_itself(room: Room) -> None:
+    """BC-DELIVER-1: Every message is forwarded to all clients, the sender too.
+
+    One client, alone in the room.
+    """
+    alice = await room.join_one()
+    await room.deliver(alice, [b"anybody here?"], [alice])
+
+
+@pytest.mark.parametrize("count", [3, 50, 200])
+@pytest.mark.case(32, "BC-DELIVER-1")
+async def test_everybody_hears_everybody(room: Room, count: int) -> None:
+    """BC-DELIVER-1: Every message is forwarded to all clients, the sender too.
+
+    Some of them speak in turn, all of them hear it.
+    """
+    everybody = await room.join(count)
+    for speaker in (everybody[0], everybody[count // 2], everybody[-1]):
+        await room.deliver(speaker, [speaker.next_body() for _ in range(5)], everybody)
+
+
+@pytest.mark.smoke
+@pytest.mark.case(33, "BC-DELIVER-2")
+async def test_the_sender_gets_one_copy(room: Room) -> None:
+    """BC-DELIVER-2: Nobody gets a message twice.
+
+    Not one as the sender and one as a client.
+    """
+    alice, bob = await room.join(2)
+    bodies = [alice.next_body() for _ in range(100)]
+    await alice.send(*bodies)
+    await room.fence(alice)
+    await room.fence(bob)
+    twice = [body for body in bodies if room.heard(alice, body) > 1]
+    assert not twice, f"the sender received {len(twice)} of its {len(bodies)} messages more than once"
+
+
+@pytest.mark.case(34, "BC-DELIVER-2")
+async def test_no_duplicates_in_ten_thousand_messages(room: Room) -> None:
+    """BC-DELIVER-2: Nobody gets a message twice.
+
+    Also none that come late: after a second's silence the streams are looked at again.
+    """
+    everybody = await room.join(4)
+    for turn in range(40):
+        speaker = everybody[turn % 4]
+        await speaker.send(*(speaker.next_body() for _ in range(250)))
+        await room.fence(speaker)
+    await anyio.sleep(1)
+    for one in everybody:
+        await room.fence(one)
+
+
+@pytest.mark.case(35, "BC-DELIVER-3")
+async def test_nothing_is_invented_or_altered(room: Room, chance: random.Random) -> None:
+    """BC-DELIVER-3: Nothing is delivered that nobody sent, and nothing is altered.
+
+    Random bodies of every length from three clients; what is heard must have been sent, to the byte.
+    """
+    everybody = await room.join(3)
+    for _ in room.rounds(60, seconds=15):
+        for speaker in everybody:
+            await speaker.send(*(chance.randbytes(chance.randrange(256)) for _ in range(20)))
+        await room.fence(speaker)
+    for one in everybody:
+        await room.fence(one)
+
+
+@pytest.mark.smoke
+@pytest.mark.case(36, "BC-DELIVER-1")
+async def test_a_client_that_never_speaks_hears(room: Room) -> None:
+    """BC-DELIVER-1: Every message is forwarded to all clients, the sender too.
+
+    It only connects.
+    """
+    alice = await room.join_one()
+    silent = await room.connect()
+    await room.deliver(alice, [b"to the quiet ones"], [alice, silent])
+
+
+@pytest.mark.case(37, "BC-DELIVER-4")
+async def test_a_newcomer_is_not_told_the_past(room: Room) -> None:
+    """BC-DELIVER-4: A newcomer is not told what was said before it came.
+
+    Fifty messages are said and heard, then somebody joins, three times over; then those join who may get the place
+    of clients that left in the middle of much that they had not read.
+    """
+    alice = await room.join_one()
+    for _ in range(3):
+        await alice.send(*(alice.next_body() for _ in range(50)))
+        await room.fence(alice, [alice])
+        await _must_know_nothing(room, alice)
+    for _ in range(2):
+        sleepers = await room.join(3, small=True)
+        for one in sleepers:
+            one.stall()
+        await room.pour(alice, 2_500_000, size=250, seconds=4)
+        for one in sleepers:
+            await one.reset()
+        await room.fence(alice, [alice])
+        for _ in sleepers:
+            await _must_know_nothing(room, alice)
+
+
+async def _must_know_nothing(room: Room, witness: Client) -> None:
+    """Let somebody join, who must not be told what the witness has heard before."""
+    past = set(witness.received)
+    newcomer = await room.join_one()
+    old = past.intersection(newcomer.received)
+    assert not old, f"a newcomer received {len(old)} messages that others had heard before it connected"
+
+
+@pytest.mark.case(38, "BC-DELIVER-5")
+async def test_equal_bodies_are_different_messages(room: Room) -> None:
+    """BC-DELIVER-5: Equal bodies are different messages.
+
+    The same body twice in a row, from one client and from two, until both of them have arrived five times; short
+    bodies and long ones.
+    """
+    alice, bob = await room.join(2)
+    for body in (b"yes", b"", b"a whole sentence", b"=" * 100, b"#" * 255):
+        for second in (alice, bob):
+            twice = Counter({alice: 0, bob: 0})
+            for _ in range(ATTEMPTS):
+                before = {one: room.heard(one, body) for one in twice}
+                with room.frozen():  # nothing shall come between them
+                    await alice.send(*[body] * (2 if second is alice else 1))
+                    if second is bob:
+                        await bob.send(body)
+                await room.fence(second)  # not alice: it would come between hers and the other's
+                await room.fence(alice)
+                twice.update(one for one, had in before.items() if room.heard(one, body) - had > 1)
+                if min(twice.values()) >= ENOUGH:
+                    break
+            else:
+                deaf = min(twice, key=lambda one: twice[one])
+                raise Violation(
+                    f"of two equal messages of {len(body)} bytes, from {alice} and {second}, both arrived at {deaf} "
+                    f"{twice[deaf]} times in {ATTEMPTS}",
+                    about=(second.number, deaf.number),
+                )
+
+
+@pytest.mark.slow
+@pytest.mark.case(39, "BC-DELIVER-6")
+async def test_the_room_works_after_five_seconds_of_silence(room: Room) -> None:
+    """BC-DELIVER-6: A room still works after a silence.
+
+    Nobody says a word; then both do.
+    """
+    alice, bob = await room.join(2)
+    await anyio.sleep(5)
+    await room.deliver(alice, [b"still there?"])
+    await room.deliver(bob, [b"yes"])
+
+
+@pytest.mark.case(40, "BC-DELIVER-7")
+async def test_a_client_may_send_at_once(room: Room) -> None:
+    """BC-DELIVER-7: A client may send as soon as it is connected.
+
+    Connect, send: a newcomer's first bytes. One in several newcomers is heard at the least.
+    """
+    alice = await room.join_one()
+    for _ in range(20):
+        newcomer = await room.connect()
+        (number,) = await newcomer.send(b"first words of " + newcomer.next_body())
+        await room.fence(newcomer, [alice, newcomer])  # what it said first has been delivered by now, or lost
+        if number in alice.received:
+            return
+    raise Violation("what a client sends at once after connecting never arrives, tried with 20 newcomers")
+
+
+@pytest.mark.case(41, "BC-DELIVER-8")
+async def test_everybody_is_served_over_ten_thousand_messages(room: Room) -> None:
+    """BC-DELIVER-8: A client that reads is served as long as it stays.
+
+    Eight clients, two of which never speak; after each 250 messages all of them must still hear.
+    """
+    everybody = await room.join(8)
+    for turn in range(40):
+        speaker = everybody[turn % 6]
+        await speaker.send(*(speaker.next_body() for _ in range(250)))
+        await room.fence(speaker, everybody)
+
+
+@pytest.mark.slow
+@pytest.mark.case(41, "BC-DELIVER-8")
+async def test_everybody_is_served_for_twelve_seconds(room: Room) -> None:
+    """BC-DELIVER-8: A client that reads is served as long as it stays.
+
+    Two talk now and then, one has said a word at first, and one never speaks: after twelve seconds all still hear.
+    """
+    alice, bob, quiet = await room.join(3)
+    silent = await room.connect()
+    await quiet.tell()
+    for turn in range(24):
+        await room.fence((alice, bob)[turn % 2], [alice, bob])
+        await anyio.sleep(0.5)
+    await room.fence(alice, [alice, bob, quiet, silent])
+    await room.fence(quiet, [alice, bob, quiet, silent])
+
+
+@pytest.mark.case(42, "BC-DELIVER-9")
+async def test_clients_that_keep_up_receive_nearly_everything(room: Room, note: Callable[[str], None]) -> None:
+    """BC-DELIVER-9: Clients that keep up receive at least 99.9 % of the messages.
+
+    Ten thousand messages (or six seconds of them), never more than four on their way.
+    """
+    everybody = await room.join(4)
+    sent = lost = 0
+    for turn in room.rounds(3333, seconds=6):
+        speaker = everybody[turn % 4]
+        marks = [len(one.received) for one in everybody]
+        numbers = await speaker.send(*(speaker.next_body() for _ in range(3)))
+        await room.fence(speaker)
+        sent += len(numbers) * len(everybody)
+        for one, mark in zip(everybody, marks, strict=True):
+            lost += len(numbers) - len(set(numbers).intersection(one.received[mark:]))
+    if sent < 200:
+        raise CouldNotTell(f"only {sent} deliveries in six seconds")
+    share = 1 - lost / sent
+    note(f"{share:.2%} of {sent} deliveries arrived")
+    assert share >= 0.999, f"of {sent} deliveries to clients that kept up {lost} were lost ({1 - share:.1%})"
+
+
+@pytest.mark.case(43, "BC-DELIVER-10")
+async def test_everybody_is_in_one_room(room: Room) -> None:
+    """BC-DELIVER-10: All clients are in one room, whoever accepted them.
+
+    Twenty-four clients connect at the same moment, and eighty more; every third is heard by every one.
+    """
+    everybody = []
+
+    async def come() -> None:
+        everybody.append(await room.connect())
+
+    for count in (24, 80):
+        async with anyio.create_task_group() as tasks:
+            for _ in range(count):
+                tasks.start_soon(come)
+        for speaker in everybody[::3]:
+            await room.fence(speaker, everybody)

@@ -1,0 +1,118 @@
+"""The end: signals, children, and whether anything before could bring it about."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import signal
+
+import anyio
+import pytest
+
+from harness.conformance import Client, Room, Violation
+from spec.broadcast.wire import encode
+
+END_S = 2.0
+
+
+async def occupied(room: Room) -> list[Client]:
+    """Return clients in all states: reading, stalled with a backlog, in the middle of a message."""
+    alice, bob, half = await room.join(3)
+    sleeper = await room.join_one(small=True)
+    sleeper.stall()
+    await half.send_raw(encode(b"x" * 100)[:50])
+    await room.pour(alice, 2_500_000, size=250, seconds=3)
+    room.may_end = True
+    return [alice, bob, half]
+
+
+@pytest.mark.case(75, "BC-END-1")
+async def test_sigterm_ends_it_within_two_seconds(room: Room) -> None:
+    """BC-END-1: SIGTERM ends the server within 2 seconds.
+
+    With clients that read, one that does not, and one in the middle of a message.
+    """
+    await occupied(room)
+    stopped = await room.server.stop(signal.SIGTERM, grace_s=END_S)
+    assert not stopped.killed, f"{END_S:.0f} s after SIGTERM it was still there"
+
+
+@pytest.mark.case(76, "BC-END-2")
+async def test_sigint_ends_it_without_a_traceback(room: Room) -> None:
+    """BC-END-2: SIGINT ends the server without a traceback.
+
+    Ctrl-C.
+    """
+    await occupied(room)
+    stopped = await room.server.stop(signal.SIGINT, grace_s=END_S)
+    assert not stopped.killed, f"{END_S:.0f} s after SIGINT it was still there"
+    await room.wait_until(lambda: room.server.stderr.closed, 1)
+    last_words = room.server.stderr.tail.decode(errors="replace")
+    for sign in (
+        "Traceback",
+        "KeyboardInterrupt",
+        "panic:",
+        "goroutine ",
+        "Exception in thread",
+        "Segmentation",
+    ):
+        assert sign not in last_words, f"after SIGINT it printed: {room.server.stderr.last_words()}"
+
+
+@pytest.mark.case(77, "BC-END-3")
+async def test_no_child_is_left_behind(room: Room) -> None:
+    """BC-END-3: No child process outlives the server.
+
+    Two seconds after the server's end, nothing that it started is left, however detached.
+    """
+    await occupied(room)
+    stopped = await room.server.stop(signal.SIGTERM, grace_s=END_S)
+    assert not stopped.left_behind, f"when the server had ended, this was left: {'; '.join(stopped.left_behind)}"
+
+
+@pytest.mark.case(78, "BC-END-4")
+async def test_clients_see_the_end(room: Room) -> None:
+    """BC-END-4: Connected clients see the end of the stream when the server ends.
+
+    FIN or RST, whichever.
+    """
+    alice, bob = await room.join(2)
+    room.may_end = True
+    room.server.send_signal(signal.SIGTERM)
+    for one in (alice, bob):
+        assert await one.until_closed(5), f"5 s after SIGTERM, {one} is still connected"
+
+
+@pytest.mark.slow
+@pytest.mark.case(79, "BC-END-5")
+async def test_it_is_still_alive_after_all_of_this(room: Room, chance: random.Random) -> None:
+    """BC-END-5: After anything its clients have done, a server is alive and serves.
+
+    Everything in random order: joins, halves, resets, stalls, bursts, leaves; then the room must work.
+    """
+    alice, *guests = await room.join(7)
+    sleeper = await room.join_one(small=True)
+    sleeper.stall()
+    await room.pour(alice, 2_500_000, size=250, seconds=4)  # a backlog, all through what follows
+    for _ in room.rounds(400, seconds=10):
+        deed = chance.randrange(7)
+        if deed < 2 or not guests:
+            guests.append(await room.connect())
+            continue
+        guest = guests[chance.randrange(len(guests))]
+        if deed == 2:
+            with contextlib.suppress(Violation):  # one that stalled may have been disconnected for it
+                await guest.send_raw(encode(b"x" * chance.randrange(1, 256))[: chance.randrange(1, 9)])
+        elif deed == 3:
+            guest.stall()
+        elif deed == 4:
+            await room.pour(alice, 30_000, size=chance.randrange(10, 250), seconds=1)
+        else:
+            guests.remove(guest)
+            await (guest.reset, guest.hang_up, guest.close_sending)[chance.randrange(3)]()
+    await room.fence(alice, [alice])
+    for guest in guests:
+        await guest.reset()
+    await anyio.sleep(0.1)
+    newcomers = await room.join(3)
+    await room.deliver(alice, [b"and they all lived on"], [alice, *newcomers])

@@ -1,0 +1,304 @@
+"""Framing: lengths, slices, bytes of every kind, and messages that are never finished."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from functools import partial
+
+import pytest
+
+from harness.conformance import Client, Room, Violation
+from spec.broadcast.wire import encode
+
+
+def body_of(length: int) -> bytes:
+    """Return a body of this length whose bytes differ from their neighbours'."""
+    return bytes((7 * length + place) % 256 for place in range(length))
+
+
+@pytest.mark.smoke
+@pytest.mark.case(15, "BC-FRAME-1")
+async def test_an_empty_message_is_forwarded(room: Room) -> None:
+    """BC-FRAME-1: A message is one length byte, 0 to 255, and a body of exactly that many bytes, and is forwarded in
+    that form.
+
+    The length byte alone: 00.
+    """
+    alice, bob = await room.join(2)
+    await room.deliver(alice, [b""], [alice, bob])
+
+
+@pytest.mark.case(16, "BC-FRAME-1")
+async def test_a_message_of_one_byte_is_forwarded(room: Room) -> None:
+    """BC-FRAME-1: A message is one length byte, 0 to 255, and a body of exactly that many bytes, and is forwarded in
+    that form.
+
+    Every value of the one byte, the length bytes 00 and 01 among them.
+    """
+    alice, bob = await room.join(2)
+    await room.deliver(alice, [bytes((value,)) for value in range(256)], [alice, bob])
+
+
+@pytest.mark.smoke
+@pytest.mark.case(17, "BC-FRAME-1")
+async def test_lengths_127_and_128_are_forwarded(room: Room) -> None:
+    """BC-FRAME-1: A message is one length byte, 0 to 255, and a body of exactly that many bytes, and is forwarded in
+    that form.
+
+    Where a signed byte turns negative.
+    """
+    alice, bob = await room.join(2)
+    await room.deliver(alice, [body_of(127), body_of(128), body_of(129)], [alice, bob])
+
+
+@pytest.mark.smoke
+@pytest.mark.case(18, "BC-FRAME-1")
+async def test_the_longest_message_is_forwarded(room: Room) -> None:
+    """BC-FRAME-1: A message is one length byte, 0 to 255, and a body of exactly that many bytes, and is forwarded in
+    that form.
+
+    255 bytes of body, 256 in all.
+    """
+    alice, bob = await room.join(2)
+    await room.deliver(alice, [body_of(255), b"\xff" * 255], [alice, bob])
+
+
+@pytest.mark.case(19, "BC-FRAME-1")
+async def test_every_length_is_forwarded(room: Room) -> None:
+    """BC-FRAME-1: A message is one length byte, 0 to 255, and a body of exactly that many bytes, and is forwarded in
+    that form.
+
+    All 256 of them, one after the other and in one write.
+    """
+    alice, bob = await room.join(2)
+    await room.deliver(alice, [body_of(length) for length in range(256)], [alice, bob], window=16)
+    await room.deliver(alice, [body_of(length)[::-1] for length in range(256)], [alice, bob])
+
+
+@pytest.mark.smoke
+@pytest.mark.case(20, "BC-FRAME-2")
+async def test_a_header_may_come_alone(room: Room) -> None:
+    """BC-FRAME-2: However TCP slices the bytes of a message, it is the same message.
+
+    The length byte, then a whole round of somebody else's messages, then the body.
+    """
+    *_, alice, bob = await room.join(4)
+    await _until_heard(room, alice, bob, lambda body: [encode(body)[:1], encode(body)[1:]])
+
+
+@pytest.mark.case(21, "BC-FRAME-2")
+async def test_a_message_may_come_byte_by_byte(room: Room) -> None:
+    """BC-FRAME-2: However TCP slices the bytes of a message, it is the same message.
+
+    A fence of somebody else's between every two bytes.
+    """
+    *_, alice, bob = await room.join(4)
+    await _until_heard(room, alice, bob, lambda body: [bytes((one,)) for one in encode(body)])
+
+
+@pytest.mark.case(22, "BC-FRAME-2")
+async def test_messages_may_be_split_at_every_offset(room: Room) -> None:
+    """BC-FRAME-2: However TCP slices the bytes of a message, it is the same message.
+
+    Three messages, one of them empty, cut in two at each place in turn.
+    """
+    *_, alice, bob = await room.join(4)
+    length = len(_three(b"12345678"))
+    for offset in range(1, length):
+        await _until_heard(room, alice, bob, partial(_halves, offset), size=8)
+
+
+def _halves(offset: int, body: bytes) -> list[bytes]:
+    whole = _three(body)
+    return [whole[:offset], whole[offset:]]
+
+
+def _three(body: bytes) -> bytes:
+    return encode(body) + encode(b"") + encode(body[::-1])
+
+
+async def _until_heard(
+    room: Room, speaker: Client, other: Client, slices: Callable[[bytes], list[bytes]], *, size: int = 0
+) -> None:
+    """Send a new body in slices, with a fence of the other client's between them, until both have heard it."""
+    for _ in range(20):
+        body = speaker.next_body(size)
+        first, *rest = slices(body)
+        await speaker.send_raw(first)
+        for piece in rest:
+            await room.fence(other)
+            await speaker.send_raw(piece)
+        await room.fence(speaker)
+        if all(room.heard(one, body) for one in (speaker, other)):
+            return
+    raise AssertionError(
+        f"a message sent in {len(rest) + 1} pieces of {len(first)} and {', '.join(str(len(p)) for p in rest[:6])}… "
+        "bytes never arrives, though it was tried 20 times"
+    )
+
+
+@pytest.mark.case(23, "BC-FRAME-3")
+async def test_many_messages_in_one_segment_stay_whole_and_in_order(room: Room, note: Callable[[str], None]) -> None:
+    """BC-FRAME-3: Many messages in one segment are many messages: what is forwarded of them stays whole and in order.
+
+    A thousand small messages in one write; losing some is no fault, and is told.
+    """
+    alice, bob = await room.join(2)
+    numbers = await alice.send(*(alice.next_body() for _ in range(1000)))
+    await room.fence(alice)
+    heard = set(bob.received) & set(numbers)
+    note(f"{len(numbers) - len(heard)} of {len(numbers)} lost in the burst")
+    for _ in range(20):
+        numbers = await alice.send(*(alice.next_body() for _ in range(3)))
+        await room.fence(alice)
+        if heard := set(bob.received).intersection(numbers[1:]):
+            return
+    raise Violation("of three messages in one segment the second and the third never arrive, tried 20 times")
+
+
+@pytest.mark.case(24, "BC-FRAME-3")
+async def test_a_thousand_empty_messages_are_harmless(room: Room) -> None:
+    """BC-FRAME-3: Many messages in one segment are many messages: what is forwarded of them stays whole and in order.
+
+    A thousand zero bytes in one write.
+    """
+    alice, bob = await room.join(2)
+    await alice.send_raw(encode(b"") * 1000)
+    await room.fence(alice)
+    await room.deliver(alice, [b"", b"x", b"", b"yz"], [alice, bob])
+
+
+ODD_BODIES = [
+    b"\0",
+    b"\0\0\0",
+    b"a\0b",
+    b"\r\n",
+    b"line\r\n",
+    b"\n\n",
+    b" leading",
+    b"trailing ",
+    b"\t \t",
+    b"\xff\xfe\xfd",
+    b"\xc3\x28",
+    "zażółć gęślą jaźń 🦓".encode(),
+    b"quit",
+    b"\x04",
+    b"\x1a",
+    b"%s%n%x",
+    b"\x1b[31mred\x1b[0m",
+    b"\x08\x7f\x08 \x07",
+    b"\xff\xff",
+    b"\xff\xfd\x06\xff\xf4",
+    b"\\n\\x00\\",
+    b"&lt;<b>&amp;",
+    *(bytes((value,)) * 3 for value in range(256)),
+    bytes(range(255)),
+]
+
+
+@pytest.mark.smoke
+@pytest.mark.case(25, "BC-FRAME-4")
+async def test_a_body_is_any_bytes(room: Room) -> None:
+    """BC-FRAME-4: A body is any bytes at all and is forwarded unaltered.
+
+    NUL, line ends, white space at both ends, what is no UTF-8, control characters, escapes of terminals and of
+    telnet, and each value three times in a row.
+    """
+    alice, bob = await room.join(2)
+    await room.deliver(alice, ODD_BODIES, [alice, bob])
+
+
+@pytest.mark.case(26, "BC-FRAME-4")
+async def test_a_body_may_look_like_messages(room: Room) -> None:
+    """BC-FRAME-4: A body is any bytes at all and is forwarded unaltered.
+
+    Bodies that are whole messages, halves of them, and ready lines.
+    """
+    alice, _bob = await room.join(2)
+    inner = encode(b"hello")
+    await room.deliver(alice, [inner, inner * 3, inner[:-1], b"\x05", inner + b"\xff", b"listening on 127.0.0.1:1\n"])
+
+
+@pytest.mark.case(27, "BC-FRAME-2")
+async def test_messages_may_straddle_4096_and_65536_bytes(room: Room) -> None:
+    """BC-FRAME-2: However TCP slices the bytes of a message, it is the same message.
+
+    In one write, with a message across each boundary, its header before, on and behind it.
+    """
+    alice, _bob = await room.join(2)
+    for boundary in (4096, 65536):
+        for shift in (-2, -1, 0, 1, 100):
+            bodies: list[bytes] = []
+            size = 0
+            while size + 256 < boundary + shift:
+                bodies.append(alice.next_body(255))
+                size += 256
+            gap = boundary + shift - size
+            if gap > 12:
+                bodies.append(alice.next_body(gap - 1))
+            bodies += [alice.next_body(200), alice.next_body(200)]
+            await alice.send(*bodies)
+            await room.fence(alice)
+
+
+@pytest.mark.case(28, "BC-FRAME-5")
+async def test_halves_of_two_clients_never_mix(room: Room, chance: random.Random) -> None:
+    """BC-FRAME-5: Messages of different clients never mix.
+
+    Header and half a body of each in turn, in both orders, until all of it has been heard; then eight who all speak
+    at the same moment, which their server finds when it wakes up.
+    """
+    alice, bob, carol, *others = await room.join(8)
+    for _ in range(20):
+        pieces = []
+        for one in (alice, bob):
+            message = encode(one.next_body(40)) + encode(one.next_body(3))
+            cut = chance.randrange(1, len(message))
+            pieces.append((one, message[:cut], message[cut:]))
+        for one, first, _ in pieces:
+            await one.send_raw(first)
+        await room.fence(carol)
+        for one, _, second in reversed(pieces):
+            await one.send_raw(second)
+    for one in (alice, bob):
+        await room.fence(one)
+        await room.deliver(one, [one.next_body(50)], [alice, bob, carol])
+    for _ in room.rounds(40, seconds=4):
+        with room.frozen():
+            for one in (alice, bob, carol, *others):
+                await one.send(*(one.next_body(size) for size in (0, 3, 200)))
+        await room.fence(alice)
+
+
+@pytest.mark.smoke
+@pytest.mark.case(29, "BC-FRAME-6")
+async def test_an_unfinished_message_is_not_forwarded_and_blocks_nobody(room: Room) -> None:
+    """BC-FRAME-6: A message that is not complete is not forwarded, and keeps nobody else waiting.
+
+    A header alone, and a body that lacks its last byte: nobody hears of them, everybody hears the others.
+    """
+    alice, bob, carol = await room.join(3)
+    await alice.send_raw(encode(b"never finished")[:1])
+    await bob.send_raw(encode(b"nearly finished")[:-1])
+    for _ in range(3):
+        await room.fence(carol, [alice, bob, carol])
+        await room.deliver(carol, [carol.next_body()], [alice, bob, carol])
+
+
+@pytest.mark.slow
+@pytest.mark.case(30, "BC-FRAME-7")
+async def test_after_drops_the_stream_is_still_whole_messages(room: Room) -> None:
+    """BC-FRAME-7: Only whole messages are dropped.
+
+    A client stalls until its share has filled every buffer, then reads on, three times.
+    """
+    alice, _bob = await room.join(2)
+    for size, total in ((250, 4_000_000), (30, 1_500_000), (101, 3_000_000)):
+        slow = await room.join_one(small=True)
+        slow.stall()
+        await room.pour(alice, total, size=size, seconds=6)
+        await room.join_one()  # somebody else's message is half written now, or as good as
+        slow.start_reading()
+        await room.fence_or_closed(alice, slow)
+        await slow.hang_up()

@@ -1,0 +1,49 @@
+"""A long run: what must not add up with the messages that pass."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from harness.conformance import CouldNotTell, Room, Violation, watch_growth
+from spec.broadcast.wire import MAX_BODY
+
+BOUND = 16.0  # bytes a message: less than anybody needs to remember one
+SUSPICIOUS = 400_000  # messages that pass before there are longer ones
+ENOUGH = 20_000  # messages that tell, one way or the other
+
+
+@pytest.mark.slow
+@pytest.mark.case(80, "BC-LOAD-11")
+async def test_memory_does_not_grow_with_the_messages_that_have_passed(
+    room: Room, note: Callable[[str], None], fact: Callable[[str, str], None]
+) -> None:
+    """BC-LOAD-11: Memory does not grow with the number of messages that have passed.
+
+    Two talk and three hear, some hundred thousand small messages; while memory grows it goes on for some
+    million, and the longest messages are among them, which make a runtime that collects garbage collect it.
+    """
+    talkers = (await room.join(3))[:2]
+    longest = [b"~" * MAX_BODY] * 90  # on their way at a time
+
+    async def talk(done: int) -> int:
+        await room.chatter(talkers, 500, burst=250)
+        if done < SUSPICIOUS:
+            return 1000
+        for _ in range(20):
+            await talkers[0].send(*longest)
+            await room.fence(talkers[0])
+        return 1000 + 20 * len(longest)
+
+    growth = await watch_growth(
+        talk, lambda: room.usage().rss_bytes, bound=BOUND, enough=200_000, most=3_000_000, seconds=40
+    )
+    slope = growth.slope()
+    fact("bytes a message", growth.in_short(BOUND))
+    told = f"{slope} bytes a message, after {growth.count:,} messages"
+    if growth.count < ENOUGH and slope.high > BOUND:
+        raise CouldNotTell(f"{told}; so few do not prove that it goes on, or ends")
+    if growth.goes_on(BOUND):
+        raise Violation(f"memory still grows by {told} ({growth.size / 1e6:.1f} MB): something of each is kept")
+    note(told)

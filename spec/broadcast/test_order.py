@@ -1,0 +1,185 @@
+"""Order: one sequence of all messages, of which every client receives a part.
+
+These cases only make the occasions. The judge of histories, which looks at every room when its case has
+ended, finds whatever no single order explains.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import random
+from collections.abc import Callable
+from functools import partial
+
+import anyio
+import pytest
+
+from harness.conformance import Client, Room, Violation
+from spec.broadcast.wire import encode
+
+
+@pytest.mark.smoke
+@pytest.mark.case(44, "BC-ORDER-1")
+async def test_each_senders_order_is_kept(room: Room) -> None:
+    """BC-ORDER-1: The messages of one sender are delivered in the order in which it sent them.
+
+    Three senders, a thousand messages each, in bursts and one by one.
+    """
+    everybody = await room.join(4)
+    await room.chatter(everybody[:3], 900, burst=100)
+    await room.chatter(everybody[:3], 100, burst=1)
+
+
+@pytest.mark.smoke
+@pytest.mark.case(45, "BC-ORDER-2")
+async def test_all_receivers_agree_while_several_send_at_once(room: Room) -> None:
+    """BC-ORDER-2: All clients see one order: there is one sequence of all messages of which everybody receives
+    a part.
+
+    Six senders at once and three who only listen; then twelve of twenty-four; then two, and all, whose messages the
+    server finds at the same moment, because it was stopped while they came.
+    """
+    everybody = await room.join(9)
+    await room.chatter(everybody[:6], 300, burst=3)
+    await room.chatter(everybody[:6], 600, burst=60)
+    everybody += await room.join(15)
+    await room.chatter(everybody[:12], 100, burst=5)
+    for turn in room.rounds(60, seconds=4):
+        with room.frozen():
+            for one in everybody[:2] if turn % 2 else everybody[turn % 5 :: 2]:
+                await one.tell()
+        await room.fence(everybody[0])
+
+
+@pytest.mark.case(46, "BC-ORDER-3")
+async def test_an_answer_never_comes_before_its_question(room: Room) -> None:
+    """BC-ORDER-3: An answer is never delivered before its question.
+
+    Pairs that ask and answer, several at a time, while six listen; nobody answers before it has heard.
+    """
+    everybody = await room.join(12)
+
+    async def converse(asker: Client, answerer: Client) -> None:
+        for _ in room.rounds(200, seconds=4):
+            await room.fence(asker, [answerer])
+            await room.fence(answerer, [asker])
+
+    async with anyio.create_task_group() as tasks:
+        for pair in range(3):
+            tasks.start_soon(converse, everybody[2 * pair], everybody[2 * pair + 1])
+    for one in everybody:
+        await room.fence(one)
+
+
+@pytest.mark.case(47, "BC-ORDER-4")
+async def test_a_senders_own_copies_stand_in_the_common_order(room: Room) -> None:
+    """BC-ORDER-4: A sender's own messages reach it in the common order.
+
+    Everybody speaks at the same moment, one message at a time, and hears itself among the others.
+    """
+    everybody = await room.join(6)
+    for _ in room.rounds(60, seconds=4):
+        async with anyio.create_task_group() as tasks:
+            for one in everybody:
+                tasks.start_soon(one.tell)
+        await room.fence(everybody[0])
+    await room.chatter(everybody, 200, burst=4)
+
+
+@pytest.mark.slow
+@pytest.mark.case(48, "BC-ORDER-5")
+async def test_the_order_holds_under_drops(room: Room) -> None:
+    """BC-ORDER-5: The order holds whatever else happens: messages dropped, clients joining and leaving,
+    segments sliced.
+
+    Two clients stall and read on by turns while three others send more than any buffer holds.
+    """
+    speakers = await room.join(3)
+    slow = await room.join(2, small=True)
+    for turn in range(4):
+        sleeper = slow[turn % 2]
+        sleeper.stall()
+        async with anyio.create_task_group() as tasks:
+            for one in speakers:
+                tasks.start_soon(partial(room.pour, one, 1_200_000, size=250, seconds=3))
+        with contextlib.suppress(Violation):  # it may have been disconnected
+            await sleeper.tell()  # a word of its own, behind all that it has not heard
+        sleeper.start_reading()
+        await room.fence_or_closed(speakers[0], sleeper)
+
+
+@pytest.mark.case(49, "BC-ORDER-5")
+async def test_the_order_holds_while_clients_join_and_leave(room: Room) -> None:
+    """BC-ORDER-5: The order holds whatever else happens: messages dropped, clients joining and leaving,
+    segments sliced.
+
+    Three senders and a listener stay; others come, speak and leave in every way all the time.
+    """
+    everybody = await room.join(4)
+    over = anyio.Event()
+
+    async def churn(leave: Callable[[Client], object]) -> None:
+        while not over.is_set():
+            guest = await room.connect()
+            await guest.send(guest.next_body(), guest.next_body(100))
+            await anyio.sleep(0.001)
+            await leave(guest)  # type: ignore[misc]
+
+    async with anyio.create_task_group() as tasks:
+        for leave in (_leave_by_fin, _leave_by_reset):
+            tasks.start_soon(churn, leave)
+        for _ in room.rounds(10, seconds=8):
+            await room.chatter(everybody[:3], 100, burst=5)
+        over.set()
+    for one in everybody:
+        await room.fence(one)
+
+
+async def _leave_by_fin(guest: Client) -> None:
+    await guest.hang_up()
+
+
+async def _leave_by_reset(guest: Client) -> None:
+    await guest.reset()
+
+
+@pytest.mark.case(50, "BC-ORDER-5")
+async def test_the_order_holds_with_sliced_segments(room: Room, chance: random.Random) -> None:
+    """BC-ORDER-5: The order holds whatever else happens: messages dropped, clients joining and leaving,
+    segments sliced.
+
+    Four senders whose bytes are cut at random places, the pieces taking turns.
+    """
+    everybody = await room.join(5)
+    for _ in range(30):
+        streams = [b"".join(encode(one.next_body(chance.randrange(60))) for _ in range(20)) for one in everybody]
+        while any(streams):
+            for place, one in enumerate(everybody[:4]):
+                cut = chance.randrange(1, 90)
+                if streams[place]:
+                    await one.send_raw(streams[place][:cut])
+                streams[place] = streams[place][cut:]
+            streams[4] = b""  # the fifth only listens
+        await room.fence(everybody[0])
+    for one in everybody:
+        await room.fence(one)
+
+
+@pytest.mark.case(51, "BC-ORDER-6")
+async def test_whether_the_order_is_that_of_real_time_is_told(room: Room, note: Callable[[str], None]) -> None:
+    """BC-ORDER-6: Whether the order is also the order of real time (linearizable) is told.
+
+    One says a word when another has heard itself: in real time the first was earlier, by any clock.
+    """
+    alice, bob, carol = await room.join(3)
+    pairs = swapped = 0
+    for turn in room.rounds(300, seconds=3):
+        first, second = (alice, bob) if turn % 2 else (bob, alice)
+        earlier = await first.tell()
+        await room.fence(first, [first])
+        later = await second.tell()
+        await room.fence(second)
+        if earlier in carol.received and later in carol.received:
+            pairs += 1
+            swapped += carol.received.index(earlier) > carol.received.index(later)
+    note(f"{'not ' if swapped else ''}linearizable in {pairs} pairs of messages")

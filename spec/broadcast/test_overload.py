@@ -1,0 +1,285 @@
+"""Overload: those who do not read, those who flood, and too many at once."""
+
+from __future__ import annotations
+
+import resource
+import sys
+import time
+from collections.abc import Callable
+from functools import partial
+
+import anyio
+import pytest
+
+from harness.conformance import Client, CouldNotTell, Room, Violation
+from spec.broadcast.wire import encode
+
+OFFERED = 128 * 1024 * 1024  # bytes
+BOUND = 64 * 1024 * 1024  # bytes of growth, and a MiB for each stalled client
+STALLING = 8 * 1024 * 1024  # bytes that fill every buffer of the kernel on the way to a client
+OFFERING_S = 25.0
+RECOVER_S = 10.0
+SPIN_S, SPIN_SHARE = 2.0, 0.1  # of a core: whoever spins gets more on the busiest machine
+
+
+async def stalled(room: Room, count: int) -> list[Client]:
+    """Return clients that are in the room and read no more."""
+    some = await room.join(count, small=True)
+    for one in some:
+        one.stall()
+    return some
+
+
+@pytest.mark.slow
+@pytest.mark.case(63, "BC-LOAD-1")
+async def test_one_stalled_reader_does_not_stop_the_others(room: Room, note: Callable[[str], None]) -> None:
+    """BC-LOAD-1: A client that does not read, or reads slowly, does not stop the others.
+
+    More is offered than any kernel buffers for the stalled one; then the others must hear each other.
+    """
+    (sleeper,) = await stalled(room, 1)
+    flooder = await room.join_one()
+    taken = await room.flood(flooder, STALLING, seconds=10)
+    alice, bob = await room.join(2)
+    for _ in room.rounds(20, seconds=5):
+        await room.fence(alice, [alice, bob])
+        await room.pour(bob, 100_000, size=250, seconds=1)
+    sleeper.start_reading()
+    await room.fence_or_closed(alice, sleeper)
+    if sleeper.closed:
+        note(f"disconnects a client that does not read ({sleeper.bytes_received:,} bytes reached it)")
+    else:
+        note(f"drops for a client that does not read ({sleeper.bytes_received:,} of {taken:,} bytes reached it)")
+
+
+@pytest.mark.slow
+@pytest.mark.case(64, "BC-LOAD-2")
+async def test_memory_is_bounded_with_one_stalled_reader(room: Room, note: Callable[[str], None]) -> None:
+    """BC-LOAD-2: A server does not buffer without bound.
+
+    128 MB are offered while one client reads nothing.
+    """
+    await _offer_to_stalled(room, 1, note)
+
+
+@pytest.mark.slow
+@pytest.mark.case(65, "BC-LOAD-2")
+async def test_memory_is_bounded_with_fifty_stalled_readers(room: Room, note: Callable[[str], None]) -> None:
+    """BC-LOAD-2: A server does not buffer without bound.
+
+    128 MB are offered while fifty clients read nothing.
+    """
+    await _offer_to_stalled(room, 50, note)
+
+
+async def _offer_to_stalled(room: Room, count: int, note: Callable[[str], None]) -> None:
+    await stalled(room, count)
+    before = room.usage().rss_bytes
+    bound = BOUND + count * 1024 * 1024
+    samples = [(0, 0)]  # bytes taken, bytes grown
+
+    def too_much() -> bool:
+        return room.usage().rss_bytes - before > bound
+
+    taken, deadline = 0, time.monotonic() + OFFERING_S
+    flooder = await room.join_one()
+    while taken < OFFERED and time.monotonic() < deadline:
+        taken += await room.flood(flooder, 8 * 1024 * 1024, seconds=deadline - time.monotonic(), until=too_much)
+        samples.append((taken, room.usage().rss_bytes - before))
+        if too_much():
+            raise Violation(
+                f"after {taken / 1e6:.0f} MB were offered to {count} clients that read nothing, memory has "
+                f"grown by {samples[-1][1] / 1e6:.0f} MB; the bound is {bound / 1e6:.0f} MB"
+            )
+        if flooder.closed:  # a server may disconnect who does not keep up with its own echo
+            flooder = await room.join_one()
+    grown = max(growth for _, growth in samples)
+    note(f"{grown / 1e6:.1f} MB for {taken / 1e6:.0f} MB offered")
+    if taken < OFFERED:
+        half = next((sample for sample in samples if sample[0] >= taken / 2), samples[-1])
+        if samples[-1][1] - half[1] > (taken - half[0]) / 2:
+            raise CouldNotTell(
+                f"in {OFFERING_S:.0f} s the server took {taken / 1e6:.0f} MB, and its memory was still growing"
+            )
+    await flooder.reset()
+    await room.join(2)
+
+
+@pytest.mark.slow
+@pytest.mark.case(66, "BC-LOAD-3")
+async def test_a_stalled_reader_that_resumes_gets_whole_messages_or_the_end(room: Room) -> None:
+    """BC-LOAD-3: A client that was slow and reads again gets whole messages in order, or is disconnected.
+
+    It reads on after everything has overflowed: a part of the common order, then the present, or the end.
+    """
+    (sleeper,) = await stalled(room, 1)
+    alice, bob = await room.join(2)
+    async with anyio.create_task_group() as tasks:
+        for one in (alice, bob):
+            tasks.start_soon(partial(room.pour, one, 2_500_000, size=200, seconds=6))
+    sleeper.start_reading()
+    await room.fence_or_closed(alice, sleeper)
+    await room.fence_or_closed(bob, sleeper)
+
+
+@pytest.mark.slow
+@pytest.mark.case(67, "BC-LOAD-1")
+async def test_a_reader_at_one_kilobyte_a_second_does_not_stop_the_others(room: Room) -> None:
+    """BC-LOAD-1: A client that does not read, or reads slowly, does not stop the others.
+
+    It takes 256 bytes every quarter of a second, for three seconds of chatter.
+    """
+    (snail,) = await stalled(room, 1)
+    alice, bob = await room.join(2)
+
+    async def crawl() -> None:
+        while snail.closed is None:
+            await snail.read_once(256)
+            await anyio.sleep(0.25)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(crawl)
+        for _ in room.rounds(200, seconds=3):
+            await room.pour(alice, 100_000, size=250, seconds=1)
+            await room.fence(bob, [alice, bob])
+        tasks.cancel_scope.cancel()
+
+
+@pytest.mark.slow
+@pytest.mark.case(68, "BC-LOAD-4")
+async def test_a_sender_that_never_reads_harms_nobody(room: Room) -> None:
+    """BC-LOAD-4: A sender that never reads harms nobody.
+
+    It sends 8 MB, or as much as the server takes, and reads none of its own echo.
+    """
+    alice, bob = await room.join(2)
+    (deaf,) = await stalled(room, 1)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(partial(room.flood, deaf, STALLING, seconds=6))
+        carol, dave = await room.join(2)
+        for _ in room.rounds(20, seconds=4):
+            await room.fence(carol, [carol, dave])
+    # Those who were there from the start may have been too slow for the flood, and cut off for it.
+    for one in (alice, bob):
+        await room.fence_or_closed(carol, one)
+
+
+@pytest.mark.slow
+@pytest.mark.case(69, "BC-LOAD-5")
+async def test_a_flood_does_not_starve_a_light_sender(room: Room, note: Callable[[str], None]) -> None:
+    """BC-LOAD-5: A flood from one client does not starve a light sender.
+
+    While one floods, another wants to hear itself, twenty times.
+    """
+    light, flooder = await room.join(2)
+    waits: list[float] = []
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(partial(room.flood, flooder, 1 << 40, seconds=8, until=lambda: len(waits) >= 20))
+        await anyio.sleep(0.1)  # until the flood has risen
+        for _ in room.rounds(20, seconds=8):
+            begun = time.monotonic()
+            await room.fence_or_closed(light, light)
+            if light.closed:  # it hears the flood as well, and may be cut off for not keeping up with that
+                raise CouldNotTell("the light sender did not keep up with the flood it heard, and was disconnected")
+            waits.append(time.monotonic() - begun)
+            await anyio.sleep(0.02)
+    note(f"{len(waits)} messages during the flood, the slowest heard after {max(waits) * 1000:.0f} ms")
+    assert max(waits) < 5, f"during a flood a light sender waited {max(waits):.1f} s to hear itself"
+
+
+@pytest.mark.case(70, "BC-LOAD-6")
+async def test_two_hundred_unfinished_messages_harm_nobody(room: Room) -> None:
+    """BC-LOAD-6: Any number of unfinished messages harms nobody.
+
+    Two hundred clients send a header, or a header and half a body, and nothing else.
+    """
+    alice, bob = await room.join(2)
+    for turn in range(200):
+        guest = await room.connect()
+        await guest.send_raw(encode(b"x" * 200)[: 1 + (turn % 2) * 100])
+    for _ in range(3):
+        await room.fence(alice)
+        await room.deliver(bob, [bob.next_body()], [alice, bob])
+
+
+@pytest.mark.slow
+@pytest.mark.case(71, "BC-LOAD-7")
+async def test_a_thousand_clients_are_served(room: Room) -> None:
+    """BC-LOAD-7: A server serves more than a thousand clients, where the descriptors allow it.
+
+    1050 join, more than `select` can look at; one speaks, all hear; the last one speaks, all hear.
+    """
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    if limit < 1200:
+        pytest.skip(f"only {limit} descriptors are allowed here")
+    everybody = await room.join(1050)
+    await room.deliver(everybody[0], [b"good morning"], everybody)
+    await room.deliver(everybody[-1], [b"and good night"], everybody)
+
+
+@pytest.mark.slow
+@pytest.mark.case(72, "BC-LOAD-8")
+async def test_without_descriptors_the_server_survives_and_recovers(room: Room) -> None:
+    """BC-LOAD-8: A server that has no descriptor left survives, does not spin, and accepts again when one is free.
+
+    The limit of open files is lowered to what it uses and twenty more; sixty connect; then forty leave.
+    """
+    if sys.platform != "linux":
+        pytest.skip("the limit of another process can be changed on Linux only")
+    alice, bob = await room.join(2)
+    used = room.usage().descriptors
+    _, hard = resource.prlimit(room.server.pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(room.server.pid, resource.RLIMIT_NOFILE, (used + 20, hard))
+    guests = [await room.connect() for _ in range(60)]
+    await room.fence(alice, [alice, bob])
+    before = room.usage().cpu_s
+    await anyio.sleep(SPIN_S)
+    spent = room.usage().cpu_s - before
+    await room.fence(alice, [alice, bob])
+    for guest in guests[:50]:
+        await guest.hang_up()
+    # Until it has noticed that they left it may still turn newcomers away: lawful, if it ends.
+    for _ in room.rounds(100, seconds=RECOVER_S):
+        newcomer = await room.connect()
+        await room.fence_or_closed(alice, newcomer)
+        if not newcomer.closed:
+            break
+        await anyio.sleep(0.1)
+    assert not newcomer.closed, f"{RECOVER_S:.0f} s after descriptors were free again, it still turns clients away"
+    assert spent < SPIN_SHARE * SPIN_S, (
+        f"out of descriptors, with nothing to do, it used {spent:.2f} s of processor time in {SPIN_S:.0f} s"
+    )
+
+
+@pytest.mark.case(73, "BC-LOAD-9")
+async def test_two_hundred_at_once_are_all_served(room: Room) -> None:
+    """BC-LOAD-9: Two hundred clients that connect at once are all served.
+
+    All connects are under way at the same moment.
+    """
+    async with anyio.create_task_group() as tasks:
+        for _ in range(200):
+            tasks.start_soon(room.connect)
+    await room.fence(room.clients[0])
+    await room.fence(room.clients[-1])
+
+
+@pytest.mark.slow
+@pytest.mark.case(74, "BC-LOAD-10")
+async def test_an_idle_server_uses_no_processor(room: Room, note: Callable[[str], None]) -> None:
+    """BC-LOAD-10: A server with nothing to do uses less than 1 % of a core.
+
+    Twenty clients who say nothing, for two seconds, after five others have come and gone.
+    """
+    guests = await room.join(25)
+    await guests[0].send_raw(encode(b"half")[:2])
+    for turn, guest in enumerate(guests[:5]):
+        await (guest.reset() if turn % 2 else guest.hang_up())
+    await room.fence(guests[-1])
+    await anyio.sleep(0.5)
+    before, begun = room.usage().cpu_s, time.monotonic()
+    await anyio.sleep(2)
+    spent, seconds = room.usage().cpu_s - before, time.monotonic() - begun
+    note(f"{spent / seconds:.1%} of a core when idle")
+    # The kernel counts in ticks of 10 ms: one of them more is no evidence.
+    assert spent <= 0.01 * seconds + 0.01, f"idle, it used {spent:.2f} s of processor time in {seconds:.1f} s"

@@ -1,0 +1,90 @@
+"""The slow client: what a server does with somebody who does not read, and after how many bytes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from itertools import groupby
+
+import anyio
+import pytest
+
+from harness.conformance import Client, Room
+from spec.broadcast.wire import encode
+
+OFFERED = 16_000_000  # bytes; no kernel keeps as much on the way to a client that does not read
+OFFERING_S = 8.0
+STUCK_S = 5.0  # without a sign of life while one client does not read
+MOSTLY = 0.8  # of what came: a queue that had room again for a moment makes no other policy
+SIZE, AT_ONCE = 250, 90  # bytes of a body, and messages on their way to those who keep up
+
+
+@pytest.mark.slow
+@pytest.mark.case(81, "BC-LOAD-12")
+async def test_what_is_done_with_a_client_that_does_not_read_is_told(
+    room: Room, note: Callable[[str], None], fact: Callable[[str, str], None]
+) -> None:
+    """BC-LOAD-12: What a server does with a client that does not read, and after how many bytes, is told.
+
+    It stalls while 16 MB of numbered messages are said to somebody who keeps up, and then reads on: what has
+    come of them tells the policy. The bytes are those until the first loss, the kernel's buffers included.
+    """
+    sleeper, alice = await room.join_one(small=True), await room.join_one()
+    sleeper.stall()
+    bodies = room.ledger.bodies
+
+    def tell(word: str, messages: Sequence[int]) -> None:
+        size = sum(len(encode(bodies[number])) for number in messages)
+        note(f"{word} after {megabytes(size)}, the kernel's buffers included")
+        fact("slow client", f"{word}, {megabytes(size)}")
+
+    first = len(alice.events)
+    stuck = await _offer(room, alice)
+    # Fences are left out: they are small, and find room where no other message does.
+    offered = [-event - 1 for event in alice.events[first:] if event < 0 and len(bodies[-event - 1]) == SIZE]
+    if stuck:
+        tell("stalls everyone", offered)
+        return
+    sleeper.start_reading()
+    await room.fence_or_closed(alice, sleeper)
+    received = set(sleeper.received)
+    came = [number in received for number in offered]
+    before = offered[: came.index(False) if False in came else None]
+    if sleeper.closed:
+        tell("disconnects", before)
+    elif all(came) and len(offered) * SIZE < OFFERED:
+        note(f"only {megabytes(len(offered) * SIZE)} could be offered in {OFFERING_S:.0f} s, and all of it came")
+    else:
+        tell(policy(came), before)
+
+
+async def _offer(room: Room, alice: Client) -> bool:
+    """Let a client say OFFERED bytes, no faster than it hears them; return whether it got stuck."""
+    deadline = time.monotonic() + OFFERING_S
+    for _ in range(OFFERED // (SIZE * AT_ONCE) + 1):
+        if time.monotonic() > deadline:
+            break
+        with anyio.move_on_after(STUCK_S) as patience:
+            await alice.send(*(alice.next_body(SIZE) for _ in range(AT_ONCE)))
+            await room.fence(alice, [alice])
+        if patience.cancelled_caught:
+            return True
+    return False
+
+
+def policy(came: Sequence[bool]) -> str:
+    """Return the word for what was done, from whether each message that was offered came, in their order."""
+    if all(came):
+        return "buffers"
+    runs = [(kept, len(list(run))) for kept, run in groupby(came)]
+    total = sum(came)
+    beginning = runs[0][1] if runs[0][0] else 0
+    newest = runs[-1][1] if runs[-1][0] else 0
+    if newest and beginning + newest >= MOSTLY * total:
+        return "drops old"
+    return "drops new" if beginning >= MOSTLY * total else "drops some"
+
+
+def megabytes(count: int) -> str:
+    """Return a number of bytes for people, e.g. "2.7 MB"."""
+    return f"{count / 1e6:.1f} MB" if count >= 1e5 else f"{count / 1e3:.1f} KB"

@@ -1,0 +1,257 @@
+"""Starting: arguments, the ready line, the address."""
+
+from __future__ import annotations
+
+import socket
+import statistics
+from collections.abc import Callable
+
+import pytest
+
+from harness.conformance import Address, LaunchError, Room, Start, Violation, has_ipv6, wait_until_ready
+
+EXIT_S = 5.0
+
+
+@pytest.mark.gate(2)
+@pytest.mark.smoke
+@pytest.mark.case(3, "BC-START-3")
+async def test_the_ready_line_comes_through_a_pipe(start: Start) -> None:
+    """BC-START-3: The ready line reaches a reader at the other end of a pipe at once.
+
+    Standard output is a pipe here, as it is for every program that starts a server.
+    """
+    await start.server()
+
+
+@pytest.mark.gate(1)
+@pytest.mark.smoke
+@pytest.mark.case(1, "BC-START-1")
+async def test_the_ready_line_is_exact(start: Start) -> None:
+    """BC-START-1: A server takes one argument, an address, and prints the one line `listening on ADDRESS` when it is
+    ready.
+
+    Standard output is a terminal here, so that a server that does not flush is not blamed for its words.
+    """
+    address = start.address()
+    await wait_until_ready(await start.program(str(address), address=address, terminal=True))
+
+
+@pytest.mark.gate(3)
+@pytest.mark.smoke
+@pytest.mark.case(2, "BC-START-2")
+async def test_a_client_can_connect_once_the_line_is_printed(start: Start) -> None:
+    """BC-START-2: A client can connect as soon as the ready line is printed.
+
+    One attempt, at once, on each of three fresh servers.
+    """
+    for _ in range(3):
+        await start.room(await start.server()).connect()
+
+
+@pytest.mark.case(4, "BC-START-4")
+async def test_nothing_else_is_printed_to_standard_output(room: Room) -> None:
+    """BC-START-4: Standard output carries nothing but the ready line.
+
+    Clients come, talk and leave, the server ends, and its standard output has had one line.
+    """
+    alice, bob = await room.join(2)
+    await room.chatter([alice, bob], 50)
+    await bob.leave()
+    await room.fence(alice)
+    room.may_end = True
+    await room.server.stop(grace_s=2)
+    with_end = len(room.server.stdout.first_line or b"") + 1
+    assert room.server.stdout.count == with_end, (
+        f"after the ready line the server printed {room.server.stdout.count - with_end} more bytes "
+        f"to standard output, at the end: {room.server.stdout.last_words(1)}"
+    )
+
+
+@pytest.mark.case(5, "BC-START-5")
+async def test_the_ready_line_names_the_address_as_given(start: Start) -> None:
+    """BC-START-5: The ready line names the address as it was given.
+
+    `127.0.0.1:9000` stays `127.0.0.1:9000`.
+    """
+    server = await start.server()
+    line = (server.stdout.first_line or b"").decode(errors="replace")
+    assert line == f"listening on {server.address}", f'asked for {server.address}, it printed "{line}"'
+
+
+@pytest.mark.case(5, "BC-START-6")
+async def test_with_port_0_the_real_port_is_named(start: Start, note: Callable[[str], None]) -> None:
+    """BC-START-6: Given port 0, a server takes a free port and names the real one in its ready line.
+
+    Told, not judged.
+    """
+    server = await start.server(address=Address("127.0.0.1", 0))
+    assert server.address.port, "given port 0 it names port 0"
+    await start.room(server).join()
+    note("takes a free port and names it")
+
+
+@pytest.mark.case(6, "BC-START-7")
+async def test_it_listens_on_its_address_only(room: Room) -> None:
+    """BC-START-7: A server listens on the address it was given and on no other.
+
+    Another loopback address with the same port must refuse, and so must IPv6's.
+    """
+    await room.join()
+    await _must_not_listen_on(room, "127.0.0.2", "127.1.2.3", "::1")
+
+
+@pytest.mark.case(6, "BC-START-7")
+async def test_it_listens_on_another_loopback_address(start: Start) -> None:
+    """BC-START-7: A server listens on the address it was given and on no other.
+
+    Given `127.0.0.5:PORT`, it serves there, and 127.0.0.1 must refuse.
+    """
+    room = start.room(await start.server(host="127.0.0.5"))
+    await room.join(2)
+    await _must_not_listen_on(room, "127.0.0.1", "127.0.0.2")
+
+
+@pytest.mark.case(6, "BC-START-7")
+async def test_it_listens_on_its_ipv6_address_only(start: Start) -> None:
+    """BC-START-7: A server listens on the address it was given and on no other.
+
+    Given `[::1]:PORT`, IPv4's loopback must refuse; a server without IPv6 is not asked.
+    """
+    if not has_ipv6():
+        pytest.skip("this machine has no IPv6 loopback")
+    try:
+        server = await start.server(host="::1")
+    except LaunchError:
+        pytest.skip("the server does not serve IPv6")
+    await _must_not_listen_on(start.room(server), "127.0.0.1", "127.0.0.2")
+
+
+async def _must_not_listen_on(room: Room, *hosts: str) -> None:
+    for host in hosts:
+        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM) as probe:
+            probe.settimeout(EXIT_S)
+            taken = probe.connect_ex((host, room.server.address.port)) == 0
+        assert not taken, (
+            f"given {room.server.address}, the server also takes connections on {host}, "
+            "as if it were bound to the wildcard address"
+        )
+
+
+@pytest.mark.case(7, "BC-START-8")
+async def test_it_serves_an_ipv6_address(start: Start) -> None:
+    """BC-START-8: A server serves an IPv6 address, written `[::1]:PORT`.
+
+    The whole way: ready line, join, a message.
+    """
+    if not has_ipv6():
+        pytest.skip("this machine has no IPv6 loopback")
+    room = start.room(await start.server(host="::1"))
+    alice, bob = await room.join(2)
+    await room.deliver(alice, [b"over six"], [alice, bob])
+
+
+@pytest.mark.parametrize("count", [0, 2])
+@pytest.mark.case(8, "BC-START-9")
+async def test_a_wrong_number_of_arguments_is_refused(start: Start, count: int) -> None:
+    """BC-START-9: With no argument or more than one, a server exits with a non-zero status and prints no ready line.
+
+    None, and two of them.
+    """
+    arguments = [str(start.address()) for _ in range(count)]
+    await _must_refuse(start, f"with {count} arguments", *arguments)
+
+
+@pytest.mark.parametrize("text", ["", "nonsense", "127.0.0.1", "127.0.0.1:", "127.0.0.1:port", "127.0.0.1:99999"])
+@pytest.mark.case(9, "BC-START-10")
+async def test_a_malformed_address_is_refused_with_a_message(start: Start, text: str) -> None:
+    """BC-START-10: Given a malformed address, a server exits promptly with a non-zero status and a message on
+    standard
+    error.
+
+    A non-zero status within seconds, and words on standard error.
+    """
+    last_words = await _must_refuse(start, f'given the address "{text}"', text)
+    assert last_words, f'given the address "{text}", it exited without a word on standard error'
+
+
+@pytest.mark.case(10, "BC-START-11")
+async def test_an_address_in_use_is_refused(start: Start) -> None:
+    """BC-START-11: When its address is in use, a server exits with a non-zero status and prints no ready line.
+
+    Another program listens there already; then, elsewhere, the server itself.
+    """
+    address = start.address()
+    with socket.socket() as holder:
+        holder.bind((address.host, address.port))
+        holder.listen()
+        await _must_refuse(start, "given an address where another program listens", str(address))
+    first = await start.server()
+    await _must_refuse(start, "given an address where it is running already", str(first.address))
+    await start.room(first).join(2)
+
+
+async def _must_refuse(start: Start, situation: str, *arguments: str) -> str:
+    """Start the program, expect a non-zero exit without a ready line; return its words on standard error."""
+    program = await start.program(*arguments)
+    try:
+        await wait_until_ready(program, EXIT_S)
+    except LaunchError:
+        pass
+    else:
+        raise Violation(f"{situation}, the server printed a ready line")
+    assert program.status is not None, f"{situation}, the server had not exited after {EXIT_S:.0f} s"
+    assert program.status, f"{situation}, the server exited with status 0"
+    return program.stderr.last_words()
+
+
+@pytest.mark.case(11, "BC-START-12")
+async def test_it_restarts_at_once_on_the_same_address(start: Start) -> None:
+    """BC-START-12: A server can be started again on the same address at once after it ended, also when clients were
+    connected.
+
+    The first server ends while clients are connected, which leaves its side in TIME_WAIT.
+    """
+    address = start.address()
+    first = start.room(await start.server(address=address))
+    await first.join(3)
+    first.may_end = True
+    await first.server.stop(grace_s=2)
+    second = start.room(await start.server(address=address))
+    await second.join(2)
+
+
+@pytest.mark.case(12, "BC-START-13")
+async def test_it_serves_with_standard_input_closed(start: Start) -> None:
+    """BC-START-13: A server serves with its standard input closed.
+
+    Closed, not empty: descriptor 0 is free and may become a socket.
+    """
+    server = await start.server(wrap=["sh", "-c", 'exec "$@" <&-', "sh"])
+    room = start.room(server)
+    alice, bob = await room.join(2)
+    await room.deliver(alice, [b"hello"], [alice, bob])
+
+
+@pytest.mark.case(13, "BC-START-14")
+async def test_it_serves_while_nobody_reads_its_standard_error(start: Start) -> None:
+    """BC-START-14: A server whose standard error nobody reads keeps serving.
+
+    The pipe holds one page; a hundred clients and two thousand messages would fill it with a line each.
+    """
+    room = start.room(await start.server(drain_stderr=False))
+    alice, bob = await room.join(2)
+    for _ in range(100):
+        await (await room.connect()).reset()
+    for _ in range(20):
+        await room.chatter([alice, bob], 50)
+
+
+@pytest.mark.case(14, "BC-START-15")
+async def test_the_time_to_ready_is_told(start: Start, note: Callable[[str], None]) -> None:
+    """BC-START-15: The time from start to the ready line is told.
+
+    The median of five starts.
+    """
+    times = [(await start.server()).ready_s for _ in range(5)]
+    note(f"ready after {statistics.median(times) * 1000:.0f} ms (median of {len(times)})")

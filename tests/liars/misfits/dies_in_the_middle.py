@@ -1,0 +1,26 @@
+#!/usr/bin/env python3
+"""Serves well and exits with status 9 when it has forwarded 3,000 messages."""
+
+import os
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "broadcast"))
+from server import Client, Server, main
+
+
+class Misfit(Server):
+    one_by_one = True
+    lifetime_s = 300
+    count = 0
+
+    def fan_out(self, sender: Client, message: bytes) -> None:
+        super().fan_out(sender, message)
+        self.count += 1
+        if self.count == 3000:
+            os.write(2, b"fatal: message table is full (3000 entries)\n")
+            os._exit(9)
+
+
+if __name__ == "__main__":
+    main(Misfit)

@@ -1,0 +1,6 @@
+#!/usr/bin/env python3
+"""Says why on standard error and exits with status 3."""
+
+import sys
+
+sys.exit(print("cannot open /etc/zillions.conf", file=sys.stderr) or 3)

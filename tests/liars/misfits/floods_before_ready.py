@@ -1,0 +1,9 @@
+#!/usr/bin/env python3
+"""Writes to standard output for 300 s, without an end of line and without a ready line."""
+
+import os
+import signal
+
+signal.alarm(300)
+while True:
+    os.write(1, b"." * 65536)

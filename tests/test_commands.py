@@ -1,0 +1,129 @@
+"""The command line: usage errors are one clear sentence and status 2, never a traceback."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import signal
+import socket
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.zoo import HONEST, LIARS, command, harness, lines_of
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["chek"], 'there is no command "chek"; did you mean check?'),
+        (["check"], "no server named: give names or paths, or --all for every one"),
+        (["check", "asynccio"], 'there is no server "asynccio"; did you mean asyncio?'),
+        (["run", "nonsense"], 'there is no server "nonsense"; known: anyio, asyncio, c_epoll, threads, twisted'),
+        (["check", "asyncio", "--foo"], "No such option '--foo'"),
+        (["check", "asyncio", "--jobs", "many"], "'many' is not a valid integer range"),
+        (["check", "asyncio", "--spec", "brodcast"], 'there is no spec "brodcast"; did you mean broadcast?'),
+        (["check", "asyncio", "-k", "no_such_case"], "no case of broadcast is called that"),
+        (["check", "asyncio", "-k", "and and"], "and and"),
+        (["bench", "asyncio", "--profile", "slow"], "'slow' is not one of"),
+        (["explain", "BC-FRAME-99"], 'there is no requirement, case or spec "BC-FRAME-99"; did you mean BC-FRAME-'),
+        (["report"], "there is no run in results/; make one with `harness run --all`"),
+        (["report", "nothing"], 'there is no run "nothing"'),
+        (["run", "--resume"], "there is no run in results/"),
+        (["run", "--resume", "--all"], "--resume takes the servers from the run"),
+        (["serve", "asyncio", "9000"], "not an address (HOST:PORT or [HOST]:PORT): 9000"),
+        (["judge", "nothing.jsonl"], "nothing.jsonl cannot be read"),
+        (["check", "."], "is a folder without a manifest"),
+    ],
+)
+def test_wrong_usage_is_one_sentence_and_status_2(words: list[str], sentence: str, tmp_path: Path) -> None:
+    ended = harness(*words, folder=tmp_path)
+    assert sentence in ended.stderr
+    assert len(lines_of(ended.stderr)) == 1, ended.stderr
+    assert ended.returncode == 2
+    assert ended.stdout == ""
+
+
+def test_list_tells_every_server_and_its_record(tmp_path: Path) -> None:
+    records = json.loads(harness("list", "--json", folder=tmp_path).stdout)
+    by_name = {one["name"]: one for one in records}
+    assert {"asyncio", "threads", "anyio", "twisted", "c_epoll"} <= set(by_name)
+    assert by_name["c_epoll"]["class"] == "idiomatic"
+    assert by_name["c_epoll"]["language"] == "C"
+    assert "asyncio" in harness("list", folder=tmp_path).stdout
+
+
+def test_a_missing_toolchain_is_no_failure(tmp_path: Path) -> None:
+    (tmp_path / "impl.toml").write_text('name = "far"\nspec = "broadcast"\nrun = ["x"]\nneeds = ["command:no-such"]\n')
+    ended = harness("check", str(tmp_path), HONEST, "--smoke", folder=tmp_path)
+    assert ended.returncode == 0, ended.stderr
+    assert "far          not here: no-such is not here: apt-get install no-such" in ended.stdout
+
+
+def test_explain_tells_clause_reason_transcripts_and_bug(tmp_path: Path) -> None:
+    said = harness("explain", "bc-frame-2", folder=tmp_path).stdout
+    for word in ("However TCP slices", "why", "right", "wrong", "bug", "a_header_may_come_alone"):
+        assert word in said
+    assert "BC-FRAME-2" in harness("explain", "test_a_header_may_come_alone", folder=tmp_path).stdout
+
+
+def test_doctor_tells_the_machine(tmp_path: Path) -> None:
+    ended = harness("doctor", folder=tmp_path)
+    assert ended.returncode == 0
+    for word in ("machine", "open files", "asyncio", "ready"):
+        assert word in ended.stdout
+
+
+def test_a_check_that_fails_ends_in_status_1_and_says_why(tmp_path: Path) -> None:
+    ended = harness("check", LIARS / "broken" / "sender_left_out.py", "-x", folder=tmp_path)
+    assert ended.returncode == 1
+    assert "BC-DELIVER-1 (MUST) a_lone_client_hears_itself" in ended.stdout
+    assert "clause:   Every message is forwarded to all clients, the sender too." in ended.stdout
+
+
+def test_who_reads_only_the_beginning_ends_it_quietly(tmp_path: Path) -> None:
+    line = f"{shlex.join(command('check', str(HONEST), str(HONEST), '-k', 'ready_line'))} | true"
+    ended = subprocess.run(["sh", "-c", line], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert ended.stderr == ""
+
+
+def test_an_unknown_verdict_ends_in_status_3(tmp_path: Path) -> None:
+    (tmp_path / "impl.toml").write_text('name = "far"\nspec = "broadcast"\nrun = ["x"]\nneeds = ["command:no-such"]\n')
+    assert harness("check", str(tmp_path), folder=tmp_path).returncode == 3
+
+
+def test_serve_runs_a_server_until_its_signal(tmp_path: Path) -> None:
+    with subprocess.Popen(
+        command("serve", str(HONEST), "127.0.0.1:0"), stdout=subprocess.PIPE, cwd=tmp_path
+    ) as running:
+        assert running.stdout
+        address = running.stdout.readline().decode().split()[-1]
+        host, _, port = address.rpartition(":")
+        with socket.create_connection((host, int(port))) as client:
+            client.sendall(b"\x02hi")
+            assert client.recv(3) == b"\x02hi"
+        running.send_signal(signal.SIGINT)
+        assert running.wait(10) == 0
+
+
+@pytest.mark.parametrize(
+    ("lines", "status", "words"),
+    [
+        (["0 send a", "0 receive a", "1 receive a"], 0, "lawful: 2 clients, 1 message, 2 deliveries"),
+        (["0 send a", "0 receive a", "0 receive a"], 1, "duplicated: client 0 received message a 2 times"),
+        (["0 receive a"], 1, "created: client 0 received a, which nobody has sent"),
+        (["0 send a", "1 send b", "0 receive a", "0 receive b", "1 receive b", "1 receive a"], 1, "before"),
+        (["0 send a", "0 hears a"], 2, "history.jsonl, line 2: Invalid enum value 'hears'"),
+    ],
+)
+def test_judge_tells_whether_a_history_is_lawful(lines: list[str], status: int, words: str, tmp_path: Path) -> None:
+    events = [line.split() for line in lines]
+    text = "".join(
+        json.dumps({"client": int(client), "event": event, "message": message}) + "\n"
+        for client, event, message in events
+    )
+    (tmp_path / "history.jsonl").write_text(text)
+    ended = harness("judge", "history.jsonl", folder=tmp_path)
+    assert ended.returncode == status
+    assert words in ended.stdout + ended.stderr

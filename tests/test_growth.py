@@ -1,0 +1,134 @@
+"""Growth by regression: whoever keeps something of everything is told from whoever only grows for a while."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable, Sequence
+
+import anyio
+import pytest
+
+from harness import plugins
+from harness.conformance.growth import Growth, recurs, slope, watch_growth
+from harness.conformance.pool import Watcher, open_pool
+from harness.model import Case, CaseResult, Implementation, Verdict
+from tests.zoo import LIARS, implementation
+
+PAGE = 4096
+Size = Callable[[int], float]
+
+
+def test_the_slope_of_a_line_is_exact() -> None:
+    found = slope(range(20), [7 + 3 * one for one in range(20)])
+    assert (found.low, found.value, found.high) == (3, 3, 3)
+    assert str(found) == "3.0 [3.0, 3.0]"
+
+
+def test_the_limits_are_those_of_sen() -> None:
+    """Of 45 slopes: 2.576 * sqrt(10 * 9 * 25 / 18) = 28.8, so the 9th from either end, counted from 1."""
+    sizes = [one * one for one in range(10)]
+    slopes = sorted((sizes[b] - sizes[a]) / (b - a) for a in range(10) for b in range(a + 1, 10))
+    found = slope(range(10), sizes)
+    assert (found.low, found.value, found.high) == (slopes[8], slopes[22], slopes[45 - 8])
+
+
+def test_a_few_points_tell_nothing() -> None:
+    found = slope([0, 1, 2], [0, 5, 10])
+    assert (found.low, found.high) == (-math.inf, math.inf)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_pages_noise_and_one_outlier_do_not_hide_the_slope(seed: int) -> None:
+    dice = random.Random(seed)
+    counts = range(0, 100_000, 2000)
+    sizes = [(40 * count + dice.randrange(200_000)) // PAGE * PAGE for count in counts]
+    sizes[dice.randrange(len(sizes))] += 50_000_000
+    found = slope(counts, sizes)
+    assert found.low < 40 < found.high
+    assert found.low > 36 and found.high < 44
+
+
+def watched(size: Size, *, bound: float = 16) -> Growth:
+    """Watch a memory that is this large after so many."""
+    done = 0
+
+    async def step(before: int) -> int:
+        nonlocal done
+        assert before == done
+        done += 1000
+        return 1000
+
+    async def watch() -> Growth:
+        return await watch_growth(
+            step, lambda: int(size(done)) // PAGE * PAGE, bound=bound, enough=200_000, most=1_000_000, seconds=60
+        )
+
+    return anyio.run(watch)
+
+
+@pytest.mark.parametrize("bytes_each", [17, 40, 100, 5000])
+def test_what_grows_with_everything_is_watched_to_the_end(bytes_each: int) -> None:
+    growth = watched(lambda count: bytes_each * count)
+    assert growth.goes_on(16)
+    assert growth.count == 1_000_000 or growth.size > 1e9
+    assert growth.slope().value == pytest.approx(bytes_each, rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("size", "most"),
+    [
+        (lambda count: 20e6, 200_000),
+        (lambda count: 15 * count, 200_000),
+        (lambda count: 1e6 * math.log(count + 1), 200_000),
+        (lambda count: 200 * min(count, 100_000), 250_000),
+        (lambda count: 300 * min(count, 400_000), 1_000_000),
+        (lambda count: 100 * count % 20e6, 1_000_000),
+        (lambda count: 40 * count % 20e6, 1_000_000),
+        (lambda count: 50e6 * (count > 700_000), 200_000),
+        (lambda count: 17 * count if count < 600_000 else 10.2e6 + 50e6 * (count > 800_000), 1_000_000),
+    ],
+    ids=["flat", "below", "warm-up", "ring", "large-ring", "teeth", "long-teeth", "late-step", "one-step"],
+)
+def test_what_grows_for_a_while_is_let_go(size: Size, most: int) -> None:
+    growth = watched(size)
+    assert not growth.goes_on(16)
+    assert growth.count <= most
+
+
+@pytest.mark.parametrize(
+    ("bytes_each", "blamed"),
+    [((40, 40, 40), True), ((70, 40, 40), True), ((9000, 300, 40), False), ((40, 40, 0), False), ((40,), True)],
+)
+def test_whoever_keeps_something_of_each_keeps_the_same_in_every_turn(bytes_each: Sequence[int], blamed: bool) -> None:
+    counts = list(range(0, 100_000, 1000))
+    assert recurs([Growth(counts, [each * count for count in counts]) for each in bytes_each], 16) is blamed
+
+
+def test_what_did_not_settle_is_not_told_as_a_figure() -> None:
+    counts = list(range(0, 100_000, 1000))
+    assert Growth(counts, [40 * count for count in counts]).in_short(16) == "40"
+    assert Growth(counts, [0 for count in counts]).in_short(16) == "0"
+    assert Growth(counts, [40 * count % 1_000_000 for count in counts]).in_short(16) == "varies"
+
+
+@pytest.fixture(scope="module")
+def oddballs() -> Sequence[CaseResult]:
+    """What the two cases of memory say of servers whose memory grows for a while."""
+    servers = [implementation(LIARS / "lawful" / f"{name}.py") for name in ("memory_saw_tooth", "fills_a_ring_first")]
+
+    def plan(one: Implementation, cases: Sequence[Case]) -> Sequence[Sequence[Case]]:
+        return [[case] for case in cases if case.number in (59, 80)]
+
+    async def run() -> list[CaseResult]:
+        async with open_pool(plugins.specs()["broadcast"], jobs=4) as pool:
+            return await pool.check(servers, Watcher(), plan=plan)
+
+    return anyio.run(run)
+
+
+@pytest.mark.parametrize(("number", "fact"), [(59, "bytes a connection"), (80, "bytes a message")])
+def test_a_memory_that_grows_for_a_while_is_not_blamed(number: int, fact: str, oddballs: Sequence[CaseResult]) -> None:
+    mine = [one for one in oddballs if fact in one.facts]
+    assert [one.verdict for one in mine] == [Verdict.PASS] * 2, mine
+    assert all(f"] {fact}, after " in one.message for one in mine)

@@ -1,0 +1,92 @@
+"""Manifests: what is wrong with one is told with file and line, and ends in status 2."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness import build, manifests
+from harness.errors import LaunchError, UsageError
+from harness.model import Implementation
+from tests.zoo import harness
+
+GOOD = """\
+name = "mine"
+spec = "broadcast"
+language = "C"
+style = "event loop"
+class = "tuned"
+summary = "a test"
+source = "server.c"
+build = ["cc", "-o", "{build}/server", "server.c"]
+run = ["{build}/server"]
+needs = ["command:cc"]
+"""
+
+
+def write(folder: Path, text: str) -> Path:
+    (folder / "server.c").write_text("int main(void) { return 0; }\n")
+    path = folder / "impl.toml"
+    path.write_text(text)
+    return path
+
+
+def test_a_manifest_becomes_a_record(tmp_path: Path) -> None:
+    assert manifests.read(write(tmp_path, GOOD)) == Implementation(
+        name="mine",
+        spec="broadcast",
+        language="C",
+        style="event loop",
+        klass="tuned",
+        summary="a test",
+        source=tmp_path / "server.c",
+        run=("{build}/server",),
+        build=("cc", "-o", "{build}/server", "server.c"),
+        needs=("command:cc",),
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (GOOD.replace("style", "stlye"), 'impl.toml, line 4: unknown key "stlye"; did you mean style?'),
+        (GOOD.replace('"tuned"', '"fast"'), 'impl.toml, line 5: class "fast" is none of idiomatic, tuned, engine'),
+        (GOOD.replace('"server.c"\n', '"nothing.c"\n', 1), "impl.toml, line 7: there is no file"),
+        (GOOD.replace('run = ["{build}/server"]\n', ""), 'the key "run" is missing'),
+        (GOOD.replace('["{build}/server"]', '"server"'), "impl.toml, line 9: Expected `array`"),
+        (GOOD.replace('"C"', '"C'), "impl.toml, line 3: not TOML"),
+    ],
+)
+def test_what_is_wrong_is_told_with_file_and_line(tmp_path: Path, text: str, words: str) -> None:
+    path = write(tmp_path, text)
+    with pytest.raises(UsageError) as told:
+        manifests.read(path)
+    assert words in str(told.value)
+    ended = harness("check", path, folder=tmp_path)
+    assert ended.returncode == 2
+    assert words in ended.stderr
+    assert len(ended.stderr.splitlines()) == 1
+
+
+def test_a_build_is_made_once_for_each_state_of_the_sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    one = manifests.read(write(folder, GOOD))
+    (program,) = build.command(one)
+    first = Path(program).stat().st_mtime_ns
+    assert build.command(one) == (program,)
+    assert Path(program).stat().st_mtime_ns == first
+    (folder / "server.c").write_text("int main(void) { return 1; }\n")
+    assert build.command(one) != (program,)
+    assert not Path(program).exists(), "a build of older sources stays in the cache"
+
+
+def test_a_build_that_fails_is_told_with_the_compilers_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    one = manifests.read(write(tmp_path, GOOD))
+    (tmp_path / "server.c").write_text("int main(void) { return nonsense; }\n")
+    with pytest.raises(LaunchError, match=r"(?s)cannot be built: cc exited with status 1.*nonsense"):
+        build.command(one)
+    assert list((tmp_path / "cache" / "zillions" / "builds").iterdir()) == []

@@ -1,0 +1,65 @@
+"""What is told of a server's way with a slow client is what it does."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import anyio
+import pytest
+
+from harness import plugins
+from harness.conformance.pool import Watcher, open_pool
+from harness.model import Case, CaseResult, Implementation, Verdict
+from spec.broadcast.test_slow_client import policy
+from tests.zoo import LIARS, implementation
+
+NUMBER = 81
+WORDS = {
+    "lawful/drops_after_five": "drops new",
+    "lawful/drops_the_oldest": "drops old",
+    "lawful/disconnects_the_slow": "disconnects",
+    "lawful/loses_one_in_fifty": "drops some",
+    "broken/unbounded_backlog": "buffers",
+    "broken/blocking_send": "stalls everyone",
+}
+
+
+@pytest.fixture(scope="module")
+def told() -> dict[str, CaseResult]:
+    """What the case says of each of these servers."""
+    servers = [implementation(LIARS / f"{path}.py") for path in WORDS]
+
+    def plan(one: Implementation, cases: Sequence[Case]) -> Sequence[Sequence[Case]]:
+        return [[case] for case in cases if case.number == NUMBER]
+
+    async def run() -> list[CaseResult]:
+        async with open_pool(plugins.specs()["broadcast"], jobs=4) as pool:
+            return await pool.check(servers, Watcher(), plan=plan)
+
+    return {one.implementation: one for one in anyio.run(run) if "slow client" in one.facts}
+
+
+@pytest.mark.parametrize(("path", "word"), WORDS.items(), ids=lambda one: one.rpartition("/")[2])
+def test_the_policy_is_told(path: str, word: str, told: dict[str, CaseResult]) -> None:
+    result = told[path.rpartition("/")[2]]
+    said, amount = result.facts["slow client"].split(", ")
+    assert said == word
+    assert result.verdict is Verdict.INFO
+    assert result.message == f"{word} after {amount}, the kernel's buffers included"
+
+
+@pytest.mark.parametrize(
+    ("came", "word"),
+    [
+        ("1111111111", "buffers"),
+        ("1111000000", "drops new"),
+        ("0000000000", "drops new"),
+        ("1110000111", "drops old"),
+        ("0000000111", "drops old"),
+        ("1110100000", "drops some"),
+        ("1010101010", "drops some"),
+        ("1111111111111111111111000100000000", "drops new"),
+    ],
+)
+def test_the_policy_is_in_what_came(came: str, word: str) -> None:
+    assert policy([one == "1" for one in came]) == word

@@ -1,0 +1,197 @@
+"""Runs on disk: nothing that was measured is lost, and an interrupted run is gone on with."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from harness import results
+from harness.errors import HarnessError, UsageError
+from harness.model import Level, Run
+from harness.report import markdown
+from tests.zoo import HONEST, LIARS, MISFITS, command, harness
+
+README = f"before\n{markdown.BEGIN}\nold\n{markdown.END}\nafter\n"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which one small server has been run, and one that dies under load."""
+    made = tmp_path_factory.mktemp("run")
+    ended = harness("bench", HONEST, MISFITS / "dies_in_the_middle.py", "--profile", "smoke", folder=made)
+    assert ended.returncode == 3, ended.stderr
+    (made / "said.txt").write_text(ended.stdout)
+    return made
+
+
+def run_of(folder: Path) -> Run:
+    return results.read(folder / "results" / "latest")
+
+
+def test_a_run_has_what_made_it(folder: Path) -> None:
+    info = run_of(folder).info
+    assert info.command.startswith("harness bench ")
+    assert info.machine.cores >= 1
+    assert info.machine.packages["pytest"]
+    assert info.profile == "smoke"
+
+
+def test_every_workload_left_its_figures(folder: Path) -> None:
+    figures = {
+        one.plan.workload: one.figures for one in run_of(folder).trials if one.plan.implementation == "server.py"
+    }
+    assert figures["flood"]["deliveries_per_s"] > 1000
+    assert figures["flood"]["window"] == 256
+    assert figures["flood"]["server_cpu_ns_per_delivery"] >= 0
+    assert 0 < figures["paced"]["latency_p50_ns"] <= figures["paced"]["latency_p99_ns"]
+    assert figures["idle"]["rss_idle_bytes"] > figures["idle"]["clients"]
+
+
+def test_a_server_that_dies_under_load_did_not_finish_and_the_other_goes_on(folder: Path) -> None:
+    dead = [one for one in run_of(folder).trials if one.plan.implementation != "server.py" and one.did_not_finish]
+    assert dead
+    assert "exited with status 9 in the middle of the trial; its last words: " in dead[0].did_not_finish
+    assert dead[0].figures == {}
+    said = (folder / "said.txt").read_text()
+    assert "dies_in_the_middle.py: did not finish (flood): the server exited with status 9" in " ".join(said.split())
+    assert any(line.split()[:2] == ["1", "server.py"] for line in said.splitlines())
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+def test_the_table_fits_the_terminal(folder: Path, columns: int) -> None:
+    said = harness("report", folder=folder, columns=columns).stdout
+    assert max(map(len, said.splitlines())) <= columns
+
+
+def test_the_report_rewrites_the_readme_between_its_markers_and_nothing_else(folder: Path) -> None:
+    readme = folder / "README.md"
+    readme.write_text(README)
+    assert harness("report", "--readme", "README.md", folder=folder).returncode == 0
+    before, rest = readme.read_text().split(markdown.BEGIN)
+    table, after = rest.split(markdown.END)
+    assert (before, after) == ("before\n", "\nafter\n")
+    assert "| server.py |" in table
+    assert "harness bench" in table
+    once = readme.read_text()
+    assert harness("report", "--readme", "README.md", folder=folder).returncode == 0
+    assert readme.read_text() == once
+
+
+@pytest.mark.parametrize("text", ["", README.replace(markdown.END, ""), README + README, README[::-1]])
+def test_a_readme_without_the_two_markers_is_left_alone(folder: Path, text: str) -> None:
+    readme = folder / "OTHER.md"
+    readme.write_text(text)
+    ended = harness("report", "--readme", "OTHER.md", folder=folder)
+    assert ended.returncode == 2
+    assert "needs the markers" in ended.stderr
+    assert readme.read_text() == text
+
+
+@pytest.mark.parametrize("form", ["markdown", "json", "junit", "terminal"])
+def test_every_reporter_shows_a_run(folder: Path, form: str) -> None:
+    ended = harness("report", "--format", form, folder=folder)
+    assert ended.returncode == 0
+    assert "server.py" in ended.stdout
+
+
+def test_a_line_that_was_cut_short_is_cut_off_and_its_trial_is_made_again(folder: Path) -> None:
+    path = (folder / "results" / "latest").resolve()
+    trials = path / results.TRIALS
+    whole = trials.read_bytes()
+    lines = whole.splitlines(keepends=True)
+    trials.write_bytes(b"".join(lines[:-1]) + lines[-1][:40])
+    assert len(results.read(path).trials) == len(lines) - 1
+    _, run = results.reopen(path)
+    assert trials.read_bytes() == b"".join(lines[:-1])
+    assert len(run.trials) == len(lines) - 1
+    trials.write_bytes(whole)
+
+
+def test_a_malformed_line_is_told_with_file_and_line(folder: Path) -> None:
+    path = (folder / "results" / "latest").resolve()
+    trials = path / results.TRIALS
+    whole = trials.read_bytes()
+    trials.write_bytes(b'{"plan": 3}\n' + whole)
+    with pytest.raises(UsageError, match=r"trials.jsonl, line 1: "):
+        results.read(path)
+    trials.write_bytes(whole)
+
+
+def test_an_interrupted_run_is_gone_on_with(tmp_path: Path) -> None:
+    """SIGINT once some cases are on disk; --resume makes the others, and none twice."""
+    words = command("run", str(HONEST), "--profile", "smoke", "--jobs", "2")
+    with subprocess.Popen(words, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as running:
+        assert running.stdout
+        path = tmp_path / running.stdout.readline().decode().split()[-1]
+        while (path / results.CASES).read_bytes().count(b"\n") < 5:
+            assert running.poll() is None
+        running.send_signal(signal.SIGINT)
+        assert running.wait(20) == 128 + signal.SIGINT
+    kept = results.read(path).cases
+    assert len(kept) >= 5
+    ended = harness("run", "--resume", folder=tmp_path)
+    assert ended.returncode == 0, ended.stderr
+    run = results.read(path)
+    assert list(run.cases[: len(kept)]) == list(kept)
+    ids = [one.id for one in run.cases]
+    assert len(ids) == len(set(ids)) > 80
+    assert {one.level for one in run.cases} == set(Level)
+    assert {one.plan.workload for one in run.trials} == {"flood", "paced", "idle"}
+    assert harness("run", "--resume", folder=tmp_path).returncode == 0
+    assert len(results.read(path).trials) == len(run.trials), "a finished run was measured again"
+
+
+def test_a_full_disk_is_told_and_what_was_measured_is_kept(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = (folder / "results" / "latest").resolve()
+    store, run = results.reopen(path)
+    size = (path / results.TRIALS).stat().st_size
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))  # the kernel refuses to let the file grow
+    try:
+        with pytest.raises(HarnessError, match=r"cannot be written: .*--resume"):
+            store.add_trial(run.trials[0])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, ignored)
+    assert len(results.read(path).trials) == len(run.trials)
+
+
+def test_the_json_has_the_contract(tmp_path: Path) -> None:
+    ended = harness(
+        "check", HONEST, "-k", "empty_message or real_time", "--json", "out.json", "--junit", "out.xml", folder=tmp_path
+    )
+    assert ended.returncode == 0, ended.stderr
+    (result,) = json.loads((tmp_path / "out.json").read_text())["results"]
+    assert (result["implementation"], result["spec"], result["verdict"]) == ("server.py", "broadcast", "pass")
+    by_id = {case["id"]: case for case in result["cases"]}
+    assert by_id["an_empty_message_is_forwarded"]["requirements"] == ["BC-FRAME-1"]
+    assert by_id["an_empty_message_is_forwarded"]["level"] == "MUST"
+    assert by_id["an_empty_message_is_forwarded"]["verdict"] == "pass"
+    (used,) = by_id["an_empty_message_is_forwarded"]["used"]
+    assert used["before"]["processes"] == used["after"]["processes"] == 1
+    assert 0 < used["before"]["descriptors"] < used["after"]["descriptors"], "clients were there at the end"
+    assert by_id["an_empty_message_is_forwarded"]["facts"] == {}
+    told = by_id["whether_the_order_is_that_of_real_time_is_told"]
+    assert (told["level"], told["verdict"]) == ("INFO", "info")
+    assert "linearizable" in told["message"]
+    assert 'name="an_empty_message_is_forwarded"' in (tmp_path / "out.xml").read_text()
+    assert os.listdir(tmp_path) and not (tmp_path / "results").exists(), "a check alone keeps nothing"
+
+
+def test_a_fault_under_load_is_no_finish_at_whatever_speed(tmp_path: Path) -> None:
+    faults = {"receivers_disagree": "disagreement", "senders_order_broken": "sender order", "greets": "nobody has sent"}
+    liars = [LIARS / "broken" / f"{name}.py" for name in faults]
+    ended = harness("bench", *liars, LIARS / "lawful" / "drops_after_five.py", "--profile", "smoke", folder=tmp_path)
+    assert ended.returncode == 3
+    trials = results.read(tmp_path / "results" / "latest").trials
+    for name, kind in faults.items():
+        reasons = [one.did_not_finish for one in trials if one.plan.implementation == f"{name}.py"]
+        assert any(kind in reason for reason in reasons), reasons
+    assert not any(one.did_not_finish for one in trials if one.plan.implementation == "drops_after_five.py")

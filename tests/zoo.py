@@ -1,0 +1,45 @@
+"""What several tests need: the servers under `tests/liars/`, and the command line as a user has it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from harness.model import Implementation
+
+HERE = Path(__file__).parent
+MISFITS = HERE / "liars" / "misfits"
+LIARS = HERE / "liars" / "broadcast"
+HONEST = LIARS / "server.py"
+COMMAND_S = 240
+
+
+def implementation(path: Path) -> Implementation:
+    """Return a server of ours as the harness knows it."""
+    return Implementation(name=path.stem, spec="broadcast", run=(str(path),))
+
+
+def command(*words: str) -> list[str]:
+    """Return the words that run the command line under this Python."""
+    return [sys.executable, "-c", "from harness.commands.main import main; main()", *words]
+
+
+def harness(*words: str | Path, folder: Path, columns: int = 80) -> subprocess.CompletedProcess[str]:
+    """Run the command line in a folder; return what it printed and its status."""
+    return subprocess.run(
+        command(*map(str, words)),
+        cwd=folder,
+        env={**os.environ, "COLUMNS": str(columns)},
+        capture_output=True,
+        text=True,
+        timeout=COMMAND_S,
+        check=False,
+    )
+
+
+def lines_of(text: str) -> Sequence[str]:
+    """Return the lines of a text that are not blank."""
+    return [line for line in text.splitlines() if line.strip()]
