@@ -48,3 +48,10 @@ class Codec(Protocol):
         It goes into scripts that show a failure again without this project.
         """
         ...
+
+
+def whole_messages(data: bytes, codec: Codec) -> list[bytes]:
+    """Return the bodies that are sent by these bytes; none when they are not whole messages and nothing else."""
+    decoder = codec.decoder()
+    bodies = decoder.feed(data)
+    return bodies if not decoder.pending and b"".join(map(codec.encode, bodies)) == data else []

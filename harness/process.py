@@ -97,6 +97,12 @@ class Server:
         if self.status is None:
             self.process.send_signal(number)
 
+    def signal_all(self, number: signal.Signals) -> None:
+        """Send a signal to the server and to everything it has started."""
+        for pid in [self.pid, *warden.descendants(self.pid)]:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
+
     async def ended(self) -> int:
         """Wait for the process's end; return its status."""
         if hasattr(os, "pidfd_open") and self.process.poll() is None:
@@ -119,9 +125,7 @@ class Server:
             await self.ended()
         if grace.cancelled_caught:
             killed = True
-            for pid in [self.pid, *warden.descendants(self.pid)]:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
+            self.signal_all(signal.SIGKILL)
             await self.ended()
         seconds = time.monotonic() - begun
         _ours.discard(self.pid)

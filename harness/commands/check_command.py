@@ -13,7 +13,7 @@ from harness.commands import options
 from harness.commands.checking import SCRIPTS, announce, watcher, write_reports
 from harness.conformance.check import Choice, check, exit_status
 from harness.discover import select, specs_named
-from harness.model import CaseResult, Checked
+from harness.model import Checked
 from harness.report.facts import fact_table
 from harness.report.progress import show
 from harness.report.verdicts import closing
@@ -57,15 +57,11 @@ def command(
 
     async def run() -> list[Checked]:
         with show("check") as bar:
-
-            def kept(result: CaseResult) -> None:
-                """A check keeps nothing on disk."""
-
             return await check(
                 chosen,
                 specs_named(spec),
                 choice,
-                watcher(bar, kept),
+                watcher(bar),
                 lambda one: announce(bar, one, width=width, scripts=results.folder() / SCRIPTS, verbose=verbose),
             )
 

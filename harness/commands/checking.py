@@ -15,8 +15,8 @@ from harness.report.verdicts import details, summary
 SCRIPTS = "scripts"  # the folder for them, in results/ or in a run
 
 
-def watcher(bar: Show, keep: Callable[[CaseResult], None]) -> Watcher:
-    """Return a watcher that moves the bar, and hands each result to `keep`."""
+def watcher(bar: Show, keep: Callable[[CaseResult], None] = lambda result: None) -> Watcher:
+    """Return a watcher that moves the bar, and hands each result to `keep`, which by default keeps nothing."""
 
     def started(implementation: Implementation, case: Case) -> None:
         bar.now(f"{implementation.name}: {case.id}")

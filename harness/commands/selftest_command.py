@@ -16,7 +16,6 @@ from harness.commands.checking import watcher, write_text
 from harness.conformance.selftest import Matrix, known_servers, selftest
 from harness.discover import specs_named
 from harness.errors import UsageError, nearest
-from harness.model import CaseResult
 from harness.report.matrix import as_data, closing, matrix
 from harness.report.progress import show
 
@@ -51,11 +50,7 @@ def command(names: tuple[str, ...], spec: str | None, full: bool, jobs: int, see
 
         async def run() -> Matrix:
             with show("selftest") as bar:
-
-                def kept(result: CaseResult) -> None:
-                    """A selftest keeps nothing on disk."""
-
-                return await selftest(one, some, watcher(bar, kept), jobs=jobs, seed=seed, full=full)  # noqa: B023
+                return await selftest(one, some, watcher(bar), jobs=jobs, seed=seed, full=full)  # noqa: B023
 
         begun = time.monotonic()
         found = anyio.run(run)

@@ -2,13 +2,11 @@
 
 Nothing here sleeps to find out that something did *not* come: a fence, a message that is sent and heard
 later, proves it. Nothing here blames a server for one lost message: what must arrive is sent again, as often
-as it takes, and only what never arrives is a fault. A wait ends when nothing at all has come for PATIENCE_S,
-so a slow server is waited for as long as it makes progress.
+as it takes, and only what never arrives is a fault (see `harness.conformance.fence`).
 """
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import time
@@ -20,7 +18,6 @@ import anyio
 from anyio.abc import TaskGroup
 
 from harness import client as clients
-from harness import warden
 from harness.client import Client
 from harness.conformance.fence import fence
 from harness.errors import Violation
@@ -50,7 +47,7 @@ class Room:
 
     # --- coming
 
-    async def connect(self, *, reading: bool = True, small: bool = False) -> Client:
+    async def connect(self, *, small: bool = False) -> Client:
         """Connect one client, which is not known to be in the room yet."""
         number = self._connected
         self._connected += 1
@@ -69,10 +66,7 @@ class Room:
             self.look_alive()
             raise Violation(f"{refused}{where_instead(self.server)}") from None
         self.clients.append(one)
-        if reading:
-            one.start_reading()
-        else:
-            self.journal.step("stall", [number])
+        one.start_reading()
         return one
 
     async def join(self, count: int = 1, *, small: bool = False) -> list[Client]:
@@ -236,12 +230,13 @@ class Room:
     @contextmanager
     def frozen(self) -> Iterator[None]:
         """Stop the server's processes for the length of the context: what comes meanwhile, it finds all at once."""
-        processes = [self.server.pid, *warden.descendants(self.server.pid)]
-        _signal(processes, signal.SIGSTOP)
+        self.journal.step("signal", numbers=[signal.SIGSTOP])
+        self.server.signal_all(signal.SIGSTOP)
         try:
             yield
         finally:
-            _signal(processes, signal.SIGCONT)
+            self.journal.step("signal", numbers=[signal.SIGCONT])
+            self.server.signal_all(signal.SIGCONT)
 
     # --- judging
 
@@ -307,12 +302,6 @@ class Room:
         )
         marks = self.journal.marks.get(client)
         return offset, marks.time_of(event) if marks else None
-
-
-def _signal(processes: Sequence[int], number: signal.Signals) -> None:
-    for pid in processes:
-        with suppress(ProcessLookupError):
-            os.kill(pid, number)
 
 
 def _union(counters: Iterator[Counter[bytes]]) -> list[bytes]:

@@ -10,11 +10,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.codec import Codec
+from harness.codec import Codec, whole_messages
 from harness.conformance import pieces
 from harness.journal import Step
 
-WIDTH = 108
 ORDERS = {"sender order", "answer first", "own first", "disagreement", "cycle", "heard before sent"}
 MODULES = ("collections", "os", "select", "socket", "struct", "sys", "time")
 SERIES = re.compile(rb"(\d+)\.(\d+)(~*)")
@@ -46,7 +45,7 @@ def script(
         name: of its file, for the docstring.
         patience_s: how long it waits for what must come.
     """
-    kind = "order" if symptom.kind in ORDERS else symptom.kind
+    kind = symptom_kind(symptom)
     places: dict[int, int] = {}
     for step in steps:
         if step.deed == "connect":
@@ -60,15 +59,29 @@ def script(
     body = f"{body}\npause(0.5)\n{check}"
     head = pieces.HEAD.safe_substitute(
         name=name,
-        title=title.replace("\\", "\\\\").replace('"""', "'''"),
+        title=as_docstring(title),
         pid=" PID" if "argv[2]" in body or kind == "used" else "",
         framing=codec.standalone.strip() + "\n",
         closed=pieces.CLOSED_IS_IT if kind == "closed" else pieces.CLOSED_IS_FINE,
         answer=pieces.ANSWER if kind == "order" else "",
     )
     whole = f"{head}{''.join(_needed(body, kind, patience_s))}\n{body}"
-    modules = ", ".join(one for one in MODULES if f"{one}." in whole)
-    return whole.replace("$modules", modules).rstrip() + "\n"
+    return whole.replace("$modules", imports(whole)).rstrip() + "\n"
+
+
+def symptom_kind(symptom: Symptom) -> str:
+    """Return which check a symptom needs: all disorders have one."""
+    return "order" if symptom.kind in ORDERS else symptom.kind
+
+
+def as_docstring(title: str) -> str:
+    """Return text as it may stand between three quotes."""
+    return title.replace("\\", "\\\\").replace('"""', "'''")
+
+
+def imports(text: str) -> str:
+    """Return the names of the modules that a program uses."""
+    return ", ".join(one for one in MODULES if f"{one}." in text)
 
 
 def _needed(body: str, kind: str, patience_s: float) -> list[str]:
@@ -140,9 +153,8 @@ def _deed(step: Step, places: dict[int, int], readers: set[int], codec: Codec) -
 
 def _data(data: bytes, codec: Codec) -> str:
     """Return an expression for bytes that are sent: in messages where they are whole ones."""
-    decoder = codec.decoder()
-    bodies = decoder.feed(data)
-    if decoder.pending or not bodies or b"".join(map(codec.encode, bodies)) != data:
+    bodies = whole_messages(data, codec)
+    if not bodies:
         return repr(data)
     if len(bodies) == 1:
         return f"encode({_body(bodies[0])})"
@@ -177,6 +189,4 @@ def _series(bodies: Sequence[bytes]) -> str:
 
 def program(arguments: Sequence[str], *, title: str, name: str) -> str:
     """Return a program that starts a server's command with these arguments and tells what it does."""
-    return pieces.PROGRAM.substitute(
-        title=title.replace("\\", "\\\\").replace('"""', "'''"), name=name, arguments=", ".join(map(repr, arguments))
-    )
+    return pieces.PROGRAM.substitute(title=as_docstring(title), name=name, arguments=", ".join(map(repr, arguments)))

@@ -1,9 +1,9 @@
 """Tests the cases themselves: every liar must be caught, nobody lawful be blamed, and no MUST be without a liar.
 
-A liar says in its source which requirement it breaks, `CAUGHT_BY = "..."`; whatever stands in the folder
-`lawful` breaks no MUST. A liar meets the cases of its requirement first, and then the others until one of them
-has caught it, unless the whole matrix is asked for. Lawful servers meet all cases; those that are odd in nearly the
-way of another say `ONLY_IN_FULL = True`.
+A liar names in its source the requirement whose cases should catch it, `CAUGHT_BY = "..."`; whatever stands in the
+folder `lawful` breaks no MUST. A liar meets the cases of its requirement first, and then the others until one of
+them has caught it, unless the whole matrix is asked for. Lawful servers meet all cases; those that are odd in
+nearly the way of another say `ONLY_IN_FULL = True`.
 """
 
 from __future__ import annotations

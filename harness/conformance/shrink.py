@@ -16,7 +16,8 @@ from typing import TypeVar
 import anyio
 import msgspec
 
-from harness.codec import Codec
+from harness.codec import Codec, whole_messages
+from harness.conformance.brief import brief
 from harness.conformance.evidence import Found
 from harness.conformance.script import script
 from harness.errors import LaunchError
@@ -76,6 +77,9 @@ async def shrink(implementation: Implementation, found: Found) -> Evidence:
         for place, step in enumerate(whole):
             whole[place] = await _with_less_data(step, place, whole, codec, fails, deadline)
     told = f"{found.title}\n\nWhen this was written, it was seen again in {seen} of {TRIES} runs of the whole case."
+    short = brief(whole, found.symptom, codec, title=told, name=found.name)
+    if short and await _seen(implementation, short):
+        return msgspec.structs.replace(found.evidence, script=short)
     text = script(whole, found.symptom, codec, title=told, name=found.name)
     return msgspec.structs.replace(found.evidence, script=text)
 
@@ -89,9 +93,8 @@ async def _with_less_data(
     deadline: float,
 ) -> Step:
     """Return a send with as few of its messages as still show the failure."""
-    decoder = codec.decoder()
-    bodies = decoder.feed(step.data)
-    if step.deed != "send" or len(bodies) < 2 or b"".join(map(codec.encode, bodies)) != step.data:
+    bodies = whole_messages(step.data, codec)
+    if step.deed != "send" or len(bodies) < 2:
         return step
 
     def sending(some: Sequence[bytes]) -> Step:

@@ -111,6 +111,7 @@ def as_data(found: Matrix, seed: int) -> dict[str, object]:
                 "name": one.name,
                 "breaks": one.breaks,
                 "caught": bool(found.killers(one)),
+                "seconds": round(sum(result.seconds for result in found.of(one)), 1),
                 "cases": {result.id: str(result.verdict) for result in found.of(one)},
             }
             for one in found.servers

@@ -12,6 +12,7 @@ import pytest
 from harness.conformance import Client, CouldNotTell, Room, Violation
 
 ATTEMPTS = 100  # a server that loses half of all deliveries gets both through in every fourth
+ROUNDS, SHARE = 1667, 0.999  # of three messages each, and what must come of them
 ENOUGH = 5  # by chance something else may come between two messages once or twice, and hide that one is dropped
 
 
@@ -114,7 +115,7 @@ async def test_a_newcomer_is_not_told_the_past(room: Room) -> None:
         sleepers = await room.join(3, small=True)
         for one in sleepers:
             one.stall()
-        await room.pour(alice, 2_500_000, size=250, seconds=4)
+        await room.pour(alice, 1_200_000, size=250, seconds=4)
         for one in sleepers:
             await one.reset()
         await room.fence(alice, [alice])
@@ -224,11 +225,11 @@ async def test_everybody_is_served_for_twelve_seconds(room: Room) -> None:
 async def test_clients_that_keep_up_receive_nearly_everything(room: Room, note: Callable[[str], None]) -> None:
     """BC-DELIVER-9: Clients that keep up receive at least 99.9 % of the messages.
 
-    Ten thousand messages (or six seconds of them), never more than four on their way.
+    Five thousand messages (or six seconds of them), never more than four on their way.
     """
     everybody = await room.join(4)
     sent = lost = 0
-    for turn in room.rounds(3333, seconds=6):
+    for turn in room.rounds(ROUNDS, seconds=6):
         speaker = everybody[turn % 4]
         marks = [len(one.received) for one in everybody]
         numbers = await speaker.send(*(speaker.next_body() for _ in range(3)))
@@ -236,11 +237,13 @@ async def test_clients_that_keep_up_receive_nearly_everything(room: Room, note: 
         sent += len(numbers) * len(everybody)
         for one, mark in zip(everybody, marks, strict=True):
             lost += len(numbers) - len(set(numbers).intersection(one.received[mark:]))
+        if lost > (1 - SHARE) * 3 * ROUNDS * len(everybody):  # whatever still comes
+            break
     if sent < 200:
         raise CouldNotTell(f"only {sent} deliveries in six seconds")
     share = 1 - lost / sent
     note(f"{share:.2%} of {sent} deliveries arrived")
-    assert share >= 0.999, f"of {sent} deliveries to clients that kept up {lost} were lost ({1 - share:.1%})"
+    assert share >= SHARE, f"of {sent} deliveries to clients that kept up {lost} were lost ({1 - share:.1%})"
 
 
 @pytest.mark.case(43, "BC-DELIVER-10")

@@ -21,7 +21,7 @@ async def occupied(room: Room) -> list[Client]:
     sleeper = await room.join_one(small=True)
     sleeper.stall()
     await half.send_raw(encode(b"x" * 100)[:50])
-    await room.pour(alice, 2_500_000, size=250, seconds=3)
+    await room.pour(alice, 1_500_000, size=250, seconds=3)
     room.may_end = True
     return [alice, bob, half]
 
@@ -93,7 +93,7 @@ async def test_it_is_still_alive_after_all_of_this(room: Room, chance: random.Ra
     alice, *guests = await room.join(7)
     sleeper = await room.join_one(small=True)
     sleeper.stall()
-    await room.pour(alice, 2_500_000, size=250, seconds=4)  # a backlog, all through what follows
+    await room.pour(alice, 1_500_000, size=250, seconds=4)  # a backlog, all through what follows
     for _ in room.rounds(400, seconds=10):
         deed = chance.randrange(7)
         if deed < 2 or not guests:

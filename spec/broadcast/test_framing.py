@@ -294,7 +294,7 @@ async def test_after_drops_the_stream_is_still_whole_messages(room: Room) -> Non
     A client stalls until its share has filled every buffer, then reads on, three times.
     """
     alice, _bob = await room.join(2)
-    for size, total in ((250, 4_000_000), (30, 1_500_000), (101, 3_000_000)):
+    for size, total in ((250, 3_000_000), (30, 1_500_000), (101, 2_000_000)):
         slow = await room.join_one(small=True)
         slow.stall()
         await room.pour(alice, total, size=size, seconds=6)

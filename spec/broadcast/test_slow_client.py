@@ -12,7 +12,7 @@ import pytest
 from harness.conformance import Client, Room
 from spec.broadcast.wire import encode
 
-OFFERED = 16_000_000  # bytes; no kernel keeps as much on the way to a client that does not read
+OFFERED = 8_000_000  # bytes; no kernel keeps as much on the way to a client that does not read
 OFFERING_S = 8.0
 STUCK_S = 5.0  # without a sign of life while one client does not read
 MOSTLY = 0.8  # of what came: a queue that had room again for a moment makes no other policy
@@ -26,7 +26,7 @@ async def test_what_is_done_with_a_client_that_does_not_read_is_told(
 ) -> None:
     """BC-LOAD-12: What a server does with a client that does not read, and after how many bytes, is told.
 
-    It stalls while 16 MB of numbered messages are said to somebody who keeps up, and then reads on: what has
+    It stalls while 8 MB of numbered messages are said to somebody who keeps up, and then reads on: what has
     come of them tells the policy. The bytes are those until the first loss, the kernel's buffers included.
     """
     sleeper, alice = await room.join_one(small=True), await room.join_one()

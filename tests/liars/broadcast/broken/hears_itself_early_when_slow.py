@@ -7,7 +7,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from server import EVENT_WRITE, Client, Server, main
 
-CAUGHT_BY = "BC-ORDER-4"
+CAUGHT_BY = "BC-ORDER-2"
 
 
 class Said(bytes):

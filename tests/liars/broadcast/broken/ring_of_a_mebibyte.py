@@ -8,7 +8,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from server import Client, Server, main
 
-CAUGHT_BY = "BC-FRAME-2"
+CAUGHT_BY = "BC-FRAME-7"
 RING_BYTES = 1 << 20
 
 

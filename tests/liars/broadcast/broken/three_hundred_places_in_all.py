@@ -8,7 +8,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from server import Client, Server, main
 
-CAUGHT_BY = "BC-COME-6"
+CAUGHT_BY = "BC-LOAD-7"
 
 
 class Liar(Server):
