@@ -12,6 +12,8 @@ import anyio
 import pytest
 
 from harness import plugins
+from harness.conformance import brief as briefly
+from harness.conformance.brief import brief
 from harness.conformance.pieces import CHECKS
 from harness.conformance.pool import Watcher, open_pool
 from harness.conformance.script import ORDERS, Symptom, program, script
@@ -90,6 +92,41 @@ def test_a_script_sees_the_symptom_again(liar: str, symptom: Symptom, steps: Seq
     ended = run(text, LIARS / "broken" / f"{liar}.py", tmp_path)
     assert ended.returncode == 1, ended.stderr
     assert ended.stderr.startswith("SEEN AGAIN")
+
+
+@pytest.mark.parametrize("kind", sorted(briefly.CHECKS))
+def test_the_briefest_form_sees_nothing_on_an_honest_server(kind: str, tmp_path: Path) -> None:
+    text = brief(
+        TALK, Symptom("disagreement" if kind == "order" else kind, 3, b"hi"), BROADCAST.codec, title="", name=""
+    )
+    assert text
+    assert len(text.splitlines()) < 45
+    ended = run(text, HONEST, tmp_path)
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("liar", "symptom", "steps"),
+    [
+        ("greets", Symptom("created"), TALK),
+        ("sender_left_out", Symptom("silent"), [*TALK[:1], Step("fence", (0, 0))]),
+        ("sender_left_out", Symptom("lost", 3, b"hi"), TALK[:4]),
+        ("dies_of_a_reset", Symptom("died"), [*TALK[:3], Step("reset", (3,))]),
+    ],
+)
+def test_the_briefest_form_sees_the_symptom_again(
+    liar: str, symptom: Symptom, steps: Sequence[Step], tmp_path: Path
+) -> None:
+    text = brief(steps, symptom, BROADCAST.codec, title="", name="")
+    assert text
+    ended = run(text, LIARS / "broken" / f"{liar}.py", tmp_path)
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("SEEN AGAIN")
+
+
+def test_there_is_no_brief_form_of_many_deeds_or_of_chatter() -> None:
+    for steps in (TALK * 9, [*TALK, Step("chatter", (0, 3), numbers=(100, 5, 0))]):
+        assert brief(steps, Symptom("created"), BROADCAST.codec, title="", name="") is None
 
 
 def test_a_script_has_only_the_pieces_that_it_needs_and_the_standard_library() -> None:

@@ -74,12 +74,14 @@ class Pool:
         done: Collection[CaseResult] = (),
         stop_at_failure: bool = False,
         plan: Plan = each_by_itself,
+        gated: Callable[[Implementation], bool] = lambda implementation: True,
         enough: Callable[[CaseResult], bool] = lambda result: False,
     ) -> list[CaseResult]:
         """Run the cases on all servers; return the results, those of `done` among them.
 
         Args:
-            plan: which cases run on a server, the gates aside: lists of cases that run one after the other.
+            plan: which cases run on a server, its gates aside: lists of cases that run one after the other.
+            gated: whether a server meets the gates first; if not they are cases like any other.
             enough: whether a result makes the rest of its list needless.
             done: results of an earlier run, which are taken as they are.
             stop_at_failure: start nothing new once a MUST has failed.
@@ -89,7 +91,8 @@ class Pool:
         queue: deque[Job] = deque()
         gates = sorted((case for case in self.cases if case.gate), key=lambda case: case.gate)
         queue.extend(
-            Job(one, gates, lambda result: result.verdict is not Verdict.PASS, True) for one in implementations
+            Job(one, gates if gated(one) else [], lambda result: result.verdict is not Verdict.PASS, True)
+            for one in implementations
         )
         watcher.planned(len(implementations) * len(self.cases) - len(known))
         more = anyio.Event()
@@ -118,8 +121,8 @@ class Pool:
                     mine = [one for one in results if one.implementation == job.implementation.name]
                     mine += await self._run(job, todo, watcher, note, stack)
                     if job.is_gate:
-                        jobs = plan(job.implementation, [case for case in self.cases if not case.gate])
-                        watcher.planned(sum(map(len, jobs)) + len(gates) - len(self.cases))
+                        jobs = plan(job.implementation, [case for case in self.cases if case not in job.cases])
+                        watcher.planned(sum(map(len, jobs)) + len(job.cases) - len(self.cases))
                         _open([Job(job.implementation, cases, enough) for cases in jobs], job, mine, queue, note)
                 finally:
                     busy -= 1

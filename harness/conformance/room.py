@@ -83,6 +83,13 @@ class Room:
         """Connect one reading client, proven to be in the room."""
         return (await self.join(1, small=small))[0]
 
+    async def join_stalled(self, count: int = 1) -> list[Client]:
+        """Connect this many clients that are in the room and then read no more."""
+        newcomers = await self.join(count, small=True)
+        for one in newcomers:
+            one.stall()
+        return newcomers
+
     # --- fences
 
     async def fence(

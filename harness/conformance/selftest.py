@@ -2,13 +2,14 @@
 
 A liar names in its source the requirement whose cases should catch it, `CAUGHT_BY = "..."`; whatever stands in the
 folder `lawful` breaks no MUST. A liar meets the cases of its requirement first, and then the others until one of
-them has caught it, unless the whole matrix is asked for. Lawful servers meet all cases; those that are odd in
-nearly the way of another say `ONLY_IN_FULL = True`.
+them has caught it, unless the whole matrix is asked for; who is let through meets them again, and that is told.
+Lawful servers meet all cases; those that are odd in nearly the way of another say `ONLY_IN_FULL = True`.
 """
 
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +20,7 @@ from harness.errors import UsageError
 from harness.model import Case, CaseResult, Implementation, Level, Spec, Verdict
 
 ONLY_IN_FULL = re.compile(r"^ONLY_IN_FULL = True$", re.MULTILINE)
+ATTEMPTS = 3  # to catch a liar: whether a fault of concurrency shows is a matter of chance, and it is told
 CAUGHT_BY = re.compile(r'^CAUGHT_BY = "([A-Z0-9-]+)"$', re.MULTILINE)
 
 
@@ -52,13 +54,19 @@ class Matrix:
 
     Attributes:
         cases: in the order of their numbers.
-        results: by server and case; a case that did not run is not there.
+        results: by server and case, the latest; a case that did not run is not there.
+        late: liars that the first attempt let through.
     """
 
     servers: Sequence[Known]
     cases: Sequence[Case]
     musts: Sequence[str]
     results: dict[tuple[str, str], CaseResult] = field(default_factory=dict)
+    late: Sequence[Known] = ()
+
+    def add(self, results: Sequence[CaseResult]) -> None:
+        """Note what the cases said; it takes the place of what the same cases said before of the same servers."""
+        self.results.update({(one.implementation, one.id): one for one in results})
 
     def of(self, one: Known) -> list[CaseResult]:
         """Return the results of one server."""
@@ -126,17 +134,27 @@ def _programs(folder: Path) -> list[Path]:
 
 
 def _implementation(path: Path, spec: Spec) -> Implementation:
-    return Implementation(name=path.stem, spec=spec.name, run=(str(path),))
+    # Not whatever Python the path finds first: that may be an older one, or a script that looks for one.
+    interpreter = (sys.executable,) if path.suffix == ".py" else ()
+    return Implementation(name=path.stem, spec=spec.name, run=(*interpreter, str(path)))
 
 
 async def selftest(
-    spec: Spec, servers: Sequence[Known], watcher: Watcher, *, jobs: int, seed: int, full: bool
+    spec: Spec,
+    servers: Sequence[Known],
+    watcher: Watcher,
+    *,
+    jobs: int,
+    seed: int,
+    full: bool,
+    attempts: int = ATTEMPTS,
 ) -> Matrix:
     """Run the cases on servers of which it is known what they are.
 
     Args:
         jobs: how many cases run at once.
         full: run all cases on every liar, also when it has been caught.
+        attempts: how often a liar meets the cases, if it must be.
     """
     known = {one.name: one for one in servers}
 
@@ -144,15 +162,25 @@ async def selftest(
         broken = known[implementation.name].breaks
         if full or not broken:
             return each_by_itself(implementation, cases)
-        return [sorted(cases, key=lambda one: (broken not in one.requirements, one.slow))]
+        return [sorted(cases, key=lambda one: (broken not in one.requirements, not one.gate, one.slow))]
 
     async with open_pool(spec, jobs=jobs, seed=seed) as pool:
-        results = await pool.check(
-            [one.implementation for one in servers],
-            watcher,
-            plan=plan,
-            enough=lambda result: not full and known[result.implementation].is_caught_by(result),
-        )
+
+        async def check(some: Sequence[Known]) -> list[CaseResult]:
+            return await pool.check(
+                [one.implementation for one in some],
+                watcher,
+                plan=plan,
+                gated=lambda implementation: full or not known[implementation.name].breaks,
+                enough=lambda result: not full and known[result.implementation].is_caught_by(result),
+            )
+
         musts = [one.id for one in requirements.of(spec).values() if one.level is Level.MUST]
         cases = sorted(pool.cases, key=lambda one: one.number)
-    return Matrix(servers, cases, musts, {(one.implementation, one.id): one for one in results})
+        found = Matrix(servers, cases, musts)
+        found.add(await check(servers))
+        found.late = found.survivors
+        for _ in range(attempts - 1):
+            if found.survivors:
+                found.add(await check(found.survivors))
+    return found

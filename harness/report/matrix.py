@@ -70,6 +70,9 @@ def closing(found: Matrix, width: int, seconds: float, seed: int) -> str:
     for one in found.survivors:
         doubts = [result for result in found.of(one) if result.verdict is not Verdict.PASS]
         parts += [f"SURVIVED {one.name}: it breaks {one.breaks}, and no case has seen it", *_told(doubts, width)]
+    caught_late = [one.name for one in found.late if one not in found.survivors]
+    if caught_late:
+        parts.append(f"LATE {', '.join(caught_late)}: let through once or twice before a case has seen it")
     for one, result in found.blamed:
         parts += [f"BLAMED {one.name}, which is lawful", *_told([result], width)]
     for result in found.errors:
@@ -106,6 +109,7 @@ def as_data(found: Matrix, seed: int) -> dict[str, object]:
         "passed": found.passed,
         "seed": seed,
         "idle": found.idle,
+        "late": [one.name for one in found.late],
         "servers": [
             {
                 "name": one.name,

@@ -112,9 +112,7 @@ async def test_a_newcomer_is_not_told_the_past(room: Room) -> None:
         await room.fence(alice, [alice])
         await _must_know_nothing(room, alice)
     for _ in range(2):
-        sleepers = await room.join(3, small=True)
-        for one in sleepers:
-            one.stall()
+        sleepers = await room.join_stalled(3)
         await room.pour(alice, 1_200_000, size=250, seconds=4)
         for one in sleepers:
             await one.reset()

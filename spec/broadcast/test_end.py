@@ -18,8 +18,7 @@ END_S = 2.0
 async def occupied(room: Room) -> list[Client]:
     """Return clients in all states: reading, stalled with a backlog, in the middle of a message."""
     alice, bob, half = await room.join(3)
-    sleeper = await room.join_one(small=True)
-    sleeper.stall()
+    await room.join_stalled()
     await half.send_raw(encode(b"x" * 100)[:50])
     await room.pour(alice, 1_500_000, size=250, seconds=3)
     room.may_end = True
@@ -91,8 +90,7 @@ async def test_it_is_still_alive_after_all_of_this(room: Room, chance: random.Ra
     Everything in random order: joins, halves, resets, stalls, bursts, leaves; then the room must work.
     """
     alice, *guests = await room.join(7)
-    sleeper = await room.join_one(small=True)
-    sleeper.stall()
+    await room.join_stalled()
     await room.pour(alice, 1_500_000, size=250, seconds=4)  # a backlog, all through what follows
     for _ in room.rounds(400, seconds=10):
         deed = chance.randrange(7)

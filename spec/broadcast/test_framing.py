@@ -295,8 +295,7 @@ async def test_after_drops_the_stream_is_still_whole_messages(room: Room) -> Non
     """
     alice, _bob = await room.join(2)
     for size, total in ((250, 3_000_000), (30, 1_500_000), (101, 2_000_000)):
-        slow = await room.join_one(small=True)
-        slow.stall()
+        (slow,) = await room.join_stalled()
         await room.pour(alice, total, size=size, seconds=6)
         await room.join_one()  # somebody else's message is half written now, or as good as
         slow.start_reading()

@@ -60,7 +60,7 @@ async def test_an_answer_never_comes_before_its_question(room: Room) -> None:
     everybody = await room.join(12)
 
     async def converse(asker: Client, answerer: Client) -> None:
-        for _ in room.rounds(200, seconds=4):
+        for _ in room.rounds(100, seconds=4):
             await room.fence(asker, [answerer])
             await room.fence(answerer, [asker])
 

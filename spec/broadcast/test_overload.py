@@ -11,27 +11,20 @@ from functools import partial
 import anyio
 import pytest
 
-from harness.conformance import Client, CouldNotTell, Room, Violation
+from harness.conformance import CouldNotTell, Room, Violation
 from spec.broadcast.wire import encode
 
 OFFERED = 128 * 1024 * 1024  # bytes
 BOUND = 64 * 1024 * 1024  # bytes of growth, and a MiB for each stalled client
 STALLING = 8 * 1024 * 1024  # bytes that fill every buffer of the kernel on the way to a client
 OFFERED_AT_LEAST = 32 * 1024 * 1024  # bytes; who has stopped growing by then has a bound
-OFFERING_AT_LEAST_S = 6.0  # to a server that takes them slowly
+OFFERING_AT_LEAST_S = 4.0  # to a server that takes them slowly
 LEAST_SAMPLES = 4
 FLAT = 0.02  # bytes of growth for each byte taken: what is buffered for one client alone is 1
 OFFERING_S = 25.0
 RECOVER_S = 10.0
+LIGHT = 10  # words of a light sender
 SPIN_S, SPIN_SHARE = 2.0, 0.1  # of a core: whoever spins gets more on the busiest machine
-
-
-async def stalled(room: Room, count: int) -> list[Client]:
-    """Return clients that are in the room and read no more."""
-    some = await room.join(count, small=True)
-    for one in some:
-        one.stall()
-    return some
 
 
 @pytest.mark.slow
@@ -41,7 +34,7 @@ async def test_one_stalled_reader_does_not_stop_the_others(room: Room, note: Cal
 
     More is offered than any kernel buffers for the stalled one; then the others must hear each other.
     """
-    (sleeper,) = await stalled(room, 1)
+    (sleeper,) = await room.join_stalled()
     flooder = await room.join_one()
     taken = await room.flood(flooder, STALLING, seconds=10)
     alice, bob = await room.join(2)
@@ -77,7 +70,7 @@ async def test_memory_is_bounded_with_fifty_stalled_readers(room: Room, note: Ca
 
 
 async def _offer_to_stalled(room: Room, count: int, note: Callable[[str], None]) -> None:
-    await stalled(room, count)
+    await room.join_stalled(count)
     before = room.usage().rss_bytes
     bound = BOUND + count * 1024 * 1024
     samples = [(0, 0)]  # bytes taken, bytes grown
@@ -125,7 +118,7 @@ async def test_a_stalled_reader_that_resumes_gets_whole_messages_or_the_end(room
 
     It reads on after everything has overflowed: a part of the common order, then the present, or the end.
     """
-    (sleeper,) = await stalled(room, 1)
+    (sleeper,) = await room.join_stalled()
     alice, bob = await room.join(2)
     async with anyio.create_task_group() as tasks:
         for one in (alice, bob):
@@ -140,9 +133,9 @@ async def test_a_stalled_reader_that_resumes_gets_whole_messages_or_the_end(room
 async def test_a_reader_at_one_kilobyte_a_second_does_not_stop_the_others(room: Room) -> None:
     """BC-LOAD-1: A client that does not read, or reads slowly, does not stop the others.
 
-    It takes 256 bytes every quarter of a second, for three seconds of chatter.
+    It takes 256 bytes every quarter of a second, while 4 MB are said (or for three seconds).
     """
-    (snail,) = await stalled(room, 1)
+    (snail,) = await room.join_stalled()
     alice, bob = await room.join(2)
 
     async def crawl() -> None:
@@ -152,7 +145,7 @@ async def test_a_reader_at_one_kilobyte_a_second_does_not_stop_the_others(room: 
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(crawl)
-        for _ in room.rounds(200, seconds=3):
+        for _ in room.rounds(40, seconds=3):
             await room.pour(alice, 100_000, size=250, seconds=1)
             await room.fence(bob, [alice, bob])
         tasks.cancel_scope.cancel()
@@ -166,7 +159,7 @@ async def test_a_sender_that_never_reads_harms_nobody(room: Room) -> None:
     It sends 8 MB, or as much as the server takes, and reads none of its own echo.
     """
     alice, bob = await room.join(2)
-    (deaf,) = await stalled(room, 1)
+    (deaf,) = await room.join_stalled()
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(partial(room.flood, deaf, STALLING, seconds=6))
         carol, dave = await room.join(2)
@@ -182,14 +175,14 @@ async def test_a_sender_that_never_reads_harms_nobody(room: Room) -> None:
 async def test_a_flood_does_not_starve_a_light_sender(room: Room, note: Callable[[str], None]) -> None:
     """BC-LOAD-5: A flood from one client does not starve a light sender.
 
-    While one floods, another wants to hear itself, twenty times.
+    While one floods, another wants to hear itself, ten times.
     """
     light, flooder = await room.join(2)
     waits: list[float] = []
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(partial(room.flood, flooder, 1 << 40, seconds=8, until=lambda: len(waits) >= 20))
+        tasks.start_soon(partial(room.flood, flooder, 1 << 40, seconds=8, until=lambda: len(waits) >= LIGHT))
         await anyio.sleep(0.1)  # until the flood has risen
-        for _ in room.rounds(20, seconds=8):
+        for _ in room.rounds(LIGHT, seconds=8):
             begun = time.monotonic()
             await room.fence_or_closed(light, light)
             if light.closed:  # it hears the flood as well, and may be cut off for not keeping up with that

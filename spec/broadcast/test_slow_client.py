@@ -29,8 +29,7 @@ async def test_what_is_done_with_a_client_that_does_not_read_is_told(
     It stalls while 8 MB of numbered messages are said to somebody who keeps up, and then reads on: what has
     come of them tells the policy. The bytes are those until the first loss, the kernel's buffers included.
     """
-    sleeper, alice = await room.join_one(small=True), await room.join_one()
-    sleeper.stall()
+    (sleeper,), alice = await room.join_stalled(), await room.join_one()
     bodies = room.ledger.bodies
 
     def tell(word: str, messages: Sequence[int]) -> None:

@@ -9,6 +9,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from server import Server, main
 
 LAWFUL = True
+ONLY_IN_FULL = True
 
 
 class Oddball(Server):
