@@ -11,17 +11,19 @@ from dataclasses import dataclass, field
 from string import Template
 
 from harness.codec import Codec, Decoder
-from harness.conformance.script import Symptom, as_docstring, imports, symptom_kind
+from harness.conformance.script import Symptom, as_docstring, body_literal, data_literal, imports, symptom_kind
 from harness.journal import Step
 
 MOST_STEPS, MOST_BYTES = 24, 4000
+SHORT = 40  # bytes that are read most easily as they are
 NOTICED_S = 0.1  # for a server to notice what was done
 
 HEAD = Template('''\
 #!/usr/bin/env python3
 """$title
 
-Start the server, then: python3 $name ADDRESS (exit status 1: seen again, 0: not this time)
+Start the server, then: python3 $name ADDRESS
+Exit status 1: seen again. 0: not this time.
 """
 import $modules
 $framing
@@ -64,7 +66,7 @@ for one in views:
             sys.exit(f"SEEN AGAIN: one has the order {some}, another {same}")
 """,
     "lost": """\
-if $body not in heard($suffers):
+if ($body) not in heard($suffers):
     sys.exit("SEEN AGAIN: $suffers never received it")
 """,
     "silent": """\
@@ -119,7 +121,7 @@ class _Deeds:
             case "send":
                 times = int(step.numbers[0])
                 self.lines += [f"for _ in range({times}):"] if times > 1 else []
-                self.lines.append(f"{'    ' * (times > 1)}{one}.sendall({step.data!r})")
+                self.lines.append(f"{'    ' * (times > 1)}{one}.sendall({self._data(step.data)})")
                 decoder = self.decoders.setdefault(step.clients[0], self.codec.decoder())
                 self.said.setdefault(one, []).extend(body for _ in range(times) for body in decoder.feed(step.data))
             case "fence" if asks:
@@ -138,6 +140,9 @@ class _Deeds:
                 return False
         return True
 
+    def _data(self, data: bytes) -> str:
+        return repr(data) if len(data) <= SHORT else data_literal(data, self.codec)
+
     def _name(self, client: int) -> str:
         return self.names.setdefault(client, f"c{len(self.names)}")
 
@@ -155,7 +160,8 @@ def brief(steps: Sequence[Step], symptom: Symptom, codec: Codec, *, title: str, 
     deeds = _Deeds(codec)
     asking = max((at for at, one in enumerate(steps) if kind == "silent" and one.deed == "fence"), default=-1)
     added = [deeds.add(step, asks=at == asking) for at, step in enumerate(steps)]
-    if not all(added):
+    is_sent = any(symptom.body in bodies for bodies in deeds.said.values())
+    if not all(added) or (kind == "lost" and not (symptom.client in deeds.names and is_sent)):
         return None
     check = Template(CHECKS[kind]).substitute(
         said=[body for bodies in deeds.said.values() for body in bodies],
@@ -163,14 +169,14 @@ def brief(steps: Sequence[Step], symptom: Symptom, codec: Codec, *, title: str, 
         clients=", ".join(deeds.reading),
         hearers=", ".join(deeds.hearers),
         suffers=deeds.names.get(symptom.client, ""),
-        body=symptom.body,
+        body=body_literal(symptom.body),
     )
     lines = "\n".join(deeds.lines)
     text = HEAD.substitute(
         title=as_docstring(title),
         name=name,
         modules="$modules",
-        framing=f"\n{codec.standalone.strip()}\n" if "heard" in check else "",
+        framing=f"\n{codec.standalone.strip()}\n" if "heard" in check or "encode(" in lines else "",
         heard=HEARD if "heard" in check else "",
         deeds=lines,
         check=check,

@@ -141,7 +141,8 @@ if earlier:
     seen(f"no one order fits what all clients saw of {sorted(earlier)[:6]}")
 """),
     "lost": Template("""\
-if $body not in heard[c[$client]]:
+body = $body
+if any(body in sent[one] for one in c) and body not in heard[c[$client]]:
     seen("client $client never received it")
 """),
     "died": Template("""\

@@ -63,8 +63,8 @@ class Room:
                 small=small,
             )
         except Violation as refused:
-            self.look_alive()
-            raise Violation(f"{refused}{where_instead(self.server)}") from None
+            self.look_dead()
+            raise Violation(f"{refused}{where_instead(self.server)}", kind="died") from None
         self.clients.append(one)
         one.start_reading()
         return one

@@ -51,7 +51,7 @@ def script(
         if step.deed == "connect":
             places.setdefault(step.clients[0], len(places))
     body = "\n".join(_deeds(steps, places, codec))
-    check = pieces.CHECKS[kind].substitute(body=symptom.body, client=places.get(symptom.client, -1))
+    check = pieces.CHECKS[kind].substitute(body=body_literal(symptom.body), client=places.get(symptom.client, -1))
     if kind == "order":
         body = f"answers = []  # what was heard last before something was said, and that\n{body}"
     if kind == "used":
@@ -125,7 +125,7 @@ def _deed(step: Step, places: dict[int, int], readers: set[int], codec: Codec) -
             return "connect()"
         case "send":
             times = f", {numbers[0]}" if numbers[0] > 1 else ""
-            return f"send({who[0]}, {_data(step.data, codec)}{times})"
+            return f"send({who[0]}, {data_literal(step.data, codec)}{times})"
         case "fence":
             hearers = set(step.clients[1:])
             listed = "*c" if hearers == readers and len(hearers) > 2 else ", ".join(who[1:])
@@ -151,21 +151,24 @@ def _deed(step: Step, places: dict[int, int], readers: set[int], codec: Codec) -
     raise ValueError(f"no script can do {step.deed}")
 
 
-def _data(data: bytes, codec: Codec) -> str:
+def data_literal(data: bytes, codec: Codec) -> str:
     """Return an expression for bytes that are sent: in messages where they are whole ones."""
     bodies = whole_messages(data, codec)
     if not bodies:
         return repr(data)
     if len(bodies) == 1:
-        return f"encode({_body(bodies[0])})"
+        return f"encode({body_literal(bodies[0])})"
     if len(set(bodies)) == 1:
-        return f"encode({_body(bodies[0])}) * {len(bodies)}"
+        return f"encode({body_literal(bodies[0])}) * {len(bodies)}"
     if series := _series(bodies):
         return series
-    return f'b"".join(map(encode, [{", ".join(map(_body, bodies))}]))'
+    return f'b"".join(map(encode, [{", ".join(map(body_literal, bodies))}]))'
 
 
-def _body(body: bytes) -> str:
+def body_literal(body: bytes) -> str:
+    """Return a Python expression for a body, short where it is long and regular."""
+    if len(body) > 12 and body == bytes((body[0] + place) % 256 for place in range(len(body))):
+        return f"bytes(n % 256 for n in range({body[0]}, {body[0] + len(body)}))"
     short = body.rstrip(body[-1:])
     if len(body) - len(short) > 12:
         filled = f"{body[-1:]!r} * {len(body) - len(short)}"
