@@ -51,8 +51,8 @@ async def converse(start: Start, seconds: float, chance: random.Random) -> int:
     while not search.is_over():
         machine = hypothesis.seed(chance.randrange(2**64))(type("Machine", (Conversation,), {"search": search}))
         await _serve(machine, search)
-    if search.error:
-        start.rooms.append(search.rooms[-1])
+    if search.error and search.room:
+        start.rooms.append(search.room)
         raise search.error
     return search.conversations
 
@@ -99,11 +99,11 @@ class _Search:
         self.start, self.deadline = start, deadline
         self.conversations = 0
         self.error: Violation | None = None
-        self.rooms: list[Room] = []
+        self.room: Room | None = None  # of that conversation
         self.ask: Callable[[tuple[Deed, Future[Any]]], None]
 
     def is_over(self) -> bool:
-        return time.monotonic() > self.deadline or self.error is not None
+        return self.error is not None or self.out_of_time()
 
     def out_of_time(self) -> bool:
         return time.monotonic() > self.deadline
@@ -112,8 +112,8 @@ class _Search:
         """Note a conversation that ended badly; from the first one on there is some time for a shorter one."""
         if self.error is None:
             self.deadline = time.monotonic() + SHRINK_S
-        if not self.rooms or len(room.journal.steps) <= len(self.rooms[-1].journal.steps):
-            self.error, self.rooms = error, [room]
+        if not self.room or len(room.journal.steps) <= len(self.room.journal.steps):
+            self.error, self.room = error, room
 
 
 class Conversation(RuleBasedStateMachine):
@@ -133,6 +133,7 @@ class Conversation(RuleBasedStateMachine):
 
     async def _open(self) -> Room:
         start = self.search.start
+        start.forget_servers()  # those of earlier conversations have ended
         server = await start.server()
         room = start.room(server)
         start.rooms.remove(room)  # judged here, and not when the case has ended

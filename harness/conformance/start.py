@@ -72,6 +72,11 @@ class Start:
         self.rooms.append(Room(self.spec, server, self.tasks))
         return self.rooms[-1]
 
+    def forget_servers(self) -> None:
+        """Count those that were started so far no longer as the case's."""
+        self._ready.clear()
+        self.programs.clear()
+
     def used(self) -> tuple[Used, ...]:
         """Return what each server used when it was ready, and uses now or used when that was last known."""
         return tuple(Used(before, server.used() or before) for server, before in self._ready)
