@@ -88,8 +88,9 @@ class Spec:
         text: the Markdown file with the numbered requirements.
         cases: the folder with its `test_*.py`.
         codec: the protocol, sans I/O.
-        faults: for each kind of fault the judge of histories tells (see `harness.history`), and for
-            "died" (the server's process ended in the middle), the requirement it breaks.
+        faults: for each kind of fault the judge of histories tells (see `harness.history`), and for "died" (the
+            server's process ended in the middle), "silent" and "closed" (somebody who reads hears nothing, or was
+            disconnected, in a case that is about what is heard), the requirement it breaks.
         liars: a folder with `broken/` and `lawful/`: servers of which it is known what they are, for
             testing the cases (see `harness.conformance.selftest`); None where there are none.
         default: whether a bare path on the command line is taken for a server of this spec.

@@ -37,6 +37,7 @@ USED = pytest.StashKey[tuple[Used, ...]]()
 START = pytest.StashKey[Start]()
 FOUND = pytest.StashKey[Found]()
 SEED = pytest.StashKey[int]()
+NOTHING_HEARD = {"silent", "closed", "died"}
 
 
 # --- options and markers
@@ -194,9 +195,17 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, o
             room.judge()
     except BaseException as error:
         if start and CASE in pyfuncitem.stash:
+            _name_what_is_broken(leaf(error), pyfuncitem.stash[CASE], start.spec)
             _keep_evidence(pyfuncitem, start, leaf(error))
         raise
     return outcome
+
+
+def _name_what_is_broken(error: BaseException, case: Case, spec: Spec) -> None:
+    """Let a silence, or a connection that was closed, not be told as a fault in what was heard."""
+    of_histories = {clause for kind, clause in spec.faults.items() if kind not in NOTHING_HEARD}
+    if isinstance(error, Violation) and error.kind in NOTHING_HEARD and of_histories.issuperset(case.requirements):
+        error.requirement = error.requirement or spec.faults.get(error.kind)
 
 
 def _keep_evidence(item: pytest.Item, start: Start, error: BaseException) -> None:

@@ -26,6 +26,8 @@ def harness_specs() -> list[Spec]:
                 "own first": "BC-ORDER-4",
                 "cycle": "BC-ORDER-2",
                 "died": "BC-END-5",
+                "silent": "BC-DELIVER-8",
+                "closed": "BC-DELIVER-8",
             },
             liars=HERE.parent.parent / "tests" / "liars" / HERE.name,
             default=True,
