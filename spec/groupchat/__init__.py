@@ -1,0 +1,1 @@
+"""The spec `groupchat`. So far only `serdy`, the serialization that its messages are to have."""
