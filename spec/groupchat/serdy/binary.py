@@ -12,8 +12,9 @@
     dataclass       its fields in their order; one byte 0 when it has none
     union           the position of the dataclass as a varint, then the dataclass
 
-Two rules hold for all of it. A value has one encoding: equal values have equal bytes, and nothing else is decoded.
-A value takes at least one byte: so no count can be larger than the bytes that are left, and none is believed that is.
+Two rules hold for all of it. A value has one encoding, whatever the order of its dicts, and nothing else is decoded
+(0.0 and -0.0 are equal, but two values). A value takes at least one byte: so no count can be larger than the bytes
+that are left, and none is believed that is.
 """
 
 from __future__ import annotations
