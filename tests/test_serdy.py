@@ -187,6 +187,12 @@ def test_the_depth_that_is_allowed_comes_back(format: serdy.Format) -> None:
         dumps(Chain(chain), Chain, format)
 
 
+@pytest.mark.parametrize("format", FORMATS)
+def test_breadth_is_no_depth(format: serdy.Format) -> None:
+    value = {name: [[Point(1, 2)]] * 3 for name in map(str, range(2 * MAX_DEPTH))}
+    assert loads(dumps(value, dict[str, list[list[Point]]], format), dict[str, list[list[Point]]], format) == value
+
+
 @dataclass
 class Derived:
     value: int

@@ -204,7 +204,7 @@ def test_random_texts_are_a_value_or_refused() -> None:
             continue
         values += 1
         assert loads(dumps(value, Everything, JSON), Everything, JSON) == value
-    assert values > 100
+    assert values > 50
 
 
 def test_a_fuzzer_finds_nothing_in_a_moment() -> None:
