@@ -1,0 +1,22 @@
+"""An executor of its own: tasks, stealing workers and a reactor, all in Python."""
+
+from pathlib import Path
+
+from harness.plugins import Implementation, hookimpl
+
+HERE = Path(__file__).parent
+
+
+@hookimpl
+def harness_implementations() -> list[Implementation]:
+    return [
+        Implementation(
+            name="executor",
+            spec="broadcast",
+            language="Python",
+            style="own executor, work stealing",
+            klass="idiomatic",
+            summary="two tasks a connection on workers that steal; drops for a client with 256 KiB unsent",
+            source=HERE / "broadcast.py",
+        )
+    ]

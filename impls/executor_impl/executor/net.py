@@ -1,0 +1,120 @@
+"""Sockets whose operations suspend the task instead of blocking the thread."""
+
+from __future__ import annotations
+
+import errno
+import os
+import select
+import socket
+import threading
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, TypeVar
+
+from .scheduler import current_executor
+from .task import Condition
+
+T = TypeVar("T")
+
+# Every wait ends with a hang-up or an error too: the next attempt tells which.
+READABLE = select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
+WRITABLE = select.EPOLLOUT | select.EPOLLHUP | select.EPOLLERR
+
+
+class Socket:
+    """A stream socket or a listener that belongs to the calling task's executor. For any of its tasks.
+
+    All operations raise OSError as those of socket.socket do, and Cancelled; none of them has
+    taken or sent anything then, except `sendall`. After `close`, who waits gets EBADF.
+
+    Every operation is an attempt, and if it would have blocked, a wait, and so on. The attempt and
+    the entry into the list of those who wait are one step under the lock that `ready` takes as well:
+    an event comes either before the attempt, which then succeeds, or after the entry, and wakes it.
+    An attempt that succeeds at once does not suspend: who loops over a socket that is always ready
+    should `yield_now`.
+    """
+
+    __slots__ = ("_lock", "_reactor", "_readable", "_writable", "raw")
+
+    def __init__(self, raw: socket.socket) -> None:
+        """Take over a socket: it is closed with this object, or at the latest when the executor ends.
+
+        Raises OSError if it cannot be watched; it is the caller's then, as before.
+        """
+        raw.setblocking(False)
+        self.raw = raw  # for options and addresses
+        self._lock = threading.Lock()
+        self._readable = Condition(self._lock)
+        self._writable = Condition(self._lock)
+        self._reactor = current_executor().reactor
+        self._reactor.register(raw.fileno(), self)
+
+    def ready(self, events: int) -> None:
+        """Wake the tasks that wait for any of these epoll events; called by the reactor."""
+        with self._lock:
+            if events & READABLE:
+                self._readable.notify_all()
+            if events & WRITABLE:
+                self._writable.notify_all()
+
+    async def _when(self, possible: Condition, attempt: Callable[..., T], *arguments: Any) -> T:
+        with self._lock:
+            while True:
+                try:
+                    return attempt(*arguments)
+                except BlockingIOError:
+                    await possible.wait()
+
+    async def accept(self) -> tuple[Socket, Any]:
+        """Return the next connection and its peer's address."""
+        connection, address = await self._when(self._readable, self.raw.accept)
+        try:
+            return Socket(connection), address
+        except OSError:
+            connection.close()
+            raise
+
+    async def connect(self, address: Any) -> None:
+        """Connect to an address; its host should be numeric, for a name is looked up blocking."""
+        await self._when(self._writable, self._connect, address)
+
+    def _connect(self, address: Any) -> None:
+        # To ask again is lawful, and answers how the first attempt has ended.
+        code = self.raw.connect_ex(address)
+        if code in (errno.EINPROGRESS, errno.EALREADY):
+            raise BlockingIOError
+        if code not in (0, errno.EISCONN):
+            raise OSError(code, os.strerror(code))
+
+    async def recv(self, size: int) -> bytes:
+        """Return at least one byte and at most `size`, or none at the end of the stream."""
+        return await self._when(self._readable, self.raw.recv, size)
+
+    async def send(self, data: bytes | bytearray | memoryview) -> int:
+        """Send some of the data; return how many bytes."""
+        return await self._when(self._writable, self.raw.send, data)
+
+    async def sendall(self, data: bytes | bytearray | memoryview) -> None:
+        """Send all of it. If this raises, nobody knows how much was sent."""
+        with memoryview(data) as rest:
+            sent = await self.send(rest)
+            while sent < len(rest):
+                sent += await self.send(rest[sent:])
+
+    def close(self) -> None:
+        """Close the socket and wake all who wait for it; a second time is no error."""
+        with self._lock:
+            if self.raw.fileno() < 0:
+                return
+            self._reactor.unregister(self.raw.fileno())
+            self.raw.close()
+            self._readable.notify_all()
+            self._writable.notify_all()
+
+    def __enter__(self) -> Socket:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

@@ -1,0 +1,87 @@
+"""The reactor: epoll, and an eventfd to call back whoever sleeps in it.
+
+It has no thread: a worker with nothing to do calls `poll`. Descriptors are registered once,
+for both directions and edge-triggered: the kernel tells a change and tells it once, so there
+is no system call for each wait, and nothing to take back when somebody stops waiting.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import select
+import threading
+from typing import Protocol
+
+EVENTS = select.EPOLLIN | select.EPOLLOUT | select.EPOLLRDHUP | select.EPOLLET
+
+
+class Source(Protocol):
+    """A descriptor's owner."""
+
+    def ready(self, events: int) -> None:
+        """Wake the tasks that wait for any of these epoll events."""
+
+    def close(self) -> None:
+        """Close the descriptor; a second time is no error."""
+
+
+class Reactor:
+    """Who waits for which descriptor. For any thread, except that one at a time may `poll`."""
+
+    def __init__(self) -> None:
+        """Raise OSError when no descriptor is left."""
+        self._epoll = select.epoll()
+        try:
+            self._interrupts = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        except OSError:
+            self._epoll.close()
+            raise
+        self._epoll.register(self._interrupts, select.EPOLLIN)
+        self._lock = threading.Lock()
+        self._sources: dict[int, Source] = {}
+
+    def register(self, descriptor: int, source: Source) -> None:
+        """Begin to tell `source` of the descriptor's events; raise OSError if the kernel refuses."""
+        with self._lock:
+            self._epoll.register(descriptor, EVENTS)
+            self._sources[descriptor] = source
+
+    def unregister(self, descriptor: int) -> None:
+        """End it. To be called before the descriptor is closed, for then its number may have a new owner."""
+        with self._lock:
+            if self._sources.pop(descriptor, None) is not None:
+                self._epoll.unregister(descriptor)
+
+    def poll(self, seconds: float | None) -> list[tuple[int, int]]:
+        """Wait until something happens; return (descriptor, events) pairs, to be passed to `dispatch`.
+
+        `seconds` is the longest to wait, 0 not to wait at all, None for ever. It is rounded up to the
+        whole milliseconds that epoll counts: rounded down, the last of them would be spent in a busy loop.
+        """
+        return self._epoll.poll(None if seconds is None else math.ceil(seconds * 1000) / 1000)
+
+    def dispatch(self, events: list[tuple[int, int]]) -> None:
+        """Tell each source. One that came to a descriptor's number since then is woken for nothing, at worst."""
+        for descriptor, what in events:
+            with self._lock:
+                source = self._sources.get(descriptor)
+            if source is not None:
+                source.ready(what)
+
+    def interrupt(self) -> None:
+        """Make the `poll` that is under way, or the next one, return at once, until `calm`."""
+        os.eventfd_write(self._interrupts, 1)
+
+    def calm(self) -> None:
+        """Take back all interrupts so far; there must have been one."""
+        os.eventfd_read(self._interrupts)
+
+    def close(self) -> None:
+        """Close every source that is left, and what the reactor has itself."""
+        with self._lock:
+            sources = list(self._sources.values())
+        for source in sources:
+            source.close()
+        self._epoll.close()
+        os.close(self._interrupts)

@@ -1,0 +1,302 @@
+"""The scheduler: workers that run tasks, steal them from each other, and sleep.
+
+Every worker has a deque. What a task wakes goes to the back of the deque of the worker that
+runs it; the worker takes from the front, so every task has its turn, and thieves take from the
+back, the end the owner is not at (the owner's and the thief's ends are those of Blumofe and
+Leiserson 1999 with the owner's order turned round, for fairness). What is woken from other
+threads goes to the injector, which all take from. Single operations on a deque are atomic.
+
+A worker that finds nothing anywhere goes to sleep: in the reactor if nobody is there, else
+parked on a lock of its own. Why nobody sleeps while there is work:
+
+* Who adds work then takes the lock and looks for sleepers. Who goes to sleep puts itself
+  among the sleepers under the lock and then looks for work. Whichever of the two had the lock
+  first, the other sees what it did.
+* One worker at a time is *searching*: woken up, and nothing found yet. While it searches,
+  nobody else is woken, for it will find what was added, or look once more after it has put
+  itself among the sleepers. When it has found something it stops searching, and wakes the next
+  one: there may be more. So a burst wakes as many as it needs, one after the other, and a
+  single task wakes a single worker. (The rule of Go's scheduler, and of Tokio's.)
+* Who leaves the reactor wakes the next one as well, who finds work or takes its place there.
+  So while any worker is parked, another one waits for events or is on its way to.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Coroutine
+from contextlib import suppress
+from typing import Any, TypeVar
+
+from .reactor import Reactor
+from .task import Task, current_task, suspend
+from .timers import Timers
+
+T = TypeVar("T")
+
+TURNS = 64  # tasks that a busy worker runs between two looks at the reactor and the injector
+
+
+class Worker:
+    """One thread's share."""
+
+    def __init__(self, executor: Executor) -> None:
+        self.executor = executor
+        self.queue: deque[Task[Any]] = deque()
+        self.searching = False  # guarded by the executor's lock
+        self.gate = threading.Lock()  # held while the worker lives; to release it is to unpark the worker
+        self.gate.acquire()
+
+
+class Here(threading.local):
+    """Whose thread this is."""
+
+    worker: Worker | None = None
+
+
+here = Here()
+
+
+def current_executor() -> Executor:
+    """Return the executor of the calling task; raise RuntimeError outside of any."""
+    if here.worker is None:
+        raise RuntimeError("only a task of the executor can do this")
+    return here.worker.executor
+
+
+class Executor:
+    """The workers, and all that they share. Use `run`, which makes one."""
+
+    def __init__(self, workers: int) -> None:
+        self.reactor = Reactor()
+        self.timers = Timers()
+        self.workers = [Worker(self) for _ in range(workers)]
+        self._injector: deque[Task[Any]] = deque()
+        self._lock = threading.Lock()  # guards all that follows
+        self._parked: list[Worker] = []
+        self._poller: Worker | None = None  # who is in the reactor, until it leaves or is called back
+        self._searching = False  # whether one of the workers is
+        self._tasks: set[Task[Any]] = set()
+        self._main: Task[Any] | None = None
+        self._closing = False
+        self._finished = False
+
+    # Tasks
+
+    def spawn(self, coroutine: Coroutine[Any, None, T]) -> Task[T]:
+        """Make a task and queue it; in an executor that is closing, a cancelled one."""
+        task = Task(coroutine, self)
+        with self._lock:
+            self._tasks.add(task)
+            closing = self._closing
+        if closing:
+            task.cancel()
+        else:
+            task.wake()
+        return task
+
+    def schedule(self, task: Task[Any]) -> None:
+        """Queue a task that has just become SCHEDULED, and wake a worker for it if one sleeps."""
+        worker = here.worker
+        if worker is not None and worker.executor is self:
+            worker.queue.append(task)
+        else:
+            self._injector.append(task)
+        self._notify()
+
+    def ended(self, task: Task[Any]) -> None:
+        """Forget a task that is DONE. With the main task all others are cancelled; the last one ends the workers."""
+        others: list[Task[Any]] = []
+        with self._lock:
+            self._tasks.remove(task)
+            if task is self._main:
+                self._closing = True
+                others = list(self._tasks)
+            last = self._closing and not self._tasks
+        for other in others:
+            other.cancel()
+        if last:
+            self._finish()
+
+    # Workers
+
+    def run(self, coroutine: Coroutine[Any, None, T]) -> Task[T]:
+        """Run the main task, and the ends of all that it left, on this thread and the other workers'.
+
+        Returns the main task, DONE. Raises RuntimeError if a thread cannot be started.
+        """
+        main = self._main = self.spawn(coroutine)
+        started: list[threading.Thread] = []
+        try:
+            for worker in self.workers[1:]:
+                thread = threading.Thread(target=self._work, args=(worker,))
+                thread.start()
+                started.append(thread)
+            self._work(self.workers[0])
+        finally:
+            self._finish()
+            for thread in started:
+                thread.join()
+            self.reactor.close()
+        return main
+
+    def _work(self, worker: Worker) -> None:
+        """What a worker does all its life."""
+        if here.worker is not None:
+            raise RuntimeError("a worker cannot be a worker of another executor")
+        here.worker = worker
+        turn = 0
+        while not self._finished:
+            turn += 1
+            task = None
+            if turn % TURNS == 0:  # else a deque that is never empty would keep the world out
+                self._visit(worker)
+                task = _take(self._injector)
+            task = task or self._find(worker)
+            if task is None:
+                self._sleep(worker)
+                continue
+            if worker.searching:
+                self._found(worker)
+            task.run()
+            del task  # or it would be kept for as long as the worker sleeps
+        here.worker = None
+
+    def _find(self, worker: Worker) -> Task[Any] | None:
+        """Take a task from the worker's own deque, else from the injector, else from somebody else."""
+        task = _take(worker.queue) or _take(self._injector)
+        if task is None:
+            mine = self.workers.index(worker)
+            for victim in self.workers[mine + 1 :] + self.workers[:mine]:
+                if victim.queue:
+                    with suppress(IndexError):  # another thief was faster
+                        return victim.queue.pop()
+        return task
+
+    def _has_work(self) -> bool:
+        return bool(self._injector) or any(worker.queue for worker in self.workers)
+
+    def _notify(self) -> None:
+        """Wake a worker, if one sleeps and none is searching yet."""
+        with self._lock:
+            if self._searching:
+                return
+            if self._parked:
+                worker = self._parked.pop()
+                worker.gate.release()
+            elif self._poller is not None:
+                worker = self._poller
+                self._call_back()
+            else:
+                return
+            self._searching = worker.searching = True
+
+    def _call_back(self) -> None:
+        """Have the poller leave the reactor; with the lock held, and only if there is a poller."""
+        self._poller = None
+        self.reactor.interrupt()
+
+    def _found(self, worker: Worker) -> None:
+        """End the search, and let the next one begin where there may be a reason."""
+        with self._lock:
+            self._searching = worker.searching = False
+            unattended = self._poller is None
+        if unattended or self._has_work():
+            self._notify()
+
+    def _sleep(self, worker: Worker) -> None:
+        """Wait for work: in the reactor, or if somebody is there, parked."""
+        with self._lock:
+            if worker.searching:
+                self._searching = worker.searching = False
+            if self._finished:
+                return
+            polls = self._poller is None
+            if polls:
+                self._poller = worker
+            else:
+                self._parked.append(worker)
+        if self._has_work():  # added after this worker had looked, and before it was among the sleepers
+            self._notify()  # wakes one of them, perhaps this one
+        if polls:
+            self._poll(worker, block=True)
+        else:
+            worker.gate.acquire()
+
+    def _visit(self, worker: Worker) -> None:
+        """Look into the reactor in passing, if nobody is there."""
+        with self._lock:
+            if self._poller is not None:
+                return
+            self._poller = worker
+        self._poll(worker, block=False)
+
+    def _poll(self, worker: Worker, block: bool) -> None:
+        """Take events and timers that are due, and queue their tasks; `worker` is the poller."""
+        deadline = self.timers.next() if block else None
+        if deadline is not None:
+            events = self.reactor.poll(max(0.0, deadline - time.monotonic()))
+        else:
+            events = self.reactor.poll(None if block else 0.0)
+        with self._lock:
+            if self._poller is worker:
+                self._poller = None
+            else:  # called back: by somebody who has added work, or an earlier deadline
+                self.reactor.calm()
+        self.reactor.dispatch(events)
+        for task in self.timers.due(time.monotonic()):
+            task.wake()
+        self._notify()
+
+    def call_back(self) -> None:
+        """Have the poller, if there is one, look at the timers again."""
+        with self._lock:
+            if self._poller is not None:
+                self._call_back()
+
+    def _finish(self) -> None:
+        """Let all workers return."""
+        with self._lock:
+            self._finished = True
+            while self._parked:
+                self._parked.pop().gate.release()
+            if self._poller is not None:
+                self._call_back()
+
+
+def _take(queue: deque[Task[Any]]) -> Task[Any] | None:
+    """Take the oldest task, None if there is none."""
+    if queue:
+        with suppress(IndexError):  # a thief was faster
+            return queue.popleft()
+    return None
+
+
+def spawn(coroutine: Coroutine[Any, None, T]) -> Task[T]:
+    """Start a task beside the calling one.
+
+    It ends by itself, by `cancel`, or when the main task has ended. Its error goes to who joins it;
+    if nobody does, it is printed on standard error when the task is forgotten.
+    """
+    return current_executor().spawn(coroutine)
+
+
+async def sleep(seconds: float) -> None:
+    """Suspend the calling task for at least so many seconds of the monotonic clock."""
+    executor = current_executor()
+    timer, first = executor.timers.add(time.monotonic() + seconds, current_task())
+    if first:  # whoever sleeps in the reactor would sleep too long
+        executor.call_back()
+    try:
+        while timer.task is not None:
+            await suspend()
+    finally:
+        executor.timers.remove(timer)
+
+
+async def yield_now() -> None:
+    """Let the other tasks that are ready have their turn first."""
+    current_task().wake()
+    await suspend()

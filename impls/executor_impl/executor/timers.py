@@ -1,0 +1,84 @@
+"""Deadlines: a heap, and who is to be woken at each.
+
+A binary heap (Williams 1964, here Python's heapq): adding and firing cost O(log n). A timer
+that is removed stays in the heap as a dead entry, for a heap cannot find its middle; when
+the dead are more than the living, the heap is built anew, so removing costs O(1) on average
+and the heap never holds more than twice what it must. asyncio does the same.
+"""
+
+from __future__ import annotations
+
+import heapq
+import threading
+from itertools import count
+from typing import Any
+
+from .task import Task
+
+
+class Timer:
+    """One deadline; `task` is None as soon as it has fired or was removed."""
+
+    __slots__ = ("task",)
+
+    def __init__(self, task: Task[Any]) -> None:
+        self.task: Task[Any] | None = task
+
+
+class Timers:
+    """Timers by their deadlines, seconds on one clock of the caller's choice. For any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._heap: list[tuple[float, int, Timer]] = []
+        self._numbers = count()  # of equal deadlines, the first added fires first
+        self._dead = 0  # removed, and still in the heap
+
+    def add(self, deadline: float, task: Task[Any]) -> tuple[Timer, bool]:
+        """Return a timer for this task, and whether no other is due before it."""
+        timer = Timer(task)
+        with self._lock:
+            heapq.heappush(self._heap, (deadline, next(self._numbers), timer))
+            return timer, self._heap[0][2] is timer
+
+    def remove(self, timer: Timer) -> None:
+        """Forget a timer; one that has fired is no matter."""
+        with self._lock:
+            if timer.task is None:
+                return
+            timer.task = None
+            self._dead += 1
+            if self._dead > len(self._heap) // 2:
+                self._heap = [entry for entry in self._heap if entry[2].task is not None]
+                heapq.heapify(self._heap)
+                self._dead = 0
+
+    def next(self) -> float | None:
+        """Return the earliest deadline, None if there is none."""
+        with self._lock:
+            self._bury()
+            return self._heap[0][0] if self._heap else None
+
+    def due(self, now: float) -> list[Task[Any]]:
+        """Fire all timers with a deadline up to `now`; return their tasks, which are to be woken."""
+        tasks: list[Task[Any]] = []
+        with self._lock:
+            while self._heap and self._heap[0][0] <= now:
+                timer = heapq.heappop(self._heap)[2]
+                if timer.task is None:
+                    self._dead -= 1
+                else:
+                    tasks.append(timer.task)
+                    timer.task = None
+        return tasks
+
+    def _bury(self) -> None:
+        """Take dead entries from the top, so that nobody gets up for them."""
+        while self._heap and self._heap[0][2].task is None:
+            heapq.heappop(self._heap)
+            self._dead -= 1
+
+    def __len__(self) -> int:
+        """The number of timers that have neither fired nor been removed."""
+        with self._lock:
+            return len(self._heap) - self._dead
