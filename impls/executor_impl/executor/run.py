@@ -24,7 +24,8 @@ def run(coroutine: Coroutine[Any, None, T], *, workers: int = 1, signals: Collec
     the sockets that are left are closed and the threads joined.
 
     Returns what the coroutine returned or raises what it raised. If it was cancelled, raises
-    KeyboardInterrupt if that was for a signal, else TaskCancelled.
+    KeyboardInterrupt if that was for a signal, else TaskCancelled. Raises RuntimeError inside a
+    task, and if a thread cannot be started; OSError when no descriptor is left.
     """
     arrived: list[int] = []
 
@@ -34,7 +35,8 @@ def run(coroutine: Coroutine[Any, None, T], *, workers: int = 1, signals: Collec
         return await coroutine
 
     with _ringing(signals) as bell:
-        done = Executor(workers).run(main())
+        executor = Executor(workers)
+        done = executor.run(main())
     try:
         return done.outcome()
     except TaskCancelled:

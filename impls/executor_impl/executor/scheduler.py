@@ -17,8 +17,9 @@ parked on a lock of its own. Why nobody sleeps while there is work:
   itself among the sleepers. When it has found something it stops searching, and wakes the next
   one: there may be more. So a burst wakes as many as it needs, one after the other, and a
   single task wakes a single worker. (The rule of Go's scheduler, and of Tokio's.)
-* Who leaves the reactor wakes the next one as well, who finds work or takes its place there.
-  So while any worker is parked, another one waits for events or is on its way to.
+* Who leaves the reactor, or finds something, wakes the next one also if nobody is in the reactor:
+  that one finds work or goes there. So while any worker is parked, another one waits for events
+  or is on its way to, however long a task keeps its worker.
 """
 
 from __future__ import annotations
@@ -70,13 +71,17 @@ class Executor:
     """The workers, and all that they share. Use `run`, which makes one."""
 
     def __init__(self, workers: int) -> None:
+        """Raise RuntimeError in a task, OSError when no descriptor is left."""
+        if here.worker is not None:
+            raise RuntimeError("an executor cannot run inside another one's task")
         self.reactor = Reactor()
         self.timers = Timers()
         self.workers = [Worker(self) for _ in range(workers)]
         self._injector: deque[Task[Any]] = deque()
         self._lock = threading.Lock()  # guards all that follows
         self._parked: list[Worker] = []
-        self._poller: Worker | None = None  # who is in the reactor, until it leaves or is called back
+        self._poller: Worker | None = None  # who is in the reactor, until it is out again
+        self._called = False  # whether the poller has been called back
         self._searching = False  # whether one of the workers is
         self._tasks: set[Task[Any]] = set()
         self._main: Task[Any] | None = None
@@ -136,6 +141,7 @@ class Executor:
                 started.append(thread)
             self._work(self.workers[0])
         finally:
+            here.worker = None
             self._finish()
             for thread in started:
                 thread.join()
@@ -144,8 +150,6 @@ class Executor:
 
     def _work(self, worker: Worker) -> None:
         """What a worker does all its life."""
-        if here.worker is not None:
-            raise RuntimeError("a worker cannot be a worker of another executor")
         here.worker = worker
         turn = 0
         while not self._finished:
@@ -162,7 +166,6 @@ class Executor:
                 self._found(worker)
             task.run()
             del task  # or it would be kept for as long as the worker sleeps
-        here.worker = None
 
     def _find(self, worker: Worker) -> Task[Any] | None:
         """Take a task from the worker's own deque, else from the injector, else from somebody else."""
@@ -179,32 +182,42 @@ class Executor:
         return bool(self._injector) or any(worker.queue for worker in self.workers)
 
     def _notify(self) -> None:
-        """Wake a worker, if one sleeps and none is searching yet."""
+        """Wake a worker for what was just added, if one sleeps and none is searching yet."""
         with self._lock:
-            if self._searching:
-                return
-            if self._parked:
-                worker = self._parked.pop()
-                worker.gate.release()
-            elif self._poller is not None:
-                worker = self._poller
-                self._call_back()
-            else:
-                return
-            self._searching = worker.searching = True
+            self._wake_one()
+
+    def _pass_on(self) -> None:
+        """Wake the next worker, if there is work for it or nobody in the reactor."""
+        work = self._has_work()
+        with self._lock:
+            if work or self._poller is None:
+                self._wake_one()
+
+    def _wake_one(self) -> None:
+        """Wake a worker, if one sleeps and none is searching yet; with the lock held."""
+        if self._searching:
+            return
+        if self._parked:
+            worker = self._parked.pop()
+            worker.gate.release()
+        elif self._poller is not None:
+            worker = self._poller
+            self._call_back()
+        else:
+            return
+        self._searching = worker.searching = True
 
     def _call_back(self) -> None:
-        """Have the poller leave the reactor; with the lock held, and only if there is a poller."""
-        self._poller = None
-        self.reactor.interrupt()
+        """Have the poller, if there is one, leave the reactor; with the lock held."""
+        if self._poller is not None and not self._called:
+            self._called = True
+            self.reactor.interrupt()
 
     def _found(self, worker: Worker) -> None:
-        """End the search, and let the next one begin where there may be a reason."""
+        """End the search, and let the next one begin where there is a reason."""
         with self._lock:
             self._searching = worker.searching = False
-            unattended = self._poller is None
-        if unattended or self._has_work():
-            self._notify()
+        self._pass_on()
 
     def _sleep(self, worker: Worker) -> None:
         """Wait for work: in the reactor, or if somebody is there, parked."""
@@ -241,20 +254,19 @@ class Executor:
         else:
             events = self.reactor.poll(None if block else 0.0)
         with self._lock:
-            if self._poller is worker:
-                self._poller = None
-            else:  # called back: by somebody who has added work, or an earlier deadline
+            self._poller = None
+            if self._called:  # not before it is out: the next one would find the interrupt, or miss its own
+                self._called = False
                 self.reactor.calm()
         self.reactor.dispatch(events)
         for task in self.timers.due(time.monotonic()):
             task.wake()
-        self._notify()
+        self._pass_on()
 
     def call_back(self) -> None:
         """Have the poller, if there is one, look at the timers again."""
         with self._lock:
-            if self._poller is not None:
-                self._call_back()
+            self._call_back()
 
     def _finish(self) -> None:
         """Let all workers return."""
@@ -262,8 +274,7 @@ class Executor:
             self._finished = True
             while self._parked:
                 self._parked.pop().gate.release()
-            if self._poller is not None:
-                self._call_back()
+            self._call_back()
 
 
 def _take(queue: deque[Task[Any]]) -> Task[Any] | None:

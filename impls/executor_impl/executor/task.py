@@ -226,8 +226,7 @@ class Task(Generic[T]):
             self._end(None, TaskCancelled("the task was cancelled"))
         except BaseException as error:
             # This frame holds the task, the task the error, and the error would hold this frame.
-            trace = error.__traceback__
-            self._end(None, error.with_traceback(trace and trace.tb_next))
+            self._end(None, error.with_traceback(error.__traceback__ and error.__traceback__.tb_next))
         else:
             with self._lock:
                 again = self._state is State.NOTIFIED

@@ -38,6 +38,7 @@ class Timers:
         """Return a timer for this task, and whether no other is due before it."""
         timer = Timer(task)
         with self._lock:
+            self._bury()
             heapq.heappush(self._heap, (deadline, next(self._numbers), timer))
             return timer, self._heap[0][2] is timer
 
