@@ -1,0 +1,307 @@
+"""What the executor of impls/executor_impl bears, and what it costs beside asyncio.
+
+    python benchmarks/executor.py                    everything: ten million wake-ups, 100,000 tasks, 10,000 connections
+    python benchmarks/executor.py --scale 100        a hundredth of it
+    python benchmarks/executor.py wakes idle         some of it
+
+wakes        pairs of tasks that wake each other in turn, on 1, 2 and 4 workers: none of the wake-ups may be missing
+tasks        so many tasks that sleep at once, and what each takes in memory
+connections  so many connections of which each echoes one message, all open at once
+idle         processor time of two seconds with tasks that wait for a socket, a channel and a timer
+beside       the same three programs on asyncio and on 1, 2 and 4 workers, taking turns, so that a busy moment of
+             the machine falls on all of them; the medians of five rounds
+
+Each measurement is a process of its own. A connection takes two descriptors here: where
+`ulimit -Hn` is below 20,100, there are as many as it lets.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import resource
+import socket
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Coroutine
+from typing import Any
+
+from impls.executor_impl.executor import Channel, Condition, Socket, run, sleep, spawn, yield_now
+
+ROUNDS = 5
+IDLE_S = 2.0
+HOST = "127.0.0.1"
+
+
+def cost(coroutine: Coroutine[Any, Any, Any], workers: int) -> dict[str, float]:
+    """Run it; return its seconds, its processor seconds, and the memory it added at its peak, in bytes."""
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    wall, busy = time.perf_counter(), time.process_time()
+    if workers:
+        run(coroutine, workers=workers)
+    else:
+        asyncio.run(coroutine)
+    return {
+        "wall": time.perf_counter() - wall,
+        "busy": time.process_time() - busy,
+        "memory": (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - memory) * 1024,
+    }
+
+
+# The executor's own trials
+
+
+async def wakes(count: int) -> None:
+    """Have 50 pairs pass a token to and fro: who has passed it sleeps until the other one wakes it.
+
+    A wake-up that is lost stops its pair, and the trial, for ever.
+    """
+    turns = count // 100
+
+    async def player(mine: list[int], woken: Condition, yours: list[int], other: Condition) -> int:
+        passed = 0
+        while passed < turns:
+            with woken:
+                while not mine:
+                    await woken.wait()
+                token = mine.pop()
+            passed += 1
+            with other:
+                yours.append(token)
+                other.notify()
+        return passed
+
+    players = []
+    for token in range(50):
+        boxes, conditions = ([token], list[int]()), (Condition(), Condition())
+        players += [spawn(player(boxes[n], conditions[n], boxes[1 - n], conditions[1 - n])) for n in (0, 1)]
+    passed = sum([await task.join() for task in players])
+    assert passed == turns * 100, f"{turns * 100 - passed} wake-ups are missing"
+
+
+async def tasks(count: int) -> None:
+    """Have so many tasks asleep at once, and cancel all but one in a hundred of them."""
+    started = 0
+
+    async def sleeper() -> None:
+        nonlocal started
+        started += 1
+        await sleep(3600)
+
+    sleepers = [spawn(sleeper()) for _ in range(count)]
+    while started < count:
+        await yield_now()
+    for number, task in enumerate(sleepers):
+        if number % 100:
+            task.cancel()  # the others end when main does
+
+
+async def connections(count: int) -> None:
+    """Open so many connections; on each, one message goes to the other side and back; all stay open meanwhile."""
+    raw = socket.create_server((HOST, 0), backlog=1024)
+    listener, address = Socket(raw), raw.getsockname()
+    places: Channel[None] = Channel(500)  # connections that are being made at once: fewer than the backlog
+    echoed = Channel[bytes](count)
+
+    async def echo(connection: Socket) -> None:
+        await connection.sendall(await connection.recv(100))
+
+    async def accept() -> None:
+        while True:
+            spawn(echo((await listener.accept())[0]))
+
+    async def client(number: int) -> None:
+        connection = Socket(socket.socket())
+        await connection.connect(address)
+        await connection.sendall(b"%d" % number)
+        echoed.send_now(await connection.recv(100))
+        await places.recv()
+        await sleep(3600)
+
+    spawn(accept())
+    for number in range(count):
+        await places.send(None)
+        spawn(client(number))
+    heard = {int(await echoed.recv()) for _ in range(count)}
+    assert heard == set(range(count))
+
+
+async def idle(_: int) -> None:
+    """Wait with three tasks, in all the ways there are."""
+    one, other = socket.socketpair()
+    with one, other:
+        spawn(Socket(other).recv(1))
+        spawn(Channel[int](1).recv())
+        await sleep(IDLE_S)
+
+
+# The same programs on asyncio and on the executor
+
+
+async def our_yields(count: int) -> None:
+    async def player() -> None:
+        for _ in range(count // 100):
+            await yield_now()
+
+    for task in [spawn(player()) for _ in range(100)]:
+        await task.join()
+
+
+async def their_yields(count: int) -> None:
+    async def player() -> None:
+        for _ in range(count // 100):
+            await asyncio.sleep(0)
+
+    await asyncio.gather(*[player() for _ in range(100)])
+
+
+async def our_queue(count: int) -> None:
+    channel: Channel[int] = Channel(10)
+
+    async def produce() -> None:
+        for number in range(count):
+            await channel.send(number)
+
+    producer = spawn(produce())
+    for _ in range(count):
+        await channel.recv()
+    await producer.join()
+
+
+async def their_queue(count: int) -> None:
+    queue: asyncio.Queue[int] = asyncio.Queue(10)
+
+    async def produce() -> None:
+        for number in range(count):
+            await queue.put(number)
+
+    producer = asyncio.create_task(produce())
+    for _ in range(count):
+        await queue.get()
+    await producer
+
+
+async def our_echo(count: int) -> None:
+    async def echo(connection: Socket) -> None:
+        while data := await connection.recv(100):
+            await connection.sendall(data)
+
+    async def ask(connection: Socket) -> None:
+        for _ in range(count // 50):
+            await connection.sendall(b"hello")
+            await connection.recv(100)
+
+    asking = []
+    for _ in range(50):
+        one, other = socket.socketpair()
+        spawn(echo(Socket(other)))
+        asking.append(spawn(ask(Socket(one))))
+    for task in asking:
+        await task.join()
+
+
+async def their_echo(count: int) -> None:
+    loop = asyncio.get_running_loop()
+
+    async def echo(connection: socket.socket) -> None:
+        while data := await loop.sock_recv(connection, 100):
+            await loop.sock_sendall(connection, data)
+        connection.close()
+
+    async def ask(connection: socket.socket) -> None:
+        for _ in range(count // 50):
+            await loop.sock_sendall(connection, b"hello")
+            await loop.sock_recv(connection, 100)
+        connection.close()
+
+    running = []
+    for _ in range(50):
+        one, other = socket.socketpair()
+        one.setblocking(False)
+        other.setblocking(False)
+        running += [echo(other), ask(one)]
+    await asyncio.gather(*running)
+
+
+TRIALS = {
+    "wakes": wakes,
+    "tasks": tasks,
+    "connections": connections,
+    "idle": idle,
+}
+FULL = {"wakes": 10_000_000, "tasks": 100_000, "connections": 10_000, "idle": 1}
+BESIDE = {
+    "yields": (their_yields, our_yields, 1_000_000),
+    "queue": (their_queue, our_queue, 300_000),
+    "echo": (their_echo, our_echo, 100_000),
+}
+
+
+def measure(trial: str, count: int, workers: int) -> dict[str, float]:
+    """Run one trial in a process of its own."""
+    command = [sys.executable, __file__, "--one", trial, str(count), str(workers)]
+    answer: dict[str, float] = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
+    return answer
+
+
+def be_one(trial: str, count: int, workers: int) -> None:
+    """Be that process."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    theirs, ours, _ = BESIDE.get(trial, (None, TRIALS.get(trial), 0))
+    body = ours if workers else theirs
+    assert body is not None
+    print(json.dumps(cost(body(count), workers)))
+
+
+def alone(trial: str, scale: int) -> None:
+    count = max(1, FULL[trial] // scale)
+    if trial == "connections":
+        count = min(count, resource.getrlimit(resource.RLIMIT_NOFILE)[1] // 2 - 50)
+    for workers in (1, 2, 4):
+        found = measure(trial, count, workers)
+        line = f"{trial:12}{workers} workers {count:>10,}  {found['wall']:7.2f} s  {found['busy']:7.2f} s busy"
+        if trial == "idle":
+            line += f"  {found['busy'] / found['wall']:.2%} of a core"
+        else:
+            line += f"  {found['busy'] / count * 1e6:6.1f} µs busy"
+            line += f" and {found['memory'] / count:,.0f} bytes each" if trial != "wakes" else " each"
+        print(line, flush=True)
+
+
+def beside(scale: int) -> None:
+    crews = {"asyncio": 0, "1 worker": 1, "2 workers": 2, "4 workers": 4}
+    for trial, (_, _, full) in BESIDE.items():
+        count = max(1000, full // scale)
+        found: dict[str, list[dict[str, float]]] = {name: [] for name in crews}
+        for _ in range(ROUNDS):
+            for name, workers in crews.items():
+                found[name].append(measure(trial, count, workers))
+        for name, each in found.items():
+            wall, busy = (statistics.median(one[what] for one in each) / count * 1e6 for what in ("wall", "busy"))
+            print(f"{trial:8}{name:10}{count:>10,}  {wall:6.2f} µs, {busy:6.2f} µs busy each", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("trials", nargs="*", metavar="TRIAL")
+    parser.add_argument("--scale", type=int, default=1, help="the part of everything that is done, 1/SCALE")
+    parser.add_argument("--one", nargs=3, help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.one:
+        be_one(given.one[0], int(given.one[1]), int(given.one[2]))
+        return
+    if wrong := set(given.trials) - {*TRIALS, "beside"}:
+        parser.error(f"no such trial: {', '.join(sorted(wrong))}")
+    for trial in given.trials or [*TRIALS, "beside"]:
+        if trial == "beside":
+            beside(given.scale)
+        else:
+            alone(trial, given.scale)
+
+
+if __name__ == "__main__":
+    main()
