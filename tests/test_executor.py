@@ -12,6 +12,7 @@ import socket
 import struct
 import sys
 import threading
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
@@ -40,7 +41,7 @@ from impls.executor_impl.executor import (
     yield_now,
 )
 from impls.executor_impl.executor.reactor import Reactor
-from impls.executor_impl.executor.scheduler import current_executor
+from impls.executor_impl.executor.scheduler import current_executor, here
 from impls.executor_impl.executor.task import State, Task
 from impls.executor_impl.executor.timers import Timers
 
@@ -343,12 +344,51 @@ def test_a_worker_that_blocks_leaves_the_reactor_to_another() -> None:
     run(main(), workers=2)
 
 
+def test_who_parks_while_another_only_looks_in_takes_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy worker looks into the reactor; meanwhile the other one finds it taken and parks; then the first blocks."""
+    started, free, heard = threading.Event(), threading.Event(), threading.Event()
+
+    async def blocks() -> None:
+        started.set()
+        free.wait()
+
+    async def listen(source: Socket) -> None:
+        await source.recv(1)
+        heard.set()
+
+    async def main() -> None:
+        scheduler = current_executor()
+        poll = Reactor.poll
+
+        def slow(self: Reactor, seconds: float | None) -> list[tuple[int, int]]:
+            free.set()
+            while not scheduler._parked:
+                time.sleep(0)
+            return poll(self, seconds)
+
+        one, other = pair()
+        await until_idle(spawn(listen(other)))
+        spawn(blocks())
+        started.wait()  # on the other worker
+        assert here.worker is not None
+        with monkeypatch.context() as patch:
+            patch.setattr(Reactor, "poll", slow)
+            scheduler._visit(here.worker)  # what a busy worker does between two tasks
+        one.raw.send(b"x")
+        heard.wait()
+
+    run(main(), workers=2)
+
+
 def test_a_deque_that_is_never_empty_does_not_keep_the_world_out() -> None:
     """A worker that is busy for ever still takes events, timers and wake-ups from outside."""
     news: Channel[str] = Channel(3)
     heard: set[str] = set()
+    thread = threading.Thread(target=news.send_now, args=("outside",))
 
-    async def busy() -> None:
+    async def busy(main: Task[None]) -> None:
+        await until_idle(main)
+        thread.start()
         while len(heard) < 3:
             await yield_now()
 
@@ -360,14 +400,12 @@ def test_a_deque_that_is_never_empty_does_not_keep_the_world_out() -> None:
         heard.add("timer")
 
     async def main() -> None:
-        spawn(busy())
+        spawn(busy(current_task()))
         one, other = pair()
         spawn(listen(other))
         spawn(wait())
         await yield_now()
         await one.sendall(b"socket")
-        thread = threading.Thread(target=news.send_now, args=("outside",))
-        thread.start()
         heard.add(await news.recv())
         thread.join()
         while len(heard) < 3:
@@ -419,24 +457,23 @@ def test_timers_fire_in_the_order_of_their_deadlines() -> None:
     assert len(fired) == 20
 
 
-def test_an_earlier_timer_calls_back_who_sleeps_in_the_reactor() -> None:
-    """With two workers, one sleeps until the later deadline; the other one adds an earlier one, and blocks."""
-    fired = threading.Event()
+def test_an_earlier_timer_calls_back_who_sleeps_in_the_reactor(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One worker is in the reactor until a later deadline, when the other adds an earlier one, and parks."""
+    inside = threading.Event()
+    poll = Reactor.poll
 
-    async def later() -> None:
-        await sleep(STUCK_S * 2)
-
-    async def earlier() -> None:
-        await sleep(0.001)
-        fired.set()
+    def watched(self: Reactor, seconds: float | None) -> list[tuple[int, int]]:
+        if seconds:
+            inside.set()
+        events = poll(self, seconds)
+        inside.clear()
+        return events
 
     async def main() -> None:
-        await until_idle(spawn(later()))
-        while current_executor()._poller is None:
-            await yield_now()
-        task = spawn(earlier())
-        await until_idle(task)
-        fired.wait()
+        monkeypatch.setattr(Reactor, "poll", watched)
+        await until_idle(spawn(sleep(STUCK_S * 2)))
+        inside.wait()
+        await sleep(0.001)
 
     run(main(), workers=2)
 
