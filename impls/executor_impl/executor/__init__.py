@@ -5,8 +5,7 @@ Native coroutines, the standard library, Linux (epoll, eventfd). See ../README.m
 
 from .channels import Broadcast, Channel, Closed, Full, Lagged, OneShot, Receiver
 from .net import Socket
-from .run import run
-from .scheduler import sleep, spawn, yield_now
+from .run import run, sleep, spawn, yield_now
 from .task import Cancelled, Condition, Task, TaskCancelled, current_task, suspend
 
 __all__ = [

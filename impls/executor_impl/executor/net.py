@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-import os
 import select
 import socket
 import threading
@@ -76,15 +74,8 @@ class Socket:
 
     async def connect(self, address: Any) -> None:
         """Connect to an address; its host should be numeric, for a name is looked up blocking."""
-        await self._when(self._writable, self._connect, address)
-
-    def _connect(self, address: Any) -> None:
-        # To ask again is lawful, and answers how the first attempt has ended.
-        code = self.raw.connect_ex(address)
-        if code in (errno.EINPROGRESS, errno.EALREADY):
-            raise BlockingIOError
-        if code not in (0, errno.EISCONN):
-            raise OSError(code, os.strerror(code))
+        # To ask again is lawful while the first attempt is under way, and answers how it has ended.
+        await self._when(self._writable, self.raw.connect, address)
 
     async def recv(self, size: int) -> bytes:
         """Return at least one byte and at most `size`, or none at the end of the stream."""

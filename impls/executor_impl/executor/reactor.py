@@ -13,6 +13,7 @@ import select
 import threading
 from typing import Protocol
 
+LONGEST_S = 86_400.0  # for epoll counts milliseconds in 32 bits
 EVENTS = select.EPOLLIN | select.EPOLLOUT | select.EPOLLRDHUP | select.EPOLLET
 
 
@@ -56,10 +57,13 @@ class Reactor:
     def poll(self, seconds: float | None) -> list[tuple[int, int]]:
         """Wait until something happens; return (descriptor, events) pairs, to be passed to `dispatch`.
 
-        `seconds` is the longest to wait, 0 not to wait at all, None for ever. It is rounded up to the
-        whole milliseconds that epoll counts: rounded down, the last of them would be spent in a busy loop.
+        `seconds` is the longest to wait, 0 not to wait at all, None for ever; a day is enough for all
+        the others. It is rounded up to the whole milliseconds that epoll counts: rounded down, the
+        last of them would be spent in a busy loop.
         """
-        return self._epoll.poll(None if seconds is None else math.ceil(seconds * 1000) / 1000)
+        if seconds is None:
+            return self._epoll.poll()
+        return self._epoll.poll(math.ceil(min(seconds, LONGEST_S) * 1000) / 1000)
 
     def dispatch(self, events: list[tuple[int, int]]) -> None:
         """Tell each source. One that came to a descriptor's number since then is woken for nothing, at worst."""

@@ -1,16 +1,17 @@
-"""The way in: `run`, and signals, which arrive as bytes on a socket like everything else."""
+"""What a program calls: `run`, `spawn`, `sleep`, `yield_now`. Signals arrive as bytes on a socket."""
 
 from __future__ import annotations
 
 import signal
 import socket
+import time
 from collections.abc import Collection, Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from .net import Socket
-from .scheduler import Executor, spawn
-from .task import Task, TaskCancelled, current_task
+from .scheduler import Executor, current_executor
+from .task import Task, TaskCancelled, current_task, suspend
 
 T = TypeVar("T")
 
@@ -43,6 +44,34 @@ def run(coroutine: Coroutine[Any, None, T], *, workers: int = 1, signals: Collec
         if arrived:
             raise KeyboardInterrupt from None
         raise
+
+
+def spawn(coroutine: Coroutine[Any, None, T]) -> Task[T]:
+    """Start a task beside the calling one.
+
+    It ends by itself, by `cancel`, or when the main task has ended. Its error goes to who joins it;
+    if nobody does, it is printed on standard error when the task is forgotten.
+    """
+    return current_executor().spawn(coroutine)
+
+
+async def sleep(seconds: float) -> None:
+    """Suspend the calling task for at least so many seconds of the monotonic clock."""
+    executor = current_executor()
+    timer, first = executor.timers.add(time.monotonic() + seconds, current_task())
+    if first:  # whoever sleeps in the reactor would sleep too long
+        executor.call_back()
+    try:
+        while timer.task is not None:
+            await suspend()
+    finally:
+        executor.timers.remove(timer)
+
+
+async def yield_now() -> None:
+    """Let the other tasks that are ready have their turn first."""
+    current_task().wake()
+    await suspend()
 
 
 @contextmanager

@@ -32,7 +32,7 @@ from contextlib import suppress
 from typing import Any, TypeVar
 
 from .reactor import Reactor
-from .task import Task, current_task, suspend
+from .task import Task
 from .timers import Timers
 
 T = TypeVar("T")
@@ -283,31 +283,3 @@ def _take(queue: deque[Task[Any]]) -> Task[Any] | None:
         with suppress(IndexError):  # a thief was faster
             return queue.popleft()
     return None
-
-
-def spawn(coroutine: Coroutine[Any, None, T]) -> Task[T]:
-    """Start a task beside the calling one.
-
-    It ends by itself, by `cancel`, or when the main task has ended. Its error goes to who joins it;
-    if nobody does, it is printed on standard error when the task is forgotten.
-    """
-    return current_executor().spawn(coroutine)
-
-
-async def sleep(seconds: float) -> None:
-    """Suspend the calling task for at least so many seconds of the monotonic clock."""
-    executor = current_executor()
-    timer, first = executor.timers.add(time.monotonic() + seconds, current_task())
-    if first:  # whoever sleeps in the reactor would sleep too long
-        executor.call_back()
-    try:
-        while timer.task is not None:
-            await suspend()
-    finally:
-        executor.timers.remove(timer)
-
-
-async def yield_now() -> None:
-    """Let the other tasks that are ready have their turn first."""
-    current_task().wake()
-    await suspend()
