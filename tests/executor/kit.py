@@ -1,0 +1,43 @@
+"""What several of the tests of the executor use."""
+
+from __future__ import annotations
+
+import socket
+from typing import Any
+
+import pytest
+
+from impls.executor_impl.executor import (
+    Socket,
+    yield_now,
+)
+from impls.executor_impl.executor.task import State, Task
+
+STUCK_S = 30.0  # after which a test that hangs is ended; none takes a tenth of that when all is well
+
+every_crew = pytest.mark.parametrize("workers", [1, 2, 4])
+
+
+async def until_idle(task: Task[Any]) -> None:
+    """Let others run until this task waits for something."""
+    while task._state is not State.IDLE:
+        await yield_now()
+
+
+def pair() -> tuple[Socket, Socket]:
+    """Return two sockets that are connected to each other."""
+    one, other = socket.socketpair()
+    return Socket(one), Socket(other)
+
+
+class Bench:
+    """A scheduler that does nothing by itself, to look at one task step by step."""
+
+    def __init__(self) -> None:
+        self.queue: list[Task[Any]] = []
+
+    def schedule(self, task: Task[Any]) -> None:
+        self.queue.append(task)
+
+    def ended(self, task: Task[Any]) -> None:
+        pass

@@ -1,0 +1,139 @@
+"""Channels: one value, a bounded queue, the same for everybody."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+import pytest
+
+from impls.executor_impl import executor
+from impls.executor_impl.executor import (
+    Broadcast,
+    Channel,
+    Closed,
+    Full,
+    Lagged,
+    OneShot,
+    run,
+    spawn,
+    yield_now,
+)
+from tests.executor.kit import every_crew, until_idle
+
+
+def test_one_shot() -> None:
+    async def main() -> None:
+        shot: OneShot[str] = OneShot()
+        waiting = [spawn(shot.recv()) for _ in range(2)]
+        await until_idle(waiting[1])
+        shot.send("bang")
+        shot.close()  # too late to matter
+        assert [await task.join() for task in waiting] == ["bang", "bang"]
+        with pytest.raises(Closed):
+            shot.send("again")
+        empty: OneShot[str] = OneShot()
+        task = spawn(empty.recv())
+        await until_idle(task)
+        empty.close()
+        with pytest.raises(Closed):
+            await task.join()
+
+    run(main())
+
+
+@every_crew
+def test_a_bounded_channel_keeps_every_sender_s_order_and_its_bound(workers: int) -> None:
+    async def produce(channel: Channel[tuple[int, int]], me: int) -> None:
+        for number in range(300):
+            await channel.send((me, number))
+
+    async def main() -> None:
+        channel: Channel[tuple[int, int]] = Channel(3)
+        senders = [spawn(produce(channel, me)) for me in range(5)]
+        heard = []
+        for _ in range(5 * 300):
+            heard.append(await channel.recv())
+            assert len(channel._values) <= 3
+        for sender in senders:
+            await sender.join()
+        for me in range(5):
+            assert [number for who, number in heard if who == me] == list(range(300))
+
+    run(main(), workers=workers)
+
+
+def test_a_channel_that_is_full_or_closed() -> None:
+    async def main() -> None:
+        channel: Channel[int] = Channel(1)
+        channel.send_now(1)
+        with pytest.raises(Full):
+            channel.send_now(2)
+        late = spawn(channel.send(2))
+        await until_idle(late)
+        channel.close()
+        with pytest.raises(Closed):
+            await late.join()
+        with pytest.raises(Closed):
+            channel.send_now(3)
+        assert await channel.recv() == 1
+        with pytest.raises(Closed):
+            await channel.recv()
+        empty: Channel[int] = Channel(1)
+        receiver = spawn(empty.recv())
+        await until_idle(receiver)
+        empty.close()
+        with pytest.raises(Closed):
+            await receiver.join()
+
+    run(main())
+
+
+@every_crew
+def test_a_broadcast_is_one_order_for_all(workers: int) -> None:
+    async def listen(receiver: executor.Receiver[int]) -> list[int]:
+        heard = []
+        with suppress(Closed):
+            while True:
+                heard.append(await receiver.recv())
+        return heard
+
+    async def say(channel: Broadcast[int], numbers: range) -> None:
+        for number in numbers:
+            channel.send(number)
+            await yield_now()
+
+    async def main() -> None:
+        channel: Broadcast[int] = Broadcast(1000)
+        listeners = [spawn(listen(channel.subscribe())) for _ in range(5)]
+        for speaker in [spawn(say(channel, range(n, 400, 4))) for n in range(4)]:
+            await speaker.join()
+        channel.close()
+        first, *rest = [await task.join() for task in listeners]
+        assert sorted(first) == list(range(400))
+        assert all(one == first for one in rest)
+
+    run(main(), workers=workers)
+
+
+def test_a_slow_receiver_of_a_broadcast_is_told_what_it_missed() -> None:
+    async def main() -> None:
+        channel: Broadcast[int] = Broadcast(3)
+        channel.send(-1)
+        slow = channel.subscribe()
+        for number in range(5):
+            channel.send(number)
+        with pytest.raises(Lagged) as told:
+            await slow.recv()
+        assert told.value.missed == 2
+        assert [await slow.recv() for _ in range(3)] == [2, 3, 4]
+        waiting = spawn(slow.recv())
+        await until_idle(waiting)
+        channel.send(5)
+        assert await waiting.join() == 5
+        channel.close()
+        with pytest.raises(Closed):
+            channel.send(6)
+        with pytest.raises(Closed):
+            await slow.recv()
+
+    run(main())

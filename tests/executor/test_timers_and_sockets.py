@@ -1,0 +1,166 @@
+"""Timers and sockets."""
+
+from __future__ import annotations
+
+import random
+import socket
+import struct
+import threading
+from contextlib import suppress
+
+import pytest
+
+from impls.executor_impl.executor import (
+    Socket,
+    run,
+    sleep,
+    spawn,
+)
+from impls.executor_impl.executor.reactor import Reactor
+from impls.executor_impl.executor.task import Task
+from impls.executor_impl.executor.timers import Timers
+from tests.executor.kit import STUCK_S, Bench, every_crew, pair, until_idle
+
+
+def test_timers_fire_in_the_order_of_their_deadlines() -> None:
+    fired: list[int] = []
+
+    async def wait(place: int) -> None:
+        await sleep(place / 1000)
+        fired.append(place)
+
+    async def main() -> None:
+        places = list(range(20))
+        random.Random(1).shuffle(places)
+        for task in [spawn(wait(place)) for place in places]:
+            await task.join()
+
+    run(main())
+    assert fired == sorted(fired)
+    assert len(fired) == 20
+
+
+def test_an_earlier_timer_calls_back_who_sleeps_in_the_reactor(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One worker is in the reactor until a later deadline, when the other adds an earlier one, and parks."""
+    inside = threading.Event()
+    poll = Reactor.poll
+
+    def watched(self: Reactor, seconds: float | None) -> list[tuple[int, int]]:
+        if seconds:
+            inside.set()
+        events = poll(self, seconds)
+        inside.clear()
+        return events
+
+    async def main() -> None:
+        monkeypatch.setattr(Reactor, "poll", watched)
+        await until_idle(spawn(sleep(STUCK_S * 2)))
+        inside.wait()
+        await sleep(0.001)
+
+    run(main(), workers=2)
+
+
+def test_removed_timers_take_no_room() -> None:
+    async def nothing() -> None:
+        pass
+
+    task = Task(nothing(), Bench())
+    timers = Timers()
+    kept, first = timers.add(50.0, task)
+    assert first
+    for _ in range(1000):
+        for deadline in (10.0, 100.0):
+            timer, first = timers.add(deadline, task)
+            assert first == (deadline == 10.0)
+            timers.remove(timer)
+            timers.remove(timer)
+    assert len(timers) == 1
+    assert len(timers._heap) <= 3
+    assert timers.next() == 50.0
+    assert timers.due(49.9) == []
+    assert timers.due(50.0) == [task]
+    timers.remove(kept)
+    assert (len(timers), timers.next()) == (0, None)
+    task.run()
+
+
+@every_crew
+def test_a_hundred_connections_and_a_megabyte_each_way(workers: int) -> None:
+    """Accept, connect, and send more than the kernel takes at once, all at the same time."""
+    message = random.Random(2).randbytes(1 << 20)
+
+    async def echo(connection: Socket) -> None:
+        with connection:
+            while data := await connection.recv(1 << 16):
+                await connection.sendall(data)
+
+    async def serve(listener: Socket) -> None:
+        while True:
+            connection, _ = await listener.accept()
+            spawn(echo(connection))
+
+    async def client(address: tuple[str, int], data: bytes) -> None:
+        with Socket(socket.socket()) as connection:
+            connection.raw.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 14)
+            await connection.connect(address)
+            sender = spawn(connection.sendall(data))
+            heard = b""
+            while len(heard) < len(data):
+                heard += await connection.recv(1 << 20)
+            await sender.join()
+            assert heard == data
+
+    async def main() -> None:
+        listener = Socket(socket.create_server(("127.0.0.1", 0)))
+        spawn(serve(listener))
+        address = listener.raw.getsockname()
+        tasks = [spawn(client(address, message if n < 3 else message[n : n + 100])) for n in range(100)]
+        for task in tasks:
+            await task.join()
+
+    run(main(), workers=workers)
+
+
+def test_a_connection_that_is_refused() -> None:
+    async def main() -> None:
+        with socket.create_server(("127.0.0.1", 0)) as gone:
+            address = gone.getsockname()
+        with Socket(socket.socket()) as connection, pytest.raises(ConnectionRefusedError):
+            await connection.connect(address)
+
+    run(main())
+
+
+def test_a_reset_wakes_who_reads_and_who_writes() -> None:
+    async def main() -> None:
+        one, other = socket.socket(), socket.create_server(("127.0.0.1", 0))
+        connection = Socket(one)
+        await connection.connect(other.getsockname())
+        peer, _ = other.accept()
+        other.close()
+        reader, writer = spawn(connection.recv(1)), spawn(connection.sendall(bytes(1 << 24)))
+        await until_idle(reader)
+        await until_idle(writer)
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        peer.close()
+        with pytest.raises(OSError):
+            await writer.join()
+        with suppress(ConnectionResetError):  # the first of the two to look is told of the reset
+            assert await reader.join() == b""
+
+    run(main())
+
+
+def test_to_close_a_socket_wakes_who_waits_for_it() -> None:
+    async def main() -> None:
+        one, other = pair()
+        reader = spawn(one.recv(1))
+        await until_idle(reader)
+        one.close()
+        one.close()
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            await reader.join()
+        assert await other.recv(1) == b""
+
+    run(main())

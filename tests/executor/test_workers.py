@@ -1,0 +1,159 @@
+"""Workers steal, take turns in the reactor, let the world in, and sleep."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+
+import pytest
+
+from impls.executor_impl.executor import (
+    Channel,
+    Socket,
+    current_task,
+    run,
+    sleep,
+    spawn,
+    yield_now,
+)
+from impls.executor_impl.executor.reactor import Reactor
+from impls.executor_impl.executor.scheduler import current_executor, here
+from impls.executor_impl.executor.task import State, Task
+from tests.executor.kit import every_crew, pair, until_idle
+
+
+def test_work_is_stolen() -> None:
+    """Four tasks, woken by one worker, meet at a barrier that blocks threads: it takes four workers."""
+    barrier = threading.Barrier(4)
+
+    async def blocks() -> int:
+        barrier.wait()
+        return threading.get_ident()
+
+    async def main() -> set[int]:
+        tasks = [spawn(blocks()) for _ in range(3)]
+        barrier.wait()
+        return {threading.get_ident()} | {await task.join() for task in tasks}
+
+    assert len(run(main(), workers=4)) == 4
+
+
+def test_a_worker_that_blocks_leaves_the_reactor_to_another() -> None:
+    """One task has been woken by an event and blocks its thread; timers and sockets go on."""
+    heard = threading.Event()
+
+    async def blocks(source: Socket) -> None:
+        await source.recv(1)
+        heard.wait()
+
+    async def frees(source: Socket) -> None:
+        await source.recv(1)
+        await sleep(0.001)
+        heard.set()
+
+    async def main() -> None:
+        (a, b), (c, d) = pair(), pair()
+        first, second = spawn(blocks(b)), spawn(frees(d))
+        await until_idle(first)
+        await until_idle(second)
+        await a.sendall(b"x")
+        while first._state is not State.RUNNING:
+            await sleep(0.001)
+        await c.sendall(b"x")
+        await second.join()
+        await first.join()
+
+    run(main(), workers=2)
+
+
+def test_who_parks_while_another_only_looks_in_takes_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy worker looks into the reactor; meanwhile the other one finds it taken and parks; then the first blocks."""
+    started, free, heard = threading.Event(), threading.Event(), threading.Event()
+
+    async def blocks() -> None:
+        started.set()
+        free.wait()
+
+    async def listen(source: Socket) -> None:
+        await source.recv(1)
+        heard.set()
+
+    async def main() -> None:
+        scheduler = current_executor()
+        poll = Reactor.poll
+
+        def slow(self: Reactor, seconds: float | None) -> list[tuple[int, int]]:
+            free.set()
+            while not scheduler._parked:
+                time.sleep(0)
+            return poll(self, seconds)
+
+        one, other = pair()
+        await until_idle(spawn(listen(other)))
+        spawn(blocks())
+        started.wait()  # on the other worker
+        assert here.worker is not None
+        with monkeypatch.context() as patch:
+            patch.setattr(Reactor, "poll", slow)
+            scheduler._visit(here.worker)  # what a busy worker does between two tasks
+        one.raw.send(b"x")
+        heard.wait()
+
+    run(main(), workers=2)
+
+
+def test_a_deque_that_is_never_empty_does_not_keep_the_world_out() -> None:
+    """A worker that is busy for ever still takes events, timers and wake-ups from outside."""
+    news: Channel[str] = Channel(3)
+    heard: set[str] = set()
+    thread = threading.Thread(target=news.send_now, args=("outside",))
+
+    async def busy(main: Task[None]) -> None:
+        await until_idle(main)
+        thread.start()
+        while len(heard) < 3:
+            await yield_now()
+
+    async def listen(source: Socket) -> None:
+        heard.add((await source.recv(10)).decode())
+
+    async def wait() -> None:
+        await sleep(0.001)
+        heard.add("timer")
+
+    async def main() -> None:
+        spawn(busy(current_task()))
+        one, other = pair()
+        spawn(listen(other))
+        spawn(wait())
+        await yield_now()
+        await one.sendall(b"socket")
+        heard.add(await news.recv())
+        thread.join()
+        while len(heard) < 3:
+            await yield_now()
+
+    run(main())
+    assert heard == {"socket", "timer", "outside"}
+
+
+@every_crew
+def test_who_has_nothing_to_do_sleeps(workers: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a second of idleness nobody looks into epoll more than a few times: idle is not busy waiting."""
+    looks: Counter[bool] = Counter()
+    poll = Reactor.poll
+
+    def counted(self: Reactor, seconds: float | None) -> list[tuple[int, int]]:
+        looks[seconds == 0] += 1
+        return poll(self, seconds)
+
+    monkeypatch.setattr(Reactor, "poll", counted)
+
+    async def main() -> None:
+        await sleep(0.1)
+        await sleep(0.1)
+
+    run(main(), workers=workers)
+    assert looks[False] <= 12  # two timers, two calls back, and each worker on its way to bed
+    assert looks[True] <= 2 * workers
