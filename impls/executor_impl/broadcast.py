@@ -28,7 +28,7 @@ BACKLOG = 1024
 CHUNK = 64 * 1024  # bytes a read: enough for thousands of messages, small enough to be fair
 LIMIT = 256 * 1024  # bytes unsent beyond which a client misses what is new
 RETRY_S = 0.1  # how long to wait for a descriptor when there is none left
-WORKERS = 2
+WORKERS = 2  # threads: while a task keeps one of them, the other is there for the rest
 
 
 @dataclass(eq=False)  # two clients are never the same, whatever their outboxes hold
