@@ -140,7 +140,7 @@ def test_a_deque_that_is_never_empty_does_not_keep_the_world_out() -> None:
 
 @every_crew
 def test_who_has_nothing_to_do_sleeps(workers: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In a second of idleness nobody looks into epoll more than a few times: idle is not busy waiting."""
+    """In two tenths of a second nobody looks into epoll more than a few times; a busy loop does some thousand times."""
     looks: Counter[bool] = Counter()
     poll = Reactor.poll
 
@@ -155,5 +155,5 @@ def test_who_has_nothing_to_do_sleeps(workers: int, monkeypatch: pytest.MonkeyPa
         await sleep(0.1)
 
     run(main(), workers=workers)
-    assert looks[False] <= 12  # two timers, two calls back, and each worker on its way to bed
-    assert looks[True] <= 2 * workers
+    # Two timers, two calls back, and each worker on its way to bed: about a dozen, however the threads race.
+    assert looks.total() <= 100
