@@ -197,14 +197,20 @@ class Room:
             await self.fence(speaker, [speaker], as_step=False)
 
     async def flood(
-        self, speaker: Client, total: int, *, seconds: float, until: Callable[[], bool] = lambda: False
+        self,
+        speaker: Client,
+        total: int,
+        *,
+        seconds: float,
+        until: Callable[[], bool] = lambda: False,
+        size: int | None = None,
     ) -> int:
-        """Send `total` bytes of messages as fast as the server takes them; return how many it took.
+        """Send `total` bytes of messages (the longest by default) as fast as they are taken; return how many were.
 
         Ends early after `seconds`, when the server takes nothing for two seconds, when it has hung up on the
         speaker (it may: whoever floods does not keep up with the echo), or when `until()` says so.
         """
-        body = f"flood of client {speaker.number} ".encode().ljust(self.spec.codec.max_body, b"~")
+        body = f"flood of client {speaker.number} ".encode().ljust(size or self.spec.codec.max_body, b"~")
         chunk = self.spec.codec.encode(body)
         chunk *= FLOOD_CHUNK // len(chunk)
         taken, deadline = 0, time.monotonic() + seconds

@@ -10,6 +10,7 @@ import anyio
 import pytest
 
 from harness.conformance import Client, CouldNotTell, Room, Violation
+from spec.broadcast.wire import encode
 
 ATTEMPTS = 100  # a server that loses half of all deliveries gets both through in every fourth
 ROUNDS, SHARE = 1667, 0.999  # of three messages each, and what must come of them
@@ -165,10 +166,13 @@ async def test_equal_bodies_are_different_messages(room: Room) -> None:
 async def test_the_room_works_after_five_seconds_of_silence(room: Room) -> None:
     """BC-DELIVER-6: A room still works after a silence.
 
-    Nobody says a word; then both do.
+    Nobody says a word, and one has not finished his; then all do.
     """
-    alice, bob = await room.join(2)
+    alice, bob, carol = await room.join(3)
+    half = encode(carol.next_body(30))
+    await carol.send_raw(half[:9])
     await anyio.sleep(5)
+    await carol.send_raw(half[9:])
     await room.deliver(alice, [b"still there?"])
     await room.deliver(bob, [b"yes"])
 

@@ -123,6 +123,7 @@ async def test_the_order_holds_while_clients_join_and_leave(room: Room) -> None:
             guest = await room.connect()
             await guest.send(guest.next_body(), guest.next_body(100))
             await anyio.sleep(0.001)
+            await guest.tell()  # it arrives together with the end
             await leave(guest)  # type: ignore[misc]
 
     async with anyio.create_task_group() as tasks:
