@@ -13,7 +13,7 @@ from harness.errors import UsageError
 from harness.model import Spec
 
 SPECS = list(plugins.specs().values())
-BEHAVIOURS = 82
+BEHAVIOURS = 83
 
 
 @pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name)
@@ -40,7 +40,7 @@ def test_the_page_of_clauses_is_the_generated_one(spec: Spec) -> None:
 @pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name)
 def test_every_fault_that_the_judge_tells_breaks_a_clause(spec: Spec) -> None:
     orders = {"heard before sent", "sender order", "disagreement", "answer first", "own first", "cycle"}
-    kinds = {"created", "duplicated", "died"} | orders
+    kinds = {"created", "duplicated", "died", "silent", "closed"} | orders
     assert set(spec.faults) == kinds
     assert set(spec.faults.values()) <= set(requirements.of(spec))
 
