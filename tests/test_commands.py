@@ -20,7 +20,10 @@ from tests.zoo import HONEST, LIARS, command, harness, lines_of
         (["chek"], 'there is no command "chek"; did you mean check?'),
         (["check"], "no server named: give names or paths, or --all for every one"),
         (["check", "asynccio"], 'there is no server "asynccio"; did you mean asyncio?'),
-        (["run", "nonsense"], 'there is no server "nonsense"; known: anyio, asyncio, c_epoll, threads, twisted'),
+        (
+            ["run", "nonsense"],
+            'there is no server "nonsense"; known: anyio, asyncio, c_epoll, executor, threads, twisted',
+        ),
         (["check", "asyncio", "--foo"], "No such option '--foo'"),
         (["check", "asyncio", "--jobs", "many"], "'many' is not a valid integer range"),
         (["check", "asyncio", "--spec", "brodcast"], 'there is no spec "brodcast"; did you mean broadcast?'),

@@ -18,9 +18,8 @@ COMMAND_S = 240
 
 
 def implementation(path: Path) -> Implementation:
-    """Return a server of ours as the harness knows it, run by this Python if it is a script of ours."""
-    interpreter = (sys.executable,) if path.suffix == ".py" else ()
-    return Implementation(name=path.stem, spec="broadcast", run=(*interpreter, str(path)))
+    """Return a server of ours as the harness knows it."""
+    return Implementation(name=path.stem, spec="broadcast", run=(str(path),))
 
 
 def command(*words: str) -> list[str]:

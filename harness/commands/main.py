@@ -43,6 +43,8 @@ def harness() -> None:
 
 def main() -> None:
     """Run the command line; exit with its status."""
+    # A shell that starts us in the background has SIGINT ignored, and all the others end as it does.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _end)
     try:
