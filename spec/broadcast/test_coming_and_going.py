@@ -275,7 +275,6 @@ async def test_clients_that_never_read_and_leave_by_reset_leave_nothing_behind(r
         )
 
 
-@pytest.mark.smoke
 @pytest.mark.case(61, "BC-COME-7")
 async def test_after_the_last_one_has_left_a_new_one_is_served(room: Room) -> None:
     """BC-COME-7: A server outlives its last client.
