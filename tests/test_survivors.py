@@ -75,6 +75,21 @@ def test_nothing_survives_a_signal(words: tuple[str, ...], number: signal.Signal
         assert b"every server has been ended" in complaints
 
 
+def test_it_ends_by_sigterm_where_sigint_came_ignored(tmp_path: Path) -> None:
+    """As a shell without job control starts what it puts into the background."""
+    warden.become_subreaper()
+    words = ["sh", "-c", 'trap "" INT; exec "$@"', "sh", *command("check", *map(str, WORST))]
+    running = subprocess.Popen(words, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        served = wait_for(lambda: any("misfits" in one for pid, one in below().items() if pid != running.pid), SEEN_S)
+        assert served, "no server was ever running"
+        running.send_signal(signal.SIGTERM)
+        assert running.wait(GONE_S) == 128 + signal.SIGTERM
+        assert wait_for(lambda: nothing_left(running), GONE_S), f"left behind: {below()}"
+    finally:
+        running.kill()
+
+
 def test_nothing_survives_an_ordinary_end(tmp_path: Path) -> None:
     warden.become_subreaper()
     running = subprocess.Popen(command("check", "--smoke", *map(str, WORST)), cwd=tmp_path, stdout=subprocess.DEVNULL)

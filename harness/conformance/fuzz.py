@@ -51,9 +51,10 @@ async def converse(start: Start, seconds: float, chance: random.Random) -> int:
     while not search.is_over():
         machine = hypothesis.seed(chance.randrange(2**64))(type("Machine", (Conversation,), {"search": search}))
         await _serve(machine, search)
-    if search.error and search.room:
-        start.rooms.append(search.room)
-        raise search.error
+    if search.worst:
+        error, room = search.worst
+        start.rooms.append(room)
+        raise error
     return search.conversations
 
 
@@ -98,22 +99,21 @@ class _Search:
     def __init__(self, start: Start, deadline: float) -> None:
         self.start, self.deadline = start, deadline
         self.conversations = 0
-        self.error: Violation | None = None
-        self.room: Room | None = None  # of that conversation
+        self.worst: tuple[Violation, Room] | None = None  # how the shortest one that ended badly did so
         self.ask: Callable[[tuple[Deed, Future[Any]]], None]
 
     def is_over(self) -> bool:
-        return self.error is not None or self.out_of_time()
+        return self.worst is not None or self.out_of_time()
 
     def out_of_time(self) -> bool:
         return time.monotonic() > self.deadline
 
     def bad(self, error: Violation, room: Room) -> None:
         """Note a conversation that ended badly; from the first one on there is some time for a shorter one."""
-        if self.error is None:
+        if self.worst is None:
             self.deadline = time.monotonic() + SHRINK_S
-        if not self.room or len(room.journal.steps) <= len(self.room.journal.steps):
-            self.error, self.room = error, room
+        if self.worst is None or len(room.journal.steps) <= len(self.worst[1].journal.steps):
+            self.worst = error, room
 
 
 class Conversation(RuleBasedStateMachine):

@@ -115,7 +115,9 @@ async def _offer_to_stalled(
                 kind="used",
             )
         is_enough = taken >= OFFERED_AT_LEAST or time.monotonic() - begun > OFFERING_AT_LEAST_S
-        if not took or (is_enough and len(samples) > LEAST_SAMPLES and slope() < FLAT):
+        if is_enough and len(samples) > LEAST_SAMPLES and slope() < FLAT:
+            break
+        if not took and not flooder.closed:  # it takes nothing more of somebody who does not read: lawful
             break
         if flooder.closed:  # a server may disconnect who does not keep up with its own echo
             (flooder,) = await (room.join_stalled() if mute else room.join())
