@@ -6,7 +6,7 @@ Read from the source, not by importing it: explaining a case needs neither pytes
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness import requirements
@@ -19,6 +19,7 @@ class WrittenCase:
 
     Attributes:
         id: its name without "test_"; parametrised cases share one.
+        requirements: their ids; those of a shared case are found in the spec that takes it.
         text: its docstring.
     """
 
@@ -30,8 +31,12 @@ class WrittenCase:
 
 
 def cases_of(spec: Spec) -> list[WrittenCase]:
-    """Return the cases of a spec, by file and in their order."""
-    return [case for file in sorted(spec.cases.glob("test_*.py")) for case in _cases_in(file)]
+    """Return the cases of a spec, its own and then those it shares, by file and in their order."""
+    own = [case for file in sorted(spec.cases.glob("test_*.py")) for case in _cases_in(file)]
+    shared = [case for folder in spec.shares for file in sorted(folder.glob("test_*.py")) for case in _cases_in(file)]
+    replaced = {case.id for case in own}
+    found = [replace(case, requirements=requirements.of_shared_case(spec, case.requirements)) for case in shared]
+    return [*own, *(case for case in found if case.requirements and case.id not in replaced)]
 
 
 def _cases_in(file: Path) -> list[WrittenCase]:
@@ -60,7 +65,7 @@ def _marker(node: ast.AsyncFunctionDef) -> list[str | int]:
 
 def page(spec: Spec) -> str:
     """Return the page of clauses against cases, in Markdown."""
-    cases = cases_of(spec)
+    cases = sorted(cases_of(spec), key=lambda case: case.number)
     lines = [
         f"# {spec.name}: clauses against cases",
         "",

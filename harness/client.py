@@ -7,16 +7,18 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import itertools
 import os
 import socket
 import struct
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import anyio
 from anyio.abc import SocketAttribute, SocketStream, TaskGroup
 
 from harness.addresses import Address
-from harness.codec import Codec
+from harness.codec import Codec, Frame
 from harness.errors import CouldNotTell, Violation
 from harness.history.fault import Fault, Sighting, where
 from harness.history.record import Ledger, printable, sent
@@ -28,13 +30,30 @@ SEGMENT_BYTES = 1460  # Ethernet's
 STALLED_BYTES = 16384
 
 
+@dataclass(frozen=True)
+class Note:
+    """Something that a client received and that is no message: a reply, a notice.
+
+    Attributes:
+        value: of the protocol's own type.
+        after: how many messages the client had received before it.
+    """
+
+    value: object
+    after: int
+
+
 class Client:
     """One connection; made by `connect()`.
 
     Attributes:
         number: its place among the clients of its room; "client 3" in messages.
+        name: what it calls itself; None where the protocol knows no names.
         events: what it sent and received (see `harness.history.record`).
+        offsets: for each event where it begins in the stream of its direction, in bytes.
         received: the numbers of the messages it received, in order.
+        notes: what it received that is no message, in order.
+        signed: the event and the name of the sender of each message that came with one.
         closed: how its stream ended: "FIN", "RST", or None while it is open.
         left: whether it has begun to leave, so that nothing is owed to it any more.
         faults: what it saw that no lawful server does.
@@ -46,14 +65,19 @@ class Client:
     ) -> None:
         self.number, self._stream, self._codec, self._ledger = number, stream, codec, ledger
         self._journal, self._tasks = journal, tasks
-        self._incoming, self._outgoing = codec.decoder(), codec.decoder()
+        self._incoming, self._outgoing = codec.replies(), codec.requests()
         self._said = 0
-        self._latest: tuple[bytes, list[int]] = b"", []  # what was sent last, if it was whole messages
+        self._decoded = 0  # bytes that its own decoder has been fed with
+        self._latest: tuple[bytes, list[int], list[int]] = b"", [], []  # what was sent last, if it was whole messages
         self._reading: anyio.CancelScope | None = None
         self._raw = stream.extra(SocketAttribute.raw_socket)
+        self.name = codec.name(number)
         self.events: list[int] = []
+        self.offsets: list[int] = []
         self.received: list[int] = []
-        self.bytes_received = 0
+        self.notes: list[Note] = []
+        self.signed: list[tuple[int, str]] = []
+        self.bytes_sent = self.bytes_received = 0
         self.closed: str | None = None
         self.left = False
         self._departed = ""
@@ -80,12 +104,13 @@ class Client:
 
     async def send(self, *bodies: bytes, as_step: bool = True) -> list[int]:
         """Send messages in one write; return their numbers."""
-        data = b"".join(map(self._codec.encode, bodies))
+        frames = list(map(self._codec.encode, bodies))
         if self._outgoing.pending:  # then they are part of something else
-            await self.send_raw(data, as_step=as_step)
+            await self.send_raw(b"".join(frames), as_step=as_step)
             return [self._ledger.numbers[body] for body in bodies]
         entered = [sent(self._ledger.enter(self.number, body)) for body in bodies]
-        await self._write(data, entered, as_step=as_step)
+        begins = [0, *itertools.accumulate(map(len, frames))][:-1]
+        await self._write(b"".join(frames), entered, begins, as_step=as_step)
         return [-event - 1 for event in entered]
 
     async def send_raw(self, data: bytes, *, as_step: bool = True) -> None:
@@ -97,24 +122,29 @@ class Client:
         Raises:
             Violation: the server has closed the connection.
         """
-        await self._write(data, self._enter(data), as_step=as_step)
+        await self._write(data, *self._enter(data), as_step=as_step)
 
-    def _enter(self, data: bytes) -> list[int]:
-        """Enter the whole messages that the bytes complete; return their events."""
-        latest, entered = self._latest
+    def _enter(self, data: bytes) -> tuple[list[int], list[int]]:
+        """Enter the whole messages that the bytes complete; return their events, and where in the bytes they begin."""
+        latest, entered, begins = self._latest
         if data is latest:  # a flood says the same again and again: no need to look into it
             self._ledger.again(entered)
-            return entered
+            return entered, begins
         is_whole = not self._outgoing.pending
-        entered = [sent(self._ledger.enter(self.number, body)) for body in self._outgoing.feed(data)]
-        self._latest = (data, entered) if is_whole and not self._outgoing.pending else (b"", [])
-        return entered
+        at, self._decoded = self._decoded, self._decoded + len(data)
+        messages = [(frame.begins, frame.body) for frame in self._outgoing.feed(data) if frame.body is not None]
+        entered = [sent(self._ledger.enter(self.number, body)) for _, body in messages]
+        begins = [begin - at for begin, _ in messages]
+        self._latest = (data, entered, begins) if is_whole and not self._outgoing.pending else (b"", [], [])
+        return entered, begins
 
-    async def _write(self, data: bytes, entered: list[int], *, as_step: bool) -> None:
+    async def _write(self, data: bytes, entered: list[int], begins: list[int], *, as_step: bool) -> None:
         if as_step:
             self._journal.step("send", [self.number], data)
         # Noted before the bytes leave: the echo may come back before this task runs again.
         self.events += entered
+        self.offsets += [self.bytes_sent + begin for begin in begins]
+        self.bytes_sent += len(data)
         self._journal.passed(self.number, "→", data)
         self._journal.mark(self.number, len(self.events))
         try:
@@ -168,28 +198,41 @@ class Client:
             self._take(data)
 
     def _take(self, data: bytes) -> None:
-        begins_at = self.bytes_received - len(self._incoming.pending)  # the first message that the data complete
+        begins_at = self.bytes_received - len(self._incoming.pending)  # the first frame that the data complete
         self.bytes_received += len(data)
         self._journal.passed(self.number, "←", data)
         try:
-            bodies = self._incoming.feed(data)
+            frames = self._incoming.feed(data)
         except ValueError as error:
             self._saw("created", "bytes that are not of this protocol", str(error), begins_at)
-            bodies = []
+            frames = []
         known = self._ledger.numbers
         try:
-            numbers = [known[body] for body in bodies]
-        except KeyError:
-            numbers = [known[body] for body in bodies if body in known]
-            place, stranger = next((place, body) for place, body in enumerate(bodies) if body not in known)
-            at = begins_at + sum(len(self._codec.arrives(body)) for body in bodies[:place])
-            self._saw("created", printable(stranger), "which nobody has sent", at)
+            numbers = [known[frame.body] for frame in frames]  # type: ignore[index]
+        except KeyError:  # not all are messages that somebody has sent
+            frames = self._known_messages(frames)
+            numbers = [known[frame.body] for frame in frames]  # type: ignore[index]
+        if frames and frames[0].sender is not None:
+            self.signed += [(len(self.events) + at, frame.sender or "") for at, frame in enumerate(frames)]
         self.events += numbers
+        self.offsets += [frame.begins for frame in frames]
         self.received += numbers
         self._journal.mark(self.number, len(self.events))
         for watch in tuple(self.watchers):
             watch(self, numbers)
         self._wake()
+
+    def _known_messages(self, frames: list[Frame]) -> list[Frame]:
+        """Return the messages that somebody has sent; note what is no message, and who nobody has sent."""
+        found: list[Frame] = []
+        for frame in frames:
+            if frame.body is None:
+                self.notes.append(Note(frame.note, len(self.received) + len(found)))
+            elif frame.body in self._ledger.numbers:
+                found.append(frame)
+            else:
+                self._saw("created", printable(frame.body), "which nobody has sent", frame.begins)
+        return found
 
     def _saw(self, kind: str, what: str, why: str, offset: int) -> None:
         if not self.faults:  # after the first one the stream may be out of step, and all else follows
@@ -210,6 +253,13 @@ class Client:
     def rest(self) -> bytes:
         """The bytes of a message that has not been received whole."""
         return self._incoming.pending
+
+    async def until(self, condition: Callable[[], bool], seconds: float) -> bool:
+        """Wait until what has come makes it so, or the stream ends; return whether it is so after `seconds`."""
+        with anyio.move_on_after(seconds):
+            while not condition() and self.closed is None:
+                await self.news.wait()
+        return condition()
 
     async def until_closed(self, seconds: float) -> bool:
         """Wait until the server has ended the stream; return whether it did within `seconds`."""

@@ -28,7 +28,7 @@ class Step(msgspec.Struct, frozen=True):
         deed: "connect", "send", "fence", "pour", "chatter", "stall", "resume", "finish" (FIN), "close",
             "reset", "signal" or "pause".
         clients: who does it; for a fence the speaker and then the hearers.
-        data: for "send", the bytes.
+        data: for "send", the bytes; for "connect" those that are sent at once.
         numbers: for "send" how many times; for "pour" bytes and size; for "chatter" messages, burst and
             size; for "signal" its number; for "pause" seconds.
     """

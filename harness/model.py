@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from harness.codec import Codec
+from harness.codec import Codec, Dialect
 
 
 class Level(StrEnum):
@@ -85,21 +85,29 @@ class Spec:
 
     Attributes:
         name: e.g. "broadcast".
+        prefix: what the ids of its requirements begin with, e.g. "BC".
         text: the Markdown file with the numbered requirements.
         cases: the folder with its `test_*.py`.
         codec: the protocol, sans I/O.
+        shares: folders with cases for several specs. They name requirements without the prefix, and a spec takes
+            those of which its text has all requirements; its own case takes the place of a shared one of that name.
+        dialect: how people speak it in a terminal; None where a line is the body of a message.
         faults: for each kind of fault the judge of histories tells (see `harness.history`), and for "died" (the
             server's process ended in the middle), "silent" and "closed" (somebody who reads hears nothing, or was
-            disconnected, in a case that is about what is heard), the requirement it breaks.
+            disconnected, in a case that is about what is heard) and, where the protocol tells who said something,
+            "sender name" (it tells another), the requirement it breaks.
         liars: a folder with `broken/` and `lawful/`: servers of which it is known what they are, for
             testing the cases (see `harness.conformance.selftest`); None where there are none.
         default: whether a bare path on the command line is taken for a server of this spec.
     """
 
     name: str
+    prefix: str
     text: Path
     cases: Path
     codec: Codec
+    shares: tuple[Path, ...] = ()
+    dialect: Dialect | None = None
     faults: Mapping[str, str] = field(default_factory=dict)
     liars: Path | None = None
     default: bool = False

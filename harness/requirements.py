@@ -7,6 +7,7 @@ Wrong and Bug. Everything else in the text is for people.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
@@ -58,3 +59,13 @@ def _section(text: Path, number: int, heading: re.Match[str], rest: list[str]) -
 def of(spec: Spec) -> dict[str, Requirement]:
     """Return a spec's requirements by id."""
     return read(spec.text)
+
+
+def of_shared_case(spec: Spec, names: Sequence[str]) -> tuple[str, ...]:
+    """Return the ids that the requirements of a shared case have in a spec; () when it lacks one of them.
+
+    Args:
+        names: ids without their prefix, e.g. "ORDER-2".
+    """
+    ids = tuple(f"{spec.prefix}-{name}" for name in names)
+    return ids if set(ids) <= of(spec).keys() else ()

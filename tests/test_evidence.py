@@ -164,10 +164,12 @@ def test_the_framing_of_a_script_is_that_of_the_codec() -> None:
         encode, split = room["encode"], room["split"]
         assert callable(encode)
         assert callable(split)
-        bodies = [b"", b"x", bytes(range(spec.codec.max_body))]
+        bodies = [b"", b"x", b"~" * spec.codec.max_body if spec.codec.is_text else bytes(range(spec.codec.max_body))]
         stream = b"".join(map(spec.codec.encode, bodies))
         assert [encode(body) for body in bodies] == [spec.codec.encode(body) for body in bodies]
-        assert split(stream + stream[-4:-2]) == (bodies, stream[-4:-2]) or spec.codec.decoder().feed(stream[-4:-2])
+        assert split(stream + stream[:1]) == (bodies, stream[:1]) or spec.codec.requests().feed(stream[:1])
+        delivered = b"".join(spec.codec.arrives(body, 0) for body in bodies)
+        assert split(delivered) == (bodies, b"")
 
 
 def test_a_transcript_is_cut_to_what_a_fault_tells_of() -> None:
@@ -202,7 +204,9 @@ def test_a_random_failure_tells_its_seed_and_its_script_is_made_shorter(tmp_path
     lines = found.script.splitlines()
     deeds = [one for one in lines if one.startswith(in_full) or any(word in one for word in in_brief)]
     assert 0 < len(deeds) < 60, found.script  # of some hundred; fewer where there is more time
-    assert run(found.script, LIARS / "broken" / "shared_parse_buffer.py", tmp_path).returncode == 1
+    # Whether two halves meet in the server is chance, and the script says so: 0 is "not this time".
+    seen = (run(found.script, LIARS / "broken" / "shared_parse_buffer.py", tmp_path).returncode for _ in range(6))
+    assert 1 in seen
     assert run(found.script, HONEST, tmp_path).returncode == 0
 
 

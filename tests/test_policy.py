@@ -10,7 +10,7 @@ import pytest
 from harness import plugins
 from harness.conformance.pool import Watcher, open_pool
 from harness.model import Case, CaseResult, Implementation, Verdict
-from spec.broadcast.test_slow_client import policy
+from spec.common.test_slow_client import policy
 from tests.zoo import LIARS, implementation
 
 NUMBER = 81

@@ -8,6 +8,7 @@ import socket
 import numpy as np
 import pytest
 
+from harness.codec import bodies_of
 from harness.errors import Violation
 from harness.swarm import latency
 from harness.swarm.frames import Frames
@@ -18,7 +19,7 @@ from spec.broadcast.wire import CODEC, Decoder
 def test_frames_are_what_the_codec_makes_of_their_bodies() -> None:
     frames = Frames(CODEC, 32)
     made = frames.make(sender=7, first=998, count=4)
-    bodies = Decoder().feed(made)
+    bodies = bodies_of(Decoder().feed(made))
     assert [len(body) for body in bodies] == [32] * 4
     assert bodies[0].startswith(b"0007000000998")
     assert bodies[3].startswith(b"0007000001001")

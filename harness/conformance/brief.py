@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from string import Template
 
-from harness.codec import Codec, Decoder
+from harness.codec import Codec, Decoder, bodies_of
 from harness.conformance.script import Symptom, as_docstring, body_literal, data_literal, imports, symptom_kind
 from harness.journal import Step
 
@@ -118,12 +118,14 @@ class _Deeds:
             case "connect":
                 self.reading[one] = None
                 self.lines.append(f"{one} = connect()")
+                self.lines += [f"{one}.sendall({step.data!r})"] if step.data else []
             case "send":
                 times = int(step.numbers[0])
                 self.lines += [f"for _ in range({times}):"] if times > 1 else []
                 self.lines.append(f"{'    ' * (times > 1)}{one}.sendall({self._data(step.data)})")
-                decoder = self.decoders.setdefault(step.clients[0], self.codec.decoder())
-                self.said.setdefault(one, []).extend(body for _ in range(times) for body in decoder.feed(step.data))
+                decoder = self.decoders.setdefault(step.clients[0], self.codec.requests())
+                for _ in range(times):
+                    self.said.setdefault(one, []).extend(bodies_of(decoder.feed(step.data)))
             case "fence" if asks:
                 self.hearers = [name for name in map(self._name, step.clients[1:]) if name in self.reading]
                 self.lines.append(f'{one}.sendall(encode(b"anybody there?"))')

@@ -178,9 +178,12 @@ class Conversation(RuleBasedStateMachine):
                 self._do(self.room.fence, newcomer, [newcomer])
 
     @precondition(lambda self: self._here())
-    @rule(place=st.integers(0, 99), bodies=st.lists(st.binary(max_size=255), min_size=1, max_size=6))
-    def say(self, place: int, bodies: list[bytes]) -> None:
-        self._send(self._one(place), bodies)
+    @rule(place=st.integers(0, 99), texts=st.lists(st.binary(max_size=255), min_size=1, max_size=6))
+    def say(self, place: int, texts: list[bytes]) -> None:
+        assert self.room
+        if self.room.spec.codec.is_text:
+            texts = [text.decode("latin-1").encode()[:254].decode(errors="ignore").encode() for text in texts]
+        self._send(self._one(place), texts)
 
     @precondition(lambda self: self._here())
     @rule(place=st.integers(0, 99), count=st.integers(1, 400), size=st.integers(0, 255), by_one=st.booleans())

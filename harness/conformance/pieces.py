@@ -26,11 +26,12 @@ $framing
 def seen(what):
     sys.exit(f"SEEN AGAIN: {what}")
 
-def connect():
+def connect(greeting=b""):
     one = socket.create_connection((host.strip("[]"), int(port)), 5)
     one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     heard[one], rest[one], sent[one], half[one] = [], b"", [], b""
     c.append(one)
+    one.sendall(greeting)
 
 def take(seconds):  # whatever comes for those who read
     for one in select.select([one for one in c if one not in deaf], [], [], seconds)[0]:

@@ -45,6 +45,7 @@ NOTHING_HEARD = {"silent", "closed", "died"}
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("harness", "conformance of chat servers")
+    group.addoption("--spec", metavar="NAME", help="what the cases that several specs share are run for")
     group.addoption("--impl", metavar="NAME|PATH", help="the server that the cases of a spec are run on")
     group.addoption("--fuzz", metavar="SECONDS", type=float, default=0, help="of random conversations, by default none")
     group.addoption("--seed", metavar="N", type=int, default=0, help="of what is random in the cases")
@@ -64,27 +65,55 @@ def pytest_configure(config: pytest.Config) -> None:
 # --- collecting
 
 
-def spec_of(path: Path) -> Spec | None:
-    """Return the spec whose folder of cases a file is in."""
-    return next((one for one in plugins.specs().values() if one.cases in path.parents), None)
+def spec_of(path: Path, config: pytest.Config) -> Spec | None:
+    """Return the spec whose folder of cases a file is in, or for shared cases the one that was named."""
+    known = plugins.specs()
+    own = next((one for one in known.values() if one.cases in path.parents), None)
+    if own or not any(folder in path.parents for one in known.values() for folder in one.shares):
+        return own
+    if (name := config.getoption("--spec")) not in known:
+        raise UsageError(f"{path}: these cases are for several specs: name one with --spec ({', '.join(known)})")
+    return known[name]
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    chosen: list[pytest.Item] = []
     for item in items:
-        spec = spec_of(item.path)
-        if spec is not None:
-            item.stash[CASE] = case_of(item, spec)
+        spec = spec_of(item.path, config)
+        case = case_of(item, spec) if spec else None
+        if case:
+            item.stash[CASE] = case
+        if case or not spec:
+            chosen.append(item)
+    own = {_function(item) for item in chosen if not _is_shared(item, config)}
+    items[:] = [item for item in chosen if not _is_shared(item, config) or _function(item) not in own]
     if not config.getoption("--fuzz"):
         items[:] = [item for item in items if item.get_closest_marker("fuzz") is None]
 
 
-def case_of(item: pytest.Item, spec: Spec) -> Case:
-    """Return a test function as a case; raise UsageError when its marker is missing or wrong."""
+def _function(item: pytest.Item) -> str:
+    return item.name.partition("[")[0]
+
+
+def _is_shared(item: pytest.Item, config: pytest.Config) -> bool:
+    spec = spec_of(item.path, config)
+    return spec is not None and spec.cases not in item.path.parents
+
+
+def case_of(item: pytest.Item, spec: Spec) -> Case | None:
+    """Return a test function as a case, or None for a shared one that a spec has no requirements for.
+
+    Raises UsageError when its marker is missing or wrong.
+    """
     marker = item.get_closest_marker("case")
     if marker is None or len(marker.args) < 2:
         raise UsageError(f"{item.nodeid}: a case needs the marker case(number, requirement, ...)")
     number, *ids = marker.args
     known = requirements.of(spec)
+    if spec.cases not in item.path.parents:
+        ids = list(requirements.of_shared_case(spec, ids))
+        if not ids:
+            return None
     if unknown := [one for one in ids if one not in known]:
         raise UsageError(f"{item.nodeid}: {spec.text} has no requirement {', '.join(unknown)}")
     levels = {known[one].level for one in ids}
@@ -112,7 +141,7 @@ def anyio_backend() -> str:
 @pytest.fixture
 def spec(request: pytest.FixtureRequest) -> Spec:
     """The spec whose case is running."""
-    found = spec_of(request.path)
+    found = spec_of(request.path, request.config)
     assert found, f"{request.path} is in no spec's folder"
     return found
 

@@ -228,7 +228,8 @@ async def open_pool(
     Raises:
         UsageError: nothing was collected, or a case is malformed.
     """
-    command = [*PYTHON, "harness.conformance.worker", str(spec.cases), *arguments]
+    folders = map(str, (spec.cases, *spec.shares))
+    command = [*PYTHON, "harness.conformance.worker", *folders, "--spec", spec.name, *arguments]
     async with AsyncExitStack() as stack:
         pool = Pool(spec, jobs, seed, shrink, command)
         for _ in range(jobs):

@@ -7,6 +7,7 @@ as it takes, and only what never arrives is a fault (see `harness.conformance.fe
 
 from __future__ import annotations
 
+import random
 import signal
 import subprocess
 import time
@@ -21,6 +22,7 @@ from harness import client as clients
 from harness.client import Client
 from harness.conformance.fence import fence
 from harness.errors import Violation
+from harness.history.fault import Fault, Sighting, where
 from harness.history.judge import judge
 from harness.history.record import History, Ledger, Names, printable
 from harness.journal import Journal
@@ -31,6 +33,7 @@ from harness.resources import usage
 
 ATTEMPTS = 20  # to get one message through: a server that loses half of all deliveries passes nearly surely
 FLOOD_CHUNK = 65536
+LONG_BODY = 255  # long enough where a protocol has far longer ones
 DYING_S = 0.2  # between a server's last connection and its end
 POUR_BATCH = 24_000  # bytes on their way to a client that keeps up; its server need not buffer more
 
@@ -47,11 +50,18 @@ class Room:
 
     # --- coming
 
-    async def connect(self, *, small: bool = False) -> Client:
-        """Connect one client, which is not known to be in the room yet."""
+    async def connect(self, *, small: bool = False, joins: bool = True, topics: Sequence[int] = (0,)) -> Client:
+        """Connect one client, which is not known to be in the room yet.
+
+        Args:
+            small: for clients that will stall, little is kept on the way to them (see `harness.client.connect`).
+            joins: whether it says at once what it takes to be in the room.
+            topics: what it wants to hear, where a client chooses that.
+        """
         number = self._connected
         self._connected += 1
-        self.journal.step("connect", [number])
+        greeting = self.spec.codec.join(number, topics) if joins else b""
+        self.journal.step("connect", [number], greeting)
         try:
             one = await clients.connect(
                 number,
@@ -67,13 +77,16 @@ class Room:
             raise Violation(f"{refused}{where_instead(self.server)}", kind="died") from None
         self.clients.append(one)
         one.start_reading()
+        if greeting:
+            with suppress(Violation):  # who is not served is told as that, where somebody waits for it
+                await one.send_raw(greeting, as_step=False)
         return one
 
     async def join(self, count: int = 1, *, small: bool = False) -> list[Client]:
         """Connect this many reading clients, each proven to be in the room: it has heard a message.
 
         Args:
-            small: for clients that will stall, little is kept on the way to them (see `harness.client.connect`).
+            small: see `connect`.
         """
         newcomers = [await self.connect(small=small) for _ in range(count)]
         await self.fence(newcomers[0], newcomers)
@@ -122,6 +135,24 @@ class Room:
             self.look_alive()
             if slow.closed is None:
                 raise
+
+    # --- bodies
+
+    def encode(self, body: bytes) -> bytes:
+        """Return the bytes that send a body."""
+        return self.spec.codec.encode(body)
+
+    @property
+    def longest(self) -> int:
+        """The length of a long body, in bytes: the longest there is, or LONG_BODY."""
+        return min(self.spec.codec.max_body, LONG_BODY)
+
+    def random_body(self, chance: random.Random, size: int) -> bytes:
+        """Return a body of any bytes of this number, or of any text of at most as many."""
+        if not self.spec.codec.is_text:
+            return chance.randbytes(size)
+        text = "".join(chr(chance.choice((chance.randrange(128), chance.randrange(0xD800)))) for _ in range(size))
+        return text.encode()[:size].decode(errors="ignore").encode()
 
     # --- saying
 
@@ -205,13 +236,13 @@ class Room:
         until: Callable[[], bool] = lambda: False,
         size: int | None = None,
     ) -> int:
-        """Send `total` bytes of messages (the longest by default) as fast as they are taken; return how many were.
+        """Send `total` bytes of messages (long ones by default) as fast as they are taken; return how many were.
 
         Ends early after `seconds`, when the server takes nothing for two seconds, when it has hung up on the
         speaker (it may: whoever floods does not keep up with the echo), or when `until()` says so.
         """
-        body = f"flood of client {speaker.number} ".encode().ljust(size or self.spec.codec.max_body, b"~")
-        chunk = self.spec.codec.encode(body)
+        size = size or self.longest
+        chunk = self.spec.codec.encode(f"flood of client {speaker.number} ".encode().ljust(size, b"~"))
         chunk *= FLOOD_CHUNK // len(chunk)
         taken, deadline = 0, time.monotonic() + seconds
         while taken < total and time.monotonic() < deadline and not until():
@@ -284,6 +315,7 @@ class Room:
         """Raise Violation when the history so far is none that a lawful server can make, or the server has died."""
         self.look_alive()
         faults = [fault for one in self.clients for fault in one.faults]
+        faults += signatures(self.clients, self.ledger)
         faults += judge(self.history())
         if faults:
             first = faults[0]
@@ -306,15 +338,26 @@ class Room:
     def _where(self, client: int, event: int) -> tuple[int | None, int | None]:
         """Return the byte offset and the time (ns) of an event, for `History.where`."""
         one = next(one for one in self.clients if one.number == client)
-        codec, bodies = self.spec.codec, self.ledger.bodies
-        is_sent = one.events[event] < 0
-        offset = sum(
-            len(codec.encode(bodies[-number - 1]) if is_sent else codec.arrives(bodies[number]))
-            for number in one.events[:event]
-            if (number < 0) == is_sent
-        )
         marks = self.journal.marks.get(client)
-        return offset, marks.time_of(event) if marks else None
+        return one.offsets[event], marks.time_of(event) if marks else None
+
+
+def signatures(clients: Sequence[Client], ledger: Ledger) -> list[Fault]:
+    """Return the fault that a message came under the name of somebody else than its sender, if one did.
+
+    Of bodies that were sent several times nobody knows which was whose.
+    """
+    names = {one.number: one.name for one in clients}
+    for one in clients:
+        for event, told in one.signed:
+            number = one.events[event]
+            name = names.get(ledger.senders[number])
+            if ledger.times_sent[number] == 1 and told != name:
+                what = printable(ledger.bodies[number])
+                seen = Sighting(one.number, "receive", what, one.offsets[event])
+                sentence = f"{one} received {what}{where(seen)} as said by {told!r}, and {name!r} has said it"
+                return [Fault("sender name", sentence, (one.number,), (what,), (seen,))]
+    return []
 
 
 def _union(counters: Iterator[Counter[bytes]]) -> list[bytes]:

@@ -122,7 +122,7 @@ def _deed(step: Step, places: dict[int, int], readers: set[int], codec: Codec) -
     numbers = [int(one) for one in step.numbers]
     match step.deed:
         case "connect":
-            return "connect()"
+            return f"connect({step.data!r})" if step.data else "connect()"
         case "send":
             times = f", {numbers[0]}" if numbers[0] > 1 else ""
             return f"send({who[0]}, {data_literal(step.data, codec)}{times})"

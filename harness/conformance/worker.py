@@ -1,6 +1,6 @@
 """A worker of the pool: a pytest that collects the cases once and then runs whichever it is told to.
 
-    python -m harness.conformance.worker CASES_FOLDER [PYTEST_ARGUMENT ...]
+    python -m harness.conformance.worker CASES_FOLDER [PYTEST_ARGUMENT ...] (more folders among them)
 
 It says first what it has collected (a list of cases); then each line of standard input is a request to run
 one case on one implementation, and each line of standard output a result.

@@ -32,7 +32,7 @@ class Fault:
 
     Attributes:
         kind: "created", "duplicated", "heard before sent", "sender order", "answer first", "own first",
-            "disagreement" or "cycle"; a spec maps it to the requirement that it breaks.
+            "disagreement", "cycle" or "sender name"; a spec maps it to the requirement that it breaks.
         sentence: what was seen, for people.
         witnesses: the numbers of the clients whose events, taken together, no lawful server can have made.
         messages: the names of the messages it is about.

@@ -32,7 +32,7 @@ class Frames:
 
     def __init__(self, codec: Codec, body_bytes: int) -> None:
         sample = b"".ljust(SMALLEST_BODY, b"#").ljust(body_bytes, FILLER)
-        sent, arriving = codec.encode(sample), codec.arrives(sample)
+        sent, arriving = codec.encode(sample), codec.arrives(sample, 0)
         self.bytes_arriving = len(arriving)
         self._sent, self._sent_at = np.frombuffer(sent, np.uint8), sent.index(sample)
         self._arriving, self._arriving_at = np.frombuffer(arriving, np.uint8), arriving.index(sample)

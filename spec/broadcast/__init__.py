@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from harness.plugins import Spec, hookimpl
+from spec import common
 from spec.broadcast import wire
 
 HERE = Path(__file__).parent
@@ -13,8 +14,10 @@ def harness_specs() -> list[Spec]:
     return [
         Spec(
             name="broadcast",
+            prefix="BC",
             text=HERE / "README.md",
             cases=HERE,
+            shares=(common.FOLDER,),
             codec=wire.CODEC,
             faults={
                 "created": "BC-DELIVER-3",

@@ -6,7 +6,10 @@ There is nothing that could be malformed: every stream of bytes is a stream of m
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+from harness.codec import Frame
 
 MAX_BODY = 255
 STANDALONE = """\
@@ -30,23 +33,25 @@ def encode(body: bytes) -> bytes:
 
 
 class Decoder:
-    """Cuts a stream into bodies, whatever the segments."""
+    """Cuts a stream into messages, whatever the segments."""
 
     def __init__(self) -> None:
         self._rest = b""
+        self._begins = 0  # of the rest, in the stream
 
-    def feed(self, data: bytes) -> list[bytes]:
-        """Take the next bytes of the stream; return the bodies they complete, in order."""
+    def feed(self, data: bytes) -> list[Frame]:
+        """Take the next bytes of the stream; return the messages they complete, in order."""
         buffer = self._rest + data if self._rest else data
-        bodies, start, size = [], 0, len(buffer)
+        frames, start, size, begins = [], 0, len(buffer), self._begins
         while start < size:
             end = start + 1 + buffer[start]
             if end > size:
                 break
-            bodies.append(buffer[start + 1 : end])
+            frames.append(Frame(begins + start, buffer[start + 1 : end]))
             start = end
         self._rest = buffer[start:]
-        return bodies
+        self._begins += start
+        return frames
 
     @property
     def pending(self) -> bytes:
@@ -56,22 +61,33 @@ class Decoder:
 
 @dataclass(frozen=True)
 class BroadcastCodec:
-    """The protocol as the harness's clients and swarms take it."""
+    """The protocol as the harness's clients and swarms take it: connecting is joining, and there is one topic."""
 
     max_body: int = MAX_BODY
+    is_text: bool = False
+    has_topics: bool = False
+    standalone: str = STANDALONE
+
+    def name(self, client: int) -> None:
+        """Nobody has a name."""
+
+    def join(self, client: int, topics: Sequence[int] = (0,)) -> bytes:
+        return b""
+
+    def body(self, text: bytes, topic: int = 0) -> bytes:
+        return text
 
     def encode(self, body: bytes) -> bytes:
         return encode(body)
 
-    def arrives(self, body: bytes) -> bytes:
+    def arrives(self, body: bytes, client: int) -> bytes:
         return encode(body)
 
-    def decoder(self) -> Decoder:
+    def requests(self) -> Decoder:
         return Decoder()
 
-    @property
-    def standalone(self) -> str:
-        return STANDALONE
+    def replies(self) -> Decoder:
+        return Decoder()
 
 
 CODEC = BroadcastCodec()

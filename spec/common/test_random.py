@@ -12,11 +12,11 @@ from harness.conformance import Start, converse
 
 @pytest.mark.fuzz
 @pytest.mark.slow
-@pytest.mark.case(82, "BC-END-5")
+@pytest.mark.case(82, "END-5")
 async def test_any_conversation_is_lawful(
     start: Start, chance: random.Random, fuzz_s: float, note: Callable[[str], None]
 ) -> None:
-    """BC-END-5: After anything its clients have done, a server is alive and serves.
+    """END-5: After anything its clients have done, a server is alive and serves.
 
     Joining, leaving, resets, halves, stalls, bursts, in any mixture; every history is judged, and what fails is
     made as short as it can be.

@@ -15,13 +15,12 @@ import anyio
 import pytest
 
 from harness.conformance import Client, Room, Violation
-from spec.broadcast.wire import encode
 
 
 @pytest.mark.smoke
-@pytest.mark.case(44, "BC-ORDER-1")
+@pytest.mark.case(44, "ORDER-1")
 async def test_each_senders_order_is_kept(room: Room) -> None:
-    """BC-ORDER-1: The messages of one sender are delivered in the order in which it sent them.
+    """ORDER-1: The messages of one sender are delivered in the order in which it sent them.
 
     Three senders, a thousand messages each, in bursts and one by one.
     """
@@ -31,9 +30,9 @@ async def test_each_senders_order_is_kept(room: Room) -> None:
 
 
 @pytest.mark.smoke
-@pytest.mark.case(45, "BC-ORDER-2")
+@pytest.mark.case(45, "ORDER-2")
 async def test_all_receivers_agree_while_several_send_at_once(room: Room) -> None:
-    """BC-ORDER-2: All clients see one order: there is one sequence of all messages of which everybody receives
+    """ORDER-2: All clients see one order: there is one sequence of all messages of which everybody receives
     a part.
 
     Six senders at once and three who only listen; then twelve of twenty-four; then two, and all, whose messages the
@@ -51,9 +50,9 @@ async def test_all_receivers_agree_while_several_send_at_once(room: Room) -> Non
         await room.fence(everybody[0])
 
 
-@pytest.mark.case(46, "BC-ORDER-3")
+@pytest.mark.case(46, "ORDER-3")
 async def test_an_answer_never_comes_before_its_question(room: Room) -> None:
-    """BC-ORDER-3: An answer is never delivered before its question.
+    """ORDER-3: An answer is never delivered before its question.
 
     Pairs that ask and answer, several at a time, while six listen; nobody answers before it has heard.
     """
@@ -71,9 +70,9 @@ async def test_an_answer_never_comes_before_its_question(room: Room) -> None:
         await room.fence(one)
 
 
-@pytest.mark.case(47, "BC-ORDER-4")
+@pytest.mark.case(47, "ORDER-4")
 async def test_a_senders_own_copies_stand_in_the_common_order(room: Room) -> None:
-    """BC-ORDER-4: A sender's own messages reach it in the common order.
+    """ORDER-4: A sender's own messages reach it in the common order.
 
     Everybody speaks at the same moment, one message at a time, and hears itself among the others.
     """
@@ -87,9 +86,9 @@ async def test_a_senders_own_copies_stand_in_the_common_order(room: Room) -> Non
 
 
 @pytest.mark.slow
-@pytest.mark.case(48, "BC-ORDER-5")
+@pytest.mark.case(48, "ORDER-5")
 async def test_the_order_holds_under_drops(room: Room) -> None:
-    """BC-ORDER-5: The order holds whatever else happens: messages dropped, clients joining and leaving,
+    """ORDER-5: The order holds whatever else happens: messages dropped, clients joining and leaving,
     segments sliced.
 
     Two clients stall and read on by turns while three others send more than any buffer holds.
@@ -108,9 +107,9 @@ async def test_the_order_holds_under_drops(room: Room) -> None:
         await room.fence_or_closed(speakers[0], sleeper)
 
 
-@pytest.mark.case(49, "BC-ORDER-5")
+@pytest.mark.case(49, "ORDER-5")
 async def test_the_order_holds_while_clients_join_and_leave(room: Room) -> None:
-    """BC-ORDER-5: The order holds whatever else happens: messages dropped, clients joining and leaving,
+    """ORDER-5: The order holds whatever else happens: messages dropped, clients joining and leaving,
     segments sliced.
 
     Three senders and a listener stay; others come, speak and leave in every way all the time.
@@ -144,16 +143,16 @@ async def _leave_by_reset(guest: Client) -> None:
     await guest.reset()
 
 
-@pytest.mark.case(50, "BC-ORDER-5")
+@pytest.mark.case(50, "ORDER-5")
 async def test_the_order_holds_with_sliced_segments(room: Room, chance: random.Random) -> None:
-    """BC-ORDER-5: The order holds whatever else happens: messages dropped, clients joining and leaving,
+    """ORDER-5: The order holds whatever else happens: messages dropped, clients joining and leaving,
     segments sliced.
 
     Four senders whose bytes are cut at random places, the pieces taking turns.
     """
     everybody = await room.join(5)
     for _ in range(30):
-        streams = [b"".join(encode(one.next_body(chance.randrange(60))) for _ in range(20)) for one in everybody]
+        streams = [b"".join(room.encode(one.next_body(chance.randrange(60))) for _ in range(20)) for one in everybody]
         while any(streams):
             for place, one in enumerate(everybody[:4]):
                 cut = chance.randrange(1, 90)
@@ -166,9 +165,9 @@ async def test_the_order_holds_with_sliced_segments(room: Room, chance: random.R
         await room.fence(one)
 
 
-@pytest.mark.case(51, "BC-ORDER-6")
+@pytest.mark.case(51, "ORDER-6")
 async def test_whether_the_order_is_that_of_real_time_is_told(room: Room, note: Callable[[str], None]) -> None:
-    """BC-ORDER-6: Whether the order is also the order of real time (linearizable) is told.
+    """ORDER-6: Whether the order is also the order of real time (linearizable) is told.
 
     One says a word when another has heard itself: in real time the first was earlier, by any clock.
     """

@@ -10,7 +10,6 @@ import anyio
 import pytest
 
 from harness.conformance import Client, CouldNotTell, Room, Violation
-from spec.broadcast.wire import encode
 
 ATTEMPTS = 100  # a server that loses half of all deliveries gets both through in every fourth
 ROUNDS, SHARE = 1667, 0.999  # of three messages each, and what must come of them
@@ -19,9 +18,9 @@ ENOUGH = 5  # by chance something else may come between two messages once or twi
 
 @pytest.mark.gate(4)
 @pytest.mark.smoke
-@pytest.mark.case(31, "BC-DELIVER-1")
+@pytest.mark.case(31, "DELIVER-1")
 async def test_a_lone_client_hears_itself(room: Room) -> None:
-    """BC-DELIVER-1: Every message is forwarded to all clients, the sender too.
+    """DELIVER-1: Every message is forwarded to all clients, the sender too.
 
     One client, alone in the room.
     """
@@ -30,9 +29,9 @@ async def test_a_lone_client_hears_itself(room: Room) -> None:
 
 
 @pytest.mark.parametrize("count", [3, 50, 200])
-@pytest.mark.case(32, "BC-DELIVER-1")
+@pytest.mark.case(32, "DELIVER-1")
 async def test_everybody_hears_everybody(room: Room, count: int) -> None:
-    """BC-DELIVER-1: Every message is forwarded to all clients, the sender too.
+    """DELIVER-1: Every message is forwarded to all clients, the sender too.
 
     Some of them speak in turn, all of them hear it.
     """
@@ -42,9 +41,9 @@ async def test_everybody_hears_everybody(room: Room, count: int) -> None:
 
 
 @pytest.mark.smoke
-@pytest.mark.case(33, "BC-DELIVER-2")
+@pytest.mark.case(33, "DELIVER-2")
 async def test_the_sender_gets_one_copy(room: Room) -> None:
-    """BC-DELIVER-2: Nobody gets a message twice.
+    """DELIVER-2: Nobody gets a message twice.
 
     Not one as the sender and one as a client.
     """
@@ -57,9 +56,9 @@ async def test_the_sender_gets_one_copy(room: Room) -> None:
     assert not twice, f"the sender received {len(twice)} of its {len(bodies)} messages more than once"
 
 
-@pytest.mark.case(34, "BC-DELIVER-2")
+@pytest.mark.case(34, "DELIVER-2")
 async def test_no_duplicates_in_ten_thousand_messages(room: Room) -> None:
-    """BC-DELIVER-2: Nobody gets a message twice.
+    """DELIVER-2: Nobody gets a message twice.
 
     Also none that come late: after a second's silence the streams are looked at again.
     """
@@ -73,25 +72,25 @@ async def test_no_duplicates_in_ten_thousand_messages(room: Room) -> None:
         await room.fence(one)
 
 
-@pytest.mark.case(35, "BC-DELIVER-3")
+@pytest.mark.case(35, "DELIVER-3")
 async def test_nothing_is_invented_or_altered(room: Room, chance: random.Random) -> None:
-    """BC-DELIVER-3: Nothing is delivered that nobody sent, and nothing is altered.
+    """DELIVER-3: Nothing is delivered that nobody sent, and nothing is altered.
 
     Random bodies of every length from three clients; what is heard must have been sent, to the byte.
     """
     everybody = await room.join(3)
     for _ in room.rounds(60, seconds=15):
         for speaker in everybody:
-            await speaker.send(*(chance.randbytes(chance.randrange(256)) for _ in range(20)))
+            await speaker.send(*(room.random_body(chance, chance.randrange(256)) for _ in range(20)))
         await room.fence(speaker)
     for one in everybody:
         await room.fence(one)
 
 
 @pytest.mark.smoke
-@pytest.mark.case(36, "BC-DELIVER-1")
+@pytest.mark.case(36, "DELIVER-1")
 async def test_a_client_that_never_speaks_hears(room: Room) -> None:
-    """BC-DELIVER-1: Every message is forwarded to all clients, the sender too.
+    """DELIVER-1: Every message is forwarded to all clients, the sender too.
 
     It only connects.
     """
@@ -100,9 +99,9 @@ async def test_a_client_that_never_speaks_hears(room: Room) -> None:
     await room.deliver(alice, [b"to the quiet ones"], [alice, silent])
 
 
-@pytest.mark.case(37, "BC-DELIVER-4")
+@pytest.mark.case(37, "DELIVER-4")
 async def test_a_newcomer_is_not_told_the_past(room: Room) -> None:
-    """BC-DELIVER-4: A newcomer is not told what was said before it came.
+    """DELIVER-4: A newcomer is not told what was said before it came.
 
     Fifty messages are said and heard, then somebody joins, three times over; then those join who may get the place
     of clients that left in the middle of much that they had not read.
@@ -130,9 +129,9 @@ async def _must_know_nothing(room: Room, witness: Client) -> None:
     assert not old, f"a newcomer received {len(old)} messages that others had heard before it connected"
 
 
-@pytest.mark.case(38, "BC-DELIVER-5")
+@pytest.mark.case(38, "DELIVER-5")
 async def test_equal_bodies_are_different_messages(room: Room) -> None:
-    """BC-DELIVER-5: Equal bodies are different messages.
+    """DELIVER-5: Equal bodies are different messages.
 
     The same body twice in a row, from one client and from two, until both of them have arrived five times; short
     bodies and long ones.
@@ -162,14 +161,14 @@ async def test_equal_bodies_are_different_messages(room: Room) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.case(39, "BC-DELIVER-6")
+@pytest.mark.case(39, "DELIVER-6")
 async def test_the_room_works_after_five_seconds_of_silence(room: Room) -> None:
-    """BC-DELIVER-6: A room still works after a silence.
+    """DELIVER-6: A room still works after a silence.
 
     Nobody says a word, and one has not finished his; then all do.
     """
     alice, bob, carol = await room.join(3)
-    half = encode(carol.next_body(30))
+    half = room.encode(carol.next_body(30))
     await carol.send_raw(half[:9])
     await anyio.sleep(5)
     await carol.send_raw(half[9:])
@@ -177,9 +176,9 @@ async def test_the_room_works_after_five_seconds_of_silence(room: Room) -> None:
     await room.deliver(bob, [b"yes"])
 
 
-@pytest.mark.case(40, "BC-DELIVER-7")
+@pytest.mark.case(40, "DELIVER-7")
 async def test_a_client_may_send_at_once(room: Room) -> None:
-    """BC-DELIVER-7: A client may send as soon as it is connected.
+    """DELIVER-7: A client may send as soon as it is connected.
 
     Connect, send: a newcomer's first bytes. One in several newcomers is heard at the least.
     """
@@ -193,9 +192,9 @@ async def test_a_client_may_send_at_once(room: Room) -> None:
     raise Violation("what a client sends at once after connecting never arrives, tried with 20 newcomers")
 
 
-@pytest.mark.case(41, "BC-DELIVER-8")
+@pytest.mark.case(41, "DELIVER-8")
 async def test_everybody_is_served_over_ten_thousand_messages(room: Room) -> None:
-    """BC-DELIVER-8: A client that reads is served as long as it stays.
+    """DELIVER-8: A client that reads is served as long as it stays.
 
     Eight clients, two of which never speak; after each 250 messages all of them must still hear.
     """
@@ -207,9 +206,9 @@ async def test_everybody_is_served_over_ten_thousand_messages(room: Room) -> Non
 
 
 @pytest.mark.slow
-@pytest.mark.case(41, "BC-DELIVER-8")
+@pytest.mark.case(41, "DELIVER-8")
 async def test_everybody_is_served_for_twelve_seconds(room: Room) -> None:
-    """BC-DELIVER-8: A client that reads is served as long as it stays.
+    """DELIVER-8: A client that reads is served as long as it stays.
 
     Two talk now and then, one has said a word at first, and one never speaks: after twelve seconds all still hear.
     """
@@ -223,9 +222,9 @@ async def test_everybody_is_served_for_twelve_seconds(room: Room) -> None:
     await room.fence(quiet, [alice, bob, quiet, silent])
 
 
-@pytest.mark.case(42, "BC-DELIVER-9")
+@pytest.mark.case(42, "DELIVER-9")
 async def test_clients_that_keep_up_receive_nearly_everything(room: Room, note: Callable[[str], None]) -> None:
-    """BC-DELIVER-9: Clients that keep up receive at least 99.9 % of the messages.
+    """DELIVER-9: Clients that keep up receive at least 99.9 % of the messages.
 
     Five thousand messages (or six seconds of them), never more than four on their way.
     """
@@ -248,9 +247,9 @@ async def test_clients_that_keep_up_receive_nearly_everything(room: Room, note: 
     assert share >= SHARE, f"of {sent} deliveries to clients that kept up {lost} were lost ({1 - share:.1%})"
 
 
-@pytest.mark.case(43, "BC-DELIVER-10")
+@pytest.mark.case(43, "DELIVER-10")
 async def test_everybody_is_in_one_room(room: Room) -> None:
-    """BC-DELIVER-10: All clients are in one room, whoever accepted them.
+    """DELIVER-10: All clients are in one room, whoever accepted them.
 
     Twenty-four clients connect at the same moment, and eighty more; every third is heard by every one.
     """

@@ -15,9 +15,9 @@ EXIT_S = 5.0
 
 @pytest.mark.gate(2)
 @pytest.mark.smoke
-@pytest.mark.case(3, "BC-START-3")
+@pytest.mark.case(3, "START-3")
 async def test_the_ready_line_comes_through_a_pipe(start: Start) -> None:
-    """BC-START-3: The ready line reaches a reader at the other end of a pipe at once.
+    """START-3: The ready line reaches a reader at the other end of a pipe at once.
 
     Standard output is a pipe here, as it is for every program that starts a server.
     """
@@ -26,9 +26,9 @@ async def test_the_ready_line_comes_through_a_pipe(start: Start) -> None:
 
 @pytest.mark.gate(1)
 @pytest.mark.smoke
-@pytest.mark.case(1, "BC-START-1")
+@pytest.mark.case(1, "START-1")
 async def test_the_ready_line_is_exact(start: Start) -> None:
-    """BC-START-1: A server takes one argument, an address, and prints the one line `listening on ADDRESS` when it is
+    """START-1: A server takes one argument, an address, and prints the one line `listening on ADDRESS` when it is
     ready.
 
     Standard output is a terminal here, so that a server that does not flush is not blamed for its words.
@@ -39,9 +39,9 @@ async def test_the_ready_line_is_exact(start: Start) -> None:
 
 @pytest.mark.gate(3)
 @pytest.mark.smoke
-@pytest.mark.case(2, "BC-START-2")
+@pytest.mark.case(2, "START-2")
 async def test_a_client_can_connect_once_the_line_is_printed(start: Start) -> None:
-    """BC-START-2: A client can connect as soon as the ready line is printed.
+    """START-2: A client can connect as soon as the ready line is printed.
 
     One attempt, at once, on each of three fresh servers.
     """
@@ -49,9 +49,9 @@ async def test_a_client_can_connect_once_the_line_is_printed(start: Start) -> No
         await start.room(await start.server()).connect()
 
 
-@pytest.mark.case(4, "BC-START-4")
+@pytest.mark.case(4, "START-4")
 async def test_nothing_else_is_printed_to_standard_output(room: Room) -> None:
-    """BC-START-4: Standard output carries nothing but the ready line.
+    """START-4: Standard output carries nothing but the ready line.
 
     Clients come, talk and leave, the server ends, and its standard output has had one line.
     """
@@ -68,9 +68,9 @@ async def test_nothing_else_is_printed_to_standard_output(room: Room) -> None:
     )
 
 
-@pytest.mark.case(5, "BC-START-5")
+@pytest.mark.case(5, "START-5")
 async def test_the_ready_line_names_the_address_as_given(start: Start) -> None:
-    """BC-START-5: The ready line names the address as it was given.
+    """START-5: The ready line names the address as it was given.
 
     `127.0.0.1:9000` stays `127.0.0.1:9000`.
     """
@@ -79,9 +79,9 @@ async def test_the_ready_line_names_the_address_as_given(start: Start) -> None:
     assert line == f"listening on {server.address}", f'asked for {server.address}, it printed "{line}"'
 
 
-@pytest.mark.case(5, "BC-START-6")
+@pytest.mark.case(5, "START-6")
 async def test_with_port_0_the_real_port_is_named(start: Start, note: Callable[[str], None]) -> None:
-    """BC-START-6: Given port 0, a server takes a free port and names the real one in its ready line.
+    """START-6: Given port 0, a server takes a free port and names the real one in its ready line.
 
     Told, not judged.
     """
@@ -91,9 +91,9 @@ async def test_with_port_0_the_real_port_is_named(start: Start, note: Callable[[
     note("takes a free port and names it")
 
 
-@pytest.mark.case(6, "BC-START-7")
+@pytest.mark.case(6, "START-7")
 async def test_it_listens_on_its_address_only(room: Room) -> None:
-    """BC-START-7: A server listens on the address it was given and on no other.
+    """START-7: A server listens on the address it was given and on no other.
 
     Another loopback address with the same port must refuse, and so must IPv6's.
     """
@@ -101,9 +101,9 @@ async def test_it_listens_on_its_address_only(room: Room) -> None:
     await _must_not_listen_on(room, "127.0.0.2", "127.1.2.3", "::1")
 
 
-@pytest.mark.case(6, "BC-START-7")
+@pytest.mark.case(6, "START-7")
 async def test_it_listens_on_another_loopback_address(start: Start) -> None:
-    """BC-START-7: A server listens on the address it was given and on no other.
+    """START-7: A server listens on the address it was given and on no other.
 
     Given `127.0.0.5:PORT`, it serves there, and 127.0.0.1 must refuse.
     """
@@ -112,9 +112,9 @@ async def test_it_listens_on_another_loopback_address(start: Start) -> None:
     await _must_not_listen_on(room, "127.0.0.1", "127.0.0.2")
 
 
-@pytest.mark.case(6, "BC-START-7")
+@pytest.mark.case(6, "START-7")
 async def test_it_listens_on_its_ipv6_address_only(start: Start) -> None:
-    """BC-START-7: A server listens on the address it was given and on no other.
+    """START-7: A server listens on the address it was given and on no other.
 
     Given `[::1]:PORT`, IPv4's loopback must refuse; a server without IPv6 is not asked.
     """
@@ -138,9 +138,9 @@ async def _must_not_listen_on(room: Room, *hosts: str) -> None:
         )
 
 
-@pytest.mark.case(7, "BC-START-8")
+@pytest.mark.case(7, "START-8")
 async def test_it_serves_an_ipv6_address(start: Start) -> None:
-    """BC-START-8: A server serves an IPv6 address, written `[::1]:PORT`.
+    """START-8: A server serves an IPv6 address, written `[::1]:PORT`.
 
     The whole way: ready line, join, a message.
     """
@@ -152,9 +152,9 @@ async def test_it_serves_an_ipv6_address(start: Start) -> None:
 
 
 @pytest.mark.parametrize("count", [0, 2])
-@pytest.mark.case(8, "BC-START-9")
+@pytest.mark.case(8, "START-9")
 async def test_a_wrong_number_of_arguments_is_refused(start: Start, count: int) -> None:
-    """BC-START-9: With no argument or more than one, a server exits with a non-zero status and prints no ready line.
+    """START-9: With no argument or more than one, a server exits with a non-zero status and prints no ready line.
 
     None, and two of them.
     """
@@ -163,9 +163,9 @@ async def test_a_wrong_number_of_arguments_is_refused(start: Start, count: int) 
 
 
 @pytest.mark.parametrize("text", ["", "nonsense", "127.0.0.1", "127.0.0.1:", "127.0.0.1:port", "127.0.0.1:99999"])
-@pytest.mark.case(9, "BC-START-10")
+@pytest.mark.case(9, "START-10")
 async def test_a_malformed_address_is_refused_with_a_message(start: Start, text: str) -> None:
-    """BC-START-10: Given a malformed address, a server exits promptly with a non-zero status and a message on
+    """START-10: Given a malformed address, a server exits promptly with a non-zero status and a message on
     standard
     error.
 
@@ -175,9 +175,9 @@ async def test_a_malformed_address_is_refused_with_a_message(start: Start, text:
     assert last_words, f'given the address "{text}", it exited without a word on standard error'
 
 
-@pytest.mark.case(10, "BC-START-11")
+@pytest.mark.case(10, "START-11")
 async def test_an_address_in_use_is_refused(start: Start) -> None:
-    """BC-START-11: When its address is in use, a server exits with a non-zero status and prints no ready line.
+    """START-11: When its address is in use, a server exits with a non-zero status and prints no ready line.
 
     Another program listens there already; then, elsewhere, the server itself.
     """
@@ -205,9 +205,9 @@ async def _must_refuse(start: Start, situation: str, *arguments: str) -> str:
     return program.stderr.last_words()
 
 
-@pytest.mark.case(11, "BC-START-12")
+@pytest.mark.case(11, "START-12")
 async def test_it_restarts_at_once_on_the_same_address(start: Start) -> None:
-    """BC-START-12: A server can be started again on the same address at once after it ended, also when clients were
+    """START-12: A server can be started again on the same address at once after it ended, also when clients were
     connected.
 
     The first server ends while clients are connected, which leaves its side in TIME_WAIT.
@@ -221,9 +221,9 @@ async def test_it_restarts_at_once_on_the_same_address(start: Start) -> None:
     await second.join(2)
 
 
-@pytest.mark.case(12, "BC-START-13")
+@pytest.mark.case(12, "START-13")
 async def test_it_serves_with_standard_input_closed(start: Start) -> None:
-    """BC-START-13: A server serves with its standard input closed.
+    """START-13: A server serves with its standard input closed.
 
     Closed, not empty: descriptor 0 is free and may become a socket.
     """
@@ -233,9 +233,9 @@ async def test_it_serves_with_standard_input_closed(start: Start) -> None:
     await room.deliver(alice, [b"hello"], [alice, bob])
 
 
-@pytest.mark.case(13, "BC-START-14")
+@pytest.mark.case(13, "START-14")
 async def test_it_serves_while_nobody_reads_its_standard_error(start: Start) -> None:
-    """BC-START-14: A server whose standard error nobody reads keeps serving.
+    """START-14: A server whose standard error nobody reads keeps serving.
 
     The pipe holds one page; a hundred clients and two thousand messages would fill it with a line each.
     """
@@ -247,9 +247,9 @@ async def test_it_serves_while_nobody_reads_its_standard_error(start: Start) -> 
         await room.chatter([alice, bob], 50)
 
 
-@pytest.mark.case(14, "BC-START-15")
+@pytest.mark.case(14, "START-15")
 async def test_the_time_to_ready_is_told(start: Start, note: Callable[[str], None]) -> None:
-    """BC-START-15: The time from start to the ready line is told.
+    """START-15: The time from start to the ready line is told.
 
     The median of five starts.
     """

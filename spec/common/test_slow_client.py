@@ -10,7 +10,6 @@ import anyio
 import pytest
 
 from harness.conformance import Client, Room
-from spec.broadcast.wire import encode
 
 OFFERED = 8_000_000  # bytes; no kernel keeps as much on the way to a client that does not read
 OFFERING_S = 8.0
@@ -20,11 +19,11 @@ SIZE, AT_ONCE = 250, 90  # bytes of a body, and messages on their way to those w
 
 
 @pytest.mark.slow
-@pytest.mark.case(81, "BC-LOAD-12")
+@pytest.mark.case(81, "LOAD-12")
 async def test_what_is_done_with_a_client_that_does_not_read_is_told(
     room: Room, note: Callable[[str], None], fact: Callable[[str, str], None]
 ) -> None:
-    """BC-LOAD-12: What a server does with a client that does not read, and after how many bytes, is told.
+    """LOAD-12: What a server does with a client that does not read, and after how many bytes, is told.
 
     It stalls while 8 MB of numbered messages are said to somebody who keeps up, and then reads on: what has
     come of them tells the policy. The bytes are those until the first loss, the kernel's buffers included.
@@ -33,7 +32,7 @@ async def test_what_is_done_with_a_client_that_does_not_read_is_told(
     bodies = room.ledger.bodies
 
     def tell(word: str, messages: Sequence[int]) -> None:
-        size = sum(len(encode(bodies[number])) for number in messages)
+        size = sum(len(room.encode(bodies[number])) for number in messages)
         note(f"{word} after {megabytes(size)}, the kernel's buffers included")
         fact("slow client", f"{word}, {megabytes(size)}")
 

@@ -10,7 +10,6 @@ import anyio
 import pytest
 
 from harness.conformance import Client, Room, Violation
-from spec.broadcast.wire import encode
 
 END_S = 2.0
 
@@ -19,15 +18,15 @@ async def occupied(room: Room) -> list[Client]:
     """Return clients in all states: reading, stalled with a backlog, in the middle of a message."""
     alice, bob, half = await room.join(3)
     await room.join_stalled()
-    await half.send_raw(encode(b"x" * 100)[:50])
+    await half.send_raw(room.encode(b"x" * 100)[:50])
     await room.pour(alice, 1_500_000, size=250, seconds=3)
     room.may_end = True
     return [alice, bob, half]
 
 
-@pytest.mark.case(75, "BC-END-1")
+@pytest.mark.case(75, "END-1")
 async def test_sigterm_ends_it_within_two_seconds(room: Room) -> None:
-    """BC-END-1: SIGTERM ends the server within 2 seconds.
+    """END-1: SIGTERM ends the server within 2 seconds.
 
     With clients that read, one that does not, and one in the middle of a message.
     """
@@ -36,9 +35,9 @@ async def test_sigterm_ends_it_within_two_seconds(room: Room) -> None:
     assert not stopped.killed, f"{END_S:.0f} s after SIGTERM it was still there"
 
 
-@pytest.mark.case(76, "BC-END-2")
+@pytest.mark.case(76, "END-2")
 async def test_sigint_ends_it_without_a_traceback(room: Room) -> None:
-    """BC-END-2: SIGINT ends the server without a traceback.
+    """END-2: SIGINT ends the server without a traceback.
 
     Ctrl-C.
     """
@@ -58,9 +57,9 @@ async def test_sigint_ends_it_without_a_traceback(room: Room) -> None:
         assert sign not in last_words, f"after SIGINT it printed: {room.server.stderr.last_words()}"
 
 
-@pytest.mark.case(77, "BC-END-3")
+@pytest.mark.case(77, "END-3")
 async def test_no_child_is_left_behind(room: Room) -> None:
-    """BC-END-3: No child process outlives the server.
+    """END-3: No child process outlives the server.
 
     Two seconds after the server's end, nothing that it started is left, however detached.
     """
@@ -69,9 +68,9 @@ async def test_no_child_is_left_behind(room: Room) -> None:
     assert not stopped.left_behind, f"when the server had ended, this was left: {'; '.join(stopped.left_behind)}"
 
 
-@pytest.mark.case(78, "BC-END-4")
+@pytest.mark.case(78, "END-4")
 async def test_clients_see_the_end(room: Room) -> None:
-    """BC-END-4: Connected clients see the end of the stream when the server ends.
+    """END-4: Connected clients see the end of the stream when the server ends.
 
     FIN or RST, whichever.
     """
@@ -83,9 +82,9 @@ async def test_clients_see_the_end(room: Room) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.case(79, "BC-END-5")
+@pytest.mark.case(79, "END-5")
 async def test_it_is_still_alive_after_all_of_this(room: Room, chance: random.Random) -> None:
-    """BC-END-5: After anything its clients have done, a server is alive and serves.
+    """END-5: After anything its clients have done, a server is alive and serves.
 
     Everything in random order: joins, halves, resets, stalls, bursts, leaves; then the room must work.
     """
@@ -100,7 +99,7 @@ async def test_it_is_still_alive_after_all_of_this(room: Room, chance: random.Ra
         guest = guests[chance.randrange(len(guests))]
         if deed == 2:
             with contextlib.suppress(Violation):  # one that stalled may have been disconnected for it
-                await guest.send_raw(encode(b"x" * chance.randrange(1, 256))[: chance.randrange(1, 9)])
+                await guest.send_raw(room.encode(b"x" * chance.randrange(1, 256))[: chance.randrange(1, 9)])
         elif deed == 3:
             guest.stall()
         elif deed == 4:

@@ -11,7 +11,6 @@ import anyio
 import pytest
 
 from harness.conformance import Client, CouldNotTell, Room, Usage, Violation, recurs, watch_growth
-from spec.broadcast.wire import MAX_BODY, encode
 
 RELEASE_S = 12.0
 EMPTY_S = 1.5
@@ -23,9 +22,9 @@ SPARE_DESCRIPTORS, SPARE_THREADS, SPARE_PROCESSES = 8, 32, 8  # a pool may keep 
 
 
 @pytest.mark.smoke
-@pytest.mark.case(52, "BC-COME-1")
+@pytest.mark.case(52, "COME-1")
 async def test_clients_come_and_go_without_a_word(room: Room) -> None:
-    """BC-COME-1: Clients may come and go without a word, and the others go on.
+    """COME-1: Clients may come and go without a word, and the others go on.
 
     A hundred and fifty of them, most at once after connecting, some after they have been in the room.
     """
@@ -36,21 +35,27 @@ async def test_clients_come_and_go_without_a_word(room: Room) -> None:
     await room.deliver(alice, [b"where were we?"], [alice, bob])
 
 
+def unfinished(room: Room, length: int, present: int) -> bytes:
+    """Return the beginning of a message whose body has this length: as much as leaves `present` bytes of the body."""
+    whole = room.encode(b"x" * length)
+    return whole[: len(whole) - (length - present)]
+
+
 @pytest.mark.smoke
-@pytest.mark.case(53, "BC-COME-2")
+@pytest.mark.case(53, "COME-2")
 async def test_a_message_cut_short_by_fin_is_discarded(room: Room) -> None:
-    """BC-COME-2: A message left unfinished by a client that leaves is discarded, whether it leaves by FIN or by RST.
+    """COME-2: A message left unfinished by a client that leaves is discarded, whether it leaves by FIN or by RST.
 
     The stream ends behind the header, in the body, and one byte before its end; others have halves of their own
     under way.
     """
     alice, bob = await room.join(2)
     carol = await room.join_one()
-    half = encode(carol.next_body(30))
+    half = room.encode(carol.next_body(30))
     await carol.send_raw(half[:9])
     for length, present in ((5, 0), (5, 2), (1, 0), (255, 254), (200, 100)):
         guest = await room.join_one()
-        await guest.send_raw(encode(b"x" * length)[: 1 + present])
+        await guest.send_raw(unfinished(room, length, present))
         await guest.leave()
         # A newcomer may get the descriptor, and with it the buffer, of the one that left.
         newcomer = await room.join_one()
@@ -60,16 +65,16 @@ async def test_a_message_cut_short_by_fin_is_discarded(room: Room) -> None:
     await room.deliver(carol, [carol.next_body()], [alice, bob, carol])
 
 
-@pytest.mark.case(54, "BC-COME-2")
+@pytest.mark.case(54, "COME-2")
 async def test_a_message_cut_short_by_rst_is_discarded(room: Room) -> None:
-    """BC-COME-2: A message left unfinished by a client that leaves is discarded, whether it leaves by FIN or by RST.
+    """COME-2: A message left unfinished by a client that leaves is discarded, whether it leaves by FIN or by RST.
 
     The same, by RST.
     """
     alice, bob = await room.join(2)
     for length, present in ((5, 0), (5, 2), (1, 0), (255, 254), (200, 100)):
         guest = await room.join_one()
-        await guest.send_raw(encode(b"x" * length)[: 1 + present])
+        await guest.send_raw(unfinished(room, length, present))
         await room.fence(alice)
         await guest.reset()
         newcomer = await room.join_one()
@@ -77,9 +82,9 @@ async def test_a_message_cut_short_by_rst_is_discarded(room: Room) -> None:
         await newcomer.leave()
 
 
-@pytest.mark.case(55, "BC-COME-3")
+@pytest.mark.case(55, "COME-3")
 async def test_last_words_are_delivered(room: Room) -> None:
-    """BC-COME-3: What a client sent whole before it left is delivered like any other message.
+    """COME-3: What a client sent whole before it left is delivered like any other message.
 
     Connect, send, FIN; one in several must be heard.
     """
@@ -93,9 +98,9 @@ async def test_last_words_are_delivered(room: Room) -> None:
     raise Violation("what a client sends right before it closes never arrives, tried with 10 clients")
 
 
-@pytest.mark.case(56, "BC-COME-4")
+@pytest.mark.case(56, "COME-4")
 async def test_whether_a_half_closed_client_still_hears_is_told(room: Room, note: Callable[[str], None]) -> None:
-    """BC-COME-4: A client that has closed its sending side may go on receiving.
+    """COME-4: A client that has closed its sending side may go on receiving.
 
     FIN from the client, then messages from others.
     """
@@ -110,9 +115,9 @@ async def test_whether_a_half_closed_client_still_hears_is_told(room: Room, note
     note("a half-closed client goes on receiving" if heard and not bob.closed else "a half-close ends the connection")
 
 
-@pytest.mark.case(57, "BC-COME-5")
+@pytest.mark.case(57, "COME-5")
 async def test_a_peer_that_dies_while_it_is_written_to_harms_nobody(room: Room) -> None:
-    """BC-COME-5: A peer that dies while it is written to, or while its own messages are on their way, harms
+    """COME-5: A peer that dies while it is written to, or while its own messages are on their way, harms
     nobody else.
 
     Ten clients reset in the middle of everybody's chatter, some with unread bytes and some without.
@@ -129,9 +134,9 @@ async def test_a_peer_that_dies_while_it_is_written_to_harms_nobody(room: Room) 
         await room.fence(bob)
 
 
-@pytest.mark.case(58, "BC-COME-5")
+@pytest.mark.case(58, "COME-5")
 async def test_a_sender_that_leaves_during_its_own_broadcast_harms_nobody(room: Room) -> None:
-    """BC-COME-5: A peer that dies while it is written to, or while its own messages are on their way, harms
+    """COME-5: A peer that dies while it is written to, or while its own messages are on their way, harms
     nobody else.
 
     Five hundred messages and a RST, a FIN, or a close with unread echoes.
@@ -146,11 +151,11 @@ async def test_a_sender_that_leaves_during_its_own_broadcast_harms_nobody(room: 
 
 
 @pytest.mark.slow
-@pytest.mark.case(59, "BC-COME-6")
+@pytest.mark.case(59, "COME-6")
 async def test_thousands_of_reconnects_leave_nothing_behind(
     room: Room, note: Callable[[str], None], fact: Callable[[str, str], None]
 ) -> None:
-    """BC-COME-6: When clients have left, everything the server held for them is released: descriptors, threads,
+    """COME-6: When clients have left, everything the server held for them is released: descriptors, threads,
     processes and memory.
 
     Descriptors, threads and processes return; memory may grow at first, but not with every connection. Blamed is
@@ -165,7 +170,7 @@ async def test_thousands_of_reconnects_leave_nothing_behind(
 
     async def flood(done: int) -> int:
         for _ in range(20):
-            await alice.send(*[b"~" * MAX_BODY] * 90)
+            await alice.send(*[b"~" * room.longest] * 90)
             await room.fence(alice)
         return 1800
 
@@ -199,7 +204,7 @@ async def _come_and_go(room: Room, count: int) -> None:
             if turn % 3:
                 await guest.send(guest.next_body(100))
             if turn % 5 > 2:
-                await guest.send_raw(encode(b"half of it")[:6])
+                await guest.send_raw(room.encode(b"half of it")[:6])
             if turn % 5 == 4:
                 await guest.leave()
             await (guest.reset() if turn % 2 else guest.hang_up())
@@ -236,9 +241,9 @@ async def _must_return(room: Room, alice: Client, before: Usage, count: int, wha
 
 
 @pytest.mark.slow
-@pytest.mark.case(60, "BC-COME-6")
+@pytest.mark.case(60, "COME-6")
 async def test_clients_that_never_read_and_leave_by_reset_leave_nothing_behind(room: Room) -> None:
-    """BC-COME-6: When clients have left, everything the server held for them is released: descriptors, threads,
+    """COME-6: When clients have left, everything the server held for them is released: descriptors, threads,
     processes and memory.
 
     Ten stalled clients, whose buffers are full, leave by RST, again and again: what a first turn may have made for
@@ -275,9 +280,9 @@ async def test_clients_that_never_read_and_leave_by_reset_leave_nothing_behind(r
         )
 
 
-@pytest.mark.case(61, "BC-COME-7")
+@pytest.mark.case(61, "COME-7")
 async def test_after_the_last_one_has_left_a_new_one_is_served(room: Room) -> None:
-    """BC-COME-7: A server outlives its last client.
+    """COME-7: A server outlives its last client.
 
     An empty room, five times, after every way to leave; the last one stays empty for a while.
     """
@@ -291,9 +296,9 @@ async def test_after_the_last_one_has_left_a_new_one_is_served(room: Room) -> No
     await room.join(2)
 
 
-@pytest.mark.case(62, "BC-COME-8")
+@pytest.mark.case(62, "COME-8")
 async def test_the_server_closes_its_side_of_a_closed_connection(room: Room) -> None:
-    """BC-COME-8: A server closes its side when a client has closed.
+    """COME-8: A server closes its side when a client has closed.
 
     Thirty close, ten of them in the middle of a message and ten with messages that they have not read; the room
     talks on (a server may notice only then); their descriptors must be gone.
@@ -303,7 +308,7 @@ async def test_the_server_closes_its_side_of_a_closed_connection(room: Room) -> 
     guests = await room.join(30)
     for turn, guest in enumerate(guests):
         if turn % 3 == 1:
-            await guest.send_raw(encode(b"unfinished")[:4])
+            await guest.send_raw(room.encode(b"unfinished")[:4])
         elif turn % 3 == 2:
             guest.stall()
             await guest.tell(200)
