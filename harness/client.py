@@ -6,9 +6,7 @@ It never decides what is lawful; it only notes it, and tells when the server han
 from __future__ import annotations
 
 import contextlib
-import errno
 import itertools
-import os
 import socket
 import struct
 from collections.abc import Callable
@@ -19,12 +17,12 @@ from anyio.abc import SocketAttribute, SocketStream, TaskGroup
 
 from harness.addresses import Address
 from harness.codec import Codec, Frame
-from harness.errors import CouldNotTell, Violation
+from harness.dial import dial
+from harness.errors import Violation
 from harness.history.fault import Fault, Sighting, where
 from harness.history.record import Ledger, printable, sent
 from harness.journal import Journal
 
-CONNECT_S = 30.0
 CHUNK = 65536
 SEGMENT_BYTES = 1460  # Ethernet's
 STALLED_BYTES = 16384
@@ -327,36 +325,7 @@ async def connect(
     Raises:
         Violation: the server does not take the connection.
     """
-    try:
-        with anyio.fail_after(CONNECT_S):
-            raw = await _connected(address, SEGMENT_BYTES if small else 0)
-    except TimeoutError:
-        raise Violation(f"connecting to {address} took over {CONNECT_S:.0f} s") from None
-    except OSError as cause:
-        if cause.errno in (errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL):
-            raise CouldNotTell(f"the harness cannot open another connection: {cause.strerror}") from None
-        raise Violation(
-            f"connecting to {address} failed: {os.strerror(cause.errno) if cause.errno else cause}"
-        ) from None
+    raw = await dial(address, SEGMENT_BYTES if small else 0)
     raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     journal.word(number, "connected")
     return Client(number, await SocketStream.from_socket(raw), codec, ledger, journal, tasks)
-
-
-async def _connected(address: Address, segment_bytes: int) -> socket.socket:
-    """Return a connected socket, with segments of at most so many bytes unless that is 0."""
-    raw = socket.socket(socket.AF_INET6 if ":" in address.host else socket.AF_INET, socket.SOCK_STREAM)
-    try:
-        raw.setblocking(False)
-        if segment_bytes:
-            raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, segment_bytes)
-        status = raw.connect_ex((address.host, address.port))
-        if status == errno.EINPROGRESS:
-            await anyio.wait_writable(raw)
-            status = raw.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-        if status:
-            raise OSError(status, os.strerror(status))
-    except BaseException:
-        raw.close()
-        raise
-    return raw

@@ -307,6 +307,10 @@ class Workload(Protocol):
     summary: str
     profiles: Mapping[str, dict[str, float]]
 
+    def suits(self, codec: Codec) -> bool:
+        """Return whether servers of a protocol can be loaded like that."""
+        ...
+
     def run(self, swarm: Any, parameters: Mapping[str, float]) -> None:
         """Load the server through `swarm` (a `harness.swarm.swarm.Swarm`) and note the figures."""
         ...

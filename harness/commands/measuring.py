@@ -48,11 +48,9 @@ def reopened(name: str | None) -> tuple[Store, Run]:
 async def measure(store: Store, implementations: Sequence[Implementation], done: Sequence[TrialResult]) -> bool:
     """Make the trials that are not done yet, print the league; return whether all servers finished all."""
     known = {one.plan.key for one in done}
-    trials = [
-        one
-        for one in plan(implementations, plugins.workloads(), PROFILES[store.info.profile], store.info.seed)
-        if one.key not in known
-    ]
+    profile = PROFILES[store.info.profile]
+    planned = plan(implementations, plugins.specs(), plugins.workloads(), profile, store.info.seed)
+    trials = [one for one in planned if one.key not in known]
     with show("bench") as bar:
         bar.expect(len(trials))
 

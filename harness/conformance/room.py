@@ -14,6 +14,8 @@ import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import reduce
+from operator import or_
 
 import anyio
 from anyio.abc import TaskGroup
@@ -21,8 +23,8 @@ from anyio.abc import TaskGroup
 from harness import client as clients
 from harness.client import Client
 from harness.conformance.fence import fence
+from harness.conformance.signatures import signatures
 from harness.errors import Violation
-from harness.history.fault import Fault, Sighting, where
 from harness.history.judge import judge
 from harness.history.record import History, Ledger, Names, printable
 from harness.journal import Journal
@@ -175,7 +177,7 @@ class Room:
         hearers = [one for one in self.clients if one.is_reading] if hearers is None else hearers
         wanted: list[tuple[Client, Counter[bytes]]] = [(one, Counter(bodies)) for one in hearers]
         lost, failures = 0, 0
-        while queue := _union(counter for _, counter in wanted):
+        while queue := list(reduce(or_, (counter for _, counter in wanted), Counter[bytes]()).elements()):
             batch = queue[:window]
             marks = [len(one.received) for one, _ in wanted]
             await speaker.send(*batch)
@@ -340,28 +342,3 @@ class Room:
         one = next(one for one in self.clients if one.number == client)
         marks = self.journal.marks.get(client)
         return one.offsets[event], marks.time_of(event) if marks else None
-
-
-def signatures(clients: Sequence[Client], ledger: Ledger) -> list[Fault]:
-    """Return the fault that a message came under the name of somebody else than its sender, if one did.
-
-    Of bodies that were sent several times nobody knows which was whose.
-    """
-    names = {one.number: one.name for one in clients}
-    for one in clients:
-        for event, told in one.signed:
-            number = one.events[event]
-            name = names.get(ledger.senders[number])
-            if ledger.times_sent[number] == 1 and told != name:
-                what = printable(ledger.bodies[number])
-                seen = Sighting(one.number, "receive", what, one.offsets[event])
-                sentence = f"{one} received {what}{where(seen)} as said by {told!r}, and {name!r} has said it"
-                return [Fault("sender name", sentence, (one.number,), (what,), (seen,))]
-    return []
-
-
-def _union(counters: Iterator[Counter[bytes]]) -> list[bytes]:
-    whole: Counter[bytes] = Counter()
-    for counter in counters:
-        whole |= counter
-    return list(whole.elements())

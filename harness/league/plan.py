@@ -10,7 +10,7 @@ import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.model import Implementation, TrialPlan, Workload
+from harness.model import Implementation, Spec, TrialPlan, Workload
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,11 @@ PROFILES = {one.name: one for one in (Profile("quick", 3), Profile("full", 10), 
 
 
 def plan(
-    implementations: Sequence[Implementation], workloads: Mapping[str, Workload], profile: Profile, seed: int
+    implementations: Sequence[Implementation],
+    specs: Mapping[str, Spec],
+    workloads: Mapping[str, Workload],
+    profile: Profile,
+    seed: int,
 ) -> list[TrialPlan]:
     """Return the trials of a run in their order."""
     chance = random.Random(seed)
@@ -48,5 +52,6 @@ def plan(
                     parameters=dict(workload.profiles[profile.name]),
                 )
                 for one in order
+                if workload.suits(specs[one.spec].codec)
             ]
     return trials

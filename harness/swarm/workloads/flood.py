@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from harness.plugins import Workload, hookimpl
 
 if TYPE_CHECKING:  # every command loads its plugins, and few need a swarm
+    from harness.codec import Codec
     from harness.swarm.swarm import Swarm
 
 
@@ -36,13 +37,16 @@ class Flood:
         "smoke": {"clients": 20, "senders": 4, "window": 256, "body_bytes": 32, "warm_up_s": 0.1, "seconds": 0.3},
     }
 
+    def suits(self, codec: Codec) -> bool:
+        return True
+
     def run(self, swarm: Swarm, parameters: Mapping[str, float]) -> None:
         swarm.connect(int(parameters["clients"]))
         swarm.join()
         swarm.flat_out(
-            senders=int(parameters["senders"]),
+            swarm.voices(int(parameters["senders"])),
             window=int(parameters["window"]),
-            body_bytes=int(parameters["body_bytes"]),
+            text_bytes=int(parameters["body_bytes"]),
             warm_up_s=parameters["warm_up_s"],
             seconds=parameters["seconds"],
         )

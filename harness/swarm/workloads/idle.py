@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from harness.plugins import Workload, hookimpl
 
 if TYPE_CHECKING:  # every command loads its plugins, and few need a swarm
+    from harness.codec import Codec
     from harness.swarm.swarm import Swarm
 
 
@@ -21,6 +22,9 @@ class Idle:
         "full": {"clients": 2000},
         "smoke": {"clients": 50},
     }
+
+    def suits(self, codec: Codec) -> bool:
+        return True
 
     def run(self, swarm: Swarm, parameters: Mapping[str, float]) -> None:
         swarm.idle(clients=int(parameters["clients"]))
