@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
@@ -129,6 +130,14 @@ class Dialect(Protocol):
 def bodies_of(frames: Sequence[Frame]) -> list[bytes]:
     """Return the bodies of those frames that are messages."""
     return [frame.body for frame in frames if frame.body is not None]
+
+
+def random_body(codec: Codec, chance: random.Random, size: int) -> bytes:
+    """Return a body of this many random bytes, or of random text of at most as many."""
+    if not codec.is_text:
+        return chance.randbytes(size)
+    text = "".join(chr(chance.choice((chance.randrange(128), chance.randrange(0xD800)))) for _ in range(size))
+    return text.encode()[:size].decode(errors="ignore").encode()
 
 
 def whole_messages(data: bytes, codec: Codec) -> list[bytes]:

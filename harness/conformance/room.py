@@ -7,7 +7,6 @@ as it takes, and only what never arrives is a fault (see `harness.conformance.fe
 
 from __future__ import annotations
 
-import random
 import signal
 import subprocess
 import time
@@ -148,13 +147,6 @@ class Room:
     def longest(self) -> int:
         """The length of a long body, in bytes: the longest there is, or LONG_BODY."""
         return min(self.spec.codec.max_body, LONG_BODY)
-
-    def random_body(self, chance: random.Random, size: int) -> bytes:
-        """Return a body of any bytes of this number, or of any text of at most as many."""
-        if not self.spec.codec.is_text:
-            return chance.randbytes(size)
-        text = "".join(chr(chance.choice((chance.randrange(128), chance.randrange(0xD800)))) for _ in range(size))
-        return text.encode()[:size].decode(errors="ignore").encode()
 
     # --- saying
 
