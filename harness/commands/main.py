@@ -17,7 +17,7 @@ import click
 from harness import __version__
 from harness.errors import HarnessError, nearest
 
-COMMANDS = ("bench", "check", "doctor", "explain", "judge", "list", "report", "run", "selftest", "serve")
+COMMANDS = ("bench", "check", "diff", "doctor", "explain", "judge", "list", "report", "run", "selftest", "serve")
 TERMINATED: list[int] = []
 
 
