@@ -68,10 +68,10 @@ def select(words: Sequence[str], *, everything: bool, spec: str | None) -> list[
         if named := [one for one in declared if one.name == word]:
             chosen += named
         elif "/" in word or Path(word).exists():
-            found = at_path(Path(word), specs[0], declared)
-            if any(one.name == found.name and one.run != found.run for one in chosen):
-                found = msgspec.structs.replace(found, name=word)
-            chosen.append(found)
+            for found in at_path(Path(word), specs, declared):
+                if any((one.spec, one.name) == (found.spec, found.name) and one.run != found.run for one in chosen):
+                    found = msgspec.structs.replace(found, name=word)
+                chosen.append(found)
         else:
             known = sorted({one.name for one in declared})
             raise UsageError(f'there is no server "{word}"{nearest(word, known) or "; known: " + ", ".join(known)}')
@@ -81,20 +81,23 @@ def select(words: Sequence[str], *, everything: bool, spec: str | None) -> list[
     return [one for key, one in reversed(unique.items())]
 
 
-def at_path(path: Path, spec: Spec, declared: Sequence[Implementation] = ()) -> Implementation:
-    """Return the server at a path: any executable, a manifest, or a folder with one.
+def at_path(path: Path, specs: Sequence[Spec], declared: Sequence[Implementation] = ()) -> list[Implementation]:
+    """Return the servers at a path: any executable, for the first spec, or those of these specs that a folder declares.
 
     What is wrong with the file itself is found out when it is launched, and told there.
     """
+    if (path / manifests.FILE).is_file():
+        path = path / manifests.FILE
     if path.name == manifests.FILE:
-        return manifests.read(path)
+        found = [one for one in manifests.read(path) if one.spec in {spec.name for spec in specs}]
+        if not found:
+            raise UsageError(f"{path} declares no server of {', '.join(spec.name for spec in specs)}")
+        return found
     if path.is_dir():
-        if (path / manifests.FILE).is_file():
-            return manifests.read(path / manifests.FILE)
-        for one in declared:
-            if one.source and one.source.parent == path.resolve():
-                return one
+        if found := [one for one in declared if one.source and one.source.parent == path.resolve()]:
+            return found
         raise UsageError(f"{path} is a folder without a manifest ({manifests.FILE}) or a known server")
     taken = {one.name for one in declared}
     name = path.name if path.name not in taken else f"./{path.name}"
-    return Implementation(name=name, spec=spec.name, summary=f"the executable {path}", run=(os.path.abspath(path),))
+    summary = f"the executable {path}"
+    return [Implementation(name=name, spec=specs[0].name, summary=summary, run=(os.path.abspath(path),))]

@@ -1,4 +1,4 @@
-"""Reads `impls/*/impl.toml`: how a server that is not Python declares itself.
+"""Reads `impls/*/impl.toml`: how servers that are not Python declare themselves.
 
 The manifests come in through the same hook as everything else; this module is the plugin that reads them.
 """
@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Sequence
+from itertools import chain, pairwise
 from pathlib import Path
 
 import msgspec
@@ -17,12 +19,15 @@ from harness.plugins import hookimpl
 from harness.records import convert
 
 FILE = "impl.toml"
+ENTRY = "implementation"
 FIELDS = [field.encode_name for field in msgspec.structs.fields(Implementation)]
 CLASSES = ("idiomatic", "tuned", "engine")
 
 
-def read(path: Path) -> Implementation:
-    """Return the implementation that the manifest at `path` declares.
+def read(path: Path) -> list[Implementation]:
+    """Return the implementations that the manifest at `path` declares.
+
+    It has the fields of one; or several tables `[[implementation]]`, and before them what all have in common.
 
     Raises:
         UsageError: the manifest cannot be read or says something that cannot be meant; the message has
@@ -35,33 +40,60 @@ def read(path: Path) -> Implementation:
         raise UsageError(f"{path}: cannot be read: {error}") from None
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{_place(path, error)}: not TOML: {error}") from None
+    common = {key: value for key, value in data.items() if key != ENTRY}
+    entries = data.get(ENTRY, [{}])
+    if not (isinstance(entries, list) and entries and all(isinstance(entry, dict) for entry in entries)):
+        raise UsageError(f"{path}, line {_Lines(text).of(ENTRY)}: several servers are written [[{ENTRY}]], each")
+    _refuse_unknown(path, common, _Lines(text), [*FIELDS, ENTRY])
+    found = []
+    for number, entry in enumerate(entries):
+        lines = _Lines(text, number)
+        _refuse_unknown(path, entry, lines, FIELDS)
+        found.append(_implementation(path, common | entry, lines))
+    return found
+
+
+class _Lines:
+    """Knows on which line a key of one entry is set: among its own, or among those that all have in common."""
+
+    def __init__(self, text: str, entry: int = 0) -> None:
+        starts = [0]
+        lines = list(enumerate(text.splitlines(), 1))
+        starts += [number - 1 for number, line in lines if re.match(rf"\s*\[\[\s*{ENTRY}\s*\]\]", line)]
+        parts = [lines[begin:end] for begin, end in pairwise([*starts, len(lines)])]
+        self._own, self._common = parts[min(entry + 1, len(parts) - 1)], parts[0]
+
+    def of(self, key: str) -> int:
+        """Return the number of the line that sets `key`; where there is none, of the entry's first."""
+        for number, line in [*self._own, *self._common]:
+            if re.match(rf'\s*(\[+\s*{re.escape(key)}\s*\]|"?{re.escape(key)}"?\s*=)', line):
+                return number
+        return self._own[0][0] if self._own else 1
+
+
+def _refuse_unknown(path: Path, data: dict[str, object], lines: _Lines, known: Sequence[str]) -> None:
     for key in data:
-        if key not in FIELDS:
-            raise UsageError(f'{path}, line {_line(text, key)}: unknown key "{key}"{nearest(key, FIELDS)}')
+        if key not in known:
+            raise UsageError(f'{path}, line {lines.of(key)}: unknown key "{key}"{nearest(key, known)}')
+
+
+def _implementation(path: Path, data: dict[str, object], lines: _Lines) -> Implementation:
     for key in ("name", "spec", "run"):
         if not data.get(key):
-            raise UsageError(f'{path}: the key "{key}" is missing, or empty')
+            raise UsageError(f'{path}, line {lines.of(key)}: the key "{key}" is missing, or empty')
     try:
         found = convert(data, Implementation)
     except msgspec.ValidationError as error:
         key = match[1] if (match := re.search(r"\$\.(\w+)", str(error))) else ""
-        raise UsageError(f"{path}, line {_line(text, key)}: {error}") from None
+        raise UsageError(f"{path}, line {lines.of(key)}: {error}") from None
     if found.klass not in CLASSES:
-        raise UsageError(f'{path}, line {_line(text, "class")}: class "{found.klass}" is none of {", ".join(CLASSES)}')
+        raise UsageError(f'{path}, line {lines.of("class")}: class "{found.klass}" is none of {", ".join(CLASSES)}')
     if found.source is None:
         return found
     source = path.parent.resolve() / found.source
     if not source.is_file():
-        raise UsageError(f"{path}, line {_line(text, 'source')}: there is no file {source}")
+        raise UsageError(f"{path}, line {lines.of('source')}: there is no file {source}")
     return msgspec.structs.replace(found, source=source)
-
-
-def _line(text: str, key: str) -> int:
-    """Return the number of the line that sets `key`, 1 when there is none."""
-    for number, line in enumerate(text.splitlines(), 1):
-        if re.match(rf'\s*"?{re.escape(key)}"?\s*=', line):
-            return number
-    return 1
 
 
 def _place(path: Path, error: tomllib.TOMLDecodeError) -> str:
@@ -74,4 +106,5 @@ def harness_implementations() -> list[Implementation]:
     """Return the servers declared in the manifests of the `impls` package's folders."""
     import impls
 
-    return [read(path) for root in impls.__path__ for path in sorted(Path(root).glob(f"*/{FILE}"))]
+    manifests = (path for root in impls.__path__ for path in sorted(Path(root).glob(f"*/{FILE}")))
+    return list(chain.from_iterable(map(read, manifests)))

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from harness import build, manifests
+from harness.discover import select
 from harness.errors import LaunchError, UsageError
 from harness.model import Implementation
 from tests.zoo import harness
@@ -25,6 +26,23 @@ needs = ["command:cc"]
 """
 
 
+SEVERAL = """\
+name = "mine"
+language = "C"
+source = "server.c"
+needs = ["command:cc"]
+
+[[implementation]]
+spec = "broadcast"
+run = ["{build}/one"]
+
+[[implementation]]
+spec = "other"
+run = ["{build}/other"]
+needs = []
+"""
+
+
 def write(folder: Path, text: str) -> Path:
     (folder / "server.c").write_text("int main(void) { return 0; }\n")
     path = folder / "impl.toml"
@@ -33,7 +51,8 @@ def write(folder: Path, text: str) -> Path:
 
 
 def test_a_manifest_becomes_a_record(tmp_path: Path) -> None:
-    assert manifests.read(write(tmp_path, GOOD)) == Implementation(
+    (one,) = manifests.read(write(tmp_path, GOOD))
+    assert one == Implementation(
         name="mine",
         spec="broadcast",
         language="C",
@@ -47,6 +66,27 @@ def test_a_manifest_becomes_a_record(tmp_path: Path) -> None:
     )
 
 
+def test_a_manifest_may_declare_several_servers_and_what_they_have_in_common(tmp_path: Path) -> None:
+    first, second = manifests.read(write(tmp_path, SEVERAL))
+    assert (first.name, first.spec, first.run, first.needs) == (
+        "mine",
+        "broadcast",
+        ("{build}/one",),
+        ("command:cc",),
+    )
+    assert (second.name, second.spec, second.run, second.needs) == ("mine", "other", ("{build}/other",), ())
+    assert first.source == second.source == tmp_path / "server.c"
+
+
+def test_a_folder_stands_for_those_of_its_servers_that_are_asked_for(tmp_path: Path) -> None:
+    path = write(tmp_path, SEVERAL)
+    for place in (path, tmp_path):
+        assert [one.spec for one in select([f"{place}"], everything=False, spec="broadcast")] == ["broadcast"]
+    path.write_text(GOOD.replace("broadcast", "other", 1))
+    with pytest.raises(UsageError, match=r"impl\.toml declares no server of broadcast"):
+        select([f"{tmp_path}"], everything=False, spec="broadcast")
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
@@ -56,6 +96,13 @@ def test_a_manifest_becomes_a_record(tmp_path: Path) -> None:
         (GOOD.replace('run = ["{build}/server"]\n', ""), 'the key "run" is missing'),
         (GOOD.replace('["{build}/server"]', '"server"'), "impl.toml, line 9: Expected `array`"),
         (GOOD.replace('"C"', '"C'), "impl.toml, line 3: not TOML"),
+        ("[implementation]\n" + GOOD, "impl.toml, line 1: several servers are written [[implementation]], each"),
+        (SEVERAL.replace("mplementation", "mplementations"), 'line 6: unknown key "implementations"; did you mean'),
+        (SEVERAL.replace("language", "langauge"), 'line 2: unknown key "langauge"; did you mean language?'),
+        (SEVERAL.replace('run = ["{build}/other"]', 'rum = "x"'), 'line 12: unknown key "rum"; did you mean run?'),
+        (SEVERAL.replace('run = ["{build}/other"]', "run = 1"), "line 12: Expected `array`"),
+        (SEVERAL.replace('spec = "other"\n', ""), 'line 10: the key "spec" is missing, or empty'),
+        (SEVERAL.replace("server.c", "nothing.c"), "line 3: there is no file"),
     ],
 )
 def test_what_is_wrong_is_told_with_file_and_line(tmp_path: Path, text: str, words: str) -> None:
@@ -73,7 +120,7 @@ def test_a_build_is_made_once_for_each_state_of_the_sources(tmp_path: Path, monk
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     folder = tmp_path / "mine"
     folder.mkdir()
-    one = manifests.read(write(folder, GOOD))
+    (one,) = manifests.read(write(folder, GOOD))
     (program,) = build.command(one)
     first = Path(program).stat().st_mtime_ns
     assert build.command(one) == (program,)
@@ -85,7 +132,7 @@ def test_a_build_is_made_once_for_each_state_of_the_sources(tmp_path: Path, monk
 
 def test_a_build_that_fails_is_told_with_the_compilers_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    one = manifests.read(write(tmp_path, GOOD))
+    (one,) = manifests.read(write(tmp_path, GOOD))
     (tmp_path / "server.c").write_text("int main(void) { return nonsense; }\n")
     with pytest.raises(LaunchError, match=r"(?s)cannot be built: cc exited with status 1.*nonsense"):
         build.command(one)
