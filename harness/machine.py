@@ -33,12 +33,16 @@ def describe() -> Machine:
 def toolchains(implementations: Sequence[Implementation]) -> dict[str, str]:
     """Return the first line of what each command that a server needs says of its version."""
     needs = {need.partition(":") for one in implementations for need in one.needs}
-    found = {}
-    for command in sorted(name for kind, _, name in needs if kind == "command"):
+    commands = sorted(name for kind, _, name in needs if kind == "command")
+    return {command: said for command in commands if (said := _says_of_itself(command))}
+
+
+def _says_of_itself(command: str) -> str:
+    for word in ("--version", "version"):  # the latter is Go's
         with contextlib.suppress(OSError, subprocess.SubprocessError):
-            said = subprocess.run([command, "--version"], capture_output=True, text=True, timeout=10, check=True)
-            found[command] = next(iter(said.stdout.splitlines()), "")
-    return found
+            said = subprocess.run([command, word], capture_output=True, text=True, timeout=10, check=True)
+            return next(iter(said.stdout.splitlines()), "")
+    return ""
 
 
 def commit() -> str:

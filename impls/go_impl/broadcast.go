@@ -1,0 +1,182 @@
+// Broadcast in Go: goroutines that tell each other things over channels.
+//
+// Order: every connection's goroutine hands its whole messages to the one goroutine `broadcast`;
+// what came first over that channel comes first for everybody.
+// A slow client: only its own writing goroutine waits for it; while more than limit bytes are
+// unsent, the client misses new batches, always as whole messages.
+package main
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"os/signal"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+)
+
+const (
+	fewBytes = 4 * 1024   // a read at first: ten thousand who listen shall not cost a gigabyte
+	chunk    = 64 * 1024  // bytes a read at most: thousands of messages, small enough to be fair
+	limit    = 256 * 1024 // bytes unsent beyond which a client misses what is new
+	retry    = 100 * time.Millisecond
+)
+
+type client struct {
+	net.Conn
+	mutex   sync.Mutex // guards what is below
+	wake    *sync.Cond
+	outbox  []byte
+	unsent  int // bytes in the outbox, and those that are just being written
+	leaving bool
+}
+
+// How the connections' goroutines talk to the one that knows the room. No channel has a buffer:
+// who speaks waits until it is heard.
+var (
+	joined = make(chan *client)
+	left   = make(chan *client)
+	said   = make(chan []byte) // whole messages
+)
+
+func main() {
+	host, port := parseAddress(os.Args[1:])
+	network := "tcp4" // plain "tcp" would take 0.0.0.0 for every address there is, of IPv6 too
+	if strings.Contains(host, ":") {
+		network = "tcp6"
+	}
+	listener, err := net.Listen(network, net.JoinHostPort(host, port))
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "cannot listen:", err)
+		os.Exit(1)
+	}
+	stop := make(chan os.Signal, 1)
+	signal.Notify(stop, syscall.SIGINT, syscall.SIGTERM)
+	port = strconv.Itoa(listener.Addr().(*net.TCPAddr).Port)
+	fmt.Println("listening on", net.JoinHostPort(host, port))
+	go broadcast()
+	go accept(listener)
+	<-stop // nothing needs saving, and the kernel closes every connection
+}
+
+func accept(listener net.Listener) {
+	for {
+		connection, err := listener.Accept()
+		if err != nil { // no descriptor is left
+			time.Sleep(retry)
+			continue
+		}
+		go serve(connection)
+	}
+}
+
+func serve(connection net.Conn) {
+	c := &client{Conn: connection}
+	c.wake = sync.NewCond(&c.mutex)
+	joined <- c
+	go write(c)
+	data, size := make([]byte, fewBytes), 0
+	var err error
+	for err == nil { // a reset ends a connection as well as an end of stream
+		var got int
+		got, err = c.Read(data[size:])
+		size += got
+		if size == len(data) && size < chunk { // there was more to read
+			data = append(data, data...)
+		}
+		if end := wholeMessages(data[:size]); end > 0 {
+			said <- append([]byte(nil), data[:end]...)
+			size = copy(data, data[end:size])
+		}
+	}
+	left <- c
+	c.mutex.Lock()
+	c.leaving = true
+	c.mutex.Unlock()
+	c.wake.Signal()
+}
+
+// write sends what gathers in the outbox: one write for all that came during the last one.
+func write(c *client) {
+	defer c.Close() // the reading goroutine sees it too, and ends
+	var batch []byte
+	for {
+		c.mutex.Lock()
+		c.unsent -= len(batch)
+		for len(c.outbox) == 0 && !c.leaving {
+			c.wake.Wait()
+		}
+		batch, c.outbox = c.outbox, batch[:0]
+		c.mutex.Unlock()
+		if len(batch) == 0 {
+			return
+		}
+		if _, err := c.Write(batch); err != nil {
+			return
+		}
+	}
+}
+
+// wholeMessages is the length of the longest prefix of data that consists of whole messages.
+func wholeMessages(data []byte) int {
+	end := 0
+	for end < len(data) && end+1+int(data[end]) <= len(data) {
+		end += 1 + int(data[end])
+	}
+	return end
+}
+
+// broadcast is the one goroutine that knows who is there, and what comes after what.
+func broadcast() {
+	room := map[*client]struct{}{}
+	for {
+		select {
+		case c := <-joined:
+			room[c] = struct{}{}
+		case c := <-left:
+			delete(room, c)
+		case batch := <-said:
+			flush(room, batch)
+		}
+	}
+}
+
+// flush hands over what has gathered: one offer a client, however many are waiting to speak.
+func flush(room map[*client]struct{}, batch []byte) {
+	for more := true; more && len(batch) < chunk; { // a longer one might leave no room for the next
+		select {
+		case next := <-said:
+			batch = append(batch, next...)
+		default:
+			more = false
+		}
+	}
+	for c := range room {
+		offer(c, batch)
+	}
+}
+
+// offer is the drop policy: all of the batch, or none of it for a client that is too far behind.
+func offer(c *client, batch []byte) {
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	if c.unsent <= limit {
+		c.outbox = append(c.outbox, batch...)
+		c.unsent += len(batch)
+		c.wake.Signal()
+	}
+}
+
+func parseAddress(arguments []string) (host, port string) {
+	if len(arguments) == 1 {
+		host, port, _ = net.SplitHostPort(arguments[0])
+	}
+	if _, err := strconv.ParseUint(port, 10, 16); err != nil || host == "" {
+		fmt.Fprintln(os.Stderr, "usage: broadcast HOST:PORT (IPv6: [HOST]:PORT)")
+		os.Exit(2)
+	}
+	return host, port
+}
