@@ -1,0 +1,176 @@
+//! Broadcast in Rust: two threads a connection, and nothing shared but what a lock owns.
+//!
+//! Order: every reading thread puts its whole messages into everybody's outbox while it holds the
+//! room's lock; in what order they come to hold it is the common order.
+//! A slow client: only its own writing thread waits for it; while more than LIMIT bytes are
+//! unsent, the client misses new batches, always as whole messages.
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::os::fd::AsRawFd;
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread::{self, Builder};
+use std::time::Duration;
+use std::{env, io, mem, process};
+
+const BACKLOG: i32 = 1024;
+const FEW_BYTES: usize = 4 * 1024; // a read at first: most clients listen more than they speak
+const CHUNK: usize = 64 * 1024; // bytes a read at most: thousands of messages, small enough to be fair
+const LIMIT: usize = 256 * 1024; // bytes unsent beyond which a client misses what is new
+const RETRY: Duration = Duration::from_millis(100); // when no descriptor or thread is left
+const STACK: usize = 64 * 1024; // bytes a thread
+
+struct Client {
+    stream: TcpStream,
+    outbox: Mutex<Outbox>,
+    wake: Condvar,
+}
+
+#[derive(Default)]
+struct Outbox {
+    data: Vec<u8>,
+    unsent: usize, // bytes of `data`, and those that are just being written
+    leaving: bool,
+}
+
+static ROOM: Mutex<Vec<Arc<Client>>> = Mutex::new(Vec::new());
+
+// The standard library has neither signals nor a say in the backlog; the C library it is linked to has.
+unsafe extern "C" {
+    fn signal(number: i32, handler: extern "C" fn(i32)) -> usize;
+    fn listen(descriptor: i32, backlog: i32) -> i32;
+    fn _exit(status: i32) -> !;
+}
+
+extern "C" fn stop(_: i32) {
+    unsafe { _exit(0) } // nothing needs saving, and the kernel closes every connection
+}
+
+fn main() {
+    let (host, port) = parse_address(env::args().skip(1).collect());
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    let listener = TcpListener::bind((bare, port)).unwrap_or_else(|error| {
+        eprintln!("cannot listen on {host}:{port}: {error}");
+        process::exit(1)
+    });
+    unsafe {
+        for number in [2, 15] {
+            signal(number, stop); // SIGINT, SIGTERM
+        }
+        listen(listener.as_raw_fd(), BACKLOG); // a second time, for 128 are few
+    }
+    let port = listener.local_addr().expect("it is bound").port();
+    println!("listening on {host}:{port}");
+    accept(&listener);
+}
+
+fn accept(listener: &TcpListener) {
+    for stream in listener.incoming() {
+        if stream.and_then(|stream| spawn(|| serve(stream))).is_err() {
+            thread::sleep(RETRY);
+        }
+    }
+}
+
+fn spawn(work: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    Builder::new().stack_size(STACK).spawn(work).map(drop)
+}
+
+fn serve(stream: TcpStream) {
+    let _ = stream.set_nodelay(true);
+    let client = Arc::new(Client {
+        stream,
+        outbox: Mutex::default(),
+        wake: Condvar::new(),
+    });
+    let writer = client.clone();
+    if spawn(move || write(&writer)).is_err() {
+        return;
+    }
+    ROOM.lock().unwrap().push(client.clone());
+    let (mut data, mut size) = (vec![0; FEW_BYTES], 0);
+    // A reset ends a connection as well as an end of stream.
+    while let Ok(got @ 1..) = (&client.stream).read(&mut data[size..]) {
+        size += got;
+        if size == data.len() && size < CHUNK {
+            data.resize(2 * size, 0); // there was more to read
+        }
+        let end = whole_messages(&data[..size]);
+        if end > 0 {
+            broadcast(&data[..end]);
+            data.copy_within(end..size, 0);
+            size -= end;
+        }
+    }
+    let mut room = ROOM.lock().unwrap();
+    room.retain(|other| !Arc::ptr_eq(other, &client));
+    drop(room); // unlocks it
+    client.outbox.lock().unwrap().leaving = true;
+    client.wake.notify_one(); // the connection closes when neither thread has the client any more
+}
+
+/// Send what gathers in the outbox: one send for all that came during the last one.
+fn write(client: &Client) {
+    let mut batch = Vec::new();
+    loop {
+        let outbox = client.outbox.lock().unwrap();
+        let idle = |outbox: &mut Outbox| outbox.data.is_empty() && !outbox.leaving;
+        let mut outbox = client.wake.wait_while(outbox, idle).unwrap();
+        mem::swap(&mut batch, &mut outbox.data);
+        drop(outbox);
+        if batch.is_empty() {
+            return;
+        }
+        if (&client.stream).write_all(&batch).is_err() {
+            let _ = client.stream.shutdown(Shutdown::Both); // the reading thread shall end as well
+            return;
+        }
+        client.outbox.lock().unwrap().unsent -= batch.len();
+        batch.clear();
+    }
+}
+
+/// The length of the longest prefix of `data` that consists of whole messages.
+fn whole_messages(data: &[u8]) -> usize {
+    let mut end = 0;
+    while end < data.len() && end + 1 + data[end] as usize <= data.len() {
+        end += 1 + data[end] as usize;
+    }
+    end
+}
+
+/// Put these messages next in the common order.
+fn broadcast(batch: &[u8]) {
+    for client in ROOM.lock().unwrap().iter() {
+        offer(client, batch);
+    }
+}
+
+/// Drop policy: all of the batch, or none of it for a client that is too far behind.
+fn offer(client: &Client, batch: &[u8]) {
+    let mut outbox = client.outbox.lock().unwrap();
+    if outbox.unsent <= LIMIT {
+        if outbox.data.is_empty() {
+            client.wake.notify_one(); // else it is awake already
+        }
+        outbox.data.extend_from_slice(batch);
+        outbox.unsent += batch.len();
+    }
+}
+
+fn parse_address(arguments: Vec<String>) -> (String, u16) {
+    let parts = match &arguments[..] {
+        [address] => address.rsplit_once(':'),
+        _ => None,
+    };
+    let bracketed = |host: &str| host.starts_with('[') && host.ends_with(']');
+    match parts.map(|(host, port)| (host, port.parse())) {
+        Some((host, Ok(port))) if !host.is_empty() && host.contains(':') == bracketed(host) => {
+            (host.to_string(), port)
+        }
+        _ => {
+            eprintln!("usage: broadcast HOST:PORT (IPv6: [HOST]:PORT)");
+            process::exit(2)
+        }
+    }
+}
