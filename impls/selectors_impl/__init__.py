@@ -1,0 +1,22 @@
+"""selectors: callbacks on a selector, in one thread, without a framework."""
+
+from pathlib import Path
+
+from harness.plugins import Implementation, hookimpl
+
+HERE = Path(__file__).parent
+
+
+@hookimpl
+def harness_implementations() -> list[Implementation]:
+    return [
+        Implementation(
+            name="selectors",
+            spec="broadcast",
+            language="Python",
+            style="callbacks on a selector",
+            klass="idiomatic",
+            summary="one loop over a selector, no framework; drops for a client with 256 KiB unsent",
+            source=HERE / "broadcast.py",
+        )
+    ]
