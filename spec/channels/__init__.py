@@ -1,0 +1,38 @@
+"""The spec `channels`: JSON lines, and only who has subscribed to a channel hears it."""
+
+from pathlib import Path
+
+from harness.plugins import Spec, hookimpl
+from spec import common
+from spec.channels import dialect, wire
+
+HERE = Path(__file__).parent
+
+
+@hookimpl
+def harness_specs() -> list[Spec]:
+    return [
+        Spec(
+            name="channels",
+            prefix="CH",
+            text=HERE / "README.md",
+            cases=HERE,
+            shares=(common.FOLDER,),
+            codec=wire.CODEC,
+            dialect=dialect.DIALECT,
+            faults={
+                "created": "CH-DELIVER-3",
+                "duplicated": "CH-DELIVER-2",
+                "heard before sent": "CH-DELIVER-3",
+                "sender order": "CH-ORDER-1",
+                "disagreement": "CH-ORDER-2",
+                "answer first": "CH-ORDER-3",
+                "own first": "CH-ORDER-4",
+                "cycle": "CH-ORDER-2",
+                "died": "CH-END-5",
+                "silent": "CH-DELIVER-8",
+                "closed": "CH-DELIVER-8",
+            },
+            liars=HERE.parent.parent / "tests" / "liars" / HERE.name,
+        )
+    ]
