@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from harness.codec import Frame
-from spec.groupchat.messages import MAX_TEXT, Join, Refused, Reply, Request, Said, Say
+from spec.groupchat.messages import MAX_TEXT, Join, Reply, Request, Said
 from spec.groupchat.serdy import DecodeError, dumps, loads
 
 HEADER = 2  # bytes
