@@ -51,13 +51,16 @@ class Room:
 
     # --- coming
 
-    async def connect(self, *, small: bool = False, joins: bool = True, topics: Sequence[int] = (0,)) -> Client:
+    async def connect(
+        self, *, small: bool = False, joins: bool = True, topics: Sequence[int] = (0,), reads: bool = True
+    ) -> Client:
         """Connect one client, which is not known to be in the room yet.
 
         Args:
             small: for clients that will stall, little is kept on the way to them (see `harness.client.connect`).
             joins: whether it says at once what it takes to be in the room.
             topics: what it wants to hear, where a client chooses that.
+            reads: whether it reads from the start.
         """
         number = self._connected
         self._connected += 1
@@ -77,7 +80,8 @@ class Room:
             self.look_dead()
             raise Violation(f"{refused}{where_instead(self.server)}", kind="died") from None
         self.clients.append(one)
-        one.start_reading()
+        if reads:
+            one.start_reading()
         if greeting:
             with suppress(Violation):  # who is not served is told as that, where somebody waits for it
                 await one.send_raw(greeting, as_step=False)
@@ -89,7 +93,10 @@ class Room:
         Args:
             small: see `connect`.
         """
-        newcomers = [await self.connect(small=small) for _ in range(count)]
+        # They read when all have come: of a thousand, each may be told of each other one, and that is half a million.
+        newcomers = [await self.connect(small=small, reads=False) for _ in range(count)]
+        for one in newcomers:
+            one.start_reading()
         await self.fence(newcomers[0], newcomers)
         return newcomers
 
