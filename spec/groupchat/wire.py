@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from harness.codec import Frame
 from spec.groupchat.messages import MAX_TEXT, Join, Reply, Request, Said
@@ -17,6 +18,8 @@ HEADER = 2  # bytes
 MAX_PAYLOAD = 0xFFFF
 MAX_SHIFT = 14  # of a length that a payload has room for: three bytes of seven bits
 SAY, SAID = 1, 4  # tags: places in Request and in Reply
+NOTICES = (b"\x02", b"\x03")  # Joined and Left
+NOTICES_KEPT = 4096  # each goes to everybody, so that a harness reads it as often as it has clients
 STANDALONE = """\
 def varint(number):
     return bytes([number]) if number < 128 else bytes([number % 128 + 128]) + varint(number // 128)
@@ -137,12 +140,20 @@ def requested(begins: int, payload: bytes) -> Frame:
 def replied(begins: int, payload: bytes) -> Frame:
     """Return what a server sends in a payload: a text and who said it, or a notice; raise ValueError if it is none."""
     if payload[:1] != bytes((SAID,)):
-        return Frame(begins, None, note=loads(payload, Reply))
+        return Frame(begins, None, note=(_notice if payload[:1] in NOTICES else _reply)(payload))
     name, at = _string(payload, 1)
     text, end = _string(payload, at)
     if end < len(payload):
         raise ValueError(f"{len(payload) - end} bytes after the end of Said")
     return Frame(begins, text, sender=name.decode())
+
+
+def _reply(payload: bytes) -> Reply:
+    value: Reply = loads(payload, Reply)
+    return value
+
+
+_notice = lru_cache(NOTICES_KEPT)(_reply)
 
 
 def _string(payload: bytes, at: int) -> tuple[bytes, int]:
