@@ -8,141 +8,32 @@ as it takes, and only what never arrives is a fault (see `harness.conformance.fe
 from __future__ import annotations
 
 import signal
-import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import reduce
 from operator import or_
 
 import anyio
-from anyio.abc import TaskGroup
 
-from harness import client as clients
 from harness.client import Client
-from harness.conformance.fence import fence
+from harness.conformance.door import Door
 from harness.conformance.signatures import signatures
 from harness.errors import Violation
 from harness.history.judge import judge
-from harness.history.record import History, Ledger, Names, printable
-from harness.journal import Journal
-from harness.launch import where_instead
-from harness.model import Spec, Usage
-from harness.process import Server
+from harness.history.record import History, Names, printable
+from harness.model import Usage
 from harness.resources import usage
 
 ATTEMPTS = 20  # to get one message through: a server that loses half of all deliveries passes nearly surely
 FLOOD_CHUNK = 65536
 LONG_BODY = 255  # long enough where a protocol has far longer ones
-DYING_S = 0.2  # between a server's last connection and its end
 POUR_BATCH = 24_000  # bytes on their way to a client that keeps up; its server need not buffer more
 
 
-class Room:
+class Room(Door):
     """The clients of one server, in one history."""
-
-    def __init__(self, spec: Spec, server: Server, tasks: TaskGroup) -> None:
-        self.spec, self.server, self._tasks = spec, server, tasks
-        self.ledger, self.journal = Ledger(), Journal()
-        self.clients: list[Client] = []
-        self._connected = 0
-        self.may_end = False  # set by cases that end the server themselves
-
-    # --- coming
-
-    async def connect(
-        self, *, small: bool = False, joins: bool = True, topics: Sequence[int] = (0,), reads: bool = True
-    ) -> Client:
-        """Connect one client, which is not known to be in the room yet.
-
-        Args:
-            small: for clients that will stall, little is kept on the way to them (see `harness.client.connect`).
-            joins: whether it says at once what it takes to be in the room.
-            topics: what it wants to hear, where a client chooses that.
-            reads: whether it reads from the start.
-        """
-        number = self._connected
-        self._connected += 1
-        greeting = self.spec.codec.join(number, topics) if joins else b""
-        self.journal.step("connect", [number], greeting)
-        try:
-            one = await clients.connect(
-                number,
-                self.server.address,
-                self.spec.codec,
-                self.ledger,
-                self.journal,
-                self._tasks,
-                small=small,
-            )
-        except Violation as refused:
-            self.look_dead()
-            raise Violation(f"{refused}{where_instead(self.server)}", kind="died") from None
-        self.clients.append(one)
-        if reads:
-            one.start_reading()
-        if greeting:
-            with suppress(Violation):  # who is not served is told as that, where somebody waits for it
-                await one.send_raw(greeting, as_step=False)
-        return one
-
-    async def join(self, count: int = 1, *, small: bool = False) -> list[Client]:
-        """Connect this many reading clients, each proven to be in the room: it has heard a message.
-
-        Args:
-            small: see `connect`.
-        """
-        # They read when all have come: of a thousand, each may be told of each other one, and that is half a million.
-        newcomers = [await self.connect(small=small, reads=False) for _ in range(count)]
-        for one in newcomers:
-            one.start_reading()
-        await self.fence(newcomers[0], newcomers)
-        return newcomers
-
-    async def join_one(self, *, small: bool = False) -> Client:
-        """Connect one reading client, proven to be in the room."""
-        return (await self.join(1, small=small))[0]
-
-    async def join_stalled(self, count: int = 1) -> list[Client]:
-        """Connect this many clients that are in the room and then read no more."""
-        newcomers = await self.join(count, small=True)
-        for one in newcomers:
-            one.stall()
-        return newcomers
-
-    # --- fences
-
-    async def fence(
-        self, speaker: Client | None = None, hearers: Collection[Client] | None = None, *, as_step: bool = True
-    ) -> None:
-        """Return when every hearer has heard something that the speaker said after the call began.
-
-        By the order of one sender everything the speaker said before has then been delivered or dropped.
-
-        Args:
-            speaker: by default the first client that is reading.
-            hearers: by default every client that is connected and reading.
-            as_step: whether this is a deed of its own for the journal, and not a part of a larger one.
-
-        Raises:
-            Violation: a hearer heard nothing for PATIENCE_S, or was disconnected.
-        """
-        reading = [one for one in self.clients if one.is_reading]
-        speaker = speaker or reading[0]
-        hearers = reading if hearers is None else hearers
-        if as_step:
-            self.journal.step("fence", [speaker.number, *(one.number for one in hearers)])
-        await fence(self, speaker, hearers)
-
-    async def fence_or_closed(self, speaker: Client, slow: Client) -> None:
-        """Return when a client that was slow has heard the speaker again, or has been disconnected for it."""
-        try:
-            await self.fence(speaker, [slow])
-        except Violation:
-            self.look_alive()
-            if slow.closed is None:
-                raise
 
     # --- bodies
 
@@ -294,23 +185,6 @@ class Room:
         """Return how many times a client has received a body."""
         number = self.ledger.numbers.get(body)
         return 0 if number is None else one.received.count(number)
-
-    def look_alive(self) -> None:
-        """Raise Violation when the server's process has ended."""
-        if self.server.status is not None and not self.may_end:
-            last_words = self.server.stderr.last_words()
-            raise Violation(
-                f"the server {self.server.how_it_ended()} in the middle of the case"
-                + (f"; its last words: {last_words}" if last_words else ""),
-                self.spec.faults["died"],
-                kind="died",
-            )
-
-    def look_dead(self) -> None:
-        """Raise Violation when the server's process has ended, or does so in the next moment."""
-        with suppress(subprocess.TimeoutExpired):
-            self.server.process.wait(DYING_S)
-        self.look_alive()
 
     def judge(self) -> None:
         """Raise Violation when the history so far is none that a lawful server can make, or the server has died."""

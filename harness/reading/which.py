@@ -43,13 +43,8 @@ def _by_spec(word: str) -> dict[str, Implementation]:
     path = Path(word)
     if path.is_file() and path.name != manifests.FILE:
         return {name: Implementation(name=path.name, spec=name, source=path) for name in specs}
-    if path.is_dir():
-        inside = [one for one in declared if one.source and one.source.parent == path.resolve()]
-        if inside:
-            return {one.spec: one for one in inside}
     if path.exists():
-        found = at_path(path, next(iter(specs.values())))
-        return {found.spec: found}
+        return {one.spec: one for one in at_path(path, list(specs.values()), declared)}
     if "/" in word:
         raise UsageError(f"there is no file {word}")
     known = sorted({one.name for one in declared})

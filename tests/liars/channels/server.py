@@ -17,7 +17,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from tests.liars.broadcast import server as broadcast
 else:
-    found = importlib.util.spec_from_file_location("broadcast", Path(__file__).resolve().parents[1] / "broadcast/server.py")
+    found = importlib.util.spec_from_file_location(
+        "broadcast", Path(__file__).resolve().parents[1] / "broadcast/server.py"
+    )
     broadcast = importlib.util.module_from_spec(found)
     found.loader.exec_module(broadcast)
 
