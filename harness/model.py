@@ -301,11 +301,13 @@ class Workload(Protocol):
         name: e.g. "flood".
         summary: one line for people.
         profiles: profile name → parameters for one trial.
+        tells: the names of those of its figures that stand in a table beside the league.
     """
 
     name: str
     summary: str
     profiles: Mapping[str, dict[str, float]]
+    tells: tuple[str, ...]
 
     def suits(self, codec: Codec) -> bool:
         """Return whether servers of a protocol can be loaded like that."""

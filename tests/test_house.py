@@ -58,13 +58,13 @@ def test_a_server_knows_nothing_of_the_harness_but_the_hook(file: Path) -> None:
 @pytest.mark.parametrize("file", modules(ROOT / "spec"), ids=lambda file: "/".join(file.parts[-2:]))
 def test_a_spec_knows_the_hook_and_what_a_case_needs(file: Path) -> None:
     known = {name.rpartition(".")[0] for name in imported(file) if name.startswith("harness")}
-    assert known <= {"harness.plugins", "harness.conformance", "harness.codec"}
+    assert known <= {"harness.plugins", "harness.conformance", "harness.codec", "harness.model"}
 
 
 @pytest.mark.parametrize("file", modules(HARNESS), ids=lambda file: str(file.relative_to(HARNESS)))
 def test_the_harness_names_no_server_and_no_spec(file: Path) -> None:
     names = {one.name for one in plugins.implementations()} | set(plugins.specs())
-    libraries = {"asyncio", "anyio", "twisted", "threads"}  # which it may import, and say so
+    libraries = {"asyncio", "anyio", "twisted", "threads", "go"}  # which it may import, and toolchains
     tokens = tokenize.generate_tokens(io.StringIO(file.read_text("utf-8")).readline)
     strings = {token.string.strip("\"'") for token in tokens if token.type == tokenize.STRING}
     assert strings & (names - libraries) == set()
@@ -94,6 +94,7 @@ class Guest:
         class Nothing:
             name, summary = "nothing", "does nothing"
             profiles: Mapping[str, dict[str, float]] = MappingProxyType({"quick": {}})
+            tells: tuple[str, ...] = ()
 
             def suits(self, codec: object) -> bool:
                 return True

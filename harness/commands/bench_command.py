@@ -20,5 +20,5 @@ def command(words: tuple[str, ...], everything: bool, spec: str | None, profile:
     """
     store, _ = new_run(select(words, everything=everything, spec=spec), profile)
     print(f"results go to {store.path}", flush=True)
-    able = [one for one in store.info.implementations if one.name not in store.info.unavailable]
+    able = [one for one in store.info.implementations if f"{one.spec}/{one.name}" not in store.info.unavailable]
     return 0 if anyio.run(measure, store, able, ()) else 3

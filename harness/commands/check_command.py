@@ -54,6 +54,8 @@ def command(
     chosen = select(words, everything=everything, spec=spec)
     choice = Choice(keyword=keyword, smoke=smoke, stop_at_failure=exit_first, jobs=jobs, seed=seed, fuzz_s=fuzz_s)
     width = min(shutil.get_terminal_size().columns, 120)
+    several = len({one.spec for one in chosen}) > 1
+    scripts = results.folder() / SCRIPTS
 
     async def run() -> list[Checked]:
         with show("check") as bar:
@@ -62,7 +64,7 @@ def command(
                 specs_named(spec),
                 choice,
                 watcher(bar),
-                lambda one: announce(bar, one, width=width, scripts=results.folder() / SCRIPTS, verbose=verbose),
+                lambda one: announce(bar, one, width=width, scripts=scripts, with_spec=several, verbose=verbose),
             )
 
     found = anyio.run(run)

@@ -28,9 +28,11 @@ def watcher(bar: Show, keep: Callable[[CaseResult], None] = lambda result: None)
     return Watcher(case_started=started, case_ended=ended, planned=bar.expect)
 
 
-def announce(bar: Show, one: Checked, *, width: int, scripts: Path, verbose: bool = False) -> None:
+def announce(
+    bar: Show, one: Checked, *, width: int, scripts: Path, with_spec: bool = False, verbose: bool = False
+) -> None:
     """Print what came of a server; write the scripts that show its failures again into a folder."""
-    bar.say(summary(one))
+    bar.say(summary(one, with_spec=with_spec))
     if more := details(one, width=width, verbose=verbose, scripts=scripts):
         bar.say(more)
     try:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+import textwrap
 from pathlib import Path
 
 import click
 import numpy as np
 
+from harness import requirements
+from harness.discover import specs_named
 from harness.history.draw import as_data, draw
 from harness.history.file import read
 from harness.history.judge import judge
@@ -18,30 +21,36 @@ from harness.history.record import History
 
 @click.command("judge")
 @click.argument("history", type=click.Path(path_type=Path, allow_dash=True))
+@click.option("--spec", metavar="NAME", help="Tell also which requirement of this spec each fault breaks.")
 @click.option("--json", "as_json", is_flag=True, help="Print the verdict as JSON.")
-def command(history: Path, as_json: bool) -> int:
+def command(history: Path, spec: str | None, as_json: bool) -> int:
     """Say whether HISTORY (JSON lines; - for standard input) can be that of a lawful server, and if not why.
 
     A line is {"client": 0, "event": "send"|"receive", "message": "0.3"}, and may have "at" (seconds) and "offset"
     (bytes), which explanations then tell. Exit status: 0 lawful, 1 not, 2 malformed.
     """
+    chosen = specs_named(spec)[0] if spec else None
     found = read(sys.stdin.buffer if str(history) == "-" else history)
     faults = judge(found)
     counts = _counts(found)
     if as_json:
-        data = {"lawful": not faults, **counts, "faults": [as_data(fault) for fault in faults]}
+        told = [as_data(fault) | ({"requirement": chosen.faults[fault.kind]} if chosen else {}) for fault in faults]
+        data = {"lawful": not faults, **counts, "faults": told}
         print(json.dumps(data, indent=2))
         return 1 if faults else 0
     width = min(100, shutil.get_terminal_size((80, 24)).columns)
     for fault in faults:
         print(f"{fault.kind}: {fault.sentence}\n\n{draw(fault, width)}\n")
-    told = ", ".join(f"{count:,} {name if count != 1 else _one(name)}" for name, count in counts.items())
+        if chosen:
+            broken = requirements.of(chosen)[chosen.faults[fault.kind]]
+            print(textwrap.fill(f"{broken.id}: {broken.clause}", width) + "\n")
+    counted = ", ".join(f"{count:,} {name if count != 1 else _one(name)}" for name, count in counts.items())
     if faults:
-        print(f"not lawful: {told}")
+        print(f"not lawful: {counted}")
     elif not found.events:
         print("lawful: the history is empty")
     else:
-        print(f"lawful: {told}; one order fits them all")
+        print(f"lawful: {counted}; one order fits them all")
     return 1 if faults else 0
 
 

@@ -33,7 +33,7 @@ def new_run(implementations: Sequence[Implementation], profile: str) -> tuple[St
         profile=profile,
         seed=random.randrange(2**32),
         implementations=tuple(implementations),
-        unavailable={one.name: reason for one in implementations if (reason := why_not_here(one))},
+        unavailable={f"{one.spec}/{one.name}": reason for one in implementations if (reason := why_not_here(one))},
         toolchains=machine.toolchains(implementations),
         code_lines={f"{one.spec}/{one.name}": code_lines(one) for one in implementations},
     )

@@ -6,10 +6,13 @@ import shutil
 from pathlib import Path
 
 import click
+import msgspec
 
 from harness import plugins, results
 from harness.commands.options import FILE
+from harness.discover import specs_named
 from harness.errors import UsageError, nearest
+from harness.model import Run, Spec
 from harness.report import markdown
 
 
@@ -23,10 +26,13 @@ from harness.report import markdown
     metavar="NAME",
     help="A reporter: terminal, markdown, json, junit.",
 )
+@click.option("--spec", metavar="NAME", help="Only the league of this spec.")
 @click.option("--readme", metavar="FILE", type=FILE, help="Rewrite the leaderboard in this file, and nothing else.")
-def command(run: str | None, form: str, readme: Path | None) -> int:
+def command(run: str | None, form: str, spec: str | None, readme: Path | None) -> int:
     """Show RUN (by default the latest)."""
     found = results.read(results.find(run))
+    if spec:
+        found = only(found, specs_named(spec)[0])
     if readme:
         markdown.rewrite(readme, found)
         print(f"{readme}: the leaderboard is that of {found.info.id}")
@@ -36,3 +42,15 @@ def command(run: str | None, form: str, readme: Path | None) -> int:
         raise UsageError(f'there is no reporter "{form}"{nearest(form, known) or "; known: " + ", ".join(known)}')
     print(known[form].render(found, shutil.get_terminal_size().columns), end="")
     return 0
+
+
+def only(run: Run, spec: Spec) -> Run:
+    """Return the part of a run that is about one spec; raise UsageError when there is none."""
+    servers = tuple(one for one in run.info.implementations if one.spec == spec.name)
+    if not servers:
+        raise UsageError(f"{run.info.id} has no server of {spec.name}")
+    return Run(
+        msgspec.structs.replace(run.info, implementations=servers),
+        [one for one in run.cases if one.spec == spec.name],
+        [one for one in run.trials if one.plan.spec == spec.name],
+    )

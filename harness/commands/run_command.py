@@ -54,6 +54,7 @@ def command(
         store, done = reopened(resume or (words[0] if words else None))
     chosen = list(store.info.implementations)
     width = min(shutil.get_terminal_size().columns, 120)
+    several = len({one.spec for one in chosen}) > 1
     print(f"results go to {store.path}", flush=True)
 
     async def run() -> int:
@@ -63,7 +64,7 @@ def command(
                 specs_named(spec),
                 Choice(jobs=jobs, seed=store.info.seed % 10**6),
                 watcher(bar, store.add_case),
-                lambda one: announce(bar, one, width=width, scripts=store.path / SCRIPTS),
+                lambda one: announce(bar, one, width=width, scripts=store.path / SCRIPTS, with_spec=several),
                 done.cases,
             )
         write_reports(results, json_file, junit)

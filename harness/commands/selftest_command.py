@@ -39,14 +39,16 @@ def command(names: tuple[str, ...], spec: str | None, full: bool, jobs: int, see
     if not chosen:
         raise UsageError("no spec has servers to test its cases with")
     width = min(shutil.get_terminal_size().columns, 160)
-    passed = True
+    passed, data = True, []
+    all_known = {one.name: known_servers(one, full=full or bool(names)) for one in chosen}
+    every_name = [server.name for servers in all_known.values() for server in servers]
+    for name in names:
+        if name not in every_name:
+            raise UsageError(f'there is no known server "{name}"{nearest(name, every_name)}')
     for one in chosen:
-        servers = known_servers(one, full=full or bool(names))
-        known = [server.name for server in servers]
-        for name in names:
-            if name not in known:
-                raise UsageError(f'{one.name} has no known server "{name}"{nearest(name, known)}')
-        some = [server for server in servers if not names or server.name in names]
+        some = [server for server in all_known[one.name] if not names or server.name in names]
+        if not some:
+            continue
 
         async def run() -> Matrix:
             with show("selftest") as bar:
@@ -56,10 +58,13 @@ def command(names: tuple[str, ...], spec: str | None, full: bool, jobs: int, see
         found = anyio.run(run)
         if names:
             found.musts = []  # a few cannot keep all of them busy
+        if len(chosen) > 1:
+            print(f"{one.name}\n")
         print(matrix(found, width))
         print()
         print(closing(found, width, time.monotonic() - begun, seed))
-        if json_file:
-            write_text(json_file, msgspec.json.format(msgspec.json.encode(as_data(found, seed))).decode() + "\n")
+        data.append({"spec": one.name, **as_data(found, seed)})
         passed = passed and found.passed
+    if json_file:
+        write_text(json_file, msgspec.json.format(msgspec.json.encode({"selftests": data})).decode() + "\n")
     return 0 if passed else 1

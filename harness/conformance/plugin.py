@@ -244,7 +244,7 @@ def _keep_evidence(item: pytest.Item, start: Start, error: BaseException) -> Non
     verdict, message, broken = verdict_of(item.stash[CASE].level, error)
     if verdict in (Verdict.FAIL, Verdict.WARN):
         case = item.stash[CASE]
-        name = re.sub(r"[^\w.-]+", "-", f"{start.name.removesuffix('.py')}-{case.id}.py").lstrip("-.")
+        name = re.sub(r"[^\w.-]+", "-", f"{start.name.removesuffix('.py')}-{start.spec.name}-{case.id}.py").lstrip("-.")
         title = f"{broken or case.requirements[-1]}: {message}"
         found = gather(error, start.spec.codec, start.rooms, start.programs, title=title, name=name)
         if "chance" in getattr(item, "fixturenames", ()):

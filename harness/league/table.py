@@ -7,9 +7,10 @@ histograms of all blocks. The order is that of the medians of deliveries a secon
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
+from harness import plugins
 from harness.conformance.pool import checked
 from harness.model import Checked, Implementation, Run, TrialResult, Verdict
 from harness.swarm import latency
@@ -37,6 +38,7 @@ class Row:
 
     Attributes:
         place: from 1; None when it is not ranked.
+        others: workload and figure, for what workloads tell in the table of their own (see `Workload.tells`).
         note: why it is not ranked or did not finish, or "".
     """
 
@@ -53,6 +55,7 @@ class Row:
     p99_ns: float | None = None
     rss_idle_bytes: Figure | None = None
     rss_per_client_bytes: Figure | None = None
+    others: Mapping[tuple[str, str], Figure] = field(default_factory=dict)
     note: str = ""
 
 
@@ -91,8 +94,8 @@ def _conditions(run: Run, spec: str) -> list[str]:
     return sentences
 
 
-def _figure(trials: Sequence[TrialResult], name: str, workload: str | None = None) -> Figure | None:
-    chosen = [one for one in trials if name in one.figures and workload in (None, one.plan.workload)]
+def _figure(trials: Sequence[TrialResult], name: str, workload: str) -> Figure | None:
+    chosen = [one for one in trials if name in one.figures and one.plan.workload == workload]
     if not chosen:
         return None
     values = [one.figures[name] for one in chosen]
@@ -114,23 +117,31 @@ def _row(run: Run, implementation: Implementation) -> Row:
         note = f"not measured: {failed} failed" if failed else "not measured: conformance unknown"
     elif unfinished := next((one for one in trials if one.did_not_finish), None):
         note = f"did not finish ({unfinished.plan.workload}): {unfinished.did_not_finish}"
-    histograms = [one.histogram for one in trials if one.histogram]
+    histograms = [one.histogram for one in trials if one.histogram and one.plan.workload == "paced"]
     times = latency.merged(histograms) if histograms else None
     return Row(
         implementation=implementation,
         checked=found,
         code_lines=run.info.code_lines.get(f"{implementation.spec}/{implementation.name}", 0),
-        deliveries_per_s=_figure(trials, "deliveries_per_s"),
+        deliveries_per_s=_figure(trials, "deliveries_per_s", "flood"),
         dropped_share=_figure(trials, "dropped_share", "flood"),
-        server_cpu_ns=_figure(trials, "server_cpu_ns_per_delivery"),
+        server_cpu_ns=_figure(trials, "server_cpu_ns_per_delivery", "flood"),
         server_cpu_share=_figure(trials, "server_cpu_share", "flood"),
         generator_cpu_share=_figure(trials, "generator_cpu_share", "flood"),
         p50_ns=latency.percentile_ns(times, 50) if times else None,
         p99_ns=latency.percentile_ns(times, 99) if times else None,
-        rss_idle_bytes=_figure(trials, "rss_idle_bytes"),
-        rss_per_client_bytes=_figure(trials, "rss_per_client_bytes"),
+        rss_idle_bytes=_figure(trials, "rss_idle_bytes", "idle"),
+        rss_per_client_bytes=_figure(trials, "rss_per_client_bytes", "idle"),
+        others=_others(trials),
         note=note,
     )
+
+
+def _others(trials: Sequence[TrialResult]) -> dict[tuple[str, str], Figure]:
+    known = plugins.workloads()
+    names = dict.fromkeys(one.plan.workload for one in trials if one.plan.workload in known)
+    told = [(name, figure) for name in names for figure in known[name].tells]
+    return {what: found for what in told if (found := _figure(trials, what[1], what[0]))}
 
 
 def _counted(count: int, what: str) -> str:

@@ -41,7 +41,7 @@ def _rate(row: Row) -> str:
     figure = row.deliveries_per_s
     if figure is None:
         return "–"
-    return ("≥" if figure.at_least else "") + _significant(figure.median / 1e6)
+    return ("≥" if figure.at_least else "") + significant(figure.median / 1e6)
 
 
 def _half_range(row: Row) -> str:
@@ -51,7 +51,7 @@ def _half_range(row: Row) -> str:
 
 def _spread(row: Row) -> str:
     figure = row.deliveries_per_s
-    return f"{_significant(figure.low / 1e6)}–{_significant(figure.high / 1e6)}" if figure else "–"
+    return f"{significant(figure.low / 1e6)}–{significant(figure.high / 1e6)}" if figure else "–"
 
 
 def _share(figure: Figure | None) -> str:
@@ -62,18 +62,18 @@ def _share(figure: Figure | None) -> str:
 
 
 def _milliseconds(ns: float | None) -> str:
-    return "–" if ns is None else _significant(ns / 1e6)
+    return "–" if ns is None else significant(ns / 1e6)
 
 
 def _scaled(figure: Figure | None, unit: float) -> str:
-    return "–" if figure is None else _significant(figure.median / unit)
+    return "–" if figure is None else significant(figure.median / unit)
 
 
 def _fact(row: Row, name: str) -> str:
     return facts(row.checked.cases).get(name, "–") if row.checked else "–"
 
 
-def _significant(value: float) -> str:
+def significant(value: float) -> str:
     """Return a number with three significant digits, and no more than it needs."""
     if abs(value) >= 100:
         return f"{value:,.0f}"

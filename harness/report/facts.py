@@ -15,16 +15,18 @@ def facts(cases: Sequence[CaseResult]) -> dict[str, str]:
 
 
 def fact_table(results: Sequence[Checked], width: int) -> str:
-    """Return servers as rows and facts as columns, or "" when no case told any.
+    """Return servers as rows, of several specs with these, and facts as columns, or "" when no case told any.
 
     Args:
         width: in characters; columns that do not fit are left out, the last ones first.
     """
-    told = {one.implementation: facts(one.cases) for one in results}
+    several = len({one.spec for one in results}) > 1
+    told = {((one.spec,) if several else ()) + (one.implementation,): facts(one.cases) for one in results}
+    who = ["spec", "server"] if several else ["server"]
     names = list(dict.fromkeys(name for mine in told.values() for name in mine))
     while names:
-        rows = [[server, *(mine.get(name, "–") for name in names)] for server, mine in told.items() if mine]
-        made = tabulate(rows, headers=["server", *names], tablefmt="simple", disable_numparse=True)
+        rows = [[*server, *(mine.get(name, "–") for name in names)] for server, mine in told.items() if mine]
+        made = tabulate(rows, headers=[*who, *names], tablefmt="simple", disable_numparse=True)
         if len(names) == 1 or max(map(len, made.splitlines())) <= width:
             return made
         names.pop()

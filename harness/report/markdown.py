@@ -9,6 +9,7 @@ from harness.league.table import leagues
 from harness.model import Run
 from harness.plugins import Reporter, hookimpl
 from harness.report.cells import table, unranked
+from harness.report.loads import other_loads
 from harness.report.terminal import origin
 
 BEGIN, END = "<!-- leaderboard: begin -->", "<!-- leaderboard: end -->"
@@ -23,6 +24,7 @@ def render(run: Run, width: int = WIDTH) -> str:
         if several:
             parts.append(f"### {league.spec}")
         parts.append(table(league, width=WIDTH, style="github"))
+        parts.append(other_loads(league, width=WIDTH, style="github"))
         parts += [f"- {row.implementation.name}: {row.note or 'not measured'}" for row in unranked(league)]
         parts.append("\n".join(f"- {line}" for line in league.conditions))
     parts.append(origin(run.info))

@@ -8,6 +8,7 @@ from harness.league.table import League, leagues
 from harness.model import Run, RunInfo
 from harness.plugins import Reporter, hookimpl
 from harness.report.cells import table, unranked
+from harness.report.loads import other_loads
 
 HOW_TO_READ = (
     "Deliveries: messages received by all clients together, flat out; the median of the blocks (≥: the load "
@@ -36,11 +37,12 @@ def render(run: Run, width: int) -> str:
     parts = []
     for league in leagues(run):
         parts.append(f"{league.spec}\n{table(league, width=width, style='simple')}")
+        parts += filter(None, [other_loads(league, width=width, style="simple")])
         parts += _notes(league, width)
         if league.conditions:
             parts.append("\n".join(_wrapped(line, width) for line in league.conditions))
-    for name, reason in run.info.unavailable.items():
-        parts.append(_wrapped(f"{name}: not here: {reason}", width))
+    missing = {name.rpartition("/")[2]: reason for name, reason in run.info.unavailable.items()}
+    parts += [_wrapped(f"{name}: not here: {reason}", width) for name, reason in missing.items()]
     parts.append(_wrapped(HOW_TO_READ, width))
     parts.append(_wrapped(origin(run.info), width))
     return "\n\n".join(parts) + "\n"

@@ -12,6 +12,7 @@ from harness.report.facts import in_short
 
 TOLD = (Verdict.FAIL, Verdict.WARN, Verdict.UNKNOWN, Verdict.ERROR)
 INDENT = " " * 8
+SPEC_WIDTH = 10
 OTHER_WORDS = {
     Verdict.FAIL: "failed",
     Verdict.WARN: "warned",
@@ -23,14 +24,15 @@ OTHER_WORDS = {
 }
 
 
-def summary(one: Checked) -> str:
+def summary(one: Checked, *, with_spec: bool = False) -> str:
     """Return a line for a server, e.g. "asyncio      pass  81/81, 5 told"."""
+    name = f"{one.spec + ' ' if with_spec else '':{SPEC_WIDTH if with_spec else 0}}{one.implementation:12}"
     if one.verdict is Verdict.UNSUPPORTED:
-        return f"{one.implementation:12} not here: {one.message}"
+        return f"{name} not here: {one.message}"
     counts = [f"{one.passed}/{one.total}"]
     counts += [f"{count} {word}" for verdict, word in OTHER_WORDS.items() if (count := one.count(verdict))]
     verdict = one.verdict.upper() if one.verdict is Verdict.FAIL else one.verdict
-    return f"{one.implementation:12} {verdict:7} {', '.join(counts)}"
+    return f"{name} {verdict:7} {', '.join(counts)}"
 
 
 def details(one: Checked, *, width: int, verbose: bool, scripts: Path) -> str:

@@ -17,6 +17,7 @@ class Churn:
 
     name = "churn"
     summary = "a fixed offered rate while guests come and go"
+    tells: tuple[str, ...] = ("latency_p99_ns", "guest_p99_ns")
     profiles: Mapping[str, dict[str, float]] = {
         "quick": {
             "clients": 50,

@@ -17,6 +17,7 @@ class ColdTopics:
 
     name = "cold_topics"
     summary = "flat out over many topics of few subscribers each"
+    tells: tuple[str, ...] = ("deliveries_per_s",)
     profiles: Mapping[str, dict[str, float]] = {
         "quick": {
             "clients": 100,

@@ -17,6 +17,7 @@ class Flood:
 
     name = "flood"
     summary = "flat out, a stated number of messages on their way"
+    tells: tuple[str, ...] = ()
     profiles: Mapping[str, dict[str, float]] = {
         "quick": {
             "clients": 100,

@@ -17,6 +17,7 @@ class HotTopic:
 
     name = "hot_topic"
     summary = "a flood in one topic, latencies in the quiet ones"
+    tells: tuple[str, ...] = ("deliveries_per_s", "latency_p99_ns")
     profiles: Mapping[str, dict[str, float]] = {
         "quick": {
             "clients": 90,

@@ -17,6 +17,7 @@ class Idle:
 
     name = "idle"
     summary = "idle clients, the server's resident memory"
+    tells: tuple[str, ...] = ()
     profiles: Mapping[str, dict[str, float]] = {
         "quick": {"clients": 500},
         "full": {"clients": 2000},

@@ -17,6 +17,7 @@ class Paced:
 
     name = "paced"
     summary = "a fixed offered rate, latency from the intended time of sending"
+    tells: tuple[str, ...] = ()
     profiles: Mapping[str, dict[str, float]] = {
         "quick": {
             "clients": 100,

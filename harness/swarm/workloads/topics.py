@@ -17,6 +17,7 @@ class Topics:
 
     name = "topics"
     summary = "flat out in several topics at once, the clients spread over them"
+    tells: tuple[str, ...] = ("deliveries_per_s",)
     profiles: Mapping[str, dict[str, float]] = {
         "quick": {
             "clients": 100,
