@@ -22,7 +22,7 @@ from tests.zoo import HONEST, LIARS, command, harness, lines_of
         (["check", "asynccio"], 'there is no server "asynccio"; did you mean asyncio?'),
         (
             ["run", "nonsense"],
-            'there is no server "nonsense"; known: anyio, asyncio, c_epoll, executor, go, rust, selectors, threads, twisted',
+            'there is no server "nonsense"; known: anyio, asyncio, c_epoll, executor, go, rust, selectors, ',
         ),
         (["check", "asyncio", "--foo"], "No such option '--foo'"),
         (["check", "asyncio", "--jobs", "many"], "'many' is not a valid integer range"),

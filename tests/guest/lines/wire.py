@@ -1,0 +1,67 @@
+"""Lines of text, LF at the end of each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from harness.codec import Frame
+
+STANDALONE = """\
+def encode(body):
+    return body + b"\\n"
+
+def split(data):
+    *bodies, rest = data.split(b"\\n")
+    return bodies, rest
+"""
+
+
+class Decoder:
+    """Cuts a stream into lines."""
+
+    def __init__(self) -> None:
+        self.pending, self._begins = b"", 0
+
+    def feed(self, data: bytes) -> list[Frame]:
+        """Take the next bytes; return the lines they complete."""
+        *bodies, self.pending = (self.pending + data).split(b"\n")
+        frames = []
+        for body in bodies:
+            frames.append(Frame(self._begins, body))
+            self._begins += len(body) + 1
+        return frames
+
+
+@dataclass(frozen=True)
+class LinesCodec:
+    """As the harness takes it."""
+
+    max_body: int = 200
+    is_text: bool = True
+    has_topics: bool = False
+    standalone: str = STANDALONE
+
+    def name(self, client: int) -> None:
+        """Nobody has a name."""
+
+    def join(self, client: int, topics: Sequence[int] = (0,)) -> bytes:
+        return b""
+
+    def body(self, text: bytes, topic: int = 0) -> bytes:
+        return text
+
+    def encode(self, body: bytes) -> bytes:
+        return body + b"\n"
+
+    def arrives(self, body: bytes, client: int) -> bytes:
+        return body + b"\n"
+
+    def requests(self) -> Decoder:
+        return Decoder()
+
+    def replies(self) -> Decoder:
+        return Decoder()
+
+
+CODEC = LinesCodec()
