@@ -19,7 +19,7 @@ from harness.model import Implementation, Reporter, Spec, Workload
 HARNESS = Path(harness.__file__).parent
 ROOT = HARNESS.parent
 # From the first room to the last: nobody imports a later one.
-ROOMS = ["history", "swarm", "conformance", "league", "report", "reading", "commands"]
+ROOMS = ["history", "swarm", "conformance", "league", "report", "reading", "chat", "commands"]
 
 
 def modules(folder: Path) -> list[Path]:
