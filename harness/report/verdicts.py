@@ -29,6 +29,8 @@ def summary(one: Checked, *, with_spec: bool = False) -> str:
     name = f"{one.spec + ' ' if with_spec else '':{SPEC_WIDTH if with_spec else 0}}{one.implementation:12}"
     if one.verdict is Verdict.UNSUPPORTED:
         return f"{name} not here: {one.message}"
+    if one.message:
+        return f"{name} {one.verdict:7} " + one.message.replace("\n", f"\n{INDENT}")
     counts = [f"{one.passed}/{one.total}"]
     counts += [f"{count} {word}" for verdict, word in OTHER_WORDS.items() if (count := one.count(verdict))]
     verdict = one.verdict.upper() if one.verdict is Verdict.FAIL else one.verdict
