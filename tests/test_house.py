@@ -19,7 +19,7 @@ from harness.model import Implementation, Reporter, Spec, Workload
 HARNESS = Path(harness.__file__).parent
 ROOT = HARNESS.parent
 # From the first room to the last: nobody imports a later one.
-ROOMS = ["history", "swarm", "conformance", "league", "report", "reading", "commands"]
+ROOMS = ["history", "swarm", "conformance", "league", "report", "reading", "chat", "commands"]
 
 
 def modules(folder: Path) -> list[Path]:
@@ -58,7 +58,7 @@ def test_a_server_knows_nothing_of_the_harness_but_the_hook(file: Path) -> None:
 @pytest.mark.parametrize("file", modules(ROOT / "spec"), ids=lambda file: "/".join(file.parts[-2:]))
 def test_a_spec_knows_the_hook_and_what_a_case_needs(file: Path) -> None:
     known = {name.rpartition(".")[0] for name in imported(file) if name.startswith("harness")}
-    assert known <= {"harness.plugins", "harness.conformance", "harness.codec"}
+    assert known <= {"harness.plugins", "harness.conformance", "harness.codec", "harness.escapes"}
 
 
 @pytest.mark.parametrize("file", modules(HARNESS), ids=lambda file: str(file.relative_to(HARNESS)))

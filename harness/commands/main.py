@@ -17,7 +17,20 @@ import click
 from harness import __version__
 from harness.errors import HarnessError, nearest
 
-COMMANDS = ("bench", "check", "diff", "doctor", "explain", "judge", "list", "report", "run", "selftest", "serve")
+COMMANDS = (
+    "bench",
+    "chat",
+    "check",
+    "diff",
+    "doctor",
+    "explain",
+    "judge",
+    "list",
+    "report",
+    "run",
+    "selftest",
+    "serve",
+)
 TERMINATED: list[int] = []
 
 
@@ -60,11 +73,11 @@ def main() -> None:
         status = 2
     except (KeyboardInterrupt, click.Abort):
         _say("ended by a signal; every server has been ended, and what was measured is kept")
-        status = 128 + (TERMINATED[0] if TERMINATED else signal.SIGINT)
+        status = 128 + signal.SIGINT
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # whoever read us has left; nothing to tell
         status = 0
-    sys.exit(status or 0)
+    sys.exit(128 + TERMINATED[0] if TERMINATED else status or 0)
 
 
 def _run() -> int | None:

@@ -6,7 +6,7 @@ import os
 
 import click
 
-from harness import build
+from harness import build, plugins
 from harness.addresses import Address
 from harness.discover import select, why_not_here
 from harness.errors import HarnessError, UsageError
@@ -15,14 +15,15 @@ from harness.errors import HarnessError, UsageError
 @click.command("serve")
 @click.argument("name", metavar="NAME|PATH")
 @click.argument("address", default="127.0.0.1:9000")
-@click.option("--spec", metavar="NAME", help="Which spec's server of that name.")
+@click.option("--spec", metavar="NAME", help="Which spec's server of that name; by default the first that it serves.")
 def command(name: str, address: str, spec: str | None) -> int:
     """Run one server at ADDRESS (by default 127.0.0.1:9000) until Ctrl-C."""
     try:
         Address.parse(address)
     except ValueError as error:
         raise UsageError(str(error)) from None
-    one = select([name], everything=False, spec=spec)[0]
+    found = {one.spec: one for one in select([name], everything=False, spec=spec)}
+    one = next(found[spec] for spec in [*plugins.specs(), *found] if spec in found)  # the default spec comes first
     if reason := why_not_here(one):
         raise HarnessError(f"{one.name} cannot run here: {reason}")
     words = [*build.command(one), address]

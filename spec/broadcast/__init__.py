@@ -4,7 +4,7 @@ from pathlib import Path
 
 from harness.plugins import Spec, hookimpl
 from spec import common
-from spec.broadcast import wire
+from spec.broadcast import dialect, wire
 
 HERE = Path(__file__).parent
 
@@ -19,6 +19,7 @@ def harness_specs() -> list[Spec]:
             cases=HERE,
             shares=(common.FOLDER,),
             codec=wire.CODEC,
+            dialect=dialect.DIALECT,
             faults={
                 "created": "BC-DELIVER-3",
                 "duplicated": "BC-DELIVER-2",

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +16,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from tests.liars.broadcast import server as broadcast
 else:
-    found = importlib.util.spec_from_file_location("broadcast", Path(__file__).resolve().parents[1] / "broadcast/server.py")
+    found = importlib.util.spec_from_file_location(
+        "broadcast", Path(__file__).resolve().parents[1] / "broadcast/server.py"
+    )
     broadcast = importlib.util.module_from_spec(found)
     found.loader.exec_module(broadcast)
 

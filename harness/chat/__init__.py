@@ -1,0 +1,1 @@
+"""Lets people, scripts and crowds speak with a server, whatever its protocol."""
