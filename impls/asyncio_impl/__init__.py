@@ -18,5 +18,14 @@ def harness_implementations() -> list[Implementation]:
             klass="idiomatic",
             summary="asyncio streams, one event loop; drops for a client with 256 KiB unsent",
             source=HERE / "broadcast.py",
-        )
+        ),
+        Implementation(
+            name="asyncio",
+            spec="channels",
+            language="Python",
+            style="task pair per connection",
+            klass="idiomatic",
+            summary="two tasks a connection, one event loop; drops for a client with 256 KiB unsent",
+            source=HERE / "channels.py",
+        ),
     ]

@@ -18,5 +18,14 @@ def harness_implementations() -> list[Implementation]:
             klass="idiomatic",
             summary="two tasks a connection on workers that steal; drops for a client with 256 KiB unsent",
             source=HERE / "broadcast.py",
-        )
+        ),
+        Implementation(
+            name="executor",
+            spec="channels",
+            language="Python",
+            style="own executor, work stealing",
+            klass="idiomatic",
+            summary="two tasks a connection on workers that steal, one lock; drops for a client with 256 KiB unsent",
+            source=HERE / "channels.py",
+        ),
     ]

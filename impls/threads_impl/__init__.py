@@ -18,5 +18,14 @@ def harness_implementations() -> list[Implementation]:
             klass="idiomatic",
             summary="two threads a connection, one lock; drops for a client with 256 KiB unsent",
             source=HERE / "broadcast.py",
-        )
+        ),
+        Implementation(
+            name="threads",
+            spec="channels",
+            language="Python",
+            style="thread per connection",
+            klass="idiomatic",
+            summary="two threads a connection, one lock; drops for a client with 256 KiB unsent",
+            source=HERE / "channels.py",
+        ),
     ]
