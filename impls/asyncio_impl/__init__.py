@@ -28,4 +28,13 @@ def harness_implementations() -> list[Implementation]:
             summary="two tasks a connection, one event loop; drops for a client with 256 KiB unsent",
             source=HERE / "channels.py",
         ),
+        Implementation(
+            name="asyncio",
+            spec="groupchat",
+            language="Python",
+            style="task pair per connection",
+            klass="idiomatic",
+            summary="two tasks a connection, one event loop; drops for a client with 256 KiB unsent",
+            source=HERE / "groupchat.py",
+        ),
     ]

@@ -28,4 +28,13 @@ def harness_implementations() -> list[Implementation]:
             summary="two tasks a connection on workers that steal, one lock; drops for a client with 256 KiB unsent",
             source=HERE / "channels.py",
         ),
+        Implementation(
+            name="executor",
+            spec="groupchat",
+            language="Python",
+            style="own executor, work stealing",
+            klass="idiomatic",
+            summary="two tasks a connection on workers that steal, one lock; drops for a client with 256 KiB unsent",
+            source=HERE / "groupchat.py",
+        ),
     ]

@@ -28,4 +28,13 @@ def harness_implementations() -> list[Implementation]:
             summary="two threads a connection, one lock; drops for a client with 256 KiB unsent",
             source=HERE / "channels.py",
         ),
+        Implementation(
+            name="threads",
+            spec="groupchat",
+            language="Python",
+            style="thread per connection",
+            klass="idiomatic",
+            summary="two threads a connection, one lock; drops for a client with 256 KiB unsent",
+            source=HERE / "groupchat.py",
+        ),
     ]

@@ -1,0 +1,216 @@
+#!/usr/bin/env python3
+"""A group chat on threads: one that reads and one that writes for every connection.
+
+Order: whoever holds the lock `order` puts a message or a notice into the outboxes of all members
+before anybody else does anything. Replies go the same way.
+A slow client: only its own two threads wait for it. While more than LIMIT bytes stand in its
+outbox it misses new messages; while its replies make it twice as many its requests wait; and
+when notices, which nobody may miss, make it three times as many, it is cut off.
+"""
+
+import os
+import re
+import signal
+import socket
+import sys
+import threading
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from spec.groupchat.messages import Join, Joined, Left, Refused, Reply, Request, Said, Say, Welcome
+from spec.groupchat.serdy import dumps, loads
+
+BACKLOG = 1024
+FRAME = 64 * 1024 - 1  # bytes of the longest payload, for a length has two bytes
+READ = 16 * 1024  # bytes a read: hundreds of requests, and few enough to be fair
+WRITE = 64 * 1024  # bytes a write
+LIMIT = 256 * 1024  # bytes unsent beyond which a client misses what is new
+RETRY_S = 0.1  # how long to wait for a descriptor or a thread when there is none left
+STACK = 256 * 1024  # bytes a thread: 2000 times the usual 8 MB may exceed a container's limit
+
+order = threading.Lock()  # guards members and outboxes: `serve` and `write` hold it for whatever they call
+
+
+@dataclass(eq=False)  # two clients are never the same, whatever their outboxes hold
+class Client:
+    connection: socket.socket
+    name: str | None = None  # of a member; others are guests, and hear nothing
+    outbox: bytearray = field(default_factory=bytearray)
+    wake: threading.Condition = field(default_factory=lambda: threading.Condition(order))
+    leaving: bool = False  # nothing more comes into the outbox
+
+
+members: dict[str, Client] = {}  # those who have joined, by name
+
+
+def main(address: tuple[str, int]) -> None:
+    # Nothing needs saving, and an orderly exit would first have to meet all the threads.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: os._exit(0))
+    host, port = address
+    shown = f"[{host}]" if ":" in host else host
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        listener = socket.create_server(address, family=family, backlog=BACKLOG)
+    except (OSError, UnicodeError) as error:
+        sys.exit(f"cannot listen on {shown}:{port}: {error}")
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # its connections inherit it
+    print(f"listening on {shown}:{listener.getsockname()[1]}", flush=True)
+    threading.stack_size(STACK)
+    accept(listener)
+
+
+def accept(listener: socket.socket) -> None:
+    while True:
+        try:
+            connection, _ = listener.accept()
+        except OSError:
+            time.sleep(RETRY_S)
+            continue
+        try:
+            threading.Thread(target=serve, args=(connection,), daemon=True).start()
+        except RuntimeError:
+            connection.close()
+            time.sleep(RETRY_S)
+
+
+def serve(connection: socket.socket) -> None:
+    client = Client(connection)
+    writer = threading.Thread(target=write, args=(client,), daemon=True)
+    with connection, suppress(RuntimeError):  # there may be no second thread to be had
+        writer.start()
+        rest = b""
+        with suppress(OSError):  # a reset ends a connection as well as an end of stream
+            while chunk := connection.recv(READ):
+                payloads, rest = cut(rest + chunk)
+                with order:
+                    for payload in payloads:
+                        handle(client, payload)
+                        pause(client)
+        with order:
+            leave(client)
+        writer.join()  # sends what is unsent first
+
+
+def write(client: Client) -> None:
+    """Send what gathers in the outbox: one send for all that came during the last one."""
+    with suppress(OSError):  # the reading thread sees it too, and ends the connection
+        while True:
+            with order:
+                data = take(client)
+            if not data:
+                return
+            client.connection.sendall(data)
+    with order:
+        client.leaving = True
+        client.wake.notify()  # its reader may wait for room
+
+
+def take(client: Client) -> bytearray:
+    """Wait for something to send; there is nothing when the client has left."""
+    while not client.outbox and not client.leaving:
+        client.wake.wait()
+    data = client.outbox[:WRITE]
+    del client.outbox[:WRITE]
+    client.wake.notify()  # its reader may wait for room
+    return data
+
+
+def pause(client: Client) -> None:
+    """Wait while the client does not read the replies to its requests."""
+    while len(client.outbox) > 2 * LIMIT and not client.leaving:
+        client.wake.wait()
+
+
+def cut(data: bytes) -> tuple[list[bytes], bytes]:
+    """Return the payloads of all whole frames, and what is left."""
+    payloads, end = [], 0
+    while (begin := end + 2) <= len(data):
+        following = begin + int.from_bytes(data[end:begin], "big")
+        if following > len(data):
+            break
+        payloads.append(data[begin:following])
+        end = following
+    return payloads, data[end:]
+
+
+def handle(client: Client, payload: bytes) -> None:
+    """Do what a frame asks for, or answer why not."""
+    try:
+        obey(client, loads(payload, Request))
+    except ValueError as error:
+        send(client, encode(Refused(str(error))))
+
+
+def obey(client: Client, request: Join | Say) -> None:
+    match request:
+        case Join(name) if client.name is None:
+            if name in members:
+                raise ValueError("somebody has this name")
+            send(client, encode(Welcome(list(members))))
+            announce(Joined(name))
+            members[name] = client
+            client.name = name
+        case Say(text) if client.name is not None:
+            delivery = encode(Said(client.name, text))
+            for member in members.values():
+                offer(member, delivery)
+        case Join():
+            raise ValueError("you have joined already")
+        case Say():
+            raise ValueError("join first")
+
+
+def leave(client: Client) -> None:
+    """Forget the client, and tell the others when it was a member."""
+    if client.name is not None:
+        del members[client.name]
+        announce(Left(client.name))
+    client.leaving = True
+    client.wake.notify()
+
+
+def announce(notice: Joined | Left) -> None:
+    """Tell all members, and cut off who does not read: a notice that it missed would leave it with a wrong room."""
+    delivery = encode(notice)
+    for member in members.values():
+        if len(member.outbox) > 3 * LIMIT and not member.leaving:
+            member.leaving = True  # whoever reads for it sees the end, and does the rest
+            with suppress(OSError):
+                member.connection.shutdown(socket.SHUT_RDWR)
+        send(member, delivery)
+
+
+def offer(client: Client, delivery: bytes) -> None:
+    """Drop policy: a message is not for a client that is too far behind."""
+    if len(client.outbox) <= LIMIT:
+        send(client, delivery)
+
+
+def send(client: Client, reply: bytes) -> None:
+    if not client.leaving:
+        if not client.outbox:  # else it is awake already
+            client.wake.notify()
+        client.outbox += reply
+
+
+def encode(reply: Reply) -> bytes:
+    """Raise ValueError for what does not fit into a frame, as the names of very many members do not."""
+    payload = dumps(reply, Reply)
+    if len(payload) > FRAME:
+        raise ValueError("the room is full")
+    return len(payload).to_bytes(2, "big") + payload
+
+
+def parse_address(arguments: list[str]) -> tuple[str, int]:
+    pattern = r"(?:\[([^\]]*:[^\]]*)\]|([^:\[\]]+)):(0|[1-9][0-9]{0,4})"
+    match = re.fullmatch(pattern, arguments[0]) if len(arguments) == 1 else None
+    if not match or int(match[3]) > 65535:
+        print("usage: groupchat.py HOST:PORT (IPv6: [HOST]:PORT)", file=sys.stderr)
+        sys.exit(2)
+    return match[1] or match[2], int(match[3])
+
+
+if __name__ == "__main__":
+    main(parse_address(sys.argv[1:]))
