@@ -14,6 +14,8 @@ from harness.errors import LaunchError
 from harness.model import Implementation
 
 BUILD_TIMEOUT_S = 600
+DIGITS = 16  # of the digest, in a build's name
+BYPRODUCTS = {"__pycache__", "target"}  # folders that tools make beside the sources
 
 
 def cache_folder() -> Path:
@@ -25,10 +27,11 @@ def build_folder(implementation: Implementation) -> Path:
     """Return where this state of the sources is built to: the key is command and contents."""
     assert implementation.source is not None
     digest = hashlib.sha256(repr((implementation.build, implementation.run)).encode())
-    for file in sorted(implementation.source.parent.rglob("*")):
-        if file.is_file() and "__pycache__" not in file.parts:
+    sources = implementation.source.parent
+    for file in sorted(sources.rglob("*")):
+        if file.is_file() and BYPRODUCTS.isdisjoint(file.relative_to(sources).parts):
             digest.update(f"{file.name}\0".encode() + file.read_bytes())
-    return cache_folder() / f"{implementation.spec}-{implementation.name}-{digest.hexdigest()[:16]}"
+    return cache_folder() / f"{implementation.spec}-{implementation.name}-{digest.hexdigest()[:DIGITS]}"
 
 
 def command(implementation: Implementation) -> tuple[str, ...]:
@@ -45,6 +48,15 @@ def command(implementation: Implementation) -> tuple[str, ...]:
     if not folder.is_dir():
         _build(implementation, folder)
     return tuple(word.replace("{build}", str(folder)) for word in implementation.run)
+
+
+def why_not_built(implementation: Implementation) -> str:
+    """Build a server if that is needed; return why that failed, with the compiler's last words, or ""."""
+    try:
+        command(implementation)
+    except LaunchError as error:
+        return f"{error.happened}; its last words:\n{error.last_words}" if error.last_words else error.happened
+    return ""
 
 
 def _build(implementation: Implementation, folder: Path) -> None:
@@ -86,6 +98,6 @@ def _build(implementation: Implementation, folder: Path) -> None:
                 raise
         else:
             os.mkdir(fresh)  # so that the temporary folder's clean-up finds something
-    for stale in folder.parent.glob(f"{implementation.spec}-{implementation.name}-*"):
+    for stale in folder.parent.glob(f"{implementation.spec}-{implementation.name}-{'?' * DIGITS}"):
         if stale != folder:
             shutil.rmtree(stale, ignore_errors=True)

@@ -64,6 +64,24 @@ def test_a_missing_toolchain_is_no_failure(tmp_path: Path) -> None:
     assert "far          not here: no-such is not here: apt-get install no-such" in ended.stdout
 
 
+def test_a_server_that_cannot_be_built_is_told_once_and_the_others_are_checked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    (tmp_path / "server.x").touch()
+    (tmp_path / "impl.toml").write_text(
+        'name = "far"\nspec = "broadcast"\nsource = "server.x"\nrun = ["x"]\n'
+        'build = ["sh", "-c", "echo no network >&2; exit 7"]\n'
+    )
+    ended = harness("check", str(tmp_path), HONEST, "--smoke", folder=tmp_path)
+    assert ended.returncode == 3, ended.stderr
+    assert (
+        "far          unknown cannot be built: sh exited with status 7; its last words:\n        no network\n"
+        in ended.stdout
+    )
+    assert "1 of 2 servers pass every MUST" in ended.stdout
+
+
 def test_explain_tells_clause_reason_transcripts_and_bug(tmp_path: Path) -> None:
     said = harness("explain", "bc-frame-2", folder=tmp_path).stdout
     for word in ("However TCP slices", "why", "right", "wrong", "bug", "a_header_may_come_alone"):

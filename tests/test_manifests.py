@@ -125,6 +125,9 @@ def test_a_build_is_made_once_for_each_state_of_the_sources(tmp_path: Path, monk
     first = Path(program).stat().st_mtime_ns
     assert build.command(one) == (program,)
     assert Path(program).stat().st_mtime_ns == first
+    (folder / "target").mkdir()
+    (folder / "target" / "byproduct").touch()
+    assert build.command(one) == (program,)
     (folder / "server.c").write_text("int main(void) { return 1; }\n")
     assert build.command(one) != (program,)
     assert not Path(program).exists(), "a build of older sources stays in the cache"

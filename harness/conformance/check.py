@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
+import anyio
+
+from harness import build
 from harness.conformance.pool import Watcher, checked, open_pool
 from harness.discover import why_not_here
 from harness.model import Case, CaseResult, Checked, Implementation, Spec, Verdict
@@ -67,10 +70,14 @@ async def check(
 
     for spec in specs:
         mine = [one for one in implementations if one.spec == spec.name]
-        able = [one for one in mine if not why_not_here(one)]
+        able = []
         for one in mine:
             if reason := why_not_here(one):
-                finish(_not_here(one, reason))
+                finish(_unchecked(one, Verdict.UNSUPPORTED, reason))
+            elif reason := await anyio.to_thread.run_sync(build.why_not_built, one):
+                finish(_unchecked(one, Verdict.UNKNOWN, reason))
+            else:
+                able.append(one)
         if able:
             await _check_spec(able, spec, choice, watcher, finish, [one for one in done if one.spec == spec.name])
     return [found[one.spec, one.name] for one in implementations]
@@ -106,13 +113,8 @@ async def _check_spec(
         finish(checked(one, results))
 
 
-def _not_here(implementation: Implementation, reason: str) -> Checked:
-    return Checked(
-        implementation=implementation.name,
-        spec=implementation.spec,
-        verdict=Verdict.UNSUPPORTED,
-        message=reason,
-    )
+def _unchecked(one: Implementation, verdict: Verdict, reason: str) -> Checked:
+    return Checked(implementation=one.name, spec=one.spec, verdict=verdict, message=reason)
 
 
 def exit_status(results: Sequence[Checked]) -> int:

@@ -27,6 +27,8 @@ def summary(one: Checked) -> str:
     """Return a line for a server, e.g. "asyncio      pass  81/81, 5 told"."""
     if one.verdict is Verdict.UNSUPPORTED:
         return f"{one.implementation:12} not here: {one.message}"
+    if one.message:
+        return f"{one.implementation:12} {one.verdict:7} " + one.message.replace("\n", f"\n{INDENT}")
     counts = [f"{one.passed}/{one.total}"]
     counts += [f"{count} {word}" for verdict, word in OTHER_WORDS.items() if (count := one.count(verdict))]
     verdict = one.verdict.upper() if one.verdict is Verdict.FAIL else one.verdict
