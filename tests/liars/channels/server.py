@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,9 +16,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from tests.liars.broadcast import server as broadcast
 else:
-    found = importlib.util.spec_from_file_location(
-        "broadcast", Path(__file__).resolve().parents[1] / "broadcast/server.py"
-    )
+    place = Path(__file__).resolve().parents[1] / "broadcast" / "server.py"
+    found = importlib.util.spec_from_file_location("broadcast", place)
     broadcast = importlib.util.module_from_spec(found)
     found.loader.exec_module(broadcast)
 
@@ -43,7 +41,8 @@ class Server(broadcast.Server):
 
     def __init__(self, address: str) -> None:
         super().__init__(address)
-        self.channels: dict[str, dict[Client, None]] = {}  # in the order of subscribing
+        self.channels: dict[str, dict[Client, None]] = {}  # their subscribers, in the order of subscribing
+        self.heard: dict[Client, set[str]] = {}
         self.skipping: set[Client] = set()  # who is in the middle of a line that is too long
 
     # Coming and going
@@ -55,9 +54,15 @@ class Server(broadcast.Server):
         super().leave(client)
 
     def unsubscribe(self, client: Client) -> None:
-        """Take a client from all lists; an empty channel stays, for its name is known."""
-        for channel in list(self.channels):
+        """Take a client from all lists, and forget the channels that nobody is in any more."""
+        for channel in self.heard.pop(client, ()):
             self.channels[channel].pop(client, None)
+            if not self.channels[channel]:
+                self.forget(channel)
+
+    def forget(self, channel: str) -> None:
+        """Do what is to be done with a channel whose last subscriber has left."""
+        del self.channels[channel]
 
     # What comes in
 
@@ -136,6 +141,7 @@ class Server(broadcast.Server):
 
     def subscribe(self, client: Client, channel: str) -> None:
         self.channels.setdefault(channel, {})[client] = None
+        self.heard.setdefault(client, set()).add(channel)
 
     def on_send(self, client: Client, channel: str, message: str) -> None:
         if channel not in self.channels:

@@ -1,0 +1,245 @@
+"""Errors: what is no request, who is told, and that all go on."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.conformance import Client, Room
+from spec.channels.talk import answers, lines, subscribe
+from spec.channels.wire import Error, Send, Subscribe, Subscribed
+
+NO_REQUESTS = [
+    b"nonsense",
+    b"null",
+    b"true",
+    b"0",
+    b'"Subscribe"',
+    b'["Subscribe","rust"]',
+    b"{}",
+    b"[]",
+    b'{"Subscribe"}',
+    b'{"Subscribe":}',
+    b'{"Subscribe":"rust"',
+    b'{"Subscribe":"rust}',
+    b'{"Subscribe":"rust",}',
+    b'{"Subscribe":"rust"}}',
+    b'{"Subscribe":"rust"} {"Subscribe":"go"}',
+    b'{"Subscribe":"rust"}{"Subscribe":"go"}',
+    b"{'Subscribe':'rust'}",
+    b'{Subscribe:"rust"}',
+    b'{"Subscribe":"ru\tst"}',
+    b'{"Subscribe":"ru\0st"}',
+    b'{"Subscribe":"ru\\xst"}',
+    b'{"Subscribe":"\\u12"}',
+    b'{"Subscribe":"\\uZZZZ"}',
+    b'{"Subscribe":5}',
+    b'{"Subscribe":null}',
+    b'{"Subscribe":true}',
+    b'{"Subscribe":["rust"]}',
+    b'{"Subscribe":{"channel":"rust"}}',
+    b'{"Subscribe":"rust","Send":{"channel":"zoo","message":"two tags"}}',
+    b'{"Subscribe":"rust","more":1}',
+    b'{"subscribe":"rust"}',
+    b'{"SUBSCRIBE":"rust"}',
+    b'{" Subscribe":"rust"}',
+    b'{"Unsubscribe":"zoo"}',
+    b'{"Subscribed":"rust"}',
+    b'{"Error":"no"}',
+    b'{"Message":{"channel":"zoo","message":"hi"}}',
+    b'{"type":"Subscribe","channel":"rust"}',
+    b'{"Send":"hi"}',
+    b'{"Send":null}',
+    b'{"Send":{}}',
+    b'{"Send":{"channel":"zoo"}}',
+    b'{"Send":{"message":"hi"}}',
+    b'{"Send":{"channel":"zoo","message":5}}',
+    b'{"Send":{"channel":"zoo","message":null}}',
+    b'{"Send":{"channel":"zoo","message":["hi"]}}',
+    b'{"Send":{"channel":"zoo","message":{"text":"hi"}}}',
+    b'{"Send":{"channel":5,"message":"hi"}}',
+    b'{"Send":{"channel":["zoo"],"message":"hi"}}',
+    b'{"Send":{"Channel":"zoo","Message":"hi"}}',
+    b'{"send":{"channel":"zoo","message":"hi"}}',
+    b'{"channel":"zoo","message":"hi"}',
+    b"GET / HTTP/1.1",
+    '{"Subscribe":"rust"}'.encode("utf-16-le"),
+    b"\0",
+    b"\x1b[A",
+    b"\\",
+]
+NO_UTF_8 = [
+    b"\xff",
+    b'{"Subscribe":"\xff"}',
+    b'{"Subscribe":"caf\xe9"}',
+    b'{"Subscribe":"\xc3"}',
+    b'{"Subscribe":"\xf0\x9f\xa6"}',
+    b'{"Subscribe":"\xc0\xaf"}',
+    b'{"Subscribe":"\xed\xa0\x80"}',
+    b'{"Subscribe":"\xf4\x90\x80\x80"}',
+    b'{"Send":{"channel":"zoo","message":"\x80"}}',
+    b'{"Send":{"channel":"z\xf8oo","message":"hi"}}',
+    b'{"Subscribe":"rust"}\xfe',
+    bytes(one for one in range(128, 256)),
+]
+HOSTILE = [
+    b"[" * 60_000,
+    b"[" * 30_000 + b"]" * 30_000,
+    b'{"a":' * 10_000,
+    b'{"a":' * 9_000 + b"1" + b"}" * 9_000,
+    b'[{"a":' * 9_000,
+    b'{"Subscribe":' + b"[" * 30_000 + b"]" * 30_000 + b"}",
+    b'{"Send":{"channel":"zoo","message":' + b'{"a":' * 8_000 + b"0" + b"}" * 8_000 + b"}}",
+    b"1" * 60_000,
+    b"-" + b"9" * 60_000,
+    b'{"Subscribe":' + b"7" * 5_000 + b"}",
+    b'{"Send":{"channel":"zoo","message":' + b"7" * 60_000 + b"}}",
+    b"1e999999999",
+    b'{"Subscribe":-1e-999999999}',
+    b"0." + b"3" * 60_000,
+    b"{" * 60_000,
+    b'"' + b"\\" * 60_001,
+]
+SURROGATES = ["\\ud800", "\\udc00", "a\\udfffb", "\\ud800\\ud800", "\\ud800\\u0041", "\\udc00\\ud800", "\\uD83E"]
+LEFT_OPEN = [
+    b"\n",
+    b"\r\n",
+    b" \t \n",
+    b"\n\n\n",
+    b'{"Send":{"channel":"zoo","message":"1","more":2}}\n',
+    b'{"Send":{"more":{"Send":null},"channel":"zoo","message":"2"}}\n',
+    b'{"Send":{"channel":"zoo","message":"3","more":' + b"[" * 20_000 + b"]" * 20_000 + b"}}\n",
+    b'{"Send":{"channel":"zoo","message":"4","more":' + b"9" * 20_000 + b"}}\n",
+    b'{"Send":{"channel":"zoo","channel":"zoo","message":"5","message":"5"}}\n',
+    b'{"Subscribe":"zoo","Subscribe":"zoo"}\n',
+]
+AT_ONCE = 3000
+
+
+async def _each_must_be_one_error(client: Client, some: list[bytes]) -> None:
+    for line in some:
+        replies = await answers(client, line + b"\n")
+        assert len(replies) == 1 and isinstance(replies[0], Error), (
+            f"the line {line[:80]!r} ({len(line)} bytes) was answered by {replies or 'nothing'}, not by one Error"
+        )
+
+
+@pytest.mark.smoke
+@pytest.mark.case(141, "CH-ERROR-1")
+async def test_what_is_no_request_is_answered_by_an_error(room: Room) -> None:
+    """CH-ERROR-1: A line that is no request is answered by one Error, and the connection lives.
+
+    Malformed JSON, values of other types, unknown tags, two tags, missing fields: one by one, and all at once.
+    """
+    alice, bob = await room.join(2)
+    await _each_must_be_one_error(alice, NO_REQUESTS)
+    replies = await answers(alice, b"\n".join([*NO_REQUESTS, b""]))
+    assert [type(one) for one in replies] == [Error] * len(NO_REQUESTS), (
+        f"{len(NO_REQUESTS)} lines at once that are no requests were answered by {len(replies)} replies"
+    )
+    await room.deliver(alice, [b"after all this"], [alice, bob])
+
+
+@pytest.mark.smoke
+@pytest.mark.case(142, "CH-ERROR-2")
+async def test_what_is_no_utf_8_is_answered_by_an_error(room: Room) -> None:
+    """CH-ERROR-2: Bytes that are no UTF-8 are answered by one Error, and the connection lives.
+
+    Bytes that never occur in it, characters cut short, overlong forms, surrogates, and what lies behind U+10FFFF.
+    """
+    alice, bob = await room.join(2)
+    await _each_must_be_one_error(alice, NO_UTF_8)
+    await room.deliver(alice, ["café".encode()], [alice, bob])
+
+
+@pytest.mark.smoke
+@pytest.mark.case(143, "CH-ERROR-3")
+async def test_deep_nesting_and_long_numbers_harm_nobody(room: Room) -> None:
+    """CH-ERROR-3: However deep a line is nested and however long its numbers are, it is a line like any other.
+
+    Sixty thousand brackets, closed or not, and numbers of as many digits, alone and in the place of a string.
+    """
+    alice, bob = await room.join(2)
+    await _each_must_be_one_error(alice, HOSTILE)
+    await room.deliver(alice, [b"still standing"], [alice, bob])
+
+
+@pytest.mark.case(144, "CH-ERROR-4")
+async def test_a_lone_surrogate_is_answered_by_an_error(room: Room) -> None:
+    """CH-ERROR-4: A lone surrogate, as in "\\ud800", is answered by an Error.
+
+    In the name of Subscribe, at every place, and two of them in the wrong order.
+    """
+    alice = await room.join_one()
+    await _each_must_be_one_error(alice, [f'{{"Subscribe":"{one}"}}'.encode() for one in SURROGATES])
+
+
+@pytest.mark.smoke
+@pytest.mark.case(145, "CH-ERROR-5")
+async def test_what_is_left_open_harms_nobody(room: Room) -> None:
+    """CH-ERROR-5: What is left open (a blank line, an unknown field in a Send, a key that stands twice, a lone
+    surrogate) harms nobody: the connection lives, and so do all others.
+
+    Each of them several times; the surrogates go to somebody who will never read what is made of them.
+    """
+    alice, bob = await room.join(2)
+    stalled = await room.connect(joins=False)
+    await subscribe(stalled, "odd")
+    stalled.stall()
+    broken = [f'{{"Send":{{"channel":"odd","message":"{one}"}}}}\n'.encode() for one in SURROGATES]
+    for line in [*LEFT_OPEN, *broken]:
+        replies = await answers(alice, line * 2)
+        strange = [one for one in replies if not isinstance(one, Error) and one != Subscribed("zoo")]
+        assert not strange, f"{line[:80]!r} was answered by {strange}"
+        await room.fence(alice)
+    await stalled.reset()
+    await room.deliver(alice, [b"nothing has happened"], [alice, bob])
+
+
+@pytest.mark.smoke
+@pytest.mark.case(146, "CH-ERROR-6")
+async def test_only_who_asked_is_told_an_error(room: Room) -> None:
+    """CH-ERROR-6: An Error goes to nobody but the client whose request it answers.
+
+    One asks for all kinds of nonsense and sends to channels that there are not; three others hear nothing of it.
+    """
+    alice, bob, carol = await room.join(3)
+    stranger = await room.connect(joins=False)
+    others = [bob, carol, stranger]
+    for one in others:
+        await answers(one, b"")
+    before = [len(one.notes) for one in others]
+    for line in [*NO_REQUESTS, *NO_UTF_8[:5], b"x" * 70_000]:
+        await alice.send_raw(line + b"\n" + lines(Send("no such channel", "hello")))
+    await answers(alice, b"")
+    await room.fence(alice, [alice, bob, carol])
+    for one, count in zip(others, before, strict=True):
+        assert await answers(one, b"", since=count) == [], (
+            f"{one}, who had asked for nothing, received {one.notes[count].value}"
+        )
+
+
+@pytest.mark.case(147, "CH-ERROR-7")
+async def test_replies_are_not_dropped_and_keep_their_order(room: Room) -> None:
+    """CH-ERROR-7: Subscribed and Error are not dropped for a client that reads, and come in the order of its requests.
+
+    Three thousand requests in one write, every third of them nonsense, from a client in a channel where others talk.
+    """
+    alice, bob, carol = await room.join(3)
+    asked = [Subscribe(f"{number}") if number % 3 else None for number in range(AT_ONCE)]
+    for turn in range(2):
+        with room.frozen():
+            for one in (bob, carol):
+                await one.send(*(one.next_body(200) for _ in range(100)))
+        data = b"".join(lines(one) if one else b"nonsense\n" for one in asked)
+        replies = await answers(alice, data)
+        told = [one.channel if isinstance(one, Subscribed) else None for one in replies]
+        wanted = [one.channel if one else None for one in asked]
+        if told != wanted:
+            place = next(
+                (at for at, pair in enumerate(zip(told, wanted, strict=False)) if pair[0] != pair[1]), len(told)
+            )
+            raise AssertionError(
+                f"{len(wanted)} requests at once had {len(told)} replies; in turn {turn} the replies are not those "
+                f"to the requests from number {place} on"
+            )
+    await room.fence(alice)

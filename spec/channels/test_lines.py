@@ -1,0 +1,379 @@
+"""Lines: slices, spellings, lengths, and lines that never end."""
+
+from __future__ import annotations
+
+import json
+import random
+from functools import partial
+
+import anyio
+import pytest
+
+from harness.conformance import Client, Room, Violation
+from spec.channels.talk import answers, lines, subscribe, until_heard
+from spec.channels.wire import MAX_BODY, MAX_LINE, Error, Send, Subscribe, Subscribed, body_of
+
+ENDLESS = 48 * 1024 * 1024  # bytes
+ENDLESS_BOUND = 16 * 1024 * 1024  # bytes of growth
+PIPELINED = 100
+
+
+@pytest.mark.smoke
+@pytest.mark.case(101, "CH-LINE-1")
+async def test_requests_and_replies_are_lines_of_json(room: Room) -> None:
+    """CH-LINE-1: A request and a reply are one JSON value each, on a line of its own that ends with LF.
+
+    The two requests and the three replies, and a message with a line break in it.
+    """
+    alice, bob = await room.join(2)
+    await subscribe(bob, "rust")
+    replies = await answers(alice, b'{"Subscribe":"rust"}\n{"Send":{"channel":"rust","message":"hi"}}\n?\n')
+    assert len(replies) == 2 and replies[0] == Subscribed("rust") and isinstance(replies[1], Error), (
+        f"to a Subscribe, a Send and what is no request it replied {replies}"
+    )
+    await room.deliver(alice, [body_of("rust", 'This is a chat message! "yo"'), body_of("rust", "two\nlines\n")], [bob])
+
+
+@pytest.mark.smoke
+@pytest.mark.case(102, "CH-LINE-2")
+async def test_a_line_may_come_byte_by_byte(room: Room) -> None:
+    """CH-LINE-2: However TCP slices the bytes of a line, it is the same line.
+
+    A fence of somebody else's between every two bytes; among them those of characters of two, three and four.
+    """
+    alice, bob = await room.join(2)
+    message = "zażółć 馬 🦓"
+    line = lines(Subscribe("slow"), Send("slow", message))
+    for _ in range(20):
+        for place in range(len(line)):
+            await alice.send_raw(line[place : place + 1])
+            await room.fence(bob)
+        await room.fence(alice)
+        if room.heard(alice, body_of("slow", message)):
+            return
+    raise Violation("what is sent byte by byte never arrives, though it was tried 20 times")
+
+
+@pytest.mark.case(103, "CH-LINE-2")
+async def test_a_line_may_be_split_at_every_offset(room: Room) -> None:
+    """CH-LINE-2: However TCP slices the bytes of a line, it is the same line.
+
+    Three requests, with an escape, a character of four bytes and a CR LF, cut in two at each place in turn.
+    """
+    alice, bob = await room.join(2)
+    await subscribe(alice, "é")
+    three = b'{"Subscribe":"\\u00e9"}\r\n{"Send":{"channel":"zoo","message":"\\ud83e\\udd93 \xf0\x9f\xa6\x93"}}\n'
+    three += lines(Send("é", "z"))
+    for offset in range(1, len(three)):
+        since = len(alice.notes)
+        await alice.send_raw(three[:offset])
+        await room.fence(bob)
+        replies = await answers(alice, three[offset:], since=since)
+        assert replies == [Subscribed("é")], f"cut in two at byte {offset}, {three!r} was answered by {replies}"
+    await room.fence(alice)
+    for body in (body_of("zoo", "🦓 🦓"), body_of("é", "z")):
+        assert room.heard(alice, body), f"{body.decode()!r} was sent in two pieces {len(three)} times and never came"
+
+
+@pytest.mark.case(104, "CH-LINE-2")
+async def test_lines_may_straddle_4096_and_65536_bytes(room: Room) -> None:
+    """CH-LINE-2: However TCP slices the bytes of a line, it is the same line.
+
+    In one write, with a line across each boundary, its LF before, on and behind it.
+    """
+    alice, bob = await room.join(2)
+    for boundary in (4096, 65536):
+        for shift in (-2, -1, 0, 1, 2, 100):
+            fill = boundary + shift - len(room.encode(b""))
+            sent = await alice.send(alice.next_body(fill - 200), alice.next_body(200), alice.next_body(100))
+            replies = await answers(alice, b"")
+            assert not replies, f"three messages across {boundary} bytes were answered by {replies}"
+            await room.fence(alice)
+            if not set(sent) & set(bob.received):  # all three of them lost: try once more what is owed
+                await room.deliver(alice, [alice.next_body(fill - 200), alice.next_body(200)], [bob])
+
+
+@pytest.mark.smoke
+@pytest.mark.case(105, "CH-LINE-3")
+async def test_requests_in_one_segment_are_served_in_their_order(room: Room) -> None:
+    """CH-LINE-3: Many requests in one segment are many requests: they are served one after the other, in the order
+    in which they came.
+
+    A message to a channel that there is not yet, Subscribe, and a message to it, a hundred times over in one write.
+    """
+    alice = await room.join_one()
+    names = [f"order {number}" for number in range(PIPELINED)]
+    early, late = ([body_of(name, f"{word} {name}") for name in names] for word in ("early", "late"))
+    requests = [
+        room.encode(first) + lines(Subscribe(name)) + room.encode(second)
+        for name, first, second in zip(names, early, late, strict=True)
+    ]
+    replies = await answers(alice, b"".join(requests))
+    told = [one.channel if isinstance(one, Subscribed) else type(one).__name__ for one in replies]
+    wanted = [word for name in names for word in ("Error", name)]
+    assert told == wanted, f"to Send, Subscribe, Send for each of {PIPELINED} channels it replied {told[:6]}…"
+    await room.fence(alice)
+    assert not any(room.heard(alice, body) for body in early), "a message came to who subscribed after it had sent it"
+    assert any(room.heard(alice, body) for body in late), f"of {PIPELINED} messages sent after Subscribe none came"
+
+
+SPELLINGS = [
+    '{"Send":{"channel":"zoo","message":"WORD"}}\r\n',
+    ' \t{ "Send" :\t{ "channel" : "zoo" , "message" : "WORD" } } \r\r\n',
+    '{"Send":{"message":"WORD","channel":"zoo"}}\n',
+    '\r{"Send"\r:\r{"message"\r:\r"WORD"\r,\r"channel"\r:\r"zoo"\r}\r}\r\n',
+]
+
+
+@pytest.mark.smoke
+@pytest.mark.case(106, "CH-LINE-4")
+async def test_white_space_and_the_order_of_keys_mean_nothing(room: Room) -> None:
+    """CH-LINE-4: White space around a value and within it means nothing, so a line may end with CR LF; keys come in
+    any order.
+
+    Blanks, tabs and CRs in every place where JSON has them, and the keys of Send the other way round.
+    """
+    alice, bob = await room.join(2)
+    for spelling in SPELLINGS:
+        make = partial(_spelt, spelling)
+        await until_heard(room, alice, [bob], make, f"a Send written as {spelling!r}")
+    for line in (b'{"Subscribe":"rust"}\r\n', b' \t{\r"Subscribe" : "rust"\t} \r\n'):
+        assert await answers(alice, line) == [Subscribed("rust")], f"{line!r} is not answered by Subscribed"
+
+
+def _spelt(spelling: str, word: str) -> tuple[bytes, bytes]:
+    return spelling.replace("WORD", word).encode(), body_of("zoo", word)
+
+
+ESCAPED = [  # how a string is written, and what it is
+    ("\\u0041\\u00e9\\u99ac\\u0000", "Aé馬\0"),
+    ("\\u00E9\\u99AC", "é馬"),
+    ("\\ud83e\\udd93 \\uD83E\\uDD93", "🦓 🦓"),
+    ('\\"\\\\\\/\\b\\f\\n\\r\\t', '"\\/\b\f\n\r\t'),
+    ("\\\\u0041 \\\\n", "\\u0041 \\n"),
+    ("/\u2028\u2029\x7f", "/\u2028\u2029\x7f"),
+]
+
+
+@pytest.mark.case(107, "CH-LINE-5")
+async def test_how_a_string_is_escaped_makes_no_difference(room: Room) -> None:
+    """CH-LINE-5: How a string is escaped makes no difference: its value counts.
+
+    Every kind of escape in texts, in names and in keys; a name that is spelt in two ways is one name.
+    """
+    alice, bob = await room.join(2)
+    for written, value in ESCAPED:
+        assert await answers(bob, f'{{"Subscribe":"{written}"}}\n'.encode()) == [Subscribed(value)], (
+            f'the answer to Subscribe "{written}" does not have that name'
+        )
+        await room.deliver(alice, [body_of(value, f"to {value}")], [bob])
+
+        def make(word: str, written: str = written, value: str = value) -> tuple[bytes, bytes]:
+            line = f'{{"\\u0053end":{{"channel":"{written}","\\u006dessage":"{word} {written}"}}}}\n'
+            return line.encode(), body_of(value, f"{word} {value}")
+
+        await until_heard(room, alice, [bob], make, f'a message "{written}" to the channel "{written}"')
+
+
+ODD_MESSAGES = [
+    "",
+    "\0",
+    "a\0b",
+    "\n",
+    "\r\n",
+    "line\r\n",
+    " leading",
+    "trailing ",
+    "\t \t",
+    "\u00a0\u3000",
+    "e\u0301 \u00e9 \u1e9b\u0323",
+    "\ufb01 \u212b \u2126",
+    "\u1112\u1161\u11ab \ud55c",
+    "👩\u200d👩\u200d👧\u200d👦",
+    "\ufeffmark\ufeff",
+    "\ufffd \ufffe \uffff \U0010ffff",
+    "\u2028\u2029\u0085",
+    "\u202eright to left",
+    "\x1b[31mred\x1b[0m\x07\x08\x7f",
+    '"}}',
+    '\\"\\\\n\\u0000',
+    '{"Error":"no"}',
+    '{"Send":{"channel":"zoo","message":"inner"}}',
+    "</script> &lt; %s%n",
+    "quit",
+    "#rust hi",
+    *("".join(map(chr, range(first, first + 64))) for first in range(0, 0x300, 64)),
+]
+
+
+@pytest.mark.smoke
+@pytest.mark.case(108, "CH-LINE-6")
+async def test_a_message_is_any_unicode_string(room: Room) -> None:
+    """CH-LINE-6: A message is any Unicode string, also the empty one, and is forwarded unaltered.
+
+    White space at both ends, line breaks, NUL, what normalisation would change, characters outside the first plane,
+    text that looks like a line, and every code point up to U+02FF.
+    """
+    alice, bob = await room.join(2)
+    await room.deliver(alice, [body_of("zoo", message) for message in ODD_MESSAGES], [alice, bob])
+
+
+@pytest.mark.case(109, "CH-LINE-6")
+async def test_a_long_message_is_forwarded(room: Room) -> None:
+    """CH-LINE-6: A message is any Unicode string, also the empty one, and is forwarded unaltered.
+
+    32,768 and 65,000 bytes, in characters of one byte and of four.
+    """
+    alice, bob = await room.join(2)
+    for size in (MAX_BODY, 65_000):
+        await room.deliver(alice, [b"x" * size, "🦓".encode() * (size // 4)], [alice, bob])
+
+
+PADDINGS = [  # of a Send, in bytes; <> stands for what makes it as long as it shall be
+    ('{"Send":{"channel":"zoo","message":"WORD<>"}}\n', "x"),
+    ('{"Send":{"channel":"zoo","message":"WORD"}}<>\n', " "),
+    ('{"Send":{"channel":"zoo","message":"WORD<>"}}\r\n', "馬"),
+    ('{"Send":{"channel":"zoo","message":"WORD<>"}}\n', "\\u99ac"),
+]
+
+
+def _padded(pattern: str, padding: str, size: int, word: str) -> tuple[bytes, bytes]:
+    """Return a line of exactly this size, and the body of its message."""
+    before, _, after = pattern.replace("WORD", word).partition("<>")
+    gap, unit = size - len((before + after).encode()), len(padding.encode())
+    line = before + padding * (gap // unit) + "~" * (gap % unit) + after
+    return line.encode(), body_of("zoo", json.loads(line)["Send"]["message"])
+
+
+@pytest.mark.smoke
+@pytest.mark.case(110, "CH-LINE-7")
+async def test_a_line_of_65536_bytes_is_served(room: Room) -> None:
+    """CH-LINE-7: A request line of up to 65,536 bytes, its LF among them, is served.
+
+    Exactly so many, and one less: of one letter, of white space, of characters of three bytes, and of escapes.
+    """
+    alice, bob = await room.join(2)
+    for size in (MAX_LINE - 1, MAX_LINE):
+        for pattern, padding in PADDINGS:
+            make = partial(_padded, pattern, padding, size)
+            await until_heard(room, alice, [bob], make, f"a Send of {size} bytes, filled with {padding!r},")
+
+
+@pytest.mark.smoke
+@pytest.mark.case(111, "CH-LINE-8")
+async def test_a_longer_line_is_an_error_and_is_skipped(room: Room) -> None:
+    """CH-LINE-8: A longer line is answered by one Error and skipped to its end, and the connection lives.
+
+    One byte more, twice as many, a megabyte; at once, and in pieces whose last one looks like a request.
+    """
+    alice, bob = await room.join(2)
+    for size in (MAX_LINE + 1, MAX_LINE + 2, 2 * MAX_LINE, 2 * MAX_LINE + 1, 1_000_000):
+        for pattern, padding in PADDINGS[:3]:
+            line, body = _padded(pattern, padding, size, alice.next_body().decode())
+            await _must_be_one_error(alice, line, f"a line of {size} bytes, filled with {padding!r},")
+            assert not room.heard(bob, body), f"a message on a line of {size} bytes was forwarded"
+    for size in (MAX_LINE - 1, MAX_LINE, 3 * MAX_LINE):
+        since = len(alice.notes)
+        await alice.send_raw(b"x" * size)
+        await room.fence(bob, [bob])  # its Error may come before its end
+        what = f"a Subscribe behind {size} bytes of its line"
+        await _must_be_one_error(alice, lines(Subscribe("the rest")), what, since=since)
+    await room.deliver(alice, [b"still here"], [alice, bob])
+
+
+async def _must_be_one_error(client: Client, line: bytes, what: str, *, since: int | None = None) -> None:
+    replies = await answers(client, line, since=since)
+    assert len(replies) == 1 and isinstance(replies[0], Error), f"{what} was answered by {replies}, not by one Error"
+
+
+@pytest.mark.case(112, "CH-LINE-9")
+async def test_a_line_without_an_end_is_not_kept(room: Room) -> None:
+    """CH-LINE-9: A line without an end is not kept: the server's memory does not grow with it.
+
+    48 MB of it, or as much as is taken in some seconds, while two others talk; then it ends, and is one Error.
+    """
+    alice, bob, carol = await room.join(3)
+    since = len(alice.notes)
+    before, sent, piece = room.usage().rss_bytes, 0, b"endless " * 8192
+    for turn in room.rounds(ENDLESS // len(piece), seconds=8):
+        with anyio.move_on_after(20) as patience:
+            await alice.send_raw(piece, as_step=False)
+        if patience.cancelled_caught:
+            raise Violation("the server stopped taking a line that does not end", kind="silent", about=(alice.number,))
+        sent += len(piece)
+        if turn % 64 == 63:
+            await room.fence(bob, [bob, carol])
+            grown = room.usage().rss_bytes - before
+            assert grown < ENDLESS_BOUND, (
+                f"of a line without an end {sent / 1e6:.0f} MB were sent, and memory has grown by {grown / 1e6:.0f} MB"
+            )
+    await _must_be_one_error(alice, b"\n", f"a line of {sent / 1e6:.0f} MB", since=since)
+    await room.deliver(alice, [b"at last"], [alice, bob, carol])
+
+
+@pytest.mark.smoke
+@pytest.mark.case(113, "CH-LINE-10")
+async def test_an_unfinished_line_is_not_served_and_blocks_nobody(room: Room) -> None:
+    """CH-LINE-10: A line that is not complete is not served, and keeps nobody else waiting.
+
+    A whole Send without its LF, half a Send, half a character; nobody hears of them, everybody hears the others.
+    """
+    alice, bob, carol, dave = await room.join(4)
+    whole = room.encode(b"never finished")
+    await alice.send_raw(whole[:-1])
+    await bob.send_raw(whole[:20])
+    await dave.send_raw(b'{"Subscribe":"\xf0\x9f')
+    for _ in range(3):
+        await room.fence(carol, [alice, bob, carol, dave])
+        await room.deliver(carol, [carol.next_body()], [alice, bob, carol, dave])
+    assert len(dave.notes) == 1, "half a request was answered"
+
+
+@pytest.mark.case(114, "CH-LINE-11")
+async def test_halves_of_two_clients_never_mix(room: Room, chance: random.Random) -> None:
+    """CH-LINE-11: Lines of different clients never mix.
+
+    Half a line of each in turn, in both orders, until all of it has been heard; then six who all speak and ask at the
+    same moment, which their server finds when it wakes up.
+    """
+    everybody = await room.join(6)
+    alice, bob, carol = everybody[:3]
+    for _ in range(20):
+        pieces = []
+        for one in (alice, bob):
+            line = room.encode(one.next_body(40)) + room.encode(one.next_body(3))
+            cut = chance.randrange(1, len(line))
+            pieces.append((one, line[:cut], line[cut:]))
+        for one, first, _ in pieces:
+            await one.send_raw(first)
+        await room.fence(carol)
+        for one, _, second in reversed(pieces):
+            await one.send_raw(second)
+    for one in (alice, bob):
+        await room.deliver(one, [one.next_body(50)], [alice, bob, carol])
+    for turn in room.rounds(20, seconds=3):
+        with room.frozen():
+            for one in everybody:
+                await one.send(*(one.next_body(size) for size in (0, 3, 2000)))
+                await one.send_raw(lines(Subscribe(f"{one.number} {turn}")))
+        await room.fence(alice)
+        for one in everybody:
+            assert await answers(one, b"") == [], f"{one} got a reply that is none of its own"
+            asked = [note.value for note in one.notes[-3:]]
+            assert Subscribed(f"{one.number} {turn}") in asked, f"{one} got the replies {asked}"
+
+
+@pytest.mark.slow
+@pytest.mark.case(115, "CH-LINE-12")
+async def test_after_drops_the_stream_is_still_whole_lines(room: Room) -> None:
+    """CH-LINE-12: Only whole lines are dropped.
+
+    A client stalls until its share has filled every buffer, then reads on, twice.
+    """
+    alice, _bob = await room.join(2)
+    for size, total in ((250, 1_200_000), (2000, 3_000_000)):
+        (slow,) = await room.join_stalled()
+        await room.pour(alice, total, size=size, seconds=4)
+        slow.start_reading()
+        await room.fence_or_closed(alice, slow)
+        await slow.hang_up()
