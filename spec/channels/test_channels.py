@@ -1,14 +1,11 @@
-"""Channels: who hears what, from when on, and what is left when they have gone."""
+"""Channels: who hears what, and from when on."""
 
 from __future__ import annotations
-
-from collections.abc import Callable
-from functools import partial
 
 import anyio
 import pytest
 
-from harness.conformance import Client, CouldNotTell, Room, Violation, recurs, watch_growth
+from harness.conformance import Client, Room, Violation
 from spec.channels.talk import ATTEMPTS, answers, lines, subscribe
 from spec.channels.wire import Error, Send, Subscribe, Subscribed, body_of
 
@@ -35,9 +32,6 @@ NAMES = [
     "x" * 5000,
 ]
 MANY = 2000  # channels of one client
-VISIT_BOUND, CHANNEL_BOUND = 200.0, 100.0  # bytes of memory: less than anybody needs to remember one
-ENOUGH_VISITS = 500
-LASTING = [f"lasting {number}" for number in range(10)]
 
 
 @pytest.mark.smoke
@@ -219,186 +213,6 @@ async def test_a_message_to_no_channel_is_an_error(room: Room) -> None:
     await subscribe(bob, *NAMES)
     replies = await answers(alice, lines(*(Send(name, "hello") for name in NAMES)))
     assert not replies, f"messages to channels with a subscriber were answered by {replies}"
-
-
-@pytest.mark.case(130, "CH-CHANNEL-9")
-async def test_a_channel_outlives_one_of_its_subscribers(room: Room) -> None:
-    """CH-CHANNEL-9: A channel lives on while one of its subscribers stays.
-
-    The first, the second and the last to come leave, by FIN, by RST, and with unread messages.
-    """
-    alice = await room.join_one()
-    for turn in range(9):
-        name = f"turn {turn}"
-        guests = await room.join(3)
-        for guest in guests:
-            await subscribe(guest, name)
-        victim = guests.pop(turn // 3)
-        await (victim.leave, victim.reset, victim.hang_up)[turn % 3]()
-        for _ in range(3):
-            replies = await answers(alice, lines(Send(name, "are you there?")))
-            assert not replies, f"one of three has left the channel, and a message to it was answered by {replies}"
-        await room.deliver(alice, [body_of(name, f"{name}?")], guests)
-        for guest in guests:
-            await guest.hang_up()
-
-
-@pytest.mark.case(131, "CH-CHANNEL-10")
-async def test_an_abandoned_channel_can_be_used_again(room: Room) -> None:
-    """CH-CHANNEL-10: A channel whose subscribers have all left can be subscribed to again, and is heard again.
-
-    Five times, after every way to leave; sometimes something is sent to it meanwhile.
-    """
-    alice = await room.join_one()
-    for turn in range(6):
-        guest, other = await room.join(2)
-        await subscribe(guest, "phoenix")
-        await subscribe(other, "phoenix")
-        for one in (guest, other):
-            await (one.leave, one.reset, one.hang_up)[turn % 3]()
-        await room.fence(alice)
-        if turn % 2:
-            await answers(alice, lines(Send("phoenix", "nobody hears")))
-        newcomer = await room.join_one()
-        await subscribe(newcomer, "phoenix")
-        replies = await answers(alice, lines(Send("phoenix", "welcome back")))
-        assert not replies, f"a message to a channel that has a subscriber again was answered by {replies}"
-        await room.deliver(alice, [body_of("phoenix", f"turn {turn}")], [newcomer])
-        await newcomer.hang_up()
-
-
-@pytest.mark.case(132, "CH-CHANNEL-11")
-async def test_what_is_answered_in_an_abandoned_channel_is_told(
-    room: Room, note: Callable[[str], None], fact: Callable[[str, str], None]
-) -> None:
-    """CH-CHANNEL-11: A message to a channel whose subscribers have all left may be answered by an Error, or by nothing.
-
-    The only subscriber leaves; messages are sent until one is answered, or for a second.
-    """
-    alice, bob = await room.join(2)
-    await subscribe(bob, "past")
-    await bob.leave()
-    for _ in room.rounds(50, seconds=1):
-        if await answers(alice, lines(Send("past", "anybody?"))):
-            word = "forgets"
-            break
-        await anyio.sleep(0.02)  # its end may not have been noticed
-    else:
-        word = "keeps"
-    note(f"{word} a channel whose subscribers have all left")
-    fact("empty channels", word)
-
-
-@pytest.mark.slow
-@pytest.mark.case(133, "CH-CHANNEL-12")
-async def test_subscribers_that_have_left_are_in_no_list(
-    room: Room, note: Callable[[str], None], fact: Callable[[str, str], None]
-) -> None:
-    """CH-CHANNEL-12: A subscriber that has left is in no list any more: nothing is kept of it, and nothing is written
-    to it.
-
-    Thousands subscribe to eleven channels, in which somebody stays, and leave in every way. Blamed is only whose
-    memory grows three times by the same.
-    """
-    alice, bob = await room.join(2)
-    await subscribe(bob, *LASTING)
-
-    async def visits(done: int) -> int:
-        await _come_and_go(room, 50, lambda turn: lines(*map(Subscribe, LASTING)))
-        replies = await answers(alice, lines(*(Send(name, "next") for name in LASTING)))
-        assert not replies, f"after some subscribers had left, messages were answered by {replies[:3]}"
-        await room.fence(alice, [alice, bob])
-        return 50
-
-    await _must_stop_growing(room, visits, VISIT_BOUND, "a subscriber that has left", note)
-
-
-@pytest.mark.slow
-@pytest.mark.case(134, "CH-CHANNEL-13")
-async def test_channels_that_have_come_and_gone_leave_nothing_behind(
-    room: Room, note: Callable[[str], None], fact: Callable[[str, str], None]
-) -> None:
-    """CH-CHANNEL-13: Nor is anything kept of channels that have come and gone.
-
-    Each of some thousand clients subscribes to ten channels of its own, and leaves.
-    """
-    alice = await room.join_one()
-    made = 0
-
-    async def visits(done: int) -> int:
-        nonlocal made
-        made += 50
-        await _come_and_go(
-            room, 50, lambda turn: lines(*(Subscribe(f"passing {made} {turn} {one}") for one in range(10)))
-        )
-        await room.fence(alice)
-        return 500
-
-    try:
-        await _must_stop_growing(room, visits, CHANNEL_BOUND, "a channel that has come and gone", note)
-    except Violation as kept:
-        raise AssertionError(str(kept)) from None
-
-
-async def _must_stop_growing(
-    room: Room, visits: Callable[[int], object], bound: float, what: str, note: Callable[[str], None]
-) -> None:
-    def size() -> int:
-        return room.usage().rss_bytes
-
-    watch = partial(watch_growth, visits, size, bound=bound, enough=ENOUGH_VISITS, most=5000, seconds=6)  # type: ignore[arg-type]
-    turns = [await watch()]
-    while recurs(turns, bound) and len(turns) < 3:
-        turns.append(await watch())
-    growth = turns[-1]
-    told = f"{growth.slope()} bytes for {what}, after {growth.count:,}"
-    if growth.count < ENOUGH_VISITS and growth.slope().high > bound:
-        raise CouldNotTell(f"{told}; so few do not prove that it goes on, or ends")
-    if recurs(turns, bound):
-        raise Violation(f"memory still grows by {told}: something of each is kept", kind="used")
-    note(told)
-
-
-async def _come_and_go(room: Room, count: int, requests: Callable[[int], bytes]) -> None:
-    """Let clients subscribe and leave, ten at a time, by FIN, by RST, and at once."""
-
-    async def guests(first: int) -> None:
-        for turn in range(first, count, 10):
-            guest = await room.connect(joins=False)
-            await guest.send_raw(requests(turn))
-            if turn % 3:
-                await answers(guest, b"")
-            await (guest.reset() if turn % 2 else guest.hang_up())
-
-    async with anyio.create_task_group() as tasks:
-        for first in range(10):
-            tasks.start_soon(guests, first)
-
-
-@pytest.mark.smoke
-@pytest.mark.case(135, "CH-CHANNEL-12")
-async def test_a_dead_subscriber_harms_no_message(room: Room) -> None:
-    """CH-CHANNEL-12: A subscriber that has left is in no list any more: nothing is kept of it, and nothing is written
-    to it.
-
-    Several die by RST, some before and some while messages go to their channel: nobody is told an Error, and the
-    living hear.
-    """
-    alice, bob = await room.join(2)
-    await subscribe(bob, "rust")
-    for turn in range(10):
-        guests = [await room.connect(joins=False) for _ in range(4)]
-        for guest in guests:
-            await subscribe(guest, "rust")
-        since = len(alice.notes)
-        with room.frozen():
-            await alice.send(*(body_of("rust", f"{turn}.{number}") for number in range(10)))
-            for guest in guests:
-                await (guest.hang_up() if turn % 3 else guest.reset())
-            await alice.send(*(body_of("rust", f"{turn}:{number}") for number in range(10)))
-        replies = await answers(alice, lines(Send("rust", "still there?")), since=since)
-        assert not replies, f"messages to a channel some of whose subscribers had died were answered by {replies}"
-        await room.deliver(alice, [body_of("rust", f"turn {turn}")], [bob])
 
 
 @pytest.mark.smoke

@@ -1,0 +1,98 @@
+"""Long lines: of just the length that is allowed, of more, and without an end."""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+
+import anyio
+import pytest
+
+from harness.conformance import Client, Room, Violation
+from spec.channels.talk import answers, lines, until_heard
+from spec.channels.wire import MAX_LINE, Error, Subscribe, body_of
+
+ENDLESS = 48 * 1024 * 1024  # bytes
+ENDLESS_BOUND = 16 * 1024 * 1024  # bytes of growth
+
+
+PADDINGS = [  # of a Send, in bytes; <> stands for what makes it as long as it shall be
+    ('{"Send":{"channel":"zoo","message":"WORD<>"}}\n', "x"),
+    ('{"Send":{"channel":"zoo","message":"WORD"}}<>\n', " "),
+    ('{"Send":{"channel":"zoo","message":"WORD<>"}}\r\n', "馬"),
+    ('{"Send":{"channel":"zoo","message":"WORD<>"}}\n', "\\u99ac"),
+]
+
+
+def _padded(pattern: str, padding: str, size: int, word: str) -> tuple[bytes, bytes]:
+    """Return a line of exactly this size, and the body of its message."""
+    before, _, after = pattern.replace("WORD", word).partition("<>")
+    gap, unit = size - len((before + after).encode()), len(padding.encode())
+    line = before + padding * (gap // unit) + "~" * (gap % unit) + after
+    return line.encode(), body_of("zoo", json.loads(line)["Send"]["message"])
+
+
+@pytest.mark.smoke
+@pytest.mark.case(110, "CH-LINE-7")
+async def test_a_line_of_65536_bytes_is_served(room: Room) -> None:
+    """CH-LINE-7: A request line of up to 65,536 bytes, its LF among them, is served.
+
+    Exactly so many, and one less: of one letter, of white space, of characters of three bytes, and of escapes.
+    """
+    alice, bob = await room.join(2)
+    for size in (MAX_LINE - 1, MAX_LINE):
+        for pattern, padding in PADDINGS:
+            make = partial(_padded, pattern, padding, size)
+            await until_heard(room, alice, [bob], make, f"a Send of {size} bytes, filled with {padding!r},")
+
+
+@pytest.mark.smoke
+@pytest.mark.case(111, "CH-LINE-8")
+async def test_a_longer_line_is_an_error_and_is_skipped(room: Room) -> None:
+    """CH-LINE-8: A longer line is answered by one Error and skipped to its end, and the connection lives.
+
+    One byte more, twice as many, a megabyte; at once, and in pieces whose last one looks like a request.
+    """
+    alice, bob = await room.join(2)
+    for size in (MAX_LINE + 1, MAX_LINE + 2, 2 * MAX_LINE, 2 * MAX_LINE + 1, 1_000_000):
+        for pattern, padding in PADDINGS[:3]:
+            line, body = _padded(pattern, padding, size, alice.next_body().decode())
+            await _must_be_one_error(alice, line, f"a line of {size} bytes, filled with {padding!r},")
+            assert not room.heard(bob, body), f"a message on a line of {size} bytes was forwarded"
+    for size in (MAX_LINE - 1, MAX_LINE, 3 * MAX_LINE):
+        since = len(alice.notes)
+        await alice.send_raw(b"x" * size)
+        await room.fence(bob, [bob])  # its Error may come before its end
+        what = f"a Subscribe behind {size} bytes of its line"
+        await _must_be_one_error(alice, lines(Subscribe("the rest")), what, since=since)
+    await room.deliver(alice, [b"still here"], [alice, bob])
+
+
+async def _must_be_one_error(client: Client, line: bytes, what: str, *, since: int | None = None) -> None:
+    replies = await answers(client, line, since=since)
+    assert len(replies) == 1 and isinstance(replies[0], Error), f"{what} was answered by {replies}, not by one Error"
+
+
+@pytest.mark.case(112, "CH-LINE-9")
+async def test_a_line_without_an_end_is_not_kept(room: Room) -> None:
+    """CH-LINE-9: A line without an end is not kept: the server's memory does not grow with it.
+
+    48 MB of it, or as much as is taken in some seconds, while two others talk; then it ends, and is one Error.
+    """
+    alice, bob, carol = await room.join(3)
+    since = len(alice.notes)
+    before, sent, piece = room.usage().rss_bytes, 0, b"endless " * 8192
+    for turn in room.rounds(ENDLESS // len(piece), seconds=8):
+        with anyio.move_on_after(20) as patience:
+            await alice.send_raw(piece, as_step=False)
+        if patience.cancelled_caught:
+            raise Violation("the server stopped taking a line that does not end", kind="silent", about=(alice.number,))
+        sent += len(piece)
+        if turn % 64 == 63:
+            await room.fence(bob, [bob, carol])
+            grown = room.usage().rss_bytes - before
+            assert grown < ENDLESS_BOUND, (
+                f"of a line without an end {sent / 1e6:.0f} MB were sent, and memory has grown by {grown / 1e6:.0f} MB"
+            )
+    await _must_be_one_error(alice, b"\n", f"a line of {sent / 1e6:.0f} MB", since=since)
+    await room.deliver(alice, [b"at last"], [alice, bob, carol])
