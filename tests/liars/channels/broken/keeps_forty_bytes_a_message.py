@@ -1,0 +1,14 @@
+#!/usr/bin/env python3
+"""Forty bytes stay behind for every message that has passed."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from server import borrow
+
+CAUGHT_BY = "CH-LOAD-11"
+
+
+if __name__ == "__main__":
+    borrow("keeps_forty_bytes_a_message")

@@ -1,0 +1,14 @@
+#!/usr/bin/env python3
+"""What a partial write left over is taken for sent."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from server import borrow
+
+CAUGHT_BY = "CH-LINE-12"
+
+
+if __name__ == "__main__":
+    borrow("rest_of_a_write_lost")

@@ -1,0 +1,14 @@
+#!/usr/bin/env python3
+"""The server waits until a sender has taken its own message, and with it everybody."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from server import borrow
+
+CAUGHT_BY = "CH-LOAD-4"
+
+
+if __name__ == "__main__":
+    borrow("waits_for_its_echo")
