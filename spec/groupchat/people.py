@@ -1,0 +1,209 @@
+"""What the cases of groupchat do and look at: who asks, who is in the room, and whether all have been told the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from graphlib import CycleError, TopologicalSorter
+from typing import NamedTuple
+
+from harness.conformance import Client, Room, Violation
+from spec.groupchat.messages import Joined, Left, Refused, Reply, Welcome
+from spec.groupchat.wire import frame
+
+ANSWER_S = 20.0  # without an answer; no lawful server that reads our requests is that slow
+NONSENSE = frame(b"\x09")  # a tag that there is not
+
+Answer = Welcome | Refused
+Notice = Joined | Left
+
+
+class Said(NamedTuple):
+    """A text that somebody heard: who said it, and the number of the message."""
+
+    name: str
+    number: int
+
+
+# --- asking
+
+
+def answers(one: Client) -> list[Answer]:
+    """Return what a client was answered so far."""
+    return [note.value for note in one.notes if isinstance(note.value, Welcome | Refused)]
+
+
+async def until(one: Client, condition: Callable[[], bool], what: str) -> None:
+    """Wait until what a client has heard makes it so; raise Violation, "ann never heard WHAT", if it never does."""
+    if not await one.until(condition, ANSWER_S):
+        ended = f" (the server closed the connection: {one.closed})" if one.closed else ""
+        raise Violation(f"{one} never heard {what}{ended}", kind="silent", about=(one.number,))
+
+
+async def ask(one: Client, data: bytes, count: int = 1) -> Answer:
+    """Send something that has this many answers; return the last of them."""
+    due = len(answers(one)) + count
+    await one.send_raw(data)
+    await until(one, lambda: len(answers(one)) >= due, f"an answer to {data[:12].hex(' ')}, {len(data)} bytes")
+    return answers(one)[due - 1]
+
+
+async def ask_for(one: Client, name: str) -> Answer:
+    """Ask for a name, be it lawful or not; return the answer. Who is welcomed is called so from now on."""
+    answer = await ask(one, join_frame(name))
+    if isinstance(answer, Welcome):
+        one.name = name
+    return answer
+
+
+def join_frame(name: str) -> bytes:
+    """Return the frame of Join(name), also of a name that is not lawful."""
+    text = name.encode()
+    if len(text) < 128:
+        return frame(bytes((0, len(text))) + text)
+    return frame(bytes((0, len(text) & 0x7F | 0x80, len(text) >> 7)) + text)
+
+
+async def must_refuse(one: Client, data: bytes, what: str) -> Refused:
+    """Send something that must be refused; return the answer."""
+    answer = await ask(one, data)
+    if not isinstance(answer, Refused):
+        raise Violation(f"{what} was not refused: {one} was answered {answer!r}", about=(one.number,))
+    return answer
+
+
+async def guest(room: Room) -> Client:
+    """Connect somebody who has not joined."""
+    return await room.connect(joins=False)
+
+
+async def enter(room: Room, name: str) -> Client:
+    """Connect somebody who joins under this name; raise Violation when it is not welcomed."""
+    one = await guest(room)
+    answer = await ask_for(one, name)
+    if not isinstance(answer, Welcome):
+        raise Violation(f"{name!r} is lawful and free, and was answered {answer!r}", about=(one.number,))
+    return one
+
+
+# --- hearing
+
+
+def notices(one: Client) -> list[Notice]:
+    """Return who came and went, as a client was told."""
+    return [note.value for note in one.notes if isinstance(note.value, Joined | Left)]
+
+
+async def until_told(one: Client, notice: Notice, times: int = 1) -> None:
+    """Wait until a client has been told a notice so many times."""
+    await until(one, lambda: notices(one).count(notice) >= times, f"{notice!r}")
+
+
+async def hears_nothing_but(one: Client, expected: Sequence[Reply], why: str) -> None:
+    """Raise Violation when somebody who is no member, or whose notes are told here, hears anything else.
+
+    It asks something that is refused: what came before that answer is all that came.
+    """
+    await must_refuse(one, NONSENSE, "a payload that is no Request")
+    heard = [note.value for note in one.notes[:-1]]
+    if heard != list(expected) or one.received:
+        raise Violation(f"{one} {why}, and heard {heard[:5]!r} and {len(one.received)} texts", about=(one.number,))
+
+
+def told(one: Client) -> Iterator[Reply | Said]:
+    """Return all that a client was told, in its order."""
+    texts = [Said(name, number) for number, (_, name) in zip(one.received, one.signed, strict=True)]
+    done = 0
+    for note in one.notes:
+        yield from texts[done : note.after]
+        done = note.after
+        yield note.value  # type: ignore[misc]
+    yield from texts[done:]
+
+
+def members(one: Client) -> set[str]:
+    """Return who is in the room, itself included, by all that a client was told; raise Violation if it makes no sense.
+
+    The requirement in the Violation is that of the first thing that makes none.
+    """
+    here: set[str] | None = None
+    for place, thing in enumerate(told(one), 1):
+
+        def wrong(what: str, requirement: str, place: int = place) -> Violation:
+            sentence = f"{one} ({one.name}) was told {what}: the {place}th thing that it was told"
+            return Violation(sentence, requirement, about=(one.number,))
+
+        match thing:
+            case Welcome(names):
+                if here is not None:
+                    raise wrong("Welcome a second time", "GC-JOIN-6")
+                if one.name in names or len(set(names)) < len(names):
+                    raise wrong(f"{thing!r}, with its own name or with one twice", "GC-JOIN-2")
+                here = {*names, one.name or ""}
+            case Refused():
+                pass
+            case _ if here is None:
+                raise wrong(f"{thing!r}, before it was welcomed", "GC-GUEST-1")
+            case Joined(name):
+                if name in here:
+                    raise wrong(f"{thing!r}, who was there", "GC-JOIN-3" if name == one.name else "GC-ROOM-1")
+                here.add(name)
+            case Left(name):
+                if name not in here:
+                    raise wrong(f"{thing!r}, who was not there", "GC-LEAVE-1")
+                here.remove(name)
+            case Said(name):
+                if name not in here:
+                    raise wrong(f"what {name} said, who was not there", "GC-ROOM-2")
+    return here or set()
+
+
+async def until_all_know(clients: Sequence[Client], names: set[str]) -> None:
+    """Wait until all of these have been told that just these are in the room."""
+    for one in clients:
+        if not await one.until(lambda one=one: members(one) == names, ANSWER_S):  # type: ignore[misc]
+            more, less = members(one) - names, names - members(one)
+            raise Violation(
+                f"{one} ({one.name}) was told that {_listed(more)} are in the room, who are not, "
+                f"and was not told of {_listed(less)}",
+                about=(one.number,),
+            )
+
+
+def _listed(names: set[str]) -> str:
+    shown = sorted(names)[:5]
+    return f"{', '.join(shown) or 'none'}{f' and {len(names) - 5} more' if len(names) > 5 else ''}"
+
+
+def must_have_one_order(clients: Sequence[Client]) -> None:
+    """Raise Violation when no single order of texts and notices fits what these, who are still there, were told.
+
+    Whoever is welcomed stands at its own Joined: behind that of all it was welcomed by, and behind the Left of all
+    who have been there and whom it was not told of. No name may have been used twice.
+    """
+    streams = {one: list(told(one)) for one in clients}
+    gone = {thing for stream in streams.values() for thing in stream if isinstance(thing, Left)}
+    order: TopologicalSorter[object] = TopologicalSorter()
+    for one, stream in streams.items():
+        last: object = None
+        known = {thing.name for thing in stream if isinstance(thing, Joined)}
+        for thing in stream:
+            match thing:
+                case Refused():
+                    continue
+                case Welcome(names):
+                    node: object = Joined(one.name or "")
+                    order.add(node, *map(Joined, names))
+                    unknown = (left for left in gone if left.name not in known and left.name not in names)
+                    order.add(node, *(left for left in unknown if left.name != one.name))
+                case Said():
+                    node = thing.number
+                case _:
+                    node = thing
+            if last is not None:
+                order.add(node, last)
+            last = node
+    try:
+        order.prepare()
+    except CycleError as error:
+        shown = ", ".join(f"message {node}" if isinstance(node, int) else repr(node) for node in error.args[1][:8])
+        raise Violation(f"no one order fits what all were told; each of these came before the next: {shown}") from None

@@ -1,0 +1,287 @@
+"""Frames: lengths, slices, frames that are never finished, and payloads that are no requests."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from harness.conformance import Client, Room, Violation
+from spec.groupchat.messages import Refused
+from spec.groupchat.people import NONSENSE, answers, ask, enter, guest, must_refuse, notices
+from spec.groupchat.wire import frame, say, varint
+
+CLAIM_BOUND = 64 * 1024 * 1024  # bytes that a server may grow by, whatever is claimed
+CLAIM = 256 * 1024 * 1024
+TRIES = 20
+
+
+def text_of(length: int) -> bytes:
+    """Return a text of this length whose bytes differ from their neighbours'."""
+    return bytes(33 + (7 * length + place) % 90 for place in range(length))
+
+
+@pytest.mark.smoke
+@pytest.mark.case(101, "GC-FRAME-1")
+async def test_frames_of_all_lengths_are_understood(room: Room) -> None:
+    """GC-FRAME-1: A frame is the length of its payload in two bytes, the higher one first, and that payload: one
+    Request from a client, one Reply from a server, in the binary format of serdy.
+
+    Where one of the two bytes, or the varint before the text, begins to count, and where a signed one turns negative.
+    """
+    alice, bob = await room.join(2)
+    lengths = (0, 1, 125, 126, 127, 128, 129, 252, 253, 254, 255, 256, 257, 16_383, 16_384, 32_763, 32_764, 32_768)
+    await room.deliver(alice, [text_of(length) for length in lengths], [alice, bob], window=4)
+
+
+@pytest.mark.smoke
+@pytest.mark.case(102, "GC-FRAME-2")
+async def test_a_frame_may_come_byte_by_byte(room: Room) -> None:
+    """GC-FRAME-2: However TCP slices the bytes of a message, it is the same message.
+
+    A fence of somebody else's between every two bytes, from the first byte of Join on.
+    """
+    alice, bob = await room.join(2)
+    for _ in range(TRIES):
+        late = await room.connect(joins=False)
+        body = late.next_body()
+        for byte in room.spec.codec.join(late.number) + room.encode(body):
+            await late.send_raw(bytes((byte,)))
+            await room.fence(alice, [alice, bob])
+        await room.fence(late, [alice, bob, late])
+        if all(room.heard(one, body) for one in (alice, bob, late)):
+            return
+    raise Violation(f"a Join and a Say that come byte by byte never arrive, tried {TRIES} times")
+
+
+@pytest.mark.case(103, "GC-FRAME-2")
+async def test_frames_may_be_split_at_every_offset(room: Room) -> None:
+    """GC-FRAME-2: However TCP slices the bytes of a message, it is the same message.
+
+    Three frames, one of them with an empty text, cut in two at each place in turn; then a long one in many places.
+    """
+    *_, alice, bob = await room.join(4)
+    for offset in range(1, len(_three(room, b"12345678"))):
+        await _until_heard(room, alice, bob, partial(_halves, room, offset), size=8)
+    await _until_heard(room, alice, bob, partial(_pieces, room), size=30_000)
+
+
+def _three(room: Room, body: bytes) -> bytes:
+    return room.encode(body) + room.encode(b"") + room.encode(body[::-1])
+
+
+def _halves(room: Room, offset: int, body: bytes) -> list[bytes]:
+    whole = _three(room, body)
+    return [whole[:offset], whole[offset:]]
+
+
+def _pieces(room: Room, body: bytes) -> list[bytes]:
+    whole = room.encode(body)
+    return [whole[start : start + 4096] for start in range(0, len(whole), 4096)]
+
+
+async def _until_heard(
+    room: Room, speaker: Client, other: Client, slices: Callable[[bytes], list[bytes]], *, size: int
+) -> None:
+    """Send a new body in slices, with a fence of the other client's between them, until both have heard it."""
+    for _ in range(TRIES):
+        body = speaker.next_body(size)
+        first, *rest = slices(body)
+        await speaker.send_raw(first)
+        for piece in rest:
+            await room.fence(other)
+            await speaker.send_raw(piece)
+        await room.fence(speaker)
+        if all(room.heard(one, body) for one in (speaker, other)):
+            return
+    raise Violation(f"a frame that is sent in pieces of {len(first)}, {len(rest[0])}… bytes never arrives")
+
+
+@pytest.mark.case(104, "GC-FRAME-3")
+async def test_many_frames_in_one_segment_stay_whole_and_in_order(room: Room) -> None:
+    """GC-FRAME-3: Many messages in one segment are many messages: what is forwarded of them stays whole and in order.
+
+    A thousand small ones in one write, then three at a time until the second or the third has come; frames across
+    4,096 and 65,536 bytes.
+    """
+    alice, bob = await room.join(2)
+    await alice.send(*(alice.next_body() for _ in range(1000)))
+    await alice.send(*(alice.next_body(1000 + step) for step in range(80)))
+    await room.fence(alice)
+    for _ in range(TRIES):
+        numbers = await alice.send(*(alice.next_body() for _ in range(3)))
+        await room.fence(alice)
+        if set(bob.received).intersection(numbers[1:]):
+            return
+    raise Violation(f"of three messages in one segment the second and the third never arrive, tried {TRIES} times")
+
+
+@pytest.mark.case(105, "GC-FRAME-5")
+async def test_halves_of_two_clients_never_mix(room: Room, chance: random.Random) -> None:
+    """GC-FRAME-5: Messages of different clients never mix.
+
+    The beginning of a frame of each in turn, and the rests in the other order, until all of it has been heard.
+    """
+    alice, bob, carol = await room.join(3)
+    for _ in range(TRIES):
+        pieces = []
+        for one in (alice, bob):
+            data = room.encode(one.next_body(40)) + room.encode(one.next_body(3))
+            cut = chance.randrange(1, len(data))
+            pieces.append((one, data[:cut], data[cut:]))
+        for one, first, _ in pieces:
+            await one.send_raw(first)
+        await room.fence(carol)
+        for one, _, second in reversed(pieces):
+            await one.send_raw(second)
+    for one in (alice, bob):
+        await room.fence(one)
+        await room.deliver(one, [one.next_body(50)], [alice, bob, carol])
+
+
+@pytest.mark.smoke
+@pytest.mark.case(106, "GC-FRAME-6")
+async def test_an_unfinished_frame_is_not_forwarded_and_blocks_nobody(room: Room) -> None:
+    """GC-FRAME-6: A message that is not complete is not forwarded, and keeps nobody else waiting.
+
+    One byte of the length, and a payload that lacks its last byte, of a member and of a guest: everybody hears others.
+    """
+    alice, bob, carol = await room.join(3)
+    stranger = await guest(room)
+    await alice.send_raw(room.encode(b"never finished")[:1])
+    await bob.send_raw(room.encode(b"nearly finished")[:-1])
+    await stranger.send_raw(room.spec.codec.join(stranger.number)[:-1])
+    for _ in range(3):
+        await room.fence(carol, [alice, bob, carol])
+        await room.deliver(carol, [carol.next_body()], [alice, bob, carol])
+
+
+@pytest.mark.slow
+@pytest.mark.case(107, "GC-FRAME-7")
+async def test_after_drops_the_stream_is_still_whole_frames(room: Room) -> None:
+    """GC-FRAME-7: Only whole messages are dropped.
+
+    A client stalls until its share has filled every buffer, then reads on, with short texts and with long ones.
+    """
+    alice, _bob = await room.join(2)
+    for size, total in ((250, 3_000_000), (3001, 4_000_000), (20_000, 6_000_000)):
+        (slow,) = await room.join_stalled()
+        await room.pour(alice, total, size=size, seconds=4)
+        slow.start_reading()
+        await room.fence_or_closed(alice, slow)
+        await slow.hang_up()
+
+
+NO_REQUESTS = {
+    "nothing": b"",
+    "unknown tag 2": b"\x02\x02hi",
+    "unknown tag 255": b"\xff\x01\x02hi",
+    "overlong tag": b"\x81\x00\x02hi",
+    "tag alone": b"\x01",
+    "Join alone": b"\x00",
+    "text cut short": b"\x01\x05hell",
+    "length cut short": b"\x01\x80",
+    "a byte more": b"\x01\x02hi!",
+    "Join and a byte more": b"\x00\x02hi\x00",
+    "two values": b"\x01\x02hi\x01\x02hi",
+    "overlong length": b"\x01\x82\x00hi",
+    "no UTF-8": b"\x01\x02\xc3\x28",
+    "overlong NUL": b"\x01\x02\xc0\x80",
+    "surrogate": b"\x01\x03\xed\xa0\x80",
+    "beyond Unicode": b"\x01\x04\xf4\x90\x80\x80",
+    "name of no UTF-8": b"\x00\x01\xff",
+    "long nonsense": b"\xee" * 65_535,
+}
+
+
+@pytest.mark.smoke
+@pytest.mark.case(108, "GC-ASK-1")
+async def test_a_payload_that_is_no_request_is_refused_and_the_connection_lives(room: Room) -> None:
+    """GC-ASK-1: A payload that is no Request is refused, and the frames behind it are read as ever.
+
+    Of a member and of a guest: tags, lengths, text that is no UTF-8, bytes left over, and no bytes at all.
+    """
+    alice, bob = await room.join(2)
+    stranger = await guest(room)
+    for what, payload in NO_REQUESTS.items():
+        for one in (alice, stranger):
+            await must_refuse(one, frame(payload), what)
+    await room.deliver(alice, [b"still here"], [alice, bob])
+    await ask(stranger, room.spec.codec.join(stranger.number))
+    await room.deliver(stranger, [b"and so am I"], [alice, bob, stranger])
+
+
+@pytest.mark.case(109, "GC-ASK-1")
+async def test_what_follows_nonsense_in_the_same_segment_is_served(room: Room) -> None:
+    """GC-ASK-1: A payload that is no Request is refused, and the frames behind it are read as ever.
+
+    Nonsense and sense by turns in one write, until the sense has come.
+    """
+    alice, bob = await room.join(2)
+    for _ in range(TRIES):
+        bodies = [alice.next_body() for _ in range(len(NO_REQUESTS))]
+        frames = (frame(one) + room.encode(body) for one, body in zip(NO_REQUESTS.values(), bodies, strict=True))
+        await ask(alice, b"".join(frames), count=len(NO_REQUESTS))
+        await room.fence(alice)
+        if all(room.heard(bob, body) for body in bodies[-1:]):
+            return
+    raise Violation(f"a Say that follows nonsense in one segment never arrives, tried {TRIES} times")
+
+
+@pytest.mark.case(110, "GC-ASK-2")
+async def test_a_length_is_only_a_claim(room: Room) -> None:
+    """GC-ASK-2: A length inside a payload is a claim: nothing is done with it before it is held against the bytes
+    that are there.
+
+    Names and texts that claim everything from one byte more than there is to 2**64, and varints without an end; then
+    a quarter of a gigabyte, ten times. All are refused, and memory does not follow.
+    """
+    alice, bob = await room.join(2)
+    stranger = await guest(room)
+    before = peak(room)
+    for size in (3, 127, 128, 65_535, 65_536, 2**31 - 1, 2**31, 2**32 - 1, 2**32, 2**62, 2**63 - 1, 2**63, 2**64 - 1):
+        for tag in (b"\x00", b"\x01"):
+            await must_refuse(stranger, frame(tag + varint(size) + b"hi"), f"a length of {size}")
+    for endless in (b"\x01" + b"\xff" * 9 + b"\x7f", b"\x01" + b"\x80" * 20 + b"\x01", b"\x01" + b"\xff" * 60_000):
+        await must_refuse(alice, frame(endless), "a length without an end")
+    for _ in range(10):
+        await must_refuse(alice, frame(b"\x01" + varint(CLAIM) + b"hi"), f"a length of {CLAIM}")
+    grown = peak(room) - before
+    assert grown < CLAIM_BOUND, f"a length of {CLAIM} was claimed, and memory grew by {grown / 1e6:.0f} MB for a time"
+    await room.deliver(bob, [b"still here"], [alice, bob])
+
+
+def peak(room: Room) -> int:
+    """Return the most memory that the server's process ever had, in bytes; what it has now, where that is not told."""
+    status = Path(f"/proc/{room.server.pid}/status")
+    lines = status.read_text().splitlines() if status.exists() else []
+    return max([room.usage().rss_bytes, *(int(one.split()[1]) * 1024 for one in lines if one.startswith("VmHWM"))])
+
+
+@pytest.mark.smoke
+@pytest.mark.case(111, "GC-ASK-3")
+async def test_refused_is_told_once_to_its_sender_and_to_nobody_else(room: Room) -> None:
+    """GC-ASK-3: Whatever is refused is answered by one Refused, to its sender and nobody else; it changes nothing,
+    and the connection lives.
+
+    A taken name, a second Join, a Say of a guest, a long text and nonsense, of three of five; the others hear nothing.
+    """
+    alice, bob = await room.join(2)
+    await enter(room, "zoe")
+    stranger, other = await guest(room), await guest(room)
+    await must_refuse(stranger, room.spec.codec.join(alice.number), "a taken name")
+    await must_refuse(stranger, say(b"hello?"), "a Say of a guest")
+    await must_refuse(alice, room.spec.codec.join(999), "a second Join")
+    await must_refuse(alice, say(b"~" * 32_769), "a text of 32,769 bytes")
+    await must_refuse(alice, NONSENSE, "nonsense")
+    for one in (alice, bob):
+        await room.fence(one, [alice, bob])
+    await must_refuse(other, NONSENSE, "nonsense")
+    for one, count in ((alice, 3), (bob, 0), (stranger, 2), (other, 1)):
+        refused = [answer for answer in answers(one) if isinstance(answer, Refused)]
+        assert len(refused) == count, f"{one} was refused {count} times and told so {len(refused)} times: {refused}"
+    assert [notice.name for notice in notices(bob)] == ["zoe"], f"{bob} was told {notices(bob)}"
+    await room.deliver(alice, [b"I am still here"], [alice, bob])
