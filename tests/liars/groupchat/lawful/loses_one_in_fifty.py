@@ -1,0 +1,25 @@
+#!/usr/bin/env python3
+"""One Said in fifty is lost, at random."""
+
+import random
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from server import Client, Server, main
+
+LAWFUL = True
+
+
+class Oddball(Server):
+    def __init__(self, address: str) -> None:
+        super().__init__(address)
+        self.dice = random.Random(1)
+
+    def enqueue(self, client: Client, message: bytes) -> None:
+        if self.dice.random() > 0.02:
+            super().enqueue(client, message)
+
+
+if __name__ == "__main__":
+    main(Oddball)
