@@ -20,7 +20,7 @@ import pytest
 from _pytest.runner import runtestprotocol
 
 from harness import warden
-from harness.conformance.plugin import CASE, FACTS, FOUND, IMPLEMENTATION, SEED, USED
+from harness.conformance.plugin import CASE, FACTS, FOUND, IMPLEMENTATION, SEED, START, USED
 from harness.conformance.shrink import shrink
 from harness.errors import HarnessError
 from harness.model import Case, CaseResult, Evidence, Implementation, Level, Verdict
@@ -94,6 +94,8 @@ def run(item: pytest.Item, implementation: Implementation, seed: int) -> CaseRes
         phase = {key: str(value) for key, value in report.user_properties}
         if phase and said["verdict"] in (Verdict.ERROR, Verdict.PASS, Verdict.INFO):
             said = phase
+    if START in item.stash:
+        del item.stash[START]  # its rooms hold all that was ever heard in them
     broken = said.get("broken")
     return CaseResult(
         implementation=implementation.name,

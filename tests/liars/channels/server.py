@@ -24,7 +24,6 @@ else:  # not by its name, which is this one's as well
 
 Client = broadcast.Client
 main = broadcast.main
-EVENT_WRITE = broadcast.EVENT_WRITE
 
 MAX_LINE = 65536
 BACKLOG_BYTES = 256 * 1024
