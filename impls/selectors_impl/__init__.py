@@ -18,5 +18,23 @@ def harness_implementations() -> list[Implementation]:
             klass="idiomatic",
             summary="one loop over a selector, no framework; drops for a client with 256 KiB unsent",
             source=HERE / "broadcast.py",
-        )
+        ),
+        Implementation(
+            name="selectors",
+            spec="channels",
+            language="Python",
+            style="callbacks on a selector",
+            klass="idiomatic",
+            summary="one loop over a selector, no framework; drops for a client with 256 KiB unsent",
+            source=HERE / "channels.py",
+        ),
+        Implementation(
+            name="selectors",
+            spec="groupchat",
+            language="Python",
+            style="callbacks on a selector",
+            klass="idiomatic",
+            summary="one loop over a selector, no framework; drops for a client with 256 KiB unsent",
+            source=HERE / "groupchat.py",
+        ),
     ]

@@ -1,0 +1,210 @@
+#!/usr/bin/env python3
+"""Channels on a selector: one loop asks the kernel which sockets are ready, and calls whoever waits for them.
+
+Order: one callback puts a message into the outboxes of all subscribers before another is called;
+they are sent at the end of the turn. Replies go the same way.
+A slow client: its outbox is sent when the kernel has room for it again. While more than LIMIT bytes
+stand there it misses new messages, and while its replies make it twice as many its requests wait.
+"""
+
+import json
+import os
+import re
+import selectors
+import signal
+import socket
+import sys
+from dataclasses import dataclass, field
+from functools import partial
+from selectors import EVENT_READ, EVENT_WRITE
+from typing import Any
+
+BACKLOG = 1024
+LINE = 64 * 1024  # bytes of the longest request, with its line feed
+READ = 16 * 1024  # bytes a read: hundreds of requests, and few enough to be fair
+LIMIT = 256 * 1024  # bytes unsent beyond which a client misses what is new
+RETRY_S = 0.1  # how long to wait for a descriptor when there is none left
+
+
+@dataclass(eq=False)  # two clients are never the same, whatever their outboxes hold
+class Client:
+    connection: socket.socket
+    channels: set[str] = field(default_factory=set)
+    rest: bytes = b""  # the beginning of a line of which more must come
+    outbox: bytearray = field(default_factory=bytearray)
+    leaving: bool = False
+    events: int = 0  # what the selector is asked about its connection
+
+
+channels: dict[str, set[Client]] = {}  # those that somebody hears, and who
+fresh: list[Client] = []  # those whose outboxes are no longer empty: they are sent at the end of the turn
+selector = selectors.DefaultSelector()  # with each socket stands what is called when it is ready
+resting: list[socket.socket] = []  # listeners that are not asked about until the next turn
+encoder = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
+
+
+def main(address: tuple[str, int]) -> None:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: os._exit(0))  # nothing needs saving
+    host, port = address
+    shown = f"[{host}]" if ":" in host else host
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        listener = socket.create_server(address, family=family, backlog=BACKLOG)
+    except (OSError, UnicodeError) as error:
+        sys.exit(f"cannot listen on {shown}:{port}: {error}")
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # its connections inherit it
+    print(f"listening on {shown}:{listener.getsockname()[1]}", flush=True)
+    listener.setblocking(False)
+    selector.register(listener, EVENT_READ, partial(accept, listener))
+    while True:
+        turn()
+
+
+def turn() -> None:
+    """Call all whose sockets are ready, and then send what they have left in the outboxes."""
+    ready = selector.select(RETRY_S if resting else None)
+    while resting:
+        listener = resting.pop()
+        selector.register(listener, EVENT_READ, partial(accept, listener))
+    for key, events in ready:
+        key.data(events)
+    while fresh:
+        write(fresh.pop())
+
+
+def accept(listener: socket.socket, events: int) -> None:
+    try:
+        while True:
+            connection, _ = listener.accept()
+            connection.setblocking(False)
+            client = Client(connection)
+            watch(client)
+    except BlockingIOError:
+        return  # all who stood at the door are in
+    except OSError:  # no descriptor is left: who stands there makes the selector return at once, so it is not asked
+        selector.unregister(listener)
+        resting.append(listener)
+
+
+def serve(client: Client, events: int) -> None:
+    """Read or write: whatever the client's connection is ready for."""
+    if events & EVENT_WRITE:
+        write(client)
+    if events & EVENT_READ:
+        read(client)
+
+
+def read(client: Client) -> None:
+    try:
+        chunk = client.connection.recv(READ)
+    except BlockingIOError:
+        return
+    except OSError:
+        chunk = b""  # a reset ends a connection as well as an end of stream
+    *lines, rest = (client.rest + chunk).split(b"\n")
+    for line in lines:
+        handle(client, line)
+    client.rest = rest[:LINE]  # what is too long stays too long, and is never kept whole
+    if not chunk:
+        leave(client)
+    watch(client)
+
+
+def write(client: Client) -> None:
+    """Send what the kernel takes of the outbox; the rest is sent when it has room again."""
+    try:
+        del client.outbox[: client.connection.send(client.outbox)]
+    except BlockingIOError:
+        pass
+    except OSError:
+        client.outbox.clear()  # reading sees it too, and ends the connection
+    watch(client)
+
+
+def watch(client: Client) -> None:
+    """Ask the selector for what this connection waits for; close it when that is nothing."""
+    # Who does not read the replies to its requests may make no more of them.
+    reads = not client.leaving and len(client.outbox) <= 2 * LIMIT
+    events = (EVENT_READ if reads else 0) | (EVENT_WRITE if client.outbox else 0)
+    if not events:
+        selector.unregister(client.connection)
+        client.connection.close()
+    elif not client.events:
+        selector.register(client.connection, events, partial(serve, client))
+    elif events != client.events:
+        selector.modify(client.connection, events, partial(serve, client))
+    client.events = events
+
+
+def handle(client: Client, line: bytes) -> None:
+    """Do what a line asks for, or answer why not."""
+    try:
+        obey(client, decode(line))
+    except ValueError as error:
+        send(client, encode({"Error": str(error)}))
+
+
+def obey(client: Client, request: Any) -> None:
+    match request:
+        case {"Subscribe": str(channel)} if len(request) == 1:
+            send(client, encode({"Subscribed": channel}))
+            client.channels.add(channel)
+            channels.setdefault(channel, set()).add(client)
+        case {"Send": {"channel": str(channel), "message": str(message)}} if len(request) == 1:
+            delivery = encode({"Message": {"channel": channel, "message": message}})
+            if channel not in channels:
+                raise ValueError(f"no such channel: {channel}")
+            for subscriber in channels[channel]:
+                offer(subscriber, delivery)
+        case _:
+            raise ValueError("no such request")
+
+
+def leave(client: Client) -> None:
+    """Forget the client, and the channels that nobody else hears."""
+    for channel in client.channels:
+        channels[channel].discard(client)
+        if not channels[channel]:
+            del channels[channel]
+    client.leaving = True
+
+
+def offer(client: Client, delivery: bytes) -> None:
+    """Drop policy: a message is not for a client that is too far behind."""
+    if len(client.outbox) <= LIMIT:
+        send(client, delivery)
+
+
+def send(client: Client, reply: bytes) -> None:
+    if not client.outbox:
+        fresh.append(client)
+    client.outbox += reply
+
+
+def decode(line: bytes) -> Any:
+    if len(line) >= LINE:
+        raise ValueError(f"a request has at most {LINE} bytes")
+    # Each bracket inside of another takes up stack: more than requests have are not shown to json.
+    outside_strings = b"".join(line.replace(rb"\\", b"").replace(rb"\"", b"").split(b'"')[::2])
+    if b"[" in outside_strings or outside_strings.count(b"{") > 2:
+        raise ValueError("no such request")
+    return json.loads(line.decode())
+
+
+def encode(reply: object) -> bytes:
+    """Raise ValueError for half of a surrogate pair, which JSON can write and UTF-8 cannot."""
+    return encoder.encode(reply).encode() + b"\n"
+
+
+def parse_address(arguments: list[str]) -> tuple[str, int]:
+    pattern = r"(?:\[([^\]]*:[^\]]*)\]|([^:\[\]]+)):(0|[1-9][0-9]{0,4})"
+    match = re.fullmatch(pattern, arguments[0]) if len(arguments) == 1 else None
+    if not match or int(match[3]) > 65535:
+        print("usage: channels.py HOST:PORT (IPv6: [HOST]:PORT)", file=sys.stderr)
+        sys.exit(2)
+    return match[1] or match[2], int(match[3])
+
+
+if __name__ == "__main__":
+    main(parse_address(sys.argv[1:]))

@@ -1,0 +1,228 @@
+#!/usr/bin/env python3
+"""A group chat on a selector: one loop asks the kernel which sockets are ready, and calls whoever waits for them.
+
+Order: one callback puts a message or a notice into the outboxes of all members before another is called;
+they are sent at the end of the turn. Replies go the same way.
+A slow client: its outbox is sent when the kernel has room for it again. While more than LIMIT bytes
+stand there it misses new messages; while its replies make it twice as many its requests wait; and
+when notices, which nobody may miss, make it three times as many, it is cut off.
+"""
+
+import os
+import re
+import selectors
+import signal
+import socket
+import sys
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import partial
+from selectors import EVENT_READ, EVENT_WRITE
+
+from spec.groupchat.messages import Join, Joined, Left, Refused, Reply, Request, Said, Say, Welcome
+from spec.groupchat.serdy import dumps, loads
+
+BACKLOG = 1024
+FRAME = 64 * 1024 - 1  # bytes of the longest payload, for a length has two bytes
+READ = 16 * 1024  # bytes a read: hundreds of requests, and few enough to be fair
+LIMIT = 256 * 1024  # bytes unsent beyond which a client misses what is new
+RETRY_S = 0.1  # how long to wait for a descriptor when there is none left
+
+
+@dataclass(eq=False)  # two clients are never the same, whatever their outboxes hold
+class Client:
+    connection: socket.socket
+    name: str | None = None  # of a member; others are guests, and hear nothing
+    rest: bytes = b""  # the beginning of a frame of which more must come
+    outbox: bytearray = field(default_factory=bytearray)
+    leaving: bool = False
+    events: int = 0  # what the selector is asked about its connection
+
+
+members: dict[str, Client] = {}  # those who have joined, by name
+fresh: list[Client] = []  # those whose outboxes are no longer empty: they are sent at the end of the turn
+selector = selectors.DefaultSelector()  # with each socket stands what is called when it is ready
+resting: list[socket.socket] = []  # listeners that are not asked about until the next turn
+
+
+def main(address: tuple[str, int]) -> None:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: os._exit(0))  # nothing needs saving
+    host, port = address
+    shown = f"[{host}]" if ":" in host else host
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        listener = socket.create_server(address, family=family, backlog=BACKLOG)
+    except (OSError, UnicodeError) as error:
+        sys.exit(f"cannot listen on {shown}:{port}: {error}")
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # its connections inherit it
+    print(f"listening on {shown}:{listener.getsockname()[1]}", flush=True)
+    listener.setblocking(False)
+    selector.register(listener, EVENT_READ, partial(accept, listener))
+    while True:
+        turn()
+
+
+def turn() -> None:
+    """Call all whose sockets are ready, and then send what they have left in the outboxes."""
+    ready = selector.select(RETRY_S if resting else None)
+    while resting:
+        listener = resting.pop()
+        selector.register(listener, EVENT_READ, partial(accept, listener))
+    for key, events in ready:
+        key.data(events)
+    while fresh:
+        write(fresh.pop())
+
+
+def accept(listener: socket.socket, events: int) -> None:
+    try:
+        while True:
+            connection, _ = listener.accept()
+            connection.setblocking(False)
+            client = Client(connection)
+            watch(client)
+    except BlockingIOError:
+        return  # all who stood at the door are in
+    except OSError:  # no descriptor is left: who stands there makes the selector return at once, so it is not asked
+        selector.unregister(listener)
+        resting.append(listener)
+
+
+def serve(client: Client, events: int) -> None:
+    """Read or write: whatever the client's connection is ready for."""
+    if events & EVENT_WRITE:
+        write(client)
+    if events & EVENT_READ:
+        read(client)
+
+
+def read(client: Client) -> None:
+    try:
+        chunk = client.connection.recv(READ)
+    except BlockingIOError:
+        return
+    except OSError:
+        chunk = b""  # a reset ends a connection as well as an end of stream
+    payloads, client.rest = cut(client.rest + chunk)
+    for payload in payloads:
+        handle(client, payload)
+    if not chunk:
+        leave(client)
+    watch(client)
+
+
+def write(client: Client) -> None:
+    """Send what the kernel takes of the outbox; the rest is sent when it has room again."""
+    try:
+        del client.outbox[: client.connection.send(client.outbox)]
+    except BlockingIOError:
+        pass
+    except OSError:
+        client.outbox.clear()  # reading sees it too, and ends the connection
+    watch(client)
+
+
+def watch(client: Client) -> None:
+    """Ask the selector for what this connection waits for; close it when that is nothing."""
+    # Who does not read the replies to its requests may make no more of them.
+    reads = not client.leaving and len(client.outbox) <= 2 * LIMIT
+    events = (EVENT_READ if reads else 0) | (EVENT_WRITE if client.outbox else 0)
+    if not events:
+        selector.unregister(client.connection)
+        client.connection.close()
+    elif not client.events:
+        selector.register(client.connection, events, partial(serve, client))
+    elif events != client.events:
+        selector.modify(client.connection, events, partial(serve, client))
+    client.events = events
+
+
+def cut(data: bytes) -> tuple[list[bytes], bytes]:
+    """Return the payloads of all whole frames, and what is left."""
+    payloads, end = [], 0
+    while (begin := end + 2) <= len(data):
+        following = begin + int.from_bytes(data[end:begin], "big")
+        if following > len(data):
+            break
+        payloads.append(data[begin:following])
+        end = following
+    return payloads, data[end:]
+
+
+def handle(client: Client, payload: bytes) -> None:
+    """Do what a frame asks for, or answer why not."""
+    try:
+        obey(client, loads(payload, Request))
+    except ValueError as error:
+        send(client, encode(Refused(str(error))))
+
+
+def obey(client: Client, request: Join | Say) -> None:
+    match request:
+        case Join(name) if client.name is None:
+            if name in members:
+                raise ValueError("somebody has this name")
+            send(client, encode(Welcome(list(members))))
+            announce(Joined(name))
+            members[name] = client
+            client.name = name
+        case Say(text) if client.name is not None:
+            delivery = encode(Said(client.name, text))
+            for member in members.values():
+                offer(member, delivery)
+        case Join():
+            raise ValueError("you have joined already")
+        case Say():
+            raise ValueError("join first")
+
+
+def leave(client: Client) -> None:
+    """Forget the client, and tell the others when it was a member."""
+    if client.name is not None:
+        del members[client.name]
+        announce(Left(client.name))
+    client.leaving = True
+
+
+def announce(notice: Joined | Left) -> None:
+    """Tell all members, and cut off who does not read: a notice that it missed would leave it with a wrong room."""
+    delivery = encode(notice)
+    for member in members.values():
+        send(member, delivery)
+        if len(member.outbox) > 3 * LIMIT:
+            with suppress(OSError):
+                member.connection.shutdown(socket.SHUT_RDWR)  # writing fails now, and reading finds the end
+
+
+def offer(client: Client, delivery: bytes) -> None:
+    """Drop policy: a message is not for a client that is too far behind."""
+    if len(client.outbox) <= LIMIT:
+        send(client, delivery)
+
+
+def send(client: Client, reply: bytes) -> None:
+    if not client.outbox:
+        fresh.append(client)
+    client.outbox += reply
+
+
+def encode(reply: Reply) -> bytes:
+    """Raise ValueError for what does not fit into a frame, as the names of very many members do not."""
+    payload = dumps(reply, Reply)
+    if len(payload) > FRAME:
+        raise ValueError("the room is full")
+    return len(payload).to_bytes(2, "big") + payload
+
+
+def parse_address(arguments: list[str]) -> tuple[str, int]:
+    pattern = r"(?:\[([^\]]*:[^\]]*)\]|([^:\[\]]+)):(0|[1-9][0-9]{0,4})"
+    match = re.fullmatch(pattern, arguments[0]) if len(arguments) == 1 else None
+    if not match or int(match[3]) > 65535:
+        print("usage: groupchat.py HOST:PORT (IPv6: [HOST]:PORT)", file=sys.stderr)
+        sys.exit(2)
+    return match[1] or match[2], int(match[3])
+
+
+if __name__ == "__main__":
+    main(parse_address(sys.argv[1:]))
