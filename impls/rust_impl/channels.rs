@@ -1,0 +1,260 @@
+//! Channels in Rust: two threads a connection, and nothing shared but what a lock owns.
+//!
+//! Order: whoever holds the lock of CHANNELS puts a message into the outboxes of all subscribers
+//! before anybody else does anything. Replies go the same way.
+//! A slow client: only its own two threads wait for it. While more than LIMIT bytes are unsent it
+//! misses new messages, and while its replies make it twice as many its requests wait.
+
+use std::collections::{BTreeMap, HashSet};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::os::fd::AsRawFd;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::thread::{self, Builder};
+use std::time::Duration;
+use std::{env, io, mem, process, str};
+
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Serialize};
+
+const BACKLOG: i32 = 1024;
+const LONGEST: usize = 64 * 1024; // bytes of the longest request, with its line feed
+const LIMIT: usize = 256 * 1024; // bytes unsent beyond which a client misses what is new
+const RETRY: Duration = Duration::from_millis(100); // when no descriptor or thread is left
+const STACK: usize = 64 * 1024; // bytes a thread
+
+#[derive(Deserialize)]
+enum Request {
+    Subscribe(String),
+    Send {
+        channel: String,
+        message: String,
+        #[serde(flatten)] // without which serde would take ["rust", "hi"] too
+        _more: IgnoredAny,
+    },
+}
+
+#[derive(Serialize)]
+enum Reply<'a> {
+    Subscribed(&'a str),
+    Message { channel: &'a str, message: &'a str },
+    Error(String),
+}
+
+struct Client {
+    stream: TcpStream,
+    outbox: Mutex<Outbox>,
+    wake: Condvar,
+}
+
+#[derive(Default)]
+struct Outbox {
+    data: Vec<u8>,
+    unsent: usize, // bytes of `data`, and those that are just being written
+    leaving: bool,
+}
+
+/// Those that somebody hears, and who.
+static CHANNELS: Mutex<BTreeMap<String, Vec<Arc<Client>>>> = Mutex::new(BTreeMap::new());
+
+// The standard library has neither signals nor a say in the backlog; the C library it is linked to has.
+unsafe extern "C" {
+    fn signal(number: i32, handler: extern "C" fn(i32)) -> usize;
+    fn listen(descriptor: i32, backlog: i32) -> i32;
+    fn _exit(status: i32) -> !;
+}
+
+extern "C" fn stop(_: i32) {
+    unsafe { _exit(0) } // nothing needs saving, and the kernel closes every connection
+}
+
+fn main() {
+    let (host, port) = parse_address(env::args().skip(1).collect());
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    let listener = TcpListener::bind((bare, port)).unwrap_or_else(|error| {
+        eprintln!("cannot listen on {host}:{port}: {error}");
+        process::exit(1)
+    });
+    unsafe {
+        for number in [2, 15] {
+            signal(number, stop); // SIGINT, SIGTERM
+        }
+        listen(listener.as_raw_fd(), BACKLOG); // a second time, for 128 are few
+    }
+    let port = listener.local_addr().expect("it is bound").port();
+    println!("listening on {host}:{port}");
+    accept(&listener);
+}
+
+fn accept(listener: &TcpListener) {
+    for stream in listener.incoming() {
+        if stream.and_then(|stream| spawn(|| serve(stream))).is_err() {
+            thread::sleep(RETRY);
+        }
+    }
+}
+
+fn spawn(work: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    Builder::new().stack_size(STACK).spawn(work).map(drop)
+}
+
+fn serve(stream: TcpStream) {
+    let _ = stream.set_nodelay(true);
+    let client = Arc::new(Client {
+        stream,
+        outbox: Mutex::default(),
+        wake: Condvar::new(),
+    });
+    let writer = client.clone();
+    if spawn(move || write(&writer)).is_err() {
+        return;
+    }
+    let (mut reader, mut line) = (BufReader::new(&client.stream), Vec::new());
+    let mut mine = HashSet::new();
+    // A reset ends a connection as well as an end of stream.
+    while let Ok(true) = next_line(&mut reader, &mut line) {
+        pause(&client);
+        handle(&client, &mut mine, &line);
+    }
+    leave(&client, &mine);
+}
+
+/// Read a line; false when there is none with an end. What is too long stays too long, and is never kept whole.
+fn next_line(reader: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<bool> {
+    line.clear();
+    reader.take(LONGEST as u64 + 1).read_until(b'\n', line)?;
+    if line.len() > LONGEST && !line.ends_with(b"\n") {
+        return Ok(reader.skip_until(b'\n')? > 0);
+    }
+    Ok(line.ends_with(b"\n"))
+}
+
+/// Send what gathers in the outbox: one send for all that came during the last one.
+fn write(client: &Client) {
+    let mut batch = Vec::new();
+    while take(client, &mut batch) {
+        if (&client.stream).write_all(&batch).is_err() {
+            let _ = client.stream.shutdown(Shutdown::Both); // the reading thread shall end as well
+            break;
+        }
+    }
+    finish(client);
+}
+
+/// Wait for something to send, instead of the batch that has been sent; false when the client has left.
+fn take(client: &Client, batch: &mut Vec<u8>) -> bool {
+    let mut outbox = client.outbox.lock().unwrap();
+    outbox.unsent -= batch.len();
+    batch.clear();
+    client.wake.notify_one(); // its reader may wait for room
+    let idle = |outbox: &mut Outbox| outbox.data.is_empty() && !outbox.leaving;
+    let mut outbox = client.wake.wait_while(outbox, idle).unwrap();
+    mem::swap(batch, &mut outbox.data);
+    !batch.is_empty()
+}
+
+/// Wait while the client does not read the replies to its requests.
+fn pause(client: &Client) {
+    let outbox = client.outbox.lock().unwrap();
+    let full = |outbox: &mut Outbox| outbox.unsent > 2 * LIMIT && !outbox.leaving;
+    drop(client.wake.wait_while(outbox, full).unwrap());
+}
+
+/// Do what a line asks for, or answer why not.
+fn handle(client: &Arc<Client>, mine: &mut HashSet<String>, line: &[u8]) {
+    match decode(line) {
+        Ok(Request::Subscribe(channel)) => {
+            let mut channels = CHANNELS.lock().unwrap();
+            send(client, &encode(&Reply::Subscribed(&channel)));
+            if mine.insert(channel.clone()) {
+                channels.entry(channel).or_default().push(client.clone());
+            }
+        }
+        Ok(Request::Send {
+            channel, message, ..
+        }) => {
+            let delivery = encode(&Reply::Message {
+                channel: &channel,
+                message: &message,
+            });
+            match CHANNELS.lock().unwrap().get(&channel) {
+                Some(subscribers) => subscribers.iter().for_each(|other| offer(other, &delivery)),
+                None => refuse(client, format!("no such channel: {channel}")),
+            }
+        }
+        Err(error) => refuse(client, error),
+    }
+}
+
+/// Forget the client, and the channels that nobody else hears.
+fn leave(client: &Arc<Client>, mine: &HashSet<String>) {
+    let mut channels = CHANNELS.lock().unwrap();
+    for channel in mine {
+        let subscribers = channels.get_mut(channel).expect("it is one of them");
+        subscribers.retain(|other| !Arc::ptr_eq(other, client));
+        if subscribers.is_empty() {
+            channels.remove(channel);
+        }
+    }
+    finish(client); // the connection closes when neither thread has the client any more
+}
+
+fn finish(client: &Client) {
+    client.outbox.lock().unwrap().leaving = true;
+    client.wake.notify_one();
+}
+
+/// Drop policy: a message is not for a client that is too far behind.
+fn offer(client: &Client, delivery: &[u8]) {
+    let outbox = client.outbox.lock().unwrap();
+    if outbox.unsent <= LIMIT {
+        put(client, outbox, delivery);
+    }
+}
+
+fn send(client: &Client, reply: &[u8]) {
+    put(client, client.outbox.lock().unwrap(), reply);
+}
+
+fn refuse(client: &Client, words: String) {
+    send(client, &encode(&Reply::Error(words)));
+}
+
+fn put(client: &Client, mut outbox: MutexGuard<Outbox>, line: &[u8]) {
+    if outbox.data.is_empty() {
+        client.wake.notify_one(); // else it is awake already
+    }
+    outbox.data.extend_from_slice(line);
+    outbox.unsent += line.len();
+}
+
+fn decode(line: &[u8]) -> Result<Request, String> {
+    if line.len() > LONGEST {
+        return Err(format!("a request has at most {LONGEST} bytes"));
+    }
+    let line = str::from_utf8(line).map_err(|error| error.to_string())?;
+    serde_json::from_str(line).map_err(|error| error.to_string())
+}
+
+fn encode(reply: &Reply) -> Vec<u8> {
+    let mut line = serde_json::to_vec(reply).expect("strings can be written");
+    line.push(b'\n');
+    line
+}
+
+fn parse_address(arguments: Vec<String>) -> (String, u16) {
+    let parts = match &arguments[..] {
+        [address] => address.rsplit_once(':'),
+        _ => None,
+    };
+    let bracketed = |host: &str| host.starts_with('[') && host.ends_with(']');
+    match parts.map(|(host, port)| (host, port.parse())) {
+        Some((host, Ok(port))) if !host.is_empty() && host.contains(':') == bracketed(host) => {
+            (host.to_string(), port)
+        }
+        _ => {
+            eprintln!("usage: channels HOST:PORT (IPv6: [HOST]:PORT)");
+            process::exit(2)
+        }
+    }
+}
