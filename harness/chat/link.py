@@ -87,7 +87,7 @@ async def connect(address: Address) -> SocketStream:
         cause: BaseException = error.__cause__ or error
         while isinstance(cause, BaseExceptionGroup):
             cause = cause.exceptions[0]
-        reason = os.strerror(cause.errno) if isinstance(cause, OSError) and (cause.errno or 0) > 0 else str(cause)
+        reason = os.strerror(cause.errno) if isinstance(cause, OSError) and cause.errno else str(cause)
     raise OSError(f"{address} cannot be reached: {reason}")
 
 
