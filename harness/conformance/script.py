@@ -70,8 +70,10 @@ def script(
 
 
 def symptom_kind(symptom: Symptom) -> str:
-    """Return which check a symptom needs: all disorders have one."""
-    return "order" if symptom.kind in ORDERS else symptom.kind
+    """Return which check a symptom needs: all disorders have one, and some things a script cannot look for."""
+    if symptom.kind in ORDERS:
+        return "order"
+    return symptom.kind if symptom.kind in pieces.CHECKS else "other"
 
 
 def as_docstring(title: str) -> str:

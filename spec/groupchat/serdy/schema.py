@@ -43,6 +43,8 @@ SCALARS: dict[Any, Shape] = {bool: Boolean(), int: Integer(), float: Real(), str
 # The shapes of dataclasses, for they are the ones that take time. Other annotations must not be keys of a cache:
 # `A | B == B | A`, and one of the two would get the tags of the other.
 _known: dict[type, Struct] = {}
+# Unions of classes by their members, in order: who reads and writes messages asks for the same one each time.
+_unions: dict[tuple[Any, ...], Shape] = {}
 
 
 @dataclass(frozen=True)
@@ -63,9 +65,14 @@ class Range:
 
 def shape(annotation: Any) -> Shape:
     """Return the shape of the values of a type; raise SchemaError when there is none."""
+    members = get_args(annotation) if isinstance(annotation, UnionType) else ()
+    if known := _unions.get(members):
+        return known
     fresh: dict[type, Struct] = {}
     found = _derive(annotation, fresh)
     _known.update(fresh)  # only now, for until here they may have had no fields yet
+    if members and all(isinstance(one, type) for one in members):
+        _unions[members] = found
     return found
 
 
