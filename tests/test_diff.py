@@ -287,9 +287,9 @@ def test_equal_sources_are_told_to_be(tmp_path: Path) -> None:
         (["asynccio", "threads"], 'there is no server "asynccio"; did you mean asyncio?'),
         (["./nothing", "threads"], "there is no file ./nothing"),
         (["binary", "threads"], '"binary" has no source to read: binary is no text'),
-        (["threads", "far"], '"threads" serves broadcast, "far" serves whisper: they have no spec in common'),
+        (["threads", "far"], '"threads" serves broadcast, "far" serves groupchat: they have no spec in common'),
         (["far", "far"], '"far" has no source to read; its manifest names none'),
-        (["asyncio", "far", "--spec", "broadcast"], '"far" does not serve broadcast; it serves whisper'),
+        (["asyncio", "far", "--spec", "broadcast"], '"far" does not serve broadcast; it serves groupchat'),
         (["asyncio", "threads", "--spec", "brodcast"], 'there is no spec "brodcast"; did you mean broadcast?'),
         (["asyncio", "threads", "--context", "-1"], "-1 is not in the range"),
         (["asyncio", "torn.py", "--no-comments"], "torn.py, line 2: not Python"),
@@ -297,7 +297,7 @@ def test_equal_sources_are_told_to_be(tmp_path: Path) -> None:
 )
 def test_wrong_usage_is_one_sentence(words: list[str], sentence: str, tmp_path: Path) -> None:
     (tmp_path / "far").mkdir()
-    (tmp_path / "far" / "impl.toml").write_text('name = "far"\nspec = "whisper"\nrun = ["x"]\n')
+    (tmp_path / "far" / "impl.toml").write_text('name = "far"\nspec = "groupchat"\nrun = ["x"]\n')
     (tmp_path / "binary").write_bytes(b"\x7fELF\0")
     (tmp_path / "torn.py").write_text("x = 1\ny = (\n")
     ended = harness("diff", *words, folder=tmp_path)

@@ -133,7 +133,8 @@ class Crowd:
         self.members.sort(key=lambda one: one.number)
         progress, since, said = self._deaf, time.monotonic(), 0
         while self._deaf:
-            await self._say(self.members[0], [f"{said}th word to all".encode()])
+            # Another one each time: that somebody does not hear itself, or is not heard, is for the judge.
+            await self._say(self.members[said % count], [f"word {said} to all".encode()])
             said += 1
             with anyio.move_on_after(AGAIN_S):
                 while self._deaf:

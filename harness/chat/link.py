@@ -87,7 +87,8 @@ async def connect(address: Address) -> SocketStream:
         cause: BaseException = error.__cause__ or error
         while isinstance(cause, BaseExceptionGroup):
             cause = cause.exceptions[0]
-        reason = os.strerror(cause.errno) if isinstance(cause, OSError) and cause.errno else str(cause)
+        number = cause.errno if isinstance(cause, OSError) else None
+        reason = os.strerror(number) if number and number > 0 else str(cause)  # names have errors of their own
     raise OSError(f"{address} cannot be reached: {reason}")
 
 

@@ -23,7 +23,7 @@ def command(name: str, address: str, spec: str | None) -> int:
     except ValueError as error:
         raise UsageError(str(error)) from None
     found = {one.spec: one for one in select([name], everything=False, spec=spec)}
-    one = next(found[spec] for spec in [*plugins.specs(), *found] if spec in found)  # the default spec comes first
+    one = next(found[each] for each in [*plugins.specs(), *found] if each in found)  # the default spec comes first
     if reason := why_not_here(one):
         raise HarnessError(f"{one.name} cannot run here: {reason}")
     words = [*build.command(one), address]
