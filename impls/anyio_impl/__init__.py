@@ -19,5 +19,15 @@ def harness_implementations() -> list[Implementation]:
             summary="anyio task groups, one event loop; drops for a client with 256 KiB unsent",
             source=HERE / "broadcast.py",
             needs=("python:anyio",),
-        )
+        ),
+        Implementation(
+            name="anyio",
+            spec="channels",
+            language="Python",
+            style="task pair per connection",
+            klass="idiomatic",
+            summary="anyio task groups, one event loop; drops for a client with 256 KiB unsent",
+            source=HERE / "channels.py",
+            needs=("python:anyio",),
+        ),
     ]

@@ -19,5 +19,15 @@ def harness_implementations() -> list[Implementation]:
             summary="Twisted protocols, one reactor; drops for a client with 256 KiB unsent",
             source=HERE / "broadcast.py",
             needs=("python:twisted",),
-        )
+        ),
+        Implementation(
+            name="twisted",
+            spec="channels",
+            language="Python",
+            style="callbacks",
+            klass="idiomatic",
+            summary="Twisted protocols, one reactor; drops for a client with 256 KiB unsent",
+            source=HERE / "channels.py",
+            needs=("python:twisted",),
+        ),
     ]

@@ -1,0 +1,197 @@
+#!/usr/bin/env python3
+"""Channels on Twisted: one protocol object per connection, called by one reactor.
+
+Order: one dataReceived puts a message into the outboxes of all subscribers before another is called;
+they are sent at the end of the reactor's turn. Replies go the same way.
+A slow client: its transport pulls from its outbox whenever all before is sent. While more than LIMIT bytes
+stand there it misses new messages, and while its replies make it twice as many its requests wait.
+"""
+
+import json
+import re
+import sys
+from typing import Any
+
+from twisted.internet import reactor as installed_reactor
+from twisted.internet.error import CannotListenError
+from twisted.internet.interfaces import IHalfCloseableProtocol, IPullProducer
+from twisted.internet.protocol import Factory, Protocol, connectionDone
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+BACKLOG = 1024
+LINE = 64 * 1024  # bytes of the longest request, with its line feed
+READ = 16 * 1024  # bytes a read: hundreds of requests, and few enough to be fair
+WRITE = 128 * 1024  # bytes handed to a transport at once: what it sends in one go
+LIMIT = 256 * 1024  # bytes unsent beyond which a client misses what is new
+
+reactor: Any = installed_reactor  # Any: mypy cannot read zope's interfaces
+
+
+@implementer(IHalfCloseableProtocol, IPullProducer)
+class Client(Protocol):
+    """The names that Twisted calls; each passes on to the function that does it."""
+
+    transport: Any
+
+    def connectionMade(self) -> None:
+        self.channels: set[str] = set()
+        self.rest = b""
+        self.outbox = bytearray()
+        self.idle = True  # the transport has nothing left to send
+        self.paused = False  # the transport does not read
+        self.transport.setTcpNoDelay(True)
+        self.transport.bufferSize = READ
+        # It pulls: a push producer, once paused, is not resumed before everything is sent,
+        # and is paused early, because the transport counts some bytes that are sent already.
+        self.transport.registerProducer(self, False)
+
+    def dataReceived(self, data: bytes) -> None:
+        serve(self, data)
+
+    def resumeProducing(self) -> None:
+        write(self)
+
+    def stopProducing(self) -> None: ...
+
+    def writeConnectionLost(self) -> None: ...
+
+    def readConnectionLost(self) -> None:
+        leave(self)
+        self.transport.write(bytes(self.outbox))
+        self.outbox.clear()
+        self.transport.unregisterProducer()  # or loseConnection would wait for it for ever
+        self.transport.loseConnection()  # sends what is unsent first
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        leave(self)
+
+
+channels: dict[str, set[Client]] = {}  # those that somebody hears, and who
+fresh: list[Client] = []  # those with something to send whose transports do not know it yet
+encoder = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
+
+
+def main(address: tuple[str, int]) -> None:
+    host, port = address
+    shown = f"[{host}]" if ":" in host else host
+    try:
+        port = accept(host, port)
+    except (CannotListenError, UnicodeError) as error:
+        sys.exit(f"cannot listen on {shown}:{port}: {error}")
+    # Once it runs, because only then does it handle signals.
+    reactor.callWhenRunning(lambda: print(f"listening on {shown}:{port}", flush=True))
+    reactor.run()  # until SIGINT or SIGTERM
+
+
+def accept(host: str, port: int) -> int:
+    # When no descriptor is left, Twisted gives up a reserved one to hang up on the newcomer.
+    listener = reactor.listenTCP(port, Factory.forProtocol(Client), BACKLOG, host)
+    return int(listener.getHost().port)
+
+
+def serve(client: Client, chunk: bytes) -> None:
+    *lines, rest = (client.rest + chunk).split(b"\n")
+    for line in lines:
+        handle(client, line)
+    client.rest = rest[:LINE]  # what is too long stays too long, and is never kept whole
+    pause(client)
+
+
+def write(client: Client) -> None:
+    """Give the transport, which has sent all it had, what has gathered in the meantime."""
+    data = bytes(client.outbox[:WRITE])
+    del client.outbox[:WRITE]
+    client.idle = not data
+    client.transport.write(data)
+    pause(client)
+
+
+def pause(client: Client) -> None:
+    """Read no requests of a client that does not read the replies."""
+    if client.paused != (len(client.outbox) > 2 * LIMIT):
+        client.paused = not client.paused
+        if client.paused:
+            client.transport.pauseProducing()
+        else:
+            client.transport.resumeProducing()
+
+
+def handle(client: Client, line: bytes) -> None:
+    """Do what a line asks for, or answer why not."""
+    try:
+        obey(client, decode(line))
+    except ValueError as error:
+        send(client, encode({"Error": str(error)}))
+
+
+def obey(client: Client, request: Any) -> None:
+    match request:
+        case {"Subscribe": str(channel)} if len(request) == 1:
+            send(client, encode({"Subscribed": channel}))
+            client.channels.add(channel)
+            channels.setdefault(channel, set()).add(client)
+        case {"Send": {"channel": str(channel), "message": str(message)}} if len(request) == 1:
+            delivery = encode({"Message": {"channel": channel, "message": message}})
+            if channel not in channels:
+                raise ValueError(f"no such channel: {channel}")
+            for subscriber in channels[channel]:
+                offer(subscriber, delivery)
+        case _:
+            raise ValueError("no such request")
+
+
+def leave(client: Client) -> None:
+    """Forget the client, and the channels that nobody else hears; a second time nothing is left to do."""
+    while client.channels:
+        channel = client.channels.pop()
+        channels[channel].discard(client)
+        if not channels[channel]:
+            del channels[channel]
+
+
+def offer(client: Client, delivery: bytes) -> None:
+    """Drop policy: a message is not for a client that is too far behind."""
+    if len(client.outbox) <= LIMIT:
+        send(client, delivery)
+
+
+def send(client: Client, reply: bytes) -> None:
+    if client.idle and not client.outbox:
+        if not fresh:
+            reactor.callLater(0, flush)  # whoever else is ready to speak does so before
+        fresh.append(client)
+    client.outbox += reply
+
+
+def flush() -> None:
+    while fresh:
+        write(fresh.pop())
+
+
+def decode(line: bytes) -> Any:
+    if len(line) >= LINE:
+        raise ValueError(f"a request has at most {LINE} bytes")
+    # Each bracket inside of another takes up stack: more than requests have are not shown to json.
+    outside_strings = b"".join(line.replace(rb"\\", b"").replace(rb"\"", b"").split(b'"')[::2])
+    if b"[" in outside_strings or outside_strings.count(b"{") > 2:
+        raise ValueError("no such request")
+    return json.loads(line.decode())
+
+
+def encode(reply: object) -> bytes:
+    """Raise ValueError for half of a surrogate pair, which JSON can write and UTF-8 cannot."""
+    return encoder.encode(reply).encode() + b"\n"
+
+
+def parse_address(arguments: list[str]) -> tuple[str, int]:
+    pattern = r"(?:\[([^\]]*:[^\]]*)\]|([^:\[\]]+)):(0|[1-9][0-9]{0,4})"
+    match = re.fullmatch(pattern, arguments[0]) if len(arguments) == 1 else None
+    if not match or int(match[3]) > 65535:
+        print("usage: channels.py HOST:PORT (IPv6: [HOST]:PORT)", file=sys.stderr)
+        sys.exit(2)
+    return match[1] or match[2], int(match[3])
+
+
+if __name__ == "__main__":
+    main(parse_address(sys.argv[1:]))
