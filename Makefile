@@ -8,7 +8,7 @@ BIN := .venv/bin
 # The servers under tests/liars are scripts for "python3": this one, which is new enough.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: league test setup lint leaderboard clauses clean help
+.PHONY: league test setup lint leaderboard exhibit clauses clean help
 
 help:
 	@sed -n 's/^#   //p' $(firstword $(MAKEFILE_LIST))
@@ -41,6 +41,9 @@ setup: .venv/ready
 
 leaderboard: setup
 	@$(BIN)/harness report --readme README.md
+
+exhibit: setup
+	@$(BIN)/python -m tests.exhibit
 
 clauses: setup
 	@for spec in spec/*/; do name=$$(basename $$spec); \

@@ -21,6 +21,7 @@ from harness.reading.show import safe
 from harness.reading.source import Line, Source, read, without
 from harness.reading.stat import Count, stat
 from harness.reading.unified import unified
+from tests import exhibit
 from tests.zoo import harness, lines_of
 
 ROOT = Path(__file__).parent.parent
@@ -311,3 +312,7 @@ def test_what_is_no_python_is_shown_all_the_same(tmp_path: Path) -> None:
     (tmp_path / "whole.py").write_text("x = 1\ny = ()\n")
     shown = harness("diff", "torn.py", "whole.py", folder=tmp_path).stdout
     assert shown.splitlines()[-2:] == ["-y = (", "+y = ()"]
+
+
+def test_the_exhibit_in_the_readme_is_what_the_command_prints() -> None:
+    assert exhibit.shown() == exhibit.exhibit(), "make exhibit"

@@ -1,0 +1,28 @@
+"""The diff that the README shows: made by `make exhibit`, and held against what the command prints by a test."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.zoo import harness
+
+ROOT = Path(__file__).parent.parent
+README = ROOT / "README.md"
+COMMAND = "diff threads asyncio --spec channels --no-comments --no-imports --context 1"
+BEGIN, END = "<!-- exhibit: begin -->", "<!-- exhibit: end -->"
+
+
+def exhibit() -> str:
+    """Return what stands between the markers: the command, and what it prints."""
+    printed = harness(*COMMAND.split(), folder=ROOT, columns=120).stdout.rstrip()
+    return f"\n<details><summary><code>harness {COMMAND}</code></summary>\n\n```diff\n{printed}\n```\n\n</details>\n"
+
+
+def shown() -> str:
+    """Return what stands between the markers of the README now."""
+    return README.read_text("utf-8").partition(BEGIN)[2].partition(END)[0]
+
+
+if __name__ == "__main__":
+    text = README.read_text("utf-8")
+    README.write_text(text.replace(f"{BEGIN}{shown()}{END}", f"{BEGIN}{exhibit()}{END}"), "utf-8")
