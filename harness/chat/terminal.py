@@ -22,7 +22,7 @@ from harness.escapes import visible
 from harness.model import Spec
 
 HELP, QUIT = "/help", "/quit"
-HELP_TEXT = f"{HELP} shows this; {QUIT}, Ctrl-D and Ctrl-C leave; the arrows bring lines back."
+HELP_TEXT = f"{HELP} shows this; {QUIT}, Ctrl-D, Ctrl-C leave; the arrows bring lines back."
 NOTICE = "ansibrightblack"  # the style of what is not said by the server
 INTERRUPTED = 130
 HISTORY_BYTES = 256 * 1024  # of a history; the older half goes when it is longer
@@ -79,14 +79,14 @@ async def _print(lines: Sequence[str], style: str) -> None:
 
 
 class FirstWord(Completer):
-    """Completes the first word of a line."""
+    """Completes the first word of a line, and the blank behind it."""
 
     def __init__(self, words: Sequence[str]) -> None:
         self._words = words
 
     def get_completions(self, document: Document, complete_event: CompleteEvent) -> Iterable[Completion]:
         typed = document.text_before_cursor
-        return (Completion(word, -len(typed)) for word in self._words if word.startswith(typed))
+        return (Completion(f"{word.rstrip()} ", -len(typed)) for word in self._words if word.startswith(typed))
 
 
 class Kept(FileHistory):

@@ -62,7 +62,7 @@ def command(address: str, spec: str | None, name: str | None, linger: float, swa
         outcome = anyio.run(crowd.gather, chosen, where, swarm, messages)
         print(crowd.told(outcome))
         return 1 if outcome.faults else 0
-    return _converse(chosen, where, name or _user(), linger)
+    return _converse(chosen, where, _user() if name is None else name, linger)
 
 
 def _converse(spec: Spec, address: Address, name: str, linger_s: float) -> int:
