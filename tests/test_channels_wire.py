@@ -231,7 +231,12 @@ def test_what_cannot_be_sent_is_told_in_words(typed: str, words: str) -> None:
 
 
 def test_replies_are_shown_in_words() -> None:
-    replies = [Subscribed("rust"), Message("rust", "yo"), Message("zoo", "a\n\x1b[2J"), Error("no such channel: x")]
+    replies: list[Reply] = [
+        Subscribed("rust"),
+        Message("rust", "yo"),
+        Message("zoo", "a\n\x1b[2J"),
+        Error("no such channel: x"),
+    ]
     frames = CODEC.replies().feed(b"".join(map(encode_value, replies)))
     assert [DIALECT.show(one) for one in frames] == [
         "subscribed to rust",
