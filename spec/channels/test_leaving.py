@@ -168,7 +168,7 @@ async def _must_stop_growing(
     def size() -> int:
         return room.usage().rss_bytes
 
-    watch = partial(watch_growth, visits, size, bound=bound, enough=ENOUGH_VISITS, most=5000, seconds=6)  # type: ignore[arg-type]
+    watch = partial(watch_growth, visits, size, bound=bound, enough=ENOUGH_VISITS, most=5000, seconds=14)  # type: ignore[arg-type]
     turns = [await watch()]
     while recurs(turns, bound) and len(turns) < 3:
         turns.append(await watch())
