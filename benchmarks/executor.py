@@ -11,8 +11,8 @@ idle         processor time of two seconds with tasks that wait for a socket, a 
 beside       the same three programs on asyncio and on 1, 2 and 4 workers, taking turns, so that a busy moment of
              the machine falls on all of them; the medians of five rounds
 
-Each measurement is a process of its own. A connection takes two descriptors here: where
-`ulimit -Hn` is below 20,100, there are as many as it lets.
+Each measurement is a process of its own, and its clients another. Where `ulimit -Hn` is below 10,100, there are as
+many connections as it lets.
 """
 
 from __future__ import annotations
@@ -100,28 +100,41 @@ async def tasks(count: int) -> None:
 
 
 async def connections(count: int) -> None:
-    """Open so many connections; on each, one message goes to the other side and back; all stay open meanwhile."""
-    raw = socket.create_server((HOST, 0), backlog=1024)
-    listener, address = Socket(raw), raw.getsockname()
-    places: Channel[None] = Channel(500)  # connections that are being made at once: fewer than the backlog
-    echoed = Channel[bytes](count)
+    """Accept so many connections; on each, one message comes and goes back; all stay open until the last has it.
+
+    The clients are another process: a limit of descriptors that bears one end of each need not bear both.
+    """
+    listener = socket.create_server((HOST, 0), backlog=1024)
+    ended, theirs = socket.socketpair()
 
     async def echo(connection: Socket) -> None:
         await connection.sendall(await connection.recv(100))
 
-    async def accept() -> None:
+    async def accept(listener: Socket) -> None:
         while True:
             spawn(echo((await listener.accept())[0]))
 
+    spawn(accept(Socket(listener)))
+    words = [sys.executable, __file__, "--clients", str(listener.getsockname()[1]), str(count)]
+    with theirs:
+        others = subprocess.Popen(words, pass_fds=[theirs.fileno()])
+    await Socket(ended).recv(1)  # its end closes the other side
+    assert others.wait() == 0
+
+
+async def clients(port: int, count: int) -> None:
+    """Open so many connections, and hear on each the number that was said there; be the other process."""
+    places: Channel[None] = Channel(500)  # connections that are being made at once: fewer than the backlog
+    echoed = Channel[bytes](count)
+
     async def client(number: int) -> None:
         connection = Socket(socket.socket())
-        await connection.connect(address)
+        await connection.connect((HOST, port))
         await connection.sendall(b"%d" % number)
         echoed.send_now(await connection.recv(100))
         await places.recv()
         await sleep(3600)
 
-    spawn(accept())
     for number in range(count):
         await places.send(None)
         spawn(client(number))
@@ -249,8 +262,6 @@ def measure(trial: str, count: int, workers: int) -> dict[str, float]:
 
 def be_one(trial: str, count: int, workers: int) -> None:
     """Be that process."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     theirs, ours, _ = BESIDE.get(trial, (None, TRIALS.get(trial), 0))
     body = ours if workers else theirs
     assert body is not None
@@ -260,7 +271,7 @@ def be_one(trial: str, count: int, workers: int) -> None:
 def alone(trial: str, scale: int) -> None:
     count = max(1, FULL[trial] // scale)
     if trial == "connections":
-        count = min(count, resource.getrlimit(resource.RLIMIT_NOFILE)[1] // 2 - 50)
+        count = min(count, resource.getrlimit(resource.RLIMIT_NOFILE)[0] - 100)
     for workers in (1, 2, 4):
         found = measure(trial, count, workers)
         line = f"{trial:12}{workers} workers {count:>10,}  {found['wall']:7.2f} s  {found['busy']:7.2f} s busy"
@@ -290,7 +301,13 @@ def main() -> None:
     parser.add_argument("trials", nargs="*", metavar="TRIAL")
     parser.add_argument("--scale", type=int, default=1, help="the part of everything that is done, 1/SCALE")
     parser.add_argument("--one", nargs=3, help=argparse.SUPPRESS)
+    parser.add_argument("--clients", nargs=2, type=int, help=argparse.SUPPRESS)
     given = parser.parse_args()
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    if given.clients:
+        run(clients(*given.clients))
+        return
     if given.one:
         be_one(given.one[0], int(given.one[1]), int(given.one[2]))
         return
