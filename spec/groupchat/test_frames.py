@@ -169,7 +169,7 @@ async def test_after_drops_the_stream_is_still_whole_frames(room: Room) -> None:
     alice, _bob = await room.join(2)
     for size, total in ((250, 3_000_000), (3001, 4_000_000), (20_000, 6_000_000)):
         (slow,) = await room.join_stalled()
-        await room.pour(alice, total, size=size, seconds=4)
+        await room.pour(alice, total, size=size, seconds=3)
         slow.start_reading()
         await room.fence_or_closed(alice, slow)
         await slow.hang_up()

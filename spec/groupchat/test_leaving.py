@@ -132,7 +132,7 @@ async def test_who_leaves_while_it_is_slow_is_told_as_well(room: Room) -> None:
     alice, bob = await room.join(2)
     slow = await room.join_stalled(3)
     names = [one.name or "" for one in slow]
-    await room.pour(alice, POURED, size=250, seconds=5)
+    await room.pour(alice, POURED, size=250, seconds=3)
     await slow[0].reset()
     await slow[1].hang_up()
     await slow[2].close_sending()

@@ -96,7 +96,7 @@ async def test_texts_and_notices_stand_in_one_order(room: Room) -> None:
     without that, as fast as it goes.
     """
     stay = await room.join(8)
-    for turn in room.rounds(50, seconds=5):
+    for turn in room.rounds(40, seconds=3):
         goes = await room.join(2)
         comes = [await guest(room) for _ in range(2)]
         with room.frozen():

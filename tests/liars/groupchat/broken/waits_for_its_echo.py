@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""Whoever speaks must have read what it said before anything else is done."""
+"""Whoever speaks must have taken what it said before anything else is done."""
 
+import socket
 import sys
 from pathlib import Path
 
@@ -11,8 +12,12 @@ CAUGHT_BY = "GC-LOAD-4"
 
 
 class Liar(Server):
-    def on_say(self, client: Client, text: str) -> None:
-        super().on_say(client, text)
+    def join(self, sock: socket.socket) -> Client:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 16384)  # so that the kernel does not take it all
+        return super().join(sock)
+
+    def on_bytes(self, client: Client, data: bytes) -> None:
+        super().on_bytes(client, data)
         while client.backlog and self.is_here(client):
             client.sock.setblocking(True)
             self.flush(client)
