@@ -50,10 +50,15 @@ type request struct {
 	refused  bool
 }
 
+type message struct {
+	Channel string `json:"channel"`
+	Message string `json:"message"`
+}
+
 // How the connections' goroutines talk to the one that knows the channels. Neither has a buffer:
 // who asks waits until it is heard.
 var (
-	requests = make(chan request)
+	requests = make(chan []request)
 	left     = make(chan *client)
 )
 
@@ -93,10 +98,15 @@ func serve(connection net.Conn) {
 	c.wake = sync.NewCond(&c.mutex)
 	go write(c)
 	reader := bufio.NewReader(c)
+	var asked []request
 	line, err := nextLine(reader, nil)
 	for err == nil { // a reset ends a connection as well as an end of stream
-		pause(c)
-		handle(c, line)
+		asked = append(asked, understand(c, line))
+		if more, _ := reader.Peek(reader.Buffered()); bytes.IndexByte(more, '\n') < 0 { // all that came at once
+			pause(c)
+			requests <- asked
+			asked = nil
+		}
 		line, err = nextLine(reader, line[:0])
 	}
 	left <- c
@@ -147,14 +157,14 @@ func pause(c *client) {
 	}
 }
 
-// handle asks for what is on a line.
-func handle(c *client, line []byte) {
-	channel, message, ok := decode(line)
+// understand does what needs no order: it takes a line apart, and puts together what is to be delivered.
+func understand(c *client, line []byte) request {
+	channel, text, ok := decode(line)
 	r := request{from: c, channel: channel, refused: !ok}
-	if message != nil {
-		r.delivery = encode("Message", map[string]string{"channel": channel, "message": *message})
+	if ok && text != nil {
+		r.delivery = encode(struct{ Message message }{message{channel, *text}})
 	}
-	requests <- r
+	return r
 }
 
 // order is the one goroutine that knows who hears what, and what comes after what.
@@ -164,8 +174,10 @@ func order() {
 		select {
 		case c := <-left:
 			leave(known, c)
-		case r := <-requests:
-			obey(known, r)
+		case asked := <-requests:
+			for _, r := range asked {
+				obey(known, r)
+			}
 		}
 	}
 }
@@ -174,7 +186,7 @@ func obey(known channels, r request) {
 	subscribers, exists := known[r.channel]
 	switch {
 	case r.refused:
-		reply(r.from, "Error", fmt.Sprintf("no request: it is a line of at most %d bytes, UTF-8, JSON", longest))
+		send(r.from, encode(struct{ Error string }{"no request"}))
 	case r.delivery == nil:
 		if !exists {
 			subscribers = map[*client]struct{}{}
@@ -182,9 +194,9 @@ func obey(known channels, r request) {
 		}
 		subscribers[r.from] = struct{}{}
 		r.from.channels[r.channel] = struct{}{}
-		reply(r.from, "Subscribed", r.channel)
+		send(r.from, encode(struct{ Subscribed string }{r.channel}))
 	case !exists:
-		reply(r.from, "Error", "no such channel: "+r.channel)
+		send(r.from, encode(struct{ Error string }{"no such channel: " + r.channel}))
 	default:
 		for c := range subscribers {
 			offer(c, r.delivery)
@@ -214,58 +226,56 @@ func finish(c *client) {
 // offer is the drop policy: a message is not for a client that is too far behind.
 func offer(c *client, delivery []byte) {
 	c.mutex.Lock()
-	defer c.mutex.Unlock()
-	if c.unsent <= limit {
+	behind := c.unsent > limit
+	c.mutex.Unlock()
+	if !behind { // and so it stays: nobody else sends
 		send(c, delivery)
 	}
 }
 
-// send puts a line into the outbox of a client whose mutex is held.
 func send(c *client, line []byte) {
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
 	c.outbox = append(c.outbox, line...)
 	c.unsent += len(line)
 	c.wake.Signal()
 }
 
-func reply(c *client, tag, word string) {
-	c.mutex.Lock()
-	defer c.mutex.Unlock()
-	send(c, encode(tag, word))
-}
-
 // halves finds, in its group, escapes that are half of a surrogate pair; the others only to get past them.
 var halves = regexp.MustCompile(`\\u[dD][89abAB]..\\u[dD][c-fC-F]..|(\\u[dD][89a-fA-F]..)|\\.`)
 
-// decode returns the channel, for a Send the message, and whether there is a request at all. It looks for
-// what encoding/json would let pass: no UTF-8, halves of pairs, keys in capitals, null for a string.
-func decode(line []byte) (channel string, message *string, ok bool) {
+// decode returns the channel, for a Send the text, and whether there is a request at all. encoding/json lets
+// pass what is no UTF-8, halves of pairs, and, in a struct, keys in other capitals: hence a map.
+func decode(line []byte) (channel string, text *string, ok bool) {
 	if len(line) > longest || !utf8.Valid(line) {
 		return "", nil, false
 	}
-	for _, found := range halves.FindAllSubmatch(line, -1) {
-		if found[1] != nil {
-			return "", nil, false
+	if bytes.Contains(line, []byte(`\u`)) {
+		for _, found := range halves.FindAllSubmatch(line, -1) {
+			if found[1] != nil {
+				return "", nil, false
+			}
 		}
 	}
-	var tags map[string]json.RawMessage
-	var name *string
-	var fields map[string]*string
-	switch {
-	case json.Unmarshal(line, &tags) != nil || len(tags) != 1:
-	case json.Unmarshal(tags["Subscribe"], &name) == nil && name != nil:
-		return *name, nil, true
-	case json.Unmarshal(tags["Send"], &fields) == nil && fields["channel"] != nil && fields["message"] != nil:
-		return *fields["channel"], fields["message"], true
+	var tags map[string]any
+	if json.Unmarshal(line, &tags) != nil || len(tags) != 1 {
+		return "", nil, false
 	}
-	return "", nil, false
+	if channel, ok = tags["Subscribe"].(string); ok {
+		return channel, nil, true
+	}
+	fields, _ := tags["Send"].(map[string]any)
+	channel, named := fields["channel"].(string)
+	said, ok := fields["message"].(string)
+	return channel, &said, named && ok
 }
 
-// encode writes a reply as its line.
-func encode(tag string, content any) []byte {
+// encode writes a reply, a struct of one field, as its line.
+func encode(reply any) []byte {
 	var line bytes.Buffer
 	encoder := json.NewEncoder(&line)
 	encoder.SetEscapeHTML(false)
-	if err := encoder.Encode(map[string]any{tag: content}); err != nil { // it has strings only
+	if err := encoder.Encode(reply); err != nil { // there are only strings in it
 		panic(err)
 	}
 	return line.Bytes()

@@ -78,11 +78,7 @@ fn spawn(work: impl FnOnce() + Send + 'static) -> io::Result<()> {
 
 fn serve(stream: TcpStream) {
     let _ = stream.set_nodelay(true);
-    let client = Arc::new(Client {
-        stream,
-        outbox: Mutex::default(),
-        wake: Condvar::new(),
-    });
+    let client = Arc::new(Client { stream, outbox: Mutex::default(), wake: Condvar::new() });
     let writer = client.clone();
     if spawn(move || write(&writer)).is_err() {
         return;

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::os::fd::AsRawFd;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::sync::{Arc, Condvar, Mutex};
 use std::thread::{self, Builder};
 use std::time::Duration;
 use std::{env, io, mem, process, str};
@@ -54,8 +54,13 @@ struct Outbox {
     leaving: bool,
 }
 
-/// Those that somebody hears, and who.
-static CHANNELS: Mutex<BTreeMap<String, Vec<Arc<Client>>>> = Mutex::new(BTreeMap::new());
+struct Channels {
+    subscribers: BTreeMap<String, Vec<Arc<Client>>>, // of those channels that somebody hears
+    idle: Vec<Arc<Client>>, // to be woken, for now there is something to send
+}
+
+static CHANNELS: Mutex<Channels> =
+    Mutex::new(Channels { subscribers: BTreeMap::new(), idle: Vec::new() });
 
 // The standard library has neither signals nor a say in the backlog; the C library it is linked to has.
 unsafe extern "C" {
@@ -100,21 +105,20 @@ fn spawn(work: impl FnOnce() + Send + 'static) -> io::Result<()> {
 
 fn serve(stream: TcpStream) {
     let _ = stream.set_nodelay(true);
-    let client = Arc::new(Client {
-        stream,
-        outbox: Mutex::default(),
-        wake: Condvar::new(),
-    });
+    let client = Arc::new(Client { stream, outbox: Mutex::default(), wake: Condvar::new() });
     let writer = client.clone();
     if spawn(move || write(&writer)).is_err() {
         return;
     }
     let (mut reader, mut line) = (BufReader::new(&client.stream), Vec::new());
-    let mut mine = HashSet::new();
+    let (mut asked, mut mine) = (Vec::new(), HashSet::new());
     // A reset ends a connection as well as an end of stream.
     while let Ok(true) = next_line(&mut reader, &mut line) {
-        pause(&client);
-        handle(&client, &mut mine, &line);
+        asked.push(decode(&line));
+        if !reader.buffer().contains(&b'\n') {
+            pause(&client);
+            handle(&client, &mut mine, asked.drain(..)); // all that came at once
+        }
     }
     leave(&client, &mine);
 }
@@ -160,40 +164,60 @@ fn pause(client: &Client) {
     drop(client.wake.wait_while(outbox, full).unwrap());
 }
 
-/// Do what a line asks for, or answer why not.
-fn handle(client: &Arc<Client>, mine: &mut HashSet<String>, line: &[u8]) {
-    match decode(line) {
-        Ok(Request::Subscribe(channel)) => {
-            let mut channels = CHANNELS.lock().unwrap();
-            send(client, &encode(&Reply::Subscribed(&channel)));
-            if mine.insert(channel.clone()) {
-                channels.entry(channel).or_default().push(client.clone());
-            }
+/// Do what is asked for, and only then wake who has something to send: it shall be one send for all of it.
+fn handle(
+    client: &Arc<Client>,
+    mine: &mut HashSet<String>,
+    asked: impl Iterator<Item = Result<Request, String>>,
+) {
+    let mut channels = CHANNELS.lock().unwrap();
+    for request in asked {
+        if let Err(words) = request.and_then(|request| obey(client, mine, &mut channels, request)) {
+            send(client, &encode(&Reply::Error(words)), &mut channels.idle);
         }
-        Ok(Request::Send {
-            channel, message, ..
-        }) => {
-            let delivery = encode(&Reply::Message {
-                channel: &channel,
-                message: &message,
-            });
-            match CHANNELS.lock().unwrap().get(&channel) {
-                Some(subscribers) => subscribers.iter().for_each(|other| offer(other, &delivery)),
-                None => refuse(client, format!("no such channel: {channel}")),
-            }
-        }
-        Err(error) => refuse(client, error),
     }
+    let idle = mem::take(&mut channels.idle);
+    drop(channels); // unlocks it
+    for client in idle {
+        client.wake.notify_one();
+    }
+}
+
+fn obey(
+    client: &Arc<Client>,
+    mine: &mut HashSet<String>,
+    channels: &mut Channels,
+    request: Request,
+) -> Result<(), String> {
+    let Channels { subscribers, idle } = channels;
+    match request {
+        Request::Subscribe(channel) => {
+            send(client, &encode(&Reply::Subscribed(&channel)), idle);
+            if mine.insert(channel.clone()) {
+                subscribers.entry(channel).or_default().push(client.clone());
+            }
+        }
+        Request::Send { channel, message, .. } => {
+            let Some(hearers) = subscribers.get(&channel) else {
+                return Err(format!("no such channel: {channel}"));
+            };
+            let delivery = encode(&Reply::Message { channel: &channel, message: &message });
+            for hearer in hearers {
+                offer(hearer, &delivery, idle);
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Forget the client, and the channels that nobody else hears.
 fn leave(client: &Arc<Client>, mine: &HashSet<String>) {
     let mut channels = CHANNELS.lock().unwrap();
     for channel in mine {
-        let subscribers = channels.get_mut(channel).expect("it is one of them");
-        subscribers.retain(|other| !Arc::ptr_eq(other, client));
-        if subscribers.is_empty() {
-            channels.remove(channel);
+        let hearers = channels.subscribers.get_mut(channel).expect("it is one of them");
+        hearers.retain(|other| !Arc::ptr_eq(other, client));
+        if hearers.is_empty() {
+            channels.subscribers.remove(channel);
         }
     }
     finish(client); // the connection closes when neither thread has the client any more
@@ -205,24 +229,17 @@ fn finish(client: &Client) {
 }
 
 /// Drop policy: a message is not for a client that is too far behind.
-fn offer(client: &Client, delivery: &[u8]) {
-    let outbox = client.outbox.lock().unwrap();
-    if outbox.unsent <= LIMIT {
-        put(client, outbox, delivery);
+fn offer(client: &Arc<Client>, delivery: &[u8], idle: &mut Vec<Arc<Client>>) {
+    let behind = client.outbox.lock().unwrap().unsent > LIMIT;
+    if !behind {
+        send(client, delivery, idle); // whoever sends holds the lock of CHANNELS
     }
 }
 
-fn send(client: &Client, reply: &[u8]) {
-    put(client, client.outbox.lock().unwrap(), reply);
-}
-
-fn refuse(client: &Client, words: String) {
-    send(client, &encode(&Reply::Error(words)));
-}
-
-fn put(client: &Client, mut outbox: MutexGuard<Outbox>, line: &[u8]) {
+fn send(client: &Arc<Client>, line: &[u8], idle: &mut Vec<Arc<Client>>) {
+    let mut outbox = client.outbox.lock().unwrap();
     if outbox.data.is_empty() {
-        client.wake.notify_one(); // else it is awake already
+        idle.push(client.clone()); // else it is awake already, or will be
     }
     outbox.data.extend_from_slice(line);
     outbox.unsent += line.len();
