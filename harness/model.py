@@ -300,7 +300,7 @@ class Workload(Protocol):
     Attributes:
         name: e.g. "flood".
         summary: one line for people.
-        profiles: profile name → parameters for one trial.
+        profiles: profile name → parameters for one trial; "blocks" among them, where it shall not be in all blocks.
         tells: the names of those of its figures that stand in a table beside the league.
     """
 

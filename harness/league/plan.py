@@ -43,6 +43,8 @@ def plan(
         for workload in workloads.values():
             if profile.name not in workload.profiles:
                 continue
+            if block >= workload.profiles[profile.name].get("blocks", profile.blocks):
+                continue
             trials += [
                 TrialPlan(
                     block=block,

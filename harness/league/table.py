@@ -89,7 +89,8 @@ def _conditions(run: Run, spec: str) -> list[str]:
     sentences = []
     for workload in dict.fromkeys(one.plan.workload for one in run.trials if one.plan.spec == spec):
         plans = [one.plan for one in run.trials if (one.plan.spec, one.plan.workload) == (spec, workload)]
-        said = ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in plans[0].parameters.items())
+        told = {name: value for name, value in plans[0].parameters.items() if name != "blocks"}
+        said = ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in told.items())
         sentences.append(f"{workload}: {said}; {_counted(len({plan.block for plan in plans}), 'block')}")
     return sentences
 

@@ -28,6 +28,7 @@ class Churn:
             "body_bytes": 32,
             "warm_up_s": 0.3,
             "seconds": 1,
+            "blocks": 1,
         },
         "full": {
             "clients": 50,

@@ -28,6 +28,7 @@ class HotTopic:
             "body_bytes": 32,
             "warm_up_s": 0.3,
             "seconds": 1,
+            "blocks": 1,
         },
         "full": {
             "clients": 90,

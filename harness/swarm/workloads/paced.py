@@ -24,8 +24,8 @@ class Paced:
             "senders": 4,
             "rate_per_s": 500,
             "body_bytes": 32,
-            "warm_up_s": 0.5,
-            "seconds": 2,
+            "warm_up_s": 0.3,
+            "seconds": 1.2,
         },
         "full": {
             "clients": 100,
