@@ -109,28 +109,32 @@ def test_pauses_grow_while_it_is_of_no_use(lives: list[float]) -> None:
 # --- through pipes
 
 
-def filtered(address: str, lines: bytes, *words: str) -> subprocess.CompletedProcess[bytes]:
-    return subprocess.run(
-        command("chat", address, *words), input=lines, capture_output=True, timeout=DEADLINE_S, check=False
-    )
+def filtered(address: str, lines: bytes, expected: int = 0) -> tuple[bytes, bytes, int]:
+    """Say lines, and end the input when so many have been heard; return output, errors and status."""
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command("chat", address), stdin=pipe, stdout=pipe, stderr=pipe) as running:
+        assert running.stdin and running.stdout
+        running.stdin.write(lines)
+        running.stdin.flush()
+        heard = b"".join(running.stdout.readline() for _ in range(expected))
+        rest, errors = running.communicate(timeout=DEADLINE_S)
+        return heard + rest, errors, running.returncode
 
 
 def test_a_filter_says_lines_and_prints_what_it_hears(server: Served) -> None:
-    lines = [b"hello", b"", rb"\x00 \n \\ \x1b[31m", "日本".encode(), b"/quit", b"without an end"]
-    ended = filtered(server.address, b"\n".join(lines))
-    assert ended.stdout == b"".join(line + b"\n" for line in lines)
-    assert (ended.stderr, ended.returncode) == (b"", 0)
+    lines = b"".join(line + b"\n" for line in [b"hello", b"", rb"\x00 \n \\ \x1b[31m", "日本".encode(), b"/quit"])
+    assert filtered(server.address, lines, 5) == (lines, b"", 0)
 
 
 def test_a_filter_tells_which_lines_it_could_not_say_and_says_the_others(server: Served) -> None:
-    ended = filtered(server.address, b"one\n\\q\n" + b"x" * 256 + b"\ntwo\n")
-    assert ended.stdout == b"one\ntwo\n"
-    assert [line.split(b":")[1] for line in ended.stderr.splitlines()] == [b" line 2", b" line 3"]
-    assert ended.returncode == 2
+    heard, errors, status = filtered(server.address, b"one\n\\q\n" + b"x" * 256 + b"\ntwo\n", 2)
+    assert heard == b"one\ntwo\n"
+    assert [line.split(b":")[1] for line in errors.splitlines()] == [b" line 2", b" line 3"]
+    assert status == 2
 
 
 def test_a_filter_passes_bytes_that_are_no_text(server: Served) -> None:
-    assert filtered(server.address, b"\xff\xfe\x07\n").stdout == rb"\xff\xfe\x07" + b"\n"
+    assert filtered(server.address, b"\xff\xfe\x07\n", 1)[0] == rb"\xff\xfe\x07" + b"\n"
 
 
 def test_a_filter_hears_while_its_input_is_open(server: Served) -> None:
@@ -139,7 +143,7 @@ def test_a_filter_hears_while_its_input_is_open(server: Served) -> None:
         listener.stdin.write(b"here\n")
         listener.stdin.flush()
         assert listener.stdout.readline() == b"here\n"
-        assert filtered(server.address, b"from elsewhere\n").stdout == b"from elsewhere\n"
+        assert filtered(server.address, b"from elsewhere\n", 1)[0] == b"from elsewhere\n"
         assert listener.stdout.readline() == b"from elsewhere\n"
         listener.stdin.close()
         assert listener.wait(DEADLINE_S) == 0
@@ -162,11 +166,11 @@ def test_a_filter_tells_that_the_server_went_away(server: Served) -> None:
 
 
 def test_a_filter_takes_a_file_and_no_input_at_all(server: Served, tmp_path: Path) -> None:
-    (tmp_path / "lines").write_bytes(b"from a file\n")
-    for words, heard in (("< lines", b"from a file\n"), ("< /dev/null", b""), ("<&-", b"")):
+    (tmp_path / "lines").write_bytes(b"from a file\nfrom a file")
+    for words, heard in (("< lines", b"from a file\n" * 2), ("< /dev/null", b""), ("<&-", b"")):
         line = f'"$@" {words}'
         ended = subprocess.run(
-            ["sh", "-c", line, "sh", *command("chat", server.address, "--linger", "0.5")],
+            ["sh", "-c", line, "sh", *command("chat", server.address, "--linger", "3")],
             cwd=tmp_path,
             capture_output=True,
             timeout=DEADLINE_S,
@@ -178,9 +182,9 @@ def test_a_filter_takes_a_file_and_no_input_at_all(server: Served, tmp_path: Pat
 def test_nobody_at_the_address_is_one_sentence() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
-    ended = filtered(address, b"hello\n")
-    assert ended.stderr.decode() == f"harness: {address} cannot be reached: Connection refused\n"
-    assert (ended.stdout, ended.returncode) == (b"", 3)
+    heard, errors, status = filtered(address, b"hello\n")
+    assert errors.decode() == f"harness: {address} cannot be reached: Connection refused\n"
+    assert (heard, status) == (b"", 3)
 
 
 # --- in a terminal
@@ -251,7 +255,7 @@ def test_a_typed_line_is_heard_and_what_comes_stands_above_the_next(terminal: Te
     terminal.sees("hello")
     terminal.type("half a li")
     terminal.sees("half a li")
-    filtered(server.address, b"from elsewhere\\x1b[2J\n")
+    filtered(server.address, b"from elsewhere\\x1b[2J\n", 1)
     terminal.sees("from elsewhere\\x1b[2J")
     terminal.sees("half a li")
     terminal.type("\\x6ee\r")

@@ -29,7 +29,7 @@ JOINING = 64  # clients that connect at the same time: fewer than any server's b
 BURST = 20  # messages in one write
 AGAIN_S = 0.5  # before it is said again to whoever has not heard yet that it has joined
 PATIENCE_S = 20.0  # without any sign of life while all join
-SILENCE_S = 2.0  # after which what has not come was dropped
+SILENCE_S = 5.0  # after which what has not come was dropped
 
 
 @dataclass
