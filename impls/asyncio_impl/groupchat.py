@@ -21,6 +21,7 @@ from spec.groupchat.messages import Join, Joined, Left, Refused, Reply, Request,
 from spec.groupchat.serdy import dumps, loads
 
 BACKLOG = 1024
+ACCEPTS = 16  # a turn of the loop
 FRAME = 64 * 1024 - 1  # bytes of the longest payload, for a length has two bytes
 READ = 16 * 1024  # bytes a read: hundreds of requests, and few enough to be fair
 WRITE = 64 * 1024  # bytes a write
@@ -43,6 +44,9 @@ async def main(address: tuple[str, int]) -> None:
     # Nothing needs saving, and an orderly exit would first have to meet all the tasks.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: os._exit(0))
+    # The default handler prints a traceback; running out of descriptors deserves one line.
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _, what: print(f"{what['message']}: {what.get('exception')}", file=sys.stderr))
     host, port = address
     shown = f"[{host}]" if ":" in host else host
     try:
@@ -57,9 +61,9 @@ async def main(address: tuple[str, int]) -> None:
 
 
 async def accept(listener: socket.socket) -> None:
-    # asyncio's backlog is also its number of accepts a tick, and it makes all of them (and
-    # logs each) even after the first has found no descriptor left: hence 1 and a listen().
-    server = await asyncio.start_server(serve, sock=listener, backlog=1)
+    # asyncio's backlog is also its number of accepts a turn. A crowd should come in few turns, but
+    # asyncio goes on, and reports each, when the first has found no descriptor left: so not many.
+    server = await asyncio.start_server(serve, sock=listener, backlog=ACCEPTS)
     listener.listen(BACKLOG)
     await server.serve_forever()
 
