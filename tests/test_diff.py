@@ -288,7 +288,7 @@ def test_equal_sources_are_told_to_be(tmp_path: Path) -> None:
         (["asynccio", "threads"], 'there is no server "asynccio"; did you mean asyncio?'),
         (["./nothing", "threads"], "there is no file ./nothing"),
         (["binary", "threads"], '"binary" has no source to read: binary is no text'),
-        (["threads", "far"], '"threads" serves broadcast, "far" serves groupchat: they have no spec in common'),
+        (["near", "far"], '"near" serves channels, "far" serves groupchat: they have no spec in common'),
         (["far", "far"], '"far" has no source to read; its manifest names none'),
         (["asyncio", "far", "--spec", "broadcast"], '"far" does not serve broadcast; it serves groupchat'),
         (["asyncio", "threads", "--spec", "brodcast"], 'there is no spec "brodcast"; did you mean broadcast?'),
@@ -297,8 +297,9 @@ def test_equal_sources_are_told_to_be(tmp_path: Path) -> None:
     ],
 )
 def test_wrong_usage_is_one_sentence(words: list[str], sentence: str, tmp_path: Path) -> None:
-    (tmp_path / "far").mkdir()
-    (tmp_path / "far" / "impl.toml").write_text('name = "far"\nspec = "groupchat"\nrun = ["x"]\n')
+    for name, spec in (("far", "groupchat"), ("near", "channels")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "impl.toml").write_text(f'name = "{name}"\nspec = "{spec}"\nrun = ["x"]\n')
     (tmp_path / "binary").write_bytes(b"\x7fELF\0")
     (tmp_path / "torn.py").write_text("x = 1\ny = (\n")
     ended = harness("diff", *words, folder=tmp_path)
