@@ -127,8 +127,8 @@ async def test_who_leaves_while_it_is_slow_is_told_as_well(room: Room) -> None:
     told Left, once.
     GC-LEAVE-2: When Left has been told, the name is free.
 
-    Three have not read for two megabytes when they leave, by RST, by closing, and by a FIN alone (this one reads on); or they have been
-    disconnected before, and that is a leave as well.
+    Three have not read for two megabytes when they leave: by RST, by closing, and by a FIN alone, which reads on. Or
+    they have been disconnected before, and that is a leave as well.
     """
     alice, bob = await room.join(2)
     slow = await room.join_stalled(3)
