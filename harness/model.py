@@ -226,6 +226,8 @@ class TrialPlan(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         block: the number of the block, from 0.
         parameters: what the profile says to the workload, e.g. {"clients": 100, "seconds": 2}.
+        ghost: whether it is the second entry of the reference implementation, which shows what chance does.
+        probe: of a workload that searches, the number of the step, from 0.
     """
 
     block: int
@@ -233,10 +235,12 @@ class TrialPlan(msgspec.Struct, frozen=True, kw_only=True):
     spec: str
     workload: str
     parameters: dict[str, float]
+    ghost: bool = False
+    probe: int = 0
 
     @property
-    def key(self) -> tuple[int, str, str, str]:
-        return self.block, self.implementation, self.spec, self.workload
+    def key(self) -> tuple[int, str, str, str, bool, int]:
+        return self.block, self.implementation, self.spec, self.workload, self.ghost, self.probe
 
 
 class TrialResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -247,6 +251,8 @@ class TrialResult(msgspec.Struct, frozen=True, kw_only=True):
         figures: name → value; the workload says which.
         histogram: latency in nanoseconds as an HDR histogram (its own base64 form), or "".
         did_not_finish: the reason, or "" when the trial counts.
+        disturbed: why it does not count and is made again, or "": a third process took the processor, the load was
+            sent too late. The rules are fixed before any figure is looked at.
     """
 
     plan: TrialPlan
@@ -255,6 +261,7 @@ class TrialResult(msgspec.Struct, frozen=True, kw_only=True):
     figures: dict[str, float] = {}
     histogram: str = ""
     did_not_finish: str = ""
+    disturbed: str = ""
 
 
 class Machine(msgspec.Struct, frozen=True, kw_only=True):
@@ -315,6 +322,21 @@ class Workload(Protocol):
 
     def run(self, swarm: Any, parameters: Mapping[str, float]) -> None:
         """Load the server through `swarm` (a `harness.swarm.swarm.Swarm`) and note the figures."""
+        ...
+
+
+class Search(Workload, Protocol):
+    """A workload that looks for something by steps, each a trial against a fresh server.
+
+    The steps of all servers take turns: each makes its first, then each its second.
+    """
+
+    def next_probe(self, parameters: Mapping[str, float], done: Sequence[TrialResult]) -> dict[str, float] | None:
+        """Return the parameters of one server's next step, after the steps done so far; None when it has found."""
+        ...
+
+    def found(self, done: Sequence[TrialResult]) -> dict[str, float]:
+        """Return what one server's steps add up to: figures, as a trial has them."""
         ...
 
 
