@@ -76,7 +76,7 @@ class Core(Protocol):
         ...
 
     def rejoin(self, client: int, position: int, tail: bytes) -> bool:
-        """Let a client be in step again whose last message was number `position` of its group's stream, and `tail` then.
+        """Let a client be in step again: its last message was `position` of its group's stream, then came `tail`.
 
         Returns False, and changes nothing, where that stream goes on in another way or is not kept from there on.
         """

@@ -101,7 +101,7 @@ class Load:
         return self.core.voice(voice)[0]
 
     def latencies(self) -> Numbers:
-        """Hand over what is new: rows of message of the schedule, ns from its intended time until its voice heard it."""
+        """Hand over what is new: rows of message of the schedule, ns from its intended time until it came back."""
         return np.frombuffer(self.core.latencies(), np.int64).reshape(-1, 2)
 
     def lags(self) -> Numbers:

@@ -1,4 +1,4 @@
-"""What the messages of a load look like as bytes: made in bulk, and read in bulk where they come in their usual spelling.
+"""What the messages of a load look like as bytes: made in bulk, and read in bulk where their spelling is the usual one.
 
 All messages of a load have texts of one length that begin with the voice that speaks and the message's number as
 decimal digits: digits, because a codec may be a text format. So the frames of a voice differ in their digits only,
@@ -82,10 +82,11 @@ class Reader:
 
     def read(self, data: bytes) -> Read:
         """Return what is in bytes that begin at the beginning of a frame."""
-        whole = len(data) // self._length * self._length if self._is_uniform else 0
-        codes = self._codes(data[:whole])
-        if codes is None:
+        whole = len(data) // self._length * self._length
+        codes = self._codes(data[:whole]) if self._is_uniform else None
+        if codes is None and data:
             return Read(np.empty(0, np.int64), np.empty(0, np.int64), 0, True)
+        codes = np.empty(0, np.int64) if codes is None else codes
         ends = np.arange(1, codes.size + 1, dtype=np.int64) * self._length
         return Read(codes, ends, whole, not self._begins(data[whole:]))
 
@@ -104,10 +105,6 @@ class Reader:
 
     def _begins(self, data: bytes) -> bool:
         """Return whether bytes are the beginning of a frame in its usual spelling."""
-        if not data:
-            return True
-        if not self._is_uniform:
-            return False
         digits = data[self._digits]
         if digits and not digits.isdigit():
             return False

@@ -1,9 +1,9 @@
 """What Python must look at in the streams of a load: clients that have parted, and what looks wrong.
 
 As long as a client is in step, its stream is the beginning of its group's, which the core has read: nothing is to be
-done. Who has parted, because a message was dropped for it or because the server is at fault, is read message by message:
-each has its place in the group's stream, and these places must rise. Then that stream is an order that fits this client
-as well, and it rejoins. A message that the group's stream has not seen yet goes to its end.
+done. Who has parted, because a message was dropped for it or because the server is at fault, is read message by
+message: each has its place in the group's stream, and these places must rise. Then that stream is an order that fits
+this client as well, and it rejoins. A message that the group's stream has not seen yet goes to its end.
 
 It cannot always be decided like that whether one message may come before another: where two clients have heard what the
 other has not, or somebody's places fall. Then there is *doubt*, and the judge of histories decides, about what all have
@@ -67,8 +67,10 @@ class Streams:
         self._followers: dict[int, Follower] = {}
         self._window = Window(core, voices, len(groups), self._groups_of)
         topics = [topic for one in groups for topic in one]
-        # Who hears a topic in several groups must hear it in one order, and no group's stream tells that.
-        self._is_always_in_doubt = len(set(topics)) < len(topics)
+        speakers = [voice.client for voice in voices]
+        # What no group's stream tells: that a topic is heard in one order by several groups, and that what a client
+        # says with several voices is heard in the order in which it was said.
+        self._is_always_in_doubt = len(set(topics)) < len(topics) or len(set(speakers)) < len(speakers)
         self._is_in_doubt = self._is_always_in_doubt
         self._has_parted = False
 
@@ -89,9 +91,9 @@ class Streams:
         Raises:
             Violation: a client was disconnected, or received what it must not.
         """
-        if reason & Reason.CLOSED:
-            if gone := [one for one in self._core.closed() if one < self._residents or one in self._followers]:
-                raise Violation(f"the server closed the connection of client {gone[0]}, which was reading")
+        gone = self._core.closed() if reason & Reason.CLOSED else []
+        if gone := [one for one in gone if one < self._residents or one in self._followers]:
+            raise Violation(f"the server closed the connection of client {gone[0]}, which was reading")
         if reason & Reason.FOREIGN:
             for group in range(len(self._owed)):
                 self._decode(group)
@@ -165,7 +167,7 @@ class Streams:
         return Parsed(np.frombuffer(codes, np.int64), np.frombuffer(ends, np.int64), data[consumed:])
 
     def _place(self, one: Follower, found: Parsed, data: bytes) -> bool:
-        """Find the places of messages in the group's stream, or let that go on with them; return whether all have one."""
+        """Find the places of messages in the group's stream, or let it go on with them; return whether all have one."""
         if one.group not in self._orders:
             self._orders[one.group] = Order(self._core, one.group, len(self._voices))
         order = self._orders[one.group]
