@@ -228,11 +228,14 @@ class Swarm:
             before = load.account()
             if pace:
                 pace.count_from_here()
-            drive(load, duration, flood, pace, churn)
+            drive(load, duration, pace, churn)
         after = load.account()
         if churn:
             churn.end()
         load.finish()
+        if pace:
+            pace.note()
+            pace.check()
         deliveries = after.deliveries - before.deliveries
         self.figures |= load.shares(before, after)
         if flood:
@@ -242,13 +245,13 @@ class Swarm:
                 "window": flood.window,
             }
         if pace:
-            times = latency.histogram(pace.latencies_ns())
+            times = pace.latencies.whole()
             self.histogram = latency.encoded(times)
             self.figures |= {
                 "offered_per_s": pace.rate_per_s,
                 "latency_p50_ns": latency.percentile_ns(times, 50),
                 "latency_p99_ns": latency.percentile_ns(times, 99),
-                "send_lag_p99_ns": latency.percentile_ns(latency.histogram(pace.lags_ns()), 99),
+                "send_lag_p99_ns": latency.percentile_ns(pace.lags.whole(), 99),
             }
 
     def idle(self, *, clients: int) -> None:
