@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from harness.swarm.shapes import CODE, Numbers, Reader, Shape
+from harness.swarm.shapes import CODE, FEW, Numbers, Reader, Shape
 from harness.swarm.twin_parts import Group, Member
 from harness.swarm.twin_speech import CLOSED, Speech
 
@@ -30,7 +30,7 @@ class Twin(Speech):
     def __init__(self, shapes: Sequence[Shape], owed: Sequence[bytes]) -> None:
         super().__init__(shapes)
         self._reader = Reader(shapes)
-        self._groups = [Group(one, np.full(len(shapes), -1, np.int64)) for one in owed]
+        self._groups = [Group(one, [-1] * len(shapes)) for one in owed]
         self._with_pending: set[int] = set()
 
     def run(self, until_ns: int) -> int:
@@ -109,16 +109,25 @@ class Twin(Speech):
             self._reason |= FOREIGN
 
     def _enter(self, group: Group, codes: Numbers, ends: Numbers) -> None:
-        voices, numbers = codes // CODE, codes % CODE
-        for voice in set(voices.tolist()):
-            mine = numbers[voices == voice]
-            speaker = self._speakers[voice]
-            said = speaker.said if speaker.shape.client >= 0 else CODE
-            is_rising = mine[0] > group.latest[voice] and bool((np.diff(mine) > 0).all())
-            if not is_rising or mine[-1] >= said or not group.owed[voice]:
-                self._reason |= SUSPECT
-            group.latest[voice] = max(group.latest[voice], int(mine.max()))
+        if codes.size < FEW:
+            for code in codes.tolist():
+                self._check(group, code // CODE, code % CODE, code % CODE)
+        else:
+            voices = codes // CODE
+            for voice in np.unique(voices).tolist():
+                mine = codes[voices == voice]
+                if not (mine[1:] > mine[:-1]).all():
+                    self._reason |= SUSPECT
+                self._check(group, voice, int(mine[0]) % CODE, int(mine[-1]) % CODE)
         group.enter(codes, ends)
+
+    def _check(self, group: Group, voice: int, first: int, last: int) -> None:
+        """Note it when a voice's next messages in a stream, which rise, are none that may stand there."""
+        speaker = self._speakers[voice]
+        said = speaker.said if speaker.shape.client >= 0 else CODE
+        if first <= group.latest[voice] or last >= said or not group.owed[voice]:
+            self._reason |= SUSPECT
+        group.latest[voice] = max(group.latest[voice], last)
 
     def _trim(self, number: int, group: Group) -> None:
         """Let go of what all in step have received; who is far behind is followed by itself."""

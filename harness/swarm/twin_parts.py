@@ -31,7 +31,7 @@ class Group:
     """
 
     owed: bytes
-    latest: Numbers
+    latest: list[int]
     stream: bytearray = field(default_factory=bytearray)
     base: int = 0
     parsed: int = 0

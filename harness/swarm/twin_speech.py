@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from harness.swarm.shapes import CODE, Numbers, Shape, make
+from harness.swarm.shapes import CODE, FEW, Numbers, Shape, make
 from harness.swarm.twin_parts import Member, Speaker
 
 CLOSED = 8  # see `core.Reason`
@@ -124,16 +124,18 @@ class Speech:
             self._refill([voice])
 
     def _echo(self, client: int, codes: Numbers, at_ns: int) -> None:
-        voices = codes // CODE
         for voice in self._members[client].voices:
-            mine = codes[voices == voice]
-            if mine.size:
+            low, high = voice * CODE, (voice + 1) * CODE
+            if codes.size < FEW:
+                mine = [code - low for code in codes.tolist() if low <= code < high]
+            else:
+                mine = (codes[(codes >= low) & (codes < high)] - low).tolist()
+            if mine:
                 # By the order of one sender, whatever it said before has come by now, or never will.
                 speaker = self._speakers[voice]
-                numbers = (mine - voice * CODE).tolist()
-                speaker.echoed = max(speaker.echoed, max(numbers) + 1)
+                speaker.echoed = max(speaker.echoed, max(mine) + 1)
                 if speaker.place >= 0:
-                    for number in numbers:
+                    for number in mine:
                         message = number * len(self._paced) + speaker.place
                         self._latencies += (message, at_ns - self._intended_ns(message))
 
