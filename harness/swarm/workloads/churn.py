@@ -39,6 +39,7 @@ class Churn:
             "body_bytes": 32,
             "warm_up_s": 1,
             "seconds": 5,
+            "blocks": 3,
         },
         "smoke": {
             "clients": 10,
