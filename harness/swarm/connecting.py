@@ -22,6 +22,7 @@ CONNECT_S = 30.0  # at most, until another one has come about
 AT_A_TIME = 256
 PATIENCE_S = 0.005  # with the first try
 CLIENTS_AN_ADDRESS = 5000  # each loopback address of ours has some 28,000 ports, and finding a free one takes longer
+SMALL_BUFFER_BYTES, SMALL_SEGMENT_BYTES = 4096, 1400
 IP_BIND_ADDRESS_NO_PORT = 24  # the kernel chooses the port in connect(2), where it may be one that others use elsewhere
 
 
@@ -35,12 +36,12 @@ class Attempt:
     patience_s: float
 
 
-def connect(address: Address, count: int, *, first: int, receive_buffer_bytes: int = 0) -> list[socket.socket]:
+def connect(address: Address, count: int, *, first: int, small_buffers: bool = False) -> list[socket.socket]:
     """Return this many connections, in the order of their numbers, without waiting for one before the next begins.
 
     Args:
         first: the number of the first of them, in words for people and for the choice of its source address.
-        receive_buffer_bytes: how much the kernel shall keep for a client that does not read; 0 for its own choice.
+        small_buffers: the kernel shall keep some 100 KB for a client that does not read, on both sides, and not 4 MB.
 
     Raises:
         Violation: the server refuses, or takes no connection for CONNECT_S seconds.
@@ -54,7 +55,7 @@ def connect(address: Address, count: int, *, first: int, receive_buffer_bytes: i
             while len(made) < count:
                 while waiting and len(under_way) < AT_A_TIME:
                     place, patience_s = waiting.popleft()
-                    one = _begin(address, first + place, receive_buffer_bytes)
+                    one = _begin(address, first + place, small_buffers)
                     under_way[one.fileno()] = Attempt(place, one, time.monotonic() + patience_s, patience_s)
                     poll.register(one.fileno(), select.EPOLLOUT)
                 for descriptor, _ in poll.poll(PATIENCE_S):
@@ -80,15 +81,16 @@ def connect(address: Address, count: int, *, first: int, receive_buffer_bytes: i
     return [made[place] for place in range(count)]
 
 
-def _begin(address: Address, number: int, receive_buffer_bytes: int) -> socket.socket:
+def _begin(address: Address, number: int, small_buffers: bool) -> socket.socket:
     family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
     try:
         one = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
     except OSError as error:
         raise Violation(f"client {number} could not connect: {error.strerror}") from None
     one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    if receive_buffer_bytes:
-        one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer_bytes)
+    if small_buffers:
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SMALL_BUFFER_BYTES)
+        one.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, SMALL_SEGMENT_BYTES)  # the sender's buffer follows it
     if address.host.startswith("127.") and number >= CLIENTS_AN_ADDRESS:
         one.setsockopt(socket.IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1)
         one.bind((f"127.0.0.{1 + number // CLIENTS_AN_ADDRESS % 254}", 0))

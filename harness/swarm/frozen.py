@@ -15,7 +15,6 @@ from harness.swarm.drive import drive
 from harness.swarm.joining import QUIET_S
 from harness.swarm.load import Load
 
-RECEIVE_BUFFER_BYTES = 4096  # the kernel keeps little for them, so that the server has to decide early
 THAWED_BUFFER_BYTES = 1 << 16
 READ = 65536
 SLICE_S = 0.005

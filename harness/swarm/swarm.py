@@ -57,14 +57,14 @@ class Swarm:
     sockets: list[socket.socket] = field(default_factory=list)
     subscriptions: list[tuple[int, ...]] = field(default_factory=list)
 
-    def connect(self, count: int, topics: Sequence[int] = (0,), *, receive_buffer_bytes: int = 0) -> None:
-        """Connect this many more clients, that ask for these topics.
+    def connect(self, count: int, topics: Sequence[int] = (0,), *, small_buffers: bool = False) -> None:
+        """Connect this many more clients, that ask for these topics (`small_buffers`: see `connecting.connect`).
 
         Raises:
             Violation: the server does not take them.
         """
         first = len(self.sockets)
-        made = connect(self.address, count, first=first, receive_buffer_bytes=receive_buffer_bytes)
+        made = connect(self.address, count, first=first, small_buffers=small_buffers)
         self.sockets += made
         self.subscriptions += [tuple(topics)] * count
         for number, one in enumerate(made, first):

@@ -30,7 +30,7 @@ class Capacity:
     summary = "the highest offered rate that holds a p99 and delivers 99.9 %"
     tells: tuple[str, ...] = ("capacity_per_s",)
     profiles: Mapping[str, dict[str, float]] = {
-        "quick": {**PROFILE, "precision": 1.2, "warm_up_s": 0.1, "seconds": 0.5, "blocks": 1},
+        "quick": {**PROFILE, "precision": 1.5, "warm_up_s": 0.1, "seconds": 0.4, "blocks": 1},
         "full": {**PROFILE, "precision": 1.1, "warm_up_s": 0.5, "seconds": 2, "blocks": 1},
         "smoke": {
             **PROFILE,

@@ -15,11 +15,10 @@ if TYPE_CHECKING:  # every command loads its plugins, and few need a swarm
     from harness.swarm.swarm import Swarm
 
 PROFILES: Mapping[str, dict[str, float]] = {
-    "quick": {"senders": 4, "window": 1024, "body_bytes": 32, "warm_up_s": 0.3, "seconds": 1.2},
+    "quick": {"senders": 4, "window": 1024, "body_bytes": 32, "warm_up_s": 0.1, "seconds": 0.6},
     "full": {"senders": 4, "window": 1024, "body_bytes": 32, "warm_up_s": 1, "seconds": 5},
     "smoke": {"senders": 4, "window": 256, "body_bytes": 32, "warm_up_s": 0.1, "seconds": 0.3},
 }
-ONCE = {"warm_up_s": 0.2, "seconds": 0.6, "blocks": 1}  # beside the league, in its quick form
 
 
 class Flood:
@@ -48,10 +47,7 @@ class Flood:
 
 def beside(clients: int) -> Mapping[str, dict[str, float]]:
     """Return the profiles of the same with another number of clients, told beside the league."""
-    return {
-        "quick": {"clients": clients, **PROFILES["quick"], **ONCE},
-        "full": {"clients": clients, **PROFILES["full"], "blocks": 3},
-    }
+    return {"full": {"clients": clients, **PROFILES["full"], "blocks": 3}}
 
 
 @hookimpl

@@ -21,7 +21,7 @@ class Idle:
     summary = "idle clients, the server's resident memory"
     tells: tuple[str, ...] = ()
     profiles: Mapping[str, dict[str, float]] = {
-        "quick": {"clients": 500},
+        "quick": {"clients": 500, "blocks": 1},
         "full": {"clients": 2000},
         "smoke": {"clients": 50},
     }

@@ -23,8 +23,8 @@ class ManyToMany:
             "clients": 100,
             "window": 1000,
             "body_bytes": 32,
-            "warm_up_s": 0.2,
-            "seconds": 0.6,
+            "warm_up_s": 0.1,
+            "seconds": 0.5,
             "blocks": 1,
         },
         "full": {

@@ -17,7 +17,7 @@ if TYPE_CHECKING:  # every command loads its plugins, and few need a swarm
 
 DELIVERIES_PER_S = 50_000
 PROFILES: Mapping[str, dict[str, float]] = {
-    "quick": {"senders": 4, "body_bytes": 32, "warm_up_s": 0.3, "seconds": 1.2},
+    "quick": {"senders": 4, "body_bytes": 32, "warm_up_s": 0.1, "seconds": 1, "blocks": 3},
     "full": {"senders": 4, "body_bytes": 32, "warm_up_s": 1, "seconds": 10},
     "smoke": {"senders": 4, "body_bytes": 32, "warm_up_s": 0.1, "seconds": 0.5},
 }
@@ -47,17 +47,23 @@ class Paced:
         )
 
 
-def with_clients(clients: int, **more: float) -> dict[str, dict[str, float]]:
+def with_clients(clients: int) -> dict[str, dict[str, float]]:
     """Return the profiles with so many clients and the rate that makes the same number of deliveries."""
     rate = DELIVERIES_PER_S / clients
-    return {name: {"clients": clients, "rate_per_s": rate, **one, **more} for name, one in PROFILES.items()}
+    return {name: {"clients": clients, "rate_per_s": rate, **one} for name, one in PROFILES.items()}
+
+
+def beside(clients: int) -> Mapping[str, dict[str, float]]:
+    """Return the profiles of the same with another number of clients, told beside the league."""
+    return {"full": {**with_clients(clients)["full"], "blocks": 1}}
 
 
 @hookimpl
 def harness_workloads() -> list[Workload]:
     ranked = with_clients(100)
     ranked["smoke"] |= {"clients": 20, "rate_per_s": 200}
-    few, many = with_clients(10, blocks=1), with_clients(1000, blocks=1)
-    for one in (few, many):
-        del one["smoke"]
-    return [Paced("paced", ranked), Paced("paced_10", few), Paced("paced_1000", many)]
+    return [
+        Paced("paced", ranked),
+        Paced("paced_10", beside(10)),
+        Paced("paced_1000", beside(1000)),
+    ]

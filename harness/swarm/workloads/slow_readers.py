@@ -15,7 +15,7 @@ if TYPE_CHECKING:  # every command loads its plugins, and few need a swarm
 class SlowReaders:
     """A fixed offered rate beside clients that are asleep: p99 of those who read, and how the server grows.
 
-    There is enough to hear for the server to decide what it does with who does not. Afterwards the sleepers read
+    There is more to hear than the kernel keeps, so that the server decides what it does with who does not. Afterwards the sleepers read
     again, and what they get is verified like everything; a server may have disconnected them.
     """
 
@@ -27,17 +27,17 @@ class SlowReaders:
             "clients": 100,
             "frozen_clients": 1,
             "senders": 4,
-            "rate_per_s": 1000,
+            "rate_per_s": 1500,
             "most_body_bytes": 1000,
-            "warm_up_s": 0.2,
-            "seconds": 1.2,
+            "warm_up_s": 0.1,
+            "seconds": 1,
             "blocks": 1,
         },
         "full": {
             "clients": 100,
             "frozen_clients": 1,
             "senders": 4,
-            "rate_per_s": 1000,
+            "rate_per_s": 1500,
             "most_body_bytes": 1000,
             "warm_up_s": 1,
             "seconds": 10,
@@ -47,7 +47,7 @@ class SlowReaders:
             "clients": 10,
             "frozen_clients": 2,
             "senders": 2,
-            "rate_per_s": 1000,
+            "rate_per_s": 1500,
             "most_body_bytes": 1000,
             "warm_up_s": 0.1,
             "seconds": 0.5,
@@ -58,12 +58,10 @@ class SlowReaders:
         return True
 
     def run(self, swarm: Swarm, parameters: Mapping[str, float]) -> None:
-        from harness.swarm.frozen import RECEIVE_BUFFER_BYTES
-
         frozen_clients = int(parameters["frozen_clients"])
         swarm.connect(int(parameters["clients"]) - frozen_clients)
         voices = swarm.voices(int(parameters["senders"]))
-        swarm.connect(frozen_clients, receive_buffer_bytes=RECEIVE_BUFFER_BYTES)
+        swarm.connect(frozen_clients, small_buffers=True)
         swarm.join()
         swarm.paced_beside_frozen(
             voices,
