@@ -15,8 +15,9 @@ if TYPE_CHECKING:  # every command loads its plugins, and few need a swarm
 class SlowReaders:
     """A fixed offered rate beside clients that are asleep: p99 of those who read, and how the server grows.
 
-    There is more to hear than the kernel keeps, so that the server decides what it does with who does not. Afterwards the sleepers read
-    again, and what they get is verified like everything; a server may have disconnected them.
+    There is more to hear than the kernel keeps, so that the server decides what it does with who does not read.
+    Afterwards the sleepers read again, and what they get is verified like everything; a server may have disconnected
+    them.
     """
 
     name = "slow_readers"
