@@ -70,12 +70,20 @@ class Load:
         """The numbers of the voices."""
         return range(len(self.voices))
 
-    def add_guest(self, one: socket.socket, topics: Sequence[int]) -> int:
-        """Receive for a client that comes during the load and hears what residents with these topics hear."""
+    def add_guest(self, one: socket.socket, topics: Sequence[int], *, may_be_closed: bool = False) -> int:
+        """Receive for a client that comes during the load and hears what residents with these topics hear.
+
+        Args:
+            may_be_closed: whether the server may disconnect it, as one that has not read for long.
+        """
         one.setblocking(False)
         client = self.core.add(one.fileno(), -1)
-        self._streams.add_guest(client, self._groups[tuple(topics)])
+        self._streams.add_guest(client, self._groups[tuple(topics)], may_be_closed=may_be_closed)
         return client
+
+    def closed(self) -> list[int]:
+        """Return the clients whose connections have ended, and the guests that were dropped."""
+        return self.core.closed()
 
     def drop_guest(self, client: int) -> None:
         """Receive no more for a guest; its socket stays open."""

@@ -61,7 +61,8 @@ class Streams:
         groups_of: Sequence[int],
     ) -> None:
         self._core, self._frames, self._voices = core, frames, voices
-        self._groups_of, self._residents = list(groups_of), len(groups_of)
+        self._groups_of = list(groups_of)
+        self._bound = set(range(len(groups_of)))  # those whom the server must not disconnect
         self._owed = [np.array([voice.topic in topics for voice in voices]) for topics in groups]
         self._orders: dict[int, Order] = {}
         self._followers: dict[int, Follower] = {}
@@ -74,9 +75,11 @@ class Streams:
         self._is_in_doubt = self._is_always_in_doubt
         self._has_parted = False
 
-    def add_guest(self, client: int, group: int) -> None:
+    def add_guest(self, client: int, group: int, *, may_be_closed: bool) -> None:
         """Follow a client that has come during the load and hears what a group hears."""
         self._groups_of.append(group)
+        if not may_be_closed:
+            self._bound.add(client)
         self._followers[client] = Follower(group, True, -1, 0)
         self._window.came(client)
         self._has_parted = True
@@ -84,6 +87,7 @@ class Streams:
     def drop_guest(self, client: int) -> None:
         """Note that nothing more will come for a guest."""
         del self._followers[client]
+        self._bound.discard(client)
 
     def attend(self, reason: int) -> list[tuple[int, int]]:
         """Look at what the core's `run` came back for; return (client, time in ns) of what those apart have received.
@@ -92,7 +96,7 @@ class Streams:
             Violation: a client was disconnected, or received what it must not.
         """
         gone = self._core.closed() if reason & Reason.CLOSED else []
-        if gone := [one for one in gone if one < self._residents or one in self._followers]:
+        if gone := [one for one in gone if one in self._bound]:
             raise Violation(f"the server closed the connection of client {gone[0]}, which was reading")
         if reason & Reason.FOREIGN:
             for group in range(len(self._owed)):
