@@ -87,6 +87,10 @@ class Chart:
         """What to call it, unlike any other chart of the run: "SPEC-KIND", "SPEC-KIND-2"."""
         return f"{self.spec}-{self.kind}" + (f"-{self.number}" if self.number > 1 else "")
 
+    def places(self, points: Sequence[Point]) -> tuple[list[float], list[float]]:
+        """Return where points are, as shares of both axes."""
+        return [self.x.share(one.x) for one in points], [self.y.share(one.y) for one in points]
+
     @property
     def has_spread(self) -> bool:
         """Whether trials of one point lay apart."""
@@ -133,12 +137,10 @@ def distribution(histograms: Sequence[str]) -> list[Point]:
         return []
     first, last = 1 / (1 - FIRST_QUANTILE), max(2, count)
     steps = math.ceil(math.log10(last) * STEPS_A_DECADE)
-    xs = {first, 2.0, float(last), *(10 ** (step / STEPS_A_DECADE) for step in range(steps))}
-    points = []
-    for x in sorted(x for x in xs if x >= first):
-        ms = latency.percentile_ns(whole, 100 * (1 - 1 / x)) / 1e6
-        points.append(Point(x, ms, ms, ms))
-    return points
+    fine = (10 ** (step / STEPS_A_DECADE) for step in range(steps))
+    xs = sorted({first, 2.0, float(last), *(x for x in fine if x >= first)})
+    times = latency.percentiles_ns(whole, [100 * (1 - 1 / x) for x in xs])
+    return [Point(x, ns / 1e6, ns / 1e6, ns / 1e6) for x, ns in zip(xs, times, strict=True)]
 
 
 # --- the kinds of charts

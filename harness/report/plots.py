@@ -19,8 +19,8 @@ from harness.report.scales import spread
 
 WIDEST, HEIGHT, FEWEST_COLUMNS = 120, 20, 40
 LONGEST_NAME = 16
-# Of the 256 colours of a terminal, those that are seen on black and on white; nobody need tell red from green.
-COLOURS = (33, 208, 36, 170, 136, 75, 161, 245)
+# Of the 256 colours of a terminal, those that are seen on black and on white, and told apart by the colour-blind.
+COLOURS = (75, 208, 129, 248, 160, 137, 25, 59)
 LIMITED = "A capital letter: at least that, the load generator was the limit."
 
 
@@ -61,15 +61,15 @@ def _picture(chart: Chart, width: int, in_colour: bool) -> tuple[list[str], int,
     plotext.plot_size(width, HEIGHT)
     plotext.theme("clear")
     for one in chart.series:
-        plotext.plot(*_places(chart, one.points), marker="braille", color=_colour(one) if in_colour else "default")
+        plotext.plot(*chart.places(one.points), marker="braille", color=_colour(one) if in_colour else "default")
     for one in chart.series:
         marked = [one.points[number] for number in one.marked(chart.x)]
         letters = [_letter(one, point) for point in marked]
-        plotext.scatter(*_places(chart, marked), marker=letters, color=_colour(one) if in_colour else "default")
+        plotext.scatter(*chart.places(marked), marker=letters, color=_colour(one) if in_colour else "default")
     plotext.xlim(0, 1)
     plotext.ylim(0, 1)
-    plotext.xticks([chart.x.share(value) for value, _ in chart.x.ticks], [words for _, words in chart.x.ticks])
-    plotext.yticks([chart.y.share(value) for value, _ in chart.y.ticks], [words for _, words in chart.y.ticks])
+    plotext.xticks(*chart.x.placed())
+    plotext.yticks(*chart.y.placed())
     plotext.xlabel(chart.x.label)
     built = plotext.build()
     lines = (built if in_colour else plotext.uncolorize(built)).splitlines()
@@ -80,10 +80,6 @@ def _frame(lines: Sequence[str]) -> tuple[int, int]:
     first = next(number for number, line in enumerate(lines) if "┌" in line)
     last = next(number for number, line in enumerate(lines) if "└" in line)
     return first + 1, last - 1
-
-
-def _places(chart: Chart, points: Sequence[Point]) -> tuple[list[float], list[float]]:
-    return [chart.x.share(one.x) for one in points], [chart.y.share(one.y) for one in points]
 
 
 def _letter(series: Series, point: Point) -> str:

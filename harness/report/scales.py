@@ -29,6 +29,10 @@ class Axis:
         low, high, at = (math.log(one) if self.is_log else one for one in (self.low, self.high, value))
         return (at - low) / (high - low)
 
+    def placed(self) -> tuple[list[float], list[str]]:
+        """Return where the ticks are, and what stands there."""
+        return [self.share(value) for value, _ in self.ticks], [words for _, words in self.ticks]
+
 
 def log_axis(label: str, values: Sequence[float], ticks: Sequence[tuple[float, str]] = ()) -> Axis:
     """Return a logarithmic axis on which all these values (above 0) have a place.

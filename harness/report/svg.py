@@ -19,13 +19,12 @@ from harness.report.scales import spread
 if TYPE_CHECKING:  # every command loads its plugins, and few draw
     from matplotlib.axes import Axes
 
-WIDTH_IN, HEIGHT_IN = 8.6, 4.7
-LABELS_IN, TITLES_IN, LEFT_IN, BELOW_IN = 1.5, 0.62, 0.75, 0.55  # room around the curves
+WIDTH_IN, HEIGHT_IN = 8.6, 4.9
+LABELS_IN, TITLES_IN, LEFT_IN, BELOW_IN = 1.5, 0.62, 0.75, 0.75  # room around the curves
 GAP = 0.052  # of the height, from one label to the next
 PAPER, INK, PALE, GRID = "#ffffff", "#1f2328", "#656d76", "#e3e6ea"
-# The colours of Okabe and Ito, which people who do not tell red from green tell apart; for white paper the two pale
-# ones are darker, and yellow, which is not to be seen on it, is left out.
-CURVES = ("#0072b2", "#d55e00", "#009e73", "#b4508c", "#b87a00", "#3a9bdc", "#1f2329", "#8a8f98")
+# Seen on white paper, and told apart by people of each kind of colour blindness: tests/test_plots.py measures it.
+CURVES = ("#054689", "#dd7b00", "#05aa64", "#8f2652", "#674205", "#808fd8", "#110a00", "#a1899e")
 MARKS = "os^DvPX<>"
 # What takes the place of these colours where the reader's page is dark.
 DARK = {
@@ -33,13 +32,14 @@ DARK = {
     INK: "#e6edf3",
     PALE: "#9198a1",
     GRID: "#262c36",
-    "#0072b2": "#4a9fe0",
-    "#d55e00": "#f0762a",
-    "#009e73": "#2bc49a",
-    "#b4508c": "#e08cc0",
-    "#b87a00": "#e6b030",
-    "#3a9bdc": "#8fd0f7",
-    "#1f2329": "#e6edf4",
+    "#054689": "#0a8ae6",
+    "#dd7b00": "#c65e08",
+    "#05aa64": "#4ad88b",
+    "#8f2652": "#a270a6",
+    "#674205": "#ffbb2a",
+    "#808fd8": "#afd9f1",
+    "#110a00": "#fffde9",
+    "#a1899e": "#6f826d",
 }
 SPREAD = "strokes: from the lowest block to the highest"
 LIMITED = "hollow: at least that, the load generator was the limit"
@@ -71,7 +71,17 @@ def drawn(chart: Chart) -> str:
     out = io.StringIO()
     with matplotlib.rc_context():
         matplotlib.rcdefaults()  # and not what this user likes
-        matplotlib.rcParams.update({"svg.hashsalt": "zillions", "svg.fonttype": "none", "font.size": 10})
+        matplotlib.rcParams.update(
+            {
+                "svg.hashsalt": "zillions",
+                "svg.fonttype": "none",
+                "text.parse_math": False,  # "$" is a character of a name
+                "font.size": 10,
+                "lines.linewidth": 1.8,
+                "lines.markersize": 5.5,
+                "lines.markeredgewidth": 1.2,
+            }
+        )
         figure = Figure(figsize=(WIDTH_IN, HEIGHT_IN), facecolor=PAPER)
         axes = figure.add_axes(
             (
@@ -96,17 +106,10 @@ def _title(chart: Chart) -> str:
 
 def _frame(axes: Axes, chart: Chart) -> None:
     """Draw all that is not a curve: titles, axes, ticks, lines behind the curves."""
-    from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
-
-    for axis, scale in ((chart.x, axes.xaxis), (chart.y, axes.yaxis)):
-        set_scale, set_limits = (
-            (axes.set_xscale, axes.set_xlim) if axis is chart.x else (axes.set_yscale, axes.set_ylim)
-        )
-        set_scale("log" if axis.is_log else "linear")
-        set_limits(axis.low, axis.high)
-        scale.set_major_locator(FixedLocator([value for value, _ in axis.ticks]))
-        scale.set_major_formatter(FixedFormatter([words for _, words in axis.ticks]))
-        scale.set_minor_locator(NullLocator())
+    axes.set_xlim(0, 1)
+    axes.set_ylim(0, 1)
+    axes.set_xticks(*chart.x.placed())
+    axes.set_yticks(*chart.y.placed())
     axes.tick_params(colors=GRID, labelcolor=PALE, length=3)
     axes.grid(True, color=GRID, linewidth=0.8)
     axes.set_axisbelow(True)
@@ -114,65 +117,36 @@ def _frame(axes: Axes, chart: Chart) -> None:
     axes.spines["bottom"].set_color(PALE)
     axes.set_xlabel(chart.x.label, color=PALE)
     left = -LEFT_IN / 2 / (WIDTH_IN - LEFT_IN - LABELS_IN)
-    told = [chart.conditions, *[SPREAD] * chart.has_spread, *[LIMITED] * chart.has_limited]
-    for text, height, colour, size in ((_title(chart), 1.115, INK, 12), ("; ".join(told), 1.045, PALE, 9)):
-        axes.text(left, height, text, transform=axes.transAxes, color=colour, fontsize=size)
+    notes = "; ".join([*[SPREAD] * chart.has_spread, *[LIMITED] * chart.has_limited])
+    axes.text(left, 1.115, _title(chart), color=INK, fontsize=12)
+    axes.text(left, 1.045, chart.conditions, color=PALE, fontsize=9)
+    axes.text(left, -0.19, notes, color=PALE, fontsize=9)
 
 
 def _curve(axes: Axes, chart: Chart, series: Series) -> None:
     """Draw the curve of a server, a mark at some of its points, and how far the trials of each lay apart."""
-    points, colour = series.points, _colour(series)
-    xs, ys = [one.x for one in points], [one.y for one in points]
-    for one in points:
+    colour = _colour(series)
+    for one in series.points:
         if one.low < one.high:
-            axes.vlines(one.x, one.low, one.high, color=colour, linewidth=1.2)
-    axes.plot(
-        xs,
-        ys,
-        color=colour,
-        linewidth=1.8,
-        linestyle="-" if series.number < len(CURVES) else "--",
-        marker=_mark(series),
-        markersize=5.5,
-        markeredgecolor=colour,
-        markeredgewidth=1.2,
-        markevery=series.marked(chart.x),
-        clip_on=False,
-    )
-    hollow = [one for one in points if one.at_least]
-    axes.plot(
-        [one.x for one in hollow],
-        [one.y for one in hollow],
-        linestyle="",
-        marker=_mark(series),
-        markersize=5.5,
-        color=PAPER,
-        markeredgecolor=colour,
-        markeredgewidth=1.2,
-        clip_on=False,
-    )
+            axes.plot([chart.x.share(one.x)] * 2, [chart.y.share(one.low), chart.y.share(one.high)], color=colour)
+    style, mark = "-" if series.number < len(CURVES) else "--", _mark(series)
+    curve = chart.places(series.points)
+    axes.plot(*curve, color=colour, linestyle=style, marker=mark, markevery=series.marked(chart.x), clip_on=False)
+    hollow = chart.places([one for one in series.points if one.at_least])
+    axes.plot(*hollow, color=colour, linestyle="", marker=mark, markerfacecolor=PAPER, clip_on=False)
 
 
 def _names(axes: Axes, chart: Chart) -> None:
     """Write the names of the servers to the right, in the order of the ends of their curves, a fine line to each."""
-    ends = [one.points[-1] for one in chart.series]
-    order = sorted(range(len(ends)), key=lambda one: (ends[one].y, ends[one].x))
-    heights = spread([chart.y.share(ends[one].y) for one in order], GAP, 0, 1)
+    xs, ys = chart.places([one.points[-1] for one in chart.series])
+    order = sorted(range(len(ys)), key=lambda one: (ys[one], xs[one]))
+    heights = spread([ys[one] for one in order], GAP, 0, 1)
     for one, height in zip(order, heights, strict=True):
-        series, end = chart.series[one], (chart.x.share(ends[one].x), chart.y.share(ends[one].y))
-        axes.plot(
-            [end[0], 1.0, 1.025],
-            [end[1], height, height],
-            transform=axes.transAxes,
-            color=_colour(series),
-            linewidth=0.7,
-            alpha=0.6,
-            clip_on=False,
-        )
-        axes.plot(
-            [1.035], [height], transform=axes.transAxes, color=_colour(series), marker=_mark(series), clip_on=False
-        )
-        axes.text(1.05, height, series.server, transform=axes.transAxes, color=_colour(series), va="center")
+        series = chart.series[one]
+        colour, mark = _colour(series), _mark(series)
+        axes.plot([xs[one], 1, 1.025], [ys[one], height, height], color=colour, linewidth=0.7, alpha=0.6, clip_on=False)
+        axes.plot([1.035], [height], color=colour, marker=mark, clip_on=False)
+        axes.text(1.05, height, series.server, color=colour, va="center")
 
 
 def _colour(series: Series) -> str:
