@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import sys
 
 import click
 from rich.console import Console
 
+from harness import colour
 from harness.reading import stat as stats
 from harness.reading.beside import beside
 from harness.reading.compare import compare
@@ -61,7 +60,7 @@ def command(
         print(f"{left.name} and {right.name} do not differ")
         return 0
     shown = beside(left, right, rows, context, width) if in_columns else unified(left, right, rows, context)
-    if not _in_color(color):
+    if not (colour.wanted() if color == "auto" else color == "always"):
         for line in shown:
             print(line.plain)
         return 0
@@ -69,10 +68,3 @@ def command(
     for line in shown:
         console.print(line, soft_wrap=True)
     return 0
-
-
-def _in_color(choice: str) -> bool:
-    """Return whether colours are wanted: a terminal that has them, and a user who has not said no (NO_COLOR)."""
-    if choice == "auto":
-        return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-    return choice == "always"

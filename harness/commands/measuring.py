@@ -67,4 +67,5 @@ async def measure(store: Store, implementations: Sequence[Implementation], done:
     run = results.read(store.path)
     print()
     print(render(run, shutil.get_terminal_size().columns), end="")
+    print("\n`harness report --plots` draws latency, throughput and drops; `--svg FOLDER` writes them as files")
     return not any(one.did_not_finish for one in run.trials)

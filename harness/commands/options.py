@@ -14,6 +14,7 @@ from harness.league.plan import PROFILES
 
 Command = Callable[..., Any]
 FILE = click.Path(dir_okay=False, path_type=Path)
+FOLDER = click.Path(file_okay=False, path_type=Path)
 
 
 def servers(command: Command) -> Command:

@@ -9,11 +9,12 @@ import click
 import msgspec
 
 from harness import plugins, results
-from harness.commands.options import FILE
+from harness.commands.options import FILE, FOLDER
 from harness.discover import specs_named
 from harness.errors import UsageError, nearest
 from harness.model import Run, Spec
 from harness.report import markdown
+from harness.report.svg import write_svg
 
 
 @click.command("report")
@@ -24,11 +25,13 @@ from harness.report import markdown
     default="terminal",
     show_default=True,
     metavar="NAME",
-    help="A reporter: terminal, markdown, json, junit.",
+    help="A reporter: terminal, plots, markdown, json, junit.",
 )
 @click.option("--spec", metavar="NAME", help="Only the league of this spec.")
+@click.option("--plots", is_flag=True, help="Draw curves below the table: latency, throughput, drops.")
+@click.option("--svg", metavar="FOLDER", type=FOLDER, help="Write the curves there, each as SPEC-CURVE.svg.")
 @click.option("--readme", metavar="FILE", type=FILE, help="Rewrite the leaderboard in this file, and nothing else.")
-def command(run: str | None, form: str, spec: str | None, readme: Path | None) -> int:
+def command(run: str | None, form: str, spec: str | None, plots: bool, svg: Path | None, readme: Path | None) -> int:
     """Show RUN (by default the latest)."""
     found = results.read(results.find(run))
     if spec:
@@ -37,10 +40,19 @@ def command(run: str | None, form: str, spec: str | None, readme: Path | None) -
         markdown.rewrite(readme, found)
         print(f"{readme}: the leaderboard is that of {found.info.id}")
         return 0
+    if svg:
+        for said in write_svg(found, svg):
+            print(said)
+        return 0
     known = plugins.reporters()
     if form not in known:
         raise UsageError(f'there is no reporter "{form}"{nearest(form, known) or "; known: " + ", ".join(known)}')
-    print(known[form].render(found, shutil.get_terminal_size().columns), end="")
+    if plots and form != "terminal":
+        raise UsageError(f"--plots draws below the table of a terminal, not into {form}; --svg FOLDER writes files")
+    width = shutil.get_terminal_size().columns
+    print(known[form].render(found, width), end="")
+    if plots:
+        print("\n" + known["plots"].render(found, width), end="")
     return 0
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from hdrh.histogram import HdrHistogram
@@ -67,3 +67,9 @@ def merged(texts: Iterable[str]) -> HdrHistogram:
 def percentile_ns(one: HdrHistogram, percent: float) -> float:
     """Return the latency below which `percent` of all are, in nanoseconds."""
     return float(one.get_value_at_percentile(percent))
+
+
+def percentiles_ns(one: HdrHistogram, percents: Sequence[float]) -> list[float]:
+    """Return `percentile_ns` of each of them, in one pass over the histogram."""
+    found = one.get_percentile_to_value_dict(percents)
+    return [float(found[percent]) for percent in percents]

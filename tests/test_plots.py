@@ -1,0 +1,327 @@
+"""Curves: the numbers they show, the terminal on which they are drawn, and the files."""
+
+from __future__ import annotations
+
+import itertools
+import re
+import unicodedata
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+from numpy.typing import NDArray
+
+from harness import colour
+from harness.commands import report_command
+from harness.errors import HarnessError, UsageError
+from harness.model import Run
+from harness.records import to_json
+from harness.report import plots, svg, terminal
+from harness.report.curves import Chart, charts
+from harness.report.scales import in_short, log_axis, percent_axis, spread
+from harness.results import CASES, INFO, TRIALS
+from tests.made_up import CAPACITY_PER_S, WINDOW, flooded, offered, run_of, timed, trial, zoo
+from tests.zoo import harness
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+@pytest.fixture(scope="module")
+def whole() -> Run:
+    """A run of two specs, eight servers each, that has all curves."""
+    return zoo(("chatter", "murmur"))
+
+
+@pytest.fixture
+def folder(whole: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current folder, in which that run is the latest."""
+    path = tmp_path / "results" / "latest"
+    path.mkdir(parents=True)
+    (path / INFO).write_bytes(to_json(whole.info))
+    (path / CASES).touch()
+    (path / TRIALS).write_bytes(b"".join(to_json(one) + b"\n" for one in whole.trials))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def report(*words: str) -> Result:
+    """Return what `harness report` prints in the current folder, at 80 columns, and what it raises."""
+    return CliRunner(env={"COLUMNS": "80"}).invoke(report_command.command, words, standalone_mode=False)
+
+
+def only(run: Run, kind: str) -> Chart:
+    (chart,) = (one for one in charts(run) if one.kind == kind)
+    return chart
+
+
+def curve(chart: Chart, server: str = "one") -> list[tuple[float, float]]:
+    (series,) = (one for one in chart.series if one.server == server)
+    return [(point.x, point.y) for point in series.points]
+
+
+# --- numbers
+
+
+def test_percentiles_are_those_of_all_messages_of_all_blocks() -> None:
+    """Two blocks that are unlike: the mean of their percentiles would be far off."""
+    chance = np.random.default_rng(3)
+    blocks = [(chance.lognormal(mean, 1, 4000)).astype(np.int64) for mean in (12, 15)]
+    run = run_of(*(timed("one", times, block=number) for number, times in enumerate(blocks)))
+    told = dict(curve(only(run, "latency")))
+    ordered = np.sort(np.concatenate(blocks))
+    for x, rank in ((2, 4000), (10, 7200), (100, 7920), (1000, 7992)):
+        assert told[x] * 1e6 == pytest.approx(ordered[rank - 1], rel=0.001)
+    assert max(told) == 8000
+    assert list(told.values()) == sorted(told.values())
+
+
+def test_throughput_is_the_median_of_the_blocks_with_their_range() -> None:
+    run = run_of(*(flooded("one", clients, clients * per_s) for clients in (10, 1000) for per_s in (3e6, 1e6, 7e6)))
+    (series,) = only(run, "throughput").series
+    assert [(one.x, one.y, one.low, one.high) for one in series.points] == [
+        (10, 3e7, 1e7, 7e7),
+        (1000, 3e9, 1e9, 7e9),
+    ]
+
+
+def test_drops_are_told_in_percent_at_each_rate() -> None:
+    run = run_of(offered("one", 4000, 0.75, probe=1), offered("one", 1000, 0.0), offered("one", 2000, 0.5, probe=2))
+    assert curve(only(run, "drops")) == [(1000, 0), (2000, 50), (4000, 75)]
+
+
+@pytest.mark.parametrize("flaw", [{"ghost": True}, {"disturbed": "a third process"}, {"did_not_finish": "it died"}])
+def test_what_does_not_count_is_on_no_curve(flaw: dict[str, Any]) -> None:
+    slow = np.full(1000, 10**9)
+    trials = [
+        *(flooded("one", clients, 5e6) for clients in (10, 100)),
+        *(offered("one", rate, 0.1) for rate in (10, 100)),
+        timed("one", np.full(1000, 10**6)),
+    ]
+    bad = [
+        *(flooded("one", clients, 1e3, **flaw) for clients in (10, 100, 1000)),
+        *(offered("one", rate, 0.9, **flaw) for rate in (10, 100, 1000)),
+        timed("one", slow, **flaw),
+        timed("two", slow, **flaw),
+    ]
+    for kind in ("latency", "throughput", "drops"):
+        assert only(run_of(*trials, *bad), kind).series == only(run_of(*trials), kind).series
+
+
+def test_only_like_is_compared_with_like() -> None:
+    """A flood of other bodies is a chart of its own; how long a trial went on is no difference."""
+    figures = {"deliveries_per_s": 1e6, "window": 64.0}
+    unlike = [
+        trial("one", "other", {"clients": n, "window": 64, "body_bytes": 200}, {**figures, "clients": n})
+        for n in (10, 20)
+    ]
+    longer = trial(
+        "one",
+        "longer",
+        {"clients": 40, "window": WINDOW, "senders": 4, "body_bytes": 32, "warm_up_s": 1, "seconds": 60, "blocks": 1},
+        {"deliveries_per_s": 4e6, "clients": 40, "window": WINDOW},
+    )
+    first, second = charts(run_of(flooded("one", 10, 1e6), longer, *unlike))
+    assert (first.name, first.conditions) == ("chatter-throughput", "window 1024, senders 4, body bytes 32")
+    assert curve(first) == [(10, 1e6), (40, 4e6)]
+    assert (second.name, second.conditions) == ("chatter-throughput-2", "window 64, body bytes 200")
+    assert curve(second) == [(10, 1e6), (20, 1e6)]
+
+
+def test_where_the_load_was_the_limit_is_told() -> None:
+    run = run_of(flooded("one", 10, 1e6), flooded("one", 100, 1e6, load_share=0.96), flooded("one", 100, 1e6))
+    chart = only(run, "throughput")
+    assert chart.has_limited
+    assert [point.at_least for point in chart.series[0].points] == [False, True]
+
+
+def test_what_makes_no_curve_is_left_out_and_told() -> None:
+    """One rate, one number of clients, a server that delivered nothing, a histogram without a message."""
+    nothing = np.zeros(0, np.int64)
+    run = run_of(flooded("one", 10, 0.0), flooded("one", 100, 5e6), offered("one", 10, 0.1), timed("one", nothing))
+    assert charts(run) == []
+    said = plots.render(run, 80)
+    assert " ".join(said.split()) == (
+        "chatter: no curve of latency and throughput and drops: this run has not two points for one"
+    )
+
+
+# --- scales
+
+
+@pytest.mark.parametrize("values", [[1], [0.03, 800], [10, 1000], [2.1, 2.15], [1e3, 3e6], [0.002, 9e9]])
+def test_a_logarithmic_axis_has_room_for_all_and_ticks_that_can_be_read(values: Sequence[float]) -> None:
+    axis = log_axis("", values)
+    assert 0 < axis.share(min(values)) <= axis.share(max(values)) < 1
+    assert 1 <= len(axis.ticks) <= 14
+    assert len({words for _, words in axis.ticks}) == len(axis.ticks)
+    assert all(0 <= axis.share(value) <= 1 for value, _ in axis.ticks)
+
+
+def test_percent_go_as_far_as_they_must() -> None:
+    assert [words for _, words in percent_axis("", [0, 33]).ticks] == ["0", "12.5", "25", "37.5", "50"]
+    assert percent_axis("", [0]).ticks[-1][1] == "1"
+    assert [in_short(one) for one in (0.25, 1000, 20_000, 1.5e6, 2e9)] == ["0.25", "1000", "20 k", "1.5 M", "2 G"]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "places"),
+    [
+        ([1, 5, 9], [1, 5, 9]),
+        ([5, 5, 5], [4, 5, 6]),
+        ([0, 0, 8.5, 9], [0, 1, 8, 9]),
+        ([4, 4.5, 5, 9], [3.5, 4.5, 5.5, 9]),
+        ([], []),
+    ],
+)
+def test_labels_make_room_for_each_other(wanted: Sequence[float], places: Sequence[float]) -> None:
+    assert spread(wanted, 1, 0, 9) == pytest.approx(places)
+
+
+# --- on a terminal
+
+
+@pytest.mark.parametrize("columns", [60, 80, 120])
+def test_every_server_is_named_at_the_end_of_its_curve_within_the_width(whole: Run, columns: int) -> None:
+    said = plots.render(whole, columns)
+    assert max(map(len, said.splitlines())) <= columns
+    pictures = re.split(r"\n(?=chatter: |murmur: )", said)
+    assert len(pictures) == 6
+    for picture in pictures:
+        named = dict(re.findall(r"[│┐┘] (\w) (\w+)$", picture, re.MULTILINE))
+        assert {one.lower() for one in named} == set("abcdefgh"), picture
+        assert set(named.values()) == set(CAPACITY_PER_S)
+        for letter, server in named.items():
+            assert letter.lower() == "abcdefgh"[sorted(CAPACITY_PER_S).index(server)]
+            assert letter in picture.replace(f"{letter} {server}", "")
+
+
+def test_without_colour_there_is_nothing_but_characters(whole: Run) -> None:
+    assert not any(unicodedata.category(one) == "Cc" for one in plots.render(whole, 80) if one != "\n")
+    coloured = plots.render(whole, 80, in_colour=True)
+    assert {int(code) for code in re.findall(r"\x1b\[38;5;(\d+)m", coloured)} == set(plots.COLOURS)
+
+
+def test_colours_are_for_terminals_whose_users_want_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("NO_COLOR", "TERM"):
+        monkeypatch.delenv(name, raising=False)
+    assert not colour.wanted()
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    assert colour.wanted()
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert not colour.wanted()
+    monkeypatch.setenv("NO_COLOR", "")
+    monkeypatch.setenv("TERM", "dumb")
+    assert not colour.wanted()
+
+
+def test_the_report_draws_below_its_table(folder: Path, whole: Run) -> None:
+    curves = report("--format", "plots").output
+    assert curves == plots.render(whole, 80)
+    assert report("--plots").output == f"{terminal.render(whole, 80)}\n{curves}"
+    refused = report("--plots", "--format", "json")
+    assert isinstance(refused.exception, UsageError)
+    assert "not into json" in str(refused.exception)
+
+
+# --- as files
+
+
+def test_the_files_are_well_formed_and_name_every_server(folder: Path) -> None:
+    said = report("--svg", "docs/curves").output
+    files = sorted(Path("docs/curves").iterdir())
+    assert [one.name for one in files] == [
+        f"{spec}-{kind}.svg" for spec in ("chatter", "murmur") for kind in ("drops", "latency", "throughput")
+    ]
+    assert {line.split(": ")[0] for line in said.splitlines()} == {str(one) for one in files}
+    for file in files:
+        words = {one.text for one in ElementTree.parse(file).iter(f"{SVG}text")}
+        assert words >= set(CAPACITY_PER_S), file
+
+
+def test_a_file_is_the_same_whenever_it_is_made(whole: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "0")
+    first = [svg.drawn(one) for one in charts(whole)[:3]]
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1000000000")
+    assert [svg.drawn(one) for one in charts(whole)[:3]] == first
+    assert not any("date" in one.split("<defs>")[0] for one in first)
+
+
+def test_a_name_may_have_any_character() -> None:
+    name = "a$b_c$<&>"
+    chart = only(run_of(*(flooded(name, clients, 1e6) for clients in (10, 100))), "throughput")
+    assert name in {one.text for one in ElementTree.fromstring(svg.drawn(chart)).iter(f"{SVG}text")}
+
+
+def test_a_folder_that_cannot_be_written_is_told(whole: Run, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(HarnessError, match=r"file/in it cannot be written: Not a directory"):
+        list(svg.write_svg(whole, tmp_path / "file" / "in it"))
+
+
+def test_drawing_is_loaded_only_when_it_is_asked_for(folder: Path) -> None:
+    """Every command loads the reporters, and none shall wait for matplotlib."""
+    for name in ("matplotlib", "plotext"):
+        (folder / f"{name}.py").write_text("raise SystemExit('it was loaded')")
+    assert harness("report", folder=folder).returncode == 0
+    assert "it was loaded" in harness("report", "--svg", "out", folder=folder).stderr
+
+
+# --- colours
+
+# How colours look without one of the three kinds of cones, in linear RGB: Machado, Oliveira and Fernandes (2009).
+SIGHTS = {
+    "all": [[1, 0, 0], [0, 1, 0], [0, 0, 1]],
+    "no red": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
+    "no green": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]],
+    "no blue": [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]],
+}
+TO_XYZ = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
+Colour = NDArray[np.float64]
+
+
+def linear(code: str) -> Colour:
+    """Return the linear RGB of "#rrggbb"."""
+    values = np.array([int(code[at : at + 2], 16) for at in (1, 3, 5)]) / 255
+    return np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
+
+
+def lab(rgb: Colour) -> Colour:
+    """Return linear RGB as CIE Lab, in which a distance of 2 is just seen."""
+    xyz = TO_XYZ @ np.clip(rgb, 0, 1) / TO_XYZ.sum(axis=1)
+    x, y, z = np.where(xyz > 0.008856, np.cbrt(xyz), 7.787 * xyz + 16 / 116)
+    return np.array([116 * y - 16, 500 * (x - y), 200 * (y - z)])
+
+
+def contrast(one: str, other: str) -> float:
+    """Return the contrast of two colours, 1 to 21, as the Web Content Accessibility Guidelines have it."""
+    dark, light = sorted(float(TO_XYZ[1] @ linear(code)) for code in (one, other))
+    return (light + 0.05) / (dark + 0.05)
+
+
+def of_terminal(number: int) -> str:
+    """Return one of a terminal's 256 colours, from 16 on."""
+    if number >= 232:
+        return "#" + f"{8 + 10 * (number - 232):02x}" * 3
+    cube = divmod(number - 16, 36)
+    return "#" + "".join(f"{step and 55 + 40 * step:02x}" for step in (cube[0], *divmod(cube[1], 6)))
+
+
+@pytest.mark.parametrize(
+    ("colours", "papers", "least"),
+    [
+        (svg.CURVES, [svg.PAPER], 3.0),
+        ([svg.DARK[one] for one in svg.CURVES], [svg.DARK[svg.PAPER]], 4.4),
+        ([of_terminal(one) for one in plots.COLOURS], ["#000000", "#ffffff"], 2.2),
+    ],
+    ids=["light", "dark", "terminal"],
+)
+def test_everybody_can_tell_eight_colours_apart(colours: Sequence[str], papers: Sequence[str], least: float) -> None:
+    assert len(colours) == 8
+    assert min(contrast(one, paper) for one in colours for paper in papers) >= least
+    for sight, matrix in SIGHTS.items():
+        seen = [lab(np.array(matrix) @ linear(one)) for one in colours]
+        assert min(float(np.linalg.norm(a - b)) for a, b in itertools.combinations(seen, 2)) > 20, sight
