@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -62,8 +63,37 @@ def jobs(default: int = JOBS) -> Callable[[Command], Command]:
     )
 
 
-def profile(command: Command) -> Command:
-    """--profile."""
+class Duration(click.ParamType):
+    """A number of seconds as 90s, 40m or 2h."""
+
+    name = "DURATION"
+    units = {"s": 1, "m": 60, "h": 3600}  # noqa: RUF012
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        if isinstance(value, (int, float)):
+            return float(value)
+        found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", value)
+        if not found:
+            self.fail(f"{value!r} is no duration: say 90s, 40m or 2h", param, ctx)
+        return float(found[1]) * self.units[found[2]]
+
+
+def measured(command: Command) -> Command:
+    """--profile, --reference, --for."""
+    command = click.option(
+        "--for",
+        "for_s",
+        metavar="DURATION",
+        type=Duration(),
+        default=0.0,
+        help="When that is left after the planned blocks, e.g. of 40m: more blocks for neighbours not yet told apart.",
+    )(command)
+    command = click.option(
+        "--reference",
+        metavar="NAME",
+        default="",
+        help="The server that is loaded twice in each block, to show what chance does; else the first idiomatic one.",
+    )(command)
     return click.option(
         "--profile",
         type=click.Choice(list(PROFILES)),
