@@ -84,11 +84,11 @@ def kinds() -> Iterator[Kind]:
     """Yield what is simulated, for the blocks of the profiles quick and full."""
     for blocks in (PROFILES["quick"].blocks, PROFILES["full"].blocks):
         for noise in NOISES:
-            for servers in (5, 10, 20):
+            for servers in (5, 20):
                 yield Kind(noise, servers, blocks, "equal")
                 yield Kind(noise, servers, blocks, "pairs")
             yield Kind(noise, 10, blocks, "steps")
-            yield Kind(noise, 10, blocks, "equal", uneven=noise != "one-sided")
+            yield Kind(noise, 10, blocks, "equal", uneven=True)
             yield Kind(noise, 10, blocks, "pairs", holes=True)
     for noise in NOISES:
         yield Kind(noise, 10, PROFILES["quick"].blocks, "equal", added=8)

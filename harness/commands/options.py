@@ -63,19 +63,12 @@ def jobs(default: int = JOBS) -> Callable[[Command], Command]:
     )
 
 
-class Duration(click.ParamType):
-    """A number of seconds as 90s, 40m or 2h."""
-
-    name = "DURATION"
-    units = {"s": 1, "m": 60, "h": 3600}  # noqa: RUF012
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        if isinstance(value, (int, float)):
-            return float(value)
-        found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", value)
-        if not found:
-            self.fail(f"{value!r} is no duration: say 90s, 40m or 2h", param, ctx)
-        return float(found[1]) * self.units[found[2]]
+def _seconds(context: click.Context, option: click.Parameter, said: str) -> float:
+    """Return a duration as 90s, 40m or 2h in seconds; raise BadParameter for anything else."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", said)
+    if not found:
+        raise click.BadParameter(f"{said!r} is no duration: say 90s, 40m or 2h", context, option)
+    return float(found[1]) * {"s": 1, "m": 60, "h": 3600}[found[2]]
 
 
 def measured(command: Command) -> Command:
@@ -84,8 +77,8 @@ def measured(command: Command) -> Command:
         "--for",
         "for_s",
         metavar="DURATION",
-        type=Duration(),
-        default=0.0,
+        callback=_seconds,
+        default="0s",
         help="When that is left after the planned blocks, e.g. of 40m: more blocks for neighbours not yet told apart.",
     )(command)
     command = click.option(

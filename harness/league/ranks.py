@@ -9,8 +9,9 @@ differ where |T| > c, and c is so large that among all comparisons together not 
   nothing, so this quantile holds for any number of blocks and tails of any weight, whoever else differs (the largest
   of all comparisons is no less than the largest of the equal ones). n blocks have 2^(n-1) patterns of signs, so that
   5 % need six blocks. Differences that are told are left out and the rest is tried again (Romano, Wolf: step-down).
-- d flipped about their means, as the wild bootstrap does. That is too small for few blocks, but servers that differ
-  much hardly count in the first: without the second the intervals would be too narrow.
+- d flipped about their means, as the wild bootstrap does, for servers that differ much hardly count in the first, and
+  the intervals would be too narrow. With few blocks this one is too small: residuals are stretched by the root of
+  n / (n - 1) for the mean that was taken from them, and the quantile by as much again, which simulation asks for.
 
 se takes half of its variance from the comparison, half from the median of all: with six blocks the variance of one
 comparison alone says so little that c would nearly double. All patterns are tried up to 12 blocks, 4999 beyond.
@@ -94,7 +95,8 @@ def _margins(of: Floats, mean: Floats, kinds: NDArray[np.int64], error: float, s
     signs = _signs(len(of), seed)
     about_nought, about_mean = np.where(here, of, 0), np.where(here, of - mean, 0)
     own = (about_mean**2).sum(axis=0) / (n - 1)
-    typical = np.array([np.median(own[kinds == kind]) for kind in kinds])
+    known, which = np.unique(kinds, return_inverse=True)
+    typical = np.array([np.median(own[kinds == kind]) for kind in known])[which]
 
     def error_of_mean(variance: Floats) -> Floats:
         found: Floats = np.sqrt((OWN_SHARE * variance + (1 - OWN_SHARE) * typical) / n)
@@ -110,7 +112,8 @@ def _margins(of: Floats, mean: Floats, kinds: NDArray[np.int64], error: float, s
 
     flipped = studentised(about_nought)
     found = flipped[0]  # the pattern that flips nothing
-    c_means = _quantile(studentised(about_mean * np.sqrt(n / (n - 1))).max(axis=1), error)
+    stretch = np.sqrt(n / (n - 1))
+    c_means = _quantile((studentised(about_mean * stretch) * stretch).max(axis=1), error)
     told = np.zeros(len(n), np.bool_)
     while True:
         c_nought = _quantile(flipped[:, ~told].max(axis=1), error) if not told.all() else 0.0
@@ -126,10 +129,11 @@ def _margins(of: Floats, mean: Floats, kinds: NDArray[np.int64], error: float, s
 def _signs(blocks: int, seed: int) -> Floats:
     """Return patterns of signs, a row each; the first flips nothing, and none is the mirror of another."""
     if blocks <= ALL_PATTERNS:
-        bits = np.arange(2 ** (blocks - 1))[:, None] >> np.arange(blocks) & 1
-        return 1.0 - 2.0 * bits
-    drawn = np.random.default_rng(seed).choice([1.0, -1.0], (DRAWN, blocks))
-    return np.vstack([np.ones(blocks), drawn])
+        flipped = np.arange(2 ** (blocks - 1))[:, None] >> np.arange(blocks) & 1
+    else:
+        drawn = np.random.default_rng(seed).integers(0, 2, (DRAWN, blocks))
+        flipped = np.vstack([np.zeros((1, blocks), np.int64), drawn])
+    return np.where(flipped, -1.0, 1.0)
 
 
 def _quantile(maxima: Floats, error: float) -> float:
