@@ -276,7 +276,11 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """What a run is: written before its first trial, and enough to go on with it."""
+    """What a run is: written before its first trial, and enough to go on with it.
+
+    Attributes:
+        reference: the server that shall have a ghost; "" for the first idiomatic one of each spec.
+    """
 
     id: str
     started: str
@@ -290,6 +294,7 @@ class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
     unavailable: dict[str, str]
     code_lines: dict[str, int]
     toolchains: dict[str, str]
+    reference: str = ""
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import anyio
 import click
 
@@ -12,13 +14,16 @@ from harness.discover import select
 
 @click.command("bench")
 @options.servers
-@options.profile
-def command(words: tuple[str, ...], everything: bool, spec: str | None, profile: str) -> int:
+@options.measured
+def command(
+    words: tuple[str, ...], everything: bool, spec: str | None, profile: str, reference: str, for_s: float
+) -> int:
     """Load servers, without a check before, and print the league table.
 
     Exit status: 0 all finished, 2 wrong usage, 3 one did not finish.
     """
-    store, _ = new_run(select(words, everything=everything, spec=spec), profile)
+    until_s = time.monotonic() + for_s
+    store, _ = new_run(select(words, everything=everything, spec=spec), profile, reference)
     print(f"results go to {store.path}", flush=True)
     able = [one for one in store.info.implementations if f"{one.spec}/{one.name}" not in store.info.unavailable]
-    return 0 if anyio.run(measure, store, able, ()) else 3
+    return 0 if anyio.run(measure, store, able, (), until_s) else 3

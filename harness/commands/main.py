@@ -21,6 +21,7 @@ COMMANDS = (
     "bench",
     "chat",
     "check",
+    "compare",
     "diff",
     "doctor",
     "explain",

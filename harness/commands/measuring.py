@@ -6,22 +6,33 @@ import random
 import shlex
 import shutil
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from itertools import chain
 
 from harness import __version__, machine, plugins, results
 from harness.code_lines import code_lines
 from harness.discover import why_not_here
+from harness.errors import UsageError, nearest
+from harness.league import plan
 from harness.league.bench import bench
-from harness.league.plan import PROFILES, plan
+from harness.league.plan import CEILING, Design
 from harness.model import Implementation, Run, RunInfo, TrialPlan, TrialResult
-from harness.report.progress import show
+from harness.report.progress import Show, show
 from harness.report.terminal import render
 from harness.results import Store
 
 
-def new_run(implementations: Sequence[Implementation], profile: str) -> tuple[Store, Run]:
-    """Make the folder of a new run, with nothing in it yet."""
+def new_run(implementations: Sequence[Implementation], profile: str, reference: str = "") -> tuple[Store, Run]:
+    """Make the folder of a new run, with nothing in it yet.
+
+    Raises:
+        UsageError: the reference is none of the servers.
+    """
+    names = dict.fromkeys(one.name for one in implementations)
+    if reference and reference not in names:
+        raise UsageError(f'the reference "{reference}" is none of the servers{nearest(reference, names)}')
     now = datetime.now(UTC)
     info = RunInfo(
         id=f"{now:%Y%m%dT%H%M%S}-{random.randrange(16**4):04x}",
@@ -36,6 +47,7 @@ def new_run(implementations: Sequence[Implementation], profile: str) -> tuple[St
         unavailable={f"{one.spec}/{one.name}": reason for one in implementations if (reason := why_not_here(one))},
         toolchains=machine.toolchains(implementations),
         code_lines={f"{one.spec}/{one.name}": code_lines(one) for one in implementations},
+        reference=reference,
     )
     return results.create(info), Run(info, [], [])
 
@@ -45,27 +57,56 @@ def reopened(name: str | None) -> tuple[Store, Run]:
     return results.reopen(results.find(name))
 
 
-async def measure(store: Store, implementations: Sequence[Implementation], done: Sequence[TrialResult]) -> bool:
-    """Make the trials that are not done yet, print the league; return whether all servers finished all."""
-    known = {one.plan.key for one in done}
-    profile = PROFILES[store.info.profile]
-    planned = plan(implementations, plugins.specs(), plugins.workloads(), profile, store.info.seed)
-    trials = [one for one in planned if one.key not in known]
+async def measure(
+    store: Store, implementations: Sequence[Implementation], so_far: Sequence[TrialResult], until_s: float
+) -> bool:
+    """Make the trials that are not done yet, print the league; return whether all servers finished all.
+
+    Args:
+        until_s: when time for blocks beyond the planned ones is over, on the monotonic clock.
+    """
     with show("bench") as bar:
-        bar.expect(len(trials))
+        design = _design(store.info, implementations, bar)
+        done = list(so_far)
+        bar.expect(len(_not_in(done, plan.planned(design, []))))
 
         def starting(one: TrialPlan) -> None:
-            bar.now(f"{one.implementation}: {one.workload}, block {one.block + 1}")
+            who = f"the ghost of {one.implementation}" if one.ghost else one.implementation
+            bar.now(f"{who}: {one.workload}, block {one.block + 1}{f', step {one.probe + 1}' if one.probe else ''}")
+            if one.probe or one.block >= design.profile.blocks:
+                bar.expect(1)
 
         def ended(result: TrialResult) -> None:
             store.add_trial(result)
             bar.done()
+            what = f"{result.plan.implementation}: {result.plan.workload}"
+            if result.disturbed:
+                bar.say(f"{what} does not count: {result.disturbed}")
             if result.did_not_finish:
-                bar.say(f"{result.plan.implementation}: {result.plan.workload} did not finish: {result.did_not_finish}")
+                bar.say(f"{what} did not finish: {result.did_not_finish}")
 
-        await bench(trials, implementations, starting, ended)
+        trials = chain(plan.planned(design, done), plan.added(design, done, lambda: time.monotonic() >= until_s))
+        await bench(trials, [*implementations, *design.ceilings], done, starting, ended)
     run = results.read(store.path)
     print()
     print(render(run, shutil.get_terminal_size().columns), end="")
     print("\n`harness report --plots` draws latency, throughput and drops; `--svg FOLDER` writes them as files")
-    return not any(one.did_not_finish for one in run.trials)
+    return not any(one.did_not_finish for one in run.trials if one.plan.workload != CEILING)
+
+
+def _design(info: RunInfo, implementations: Sequence[Implementation], bar: Show) -> Design:
+    profile, workloads = plan.PROFILES[info.profile], plugins.workloads()
+    return Design(
+        implementations=implementations,
+        ghosts=plan.references(implementations, profile, info.reference),
+        ceilings=(),
+        specs=plugins.specs(),
+        workloads=workloads,
+        profile=profile,
+        seed=info.seed,
+    )
+
+
+def _not_in(done: Sequence[TrialResult], trials: Iterable[TrialPlan]) -> list[TrialPlan]:
+    made = {one.plan.key for one in done}
+    return [one for one in trials if one.key not in made]

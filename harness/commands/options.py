@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -63,8 +64,30 @@ def jobs(default: int = JOBS) -> Callable[[Command], Command]:
     )
 
 
-def profile(command: Command) -> Command:
-    """--profile."""
+def _seconds(context: click.Context, option: click.Parameter, said: str) -> float:
+    """Return a duration as 90s, 40m or 2h in seconds; raise BadParameter for anything else."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", said)
+    if not found:
+        raise click.BadParameter(f"{said!r} is no duration: say 90s, 40m or 2h", context, option)
+    return float(found[1]) * {"s": 1, "m": 60, "h": 3600}[found[2]]
+
+
+def measured(command: Command) -> Command:
+    """--profile, --reference, --for."""
+    command = click.option(
+        "--for",
+        "for_s",
+        metavar="DURATION",
+        callback=_seconds,
+        default="0s",
+        help="When that is left after the planned blocks, e.g. of 40m: more blocks for neighbours not yet told apart.",
+    )(command)
+    command = click.option(
+        "--reference",
+        metavar="NAME",
+        default="",
+        help="The server that is loaded twice in each block, to show what chance does; else the first idiomatic one.",
+    )(command)
     return click.option(
         "--profile",
         type=click.Choice(list(PROFILES)),

@@ -28,14 +28,25 @@ from harness.report.svg import write_svg
     help="A reporter: terminal, plots, markdown, json, junit.",
 )
 @click.option("--spec", metavar="NAME", help="Only the league of this spec.")
+@click.option("--class", "klass", metavar="NAME", help="Only servers of this class, ranked among themselves.")
 @click.option("--plots", is_flag=True, help="Draw curves below the table: latency, throughput, drops.")
 @click.option("--svg", metavar="FOLDER", type=FOLDER, help="Write the curves there, each as SPEC-CURVE.svg.")
 @click.option("--readme", metavar="FILE", type=FILE, help="Rewrite the leaderboard in this file, and nothing else.")
-def command(run: str | None, form: str, spec: str | None, plots: bool, svg: Path | None, readme: Path | None) -> int:
+def command(
+    run: str | None,
+    form: str,
+    spec: str | None,
+    klass: str | None,
+    plots: bool,
+    svg: Path | None,
+    readme: Path | None,
+) -> int:
     """Show RUN (by default the latest)."""
     found = results.read(results.find(run))
     if spec:
         found = only(found, specs_named(spec)[0])
+    if klass:
+        found = only_class(found, klass)
     if readme:
         markdown.rewrite(readme, found)
         print(f"{readme}: the leaderboard is that of {found.info.id}")
@@ -65,4 +76,19 @@ def only(run: Run, spec: Spec) -> Run:
         msgspec.structs.replace(run.info, implementations=servers),
         [one for one in run.cases if one.spec == spec.name],
         [one for one in run.trials if one.plan.spec == spec.name],
+    )
+
+
+def only_class(run: Run, klass: str) -> Run:
+    """Return the part of a run that is about one class of servers; raise UsageError when there is none."""
+    servers = tuple(one for one in run.info.implementations if one.klass == klass)
+    if not servers:
+        known = dict.fromkeys(one.klass for one in run.info.implementations)
+        raise UsageError(f'{run.info.id} has no server of the class "{klass}", only of {", ".join(known)}')
+    names = {(one.spec, one.name) for one in servers}
+    others = {(one.spec, one.name) for one in run.info.implementations} - names
+    return Run(
+        msgspec.structs.replace(run.info, implementations=servers),
+        [one for one in run.cases if (one.spec, one.implementation) in names],
+        [one for one in run.trials if (one.plan.spec, one.plan.implementation) not in others],
     )

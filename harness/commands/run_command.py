@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from pathlib import Path
 
 import anyio
@@ -20,7 +21,7 @@ from harness.report.progress import show
 
 @click.command("run")
 @options.servers
-@options.profile
+@options.measured
 @options.reports
 @options.jobs()
 @click.option(
@@ -36,6 +37,8 @@ def command(
     everything: bool,
     spec: str | None,
     profile: str,
+    reference: str,
+    for_s: float,
     json_file: Path | None,
     junit: Path | None,
     jobs: int,
@@ -45,10 +48,11 @@ def command(
 
     Exit status: 0 every MUST holds, 1 one fails (also under load), 2 wrong usage, 3 it could not be told.
     """
+    until_s = time.monotonic() + for_s
     if resume is None:
         chosen = select(words, everything=everything, spec=spec)
-        store, done = new_run(chosen, profile)
-    elif everything or spec or (words and resume):
+        store, done = new_run(chosen, profile, reference)
+    elif everything or spec or reference or (words and resume):
         raise UsageError("--resume takes the servers from the run that it goes on with: name nothing else")
     else:
         store, done = reopened(resume or (words[0] if words else None))
@@ -70,7 +74,7 @@ def command(
         write_reports(results, json_file, junit)
         passed = {(one.spec, one.implementation) for one in results if one.verdict is Verdict.PASS}
         able = [one for one in chosen if (one.spec, one.name) in passed]
-        all_finished = await measure(store, able, done.trials)
+        all_finished = await measure(store, able, done.trials, until_s)
         return exit_status(results) or (0 if all_finished else 1)
 
     return anyio.run(run)

@@ -1,16 +1,27 @@
 """Which trials are made, and in which order: randomised complete blocks.
 
 In each block every server meets every workload once; the order of the servers is random, and the next block
-takes it backwards, so that whatever drifts on the machine falls on all alike.
+takes it backwards, so that whatever drifts on the machine falls on all alike. The reference, a server that is there
+anyway, is loaded a second time in each block: its ghost shows what chance does. The kernel's ceiling is a trial a
+block. What is planned next can depend on what came before, so plans are made while the trials are.
 """
 
 from __future__ import annotations
 
+import itertools
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.model import Implementation, Spec, TrialPlan, Workload
+import numpy as np
+
+from harness.league.counted import counted, limited_by_generator, searches
+from harness.league.ranks import fewest_blocks
+from harness.league.standing import Entry, scores, standing, undecided
+from harness.model import Implementation, Search, Spec, TrialPlan, TrialResult, Workload
+
+RANKED, RANKED_BY = "flood", "deliveries_per_s"  # the workload, and its figure, that ranks depend on
+CEILING = "ceiling"  # the workload that only the null server meets
 
 
 @dataclass(frozen=True)
@@ -21,39 +32,159 @@ class Profile:
     blocks: int
 
 
-PROFILES = {one.name: one for one in (Profile("quick", 3), Profile("full", 10), Profile("smoke", 1))}
+PROFILES = {one.name: one for one in (Profile("quick", 8), Profile("full", 10), Profile("smoke", 1))}
 
 
-def plan(
-    implementations: Sequence[Implementation],
-    specs: Mapping[str, Spec],
-    workloads: Mapping[str, Workload],
-    profile: Profile,
-    seed: int,
-) -> list[TrialPlan]:
-    """Return the trials of a run in their order."""
-    chance = random.Random(seed)
-    order = list(implementations)
-    trials = []
-    for block in range(profile.blocks):
-        if block % 2:
-            order.reverse()
-        else:
-            chance.shuffle(order)
-        for workload in workloads.values():
-            if profile.name not in workload.profiles:
+@dataclass(frozen=True, kw_only=True)
+class Design:
+    """What a run is made of.
+
+    Attributes:
+        implementations: the servers that are measured.
+        ghosts: for each spec, the name of the server that has one.
+        ceilings: the null server, for each spec for which it can be had.
+        seed: of the order.
+    """
+
+    implementations: Sequence[Implementation]
+    ghosts: Mapping[str, str]
+    ceilings: Sequence[Implementation]
+    specs: Mapping[str, Spec]
+    workloads: Mapping[str, Workload]
+    profile: Profile
+    seed: int
+
+
+def references(implementations: Sequence[Implementation], profile: Profile, name: str = "") -> dict[str, str]:
+    """Return the reference of each spec: the server of that name, or else the first idiomatic one, or the first.
+
+    A profile with too few blocks to tell anybody apart has none.
+    """
+    if profile.blocks < fewest_blocks():
+        return {}
+    ordered = sorted(implementations, key=lambda one: (one.name != name, one.klass != "idiomatic"))
+    return {one.spec: one.name for one in reversed(ordered)}
+
+
+def planned(design: Design, done: Sequence[TrialResult]) -> Iterator[TrialPlan]:
+    """Yield the trials of a run in their order, those that are made already too.
+
+    Args:
+        done: the results so far; whoever makes the trials adds to it.
+    """
+    entries = [(one, False) for one in design.implementations]
+    entries += [(one, True) for one in design.implementations if design.ghosts.get(one.spec) == one.name]
+    for block in range(design.profile.blocks):
+        order = _shuffled(entries, block, design.seed)
+        for workload in design.workloads.values():
+            parameters = workload.profiles.get(design.profile.name)
+            if parameters is None or block >= parameters.get("blocks", design.profile.blocks):
                 continue
-            if block >= workload.profiles[profile.name].get("blocks", profile.blocks):
-                continue
-            trials += [
-                TrialPlan(
-                    block=block,
-                    implementation=one.name,
-                    spec=one.spec,
-                    workload=workload.name,
-                    parameters=dict(workload.profiles[profile.name]),
-                )
-                for one in order
-                if workload.suits(specs[one.spec].codec)
-            ]
-    return trials
+            who = _who(design, workload, order)
+            if searches(workload):
+                yield from _rounds(block, workload, parameters, [one for one, _ in who], done)
+            else:
+                yield from (_plan(block, one, workload, parameters, ghost=ghost) for one, ghost in who)
+
+
+def added(design: Design, done: Sequence[TrialResult], is_over: Callable[[], bool]) -> Iterator[TrialPlan]:
+    """Yield the trials of blocks beyond the planned ones, for neighbours in the ranking that are not told apart yet.
+
+    Which these are is asked after the planned blocks, and whenever there are twice as many (see
+    `harness.league.standing`): asking more often would be to wait for chance.
+
+    Args:
+        is_over: asked before each block.
+    """
+    workload = design.workloads[RANKED]
+    look = design.profile.blocks
+    for block in itertools.count(look):
+        if block == look:
+            entries = [(one, False) for one in _undecided(design, [one for one in done if one.plan.block < look])]
+            look *= 2
+        if is_over() or not entries:
+            return
+        for one, _ in _shuffled(entries, block, design.seed):
+            yield _plan(block, one, workload, workload.profiles[design.profile.name])
+
+
+def _undecided(design: Design, done: Sequence[TrialResult]) -> list[Implementation]:
+    found: list[Implementation] = []
+    for spec in dict.fromkeys(one.spec for one in design.implementations):
+        mine = [one for one in counted(done) if (one.plan.spec, one.plan.workload) == (spec, RANKED)]
+        out = {one.plan.implementation for one in done if one.plan.spec == spec and one.did_not_finish}
+        servers = [one for one in design.implementations if one.spec == spec and one.name not in out]
+        entries = [Entry(one.name) for one in servers]
+        slowed = {one.plan.implementation for one in mine if limited_by_generator(one)}
+        limited = np.array([entry.name in slowed for entry in entries], np.bool_)
+        made = scores(mine, entries, RANKED, RANKED_BY)
+        stand = standing(made, entries, planned=design.profile.blocks, seed=design.seed, limited=limited)
+        found += [servers[place] for place in sorted(undecided(stand, limited))]
+    return found
+
+
+def _shuffled(
+    entries: Sequence[tuple[Implementation, bool]], block: int, seed: int
+) -> list[tuple[Implementation, bool]]:
+    """Return the order of a block: random for an even one, the other way round for the next."""
+    order = list(entries)
+    random.Random(f"{seed} {block // 2}").shuffle(order)
+    return order[::-1] if block % 2 else order
+
+
+def _who(
+    design: Design, workload: Workload, order: Sequence[tuple[Implementation, bool]]
+) -> list[tuple[Implementation, bool]]:
+    if workload.name == CEILING:
+        order = [(one, False) for one in design.ceilings]
+    suited = [(one, ghost) for one, ghost in order if workload.suits(design.specs[one.spec].codec)]
+    return [(one, ghost) for one, ghost in suited if not ghost or workload.name == RANKED]
+
+
+def _plan(
+    block: int,
+    one: Implementation,
+    workload: Workload,
+    parameters: Mapping[str, float],
+    *,
+    ghost: bool = False,
+    probe: int = 0,
+) -> TrialPlan:
+    return TrialPlan(
+        block=block,
+        implementation=one.name,
+        spec=one.spec,
+        workload=workload.name,
+        parameters=dict(parameters),
+        ghost=ghost,
+        probe=probe,
+    )
+
+
+def _rounds(
+    block: int,
+    search: Search,
+    parameters: Mapping[str, float],
+    servers: Sequence[Implementation],
+    done: Sequence[TrialResult],
+) -> Iterator[TrialPlan]:
+    """Yield every server's first step, then every server's second, until all have found or cannot go on."""
+    searching = list(servers)
+    for probe in itertools.count():
+        for one in list(searching):
+            steps = sorted(_steps(block, one, search, done), key=lambda step: step.plan.probe)[:probe]
+            asked = None
+            if len(steps) == probe and not any(step.did_not_finish for step in steps):
+                asked = search.next_probe(parameters, steps)
+            if asked is None:
+                searching.remove(one)
+            else:
+                yield _plan(block, one, search, asked, probe=probe)
+        if not searching:
+            return
+
+
+def _steps(block: int, one: Implementation, search: Search, done: Sequence[TrialResult]) -> list[TrialResult]:
+    where = (block, one.spec, one.name, search.name)
+    plans = ((each, each.plan) for each in done if not each.disturbed)
+    return [each for each, plan in plans if (plan.block, plan.spec, plan.implementation, plan.workload) == where]

@@ -1,21 +1,29 @@
-"""What a run adds up to: for each server its figures over all blocks, and its place.
+"""What a run adds up to: for each server its figures over all blocks, and between which ranks it is.
 
 A figure is the median over the blocks, its spread the smallest and the largest; latencies come from the merged
-histograms of all blocks. The order is that of the medians of deliveries a second.
+histograms of all blocks. Ranks are intervals, from the deliveries a second of the same blocks
+(see `harness.league.ranks`). Trials that something disturbed are counted, and nothing else.
 """
 
 from __future__ import annotations
 
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+
+import numpy as np
 
 from harness import plugins
 from harness.conformance.pool import checked
+from harness.league.counted import counted, limited_by_generator
+from harness.league.pareto import beaten_by
+from harness.league.plan import CEILING, PROFILES, RANKED, RANKED_BY
+from harness.league.ranks import letters, rank_intervals
+from harness.league.standing import Entry, Standing, scores, standing
 from harness.model import Checked, Implementation, Run, TrialResult, Verdict
 from harness.swarm import latency
 
-GENERATOR_LIMIT = 0.95  # of a core: above it the load, not the server, was the limit
+TOO_MANY_DISCARDED = 0.2  # of all trials: beyond it a run says more about the machine than about the servers
 
 
 @dataclass(frozen=True)
@@ -37,7 +45,11 @@ class Row:
     """One server in the league.
 
     Attributes:
-        place: from 1; None when it is not ranked.
+        place: from 1, in the table; None when it is not ranked.
+        rank: the first and the last rank it can have; rank_in_class: the same among those of its class.
+        ties: letters; servers that cannot be told apart have one in common.
+        beaten_by: who is no worse in anything (see `harness.league.pareto`); None where that cannot be said.
+        more: all figures of the workload that ranks, by name, and those that only idle clients or a fixed rate tell.
         others: workload and figure, for what workloads tell in the table of their own (see `Workload.tells`).
         note: why it is not ranked or did not finish, or "".
     """
@@ -46,26 +58,54 @@ class Row:
     checked: Checked | None
     code_lines: int
     place: int | None = None
+    rank: tuple[int, int] = (0, 0)
+    rank_in_class: tuple[int, int] = (0, 0)
+    ties: str = ""
+    beaten_by: Sequence[str] | None = None
     deliveries_per_s: Figure | None = None
-    dropped_share: Figure | None = None
-    server_cpu_ns: Figure | None = None
-    server_cpu_share: Figure | None = None
-    generator_cpu_share: Figure | None = None
     p50_ns: float | None = None
     p99_ns: float | None = None
     rss_idle_bytes: Figure | None = None
-    rss_per_client_bytes: Figure | None = None
+    more: Mapping[str, Figure] = field(default_factory=dict)
     others: Mapping[tuple[str, str], Figure] = field(default_factory=dict)
     note: str = ""
 
 
 @dataclass(frozen=True)
 class League:
-    """The table of one spec: ranked rows first, then those that did not finish or did not pass."""
+    """The table of one spec: ranked rows first, then those that did not finish or did not pass.
+
+    Attributes:
+        standing: how the ranked servers, and the ghost if there is one, stand to each other.
+        blocks: how many blocks the ranks are from, those included that were added.
+        ceiling: deliveries a second of the null server; None when it was not loaded.
+        made: trials of this spec, the discarded ones included; discarded: for a disturbance.
+    """
 
     spec: str
     rows: Sequence[Row]
     conditions: Sequence[str]
+    standing: Standing
+    blocks: int
+    ceiling: Figure | None
+    made: int
+    discarded: int
+
+    @property
+    def ghost(self) -> tuple[int, int] | None:
+        """The numbers of the ghost and of its twin in the standing; None without a ghost, or when its twin is out."""
+        entries = self.standing.entries
+        found = [place for place, one in enumerate(entries) if one.ghost and Entry(one.name) in entries]
+        return (found[0], self.standing.place(Entry(entries[found[0]].name))) if found else None
+
+    @property
+    def invalid(self) -> str:
+        """Why the whole run is not to be trusted, or ""."""
+        if self.discarded > TOO_MANY_DISCARDED * self.made:
+            return f"{self.discarded} of {self.made} trials were disturbed, more than a fifth"
+        if self.ghost and (self.standing.better | self.standing.better.T)[self.ghost]:
+            return f"{self.standing.entries[self.ghost[0]].name} was told apart from itself"
+        return ""
 
 
 def leagues(run: Run) -> list[League]:
@@ -75,64 +115,111 @@ def leagues(run: Run) -> list[League]:
 
 
 def _league(run: Run, spec: str) -> League:
-    rows = [_row(run, one) for one in run.info.implementations if one.spec == spec]
-    ranked = sorted(
-        (row for row in rows if row.deliveries_per_s and not row.note),
-        key=lambda row: -(row.deliveries_per_s.median if row.deliveries_per_s else 0),
+    made = [one for one in run.trials if one.plan.spec == spec]
+    trials = counted(made)
+    rows = [_row(run, one, trials) for one in run.info.implementations if one.spec == spec]
+    ranked = [row for row in rows if row.deliveries_per_s and not row.note]
+    names = {row.implementation.name for row in ranked}
+    flood = [one for one in trials if one.plan.workload == RANKED and one.plan.implementation in names]
+    entries = [Entry(row.implementation.name) for row in ranked]
+    entries += [
+        Entry(name, ghost=True) for name in dict.fromkeys(one.plan.implementation for one in flood if one.plan.ghost)
+    ]
+    of = scores(flood, entries, RANKED, RANKED_BY)
+    slowed = {row.implementation.name for row in ranked if row.deliveries_per_s and row.deliveries_per_s.at_least}
+    limited = np.array([one.name in slowed for one in entries], np.bool_)
+    planned = PROFILES[run.info.profile].blocks if run.info.profile in PROFILES else len(of)
+    stand = standing(of, entries, planned=planned, seed=run.info.seed, limited=limited)
+    placed = _placed(ranked, stand)
+    return League(
+        spec=spec,
+        rows=[*placed, *(row for row in rows if row not in ranked)],
+        conditions=_conditions(trials),
+        standing=stand,
+        blocks=len(of),
+        ceiling=_figure([one for one in trials if one.plan.workload == CEILING], RANKED_BY),
+        made=len(made),
+        discarded=sum(bool(one.disturbed) for one in made),
     )
-    placed = [replace(row, place=place) for place, row in enumerate(ranked, 1)]
-    return League(spec, [*placed, *(row for row in rows if row not in ranked)], _conditions(run, spec))
 
 
-def _conditions(run: Run, spec: str) -> list[str]:
+def _placed(ranked: Sequence[Row], stand: Standing) -> list[Row]:
+    """Return the ranked rows, the numbers of which are those of the first entries, from the best to the worst."""
+    order = stand.order(range(len(ranked)))
+    ranks = dict(zip(order, rank_intervals(stand.better, order), strict=True))
+    ties = dict(zip(order, letters(stand.better[np.ix_(order, order)]), strict=True))
+    in_class: dict[int, tuple[int, int]] = {}
+    for klass in {row.implementation.klass for row in ranked}:
+        mine = [one for one in order if ranked[one].implementation.klass == klass]
+        in_class |= zip(mine, rank_intervals(stand.better, mine), strict=True)
+    beaten = beaten_by([_qualities(row) for row in ranked], stand.better)
+    return [
+        replace(
+            ranked[one],
+            place=place,
+            rank=ranks[one],
+            rank_in_class=in_class[one],
+            ties=ties[one],
+            beaten_by=None if (by := beaten[one]) is None else [ranked[other].implementation.name for other in by],
+        )
+        for place, one in enumerate(order, 1)
+    ]
+
+
+def _qualities(row: Row) -> Sequence[float] | None:
+    """Return what a server is judged by beside its rank: the smaller, the better; None when something is missing."""
+    if row.p99_ns is None or row.rss_idle_bytes is None or not row.code_lines:
+        return None
+    return row.p99_ns, row.rss_idle_bytes.median, row.code_lines
+
+
+def _conditions(trials: Sequence[TrialResult]) -> list[str]:
     """Return a sentence for each workload: what it did, and how often."""
     sentences = []
-    for workload in dict.fromkeys(one.plan.workload for one in run.trials if one.plan.spec == spec):
-        plans = [one.plan for one in run.trials if (one.plan.spec, one.plan.workload) == (spec, workload)]
-        told = {name: value for name, value in plans[0].parameters.items() if name != "blocks"}
-        said = ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in told.items())
+    for workload in dict.fromkeys(one.plan.workload for one in trials):
+        plans = [one.plan for one in trials if one.plan.workload == workload]
+        same = set.intersection(*(set(plan.parameters.items()) for plan in plans))
+        told = {name: value for name, value in plans[0].parameters.items() if (name, value) in same}
+        said = ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in told.items() if name != "blocks")
         sentences.append(f"{workload}: {said}; {_counted(len({plan.block for plan in plans}), 'block')}")
     return sentences
 
 
-def _figure(trials: Sequence[TrialResult], name: str, workload: str) -> Figure | None:
-    chosen = [one for one in trials if name in one.figures and one.plan.workload == workload]
-    if not chosen:
+def _figure(chosen: Iterable[TrialResult], name: str) -> Figure | None:
+    told = [one for one in chosen if name in one.figures]
+    if not told:
         return None
-    values = [one.figures[name] for one in chosen]
-    limited = any(one.figures.get("generator_cpu_share", 0) >= GENERATOR_LIMIT for one in chosen)
-    return Figure(statistics.median(values), min(values), max(values), at_least=limited)
+    values = [one.figures[name] for one in told]
+    return Figure(
+        statistics.median(values), min(values), max(values), at_least=any(limited_by_generator(one) for one in told)
+    )
 
 
-def _row(run: Run, implementation: Implementation) -> Row:
+def _row(run: Run, implementation: Implementation, counts: Sequence[TrialResult]) -> Row:
     mine = [one for one in run.cases if one.spec == implementation.spec]
     found = checked(implementation, mine) if mine else None
-    trials = [
-        one
-        for one in run.trials
-        if (one.plan.spec, one.plan.implementation) == (implementation.spec, implementation.name)
-    ]
+    trials = [one for one in counts if one.plan.implementation == implementation.name]
     note = ""
     if found and found.verdict is not Verdict.PASS:
         failed = found.count(Verdict.FAIL)
         note = f"not measured: {failed} failed" if failed else "not measured: conformance unknown"
     elif unfinished := next((one for one in trials if one.did_not_finish), None):
         note = f"did not finish ({unfinished.plan.workload}): {unfinished.did_not_finish}"
-    histograms = [one.histogram for one in trials if one.histogram and one.plan.workload == "paced"]
+    trials = [one for one in trials if not one.plan.ghost]
+    of = {name: [one for one in trials if one.plan.workload == name] for name in ("paced", "idle", RANKED)}
+    histograms = [one.histogram for one in of["paced"] if one.histogram]
     times = latency.merged(histograms) if histograms else None
+    names = {name: workload for workload, some in of.items() for one in some for name in one.figures}
+    more = {name: figure for name, workload in names.items() if (figure := _figure(of[workload], name))}
     return Row(
         implementation=implementation,
         checked=found,
         code_lines=run.info.code_lines.get(f"{implementation.spec}/{implementation.name}", 0),
-        deliveries_per_s=_figure(trials, "deliveries_per_s", "flood"),
-        dropped_share=_figure(trials, "dropped_share", "flood"),
-        server_cpu_ns=_figure(trials, "server_cpu_ns_per_delivery", "flood"),
-        server_cpu_share=_figure(trials, "server_cpu_share", "flood"),
-        generator_cpu_share=_figure(trials, "generator_cpu_share", "flood"),
+        deliveries_per_s=_figure(of[RANKED], RANKED_BY),
         p50_ns=latency.percentile_ns(times, 50) if times else None,
         p99_ns=latency.percentile_ns(times, 99) if times else None,
-        rss_idle_bytes=_figure(trials, "rss_idle_bytes", "idle"),
-        rss_per_client_bytes=_figure(trials, "rss_per_client_bytes", "idle"),
+        rss_idle_bytes=_figure(of["idle"], "rss_idle_bytes"),
+        more=more,
         others=_others(trials),
         note=note,
     )
@@ -140,9 +227,10 @@ def _row(run: Run, implementation: Implementation) -> Row:
 
 def _others(trials: Sequence[TrialResult]) -> dict[tuple[str, str], Figure]:
     known = plugins.workloads()
-    names = dict.fromkeys(one.plan.workload for one in trials if one.plan.workload in known)
+    names = [name for name in dict.fromkeys(one.plan.workload for one in trials) if name in known]
     told = [(name, figure) for name in names for figure in known[name].tells]
-    return {what: found for what in told if (found := _figure(trials, what[1], what[0]))}
+    by_name = {name: [one for one in trials if one.plan.workload == name] for name in names}
+    return {what: found for what in told if (found := _figure(by_name[what[0]], what[1]))}
 
 
 def _counted(count: int, what: str) -> str:

@@ -14,7 +14,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from harness.league.table import GENERATOR_LIMIT
+from harness.league.counted import limited_by_generator
 from harness.model import Run, TrialResult
 from harness.report.scales import MOST_TICKS, Axis, in_short, log_axis, percent_axis
 from harness.swarm import latency
@@ -227,7 +227,7 @@ def _curves(
 
 def _point(trials: Sequence[TrialResult], x: str, y: str, unit: float) -> Point:
     values = [one.figures[y] * unit for one in trials]
-    limited = any(one.figures.get("generator_cpu_share", 0) >= GENERATOR_LIMIT for one in trials)
+    limited = any(map(limited_by_generator, trials))
     return Point(trials[0].figures[x], statistics.median(values), min(values), max(values), limited)
 
 

@@ -45,7 +45,7 @@ def _tabulated(rows: Sequence[Sequence[str]], headings: Sequence[str], style: st
     return tabulate(rows, headers=headings, tablefmt=style, colalign=aligned, disable_numparse=True) if rows else ""
 
 
-def _unit(figure: str) -> tuple[str, str, float]:
+def unit(figure: str) -> tuple[str, str, float]:
     """Return what a figure is called without its unit, the unit's word, and the unit."""
     for ending, (word, size) in UNITS.items():
         if figure.endswith(ending):
@@ -54,11 +54,11 @@ def _unit(figure: str) -> tuple[str, str, float]:
 
 
 def _heading(workload: str, figure: str, line_end: str) -> str:
-    name, unit, _ = _unit(figure)
-    return line_end.join(f"{workload} {name} {unit}".strip().replace("_", " ").split(" "))
+    name, word, _ = unit(figure)
+    return line_end.join(f"{workload} {name} {word}".strip().replace("_", " ").split(" "))
 
 
 def _cell(figure: Figure | None, name: str) -> str:
     if figure is None:
         return "–"
-    return ("≥" if figure.at_least else "") + significant(figure.median / _unit(name)[2])
+    return ("≥" if figure.at_least else "") + significant(figure.median / unit(name)[2])

@@ -11,6 +11,7 @@ from harness.plugins import Reporter, hookimpl
 from harness.report.cells import table, unranked
 from harness.report.loads import other_loads
 from harness.report.terminal import origin
+from harness.report.words import claims
 
 BEGIN, END = "<!-- leaderboard: begin -->", "<!-- leaderboard: end -->"
 WIDTH = 1000
@@ -25,6 +26,7 @@ def render(run: Run, width: int = WIDTH) -> str:
             parts.append(f"### {league.spec}")
         parts.append(table(league, width=WIDTH, style="github"))
         parts.append(other_loads(league, width=WIDTH, style="github"))
+        parts.append("\n".join(f"- {line}" for line in claims(league)))
         parts += [f"- {row.implementation.name}: {row.note or 'not measured'}" for row in unranked(league)]
         parts.append("\n".join(f"- {line}" for line in league.conditions))
     parts.append(origin(run.info))

@@ -9,10 +9,13 @@ from harness.model import Run, RunInfo
 from harness.plugins import Reporter, hookimpl
 from harness.report.cells import table, unranked
 from harness.report.loads import other_loads
+from harness.report.words import claims
 
 HOW_TO_READ = (
+    "#: the ranks that a server can have, by deliveries a second. tie: who shares a letter cannot be told apart. "
     "Deliveries: messages received by all clients together, flat out; the median of the blocks (≥: the load "
-    "generator was the limit), ± half of what lies between the lowest and the highest. p50, p99: a sender's way "
+    "generator was the limit), ± half of what lies between the lowest and the highest; of null: of what a server "
+    "reaches that does nothing but what the kernel must do. p50, p99: a sender's way "
     "to itself at a fixed rate, from the intended time of sending. cpu: the server's, for each delivery. idle: "
     "resident memory with idle clients, and what each adds. lines: of code. pass: cases that judge."
 )
@@ -38,6 +41,7 @@ def render(run: Run, width: int) -> str:
     for league in leagues(run):
         parts.append(f"{league.spec}\n{table(league, width=width, style='simple')}")
         parts += filter(None, [other_loads(league, width=width, style="simple")])
+        parts.append("\n".join(_wrapped(line, width) for line in claims(league)))
         parts += _notes(league, width)
         if league.conditions:
             parts.append("\n".join(_wrapped(line, width) for line in league.conditions))
@@ -45,7 +49,7 @@ def render(run: Run, width: int) -> str:
     parts += [_wrapped(f"{name}: not here: {reason}", width) for name, reason in missing.items()]
     parts.append(_wrapped(HOW_TO_READ, width))
     parts.append(_wrapped(origin(run.info), width))
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join(filter(None, parts)) + "\n"
 
 
 def _notes(league: League, width: int) -> list[str]:

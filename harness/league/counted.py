@@ -1,0 +1,45 @@
+"""Which results count: those that nothing disturbed, and of a search what its steps add up to."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import TypeGuard
+
+import msgspec
+
+from harness import plugins
+from harness.model import Search, TrialResult, Workload
+from harness.swarm import accounting
+
+
+def searches(workload: Workload) -> TypeGuard[Search]:
+    """Return whether a workload looks for something by steps."""
+    return hasattr(workload, "next_probe")
+
+
+def counted(trials: Sequence[TrialResult]) -> list[TrialResult]:
+    """Return the results that count, in their order; the steps of each search as one result."""
+    known = {name for name, one in plugins.workloads().items() if searches(one)}
+    steps: dict[tuple[object, ...], list[TrialResult]] = defaultdict(list)
+    made: list[TrialResult] = []
+    for one in trials:
+        if one.disturbed:
+            continue
+        if one.plan.workload in known and not one.did_not_finish:
+            steps[one.plan.block, one.plan.implementation, one.plan.spec, one.plan.workload].append(one)
+        else:
+            made.append(one)
+    return made + [_found(some) for some in steps.values()]
+
+
+def _found(steps: Sequence[TrialResult]) -> TrialResult:
+    search = plugins.workloads()[steps[0].plan.workload]
+    assert searches(search)
+    done = sorted(steps, key=lambda one: one.plan.probe)
+    return msgspec.structs.replace(done[-1], figures=search.found(done), histogram="")
+
+
+def limited_by_generator(one: TrialResult) -> bool:
+    """Return whether the load generator was the limit of a trial."""
+    return bool(one.figures.get("generator_limited", accounting.limited(one.figures)))

@@ -1,0 +1,159 @@
+"""Who can be told apart: the statistics against small truths; benchmarks/league_statistics.py has the large ones."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from harness.league.ranks import Differences, differences, fewest_blocks, letters, rank_intervals
+from harness.league.standing import Entry, Standing, looks, standing, undecided
+
+ENTRIES = [Entry(name) for name in "abcd"]
+LEVELS = np.array([0.0, 0.5, 0.5, 1.0])
+NEVER = np.zeros(4, np.bool_)
+
+
+def league(blocks: int = 8, noise: float = 0.01, seed: int = 1, added: int = 0) -> Standing:
+    """Return the standing of four servers, the middle two of which are equal, under shifts of whole blocks."""
+    return standing(scores(blocks + added, noise, seed), ENTRIES, planned=blocks, seed=seed, limited=NEVER)
+
+
+def scores(blocks: int, noise: float, seed: int) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
+    chance = np.random.default_rng(seed)
+    return LEVELS + noise * chance.normal(size=(blocks, 4)) + 10 * chance.normal(size=(blocks, 1))
+
+
+def better(*pairs: str) -> np.ndarray[tuple[int, int], np.dtype[np.bool_]]:
+    made = np.zeros((4, 4), np.bool_)
+    for pair in pairs:
+        made["abcd".index(pair[0]), "abcd".index(pair[1])] = True
+    return made
+
+
+def test_what_differs_is_told_and_what_is_equal_is_not() -> None:
+    stand = league()
+    assert (stand.better == better("ba", "ca", "da", "db", "dc")).all()
+    assert rank_intervals(stand.better, range(4)) == [(4, 4), (2, 3), (2, 3), (1, 1)]
+    assert stand.order(range(4))[0] == 3
+    assert stand.order(range(4))[-1] == 0
+    assert stand.low[3, 0] < 1 < stand.high[3, 0]
+    assert stand.low[0, 3] == -stand.high[3, 0]
+
+
+def test_the_noise_of_blocks_cancels() -> None:
+    assert league().mean[1, 0] == pytest.approx(0.5, abs=0.02)
+
+
+def test_fewer_blocks_than_the_error_needs_tell_nobody_apart() -> None:
+    assert fewest_blocks() == 6
+    assert not league(blocks=5, noise=1e-6).better.any()
+    assert np.isnan(league(blocks=5).low).all()
+    assert league(blocks=6, noise=1e-6).better.any()
+
+
+def test_the_error_is_exact_where_all_are_equal() -> None:
+    """Of the 2^n ways in which the signs of equal servers' noise may fall, 1 in 32 is told, and no more."""
+    noise = np.random.default_rng(3).standard_t(3, (6, 3))
+    of = np.stack([noise[:, 0] - noise[:, 1], noise[:, 0] - noise[:, 2], noise[:, 1] - noise[:, 2]], axis=1)
+    signs = 1.0 - 2.0 * (np.arange(64)[:, None] >> np.arange(6) & 1)
+    told = sum(bool(differences(of * some[:, None]).told.any()) for some in signs)
+    assert told <= 2
+
+
+def test_the_interval_agrees_with_what_is_told() -> None:
+    for seed in range(50):
+        chance = np.random.default_rng(seed)
+        found = differences(chance.standard_t(3, (8, 6)) + chance.integers(0, 4, 6))
+        assert ((found.low > 1e-9) | (found.high < -1e-9)).tolist() == found.told.tolist()
+
+
+def test_a_missing_trial_costs_its_own_pairs_a_block_and_no_other() -> None:
+    of = np.random.default_rng(1).normal(size=(9, 3))
+    of[4, 1] = np.nan
+    found = differences(of)
+    assert found.blocks.tolist() == [9, 8, 9]
+    assert found.mean[1] == pytest.approx(np.delete(of[:, 1], 4).mean())
+    assert not np.isnan(found.low).any()
+
+
+def test_a_comparison_with_too_few_blocks_does_not_blunt_the_others() -> None:
+    of = np.random.default_rng(1).normal(size=(9, 3)) + np.array([9, 9, 0])
+    alone = differences(of[:, :2])
+    of[1:, 2] = np.nan
+    found = differences(of)
+    assert found.low[:2].tolist() == alone.low.tolist()
+    assert math.isnan(found.low[2]) and not found.told[2]
+
+
+def test_nothing_at_all_and_no_noise_at_all() -> None:
+    assert differences(np.empty((0, 0))).told.tolist() == []
+    same: Differences = differences(np.tile([0.0, 0.2], (8, 1)))
+    assert same.told.tolist() == [False, True]
+    assert same.low.tolist() == same.high.tolist() == same.mean.tolist()
+
+
+@pytest.mark.parametrize("blocks", [8, 14])
+def test_the_same_seed_tells_the_same(blocks: int) -> None:
+    assert (league(blocks).low[0, 1], league(blocks).high[0, 1]) == (
+        league(blocks).low[0, 1],
+        league(blocks).high[0, 1],
+    )
+
+
+@pytest.mark.parametrize(
+    ("pairs", "letters_of"),
+    [
+        ((), ["a", "a", "a", "a"]),
+        (("ab", "ac", "ad", "bc", "bd", "cd"), ["a", "b", "c", "d"]),
+        (("ac", "ad", "bd"), ["a", "ab", "bc", "c"]),
+        (("ad",), ["a", "ab", "ab", "b"]),
+        (("ab", "cd"), ["ab", "cd", "ac", "bd"]),
+    ],
+)
+def test_tie_letters(pairs: tuple[str, ...], letters_of: list[str]) -> None:
+    assert letters(better(*pairs)) == letters_of
+
+
+def test_servers_share_a_letter_where_neither_is_better_and_nowhere_else() -> None:
+    chance = np.random.default_rng(5)
+    for _ in range(100):
+        some = np.triu(chance.random((9, 9)) < 0.6, 1)
+        found = letters(some)
+        for i in range(9):
+            for j in range(i + 1, 9):
+                assert bool(set(found[i]) & set(found[j])) is not bool(some[i, j])
+
+
+def test_who_does_not_count_takes_no_rank() -> None:
+    assert rank_intervals(better("ab", "ac", "ad", "bd"), [0, 2, 3]) == [(1, 1), (2, 3), (2, 3)]
+
+
+def test_whoever_the_generator_limited_is_worse_than_nobody() -> None:
+    limited = np.array([True, False, False, False])
+    stand = standing(scores(8, 0.01, 1), ENTRIES, planned=8, seed=1, limited=limited)
+    assert (stand.better == better("db", "dc")).all()
+    assert undecided(stand, limited) == {1, 2} or stand.alike(1, 2)
+
+
+def test_each_look_spends_half_of_what_is_left() -> None:
+    assert looks(8, 8) == [(8, 0.05)]
+    assert looks(8, 9) == [(8, 0.025), (9, 0.0125)]
+    assert looks(8, 40) == [(8, 0.025), (16, 0.0125), (32, 0.00625), (40, 0.003125)]
+    assert sum(error for _, error in looks(8, 5000)) < 0.05
+
+
+def test_what_a_look_has_told_stays_told() -> None:
+    """Two that only the planned blocks have are told apart by them, whatever the others do for many blocks."""
+    of = scores(200, 0.01, 1)
+    of[8:, [0, 3]] = np.nan
+    stand = standing(of, ENTRIES, planned=8, seed=1, limited=NEVER)
+    assert np.isnan(stand.low[0, 3])
+    assert stand.better[3, 0]
+
+
+def test_blocks_are_added_for_neighbours_that_are_not_told_apart() -> None:
+    assert undecided(league(noise=0.1), NEVER) == {1, 2}
+    assert undecided(league(noise=0.0001), NEVER) == set(), "as good as equal is told enough"
+    assert undecided(league(noise=9.0), NEVER) == {0, 1, 2, 3}
