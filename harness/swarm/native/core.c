@@ -322,7 +322,8 @@ static void trim(Core *core, int number)
         least = end < least ? end : least;
     }
     size_t gone = (size_t)(least - group->base);
-    memmove(group->stream.at, group->stream.at + gone, group->stream.length - gone);
+    if (gone)
+        memmove(group->stream.at, group->stream.at + gone, group->stream.length - gone);
     group->stream.length -= gone;
     group->base = least;
 }
@@ -342,7 +343,7 @@ static void take(Core *core, int number, const unsigned char *data, size_t lengt
     if (!client->parted) {
         Group *group = &core->groups[client->group];
         size_t known = (size_t)(end_of(group) - client->taken), same = length < known ? length : known;
-        if (!memcmp(group->stream.at + (client->taken - group->base), data, same)) {
+        if (equal(group->stream.at + (client->taken - group->base), data, same)) {
             client->taken += (int64_t)length;
             if (length > known)
                 grow(core, client->group, data + known, length - known);

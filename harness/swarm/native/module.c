@@ -354,7 +354,7 @@ METHOD(rejoin)
         if (end >= group->base) {
             size_t known = (size_t)(end_of(group) - end), length = (size_t)tail.len;
             size_t same = length < known ? length : known;
-            back = !memcmp(group->stream.at + (end - group->base), tail.buf, same);
+            back = equal(group->stream.at + (end - group->base), tail.buf, same);
             if (back) {
                 client->parted = false;
                 client->taken = end + tail.len;
