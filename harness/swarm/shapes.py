@@ -9,7 +9,7 @@ spells in another way, is read by the codec's own decoder (see `frames.py`).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,12 @@ VOICE_DIGITS = 4
 NUMBER_DIGITS = 9
 DIGITS = VOICE_DIGITS + NUMBER_DIGITS
 CODE = 10**NUMBER_DIGITS  # a message's code is voice * CODE + number
-TENS = 10 ** np.arange(NUMBER_DIGITS - 1, -1, -1, dtype=np.int64)
+FOUR_DIGITS = np.array([b"%04d" % number for number in range(10**4)], "S4").view("<u4")
+JOINS = [
+    (np.uint64(10), np.uint64(8), np.uint64(0x00FF00FF00FF00FF)),
+    (np.uint64(100), np.uint64(16), np.uint64(0x0000FFFF0000FFFF)),
+    (np.uint64(10000), np.uint64(32), np.uint64(0xFFFFFFFF)),
+]
 FEW = 8  # messages, below which a loop in Python is faster than numpy
 
 Bytes = NDArray[np.uint8]
@@ -64,21 +69,36 @@ def make(shape: Shape, first: int, count: int) -> bytes:
     if count < FEW:
         before, behind = shape.sent[:at], shape.sent[at + NUMBER_DIGITS :]
         return b"".join(before + b"%09d" % number + behind for number in range(first, first + count))
-    frames = np.tile(np.frombuffer(shape.sent, np.uint8), (count, 1))
-    numbers = np.arange(first, first + count, dtype=np.int64)
-    frames[:, at : at + NUMBER_DIGITS] = (numbers[:, None] // TENS) % 10 + ord("0")
-    return frames.tobytes()
+    frames, length = bytearray(shape.sent * count), len(shape.sent)
+    high, low = np.divmod(np.arange(first, first + count, dtype=np.int64), 10**4)
+    _column(frames, "<u4", at + 5, length)[:] = FOUR_DIGITS[low]
+    _column(frames, "<u4", at + 1, length)[:] = FOUR_DIGITS[high % 10**4]
+    if high[-1] >= 10**4:
+        _column(frames, "u1", at, length)[:] = high // 10**4 + ord("0")
+    return bytes(frames)
 
 
-def _eight_digits(digits: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Return the numbers that are eight decimal digits each, the first in the lowest byte, as values from 0 to 9.
+def _column(frames: bytes | bytearray, kind: str, at: int, length: int) -> NDArray[Any]:
+    """Return a view of what stands at one place of every frame."""
+    return np.ndarray((len(frames) // length,), kind, frames, at, (length,))
+
+
+def _number(digits: NDArray[np.uint64]) -> NDArray[np.uint64] | None:
+    """Return the numbers that eight characters each are, the first in the lowest byte; None when some are no digits.
 
     Neighbours are joined, then pairs of them, then those: three multiplications for eight digits.
     """
-    pairs = (digits * np.uint64(10) + (digits >> np.uint64(8))) & np.uint64(0x00FF00FF00FF00FF)
-    fours = (pairs * np.uint64(100) + (pairs >> np.uint64(16))) & np.uint64(0x0000FFFF0000FFFF)
-    eights: NDArray[np.uint64] = (fours * np.uint64(10000) + (fours >> np.uint64(32))) & np.uint64(0xFFFFFFFF)
-    return eights
+    made = digits - np.uint64(0x3030303030303030)
+    part = made + np.uint64(0x7676767676767676)  # sets the highest bit of a byte over 9
+    part |= made
+    if np.bitwise_or.reduce(part) & np.uint64(0x8080808080808080):
+        return None
+    for factor, shift, mask in JOINS:
+        np.right_shift(made, shift, out=part)
+        made *= factor
+        made += part
+        made &= mask
+    return made
 
 
 class Reader:
@@ -90,11 +110,7 @@ class Reader:
         self._is_uniform = {(len(one.arrives), one.arrives_at) for one in shapes} == {(self._length, self._at)}
         self._digits = slice(self._at, self._at + DIGITS)
         self._parts = [(one.arrives[: self._at], one.arrives[self._at + DIGITS :]) for one in shapes]
-        if self._is_uniform:
-            parts = self._parts[:1] if len(set(self._parts)) == 1 else self._parts
-            self._before, self._behind = (
-                np.array([np.frombuffer(one[side], np.uint8) for one in parts]) for side in (0, 1)
-            )
+        self._sides_differ = len(set(self._parts)) > 1
 
     def read(self, data: bytes) -> Read:
         """Return what is in bytes that begin at the beginning of a frame."""
@@ -124,22 +140,24 @@ class Reader:
 
     def _many(self, data: bytes) -> Numbers | None:
         """The same, all at once."""
-        frames = np.frombuffer(data, np.uint8).reshape(-1, self._length)
-        digits = np.zeros((len(frames), 16), np.uint8)  # two numbers of eight digits
-        digits[:, 16 - DIGITS :] = frames[:, self._digits] - np.uint8(ord("0"))
-        if digits.max() > 9:
+        padded = bytearray(b"0" * 8 * (len(data) // self._length))
+        _column(padded, "V5", 3, 8)[:] = _column(data, "V5", self._at, self._length)
+        low = _number(_column(data, "<u8", self._at + DIGITS - 8, self._length))
+        high = _number(np.frombuffer(padded, "<u8"))
+        if low is None or high is None or high.max() >= len(self._shapes) * 10:
             return None
-        eights = _eight_digits(digits.view("<u8"))
-        codes: Numbers = (eights[:, 0] * np.uint64(10**8) + eights[:, 1]).astype(np.int64)
-        before, behind = self._before, self._behind
-        if len(before) > 1 or codes.max() >= len(self._shapes) * CODE:
-            voices = codes // CODE
-            if voices.max() >= len(self._shapes):
-                return None
-            if len(before) > 1:
-                before, behind = before[voices], behind[voices]
-        is_usual = (frames[:, : self._at] == before).all() and (frames[:, self._at + DIGITS :] == behind).all()
-        return codes if is_usual else None
+        high *= np.uint64(10**8)
+        high += low
+        codes = high.view(np.int64)
+        voices = codes // CODE if self._sides_differ else codes
+        for side, at in ((0, 0), (1, self._at + DIGITS)):
+            usual = [one[side] for one in self._parts]
+            if usual[0]:
+                found = _column(data, f"V{len(usual[0])}", at, self._length).tobytes()
+                differ = self._sides_differ
+                if found != (b"".join([usual[one] for one in voices.tolist()]) if differ else usual[0] * codes.size):
+                    return None
+        return codes
 
     def _begins(self, data: bytes) -> bool:
         """Return whether bytes are the beginning of a frame in its usual spelling."""
