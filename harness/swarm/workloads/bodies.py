@@ -17,7 +17,6 @@ if TYPE_CHECKING:  # every command loads its plugins, and few need a swarm
 PROFILES: Mapping[str, dict[str, float]] = {
     "quick": {"clients": 100, "senders": 4, "warm_up_s": 0.1, "seconds": 0.5, "blocks": 1},
     "full": {"clients": 100, "senders": 4, "warm_up_s": 1, "seconds": 5, "blocks": 3},
-    "smoke": {"clients": 10, "senders": 2, "warm_up_s": 0.1, "seconds": 0.2},
 }
 
 
