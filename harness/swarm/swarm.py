@@ -13,7 +13,6 @@ import time
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
@@ -232,8 +231,15 @@ class Swarm:
         self.figures["rss_growth_bytes"] = self.figures.pop("rss_loaded_bytes") - before
 
     def _load(self, voices: Sequence[Voice], text_bytes: int) -> Load:
-        more: dict[str, Any] = {"as_arriving": True} if self.as_arriving else {}
-        return Load(self.sockets, self.subscriptions, self.codec, self.server_pid, voices, text_bytes, **more)
+        return Load(
+            self.sockets,
+            self.subscriptions,
+            self.codec,
+            self.server_pid,
+            voices,
+            text_bytes,
+            as_arriving=self.as_arriving,
+        )
 
     def _run(
         self,
@@ -257,13 +263,13 @@ class Swarm:
             if pace and hopeless_s:
                 self._drive_while_hopeful(load, duration, pace, hopeless_s)
             else:
-                drive(load, duration, flood, pace, churn)
+                drive(load, duration, pace, churn)
         after, end = load.account(), self._moment()
         served = resources.services(self.server_pid)
-        lags_ns = pace.lags_ns() if pace else None
+        sent = pace.lags.count if pace else 0
         if asleep:
             self.figures["rss_loaded_bytes"] = self.server_rss_bytes()
-            self.figures |= frozen.thaw(load, asleep)
+            self.figures |= frozen.thaw(load, asleep, self.subscriptions[-1])
         if churn:
             churn.end()
         load.finish()
@@ -277,21 +283,23 @@ class Swarm:
                 "server_cpu_ns_per_delivery": (after.server_cpu_s - before.server_cpu_s) / max(1, deliveries) * 1e9,
                 "window": flood.window,
             }
-        if pace and lags_ns is not None:
-            times = latency.histogram(pace.latencies_ns())
+        if pace:
+            pace.note()
+            pace.check()
+            times = pace.latencies.whole()
             self.histogram = latency.encoded(times)
             self.figures |= {
                 "offered_per_s": pace.rate_per_s,
-                "sent_share": lags_ns.size / (pace.rate_per_s * elapsed_s),
+                "sent_share": sent / (pace.rate_per_s * elapsed_s),
                 "latency_p50_ns": latency.percentile_ns(times, 50),
                 "latency_p99_ns": latency.percentile_ns(times, 99),
-                "send_lag_p99_ns": latency.percentile_ns(latency.histogram(lags_ns), 99),
+                "send_lag_p99_ns": latency.percentile_ns(pace.lags.whole(), 99),
             }
 
     def _drive_while_hopeful(self, load: Load, seconds: float, pace: Pace, hopeless_s: float) -> None:
         end = time.monotonic() + seconds
         self.figures["hopeless"] = 0.0
         while (left_s := end - time.monotonic()) > 0 and not self.figures["hopeless"]:
-            drive(load, min(left_s, LOOK_S), None, pace, None)
-            on_their_way = sum(one.sent - one.echoed for one in load.senders)
+            drive(load, min(left_s, LOOK_S), pace, None)
+            on_their_way = sum(said - echoed for said, echoed in map(load.core.voice, load.senders))
             self.figures["hopeless"] = float(on_their_way > hopeless_s * pace.rate_per_s)
