@@ -39,7 +39,7 @@ async def server(request: pytest.FixtureRequest) -> AsyncIterator[tuple[str, Ser
 
 def load(workload: Workload, spec: str, server: Server) -> dict[str, float]:
     """Let a workload load a server; return its figures."""
-    swarm = Swarm(server.address, plugins.specs()[spec].codec, server.pid, os.sched_getaffinity(0))
+    swarm = Swarm(server.address, plugins.specs()[spec].codec, server.pid, cores=os.sched_getaffinity(0))
     try:
         workload.run(swarm, smallest(workload))
     finally:
