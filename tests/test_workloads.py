@@ -71,6 +71,11 @@ async def figures_of(workload: str, file: str, **changes: float) -> dict[str, fl
         return swarm.figures
 
 
+async def test_the_warm_up_is_not_counted() -> None:
+    figures = await figures_of("paced", "server.py", warm_up_s=0.5, seconds=0.1)
+    assert 0 < figures["sent_share"] < 2
+
+
 MUCH = {
     "clients": 6,
     "frozen_clients": 2,

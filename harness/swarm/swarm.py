@@ -195,6 +195,7 @@ class Swarm(Clients):
             before, start = load.account(), self._moment()
             if pace:
                 pace.count_from_here()
+                pace.latencies, pace.lags = latency.Recorder(), latency.Recorder()  # without those of the warm-up
             if pace and hopeless_s:
                 self._drive_while_hopeful(load, duration, pace, hopeless_s)
             else:
