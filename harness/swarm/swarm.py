@@ -190,16 +190,18 @@ class Swarm(Clients):
     ) -> None:
         """Do all that is asked for, at once; verify it; leave the figures of what it was."""
         services = resources.services(self.server_pid)
-        before, start = load.account(), self._moment()
+        before, start, driven_at = load.account(), self._moment(), time.monotonic()
         for duration in (warm_up_s, seconds):
             before, start = load.account(), self._moment()
             if pace:
                 pace.count_from_here()
                 pace.latencies, pace.lags = latency.Recorder(), latency.Recorder()  # without those of the warm-up
+            driven_at = time.monotonic()
             if pace and hopeless_s:
                 self._drive_while_hopeful(load, duration, pace, hopeless_s)
             else:
                 drive(load, duration, pace, churn)
+        driven_s = time.monotonic() - driven_at
         after, end = load.account(), self._moment()
         served = resources.services(self.server_pid)
         sent = pace.lags.count if pace else 0
@@ -226,7 +228,7 @@ class Swarm(Clients):
             self.histogram = latency.encoded(times)
             self.figures |= {
                 "offered_per_s": pace.rate_per_s,
-                "sent_share": sent / (pace.rate_per_s * elapsed_s),
+                "sent_share": sent / (pace.rate_per_s * driven_s),
                 "latency_p50_ns": latency.percentile_ns(times, 50),
                 "latency_p99_ns": latency.percentile_ns(times, 99),
                 "send_lag_p99_ns": latency.percentile_ns(pace.lags.whole(), 99),
