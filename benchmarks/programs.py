@@ -8,7 +8,7 @@ from pathlib import Path
 
 from harness import machine, plugins
 from harness.errors import HarnessError
-from harness.league.trial import TrialRequest, make, split_cores
+from harness.league.trial import Cores, TrialRequest, make, split_cores
 from harness.model import Implementation, TrialPlan
 from harness.resources import raise_descriptor_limit
 
@@ -66,7 +66,7 @@ async def figures(
         workload=workload,
         parameters=dict(parameters),
     )
-    result = await make(TrialRequest(plan, implementation), cores)
+    result = await make(TrialRequest(plan, implementation), Cores(load=cores))
     if result.did_not_finish:
         raise HarnessError(f"{implementation.name}, {workload} {dict(parameters)}: {result.did_not_finish}")
     return result.figures
