@@ -44,15 +44,15 @@ def server(name: str) -> Implementation:
 
 def take_places() -> tuple[int, ...]:
     """Go to the core on which servers shall run, for they inherit it; return the core for the generators, or ()."""
-    cores = split_cores()
+    server_cores, load_cores = split_cores()
     raise_descriptor_limit()
-    if cores.server:
-        os.sched_setaffinity(0, cores.server)
-    return cores.load[:1]
+    if server_cores:
+        os.sched_setaffinity(0, server_cores)
+    return load_cores[:1]
 
 
 async def figures(
-    implementation: Implementation, workload: str, parameters: Mapping[str, float], load_cores: tuple[int, ...]
+    implementation: Implementation, workload: str, parameters: Mapping[str, float], cores: tuple[int, ...]
 ) -> dict[str, float]:
     """Make a trial with the swarm; return its figures.
 
@@ -66,7 +66,7 @@ async def figures(
         workload=workload,
         parameters=dict(parameters),
     )
-    result = await make(TrialRequest(plan, implementation), Cores(tuple(os.sched_getaffinity(0)), load_cores))
+    result = await make(TrialRequest(plan, implementation), Cores(load=cores))
     if result.did_not_finish:
         raise HarnessError(f"{implementation.name}, {workload} {dict(parameters)}: {result.did_not_finish}")
     return result.figures

@@ -20,13 +20,14 @@ from harness.swarm.workloads import crowd
 from tests.zoo import LIARS, implementation
 
 SERVER = "selectors"  # there is one for every spec
-WORKLOADS = {name: one for name, one in plugins.workloads().items() if "smoke" in one.profiles and name != "ceiling"}
-SUITED = [
-    (spec, name)
-    for spec, one in plugins.specs().items()
-    for name, workload in WORKLOADS.items()
-    if workload.suits(one.codec)
-]
+SMALL = {"clients": 12, "senders": 2, "rate_per_s": 300, "first_per_s": 300, "warm_up_s": 0.1, "seconds": 0.2}
+WORKLOADS = {name: one for name, one in plugins.workloads().items() if name != "ceiling"}  # which has tests of its own
+
+
+def smallest(workload: Workload, **changes: float) -> dict[str, float]:
+    """Return the parameters of the smallest form of a workload, changed where the test says so."""
+    given = next(workload.profiles[one] for one in ("smoke", "quick", "full") if one in workload.profiles)
+    return given | {name: value for name, value in SMALL.items() if name in given} | changes
 
 
 @pytest.fixture(params=list(plugins.specs()), scope="module")
@@ -38,9 +39,9 @@ async def server(request: pytest.FixtureRequest) -> AsyncIterator[tuple[str, Ser
 
 def load(workload: Workload, spec: str, server: Server) -> dict[str, float]:
     """Let a workload load a server; return its figures."""
-    swarm = Swarm(server.address, plugins.specs()[spec].codec, server.pid, os.sched_getaffinity(0))
+    swarm = Swarm(server.address, plugins.specs()[spec].codec, server.pid, cores=os.sched_getaffinity(0))
     try:
-        workload.run(swarm, workload.profiles["smoke"])
+        workload.run(swarm, smallest(workload))
     finally:
         swarm.close()
     return swarm.figures
@@ -62,7 +63,7 @@ async def figures_of(workload: str, file: str, **changes: float) -> dict[str, fl
     """Load a server of the bestiary with a workload in its smallest form, changed; return the figures."""
     async with launch(implementation(LIARS / file), grace_s=1) as running:
         swarm = Swarm(running.address, plugins.specs()["broadcast"].codec, running.pid)
-        parameters = {**WORKLOADS[workload].profiles["smoke"], **changes}
+        parameters = smallest(WORKLOADS[workload], **changes)
         try:
             await anyio.to_thread.run_sync(WORKLOADS[workload].run, swarm, parameters)
         finally:
@@ -70,7 +71,17 @@ async def figures_of(workload: str, file: str, **changes: float) -> dict[str, fl
         return swarm.figures
 
 
-MUCH = {"clients": 6, "rate_per_s": 3000, "seconds": 0.8}  # for who does not read, more than the kernel keeps
+async def test_the_warm_up_is_not_counted() -> None:
+    figures = await figures_of("paced", "server.py", warm_up_s=0.5, seconds=0.1)
+    assert 0 < figures["sent_share"] < 2
+
+
+MUCH = {
+    "clients": 6,
+    "frozen_clients": 2,
+    "rate_per_s": 3000,
+    "seconds": 0.8,
+}  # for who does not read, more than the kernel keeps
 
 
 async def test_who_does_not_read_may_be_disconnected_and_the_others_go_on() -> None:
@@ -96,7 +107,7 @@ async def test_a_crowd_is_as_large_as_the_server_lets_it_be(monkeypatch: pytest.
 
 async def test_a_crowd_is_as_large_as_the_machine_lets_it_be(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(crowd, "descriptors_allowed", lambda pid=0: 150 if pid else 1000)
-    figures = await figures_of("crowd", "server.py")
+    figures = await figures_of("crowd", "server.py", clients=200)
     assert (figures["clients"], figures["clients_unsupported"]) == (50, 150)
 
 

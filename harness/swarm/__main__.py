@@ -52,7 +52,7 @@ def main() -> None:
     plugins.leave_out("impls", "harness.report")  # half of the time that it takes to start
     codec = plugins.specs()[request.spec].codec
     cores = {*request.cores, *request.server_cores} or set(usable_cores())
-    swarm = Swarm(Address.parse(request.address), codec, request.server_pid, cores)
+    swarm = Swarm(Address.parse(request.address), codec, request.server_pid, cores=cores)
     violation = ""
     try:
         plugins.workloads()[request.workload].run(swarm, request.parameters)

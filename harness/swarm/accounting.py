@@ -30,10 +30,10 @@ class Moment:
 def moment(server_pid: int, cores: Collection[int]) -> Moment:
     """Return what has been used up by now; it takes a fraction of a millisecond."""
     return Moment(
-        time.monotonic(),
-        resources.cpu_times(server_pid),
-        resources.cpu_times(os.getpid()),
-        resources.busy_s(cores),
+        server=resources.cpu_times(server_pid),
+        generator=resources.cpu_times(os.getpid()),
+        busy_s=resources.busy_s(cores),
+        at_s=time.monotonic(),
     )
 
 
@@ -50,7 +50,7 @@ def shares(before: Moment, after: Moment, cores: Collection[int]) -> dict[str, f
     if before.busy_s is not None and after.busy_s is not None and cores:
         others_share = (after.busy_s - before.busy_s) / elapsed_s
         others_share -= figures["server_cpu_share"] + figures["generator_cpu_share"]
-        figures["other_cpu_share"] = max(0.0, others_share / len(cores))
+        figures["other_cpu_share"] = min(1.0, max(0.0, others_share / len(cores)))  # ticks are coarse
     return figures
 
 

@@ -18,11 +18,12 @@ THAW_S = 15.0  # at most
 
 
 def thaw(load: Load, connections: Sequence[socket.socket], topics: Sequence[int]) -> dict[str, float]:
-    """Let them read until nothing more comes; return figures of it.
+    """Say nothing more, and let them read until nothing more comes; return figures of it.
 
     Raises:
         Violation: what they received was never sent. Whether it was lawful is told by `load.finish()`.
     """
+    load.core.hush()
     clients = []
     for one in connections:
         one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, THAWED_BUFFER_BYTES)

@@ -17,96 +17,31 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from harness import resources
-from harness.addresses import Address
-from harness.codec import Codec
 from harness.errors import Violation
 from harness.swarm import accounting, frozen, latency
 from harness.swarm.accounting import Moment
 from harness.swarm.churn import Churn
-from harness.swarm.connecting import connect
+from harness.swarm.clients import Clients
 from harness.swarm.drive import Flood, Pace, drive
 from harness.swarm.frames import Voice
-from harness.swarm.joining import Marks
 from harness.swarm.load import Load
 
-SEND_S = 30.0
 LOOK_S = 0.1  # between two looks at whether a load is hopeless
 
 
 @dataclass
-class Swarm:
+class Swarm(Clients):
     """Clients of one server; a workload drives it and leaves its figures in `figures` and `histogram`.
 
     Attributes:
-        server_pid: for its memory and processor time.
         cores: those that server and load may use.
-        as_arriving: say messages in the form in which a server delivers them, to a server that only hands bytes on,
-            and say nothing to join.
         figures: what was measured, by name, the unit at the end of the name.
         histogram: latencies, encoded, or "".
     """
 
-    address: Address
-    codec: Codec
-    server_pid: int
     cores: Collection[int] = ()
-    as_arriving: bool = False
     figures: dict[str, float] = field(default_factory=dict)
     histogram: str = ""
-    sockets: list[socket.socket] = field(default_factory=list)
-    subscriptions: list[tuple[int, ...]] = field(default_factory=list)
-
-    def connect(self, count: int, topics: Sequence[int] = (0,), *, small_buffers: bool = False) -> None:
-        """Connect this many more clients, that ask for these topics (`small_buffers`: see `connecting.connect`).
-
-        Raises:
-            Violation: the server does not take them.
-        """
-        first = len(self.sockets)
-        made = connect(self.address, count, first=first, small_buffers=small_buffers)
-        self.sockets += made
-        self.subscriptions += [tuple(topics)] * count
-        for number, one in enumerate(made, first):
-            if words := b"" if self.as_arriving else self.codec.join(number, topics):
-                try:
-                    one.settimeout(SEND_S)
-                    one.sendall(words)
-                except OSError as error:
-                    raise Violation(f"client {number} could not join: {error}") from None
-
-    def voices(self, count: int, topic: int = 0) -> list[Voice]:
-        """Return this many of those who hear a topic, to speak to it.
-
-        They are spread over the room: many servers serve in the order of joining, and the first would look fast.
-        """
-        hearers = [client for client, topics in enumerate(self.subscriptions) if topic in topics]
-        return [Voice(hearers[(2 * place + 1) * len(hearers) // (2 * count)], topic) for place in range(count)]
-
-    def join(self, *, together: bool = True) -> int:
-        """Return when all clients have heard that they are in the room, each in all of its topics.
-
-        Args:
-            together: go on until all have heard one and the same message of each topic, and nothing behind it. A
-                server may drop it for somebody, and then all try anew with another. Returns how long after it was
-                sent the last has heard it, in ns.
-
-        Raises:
-            Violation: that does not come about.
-        """
-        return Marks(self.sockets, self.subscriptions, self.codec, self._spoken).heard(together=together)
-
-    def _spoken(self, body: bytes, client: int) -> bytes:
-        return self.codec.arrives(body, client) if self.as_arriving else self.codec.encode(body)
-
-    def dismiss(self, first: int) -> None:
-        """Disconnect the clients from this number on."""
-        for one in self.sockets[first:]:
-            one.close()
-        del self.sockets[first:], self.subscriptions[first:]
-
-    def close(self) -> None:
-        """Disconnect all clients."""
-        self.dismiss(0)
 
     # --- accounts
 
@@ -255,15 +190,18 @@ class Swarm:
     ) -> None:
         """Do all that is asked for, at once; verify it; leave the figures of what it was."""
         services = resources.services(self.server_pid)
-        before, start = load.account(), self._moment()
+        before, start, driven_at = load.account(), self._moment(), time.monotonic()
         for duration in (warm_up_s, seconds):
             before, start = load.account(), self._moment()
             if pace:
                 pace.count_from_here()
+                pace.latencies, pace.lags = latency.Recorder(), latency.Recorder()  # without those of the warm-up
+            driven_at = time.monotonic()
             if pace and hopeless_s:
                 self._drive_while_hopeful(load, duration, pace, hopeless_s)
             else:
                 drive(load, duration, pace, churn)
+        driven_s = time.monotonic() - driven_at
         after, end = load.account(), self._moment()
         served = resources.services(self.server_pid)
         sent = pace.lags.count if pace else 0
@@ -290,7 +228,7 @@ class Swarm:
             self.histogram = latency.encoded(times)
             self.figures |= {
                 "offered_per_s": pace.rate_per_s,
-                "sent_share": sent / (pace.rate_per_s * elapsed_s),
+                "sent_share": sent / (pace.rate_per_s * driven_s),
                 "latency_p50_ns": latency.percentile_ns(times, 50),
                 "latency_p99_ns": latency.percentile_ns(times, 99),
                 "send_lag_p99_ns": latency.percentile_ns(pace.lags.whole(), 99),

@@ -14,11 +14,7 @@ if TYPE_CHECKING:  # every command loads its plugins, and few need a swarm
     from harness.codec import Codec
     from harness.swarm.swarm import Swarm
 
-PROFILES: Mapping[str, dict[str, float]] = {
-    "quick": {"clients": 100, "senders": 4, "warm_up_s": 0.1, "seconds": 0.5, "blocks": 1},
-    "full": {"clients": 100, "senders": 4, "warm_up_s": 1, "seconds": 5, "blocks": 3},
-    "smoke": {"clients": 10, "senders": 2, "warm_up_s": 0.1, "seconds": 0.2},
-}
+FULL = {"clients": 100, "senders": 4, "warm_up_s": 1, "seconds": 5, "blocks": 3}
 
 
 class Smallest:
@@ -27,9 +23,7 @@ class Smallest:
     name = "smallest"
     summary = "flat out, the smallest bodies"
     tells: tuple[str, ...] = ()
-    profiles: Mapping[str, dict[str, float]] = {
-        name: {**one, "window": 1024} for name, one in PROFILES.items() if name != "quick"
-    }
+    profiles: Mapping[str, dict[str, float]] = {"full": {**FULL, "window": 1024}}
 
     def suits(self, codec: Codec) -> bool:
         return True
@@ -49,7 +43,7 @@ class Largest:
     name = "largest"
     summary = "flat out, the largest bodies"
     tells: tuple[str, ...] = ("deliveries_per_s",)
-    profiles: Mapping[str, dict[str, float]] = {name: {**one, "window_bytes": 131072} for name, one in PROFILES.items()}
+    profiles: Mapping[str, dict[str, float]] = {"full": {**FULL, "window_bytes": 131072}}
 
     def suits(self, codec: Codec) -> bool:
         return True

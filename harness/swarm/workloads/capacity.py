@@ -32,15 +32,6 @@ class Capacity:
     profiles: Mapping[str, dict[str, float]] = {
         "quick": {**PROFILE, "precision": 1.5, "warm_up_s": 0.1, "seconds": 0.4, "blocks": 1},
         "full": {**PROFILE, "precision": 1.1, "warm_up_s": 0.5, "seconds": 2, "blocks": 1},
-        "smoke": {
-            **PROFILE,
-            "clients": 10,
-            "first_per_s": 1000,
-            "precision": 4,
-            "p99_at_most_s": 1,
-            "warm_up_s": 0.05,
-            "seconds": 0.2,
-        },
     }
 
     def suits(self, codec: Codec) -> bool:

@@ -23,7 +23,7 @@ class Ceiling:
     summary = "the flood, against a relay that only hands on bytes"
     tells: tuple[str, ...] = ()
     profiles: Mapping[str, dict[str, float]] = {
-        "quick": {"clients": 100, "window": 1024, "body_bytes": 32, "warm_up_s": 0.1, "seconds": 0.6},
+        "quick": {"clients": 100, "window": 1024, "body_bytes": 32, "warm_up_s": 0.1, "seconds": 0.6, "blocks": 3},
         "full": {"clients": 100, "window": 1024, "body_bytes": 32, "warm_up_s": 1, "seconds": 5},
         "smoke": {"clients": 20, "window": 256, "body_bytes": 32, "warm_up_s": 0.1, "seconds": 0.3},
     }

@@ -35,7 +35,6 @@ class Crowd:
     profiles: Mapping[str, dict[str, float]] = {
         "quick": {"clients": 1000, "broadcasts": 3, "blocks": 1},
         "full": {"clients": 10_000, "broadcasts": 5, "blocks": 1},
-        "smoke": {"clients": 200, "broadcasts": 3},
     }
 
     def suits(self, codec: Codec) -> bool:

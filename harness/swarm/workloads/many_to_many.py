@@ -35,7 +35,6 @@ class ManyToMany:
             "seconds": 5,
             "blocks": 3,
         },
-        "smoke": {"clients": 10, "window": 100, "body_bytes": 32, "warm_up_s": 0.1, "seconds": 0.2},
     }
 
     def suits(self, codec: Codec) -> bool:

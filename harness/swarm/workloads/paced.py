@@ -17,7 +17,7 @@ if TYPE_CHECKING:  # every command loads its plugins, and few need a swarm
 
 DELIVERIES_PER_S = 50_000
 PROFILES: Mapping[str, dict[str, float]] = {
-    "quick": {"senders": 4, "body_bytes": 32, "warm_up_s": 0.1, "seconds": 1, "blocks": 3},
+    "quick": {"senders": 4, "body_bytes": 32, "warm_up_s": 0.1, "seconds": 1, "blocks": 2},
     "full": {"senders": 4, "body_bytes": 32, "warm_up_s": 1, "seconds": 10},
     "smoke": {"senders": 4, "body_bytes": 32, "warm_up_s": 0.1, "seconds": 0.5},
 }

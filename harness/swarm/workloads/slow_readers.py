@@ -44,15 +44,6 @@ class SlowReaders:
             "seconds": 10,
             "blocks": 3,
         },
-        "smoke": {
-            "clients": 10,
-            "frozen_clients": 2,
-            "senders": 2,
-            "rate_per_s": 1500,
-            "most_body_bytes": 1000,
-            "warm_up_s": 0.1,
-            "seconds": 0.5,
-        },
     }
 
     def suits(self, codec: Codec) -> bool:

@@ -22,7 +22,6 @@ class Storm:
     profiles: Mapping[str, dict[str, float]] = {
         "quick": {"clients": 1000, "blocks": 1},
         "full": {"clients": 1000, "blocks": 5},
-        "smoke": {"clients": 100},
     }
 
     def suits(self, codec: Codec) -> bool:

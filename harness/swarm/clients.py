@@ -1,0 +1,86 @@
+"""The clients of a swarm before a load: they connect, join, and know that all are in the room."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from harness.addresses import Address
+from harness.codec import Codec
+from harness.errors import Violation
+from harness.swarm.connecting import connect
+from harness.swarm.frames import Voice
+from harness.swarm.joining import Marks
+
+SEND_S = 30.0
+
+
+@dataclass
+class Clients:
+    """Clients of one server, numbered in the order of their coming.
+
+    Attributes:
+        server_pid: for its memory and processor time.
+        as_arriving: say messages in the form in which a server delivers them, to a server that only hands bytes on,
+            and say nothing to join.
+    """
+
+    address: Address
+    codec: Codec
+    server_pid: int
+    as_arriving: bool = False
+    sockets: list[socket.socket] = field(default_factory=list)
+    subscriptions: list[tuple[int, ...]] = field(default_factory=list)
+
+    def connect(self, count: int, topics: Sequence[int] = (0,), *, small_buffers: bool = False) -> None:
+        """Connect this many more clients, that ask for these topics (`small_buffers`: see `connecting.connect`).
+
+        Raises:
+            Violation: the server does not take them.
+        """
+        first = len(self.sockets)
+        made = connect(self.address, count, first=first, small_buffers=small_buffers)
+        self.sockets += made
+        self.subscriptions += [tuple(topics)] * count
+        for number, one in enumerate(made, first):
+            if words := b"" if self.as_arriving else self.codec.join(number, topics):
+                try:
+                    one.settimeout(SEND_S)
+                    one.sendall(words)
+                except OSError as error:
+                    raise Violation(f"client {number} could not join: {error}") from None
+
+    def voices(self, count: int, topic: int = 0) -> list[Voice]:
+        """Return this many of those who hear a topic, to speak to it.
+
+        They are spread over the room: many servers serve in the order of joining, and the first would look fast.
+        """
+        hearers = [client for client, topics in enumerate(self.subscriptions) if topic in topics]
+        return [Voice(hearers[(2 * place + 1) * len(hearers) // (2 * count)], topic) for place in range(count)]
+
+    def join(self, *, together: bool = True) -> int:
+        """Return when all clients have heard that they are in the room, each in all of its topics.
+
+        Args:
+            together: go on until all have heard one and the same message of each topic, and nothing behind it. A
+                server may drop it for somebody, and then all try anew with another. Returns how long after it was
+                sent the last has heard it, in ns.
+
+        Raises:
+            Violation: that does not come about.
+        """
+        return Marks(self.sockets, self.subscriptions, self.codec, self._spoken).heard(together=together)
+
+    def _spoken(self, body: bytes, client: int) -> bytes:
+        return self.codec.arrives(body, client) if self.as_arriving else self.codec.encode(body)
+
+    def dismiss(self, first: int) -> None:
+        """Disconnect the clients from this number on."""
+        for one in self.sockets[first:]:
+            one.close()
+        del self.sockets[first:], self.subscriptions[first:]
+
+    def close(self) -> None:
+        """Disconnect all clients."""
+        self.dismiss(0)
