@@ -1,8 +1,8 @@
 """Which liars of the bestiary a load finds out: each of them under a flood and under a paced load.
 
-    nice -n 19 python benchmarks/liars_under_load.py                   all specs, all liars
-    nice -n 19 python benchmarks/liars_under_load.py broadcast         those of one spec
-    python benchmarks/liars_under_load.py broadcast greets rare_cut    some of them
+    nice -n 19 python -m benchmarks.liars_under_load                   all specs, all liars
+    nice -n 19 python -m benchmarks.liars_under_load broadcast         those of one spec
+    python -m benchmarks.liars_under_load broadcast greets rare_cut    some of them
     --results FILE   what has been found, a line a trial; what stands there already is not tried again
 
 A liar is found out when its trial did not finish. `benchmarks/liars.toml` says which requirements a load can show,

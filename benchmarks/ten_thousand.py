@@ -1,8 +1,8 @@
 """Ten thousand clients on one server, and what they cost the generator.
 
-    python benchmarks/ten_thousand.py                         c_epoll, asyncio, go, rust; three rounds
-    python benchmarks/ten_thousand.py --runs 1 --clients 1000 c_epoll
-    python benchmarks/ten_thousand.py --no-lengths            without the trials of different lengths
+    python -m benchmarks.ten_thousand                         c_epoll, asyncio, go, rust; three rounds
+    python -m benchmarks.ten_thousand --runs 1 --clients 1000 c_epoll
+    python -m benchmarks.ten_thousand --no-lengths            without the trials of different lengths
 
 clients: each round is a process of its own with a fresh server. It connects so many clients, lets them all hear one
 message before anything is counted, and then sends one broadcast that every one of them must hear; then a load of two
@@ -36,6 +36,7 @@ from harness import plugins
 from harness.addresses import Address
 from harness.errors import HarnessError
 from harness.launch import launch
+from harness.league.trial import Cores
 from harness.model import Implementation
 from harness.process import adopt
 from harness.records import to_json
@@ -83,18 +84,18 @@ def once(address: str, pid: int, spec: str, count: int, core: Sequence[int]) -> 
         swarm.close()
 
 
-async def crowd(one: Implementation, count: int, core: tuple[int, ...]) -> dict[str, float]:
+async def crowd(one: Implementation, count: int, cores: Cores) -> dict[str, float]:
     """Do that in a process of its own, against a fresh server."""
     async with launch(one) as running:
-        words = ["--once", str(running.address), str(running.pid), one.spec, str(count), *map(str, core)]
-        done = await anyio.run_process([sys.executable, __file__, *words], check=False, stderr=None)
+        words = ["--once", str(running.address), str(running.pid), one.spec, str(count), *map(str, cores.load)]
+        done = await anyio.run_process([sys.executable, "-m", "benchmarks.ten_thousand", *words], check=False, stderr=None)
     if done.returncode:
         raise HarnessError(f"{one.name}: the clients' process ended with status {done.returncode}")
     seen: dict[str, float] = json.loads(done.stdout)
     return seen
 
 
-async def peak_bytes(one: Implementation, workload: str, seconds: float, core: tuple[int, ...]) -> int:
+async def peak_bytes(one: Implementation, workload: str, seconds: float, cores: Cores) -> int:
     """Return the peak of the generator's resident memory over a load."""
     async with launch(one) as running:
         request = LoadRequest(
@@ -103,7 +104,8 @@ async def peak_bytes(one: Implementation, workload: str, seconds: float, core: t
             spec=one.spec,
             workload=workload,
             parameters={**LOADS[workload], "seconds": seconds},
-            cores=core,
+            cores=cores.load,
+            server_cores=cores.server,
         )
         command = [*PYTHON, "harness.swarm"]
         process = subprocess.Popen(  # noqa: ASYNC220 - only os.wait4 tells the peak of a child
@@ -122,12 +124,12 @@ async def peak_bytes(one: Implementation, workload: str, seconds: float, core: t
     return used.ru_maxrss * 1024
 
 
-async def crowds(servers: Sequence[Implementation], runs: int, count: int, core: tuple[int, ...]) -> bool:
+async def crowds(servers: Sequence[Implementation], runs: int, count: int, cores: Cores) -> bool:
     """Print the table of crowds; return whether the bounds hold."""
     found: dict[str, list[dict[str, float]]] = {one.name: [] for one in servers}
     for number in range(runs):
         for one in servers[:: -1 if number % 2 else 1]:
-            found[one.name].append(await crowd(one, count, core))
+            found[one.name].append(await crowd(one, count, cores))
             print(f"round {number}, {one.name}: {found[one.name][-1]}", file=sys.stderr)
     print(f"{count:,} clients, medians (lowest–highest) of {runs}:\n")
     print("| server | connected, s | all in the room, s | one broadcast to all, s | generator, bytes a client |")
@@ -148,14 +150,14 @@ async def crowds(servers: Sequence[Implementation], runs: int, count: int, core:
     return holds
 
 
-async def lengths(one: Implementation, core: tuple[int, ...]) -> bool:
+async def lengths(one: Implementation, cores: Cores) -> bool:
     """Print the table of lengths; return whether memory is constant."""
     print(f"\nPeak of the generator's memory, MB, over loads of different lengths on {one.name}:\n")
     print(f"| load | {' | '.join(f'{times * LENGTH_S:g} s' for times in LENGTHS)} | growth |")
     print(f"|---|{'---|' * (len(LENGTHS) + 1)}")
     holds = True
     for workload in LOADS:
-        peaks = [await peak_bytes(one, workload, times * LENGTH_S, core) for times in LENGTHS]
+        peaks = [await peak_bytes(one, workload, times * LENGTH_S, cores) for times in LENGTHS]
         growth = peaks[-1] / peaks[0]
         holds &= growth <= GROWTH
         told = f"{growth - 1:+.0%}{'' if growth <= GROWTH else ' **over 10 %**'}"
@@ -166,8 +168,8 @@ async def lengths(one: Implementation, core: tuple[int, ...]) -> bool:
 def main(arguments: Sequence[str]) -> int:
     """Measure and print; return 1 when a bound is missed, 2 when a trial did not finish."""
     if arguments[:1] == ["--once"]:
-        address, pid, spec, count, *cores = arguments[1:]
-        print(json.dumps(once(address, int(pid), spec, int(count), [int(one) for one in cores])))
+        address, pid, spec, count, *core = arguments[1:]
+        print(json.dumps(once(address, int(pid), spec, int(count), [int(one) for one in core])))
         return 0
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("servers", nargs="*", default=["c_epoll", "asyncio", "go", "rust"])
@@ -175,12 +177,12 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--clients", type=int, default=CLIENTS)
     parser.add_argument("--no-lengths", action="store_true")
     asked = parser.parse_args(arguments)
-    machine, core = here(), take_places()
+    machine, cores = here(), take_places()
     try:
         servers = [server(name) for name in asked.servers]
-        holds = anyio.run(crowds, servers, asked.runs, asked.clients, core)
+        holds = anyio.run(crowds, servers, asked.runs, asked.clients, cores)
         if not asked.no_lengths:
-            holds &= anyio.run(lengths, servers[0], core)
+            holds &= anyio.run(lengths, servers[0], cores)
     except HarnessError as error:
         print(error, file=sys.stderr)
         return 2
