@@ -1,8 +1,8 @@
 """The swarm beside a plain C generator, in one interleaved run against the same server.
 
-    python benchmarks/generator.py                  ten rounds, with c_epoll
-    python benchmarks/generator.py --runs 3 --quick shorter, to try it out
-    python benchmarks/generator.py --server NAME    with another server
+    python -m benchmarks.generator                  ten rounds, with c_epoll
+    python -m benchmarks.generator --runs 3 --quick shorter, to try it out
+    python -m benchmarks.generator --server NAME    with another server
 
 Four generators: C (generator.c), C that receives and looks at nothing (discard), the swarm with its native pump, and
 with its pure Python one; in paced loads also C that never sleeps (spin). In each round every generator meets every load
@@ -29,14 +29,15 @@ from benchmarks.programs import c_program, figures, here, server, take_places
 from harness import build
 from harness.errors import HarnessError
 from harness.launch import launch
+from harness.league.trial import Cores
 from harness.model import Implementation
+from harness.swarm import core
 
 GENERATOR = c_program("generator.c")
 CLIENTS = (10, 100, 1000)
 PACED_CLIENTS = (10, 100)
 RATE_PER_S = 1000
 BODY_BYTES = 32
-PUMP = "ZILLIONS_PUMP"  # chooses the swarm's
 C, DISCARD, NATIVE, PYTHON, SPIN = "C", "C, discard", "native", "Python", "C, spin"
 
 
@@ -89,7 +90,7 @@ def loads(warm_up_s: float, seconds: float) -> list[Load]:
     return [*floods, *paced]
 
 
-async def in_c(one: Implementation, load: Load, generator: str, core: tuple[int, ...]) -> dict[str, float]:
+async def in_c(one: Implementation, load: Load, generator: str, cores: Cores) -> dict[str, float]:
     """Load a server with the C generator; return its figures.
 
     Raises:
@@ -97,7 +98,7 @@ async def in_c(one: Implementation, load: Load, generator: str, core: tuple[int,
     """
     mode = "discard" if generator == DISCARD else load.workload
     words = [f"{name}={value:g}" for name, value in load.parameters.items()]
-    words += [f"spin={int(generator == SPIN)}", *(f"core={number}" for number in core)]
+    words += [f"spin={int(generator == SPIN)}", *(f"core={number}" for number in cores.load)]
     async with launch(one, grace_s=2) as running:
         command = [*build.command(GENERATOR), mode, str(running.address), *words]
         done = await anyio.run_process(command, check=False, stderr=None)
@@ -107,23 +108,23 @@ async def in_c(one: Implementation, load: Load, generator: str, core: tuple[int,
     return told
 
 
-async def measured(one: Implementation, load: Load, generator: str, core: tuple[int, ...]) -> dict[str, float]:
+async def measured(one: Implementation, load: Load, generator: str, cores: Cores) -> dict[str, float]:
     """Load a server with one of the generators; return its figures."""
     if generator in (NATIVE, PYTHON):
-        os.environ[PUMP] = generator.lower()
-        return await figures(one, load.workload, load.parameters, core)
-    return await in_c(one, load, generator, core)
+        os.environ[core.VARIABLE] = generator.lower()
+        return await figures(one, load.workload, load.parameters, cores)
+    return await in_c(one, load, generator, cores)
 
 
 async def rounds(
-    one: Implementation, all_loads: Sequence[Load], runs: int, core: tuple[int, ...]
+    one: Implementation, all_loads: Sequence[Load], runs: int, cores: Cores
 ) -> list[dict[str, list[dict[str, float]]]]:
     """Measure; return for each load the figures of each generator, a dictionary for each round."""
     found: list[dict[str, list[dict[str, float]]]] = [{name: [] for name in load.generators} for load in all_loads]
     for number in range(runs):
         for load, told in zip(all_loads, found, strict=True):
             for generator in load.generators[:: -1 if number % 2 else 1]:
-                seen = await measured(one, load, generator, core)
+                seen = await measured(one, load, generator, cores)
                 told[generator].append(seen)
                 clients = load.parameters["clients"]
                 print(f"round {number}, {clients:g} clients, {load.name}, {generator}: {seen}", file=sys.stderr)
@@ -175,10 +176,10 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--quick", action="store_true", help="0.3 s a trial")
     asked = parser.parse_args(arguments)
     seconds = 0.3 if asked.quick else asked.seconds
-    machine, core = here(), take_places()
+    machine, cores = here(), take_places()
     all_loads = loads(warm_up_s=seconds / 4, seconds=seconds)
     try:
-        found = anyio.run(rounds, server(asked.server), all_loads, asked.runs, core)
+        found = anyio.run(rounds, server(asked.server), all_loads, asked.runs, cores)
     except HarnessError as error:
         print(error, file=sys.stderr)
         return 2

@@ -1,8 +1,8 @@
 """The latencies that the swarm tells, against the truth.
 
-    python benchmarks/latency.py                  both of these, ten rounds of the first
-    python benchmarks/latency.py hold --runs 3    a server that holds each message for exactly 5 ms
-    python benchmarks/latency.py stop             a server that is stopped for 500 ms in the middle
+    python -m benchmarks.latency                  both of these, ten rounds of the first
+    python -m benchmarks.latency hold --runs 3    a server that holds each message for exactly 5 ms
+    python -m benchmarks.latency stop             a server that is stopped for 500 ms in the middle
 
 hold: the same server (hold_server.c) with a hold of 5 ms and with none, in turns. The difference of the two p50 is to
 be 5 ms within 2 %: nothing of the floor is in it. At 300 messages a second a message leaves in the middle between two
@@ -36,6 +36,7 @@ from harness import plugins
 from harness.codec import Decoder, bodies_of
 from harness.errors import HarnessError
 from harness.launch import launch
+from harness.league.trial import Cores
 from harness.model import Implementation
 from harness.process import Server
 from harness.swarm import latency
@@ -144,7 +145,7 @@ async def stop_for(running: Server, seconds: float) -> tuple[int, int]:
     return began_ns, ended_ns
 
 
-async def hold(runs: int, seconds: float, core: tuple[int, ...]) -> tuple[list[str], bool]:
+async def hold(runs: int, seconds: float, cores: Cores) -> tuple[list[str], bool]:
     """Measure with a hold and without, in turns; return lines that tell it, and whether the difference is the hold."""
     with_hold = c_program("hold_server.c", "held", (f"HOLD_US={HOLD_MS * 1000}",))
     without = c_program("hold_server.c", "not_held")
@@ -159,7 +160,7 @@ async def hold(runs: int, seconds: float, core: tuple[int, ...]) -> tuple[list[s
     p50_ms: dict[str, list[float]] = {with_hold.name: [], without.name: []}
     for number in range(runs):
         for one in (with_hold, without)[:: -1 if number % 2 else 1]:
-            seen = (await figures(one, "paced", parameters, core))["latency_p50_ns"] / 1e6
+            seen = (await figures(one, "paced", parameters, cores))["latency_p50_ns"] / 1e6
             p50_ms[one.name].append(seen)
             print(f"round {number}, {one.name}: p50 {seen:.3f} ms", file=sys.stderr)
     differences = [held - floor for held, floor in zip(*p50_ms.values(), strict=True)]
@@ -175,7 +176,7 @@ async def hold(runs: int, seconds: float, core: tuple[int, ...]) -> tuple[list[s
 
 
 async def stop(
-    one: Implementation, rate_per_s: float, seconds: float, stop_s: float, core: tuple[int, ...]
+    one: Implementation, rate_per_s: float, seconds: float, stop_s: float, core: Sequence[int]
 ) -> tuple[list[str], bool]:
     """Stop a server in the middle; return lines that tell what should be and what was seen, and whether it is right."""
     seen = await stopped(one, rate_per_s=rate_per_s, seconds=seconds, stop_s=stop_s, core=core)
@@ -208,15 +209,15 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--seconds", type=float, default=5.0)
     parser.add_argument("--server", default="c_epoll", help="which one is stopped")
     asked = parser.parse_args(arguments)
-    machine, core = here(), take_places()
+    machine, cores = here(), take_places()
     right = True
     try:
         if "hold" in (asked.what or ["hold"]):
-            lines, well = anyio.run(hold, asked.runs, asked.seconds, core)
+            lines, well = anyio.run(hold, asked.runs, asked.seconds, cores)
             print(f"Held for {HOLD_MS} ms, {asked.runs} rounds of {asked.seconds:g} s:", "", *lines, "", sep="\n")
             right &= well
         if "stop" in (asked.what or ["stop"]):
-            lines, well = anyio.run(stop, server(asked.server), STOP_RATE_PER_S, asked.seconds, STOP_S, core)
+            lines, well = anyio.run(stop, server(asked.server), STOP_RATE_PER_S, asked.seconds, STOP_S, cores.load)
             print(*lines, "", sep="\n")
             right &= well
     except HarnessError as error:

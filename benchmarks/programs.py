@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -42,17 +43,17 @@ def server(name: str) -> Implementation:
     raise HarnessError(f'there is no server "{name}" of {SPEC}')
 
 
-def take_places() -> tuple[int, ...]:
-    """Go to the core on which servers shall run, for they inherit it; return the core for the generators, or ()."""
-    server_cores, load_cores = split_cores()
+def take_places() -> Cores:
+    """Go to the core on which servers shall run, for they inherit it; return it, and one for the generators."""
+    cores = split_cores()
     raise_descriptor_limit()
-    if server_cores:
-        os.sched_setaffinity(0, server_cores)
-    return load_cores[:1]
+    if cores.server:
+        os.sched_setaffinity(0, cores.server)
+    return Cores(cores.server, cores.load[:1])
 
 
 async def figures(
-    implementation: Implementation, workload: str, parameters: Mapping[str, float], cores: tuple[int, ...]
+    implementation: Implementation, workload: str, parameters: Mapping[str, float], cores: Cores
 ) -> dict[str, float]:
     """Make a trial with the swarm; return its figures.
 
@@ -69,6 +70,8 @@ async def figures(
     result = await make(TrialRequest(plan, implementation), Cores(load=cores))
     if result.did_not_finish:
         raise HarnessError(f"{implementation.name}, {workload} {dict(parameters)}: {result.did_not_finish}")
+    if result.disturbed:
+        print(f"{implementation.name}, {workload}: disturbed: {result.disturbed}", file=sys.stderr)
     return result.figures
 
 

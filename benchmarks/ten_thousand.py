@@ -1,8 +1,8 @@
 """Ten thousand clients on one server, and what they cost the generator.
 
-    python benchmarks/ten_thousand.py                         c_epoll, asyncio, go, rust; three rounds
-    python benchmarks/ten_thousand.py --runs 1 --clients 1000 c_epoll
-    python benchmarks/ten_thousand.py --no-lengths            without the trials of different lengths
+    python -m benchmarks.ten_thousand                         c_epoll, asyncio, go, rust; three rounds
+    python -m benchmarks.ten_thousand --runs 1 --clients 1000 c_epoll
+    python -m benchmarks.ten_thousand --no-lengths            without the trials of different lengths
 
 clients: each round is a process of its own with a fresh server. It connects so many clients, lets them all hear one
 message before anything is counted, and then sends one broadcast that every one of them must hear; then a load of two
@@ -21,9 +21,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
 import statistics
-import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -36,13 +34,10 @@ from harness import plugins
 from harness.addresses import Address
 from harness.errors import HarnessError
 from harness.launch import launch
+from harness.league.trial import Cores
 from harness.model import Implementation
-from harness.process import adopt
-from harness.records import to_json
-from harness.resources import raise_descriptor_limit
-from harness.swarm.__main__ import LoadRequest
+from harness.resources import peak_rss_bytes, raise_descriptor_limit
 from harness.swarm.swarm import Swarm
-from harness.workers import PYTHON
 
 CLIENTS, BODY_BYTES = 10_000, 32
 CONNECT_S, BYTES_A_CLIENT, GROWTH = 1.0, 2048, 1.1  # the bounds
@@ -53,81 +48,69 @@ LOADS: Mapping[str, dict[str, float]] = {
 }
 
 
-def once(address: str, pid: int, spec: str, count: int, core: Sequence[int]) -> dict[str, float]:
+def crowd(swarm: Swarm, count: int) -> dict[str, float]:
     """Connect so many clients, send one message to all; return seconds and bytes."""
+    swarm.connect(1)
+    swarm.join()  # whatever is loaded when it is first needed is loaded now
+    before, began = psutil.Process().memory_info().rss, time.monotonic()
+    swarm.connect(count - 1)
+    connected = time.monotonic()
+    swarm.join()
+    joined = time.monotonic()
+    swarm.join()  # all are in the room, so the first message is heard by all of them
+    heard = time.monotonic()
+    swarm.paced(swarm.voices(1), rate_per_s=2, text_bytes=BODY_BYTES, warm_up_s=0, seconds=LENGTH_S)
+    if swarm.figures["dropped_share"] > 0:
+        raise HarnessError(f"{swarm.figures['dropped_share']:.2%} of the deliveries were dropped")
+    return {
+        "connect_s": connected - began,
+        "join_s": joined - connected,
+        "broadcast_s": heard - joined,
+        "bytes_a_client": (peak_rss_bytes(os.getpid()) - before) / (count - 1),
+    }
+
+
+def load(swarm: Swarm, workload: str, seconds: float) -> dict[str, float]:
+    """Make a load; return the peak of this process's memory."""
+    plugins.workloads()[workload].run(swarm, {**LOADS[workload], "seconds": seconds})
+    return {"peak_bytes": peak_rss_bytes(os.getpid())}
+
+
+def generator(core: str, address: str, pid: str, spec: str, what: str, amount: str) -> dict[str, float]:
+    """Be the generator, in a process of its own: of a crowd of so many, or of a load of so many seconds."""
     if core:
-        os.sched_setaffinity(0, core)
+        os.sched_setaffinity(0, [int(core)])
     raise_descriptor_limit()
-    swarm = Swarm(Address.parse(address), plugins.specs()[spec].codec, pid)
+    swarm = Swarm(Address.parse(address), plugins.specs()[spec].codec, int(pid))
     try:
-        swarm.connect(1)
-        swarm.join()  # whatever is loaded when it is first needed is loaded now
-        before, began = psutil.Process().memory_info().rss, time.monotonic()
-        swarm.connect(count - 1)
-        connected = time.monotonic()
-        swarm.join()
-        joined = time.monotonic()
-        swarm.join()  # all are in the room, so the first message is heard by all of them
-        heard = time.monotonic()
-        swarm.paced(swarm.voices(1), rate_per_s=2, text_bytes=BODY_BYTES, warm_up_s=0, seconds=LENGTH_S)
-        if swarm.figures["dropped_share"] > 0:
-            raise HarnessError(f"{swarm.figures['dropped_share']:.2%} of the deliveries were dropped")
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-        return {
-            "connect_s": connected - began,
-            "join_s": joined - connected,
-            "broadcast_s": heard - joined,
-            "bytes_a_client": (peak - before) / (count - 1),
-        }
+        return crowd(swarm, int(amount)) if what == "crowd" else load(swarm, what, float(amount))
     finally:
         swarm.close()
 
 
-async def crowd(one: Implementation, count: int, core: tuple[int, ...]) -> dict[str, float]:
-    """Do that in a process of its own, against a fresh server."""
+async def told(one: Implementation, what: str, amount: float, cores: Cores) -> dict[str, float]:
+    """Start a server and a generator; return what the generator tells.
+
+    Raises:
+        HarnessError: it has failed.
+    """
+    core = str(cores.load[0]) if cores.load else ""
     async with launch(one) as running:
-        words = ["--once", str(running.address), str(running.pid), one.spec, str(count), *map(str, core)]
-        done = await anyio.run_process([sys.executable, __file__, *words], check=False, stderr=None)
+        words = [core, str(running.address), str(running.pid), one.spec, what, f"{amount:g}"]
+        command = [sys.executable, "-m", "benchmarks.ten_thousand", "--generator", *words]
+        done = await anyio.run_process(command, check=False, stderr=None)
     if done.returncode:
-        raise HarnessError(f"{one.name}: the clients' process ended with status {done.returncode}")
+        raise HarnessError(f"{one.name}, {what}: the generator ended with status {done.returncode}")
     seen: dict[str, float] = json.loads(done.stdout)
     return seen
 
 
-async def peak_bytes(one: Implementation, workload: str, seconds: float, core: tuple[int, ...]) -> int:
-    """Return the peak of the generator's resident memory over a load."""
-    async with launch(one) as running:
-        request = LoadRequest(
-            address=str(running.address),
-            server_pid=running.pid,
-            spec=one.spec,
-            workload=workload,
-            parameters={**LOADS[workload], "seconds": seconds},
-            cores=core,
-        )
-        command = [*PYTHON, "harness.swarm"]
-        process = subprocess.Popen(  # noqa: ASYNC220 - only os.wait4 tells the peak of a child
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE
-        )
-        adopt(process.pid)
-        assert process.stdin and process.stdout
-        with process.stdin as asking:
-            asking.write(to_json(request))
-        with process.stdout as answers:
-            answer = json.loads(await anyio.to_thread.run_sync(answers.read))
-        _, status, used = await anyio.to_thread.run_sync(os.wait4, process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode or answer["violation"]:
-        raise HarnessError(f"{one.name}, {workload}: {answer['violation'] or process.returncode}")
-    return used.ru_maxrss * 1024
-
-
-async def crowds(servers: Sequence[Implementation], runs: int, count: int, core: tuple[int, ...]) -> bool:
+async def crowds(servers: Sequence[Implementation], runs: int, count: int, cores: Cores) -> bool:
     """Print the table of crowds; return whether the bounds hold."""
     found: dict[str, list[dict[str, float]]] = {one.name: [] for one in servers}
     for number in range(runs):
         for one in servers[:: -1 if number % 2 else 1]:
-            found[one.name].append(await crowd(one, count, core))
+            found[one.name].append(await told(one, "crowd", count, cores))
             print(f"round {number}, {one.name}: {found[one.name][-1]}", file=sys.stderr)
     print(f"{count:,} clients, medians (lowest–highest) of {runs}:\n")
     print("| server | connected, s | all in the room, s | one broadcast to all, s | generator, bytes a client |")
@@ -148,26 +131,25 @@ async def crowds(servers: Sequence[Implementation], runs: int, count: int, core:
     return holds
 
 
-async def lengths(one: Implementation, core: tuple[int, ...]) -> bool:
+async def lengths(one: Implementation, cores: Cores) -> bool:
     """Print the table of lengths; return whether memory is constant."""
     print(f"\nPeak of the generator's memory, MB, over loads of different lengths on {one.name}:\n")
     print(f"| load | {' | '.join(f'{times * LENGTH_S:g} s' for times in LENGTHS)} | growth |")
     print(f"|---|{'---|' * (len(LENGTHS) + 1)}")
     holds = True
     for workload in LOADS:
-        peaks = [await peak_bytes(one, workload, times * LENGTH_S, core) for times in LENGTHS]
+        peaks = [(await told(one, workload, times * LENGTH_S, cores))["peak_bytes"] for times in LENGTHS]
         growth = peaks[-1] / peaks[0]
         holds &= growth <= GROWTH
-        told = f"{growth - 1:+.0%}{'' if growth <= GROWTH else ' **over 10 %**'}"
-        print(f"| {workload} | {' | '.join(f'{peak / 1e6:.1f}' for peak in peaks)} | {told} |")
+        missed = "" if growth <= GROWTH else " **over 10 %**"
+        print(f"| {workload} | {' | '.join(f'{peak / 1e6:.1f}' for peak in peaks)} | {growth - 1:+.0%}{missed} |")
     return holds
 
 
 def main(arguments: Sequence[str]) -> int:
     """Measure and print; return 1 when a bound is missed, 2 when a trial did not finish."""
-    if arguments[:1] == ["--once"]:
-        address, pid, spec, count, *cores = arguments[1:]
-        print(json.dumps(once(address, int(pid), spec, int(count), [int(one) for one in cores])))
+    if arguments[:1] == ["--generator"]:
+        print(json.dumps(generator(*arguments[1:])))
         return 0
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("servers", nargs="*", default=["c_epoll", "asyncio", "go", "rust"])
@@ -175,12 +157,12 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--clients", type=int, default=CLIENTS)
     parser.add_argument("--no-lengths", action="store_true")
     asked = parser.parse_args(arguments)
-    machine, core = here(), take_places()
+    machine, cores = here(), take_places()
     try:
         servers = [server(name) for name in asked.servers]
-        holds = anyio.run(crowds, servers, asked.runs, asked.clients, core)
+        holds = anyio.run(crowds, servers, asked.runs, asked.clients, cores)
         if not asked.no_lengths:
-            holds &= anyio.run(lengths, servers[0], core)
+            holds &= anyio.run(lengths, servers[0], cores)
     except HarnessError as error:
         print(error, file=sys.stderr)
         return 2

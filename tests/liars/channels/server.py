@@ -161,7 +161,7 @@ class Server(broadcast.Server):
     def publish(self, sender: Client, channel: str, message: str) -> None:
         """Give a message to all who have subscribed to its channel."""
         line = Line(self.line({"Message": {"channel": channel, "message": message}}))
-        line.channel = channel
+        line.channel = self.channel = channel
         self.fan_out(sender, line)
 
     def fan_out(self, sender: Client, message: bytes) -> None:

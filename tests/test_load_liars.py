@@ -1,0 +1,75 @@
+"""Verification is never off: liars whose fault a load can show are found out by a flood, and lawful servers are not.
+
+Some lie once in a thousand messages. So a liar gets one flood after the other until it is found out, and how many
+messages pass in one is no matter. The whole bestiary: `benchmarks/liars_under_load.py`.
+"""
+
+from __future__ import annotations
+
+import anyio
+import pytest
+
+from harness import plugins
+from harness.conformance.selftest import known_servers
+from harness.errors import Violation
+from harness.launch import launch
+from harness.model import Implementation
+from harness.swarm.swarm import Swarm
+
+CLIENTS, SENDERS, WINDOW, TEXT_BYTES = 20, 4, 64, 32
+FLOOD_S = 0.3
+MOST_FLOODS = 30
+SERVERS = {(spec.name, one.name): one for spec in plugins.specs().values() if spec.liars for one in known_servers(spec)}
+
+LIARS = {
+    ("broadcast", "greets"): "nobody has sent",
+    ("broadcast", "rare_last_byte"): "nobody has sent",
+    ("broadcast", "threads_without_a_lock"): "nobody has sent",
+    ("broadcast", "rare_duplicates"): "duplicated",
+    ("broadcast", "senders_order_broken"): "sender order",
+    ("broadcast", "receivers_disagree"): "disagreement",
+    ("broadcast", "hears_itself_at_once"): "own first|disagreement",
+    ("broadcast", "answer_before_question"): "answer first|disagreement",
+    ("channels", "greets"): "nobody has sent",
+    ("channels", "rare_duplicates"): "duplicated",
+    ("channels", "hears_itself_at_once"): "own first|disagreement",
+    ("channels", "answer_before_question"): "answer first|disagreement",
+    ("groupchat", "sender_answered_as_well"): "duplicated",
+    ("groupchat", "senders_order_broken"): "sender order",
+    ("groupchat", "receivers_disagree"): "disagreement",
+    ("groupchat", "name_looked_up_late"): "as said by",
+}
+LAWFUL = [("broadcast", "loses_one_in_fifty"), ("channels", "late"), ("groupchat", "loses_one_in_fifty")]
+
+
+def floods(implementation: Implementation, most: int) -> None:
+    """Flood a server so many times; raise Violation as soon as it is found out."""
+
+    async def run() -> None:
+        async with launch(implementation) as server:
+            await anyio.to_thread.run_sync(flood, Swarm(server.address, codec, server.pid))
+
+    def flood(swarm: Swarm) -> None:
+        try:
+            swarm.connect(CLIENTS)
+            for _ in range(most):
+                swarm.join()
+                swarm.flat_out(
+                    swarm.voices(SENDERS), window=WINDOW, text_bytes=TEXT_BYTES, warm_up_s=0, seconds=FLOOD_S
+                )
+        finally:
+            swarm.close()
+
+    codec = plugins.specs()[implementation.spec].codec
+    anyio.run(run)
+
+
+@pytest.mark.parametrize("name", LIARS, ids="-".join)
+def test_a_flood_finds_a_liar_out(name: tuple[str, str]) -> None:
+    with pytest.raises(Violation, match=LIARS[name]):
+        floods(SERVERS[name].implementation, MOST_FLOODS)
+
+
+@pytest.mark.parametrize("name", LAWFUL, ids="-".join)
+def test_a_flood_does_not_blame_a_lawful_server(name: tuple[str, str]) -> None:
+    floods(SERVERS[name].implementation, 2)
