@@ -136,6 +136,8 @@ def test_where_the_load_was_the_limit_is_told() -> None:
     chart = only(run, "throughput")
     assert chart.has_limited
     assert [point.at_least for point in chart.series[0].points] == [False, True]
+    assert re.search(r" A one$.* A capital letter: ", plots.drawn(chart, 80), re.MULTILINE | re.DOTALL)
+    assert f">{svg.LIMITED}<" in svg.drawn(chart)
 
 
 def test_what_makes_no_curve_is_left_out_and_told() -> None:
@@ -143,10 +145,8 @@ def test_what_makes_no_curve_is_left_out_and_told() -> None:
     nothing = np.zeros(0, np.int64)
     run = run_of(flooded("one", 10, 0.0), flooded("one", 100, 5e6), offered("one", 10, 0.1), timed("one", nothing))
     assert charts(run) == []
-    said = plots.render(run, 80)
-    assert " ".join(said.split()) == (
-        "chatter: no curve of latency and throughput and drops: this run has not two points for one"
-    )
+    sentence = "chatter: nothing to draw of latency, throughput, drops: a curve takes two points"
+    assert plots.render(run, 100) == f"{sentence}\n"
 
 
 # --- scales

@@ -118,7 +118,7 @@ def missing(run: Run, found: Sequence[Chart]) -> list[str]:
     for spec in dict.fromkeys(one.spec for one in run.info.implementations):
         kinds = {one.kind for one in found if one.spec == spec}
         if lacking := [kind for kind in KINDS if kind not in kinds]:
-            sentences.append(f"{spec}: no curve of {' and '.join(lacking)}: this run has not two points for one")
+            sentences.append(f"{spec}: nothing to draw of {', '.join(lacking)}: a curve takes two points")
     return sentences
 
 
