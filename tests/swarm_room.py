@@ -45,6 +45,11 @@ class Room:
         """Deliver messages to a client."""
         self.write(client, self.frames(*messages))
 
+    def judge(self) -> None:
+        """Let the load look at what it has not looked at yet; raise Violation."""
+        self.load.step(0)
+        self.load.settle()
+
     def close(self) -> None:
         """Close all connections."""
         for one in (*self._ours, *self._theirs):

@@ -24,6 +24,7 @@ class Clients:
         server_pid: for its memory and processor time.
         as_arriving: say messages in the form in which a server delivers them, to a server that only hands bytes on,
             and say nothing to join.
+        are_together: whether they all stand at the same point of their streams.
     """
 
     address: Address
@@ -32,6 +33,7 @@ class Clients:
     as_arriving: bool = False
     sockets: list[socket.socket] = field(default_factory=list)
     subscriptions: list[tuple[int, ...]] = field(default_factory=list)
+    are_together: bool = False
 
     def connect(self, count: int, topics: Sequence[int] = (0,), *, small_buffers: bool = False) -> None:
         """Connect this many more clients, that ask for these topics (`small_buffers`: see `connecting.connect`).
@@ -64,13 +66,16 @@ class Clients:
 
         Args:
             together: go on until all have heard one and the same message of each topic, and nothing behind it. A
-                server may drop it for somebody, and then all try anew with another. Returns how long after it was
-                sent the last has heard it, in ns.
+                server may drop it for somebody, and then all try anew with another, some times; `are_together` tells
+                whether it came about. Returns how long after it was sent the last has heard it, in ns.
 
         Raises:
             Violation: that does not come about.
         """
-        return Marks(self.sockets, self.subscriptions, self.codec, self._spoken).heard(together=together)
+        marks = Marks(self.sockets, self.subscriptions, self.codec, self._spoken)
+        took_ns = marks.heard(together=together)
+        self.are_together = marks.are_together
+        return took_ns
 
     def _spoken(self, body: bytes, client: int) -> bytes:
         return self.codec.arrives(body, client) if self.as_arriving else self.codec.encode(body)

@@ -42,6 +42,7 @@ class Pace:
 
     def count_from_here(self) -> None:
         """Let what is due until now be the warm-up."""
+        self.latencies, self.lags = latency.Recorder(), latency.Recorder()
         self._first = max(0, int((time.monotonic_ns() - self._start_ns) * self.rate_per_s / 1e9) + 1)
 
     def note(self) -> None:

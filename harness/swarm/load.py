@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.codec import Codec
+from harness.errors import Violation
 from harness.resources import usage
 from harness.swarm import core
 from harness.swarm.frames import Frames, Voice
@@ -19,6 +20,7 @@ from harness.swarm.streams import Streams
 
 QUIET_S = 0.5  # without a byte: what has not come by then was dropped
 DRAIN_S = 10.0
+LAST_WORDS_S = 15.0
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,7 @@ class Load:
         voices: who speaks to which topic; each hears the topic that it speaks to.
         text_bytes: the length of every text.
         as_arriving: whether voices send what a server would deliver: for a relay of bytes.
+        are_together: whether they do stand at the same point; if not, marks of their joining may still come.
     """
 
     def __init__(
@@ -53,17 +56,18 @@ class Load:
         text_bytes: int,
         *,
         as_arriving: bool = False,
+        are_together: bool = True,
     ) -> None:
         self._subscriptions, self._server_pid, self.voices = subscriptions, server_pid, voices
         self._groups = {topics: number for number, topics in enumerate(dict.fromkeys(subscriptions))}
         groups_of = [self._groups[topics] for topics in subscriptions]
-        frames = Frames(codec, voices, text_bytes, as_arriving=as_arriving)
+        frames = Frames(codec, voices, text_bytes, as_arriving=as_arriving, marks_may_come=not are_together)
         owed = [bytes(voice.topic in topics for voice in voices) for topics in self._groups]
         self.core = core.make(frames.shapes, owed)
-        self._streams = Streams(self.core, frames, voices, list(self._groups), groups_of)
+        self._streams = Streams(self.core, frames, voices, list(self._groups), groups_of, are_in_step=are_together)
         for one, group in zip(sockets, groups_of, strict=True):
             one.setblocking(False)
-            self.core.add(one.fileno(), group)
+            self.core.add(one.fileno(), group, are_together)
 
     @property
     def senders(self) -> range:
@@ -77,7 +81,7 @@ class Load:
             may_be_closed: whether the server may disconnect it, as one that has not read for long.
         """
         one.setblocking(False)
-        client = self.core.add(one.fileno(), -1)
+        client = self.core.add(one.fileno(), -1, False)
         self._streams.add_guest(client, self._groups[tuple(topics)], may_be_closed=may_be_closed)
         return client
 
@@ -119,10 +123,22 @@ class Load:
     def finish(self) -> None:
         """Say nothing more, wait until nothing comes, and let the judge decide what is in doubt.
 
+        Who has missed something must still be served: it hears something of what is said to it in the end.
+
         Raises:
             Violation: no lawful server can have made what the clients received.
         """
         self.core.hush()
+        self._drain()
+        self._look_for_forgotten()
+        self.step(0)  # what Python has done in the last step may have left a reason
+        self.settle()
+
+    def settle(self) -> None:
+        """Let the judge decide what is in doubt; raise Violation."""
+        self._streams.settle()
+
+    def _drain(self) -> None:
         begun, due = time.monotonic(), self._due()
         while (now := time.monotonic()) < begun + DRAIN_S:
             self.step(time.monotonic_ns() + 20_000_000)
@@ -131,8 +147,26 @@ class Load:
                 break
             if now - max(begun, self.core.progress_ns() / 1e9) > QUIET_S:
                 break
-        self.step(0)  # what Python has done in the last step may have left a reason
-        self._streams.settle()
+
+    def _look_for_forgotten(self) -> None:
+        before = self._heard()
+        lacking = [client for client, (heard, due) in enumerate(zip(before, self._due(), strict=True)) if heard < due]
+        voices = {one.topic: number for number, one in enumerate(self.voices)}
+        deadline, wait_s, count = time.monotonic() + LAST_WORDS_S, 0.02, 0
+        while lacking and time.monotonic() < deadline:
+            for voice in voices.values():
+                self.core.say(voice, 1)
+            count += 1
+            until = time.monotonic() + wait_s
+            while lacking and time.monotonic() < until:
+                self.step(int(until * 1e9))
+                lacking = [client for client in lacking if self.core.heard(client) == before[client]]
+            wait_s = min(QUIET_S, 2 * wait_s)
+        if lacking:
+            raise Violation(
+                f"client {lacking[0]} was forgotten: it heard none of {count} messages that were said one after the "
+                "other when the load had ended"
+            )
 
     def _heard(self) -> list[int]:
         return [self.core.heard(client) for client in range(len(self._subscriptions))]

@@ -158,22 +158,21 @@ class Swarm(Clients):
     ) -> None:
         """Send on a schedule while the last of the clients do not read; then let these read, and verify that too."""
         healthy = len(self.sockets) - frozen_clients
-        load = Load(
-            self.sockets[:healthy], self.subscriptions[:healthy], self.codec, self.server_pid, voices, text_bytes
-        )
+        load = self._load(voices, text_bytes, healthy)
         before = self.server_rss_bytes()
         self._run(load, warm_up_s, seconds, pace=Pace(load, load.senders, rate_per_s), asleep=self.sockets[healthy:])
         self.figures["rss_growth_bytes"] = self.figures.pop("rss_loaded_bytes") - before
 
-    def _load(self, voices: Sequence[Voice], text_bytes: int) -> Load:
+    def _load(self, voices: Sequence[Voice], text_bytes: int, count: int | None = None) -> Load:
         return Load(
-            self.sockets,
-            self.subscriptions,
+            self.sockets[:count],
+            self.subscriptions[:count],
             self.codec,
             self.server_pid,
             voices,
             text_bytes,
             as_arriving=self.as_arriving,
+            are_together=self.are_together,
         )
 
     def _run(
@@ -195,7 +194,6 @@ class Swarm(Clients):
             before, start = load.account(), self._moment()
             if pace:
                 pace.count_from_here()
-                pace.latencies, pace.lags = latency.Recorder(), latency.Recorder()  # without those of the warm-up
             driven_at = time.monotonic()
             if pace and hopeless_s:
                 self._drive_while_hopeful(load, duration, pace, hopeless_s)

@@ -42,10 +42,10 @@ class Speech:
             one.connection.detach()  # it is another's
         self._poll.close()
 
-    def add(self, fd: int, group: int) -> int:
+    def add(self, fd: int, group: int, is_in_step: bool) -> int:
         number = len(self._members)
         voices = self._voices.get(number, [])
-        self._members.append(Member(socket.socket(fileno=fd), group, group < 0, voices))
+        self._members.append(Member(socket.socket(fileno=fd), group, not is_in_step, voices))
         self._by_fd[fd] = number
         self._poll.register(fd, select.EPOLLIN)
         return number
@@ -75,6 +75,10 @@ class Speech:
         self._speaking = False
 
     def say(self, voice: int, count: int) -> None:
+        self._speakers[voice].place = -1
+        self._say(voice, count)
+
+    def _say(self, voice: int, count: int) -> None:
         speaker = self._speakers[voice]
         client = speaker.shape.client
         one = self._members[client]
@@ -106,7 +110,7 @@ class Speech:
             room = one.window - (one.said - one.echoed)
             # In batches of half a window: waking up for each echo would measure that instead.
             if one.window and room >= max(1, one.window // 2) and not self._members[one.shape.client].unsent:
-                self.say(voice, room)
+                self._say(voice, room)
 
     def _intended_ns(self, message: int) -> int:
         return self._start_ns + int(message * self._interval_ns)
@@ -114,7 +118,7 @@ class Speech:
     def _say_what_is_due(self, now_ns: int) -> None:
         while (due_ns := self._intended_ns(self._due)) <= now_ns:
             self._lags += (self._due, time.monotonic_ns() - due_ns)
-            self.say(self._paced[self._due % len(self._paced)], 1)
+            self._say(self._paced[self._due % len(self._paced)], 1)
             self._due += 1
 
     def _forgive(self) -> None:
