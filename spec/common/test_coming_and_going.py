@@ -28,11 +28,12 @@ SPARE_DESCRIPTORS, SPARE_THREADS, SPARE_PROCESSES = 8, 32, 8  # a pool may keep 
 async def test_clients_come_and_go_without_a_word(room: Room) -> None:
     """COME-1: Clients may come and go without a word, and the others go on.
 
-    A hundred and fifty of them, most at once after connecting, some after they have been in the room.
+    A hundred and fifty of them, most at once after connecting, with what lets them in or without it, some after they
+    have been in the room.
     """
     alice, bob = await room.join(2)
     for turn in range(150):
-        guest = await (room.connect() if turn % 10 else room.join_one())
+        guest = await (room.connect(joins=turn % 3 > 0) if turn % 10 else room.join_one())
         await (guest.hang_up() if turn % 4 < 2 else guest.reset())
     await room.deliver(alice, [b"where were we?"], [alice, bob])
 
