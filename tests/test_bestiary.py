@@ -34,7 +34,7 @@ def chosen(spec: Spec) -> list[Known]:
     """Return one liar for each requirement that has one, and lawful servers of different kinds."""
     known = known_servers(spec)
     liars = {one.breaks: one for one in reversed(known) if one.breaks}
-    return [*(one for one in known if not one.breaks and one.name in ODD[spec.name]), *liars.values()]
+    return [*(one for one in known if not one.breaks and one.name in ODD.get(spec.name, ())), *liars.values()]
 
 
 CHOSEN = {name: chosen(spec) for name, spec in SPECS.items()}
