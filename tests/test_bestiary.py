@@ -124,7 +124,7 @@ def test_a_survivor_is_told() -> None:
     innocent = Known(implementation(HONEST), "BC-FRAME-6", Level.MUST)
 
     async def run() -> Matrix:
-        return await selftest(BROADCAST, [innocent], Watcher(), jobs=2, seed=1, full=False, attempts=1)
+        return await selftest(BROADCAST, [innocent], Watcher(), jobs=2 * JOBS, seed=1, full=False, attempts=1)
 
     found = anyio.run(run)
     assert found.survivors == [innocent]
