@@ -20,14 +20,28 @@ class Room:
     Args:
         speakers: the client of each voice.
         topics: by client what it hears; by default the one topic that there is.
+        are_together: whether all stand at the same point of their streams at the start.
     """
 
-    def __init__(self, clients: int, speakers: Sequence[int], topics: Sequence[tuple[int, ...]] | None = None) -> None:
+    def __init__(
+        self,
+        clients: int,
+        speakers: Sequence[int],
+        topics: Sequence[tuple[int, ...]] | None = None,
+        *,
+        are_together: bool = True,
+    ) -> None:
         pairs = [socket.socketpair() for _ in range(clients)]
         self._ours, self._theirs = [one for one, _ in pairs], [two for _, two in pairs]
         voices = [Voice(client) for client in speakers]
         self.load = Load(
-            self._ours, topics or [(0,)] * clients, CODEC, server_pid=1, voices=voices, text_bytes=TEXT_BYTES
+            self._ours,
+            topics or [(0,)] * clients,
+            CODEC,
+            server_pid=1,
+            voices=voices,
+            text_bytes=TEXT_BYTES,
+            are_together=are_together,
         )
         self.shapes = Frames(CODEC, voices, TEXT_BYTES).shapes
 

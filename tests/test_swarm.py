@@ -19,7 +19,7 @@ from harness.swarm import core, latency
 from harness.swarm.frames import Frames, Voice
 from harness.swarm.shapes import CODE, Reader, make
 from harness.swarm.twin import Twin
-from tests.swarm_room import Room
+from tests.swarm_room import CODEC, Room
 
 CORES = ["native", "python"]
 CODECS = [pytest.param(one.codec, id=name) for name, one in specs().items()]
