@@ -1,4 +1,4 @@
-"""Whether runs on this machine can be believed: ghosts that are told from their twins, runs that contradict each other.
+"""Whether runs on this machine can be believed: ghosts told from their twins, runs that contradict each other.
 
     python benchmarks/ghost.py --runs 20                        20 runs of three servers: how often is a ghost told apart
     python benchmarks/ghost.py --runs 2 --profile full --all    two full runs of the zoo: does any pair contradict
