@@ -38,6 +38,7 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 # Packages whose modules are all plugins: adding a file or a folder there is adding a plugin.
 PLUGIN_PACKAGES = ("impls", "spec", "harness.swarm.workloads", "harness.report")
 PLUGIN_MODULES = ("harness.manifests",)
+_left_out: set[str] = set()
 
 
 class Hooks:
@@ -64,9 +65,16 @@ class Hooks:
         raise NotImplementedError
 
 
+def leave_out(*packages: str) -> None:
+    """Load no built-in plugins from these packages in this process, which does not need them; to be called first."""
+    _left_out.update(packages)
+
+
 def _builtin_modules() -> Iterator[str]:
     yield from PLUGIN_MODULES
     for package in PLUGIN_PACKAGES:
+        if package in _left_out:
+            continue
         found = importlib.import_module(package)
         for module in pkgutil.iter_modules(found.__path__, prefix=f"{package}."):
             yield module.name

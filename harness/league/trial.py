@@ -13,16 +13,18 @@ import subprocess
 import sys
 import time
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 import anyio
 import msgspec
 
 from harness.errors import LaunchError
 from harness.launch import last_words_are_in, launch
+from harness.league.disturbance import why_disturbed
 from harness.model import Implementation, TrialPlan, TrialResult
 from harness.process import Server, adopt
 from harness.records import from_json, to_json
-from harness.resources import raise_descriptor_limit
+from harness.resources import raise_descriptor_limit, usable_cores
 from harness.swarm.__main__ import LoadAnswer, LoadRequest
 from harness.workers import PYTHON
 
@@ -37,14 +39,21 @@ class TrialRequest(msgspec.Struct, frozen=True):
     implementation: Implementation
 
 
-async def make(request: TrialRequest, load_cores: tuple[int, ...]) -> TrialResult:
+class Cores(NamedTuple):
+    """Which processor cores the server and the load stay on; () for any."""
+
+    server: tuple[int, ...] = ()
+    load: tuple[int, ...] = ()
+
+
+async def make(request: TrialRequest, cores: Cores) -> TrialResult:
     """Make one trial; whatever goes wrong with the server is the reason why it did not finish."""
     plan, begun = request.plan, time.monotonic()
     started = datetime.now(UTC).isoformat(timespec="seconds")
     answer, reason = LoadAnswer(), ""
     try:
         async with launch(request.implementation, grace_s=2) as server:
-            answer, reason = await _load(server, plan, load_cores)
+            answer, reason = await _load(server, plan, cores)
             if reason:  # its connections may have ended a moment before itself
                 with anyio.move_on_after(DYING_S):
                     await server.ended()
@@ -62,6 +71,7 @@ async def make(request: TrialRequest, load_cores: tuple[int, ...]) -> TrialResul
         figures={} if reason else answer.figures,
         histogram="" if reason else answer.histogram,
         did_not_finish=reason,
+        disturbed="" if reason else why_disturbed(answer.figures, cores_apart=bool(cores.load)),
     )
 
 
@@ -70,14 +80,15 @@ def load_limit_s(plan: TrialPlan) -> float:
     return sum(value for name, value in plan.parameters.items() if name.endswith("seconds")) + MARGIN_S
 
 
-async def _load(server: Server, plan: TrialPlan, cores: tuple[int, ...]) -> tuple[LoadAnswer, str]:
+async def _load(server: Server, plan: TrialPlan, cores: Cores) -> tuple[LoadAnswer, str]:
     asked = LoadRequest(
         address=str(server.address),
         server_pid=server.pid,
         spec=plan.spec,
         workload=plan.workload,
         parameters=plan.parameters,
-        cores=cores,
+        cores=cores.load,
+        server_cores=cores.server,
     )
     limit_s = load_limit_s(plan)
     process = await anyio.open_process([*PYTHON, "harness.swarm"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
@@ -107,25 +118,23 @@ async def _load(server: Server, plan: TrialPlan, cores: tuple[int, ...]) -> tupl
     return answer, answer.violation
 
 
-def split_cores() -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Return the cores for the server and for the load: one and the rest, or () where there is only one."""
-    if not hasattr(os, "sched_getaffinity") or len(os.sched_getaffinity(0)) < 2:
-        return (), ()
-    first, *rest = sorted(os.sched_getaffinity(0))
-    return (first,), tuple(rest)
+def split_cores() -> Cores:
+    """Return one core for the server and the rest for the load; none for either where there is only one."""
+    usable = usable_cores()
+    return Cores((usable[0],), tuple(usable[1:])) if len(usable) > 1 else Cores()
 
 
 def main() -> None:
     """Serve requests until standard input ends."""
     raise_descriptor_limit()
-    server_cores, load_cores = split_cores()
-    if server_cores:
-        os.sched_setaffinity(0, server_cores)  # what is started here inherits it, and this waits most of the time
+    cores = split_cores()
+    if cores.server:
+        os.sched_setaffinity(0, cores.server)  # what is started here inherits it, and this waits most of the time
     answers = os.dup(1)
     os.dup2(2, 1)
     with open(answers, "wb", buffering=0) as out:
         for line in sys.stdin.buffer:
-            result = anyio.run(make, from_json(line, TrialRequest), load_cores)
+            result = anyio.run(make, from_json(line, TrialRequest), cores)
             out.write(to_json(result) + b"\n")
 
 

@@ -14,7 +14,7 @@ from harness import plugins
 from harness.addresses import Address
 from harness.errors import Violation
 from harness.records import from_json, to_json
-from harness.resources import raise_descriptor_limit
+from harness.resources import raise_descriptor_limit, usable_cores
 from harness.swarm.swarm import Swarm
 
 
@@ -23,6 +23,7 @@ class LoadRequest(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         cores: the processor cores to stay on; () for any.
+        server_cores: those of the server; () for any.
     """
 
     address: str
@@ -31,6 +32,7 @@ class LoadRequest(msgspec.Struct, frozen=True, kw_only=True):
     workload: str
     parameters: dict[str, float]
     cores: tuple[int, ...] = ()
+    server_cores: tuple[int, ...] = ()
 
 
 class LoadAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,11 +49,14 @@ def main() -> None:
     if request.cores and hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, request.cores)
     raise_descriptor_limit()
+    plugins.leave_out("impls", "harness.report")  # half of the time that it takes to start
     codec = plugins.specs()[request.spec].codec
-    swarm = Swarm(Address.parse(request.address), codec, request.server_pid)
+    cores = {*request.cores, *request.server_cores} or set(usable_cores())
+    swarm = Swarm(Address.parse(request.address), codec, request.server_pid, cores)
     violation = ""
     try:
         plugins.workloads()[request.workload].run(swarm, request.parameters)
+        swarm.figures |= swarm.memory()
     except Violation as error:
         violation = str(error)
     finally:

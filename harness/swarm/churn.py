@@ -76,7 +76,7 @@ class Churn:
             one.sendall(self._codec.join(FIRST_NAME + len(self._by_client), self._topics))
         except OSError as error:
             raise Violation(f"a guest could not come: {error}") from None
-        client = self._load.pump.add(one)
+        client = self._load.add_guest(one, self._topics)
         guest = Guest(client, one, due_ns, time.monotonic_ns() + self._stay_ns)
         self._here.append(guest)
         self._by_client[client] = guest
@@ -84,12 +84,12 @@ class Churn:
     def heard(self, client: int, at_ns: int) -> None:
         """Note that a client has received something; the first time it tells how long joining took."""
         guest = self._by_client.get(client)
-        if guest and not guest.heard_ns and self._load.pump.messages(client):
+        if guest and not guest.heard_ns and self._load.core.heard(client):
             guest.heard_ns = at_ns
             self.waits_ns.append(at_ns - guest.came_ns)
 
     def _leave(self, guest: Guest) -> None:
-        self._load.pump.drop(guest.client)
+        self._load.drop_guest(guest.client)
         guest.connection.close()
         self.deaf += not guest.heard_ns
 

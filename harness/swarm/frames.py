@@ -1,10 +1,4 @@
-"""The messages of a load, made and read in bulk.
-
-All messages of a load have texts of one length that begin with the voice that speaks and its sequence number as
-decimal digits. So their frames mostly have one length as well, whatever the codec, and numpy can write and read
-thousands of them at once. Digits, because a codec may be a text format. Whatever else comes, as notices or frames
-that a server spells in another way, is read by the codec's own decoder.
-"""
+"""The messages of a load in the words of a codec: their shapes, and the reading of whatever has another one."""
 
 from __future__ import annotations
 
@@ -12,20 +6,13 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from harness.codec import Codec
 from harness.errors import Violation
+from harness.swarm.shapes import DIGITS, VOICE_DIGITS, Numbers, Shape
 
-VOICE_DIGITS = 4
-SEQUENCE_DIGITS = 9
-SMALLEST_TEXT = VOICE_DIGITS + SEQUENCE_DIGITS
-CODE = 10**SEQUENCE_DIGITS  # a message's code is voice * CODE + sequence number
+SMALLEST_TEXT = DIGITS
 FILLER = b"~"
-TENS = 10 ** np.arange(SEQUENCE_DIGITS - 1, -1, -1, dtype=np.int64)
-
-Bytes = NDArray[np.uint8]
-Numbers = NDArray[np.int64]
 
 
 class Voice(NamedTuple):
@@ -44,71 +31,38 @@ class Parsed(NamedTuple):
 
 
 class Frames:
-    """The messages of some voices, in the form in which they are sent and those in which they may arrive.
+    """The messages of some voices.
 
     Args:
         codec: the spec's.
         voices: who speaks; a voice's number in its messages is its place here.
-        text_bytes: the length of every text, at least SMALLEST_TEXT.
+        text_bytes: the length of every text; SMALLEST_TEXT when it is less.
+        as_arriving: whether voices send their messages in the form in which they arrive: for a relay of bytes.
     """
 
-    def __init__(self, codec: Codec, voices: Sequence[Voice], text_bytes: int) -> None:
+    def __init__(self, codec: Codec, voices: Sequence[Voice], text_bytes: int, *, as_arriving: bool = False) -> None:
         self._codec, self._voices = codec, voices
         self._text_bytes = max(text_bytes, SMALLEST_TEXT)
-        samples = [b"#" * SMALLEST_TEXT + FILLER * (self._text_bytes - SMALLEST_TEXT)] * len(voices)
-        bodies = [codec.body(text, one.topic) for text, one in zip(samples, voices, strict=True)]
-        self._sent = [np.frombuffer(codec.encode(body), np.uint8) for body in bodies]
-        self._sent_at = [one.tobytes().index(samples[0]) for one in self._sent]
-        arriving = [codec.arrives(body, one.client) for body, one in zip(bodies, voices, strict=True)]
-        self.bytes_arriving = len(arriving[0])
-        self._at = arriving[0].index(samples[0])
-        # Where the frames of all voices have one shape, numpy reads them.
-        self._is_uniform = {(len(one), one.index(samples[0])) for one in arriving} == {(self.bytes_arriving, self._at)}
-        self._arriving: list[Bytes] = []
-        if self._is_uniform:
-            rest = np.ones(self.bytes_arriving, dtype=bool)
-            rest[self._at : self._at + SMALLEST_TEXT] = False
-            self._rest = np.flatnonzero(rest)
-            distinct = [arriving[0]] if len(set(arriving)) == 1 else arriving
-            self._arriving = [np.frombuffer(one, np.uint8)[self._rest] for one in distinct]
+        self.shapes = [self._shape(number, one, as_arriving) for number, one in enumerate(voices)]
 
-    def make(self, voice: int, first: int, count: int) -> bytes:
-        """Return the frames of `count` messages of a voice, numbered from `first`, ready to be sent."""
-        frames, at = np.tile(self._sent[voice], (count, 1)), self._sent_at[voice]
-        numbers = np.arange(first, first + count, dtype=np.int64)
-        frames[:, at : at + VOICE_DIGITS] = np.frombuffer(b"%04d" % voice, np.uint8)
-        frames[:, at + VOICE_DIGITS : at + SMALLEST_TEXT] = (numbers[:, None] // TENS) % 10 + ord("0")
-        return frames.tobytes()
+    def _shape(self, number: int, voice: Voice, as_arriving: bool) -> Shape:
+        body = self._codec.body(self._text(b"%0*d" % (DIGITS, number * 10 ** (DIGITS - VOICE_DIGITS))), voice.topic)
+        mark = self._codec.body(self._text(b"#" * DIGITS), voice.topic)  # where the digits are, nothing else may be
+        arrives, arrives_at = self._codec.arrives(body, voice.client), self._codec.arrives(mark, voice.client)
+        sent, sent_at = self._codec.encode(body), self._codec.encode(mark)
+        if as_arriving:
+            sent, sent_at = arrives, arrives_at
+        return Shape(voice.client, sent, sent_at.index(b"#" * DIGITS), arrives, arrives_at.index(b"#" * DIGITS))
 
-    def parse(self, data: bytes, who: str) -> Parsed:
-        """Return what is in bytes that begin at the beginning of a frame.
+    def _text(self, digits: bytes) -> bytes:
+        return digits.ljust(self._text_bytes, FILLER)
+
+    def decode(self, data: bytes, who: str) -> Parsed:
+        """Return what is in bytes that begin at the beginning of a frame, in whatever spelling.
 
         Raises:
             Violation: something that no voice can have said, told of `who`.
         """
-        whole = len(data) // self.bytes_arriving * self.bytes_arriving
-        codes = self._read(data[:whole]) if self._is_uniform else None
-        if codes is None:
-            return self._decode(data, who)
-        return Parsed(codes, np.arange(1, codes.size + 1) * self.bytes_arriving, data[whole:])
-
-    def _read(self, data: bytes) -> Numbers | None:
-        """Return the codes of frames in their usual spelling; None when something else is among them."""
-        frames = np.frombuffer(data, np.uint8).reshape(-1, self.bytes_arriving)
-        digits = frames[:, self._at : self._at + SMALLEST_TEXT].astype(np.int64) - ord("0")
-        if not ((digits >= 0) & (digits <= 9)).all():
-            return None
-        voices = digits[:, :VOICE_DIGITS] @ TENS[-VOICE_DIGITS:]
-        if (voices >= len(self._voices)).any():
-            return None
-        one_for_all = len(self._arriving) == 1
-        expected = self._arriving[0] if one_for_all else np.asarray(self._arriving)[voices]
-        if not (frames[:, self._rest] == expected).all():
-            return None
-        codes: Numbers = voices * CODE + digits[:, VOICE_DIGITS:] @ TENS
-        return codes
-
-    def _decode(self, data: bytes, who: str) -> Parsed:
         decoder = self._codec.replies()
         try:
             frames = decoder.feed(data)
@@ -122,14 +76,13 @@ class Frames:
             if frame.body is not None
         ]
         table = np.array(told, np.int64).reshape(-1, 2)
-        return Parsed(table[:, 0], table[:, 1], rest)
+        return Parsed(table[:, 0].copy(), table[:, 1].copy(), rest)
 
     def _code(self, body: bytes, sender: str | None, who: str) -> int:
-        text = body[-self._text_bytes :]
-        digits = text[:SMALLEST_TEXT]
+        digits = body[-self._text_bytes :][:DIGITS]
         if digits.isdigit() and (number := int(digits[:VOICE_DIGITS])) < len(self._voices):
             voice = self._voices[number]
-            if self._codec.body(digits.ljust(self._text_bytes, FILLER), voice.topic) == body:
+            if self._codec.body(self._text(digits), voice.topic) == body:
                 name = self._codec.name(voice.client)
                 if sender not in (None, name):
                     raise Violation(f"{who} received a message of {name!r} as said by {sender!r}")

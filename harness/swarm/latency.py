@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 LOWEST_NS = 1000
 HIGHEST_NS = 60_000_000_000
 DIGITS = 3
+WAITING = 1 << 16  # latencies that a recorder keeps before it counts them
 
 
 def histogram(latencies_ns: NDArray[np.int64]) -> HdrHistogram:
@@ -20,6 +21,33 @@ def histogram(latencies_ns: NDArray[np.int64]) -> HdrHistogram:
     for value, count in zip(values.tolist(), counts.tolist(), strict=True):
         made.record_value(value, count)
     return made
+
+
+class Recorder:
+    """A histogram that takes latencies in portions, so that its memory does not grow with their number.
+
+    Attributes:
+        count: of what was recorded.
+    """
+
+    def __init__(self) -> None:
+        self.histogram = HdrHistogram(LOWEST_NS, HIGHEST_NS, DIGITS)
+        self.count = 0
+        self._waiting: list[NDArray[np.int64]] = []
+
+    def record(self, latencies_ns: NDArray[np.int64]) -> None:
+        """Take some more."""
+        self.count += latencies_ns.size
+        self._waiting.append(latencies_ns)
+        if sum(one.size for one in self._waiting) > WAITING:
+            self.whole()
+
+    def whole(self) -> HdrHistogram:
+        """Return the histogram of all that was recorded."""
+        if self._waiting:
+            self.histogram.add(histogram(np.concatenate(self._waiting)))
+            self._waiting = []
+        return self.histogram
 
 
 def encoded(one: HdrHistogram) -> str:

@@ -1,33 +1,36 @@
 """A swarm: clients that load one server and keep the accounts of it.
 
 A workload asks for clients, then for a load: flat out within a window, or at a rate on a schedule, or both, with
-guests that come and go or without. After each load every delivery has been verified: bytes that were sent, to a topic
-that was asked for, nobody told twice, one order for all.
+guests that come and go, or some who do not read. After each load every delivery has been verified: bytes that were
+sent, to a topic that was asked for, nobody told twice, one order for all.
 """
 
 from __future__ import annotations
 
-import select
+import os
 import socket
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from harness import resources
 from harness.addresses import Address
-from harness.codec import Codec, Decoder, bodies_of
+from harness.codec import Codec
 from harness.errors import Violation
-from harness.resources import usage
-from harness.swarm import latency
+from harness.swarm import accounting, frozen, latency
+from harness.swarm.accounting import Moment
 from harness.swarm.churn import Churn
+from harness.swarm.connecting import connect
 from harness.swarm.drive import Flood, Pace, drive
 from harness.swarm.frames import Voice
-from harness.swarm.load import QUIET_S, Load
+from harness.swarm.joining import Marks
+from harness.swarm.load import Load
 
-CONNECT_S = 30.0
-JOIN_S = 30.0
+SEND_S = 30.0
+LOOK_S = 0.1  # between two looks at whether a load is hopeless
 
 
 @dataclass
@@ -36,6 +39,9 @@ class Swarm:
 
     Attributes:
         server_pid: for its memory and processor time.
+        cores: those that server and load may use.
+        as_arriving: say messages in the form in which a server delivers them, to a server that only hands bytes on,
+            and say nothing to join.
         figures: what was measured, by name, the unit at the end of the name.
         histogram: latencies, encoded, or "".
     """
@@ -43,26 +49,30 @@ class Swarm:
     address: Address
     codec: Codec
     server_pid: int
+    cores: Collection[int] = ()
+    as_arriving: bool = False
     figures: dict[str, float] = field(default_factory=dict)
     histogram: str = ""
     sockets: list[socket.socket] = field(default_factory=list)
     subscriptions: list[tuple[int, ...]] = field(default_factory=list)
 
-    def connect(self, count: int, topics: Sequence[int] = (0,)) -> None:
-        """Connect this many more clients, that ask for these topics."""
-        family = socket.AF_INET6 if ":" in self.address.host else socket.AF_INET
-        for _ in range(count):
-            one = socket.socket(family, socket.SOCK_STREAM)
-            number = len(self.sockets)
-            self.sockets.append(one)
-            self.subscriptions.append(tuple(topics))
-            one.settimeout(CONNECT_S)
-            try:
-                one.connect((self.address.host, self.address.port))
-                one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                one.sendall(self.codec.join(number, topics))
-            except OSError as error:
-                raise Violation(f"client {number} could not connect: {error}") from None
+    def connect(self, count: int, topics: Sequence[int] = (0,), *, small_buffers: bool = False) -> None:
+        """Connect this many more clients, that ask for these topics (`small_buffers`: see `connecting.connect`).
+
+        Raises:
+            Violation: the server does not take them.
+        """
+        first = len(self.sockets)
+        made = connect(self.address, count, first=first, small_buffers=small_buffers)
+        self.sockets += made
+        self.subscriptions += [tuple(topics)] * count
+        for number, one in enumerate(made, first):
+            if words := b"" if self.as_arriving else self.codec.join(number, topics):
+                try:
+                    one.settimeout(SEND_S)
+                    one.sendall(words)
+                except OSError as error:
+                    raise Violation(f"client {number} could not join: {error}") from None
 
     def voices(self, count: int, topic: int = 0) -> list[Voice]:
         """Return this many of those who hear a topic, to speak to it.
@@ -72,75 +82,55 @@ class Swarm:
         hearers = [client for client, topics in enumerate(self.subscriptions) if topic in topics]
         return [Voice(hearers[(2 * place + 1) * len(hearers) // (2 * count)], topic) for place in range(count)]
 
-    def close(self) -> None:
-        """Disconnect all clients."""
-        for one in self.sockets:
-            one.close()
-
-    def join(self, *, together: bool = True) -> None:
+    def join(self, *, together: bool = True) -> int:
         """Return when all clients have heard that they are in the room, each in all of its topics.
 
         Args:
             together: go on until all have heard one and the same message of each topic, and nothing behind it. A
-                server may drop it for somebody, and then all try anew with another.
+                server may drop it for somebody, and then all try anew with another. Returns how long after it was
+                sent the last has heard it, in ns.
 
         Raises:
-            Violation: that does not come about in JOIN_S seconds.
+            Violation: that does not come about.
         """
-        decoders = [self.codec.replies() for _ in self.sockets]
-        places = {one.fileno(): place for place, one in enumerate(self.sockets)}
-        speakers = {topic: client for client, topics in enumerate(self.subscriptions) for topic in topics}
-        marks: dict[bytes, int] = {}  # of this round, by body, and their topics
-        waiting: dict[int, set[int]] = {client: set(topics) for client, topics in enumerate(self.subscriptions)}
-        deadline, rounds = time.monotonic() + JOIN_S, 0
-        with select.epoll() as poll:
-            for one in self.sockets:
-                one.setblocking(False)
-                poll.register(one.fileno(), select.EPOLLIN)
-            while waiting:
-                if time.monotonic() > deadline:
-                    raise Violation(
-                        f"{len(waiting)} of {len(self.sockets)} clients did not hear, in {JOIN_S:.0f} s, "
-                        f"any one of {rounds} messages that were sent to find out who is in the room"
-                    )
-                marks = {} if together else marks
-                for topic, client in speakers.items():
-                    body = self.codec.body(b"mark %d" % rounds, topic)
-                    marks[body] = topic
-                    with suppress(BlockingIOError):
-                        self.sockets[client].send(self.codec.encode(body))
-                if together:
-                    waiting = {client: set(topics) for client, topics in enumerate(self.subscriptions)}
-                while waiting and (ready := poll.poll(QUIET_S)):
-                    for descriptor, _ in ready:
-                        place = places[descriptor]
-                        for body in self._bodies(place, decoders[place]):
-                            if (heard := marks.get(body)) is not None and place in waiting:
-                                waiting[place].discard(heard)
-                        if place in waiting and not waiting[place]:
-                            del waiting[place]
-                rounds += 1
+        return Marks(self.sockets, self.subscriptions, self.codec, self._spoken).heard(together=together)
 
-    def _bodies(self, place: int, decoder: Decoder) -> list[bytes]:
-        """Receive for a client; return the bodies of what has come, all of which are marks of ours."""
-        try:
-            bodies = bodies_of(decoder.feed(self._receive(place)))
-        except ValueError as error:
-            raise Violation(f"client {place} received bytes that are not of this protocol: {error}") from None
-        if any(b"mark " not in body for body in bodies):
-            raise Violation(f"client {place} received what nobody has sent, before the load began")
-        return bodies
+    def _spoken(self, body: bytes, client: int) -> bytes:
+        return self.codec.arrives(body, client) if self.as_arriving else self.codec.encode(body)
 
-    def _receive(self, place: int) -> bytes:
-        try:
-            data = self.sockets[place].recv(65536)
-        except BlockingIOError:
-            return b""
-        except ConnectionError:
-            data = b""
-        if not data:
-            raise Violation(f"the server closed the connection of client {place}, which was reading")
-        return data
+    def dismiss(self, first: int) -> None:
+        """Disconnect the clients from this number on."""
+        for one in self.sockets[first:]:
+            one.close()
+        del self.sockets[first:], self.subscriptions[first:]
+
+    def close(self) -> None:
+        """Disconnect all clients."""
+        self.dismiss(0)
+
+    # --- accounts
+
+    def server_rss_bytes(self) -> int:
+        """Return the resident memory of the server now, with all processes below it."""
+        return resources.usage(self.server_pid).rss_bytes
+
+    def memory(self) -> dict[str, float]:
+        """Return what every trial tells of memory when it ends: the worst of the server, and the generator's now."""
+        return {
+            "server_rss_peak_bytes": resources.peak_rss_bytes(self.server_pid),
+            "generator_rss_bytes": resources.usage(os.getpid()).rss_bytes,
+        }
+
+    def _moment(self) -> Moment:
+        return accounting.moment(self.server_pid, self.cores)
+
+    @contextmanager
+    def accounted(self) -> Iterator[None]:
+        """Keep the accounts of what is done meanwhile; a load keeps its own."""
+        before = self._moment()
+        yield
+        self.figures |= accounting.shares(before, self._moment(), self.cores)
+        self.figures["generator_limited"] = accounting.limited(self.figures)
 
     # --- loads
 
@@ -157,15 +147,26 @@ class Swarm:
         self._run(load, warm_up_s, seconds, Flood(load, load.senders, window))
 
     def paced(
-        self, voices: Sequence[Voice], *, rate_per_s: float, text_bytes: int, warm_up_s: float, seconds: float
+        self,
+        voices: Sequence[Voice],
+        *,
+        rate_per_s: float,
+        text_bytes: int,
+        warm_up_s: float,
+        seconds: float,
+        hopeless_s: float = 0,
     ) -> None:
         """Send on a schedule, whatever the server does, and take latencies from the intended times.
 
         Message n is due n / rate seconds after the start, and is said by the voice n modulo their number. Each
         times its own messages. Messages of the warm-up are sent and verified, and not counted.
+
+        Args:
+            hopeless_s: end the load early, and say so in the figure "hopeless", when so many seconds' messages are
+                on their way; 0 for never.
         """
         load = self._load(voices, text_bytes)
-        self._run(load, warm_up_s, seconds, pace=Pace(load, load.senders, rate_per_s))
+        self._run(load, warm_up_s, seconds, pace=Pace(load, load.senders, rate_per_s), hopeless_s=hopeless_s)
 
     def paced_beside_flood(
         self,
@@ -210,8 +211,35 @@ class Swarm:
             "guest_p99_ns": latency.percentile_ns(waits, 99),
         }
 
+    def paced_beside_frozen(
+        self,
+        voices: Sequence[Voice],
+        *,
+        frozen_clients: int,
+        rate_per_s: float,
+        text_bytes: int,
+        warm_up_s: float,
+        seconds: float,
+    ) -> None:
+        """Send on a schedule while the last of the clients do not read; then let these read, and verify that too."""
+        healthy = len(self.sockets) - frozen_clients
+        load = Load(
+            self.sockets[:healthy], self.subscriptions[:healthy], self.codec, self.server_pid, voices, text_bytes
+        )
+        before = self.server_rss_bytes()
+        self._run(load, warm_up_s, seconds, pace=Pace(load, load.senders, rate_per_s), asleep=self.sockets[healthy:])
+        self.figures["rss_growth_bytes"] = self.figures.pop("rss_loaded_bytes") - before
+
     def _load(self, voices: Sequence[Voice], text_bytes: int) -> Load:
-        return Load(self.sockets, self.subscriptions, self.codec, self.server_pid, voices, text_bytes)
+        return Load(
+            self.sockets,
+            self.subscriptions,
+            self.codec,
+            self.server_pid,
+            voices,
+            text_bytes,
+            as_arriving=self.as_arriving,
+        )
 
     def _run(
         self,
@@ -221,45 +249,57 @@ class Swarm:
         flood: Flood | None = None,
         pace: Pace | None = None,
         churn: Churn | None = None,
+        *,
+        asleep: Sequence[socket.socket] = (),
+        hopeless_s: float = 0,
     ) -> None:
         """Do all that is asked for, at once; verify it; leave the figures of what it was."""
-        before = load.account()
+        services = resources.services(self.server_pid)
+        before, start = load.account(), self._moment()
         for duration in (warm_up_s, seconds):
-            before = load.account()
+            before, start = load.account(), self._moment()
             if pace:
                 pace.count_from_here()
-            drive(load, duration, flood, pace, churn)
-        after = load.account()
+            if pace and hopeless_s:
+                self._drive_while_hopeful(load, duration, pace, hopeless_s)
+            else:
+                drive(load, duration, pace, churn)
+        after, end = load.account(), self._moment()
+        served = resources.services(self.server_pid)
+        sent = pace.lags.count if pace else 0
+        if asleep:
+            self.figures["rss_loaded_bytes"] = self.server_rss_bytes()
+            self.figures |= frozen.thaw(load, asleep, self.subscriptions[-1])
         if churn:
             churn.end()
         load.finish()
-        deliveries = after.deliveries - before.deliveries
-        self.figures |= load.shares(before, after)
+        self.figures |= accounting.shares(start, end, self.cores) | load.shares(before, after)
+        self.figures["generator_limited"] = accounting.limited(self.figures)
+        self.figures |= accounting.per_delivery(services, served, after.deliveries)
+        elapsed_s, deliveries = after.at - before.at, after.deliveries - before.deliveries
         if flood:
             self.figures |= {
-                "deliveries_per_s": deliveries / (after.at - before.at),
+                "deliveries_per_s": deliveries / elapsed_s,
                 "server_cpu_ns_per_delivery": (after.server_cpu_s - before.server_cpu_s) / max(1, deliveries) * 1e9,
                 "window": flood.window,
             }
         if pace:
-            times = latency.histogram(pace.latencies_ns())
+            pace.note()
+            pace.check()
+            times = pace.latencies.whole()
             self.histogram = latency.encoded(times)
             self.figures |= {
                 "offered_per_s": pace.rate_per_s,
+                "sent_share": sent / (pace.rate_per_s * elapsed_s),
                 "latency_p50_ns": latency.percentile_ns(times, 50),
                 "latency_p99_ns": latency.percentile_ns(times, 99),
-                "send_lag_p99_ns": latency.percentile_ns(latency.histogram(pace.lags_ns()), 99),
+                "send_lag_p99_ns": latency.percentile_ns(pace.lags.whole(), 99),
             }
 
-    def idle(self, *, clients: int) -> None:
-        """Measure memory with nobody, then with this many clients that say nothing after they have joined."""
-        empty = usage(self.server_pid).rss_bytes
-        self.connect(clients)
-        self.join(together=False)
-        full = usage(self.server_pid).rss_bytes
-        self.figures |= {
-            "clients": clients,
-            "rss_empty_bytes": empty,
-            "rss_idle_bytes": full,
-            "rss_per_client_bytes": (full - empty) / clients,
-        }
+    def _drive_while_hopeful(self, load: Load, seconds: float, pace: Pace, hopeless_s: float) -> None:
+        end = time.monotonic() + seconds
+        self.figures["hopeless"] = 0.0
+        while (left_s := end - time.monotonic()) > 0 and not self.figures["hopeless"]:
+            drive(load, min(left_s, LOOK_S), pace, None)
+            on_their_way = sum(said - echoed for said, echoed in map(load.core.voice, load.senders))
+            self.figures["hopeless"] = float(on_their_way > hopeless_s * pace.rate_per_s)

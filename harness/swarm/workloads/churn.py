@@ -26,8 +26,8 @@ class Churn:
             "guests_per_s": 100,
             "stay_s": 0.2,
             "body_bytes": 32,
-            "warm_up_s": 0.3,
-            "seconds": 1,
+            "warm_up_s": 0.1,
+            "seconds": 0.7,
             "blocks": 1,
         },
         "full": {
@@ -39,6 +39,7 @@ class Churn:
             "body_bytes": 32,
             "warm_up_s": 1,
             "seconds": 5,
+            "blocks": 3,
         },
         "smoke": {
             "clients": 10,

@@ -25,8 +25,8 @@ class ColdTopics:
             "topics_each": 10,
             "window": 1024,
             "body_bytes": 32,
-            "warm_up_s": 0.3,
-            "seconds": 1,
+            "warm_up_s": 0.1,
+            "seconds": 0.7,
             "blocks": 1,
         },
         "full": {
@@ -37,6 +37,7 @@ class ColdTopics:
             "body_bytes": 32,
             "warm_up_s": 1,
             "seconds": 5,
+            "blocks": 3,
         },
         "smoke": {
             "clients": 10,

@@ -1,4 +1,7 @@
-"""flood: a few clients send as fast as a stated window lets, all hear everything. Tells deliveries a second."""
+"""flood: a few clients send as fast as a stated window lets, all hear everything. Tells deliveries a second.
+
+With 100 clients it is what the league ranks by; with 10 and with 1000 it tells how that depends on the clients.
+"""
 
 from __future__ import annotations
 
@@ -11,32 +14,21 @@ if TYPE_CHECKING:  # every command loads its plugins, and few need a swarm
     from harness.codec import Codec
     from harness.swarm.swarm import Swarm
 
+PROFILES: Mapping[str, dict[str, float]] = {
+    "quick": {"senders": 4, "window": 1024, "body_bytes": 32, "warm_up_s": 0.1, "seconds": 0.6},
+    "full": {"senders": 4, "window": 1024, "body_bytes": 32, "warm_up_s": 1, "seconds": 5},
+    "smoke": {"senders": 4, "window": 256, "body_bytes": 32, "warm_up_s": 0.1, "seconds": 0.3},
+}
+
 
 class Flood:
     """Flat out: throughput, drops, and what a delivery costs the server's processor."""
 
-    name = "flood"
     summary = "flat out, a stated number of messages on their way"
     tells: tuple[str, ...] = ()
-    profiles: Mapping[str, dict[str, float]] = {
-        "quick": {
-            "clients": 100,
-            "senders": 4,
-            "window": 1024,
-            "body_bytes": 32,
-            "warm_up_s": 0.3,
-            "seconds": 1.2,
-        },
-        "full": {
-            "clients": 100,
-            "senders": 4,
-            "window": 1024,
-            "body_bytes": 32,
-            "warm_up_s": 1,
-            "seconds": 5,
-        },
-        "smoke": {"clients": 20, "senders": 4, "window": 256, "body_bytes": 32, "warm_up_s": 0.1, "seconds": 0.3},
-    }
+
+    def __init__(self, name: str, profiles: Mapping[str, dict[str, float]]) -> None:
+        self.name, self.profiles = name, profiles
 
     def suits(self, codec: Codec) -> bool:
         return True
@@ -53,6 +45,17 @@ class Flood:
         )
 
 
+def beside(clients: int) -> Mapping[str, dict[str, float]]:
+    """Return the profiles of the same with another number of clients, told beside the league."""
+    return {"full": {"clients": clients, **PROFILES["full"], "blocks": 3}}
+
+
 @hookimpl
 def harness_workloads() -> list[Workload]:
-    return [Flood()]
+    ranked = {profile: {"clients": 100, **parameters} for profile, parameters in PROFILES.items()}
+    ranked["smoke"]["clients"] = 20
+    return [
+        Flood("flood", ranked),
+        Flood("flood_10", beside(10)),
+        Flood("flood_1000", beside(1000)),
+    ]

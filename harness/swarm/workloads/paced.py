@@ -1,4 +1,8 @@
-"""paced: messages on a schedule, whatever the server does (open loop). Tells latency from the intended time."""
+"""paced: messages on a schedule, whatever the server does (open loop). Tells latency from the intended time.
+
+With 100 clients it is what the league's latencies come from; with 10 and with 1000 it tells how they depend on the
+clients. There the rates are such that a message that goes to many is no more work than one that goes to few.
+"""
 
 from __future__ import annotations
 
@@ -11,32 +15,22 @@ if TYPE_CHECKING:  # every command loads its plugins, and few need a swarm
     from harness.codec import Codec
     from harness.swarm.swarm import Swarm
 
+DELIVERIES_PER_S = 50_000
+PROFILES: Mapping[str, dict[str, float]] = {
+    "quick": {"senders": 4, "body_bytes": 32, "warm_up_s": 0.1, "seconds": 1, "blocks": 3},
+    "full": {"senders": 4, "body_bytes": 32, "warm_up_s": 1, "seconds": 10},
+    "smoke": {"senders": 4, "body_bytes": 32, "warm_up_s": 0.1, "seconds": 0.5},
+}
+
 
 class Paced:
     """A fixed offered rate: p50 and p99 of a sender's way to itself through the room."""
 
-    name = "paced"
     summary = "a fixed offered rate, latency from the intended time of sending"
     tells: tuple[str, ...] = ()
-    profiles: Mapping[str, dict[str, float]] = {
-        "quick": {
-            "clients": 100,
-            "senders": 4,
-            "rate_per_s": 500,
-            "body_bytes": 32,
-            "warm_up_s": 0.3,
-            "seconds": 1.2,
-        },
-        "full": {
-            "clients": 100,
-            "senders": 4,
-            "rate_per_s": 500,
-            "body_bytes": 32,
-            "warm_up_s": 1,
-            "seconds": 10,
-        },
-        "smoke": {"clients": 20, "senders": 4, "rate_per_s": 200, "body_bytes": 32, "warm_up_s": 0.1, "seconds": 0.5},
-    }
+
+    def __init__(self, name: str, profiles: Mapping[str, dict[str, float]]) -> None:
+        self.name, self.profiles = name, profiles
 
     def suits(self, codec: Codec) -> bool:
         return True
@@ -53,6 +47,23 @@ class Paced:
         )
 
 
+def with_clients(clients: int) -> dict[str, dict[str, float]]:
+    """Return the profiles with so many clients and the rate that makes the same number of deliveries."""
+    rate = DELIVERIES_PER_S / clients
+    return {name: {"clients": clients, "rate_per_s": rate, **one} for name, one in PROFILES.items()}
+
+
+def beside(clients: int) -> Mapping[str, dict[str, float]]:
+    """Return the profiles of the same with another number of clients, told beside the league."""
+    return {"full": {**with_clients(clients)["full"], "blocks": 1}}
+
+
 @hookimpl
 def harness_workloads() -> list[Workload]:
-    return [Paced()]
+    ranked = with_clients(100)
+    ranked["smoke"] |= {"clients": 20, "rate_per_s": 200}
+    return [
+        Paced("paced", ranked),
+        Paced("paced_10", beside(10)),
+        Paced("paced_1000", beside(1000)),
+    ]

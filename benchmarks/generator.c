@@ -1,0 +1,498 @@
+/* A load generator for servers of the spec `broadcast`: the yardstick for the swarm, which does the same in Python.
+ *
+ *     cc -O2 -std=c11 -Wall -Wextra -o generator generator.c
+ *     generator flood   127.0.0.1:9000 clients=100 senders=4 window=1024 body_bytes=32 warm_up_s=0.5 seconds=2
+ *     generator paced   127.0.0.1:9000 clients=100 senders=4 rate_per_s=1000 body_bytes=32 warm_up_s=0.5 seconds=2
+ *     generator discard 127.0.0.1:9000 ...as flood...
+ *
+ * Besides: core=N stays on that core; spin=1 never sleeps. Prints its figures as one JSON object. Exit status 0: every
+ * delivery was verified. 1: the server is at fault, or lost something. 2: asked wrongly.
+ *
+ * All clients receive the same bytes. So what a client receives is compared with what another one has received before
+ * it (memcmp), and only what is new to all is looked at message by message: each must be the next one of its voice, byte
+ * for byte. That is all there is to verify of a server that drops nothing; one that drops is not for this generator.
+ *
+ * flood: each sender has its share of the window, and sends again when half of it has come back to it. paced: message n
+ * is due n / rate seconds after the start, and its latency counts from then. discard: a flood whose bytes are received
+ * and counted, and not looked at. */
+
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sched.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+    CHUNK = 64 * 1024,         /* bytes a read: larger ones leave the cache */
+    KEPT = 16 * 1024 * 1024,   /* bytes of the common stream: no client is further behind, see tcp_rmem and tcp_wmem */
+    WAITING = 64 * 1024,       /* messages that a sender has for a server that does not take them */
+    EVENTS = 1024,
+    VOICE_DIGITS = 4,
+    NUMBER_DIGITS = 9,
+    SMALLEST_BODY = VOICE_DIGITS + NUMBER_DIGITS,
+    LARGEST_BODY = 255,
+    MARK = 1 + 10,             /* bytes of a message that tells who is in the room */
+};
+
+static const int64_t SECOND = 1000000000, LEAD_NS = 10000000, DRAIN_NS = 10000000000, MARK_NS = 500000000;
+
+struct client {
+    int fd;
+    struct voice *voice; /* NULL for who only listens */
+    uint64_t taken;      /* bytes of the common stream */
+};
+
+struct voice { /* somebody who speaks */
+    struct client *client;
+    int64_t sent, heard, echoed;            /* by it, in the common stream, by itself */
+    unsigned char next[1 + LARGEST_BODY];   /* the message that it says next */
+    unsigned char expected[1 + LARGEST_BODY]; /* the one that comes next in the common stream */
+    uint64_t *ends;                         /* of what is heard and not yet echoed: where in the common stream it ends */
+    unsigned char *unsent;                  /* of which [from, to) is left */
+    size_t from, to;
+};
+
+enum { CLIENTS, SENDERS, WINDOW, RATE_PER_S, BODY_BYTES, WARM_UP_S, SECONDS, CORE, SPIN, OPTIONS };
+
+static struct option {
+    const char *name;
+    double value, lowest, highest;
+} options[OPTIONS] = {
+    [CLIENTS] = {"clients", 100, 1, 50000},
+    [SENDERS] = {"senders", 4, 1, 9999},
+    [WINDOW] = {"window", 1024, 1, WAITING},
+    [RATE_PER_S] = {"rate_per_s", 1000, 1, 1e6},
+    [BODY_BYTES] = {"body_bytes", 32, SMALLEST_BODY, LARGEST_BODY},
+    [WARM_UP_S] = {"warm_up_s", 0.5, 0, 3600},
+    [SECONDS] = {"seconds", 2, 0.001, 3600},
+    [CORE] = {"core", -1, 0, CPU_SETSIZE - 1},
+    [SPIN] = {"spin", 0, 0, 1},
+};
+
+static bool is_paced, is_discarding, is_spinning;
+static int client_count, sender_count, poll_fd;
+static double rate_per_s;
+static struct client *clients;
+static struct voice *voices;
+static size_t frame_bytes;
+static int64_t share;               /* of the window, a sender's */
+static unsigned char *kept;         /* the last KEPT bytes of the common stream, mapped twice in a row */
+static uint64_t length, parsed;     /* bytes of the common stream, and those of its whole messages */
+static uint64_t ends_mask, received; /* bytes, by all clients together */
+static int64_t start_ns;            /* of the schedule */
+static int64_t said, first_counted; /* messages of the schedule */
+static int64_t *latencies_ns, *lags_ns, latency_count, schedule_room;
+
+static _Noreturn void fail(int status, const char *format, ...)
+{
+    va_list more;
+    va_start(more, format);
+    vfprintf(stderr, format, more);
+    va_end(more);
+    fputc('\n', stderr);
+    exit(status);
+}
+
+static int64_t clock_ns(clockid_t which)
+{
+    struct timespec now;
+    clock_gettime(which, &now);
+    return now.tv_sec * SECOND + now.tv_nsec;
+}
+
+static int64_t now_ns(void)
+{
+    return clock_ns(CLOCK_MONOTONIC);
+}
+
+static void *room_for(size_t count, size_t size)
+{
+    void *room = calloc(count, size);
+    if (!room)
+        fail(2, "no memory for %zu times %zu bytes", count, size);
+    return room;
+}
+
+/* --- the common stream */
+
+static unsigned char *at(uint64_t place)
+{
+    return kept + place % KEPT;
+}
+
+/* Memory that stands twice in a row, so that no piece of the stream has a seam in it. */
+static void map_the_stream(void)
+{
+    int file = memfd_create("stream", MFD_CLOEXEC);
+    if (file < 0 || ftruncate(file, KEPT) < 0)
+        fail(2, "no memory for the stream: %s", strerror(errno));
+    kept = mmap(NULL, 2 * KEPT, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    for (int half = 0; half < 2; half++)
+        if (kept == MAP_FAILED || mmap(kept + (size_t)half * KEPT, KEPT, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
+                                       file, 0) == MAP_FAILED)
+            fail(2, "no memory for the stream: %s", strerror(errno));
+    close(file);
+}
+
+/* Make a message the next one of its voice: its number is decimal digits. */
+static void count_up(unsigned char *frame)
+{
+    unsigned char *digit = frame + SMALLEST_BODY;
+    while (++*digit > '9')
+        *digit-- = '0';
+}
+
+/* Look at the messages that nobody has received before. */
+static void parse(void)
+{
+    for (; length - parsed >= frame_bytes; parsed += frame_bytes) {
+        const unsigned char *frame = at(parsed);
+        unsigned number = 0;
+        for (int i = 1; i <= VOICE_DIGITS; i++)
+            number = number * 10 + (unsigned)(frame[i] - '0');
+        struct voice *voice = voices + number;
+        if (number >= (unsigned)sender_count || memcmp(frame, voice->expected, frame_bytes) != 0)
+            fail(1, "a client received what is nobody's next message: %.*s", (int)frame_bytes - 1, frame + 1);
+        if (voice->heard == voice->sent)
+            fail(1, "a client received a message that nobody has sent");
+        voice->ends[(uint64_t)voice->heard++ & ends_mask] = parsed + frame_bytes;
+        count_up(voice->expected);
+    }
+}
+
+static void compare(struct client *client, const unsigned char *data, size_t size)
+{
+    uint64_t behind = length - client->taken;
+    size_t known = behind < size ? (size_t)behind : size;
+    if (behind > KEPT)
+        fail(1, "a client is over %d bytes behind", KEPT);
+    if (memcmp(at(client->taken), data, known) != 0)
+        fail(1, "two clients received different streams: something was lost, or the server is at fault");
+    client->taken += size;
+    if (known < size) {
+        memcpy(at(length), data + known, size - known);
+        length += size - known;
+        parse();
+    }
+}
+
+static int64_t intended_ns(int64_t number)
+{
+    return start_ns + (int64_t)((double)number * (1e9 / rate_per_s));
+}
+
+/* Count what has come back to who said it. */
+static void look_for_echoes(struct voice *voice)
+{
+    if (is_discarding) {
+        voice->echoed = (int64_t)(voice->client->taken / frame_bytes / (unsigned)sender_count);
+        return;
+    }
+    int64_t arrived_ns = now_ns();
+    while (voice->echoed < voice->heard && voice->ends[(uint64_t)voice->echoed & ends_mask] <= voice->client->taken) {
+        int64_t number = voice->echoed++ * sender_count + (voice - voices);
+        if (is_paced && number >= first_counted)
+            latencies_ns[latency_count++] = arrived_ns - intended_ns(number);
+    }
+}
+
+static void receive(struct client *client)
+{
+    static unsigned char chunk[CHUNK];
+    ssize_t got = recv(client->fd, chunk, CHUNK, 0);
+    if (got < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    if (got <= 0)
+        fail(1, "the server closed the connection of a client that was reading");
+    received += (uint64_t)got;
+    if (is_discarding)
+        client->taken += (uint64_t)got;
+    else
+        compare(client, chunk, (size_t)got);
+    if (client->voice)
+        look_for_echoes(client->voice);
+}
+
+/* --- speaking */
+
+static void push(struct voice *voice)
+{
+    ssize_t sent = send(voice->client->fd, voice->unsent + voice->from, voice->to - voice->from, MSG_NOSIGNAL);
+    if (sent < 0 && errno != EAGAIN && errno != EINTR)
+        fail(1, "the server closed the connection of a client that was sending");
+    voice->from += sent > 0 ? (size_t)sent : 0;
+    if (voice->from == voice->to)
+        voice->from = voice->to = 0;
+}
+
+static void say(struct voice *voice, int64_t count)
+{
+    if (voice->to + (size_t)count * frame_bytes > WAITING * frame_bytes)
+        fail(1, "the server has not taken the last %d messages of a sender", WAITING);
+    for (int64_t i = 0; i < count; i++) {
+        memcpy(voice->unsent + voice->to, voice->next, frame_bytes);
+        voice->to += frame_bytes;
+        count_up(voice->next);
+    }
+    voice->sent += count;
+    push(voice);
+}
+
+static void fill_the_window(void)
+{
+    for (struct voice *voice = voices; voice < voices + sender_count; voice++) {
+        int64_t room = share - (voice->sent - voice->echoed);
+        /* In batches of half a share: waking up for each echo would measure that instead. */
+        if (room >= (share > 1 ? share / 2 : 1) && voice->from == voice->to)
+            say(voice, room);
+    }
+}
+
+static void keep_to_the_schedule(void)
+{
+    int64_t late_ns;
+    while (said < schedule_room && (late_ns = now_ns() - intended_ns(said)) >= 0) {
+        lags_ns[said] = late_ns;
+        say(voices + said % sender_count, 1);
+        said++;
+    }
+}
+
+/* --- the loop */
+
+/* Take what comes within so many nanoseconds. */
+static void step(int64_t wait_ns)
+{
+    struct epoll_event events[EVENTS];
+    struct timespec wait = {0};
+    if (wait_ns > 0 && !is_spinning)
+        wait = (struct timespec){.tv_sec = wait_ns / SECOND, .tv_nsec = wait_ns % SECOND};
+    int ready = epoll_pwait2(poll_fd, events, EVENTS, &wait, NULL); /* epoll_wait counts in milliseconds */
+    for (int i = 0; i < ready; i++)
+        receive(events[i].data.ptr);
+    for (struct voice *voice = voices; voice < voices + sender_count; voice++)
+        if (voice->from < voice->to)
+            push(voice);
+}
+
+static void drive(double duration_s)
+{
+    int64_t now, end = now_ns() + (int64_t)(duration_s * 1e9);
+    while ((now = now_ns()) < end) {
+        int64_t until = end;
+        if (is_paced) {
+            keep_to_the_schedule();
+            until = intended_ns(said) < end ? intended_ns(said) : end;
+            now = now_ns();
+        } else {
+            fill_the_window();
+        }
+        step(until - now);
+    }
+}
+
+/* Wait until every client has received every message. */
+static void drain(void)
+{
+    uint64_t due = 0;
+    for (struct voice *voice = voices; voice < voices + sender_count; voice++)
+        due += (uint64_t)voice->sent * frame_bytes;
+    int64_t end = now_ns() + DRAIN_NS;
+    while (received < due * (unsigned)client_count && now_ns() < end)
+        step(DRAIN_NS / 100);
+    for (struct client *client = clients; client < clients + client_count; client++)
+        if (client->taken != due)
+            fail(1, "a client received %" PRIu64 " bytes of %" PRIu64, client->taken, due);
+}
+
+/* --- coming into the room */
+
+static void connect_all(const char *address)
+{
+    struct sockaddr_in where = {.sin_family = AF_INET};
+    char host[INET_ADDRSTRLEN];
+    unsigned port;
+    int end = 0, yes = 1;
+    if (sscanf(address, "%15[0-9.]:%5u%n", host, &port, &end) != 2 || address[end] || port > 65535 ||
+        inet_pton(AF_INET, host, &where.sin_addr) != 1)
+        fail(2, "%s is no address: expected one like 127.0.0.1:9000", address);
+    where.sin_port = htons((uint16_t)port);
+    clients = room_for((size_t)client_count, sizeof *clients);
+    for (struct client *client = clients; client < clients + client_count; client++) {
+        client->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        if (client->fd < 0 || connect(client->fd, (struct sockaddr *)&where, sizeof where) < 0)
+            fail(1, "client %td could not connect: %s", client - clients, strerror(errno));
+        setsockopt(client->fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
+    }
+}
+
+/* Say a mark, and wait until all have heard it and nothing behind it; who was not in the room yet hears the next one. */
+static void join(void)
+{
+    for (int mark = 1;; mark++) {
+        char frame[MARK + 1], heard[MARK];
+        snprintf(frame, sizeof frame, "%cmark %05d", MARK - 1, mark);
+        if (mark > 60 || send(clients->fd, frame, MARK, MSG_NOSIGNAL) != MARK)
+            fail(1, "not all clients hear what is said");
+        int64_t end = now_ns() + MARK_NS;
+        int in_step = 0;
+        for (struct client *client = clients; client < clients + client_count; client++) {
+            struct timeval left = {.tv_usec = 1};
+            ssize_t got = 0;
+            do { /* marks are read one by one, until this one has come or it is too late */
+                int64_t left_ns = end - now_ns();
+                if (left_ns > 1000)
+                    left.tv_usec = left_ns / 1000;
+                setsockopt(client->fd, SOL_SOCKET, SO_RCVTIMEO, &left, sizeof left);
+                got = recv(client->fd, heard, MARK, MSG_WAITALL);
+            } while (got == MARK && memcmp(heard, frame, MARK) != 0);
+            if (got > 0 && got < MARK)
+                fail(1, "a client received half a message");
+            in_step += got == MARK;
+        }
+        if (in_step == client_count)
+            return;
+    }
+}
+
+static void choose_the_voices(void)
+{
+    double whole_s = options[WARM_UP_S].value + options[SECONDS].value;
+    schedule_room = is_paced ? (int64_t)(whole_s * rate_per_s) + 1 : 0;
+    latencies_ns = room_for((size_t)schedule_room + 1, sizeof *latencies_ns);
+    lags_ns = room_for((size_t)schedule_room + 1, sizeof *lags_ns);
+    uint64_t room = 1;
+    while ((int64_t)room < share || (int64_t)room < schedule_room)
+        room *= 2;
+    ends_mask = room - 1;
+    voices = room_for((size_t)sender_count, sizeof *voices);
+    for (int number = 0; number < sender_count; number++) {
+        struct voice *voice = voices + number;
+        /* Spread over the room: many servers serve in the order of joining, and the first would look fast. */
+        voice->client = clients + (2 * number + 1) * client_count / (2 * sender_count);
+        voice->client->voice = voice;
+        voice->ends = room_for(room, sizeof *voice->ends);
+        voice->unsent = room_for(WAITING, frame_bytes);
+        memset(voice->next, '~', sizeof voice->next);
+        memset(voice->next + 1, '0', SMALLEST_BODY);
+        voice->next[0] = (unsigned char)(frame_bytes - 1);
+        for (int place = VOICE_DIGITS, rest = number; rest > 0; rest /= 10)
+            voice->next[place--] += (unsigned char)(rest % 10);
+        memcpy(voice->expected, voice->next, sizeof voice->next);
+    }
+}
+
+static void watch_all(void)
+{
+    poll_fd = epoll_create1(EPOLL_CLOEXEC);
+    for (struct client *client = clients; client < clients + client_count; client++) {
+        struct epoll_event event = {.events = EPOLLIN, .data.ptr = client};
+        struct timeval never = {0};
+        setsockopt(client->fd, SOL_SOCKET, SO_RCVTIMEO, &never, sizeof never);
+        if (fcntl(client->fd, F_SETFL, O_NONBLOCK) < 0 || epoll_ctl(poll_fd, EPOLL_CTL_ADD, client->fd, &event) < 0)
+            fail(2, "a client cannot be watched: %s", strerror(errno));
+    }
+}
+
+/* --- what is asked for, and what is told */
+
+static void read_options(int count, char **words)
+{
+    const char *mode = count < 3 ? "" : words[1];
+    is_paced = strcmp(mode, "paced") == 0;
+    is_discarding = strcmp(mode, "discard") == 0;
+    if (!is_paced && !is_discarding && strcmp(mode, "flood") != 0)
+        fail(2, "usage: generator flood|paced|discard HOST:PORT [NAME=VALUE...]");
+    for (int i = 3; i < count; i++) {
+        struct option *option = options;
+        size_t size = strcspn(words[i], "=");
+        while (option < options + OPTIONS && (strlen(option->name) != size || strncmp(option->name, words[i], size)))
+            option++;
+        char *end = words[i] + size;
+        if (option == options + OPTIONS || *end != '=')
+            fail(2, "%s: there is no such option", words[i]);
+        option->value = strtod(end + 1, &end);
+        if (*end || !(option->value >= option->lowest && option->value <= option->highest))
+            fail(2, "%s: expected a number from %g to %g", words[i], option->lowest, option->highest);
+    }
+    client_count = (int)options[CLIENTS].value;
+    sender_count = (int)options[SENDERS].value;
+    rate_per_s = options[RATE_PER_S].value;
+    is_spinning = options[SPIN].value > 0;
+    frame_bytes = 1 + (size_t)options[BODY_BYTES].value;
+    share = (int64_t)options[WINDOW].value / sender_count;
+    if (share < 1)
+        share = 1;
+    if (sender_count > client_count)
+        fail(2, "there are more senders than clients");
+}
+
+static int by_size(const void *one, const void *other)
+{
+    int64_t a = *(const int64_t *)one, b = *(const int64_t *)other;
+    return (a > b) - (a < b);
+}
+
+static int64_t percentile(int64_t *values, int64_t count, double percent)
+{
+    qsort(values, (size_t)count, sizeof *values, by_size);
+    int64_t place = (int64_t)((double)count * percent / 100);
+    return count ? values[place < count ? place : count - 1] : 0;
+}
+
+int main(int count, char **words)
+{
+    read_options(count, words);
+    if (options[CORE].value >= 0) {
+        cpu_set_t cores;
+        CPU_ZERO(&cores);
+        CPU_SET((unsigned)options[CORE].value, &cores);
+        if (sched_setaffinity(0, sizeof cores, &cores) < 0)
+            fail(2, "core %g: %s", options[CORE].value, strerror(errno));
+    }
+    struct rlimit files;
+    getrlimit(RLIMIT_NOFILE, &files);
+    files.rlim_cur = files.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &files);
+    prctl(PR_SET_TIMERSLACK, 1UL); /* or a sleep ends 50 microseconds late */
+    connect_all(words[2]);
+    join();
+    choose_the_voices();
+    map_the_stream();
+    watch_all();
+
+    start_ns = now_ns() + LEAD_NS;
+    drive(options[WARM_UP_S].value);
+    first_counted = said;
+    uint64_t received_before = received;
+    int64_t cpu_before = clock_ns(CLOCK_PROCESS_CPUTIME_ID), began = now_ns();
+    drive(options[SECONDS].value);
+    double elapsed_s = (double)(now_ns() - began) / 1e9;
+    double cpu_s = (double)(clock_ns(CLOCK_PROCESS_CPUTIME_ID) - cpu_before) / 1e9;
+    double deliveries = (double)(received - received_before) / (double)frame_bytes;
+    drain();
+
+    printf("{\"deliveries_per_s\": %.0f, \"generator_cpu_share\": %.4f", deliveries / elapsed_s, cpu_s / elapsed_s);
+    if (is_paced)
+        printf(", \"latency_p50_ns\": %" PRId64 ", \"latency_p99_ns\": %" PRId64 ", \"send_lag_p99_ns\": %" PRId64,
+               percentile(latencies_ns, latency_count, 50), percentile(latencies_ns, latency_count, 99),
+               percentile(lags_ns + first_counted, said - first_counted, 99));
+    printf("}\n");
+    return 0;
+}

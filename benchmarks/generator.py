@@ -1,0 +1,195 @@
+"""The swarm beside a plain C generator, in one interleaved run against the same server.
+
+    python benchmarks/generator.py                  ten rounds, with c_epoll
+    python benchmarks/generator.py --runs 3 --quick shorter, to try it out
+    python benchmarks/generator.py --server NAME    with another server
+
+Four generators: C (generator.c), C that receives and looks at nothing (discard), the swarm with its native pump, and
+with its pure Python one; in paced loads also C that never sleeps (spin). In each round every generator meets every load
+once, against a fresh server; those that are compared follow one another, and every other round takes them backwards.
+A ratio is the median of the ratios of each round, so that what drifts on the machine falls on both alike.
+
+Prints two Markdown tables, and marks what misses its threshold, of which the exit status is 1. Servers are on the first
+core and generators on the second.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import anyio
+
+from benchmarks.programs import c_program, figures, here, server, take_places
+from harness import build
+from harness.errors import HarnessError
+from harness.launch import launch
+from harness.model import Implementation
+
+GENERATOR = c_program("generator.c")
+CLIENTS = (10, 100, 1000)
+PACED_CLIENTS = (10, 100)
+RATE_PER_S = 1000
+BODY_BYTES = 32
+PUMP = "ZILLIONS_PUMP"  # chooses the swarm's
+C, DISCARD, NATIVE, PYTHON, SPIN = "C", "C, discard", "native", "Python", "C, spin"
+
+
+@dataclass(frozen=True)
+class Load:
+    """One row of a table.
+
+    Attributes:
+        at_least: generator → the lowest ratio to C that is good enough; of a latency, the highest.
+    """
+
+    name: str
+    workload: str
+    parameters: Mapping[str, float]
+    generators: Sequence[str]
+    at_least: Mapping[str, float]
+
+    @property
+    def figure(self) -> str:
+        return "latency_p50_ns" if self.workload == "paced" else "deliveries_per_s"
+
+    def misses(self, generator: str, ratio: float) -> bool:
+        """Return whether a ratio to C misses its threshold."""
+        bound = self.at_least.get(generator)
+        return bound is not None and (ratio > bound if self.workload == "paced" else ratio < bound)
+
+
+def loads(warm_up_s: float, seconds: float) -> list[Load]:
+    """Return all loads of a round."""
+    times = {"body_bytes": BODY_BYTES, "warm_up_s": warm_up_s, "seconds": seconds}
+    shapes = [
+        ("1024 in flight", {"senders": 4, "window": 1024}, {NATIVE: 0.95, PYTHON: 0.6}),
+        ("one in flight", {"senders": 1, "window": 1}, {NATIVE: 0.95, PYTHON: 0.75}),
+    ]
+    floods = [
+        Load(name, "flood", {"clients": clients, **shape, **times}, (C, DISCARD, NATIVE, PYTHON), bounds)
+        for name, shape, bounds in shapes
+        for clients in CLIENTS
+    ]
+    paced = [
+        Load(
+            f"{RATE_PER_S} messages/s",
+            "paced",
+            {"clients": clients, "senders": 4, "rate_per_s": RATE_PER_S, **times},
+            (C, SPIN, NATIVE, PYTHON),
+            {NATIVE: 1.1},
+        )
+        for clients in PACED_CLIENTS
+    ]
+    return [*floods, *paced]
+
+
+async def in_c(one: Implementation, load: Load, generator: str, core: tuple[int, ...]) -> dict[str, float]:
+    """Load a server with the C generator; return its figures.
+
+    Raises:
+        HarnessError: it says that the server is at fault.
+    """
+    mode = "discard" if generator == DISCARD else load.workload
+    words = [f"{name}={value:g}" for name, value in load.parameters.items()]
+    words += [f"spin={int(generator == SPIN)}", *(f"core={number}" for number in core)]
+    async with launch(one, grace_s=2) as running:
+        command = [*build.command(GENERATOR), mode, str(running.address), *words]
+        done = await anyio.run_process(command, check=False, stderr=None)
+    if done.returncode:
+        raise HarnessError(f"the C generator ended with status {done.returncode}: {' '.join(command)}")
+    told: dict[str, float] = json.loads(done.stdout)
+    return told
+
+
+async def measured(one: Implementation, load: Load, generator: str, core: tuple[int, ...]) -> dict[str, float]:
+    """Load a server with one of the generators; return its figures."""
+    if generator in (NATIVE, PYTHON):
+        os.environ[PUMP] = generator.lower()
+        return await figures(one, load.workload, load.parameters, core)
+    return await in_c(one, load, generator, core)
+
+
+async def rounds(
+    one: Implementation, all_loads: Sequence[Load], runs: int, core: tuple[int, ...]
+) -> list[dict[str, list[dict[str, float]]]]:
+    """Measure; return for each load the figures of each generator, a dictionary for each round."""
+    found: list[dict[str, list[dict[str, float]]]] = [{name: [] for name in load.generators} for load in all_loads]
+    for number in range(runs):
+        for load, told in zip(all_loads, found, strict=True):
+            for generator in load.generators[:: -1 if number % 2 else 1]:
+                seen = await measured(one, load, generator, core)
+                told[generator].append(seen)
+                clients = load.parameters["clients"]
+                print(f"round {number}, {clients:g} clients, {load.name}, {generator}: {seen}", file=sys.stderr)
+    return found
+
+
+def cell(values: Sequence[float], scale: float) -> str:
+    """Return a median and its spread."""
+    median, lowest, highest = (digits(f(values) * scale) for f in (statistics.median, min, max))
+    return f"{median} ({lowest}–{highest})"
+
+
+def digits(value: float) -> str:
+    """Return a figure with three digits, or as many as stand before its point."""
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
+
+
+def table(
+    all_loads: Sequence[Load], found: Sequence[Mapping[str, Sequence[Mapping[str, float]]]], workload: str
+) -> tuple[list[str], bool]:
+    """Return the lines of the table of one workload, and whether all thresholds hold."""
+    rows, holds = [], True
+    chosen = [(load, told) for load, told in zip(all_loads, found, strict=True) if load.workload == workload]
+    generators = chosen[0][0].generators
+    scale = 1e-3 if workload == "paced" else 1e-6
+    for load, told in chosen:
+        values = {name: [one[load.figure] for one in told[name]] for name in generators}
+        cells = [load.name, f"{load.parameters['clients']:g}", *(cell(values[name], scale) for name in generators)]
+        for name in generators[1:]:
+            ratios = [mine / theirs for mine, theirs in zip(values[name], values[C], strict=True)]
+            ratio = statistics.median(ratios)
+            missed = load.misses(name, ratio)
+            holds &= not missed
+            bound = load.at_least.get(name)
+            wanted = "" if bound is None else f", {'at most' if workload == 'paced' else 'at least'} {bound:g}"
+            told_missed = " **missed**" if missed else ""
+            cells.append(f"{ratio:.2f} ({min(ratios):.2f}–{max(ratios):.2f}{wanted}){told_missed}")
+        rows.append(cells)
+    head = ["load", "clients", *generators, *(f"{name} / C" for name in generators[1:])]
+    return [f"| {' | '.join(line)} |" for line in (head, ["---"] * len(head), *rows)], holds
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Measure and print; return 1 when a threshold is missed, 2 when a trial did not finish."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", type=int, default=10)
+    parser.add_argument("--seconds", type=float, default=2.0)
+    parser.add_argument("--server", default="c_epoll")
+    parser.add_argument("--quick", action="store_true", help="0.3 s a trial")
+    asked = parser.parse_args(arguments)
+    seconds = 0.3 if asked.quick else asked.seconds
+    machine, core = here(), take_places()
+    all_loads = loads(warm_up_s=seconds / 4, seconds=seconds)
+    try:
+        found = anyio.run(rounds, server(asked.server), all_loads, asked.runs, core)
+    except HarnessError as error:
+        print(error, file=sys.stderr)
+        return 2
+    lines, holds = table(all_loads, found, "flood")
+    paced_lines, paced_holds = table(all_loads, found, "paced")
+    of = f"{asked.runs} rounds of {seconds:g} s, {asked.server}, {BODY_BYTES} bytes"
+    print("M deliveries/s, medians (lowest–highest); ratios by rounds.", "", *lines, "", sep="\n")
+    print("p50 in µs, medians (lowest–highest); ratios by rounds.", "", *paced_lines, "", sep="\n")
+    print(f"{of}; {machine}")
+    return 0 if holds and paced_holds else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

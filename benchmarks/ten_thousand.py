@@ -1,0 +1,192 @@
+"""Ten thousand clients on one server, and what they cost the generator.
+
+    python benchmarks/ten_thousand.py                         c_epoll, asyncio, go, rust; three rounds
+    python benchmarks/ten_thousand.py --runs 1 --clients 1000 c_epoll
+    python benchmarks/ten_thousand.py --no-lengths            without the trials of different lengths
+
+clients: each round is a process of its own with a fresh server. It connects so many clients, lets them all hear one
+message before anything is counted, and then sends one broadcast that every one of them must hear; then a load of two
+messages a second, of which every delivery is verified. The memory of the generator is the peak of its resident size
+over all of that, less what it was before the first of them.
+
+lengths: the peak of the generator's resident size over a flood and over a paced load, of one length, of 4 times that
+and of 16 times. It may grow with the messages that are under way, and not with those that have passed.
+
+Prints Markdown tables; the exit status is 1 when something misses its bound: connected in a second, 2 KB a client,
+no growth over 10 %.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+
+import anyio
+import psutil
+
+from benchmarks.programs import here, server, take_places
+from harness import plugins
+from harness.addresses import Address
+from harness.errors import HarnessError
+from harness.launch import launch
+from harness.model import Implementation
+from harness.process import adopt
+from harness.records import to_json
+from harness.resources import raise_descriptor_limit
+from harness.swarm.__main__ import LoadRequest
+from harness.swarm.swarm import Swarm
+from harness.workers import PYTHON
+
+CLIENTS, BODY_BYTES = 10_000, 32
+CONNECT_S, BYTES_A_CLIENT, GROWTH = 1.0, 2048, 1.1  # the bounds
+LENGTHS, LENGTH_S = (1, 4, 16), 1.0
+LOADS: Mapping[str, dict[str, float]] = {
+    "flood": {"clients": 100, "senders": 4, "window": 1024, "body_bytes": BODY_BYTES, "warm_up_s": 0.2},
+    "paced": {"clients": 100, "senders": 4, "rate_per_s": 1000, "body_bytes": BODY_BYTES, "warm_up_s": 0.2},
+}
+
+
+def once(address: str, pid: int, spec: str, count: int, core: Sequence[int]) -> dict[str, float]:
+    """Connect so many clients, send one message to all; return seconds and bytes."""
+    if core:
+        os.sched_setaffinity(0, core)
+    raise_descriptor_limit()
+    swarm = Swarm(Address.parse(address), plugins.specs()[spec].codec, pid)
+    try:
+        swarm.connect(1)
+        swarm.join()  # whatever is loaded when it is first needed is loaded now
+        before, began = psutil.Process().memory_info().rss, time.monotonic()
+        swarm.connect(count - 1)
+        connected = time.monotonic()
+        swarm.join()
+        joined = time.monotonic()
+        swarm.join()  # all are in the room, so the first message is heard by all of them
+        heard = time.monotonic()
+        swarm.paced(swarm.voices(1), rate_per_s=2, text_bytes=BODY_BYTES, warm_up_s=0, seconds=LENGTH_S)
+        if swarm.figures["dropped_share"] > 0:
+            raise HarnessError(f"{swarm.figures['dropped_share']:.2%} of the deliveries were dropped")
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        return {
+            "connect_s": connected - began,
+            "join_s": joined - connected,
+            "broadcast_s": heard - joined,
+            "bytes_a_client": (peak - before) / (count - 1),
+        }
+    finally:
+        swarm.close()
+
+
+async def crowd(one: Implementation, count: int, core: tuple[int, ...]) -> dict[str, float]:
+    """Do that in a process of its own, against a fresh server."""
+    async with launch(one) as running:
+        words = ["--once", str(running.address), str(running.pid), one.spec, str(count), *map(str, core)]
+        done = await anyio.run_process([sys.executable, __file__, *words], check=False, stderr=None)
+    if done.returncode:
+        raise HarnessError(f"{one.name}: the clients' process ended with status {done.returncode}")
+    seen: dict[str, float] = json.loads(done.stdout)
+    return seen
+
+
+async def peak_bytes(one: Implementation, workload: str, seconds: float, core: tuple[int, ...]) -> int:
+    """Return the peak of the generator's resident memory over a load."""
+    async with launch(one) as running:
+        request = LoadRequest(
+            address=str(running.address),
+            server_pid=running.pid,
+            spec=one.spec,
+            workload=workload,
+            parameters={**LOADS[workload], "seconds": seconds},
+            cores=core,
+        )
+        command = [*PYTHON, "harness.swarm"]
+        process = subprocess.Popen(  # noqa: ASYNC220 - only os.wait4 tells the peak of a child
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        adopt(process.pid)
+        assert process.stdin and process.stdout
+        with process.stdin as asking:
+            asking.write(to_json(request))
+        with process.stdout as answers:
+            answer = json.loads(await anyio.to_thread.run_sync(answers.read))
+        _, status, used = await anyio.to_thread.run_sync(os.wait4, process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode or answer["violation"]:
+        raise HarnessError(f"{one.name}, {workload}: {answer['violation'] or process.returncode}")
+    return used.ru_maxrss * 1024
+
+
+async def crowds(servers: Sequence[Implementation], runs: int, count: int, core: tuple[int, ...]) -> bool:
+    """Print the table of crowds; return whether the bounds hold."""
+    found: dict[str, list[dict[str, float]]] = {one.name: [] for one in servers}
+    for number in range(runs):
+        for one in servers[:: -1 if number % 2 else 1]:
+            found[one.name].append(await crowd(one, count, core))
+            print(f"round {number}, {one.name}: {found[one.name][-1]}", file=sys.stderr)
+    print(f"{count:,} clients, medians (lowest–highest) of {runs}:\n")
+    print("| server | connected, s | all in the room, s | one broadcast to all, s | generator, bytes a client |")
+    print("|---|---|---|---|---|")
+    holds = True
+    for name, seen in found.items():
+        cells = []
+        for figure in ("connect_s", "join_s", "broadcast_s", "bytes_a_client"):
+            values = [one[figure] for one in seen]
+            middle = statistics.median(values)
+            bound = {"connect_s": CONNECT_S, "bytes_a_client": BYTES_A_CLIENT}.get(figure)
+            missed = bound is not None and middle > bound
+            holds &= not missed
+            digits = ".0f" if figure == "bytes_a_client" else ".3f"
+            spread = f"{min(values):{digits}}–{max(values):{digits}}"
+            cells.append(f"{middle:{digits}} ({spread}){' **over ' + format(bound, 'g') + '**' if missed else ''}")
+        print(f"| {name} | {' | '.join(cells)} |")
+    return holds
+
+
+async def lengths(one: Implementation, core: tuple[int, ...]) -> bool:
+    """Print the table of lengths; return whether memory is constant."""
+    print(f"\nPeak of the generator's memory, MB, over loads of different lengths on {one.name}:\n")
+    print(f"| load | {' | '.join(f'{times * LENGTH_S:g} s' for times in LENGTHS)} | growth |")
+    print(f"|---|{'---|' * (len(LENGTHS) + 1)}")
+    holds = True
+    for workload in LOADS:
+        peaks = [await peak_bytes(one, workload, times * LENGTH_S, core) for times in LENGTHS]
+        growth = peaks[-1] / peaks[0]
+        holds &= growth <= GROWTH
+        told = f"{growth - 1:+.0%}{'' if growth <= GROWTH else ' **over 10 %**'}"
+        print(f"| {workload} | {' | '.join(f'{peak / 1e6:.1f}' for peak in peaks)} | {told} |")
+    return holds
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Measure and print; return 1 when a bound is missed, 2 when a trial did not finish."""
+    if arguments[:1] == ["--once"]:
+        address, pid, spec, count, *cores = arguments[1:]
+        print(json.dumps(once(address, int(pid), spec, int(count), [int(one) for one in cores])))
+        return 0
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("servers", nargs="*", default=["c_epoll", "asyncio", "go", "rust"])
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--clients", type=int, default=CLIENTS)
+    parser.add_argument("--no-lengths", action="store_true")
+    asked = parser.parse_args(arguments)
+    machine, core = here(), take_places()
+    try:
+        servers = [server(name) for name in asked.servers]
+        holds = anyio.run(crowds, servers, asked.runs, asked.clients, core)
+        if not asked.no_lengths:
+            holds &= anyio.run(lengths, servers[0], core)
+    except HarnessError as error:
+        print(error, file=sys.stderr)
+        return 2
+    print(f"\n{machine}")
+    return 0 if holds else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

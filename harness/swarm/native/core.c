@@ -1,0 +1,412 @@
+/* The native core of a swarm: one call that waits, receives, compares, sends and keeps the logs, without the GIL.
+ *
+ * Clients that are promised the same stream form a group. The group keeps the longest stream that any of them has
+ * received; what another one receives is compared with it (memcmp), and only what is new to all is parsed. A client
+ * whose bytes differ has parted: what it receives is handed to Python, which follows it message by message and lets it
+ * rejoin (see `streams.py`). Verdicts are Python's; what looks wrong here only ends the call.
+ *
+ * `twin.py` is the same in Python; `core.py` says what each method takes and returns. */
+
+#include "core.h"
+
+#include <errno.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <time.h>
+
+int64_t now_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * SECOND + now.tv_nsec;
+}
+
+static bool room_for(Core *core, Bytes *one, size_t more)
+{
+    if (one->length + more <= one->room)
+        return true;
+    size_t room = one->room ? one->room : 256;
+    while (room < one->length + more)
+        room *= 2;
+    unsigned char *at = PyMem_RawRealloc(one->at, room);
+    if (!at) {
+        core->reason |= NO_MEMORY;
+        return false;
+    }
+    one->at = at;
+    one->room = room;
+    return true;
+}
+
+void put(Core *core, Bytes *one, const void *data, size_t length)
+{
+    if (length && room_for(core, one, length)) {
+        memcpy(one->at + one->length, data, length);
+        one->length += length;
+    }
+}
+
+void note(Core *core, Numbers *one, int64_t number)
+{
+    if (one->length == one->room) {
+        size_t room = one->room ? one->room * 2 : 64;
+        int64_t *at = PyMem_RawRealloc(one->at, room * sizeof *at);
+        if (!at) {
+            core->reason |= NO_MEMORY;
+            return;
+        }
+        one->at = at;
+        one->room = room;
+    }
+    one->at[one->length++] = number;
+}
+
+void forget_front(Numbers *one, size_t count)
+{
+    memmove(one->at, one->at + count, (one->length - count) * sizeof *one->at);
+    one->length -= count;
+}
+
+/* --- reading */
+
+static int64_t number_at(const unsigned char *digits, int count)
+{
+    int64_t number = 0;
+    for (int i = 0; i < count; i++) {
+        unsigned digit = digits[i] - (unsigned)'0';
+        if (digit > 9)
+            return -1;
+        number = number * 10 + digit;
+    }
+    return number;
+}
+
+/* Return whether `size` bytes are the beginning of a frame of this voice, whatever its number. */
+static bool begins(const Core *core, const Voice *voice, const unsigned char *data, size_t size)
+{
+    size_t at = core->shapes[voice->shape].at;
+    if (size > voice->arrives.length || memcmp(data, voice->arrives.at, size < at ? size : at))
+        return false;
+    for (size_t i = at; i < size && i < at + DIGITS; i++) {
+        bool told = i < at + VOICE_DIGITS ? data[i] == voice->arrives.at[i] : data[i] >= '0' && data[i] <= '9';
+        if (!told)
+            return false;
+    }
+    return size <= at + DIGITS || !memcmp(data + at + DIGITS, voice->arrives.at + at + DIGITS, size - at - DIGITS);
+}
+
+/* Read one frame. Returns its length, 0 when it is not whole, -1 when it is none in its usual spelling. */
+Py_ssize_t frame(const Core *core, const unsigned char *data, size_t size, int64_t *code)
+{
+    for (int shape = 0; shape < core->shapes_count; shape++) {
+        const Shape *one = &core->shapes[shape];
+        if (size < one->length)
+            continue;
+        int64_t voice = number_at(data + one->at, VOICE_DIGITS);
+        if (voice < 0 || voice >= core->voices_count || core->voices[voice].shape != shape)
+            continue;
+        const unsigned char *usual = core->voices[voice].arrives.at;
+        size_t rest = one->at + DIGITS;
+        int64_t number = number_at(data + one->at + VOICE_DIGITS, NUMBER_DIGITS);
+        if (number < 0 || memcmp(data, usual, one->at) || memcmp(data + rest, usual + rest, one->length - rest))
+            continue;
+        *code = voice * CODE + number;
+        return (Py_ssize_t)one->length;
+    }
+    for (int voice = 0; voice < core->voices_count; voice++)
+        if (begins(core, &core->voices[voice], data, size))
+            return 0;
+    return size ? -1 : 0;
+}
+
+int64_t end_of(const Group *group) { return group->base + (int64_t)group->stream.length; }
+int64_t count_of(const Group *group) { return group->first + (int64_t)group->codes.length; }
+
+/* Take a message as the group's next one. */
+void enter(Core *core, Group *group, int64_t code, int64_t end)
+{
+    int64_t voice = code / CODE, number = code % CODE;
+    if (number <= group->latest[voice] || !group->owed[voice]
+        || (core->voices[voice].client >= 0 && number >= core->voices[voice].said))
+        core->reason |= SUSPECT;
+    else
+        group->latest[voice] = number;
+    note(core, &group->codes, code);
+    note(core, &group->ends, end);
+}
+
+void parse(Core *core, Group *group)
+{
+    while (!group->foreign) {
+        size_t at = (size_t)(group->parsed - group->base);
+        int64_t code;
+        Py_ssize_t length = frame(core, group->stream.at + at, group->stream.length - at, &code);
+        if (length < 0) {
+            group->foreign = true;
+            core->reason |= FOREIGN;
+        }
+        if (length <= 0)
+            return;
+        group->parsed += length;
+        enter(core, group, code, group->parsed);
+    }
+}
+
+/* Return how many messages of the group's stream are whole in its bytes up to this offset. */
+int64_t messages(const Group *group, int64_t taken)
+{
+    size_t low = 0, high = group->ends.length;
+    if (high && group->ends.at[high - 1] <= taken)
+        return group->first + (int64_t)high;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (group->ends.at[middle] <= taken)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return group->first + (int64_t)low;
+}
+
+int64_t heard(const Core *core, const Client *client)
+{
+    return client->parted ? client->heard : messages(&core->groups[client->group], client->taken) + client->shift;
+}
+
+/* --- sending */
+
+void watch(Core *core, int number, int operation)
+{
+    struct epoll_event event = {.events = EPOLLIN, .data.u32 = (uint32_t)number};
+    if (core->clients[number].waits_to_write)
+        event.events |= EPOLLOUT;
+    epoll_ctl(core->epoll, operation, core->clients[number].fd, &event);
+}
+
+static void close_client(Core *core, Client *client)
+{
+    client->closed = true;
+    core->reason |= CLOSED;
+    epoll_ctl(core->epoll, EPOLL_CTL_DEL, client->fd, NULL);
+}
+
+static void push(Core *core, int number)
+{
+    Client *client = &core->clients[number];
+    while (client->unsent_from < client->unsent.length && !client->closed) {
+        ssize_t done = send(client->fd, client->unsent.at + client->unsent_from,
+                            client->unsent.length - client->unsent_from, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (done >= 0)
+            client->unsent_from += (size_t)done;
+        else if (errno == EAGAIN || errno == EWOULDBLOCK)
+            break;
+        else if (errno != EINTR)
+            close_client(core, client);
+    }
+    if (client->unsent_from == client->unsent.length)
+        client->unsent.length = client->unsent_from = 0;
+    if (client->waits_to_write != (client->unsent.length > 0) && !client->closed) {
+        client->waits_to_write = client->unsent.length > 0;
+        watch(core, number, EPOLL_CTL_MOD);
+    }
+}
+
+void say(Core *core, int number, int64_t count)
+{
+    Voice *voice = &core->voices[number];
+    Client *client = &core->clients[voice->client];
+    size_t length = voice->sent.length;
+    int64_t all[] = {number, client->parted ? client->heard : client->looked + client->shift, voice->said, count};
+    for (int i = 0; i < 4; i++)
+        note(core, &core->sends, all[i]);
+    if (!room_for(core, &client->unsent, length * (size_t)count))
+        return;
+    for (int64_t i = 0; i < count; i++) {
+        unsigned char *to = client->unsent.at + client->unsent.length;
+        memcpy(to, voice->sent.at, length);
+        int64_t rest = voice->said++;
+        for (int place = DIGITS - 1; place >= VOICE_DIGITS; place--, rest /= 10)
+            to[voice->sent_at + (size_t)place] = (unsigned char)('0' + rest % 10);
+        client->unsent.length += length;
+    }
+    push(core, voice->client);
+}
+
+/* Fill the window of a voice that floods, in batches of half of it: waking up for each echo would measure that. */
+static void refill(Core *core, int number)
+{
+    Voice *voice = &core->voices[number];
+    int64_t room = voice->window - (voice->said - voice->echoed), least = voice->window / 2;
+    if (core->speaking && voice->window && room >= (least > 1 ? least : 1) && !core->clients[voice->client].unsent.length)
+        say(core, number, room);
+}
+
+static int64_t intended_ns(const Core *core, int64_t message)
+{
+    return core->start_ns + (int64_t)((double)message * core->interval_ns);
+}
+
+static void say_what_is_due(Core *core, int64_t now)
+{
+    for (int64_t due; (due = intended_ns(core, core->said)) <= now; core->said++) {
+        note(core, &core->lags, core->said);
+        note(core, &core->lags, now_ns() - due);
+        say(core, core->paced[core->said % core->paced_count], 1);
+    }
+}
+
+/* --- receiving */
+
+/* A voice has heard its own message. By the order of one sender, what it said before has come by now, or never will. */
+void echo(Core *core, int voice, int64_t number, int64_t at_ns)
+{
+    Voice *one = &core->voices[voice];
+    if (number >= one->echoed)
+        one->echoed = number + 1;
+    if (one->place >= 0) {
+        int64_t message = number * core->paced_count + one->place;
+        note(core, &core->latencies, message);
+        note(core, &core->latencies, at_ns - intended_ns(core, message));
+    }
+}
+
+void refill_all_of(Core *core, const Client *client)
+{
+    for (int voice = client->voice; voice >= 0; voice = core->voices[voice].next)
+        refill(core, voice);
+}
+
+/* Look for a client's own messages in what it has newly received of its group's stream. */
+void look(Core *core, int number)
+{
+    Client *client = &core->clients[number];
+    Group *group = &core->groups[client->group];
+    for (; client->looked < count_of(group); client->looked++) {
+        size_t at = (size_t)(client->looked - group->first);
+        if (group->ends.at[at] > client->taken)
+            break;
+        int voice = (int)(group->codes.at[at] / CODE);
+        if (core->voices[voice].client == number)
+            echo(core, voice, group->codes.at[at] % CODE, client->at_ns);
+    }
+    refill_all_of(core, client);
+}
+
+/* Follow a client by itself, from the last message that it has received whole. */
+void part(Core *core, Client *client)
+{
+    Group *group = &core->groups[client->group];
+    client->looked = messages(group, client->taken);
+    client->heard = client->looked + client->shift;
+    client->parted = true;
+    int64_t end = client->looked > group->first ? group->ends.at[client->looked - group->first - 1] : group->base;
+    put(core, &client->pending, group->stream.at + (end - group->base), (size_t)(client->taken - end));
+    core->reason |= PARTED;
+}
+
+/* Let go of what all in step have received; who is far behind is followed by itself. */
+static void trim(Core *core, int number)
+{
+    Group *group = &core->groups[number];
+    int64_t least = group->ends.length ? group->ends.at[group->ends.length - 1] : group->base;
+    for (int i = 0; i < core->clients_count; i++) {
+        Client *client = &core->clients[i];
+        if (client->group != number || client->parted || client->closed)
+            continue;
+        if (end_of(group) - client->taken > LAG) {
+            part(core, client);
+            continue;
+        }
+        int64_t whole = messages(group, client->taken);
+        int64_t end = whole > group->first ? group->ends.at[whole - group->first - 1] : group->base;
+        least = end < least ? end : least;
+    }
+    size_t gone = (size_t)(least - group->base);
+    memmove(group->stream.at, group->stream.at + gone, group->stream.length - gone);
+    group->stream.length -= gone;
+    group->base = least;
+}
+
+void grow(Core *core, int number, const unsigned char *data, size_t length)
+{
+    Group *group = &core->groups[number];
+    if (group->stream.length > KEPT && !group->foreign)
+        trim(core, number);
+    put(core, &group->stream, data, length);
+    parse(core, group);
+}
+
+static void take(Core *core, int number, const unsigned char *data, size_t length)
+{
+    Client *client = &core->clients[number];
+    if (!client->parted) {
+        Group *group = &core->groups[client->group];
+        size_t known = (size_t)(end_of(group) - client->taken), same = length < known ? length : known;
+        if (!memcmp(group->stream.at + (client->taken - group->base), data, same)) {
+            client->taken += (int64_t)length;
+            if (length > known)
+                grow(core, client->group, data + known, length - known);
+            if (client->voice >= 0 && !client->parted)
+                look(core, number);
+            return;
+        }
+        part(core, client);
+    }
+    put(core, &client->pending, data, length);
+    core->reason |= PARTED;
+}
+
+static void receive(Core *core, int number)
+{
+    Client *client = &core->clients[number];
+    if (client->closed)
+        return;
+    ssize_t length = recv(client->fd, core->chunk, CHUNK, MSG_DONTWAIT);
+    if (length > 0) {
+        core->progress_ns = client->at_ns = now_ns();
+        take(core, number, core->chunk, (size_t)length);
+    } else if (length == 0 || (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)) {
+        close_client(core, client);
+    }
+}
+
+/* Take for dropped what the flooding voices have not heard when nothing has come for long. */
+static void forgive(Core *core)
+{
+    core->progress_ns = now_ns();
+    for (int voice = 0; voice < core->voices_count; voice++) {
+        core->voices[voice].echoed = core->voices[voice].said;
+        if (core->voices[voice].window)
+            refill(core, voice);
+    }
+}
+
+static int wait_for_events(Core *core, struct epoll_event *events, int64_t ns)
+{
+    struct timespec timeout = {ns > 0 ? ns / SECOND : 0, ns > 0 ? ns % SECOND : 0};
+    return epoll_pwait2(core->epoll, events, EVENTS, &timeout, NULL);
+}
+
+void run(Core *core, int64_t until_ns)
+{
+    struct epoll_event events[EVENTS];
+    int64_t now = now_ns(), stop = until_ns < now + LONGEST_CALL ? until_ns : now + LONGEST_CALL;
+    do {
+        int64_t next = stop;
+        if (core->speaking && core->paced_count) {
+            say_what_is_due(core, now);
+            int64_t due = intended_ns(core, core->said);
+            next = due < next ? due : next;
+        }
+        if (core->speaking && core->flooding && now - core->progress_ns > QUIET)
+            forgive(core);
+        int ready = wait_for_events(core, events, next - now);
+        for (int i = 0; i < ready; i++) {
+            if (events[i].events & EPOLLOUT)
+                push(core, (int)events[i].data.u32);
+            if (events[i].events & ~(unsigned)EPOLLOUT)
+                receive(core, (int)events[i].data.u32);
+        }
+        now = now_ns();
+    } while (now < stop && !core->reason);
+}

@@ -1,0 +1,101 @@
+/* What the two halves of the native core share: its data, and what the loop offers to the door to Python. */
+
+#ifndef ZILLIONS_CORE_H
+#define ZILLIONS_CORE_H
+#define PY_SSIZE_T_CLEAN
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include <Python.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+enum {
+    VOICE_DIGITS = 4,
+    NUMBER_DIGITS = 9,
+    DIGITS = VOICE_DIGITS + NUMBER_DIGITS,
+    CHUNK = 64 * 1024, /* bytes a read; larger ones leave the cache */
+    EVENTS = 512,
+    KEPT = 8 << 20, /* bytes of a stream kept before the part that all have received is let go */
+    LAG = 6 << 20,  /* bytes behind the longest stream at which a client is followed by itself */
+};
+#define CODE 1000000000LL /* a message's code is voice * CODE + number */
+#define SECOND 1000000000LL
+#define LONGEST_CALL (SECOND / 10) /* so that Python can handle signals */
+#define QUIET (SECOND / 2)         /* without a byte: what has not come by then was dropped */
+
+enum { PARTED = 1, FOREIGN = 2, SUSPECT = 4, CLOSED = 8, NO_MEMORY = 16 }; /* why a call ends; `core.Reason` */
+
+typedef struct { unsigned char *at; size_t length, room; } Bytes;
+typedef struct { int64_t *at; size_t length, room; } Numbers;
+
+typedef struct {
+    int client, next;  /* who speaks, or -1: somebody of another process; the next voice of the same client, or -1 */
+    int shape;
+    Bytes sent, arrives; /* a frame of each kind, its digits those of message 0 */
+    size_t sent_at;      /* where the digits begin */
+    int64_t said, echoed;
+    int64_t window; /* of a flood: messages on their way at a time; 0: it does not flood */
+    int64_t place;  /* in the schedule, or -1 */
+} Voice;
+
+typedef struct { size_t length, at; } Shape; /* of arriving frames; voices whose names are of one length share it */
+
+typedef struct {
+    Bytes stream;     /* from offset `base` on */
+    int64_t base, parsed;
+    Numbers codes, ends; /* of the whole messages in it, from message `first` on */
+    int64_t first;
+    int64_t *latest;      /* by voice: the highest number in the stream, -1 for none */
+    unsigned char *owed;  /* by voice: whether this group may hear it */
+    bool foreign;         /* at `parsed` stands what only the codec's decoder can read */
+} Group;
+
+typedef struct {
+    int fd, group, voice; /* group -1: by itself for good; voice: the first one that is its, or -1 */
+    bool parted, closed, waits_to_write;
+    int64_t taken;  /* in step: the offset up to which it has the group's stream, */
+    int64_t looked; /* the message up to which that was searched for its own, */
+    int64_t shift;  /* and what `looked` lacks to the messages that it has heard in all */
+    int64_t heard;  /* parted: messages heard in all */
+    int64_t at_ns;  /* of the last read */
+    Bytes pending, unsent;
+    size_t unsent_from;
+} Client;
+
+typedef struct {
+    PyObject_HEAD
+    int epoll, reason, voices_count, shapes_count, groups_count, clients_count, clients_room;
+    Voice *voices;
+    Shape *shapes;
+    Group *groups;
+    Client *clients;
+    int *paced;
+    bool speaking; /* while a load lasts */
+    int64_t paced_count, flooding, start_ns, said, progress_ns;
+    double interval_ns;
+    Numbers sends, latencies, lags;
+    unsigned char chunk[CHUNK];
+} Core;
+
+int64_t now_ns(void);
+void put(Core *, Bytes *, const void *data, size_t length);
+void note(Core *, Numbers *, int64_t number);
+void forget_front(Numbers *, size_t count);
+Py_ssize_t frame(const Core *, const unsigned char *data, size_t size, int64_t *code);
+void enter(Core *, Group *, int64_t code, int64_t end);
+void parse(Core *, Group *);
+void grow(Core *, int group, const unsigned char *data, size_t length);
+int64_t messages(const Group *, int64_t taken);
+int64_t heard(const Core *, const Client *);
+int64_t end_of(const Group *);
+int64_t count_of(const Group *);
+void watch(Core *, int client, int operation);
+void say(Core *, int voice, int64_t count);
+void refill_all_of(Core *, const Client *);
+void echo(Core *, int voice, int64_t number, int64_t at_ns);
+void look(Core *, int client);
+void part(Core *, Client *);
+void run(Core *, int64_t until_ns);
+
+#endif

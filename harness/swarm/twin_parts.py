@@ -1,0 +1,84 @@
+"""What the core in Python is made of: a voice's counts, a group's stream, a client."""
+
+from __future__ import annotations
+
+import socket
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from harness.swarm.shapes import Numbers, Shape
+
+
+@dataclass
+class Speaker:
+    """A voice: its frames and its counts."""
+
+    shape: Shape
+    said: int = 0
+    echoed: int = 0
+    window: int = 0
+    place: int = -1
+
+
+@dataclass
+class Group:
+    """The longest stream that clients who hear the same have received, from offset `base` on.
+
+    Attributes:
+        owed: by voice, whether it may be heard here.
+        latest: by voice, the highest number in the stream.
+    """
+
+    owed: bytes
+    latest: list[int]
+    stream: bytearray = field(default_factory=bytearray)
+    base: int = 0
+    parsed: int = 0
+    first: int = 0
+    count: int = 0
+    codes: Numbers = field(default_factory=lambda: np.empty(1 << 10, np.int64))
+    ends: Numbers = field(default_factory=lambda: np.empty(1 << 10, np.int64))
+    is_foreign: bool = False
+
+    @property
+    def end(self) -> int:
+        return self.base + len(self.stream)
+
+    def messages(self, taken: int) -> int:
+        """Return how many messages are whole in the bytes up to this offset."""
+        kept = self.count - self.first
+        if kept and taken >= self.ends[kept - 1]:
+            return self.count
+        return self.first + int(np.searchsorted(self.ends[:kept], taken, "right"))
+
+    def end_of(self, messages: int) -> int:
+        """Return the offset at which the last of so many messages ends."""
+        return int(self.ends[messages - 1 - self.first]) if messages > self.first else self.base
+
+    def enter(self, codes: Numbers, ends: Numbers) -> None:
+        """Take messages as the next ones."""
+        kept = self.count - self.first
+        if kept + codes.size > self.codes.size:
+            more = np.empty(max(kept + codes.size, self.codes.size), np.int64)
+            self.codes, self.ends = np.concatenate((self.codes, more)), np.concatenate((self.ends, more))
+        self.codes[kept : kept + codes.size], self.ends[kept : kept + codes.size] = codes, ends
+        self.count += codes.size
+
+
+@dataclass
+class Member:
+    """A client; for the meaning of its numbers see `Client` in native/core.h."""
+
+    connection: socket.socket
+    group: int
+    parted: bool
+    voices: list[int]
+    taken: int = 0
+    looked: int = 0
+    shift: int = 0
+    heard: int = 0
+    at_ns: int = 0
+    is_closed: bool = False
+    pending: bytearray = field(default_factory=bytearray)
+    unsent: bytearray = field(default_factory=bytearray)

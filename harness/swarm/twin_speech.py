@@ -1,0 +1,158 @@
+"""The half of the core in Python that speaks: connections, voices, window and schedule."""
+
+from __future__ import annotations
+
+import select
+import socket
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+
+import numpy as np
+
+from harness.swarm.shapes import CODE, FEW, Numbers, Shape, make
+from harness.swarm.twin_parts import Member, Speaker
+
+CLOSED = 8  # see `core.Reason`
+
+
+class Speech:
+    """Clients and what they say; for what the methods mean see `core.Core`."""
+
+    def __init__(self, shapes: Sequence[Shape]) -> None:
+        self._speakers = [Speaker(shape) for shape in shapes]
+        self._members: list[Member] = []
+        self._by_fd: dict[int, int] = {}
+        self._voices: dict[int, list[int]] = defaultdict(list)
+        for number, one in enumerate(shapes):
+            self._voices[one.client].append(number)
+        self._poll = select.epoll()
+        self._reason = 0
+        self._speaking, self._flooding = True, False
+        self._paced: list[int] = []
+        self._start_ns, self._interval_ns, self._due = 0, 0.0, 0
+        self._progress_ns = time.monotonic_ns()
+        self._with_unsent: set[int] = set()
+        self._sends: list[int] = []
+        self._latencies: list[int] = []
+        self._lags: list[int] = []
+
+    def __del__(self) -> None:
+        for one in self._members:
+            one.connection.detach()  # it is another's
+        self._poll.close()
+
+    def add(self, fd: int, group: int) -> int:
+        number = len(self._members)
+        voices = self._voices.get(number, [])
+        self._members.append(Member(socket.socket(fileno=fd), group, group < 0, voices))
+        self._by_fd[fd] = number
+        self._poll.register(fd, select.EPOLLIN)
+        return number
+
+    def drop(self, client: int) -> None:
+        self._close(client)
+
+    def _close(self, client: int) -> None:
+        one = self._members[client]
+        if not one.is_closed:
+            one.is_closed = True
+            fd = one.connection.fileno()
+            self._poll.unregister(fd)
+            del self._by_fd[fd]
+
+    def flood(self, voice: int, window: int) -> None:
+        self._speakers[voice].window = window
+        self._flooding = True
+        self._refill([voice])
+
+    def pace(self, voices: list[int], start_ns: int, interval_ns: float) -> None:
+        self._paced, self._start_ns, self._interval_ns = voices, start_ns, interval_ns
+        for place, voice in enumerate(voices):
+            self._speakers[voice].place = place
+
+    def hush(self) -> None:
+        self._speaking = False
+
+    def say(self, voice: int, count: int) -> None:
+        speaker = self._speakers[voice]
+        client = speaker.shape.client
+        one = self._members[client]
+        heard = one.heard if one.parted else one.looked + one.shift
+        self._sends += (voice, heard, speaker.said, count)
+        one.unsent += make(speaker.shape, speaker.said, count)
+        speaker.said += count
+        self._push(client)
+
+    def _push(self, client: int) -> None:
+        one = self._members[client]
+        try:
+            while one.unsent and not one.is_closed:
+                del one.unsent[: one.connection.send(one.unsent)]
+        except BlockingIOError:
+            pass
+        except OSError:
+            self._close(client)
+            self._reason |= CLOSED
+        if bool(one.unsent) != (client in self._with_unsent) and not one.is_closed:
+            self._with_unsent ^= {client}
+            self._poll.modify(one.connection.fileno(), select.EPOLLIN | (select.EPOLLOUT if one.unsent else 0))
+
+    def _refill(self, voices: Sequence[int]) -> None:
+        if not self._speaking:
+            return
+        for voice in voices:
+            one = self._speakers[voice]
+            room = one.window - (one.said - one.echoed)
+            # In batches of half a window: waking up for each echo would measure that instead.
+            if one.window and room >= max(1, one.window // 2) and not self._members[one.shape.client].unsent:
+                self.say(voice, room)
+
+    def _intended_ns(self, message: int) -> int:
+        return self._start_ns + int(message * self._interval_ns)
+
+    def _say_what_is_due(self, now_ns: int) -> None:
+        while (due_ns := self._intended_ns(self._due)) <= now_ns:
+            self._lags += (self._due, time.monotonic_ns() - due_ns)
+            self.say(self._paced[self._due % len(self._paced)], 1)
+            self._due += 1
+
+    def _forgive(self) -> None:
+        self._progress_ns = time.monotonic_ns()
+        for voice, one in enumerate(self._speakers):
+            one.echoed = one.said
+            self._refill([voice])
+
+    def _echo(self, client: int, codes: Numbers, at_ns: int) -> None:
+        for voice in self._members[client].voices:
+            low, high = voice * CODE, (voice + 1) * CODE
+            if codes.size < FEW:
+                mine = [code - low for code in codes.tolist() if low <= code < high]
+            else:
+                mine = (codes[(codes >= low) & (codes < high)] - low).tolist()
+            if mine:
+                # By the order of one sender, whatever it said before has come by now, or never will.
+                speaker = self._speakers[voice]
+                speaker.echoed = max(speaker.echoed, max(mine) + 1)
+                if speaker.place >= 0:
+                    for number in mine:
+                        message = number * len(self._paced) + speaker.place
+                        self._latencies += (message, at_ns - self._intended_ns(message))
+
+    def voice(self, voice: int) -> tuple[int, int]:
+        return self._speakers[voice].said, self._speakers[voice].echoed
+
+    def unsent(self) -> bool:
+        return any(self._members[client].unsent for client in self._with_unsent)
+
+    def sends(self) -> bytes:
+        found, self._sends = self._sends, []
+        return np.array(found, np.int64).tobytes()
+
+    def latencies(self) -> bytes:
+        found, self._latencies = self._latencies, []
+        return np.array(found, np.int64).tobytes()
+
+    def lags(self) -> bytes:
+        found, self._lags = self._lags, []
+        return np.array(found, np.int64).tobytes()

@@ -1,0 +1,51 @@
+"""A load against sockets that a test writes into, in the place of a server."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Sequence
+
+from harness.swarm.frames import Frames, Voice
+from harness.swarm.load import Load
+from harness.swarm.shapes import make
+from spec.broadcast.wire import CODEC
+
+TEXT_BYTES = 32
+
+
+class Room:
+    """Clients of a load, some of whom speak, and the other ends of their connections.
+
+    Args:
+        speakers: the client of each voice.
+        topics: by client what it hears; by default the one topic that there is.
+    """
+
+    def __init__(self, clients: int, speakers: Sequence[int], topics: Sequence[tuple[int, ...]] | None = None) -> None:
+        pairs = [socket.socketpair() for _ in range(clients)]
+        self._ours, self._theirs = [one for one, _ in pairs], [two for _, two in pairs]
+        voices = [Voice(client) for client in speakers]
+        self.load = Load(
+            self._ours, topics or [(0,)] * clients, CODEC, server_pid=1, voices=voices, text_bytes=TEXT_BYTES
+        )
+        self.shapes = Frames(CODEC, voices, TEXT_BYTES).shapes
+
+    def frames(self, *messages: tuple[int, int]) -> bytes:
+        """Return messages (voice, number) as a server delivers them."""
+        return b"".join(make(self.shapes[voice], number, 1) for voice, number in messages)
+
+    def write(self, client: int, data: bytes) -> None:
+        """Send bytes to a client, and let the load take them."""
+        if data:
+            self._theirs[client].sendall(data)
+            self.load.step(time.monotonic_ns())
+
+    def deliver(self, client: int, *messages: tuple[int, int]) -> None:
+        """Deliver messages to a client."""
+        self.write(client, self.frames(*messages))
+
+    def close(self) -> None:
+        """Close all connections."""
+        for one in (*self._ours, *self._theirs):
+            one.close()
