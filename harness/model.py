@@ -341,7 +341,10 @@ class Search(Workload, Protocol):
         ...
 
     def found(self, done: Sequence[TrialResult]) -> dict[str, float]:
-        """Return what one server's steps add up to: figures, as a trial has them."""
+        """Return what one server's steps add up to: figures, as a trial has them.
+
+        One whose name ends in `_at_least` is 1 where what was found is a lower bound.
+        """
         ...
 
 

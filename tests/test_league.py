@@ -14,7 +14,7 @@ from harness import plugins, results
 from harness.league import bench as bench_module
 from harness.league import plan
 from harness.league.bench import bench
-from harness.league.counted import counted
+from harness.league.counted import counted, limited_by_generator
 from harness.league.pareto import beaten_by
 from harness.league.plan import Design, Profile, added, planned, references
 from harness.league.table import League, leagues
@@ -55,7 +55,7 @@ class Halving(Load):
         return {"rate": rate} if rate >= 1 else None
 
     def found(self, done: Sequence[TrialResult]) -> dict[str, float]:
-        return {"found": done[-1].plan.parameters["rate"]}
+        return {"found": done[-1].plan.parameters["rate"], "found_at_least": 1}
 
 
 def design(*workloads: Workload, ghost: str = "bee", **changed: object) -> Design:
@@ -151,7 +151,8 @@ def test_the_steps_of_a_search_are_one_result() -> None:
         for one in planned(design(Halving("halving", rate=4, blocks=2)), done):
             done.append(made_of(one))
         found = counted([trial("ant", figures={"deliveries_per_s": 1}), *done])
-        assert [one.figures for one in found] == [{"deliveries_per_s": 1}, *[{"found": 1}] * 6]
+        assert [one.figures.get("found") for one in found] == [None, *[1] * 6]
+        assert [limited_by_generator(one) for one in found] == [False, *[True] * 6]
         assert len({one.plan.key for one in found}) == 7
     finally:
         plugins.manager().unregister(plugin)

@@ -17,6 +17,7 @@ from harness.discover import why_not_here
 from harness.errors import UsageError, nearest
 from harness.league import plan
 from harness.league.bench import bench
+from harness.league.ceiling import null_server
 from harness.league.plan import CEILING, Design
 from harness.model import Implementation, Run, RunInfo, TrialPlan, TrialResult
 from harness.report.progress import Show, show
@@ -98,12 +99,20 @@ def _design(info: RunInfo, implementations: Sequence[Implementation], bar: Show)
     return Design(
         implementations=implementations,
         ghosts=plan.references(implementations, profile, info.reference),
-        ceilings=(),
+        ceilings=_ceilings(implementations, bar),
         specs=plugins.specs(),
         workloads=workloads,
         profile=profile,
         seed=info.seed,
     )
+
+
+def _ceilings(implementations: Sequence[Implementation], bar: Show) -> list[Implementation]:
+    found = [null_server(spec) for spec in dict.fromkeys(one.spec for one in implementations)]
+    if found and (reason := why_not_here(found[0])):
+        bar.say(f"the kernel's ceiling is not measured: {reason}")
+        return []
+    return found
 
 
 def _not_in(done: Sequence[TrialResult], trials: Iterable[TrialPlan]) -> list[TrialPlan]:

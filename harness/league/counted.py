@@ -10,8 +10,7 @@ import msgspec
 
 from harness import plugins
 from harness.model import Search, TrialResult, Workload
-
-GENERATOR_LIMIT = 0.95  # of a core: above it the load, not the server, was the limit
+from harness.swarm import accounting
 
 
 def searches(workload: Workload) -> TypeGuard[Search]:
@@ -38,9 +37,12 @@ def _found(steps: Sequence[TrialResult]) -> TrialResult:
     search = plugins.workloads()[steps[0].plan.workload]
     assert searches(search)
     done = sorted(steps, key=lambda one: one.plan.probe)
-    return msgspec.structs.replace(done[-1], figures=search.found(done), histogram="")
+    found = search.found(done)
+    bounds = [value for name, value in found.items() if name.endswith("_at_least")]
+    figures = {**found, "generator_limited": max(bounds, default=0)}
+    return msgspec.structs.replace(done[-1], figures=figures, histogram="")
 
 
 def limited_by_generator(one: TrialResult) -> bool:
     """Return whether the load generator was the limit of a trial."""
-    return bool(one.figures.get("generator_limited")) or one.figures.get("generator_cpu_share", 0) >= GENERATOR_LIMIT
+    return bool(one.figures.get("generator_limited") or accounting.limited(one.figures))
