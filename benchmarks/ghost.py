@@ -1,6 +1,6 @@
 """Whether runs on this machine can be believed: ghosts told from their twins, runs that contradict each other.
 
-    python benchmarks/ghost.py --runs 20                        20 runs of three servers: how often is a ghost told apart
+    python benchmarks/ghost.py --runs 20                        20 runs of three servers: how often is a ghost told
     python benchmarks/ghost.py --runs 2 --profile full --all    two full runs of the zoo: does any pair contradict
     python benchmarks/ghost.py RUN RUN...                       the same of runs that are there already
 

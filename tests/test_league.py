@@ -274,6 +274,16 @@ def test_a_disturbed_trial_does_not_count_and_is_told() -> None:
     assert not league.invalid
 
 
+def test_where_all_trials_were_disturbed_the_last_attempts_count_and_that_is_told() -> None:
+    run = run_of({"ant": 5e6, "bee": 9e6})
+    wild = [trial("cow", 0, disturbed="noise", figures={"deliveries_per_s": rate}) for rate in (1e6, 2e6, 3e6)]
+    info = msgspec.structs.replace(run.info, implementations=(*run.info.implementations, server("cow")))
+    league = league_of(Run(info, [], [*run.trials, *wild]))
+    cow = next(row for row in league.rows if row.implementation.name == "cow")
+    assert cow.deliveries_per_s and cow.deliveries_per_s.median == 3e6
+    assert "Disturbed each time, so that these trials had to count: cow (flood)." in claims(league)
+
+
 def test_a_run_is_invalid_when_over_a_fifth_was_disturbed() -> None:
     run = run_of({"ant": 5e6, "bee": 9e6})
     wild = [trial("ant", block % 8, disturbed="noise") for block in range(5)]

@@ -1,4 +1,8 @@
-"""Which results count: those that nothing disturbed, and of a search what its steps add up to."""
+"""Which results count: those that nothing disturbed, and of a search what its steps add up to.
+
+Where all trials of a server in a workload were disturbed, in each attempt, the last attempts count, so that there is
+something to see on a busy machine; whoever shows them says so.
+"""
 
 from __future__ import annotations
 
@@ -23,14 +27,22 @@ def counted(trials: Sequence[TrialResult]) -> list[TrialResult]:
     known = {name for name, one in plugins.workloads().items() if searches(one)}
     steps: dict[tuple[object, ...], list[TrialResult]] = defaultdict(list)
     made: list[TrialResult] = []
-    for one in trials:
-        if one.disturbed:
-            continue
+    for one in _standing(trials):
         if one.plan.workload in known and not one.did_not_finish:
             steps[one.plan.block, one.plan.implementation, one.plan.spec, one.plan.workload].append(one)
         else:
             made.append(one)
     return made + [_found(some) for some in steps.values()]
+
+
+def _standing(trials: Sequence[TrialResult]) -> list[TrialResult]:
+    undisturbed = {_what(one) for one in trials if not one.disturbed}
+    last = {one.plan.key: one for one in trials}
+    return [one for one in trials if not one.disturbed or (_what(one) not in undisturbed and last[one.plan.key] is one)]
+
+
+def _what(one: TrialResult) -> tuple[str, str, str, bool]:
+    return one.plan.spec, one.plan.implementation, one.plan.workload, one.plan.ghost
 
 
 def _found(steps: Sequence[TrialResult]) -> TrialResult:

@@ -36,10 +36,10 @@ def claims(league: League) -> list[str]:
         found.append(_ranks(league))
     found += [*_ghost(league), *_alike(league, ranked), *_limited(ranked), *_classes(ranked), *_front(ranked)]
     if league.discarded:
-        share = league.discarded / league.made
-        found.append(
-            f"{league.discarded} of {league.made} trials ({share * 100:.0f} %) were disturbed, and do not count."
-        )
+        share = f"{league.discarded / league.made * 100:.0f} %"
+        found.append(f"{league.discarded} of {league.made} trials ({share}) were disturbed, and do not count.")
+    if league.always_disturbed:
+        found.append(f"Disturbed each time, so that these trials had to count: {', '.join(league.always_disturbed)}.")
     return found
 
 
