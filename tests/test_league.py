@@ -221,7 +221,7 @@ def made_by(disturbed: int, done: list[TrialResult], monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(bench_module, "COMMAND", (sys.executable, "-c", WORKER.format(disturbed=disturbed)))
     ended: list[TrialResult] = []
     plans = [trial(name).plan for name in ("bee", "ant")]
-    anyio.run(bench, plans, ZOO, done, lambda one: None, ended.append)
+    anyio.run(bench, plans, ZOO, done, lambda one: None, ended.append, 3)
     return ended
 
 

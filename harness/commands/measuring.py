@@ -68,13 +68,13 @@ async def measure(
     """
     with show("bench") as bar:
         design = _design(store.info, implementations, bar)
-        done = list(so_far)
+        profile, done = design.profile, list(so_far)
         bar.expect(len(_not_in(done, plan.planned(design, []))))
 
         def starting(one: TrialPlan) -> None:
             who = f"the ghost of {one.implementation}" if one.ghost else one.implementation
             bar.now(f"{who}: {one.workload}, block {one.block + 1}{f', step {one.probe + 1}' if one.probe else ''}")
-            if one.probe or one.block >= design.profile.blocks:
+            if one.probe or one.block >= profile.blocks:
                 bar.expect(1)
 
         def ended(result: TrialResult) -> None:
@@ -87,7 +87,7 @@ async def measure(
                 bar.say(f"{what} did not finish: {result.did_not_finish}")
 
         trials = chain(plan.planned(design, done), plan.added(design, done, lambda: time.monotonic() >= until_s))
-        await bench(trials, [*implementations, *design.ceilings], done, starting, ended)
+        await bench(trials, [*implementations, *design.ceilings], done, starting, ended, profile.attempts)
     run = results.read(store.path)
     print()
     print(render(run, shutil.get_terminal_size().columns), end="")
