@@ -14,6 +14,7 @@ from harness.league.table import League, Row
 from harness.report.cells import interval
 
 CANNOT_TELL = "cannot be told apart"
+SOME = 4  # names in a sentence, where there may be very many
 
 
 def change(mean: float, low: float, high: float) -> str:
@@ -39,7 +40,9 @@ def claims(league: League) -> list[str]:
         share = f"{league.discarded / league.made * 100:.0f} %"
         found.append(f"{league.discarded} of {league.made} trials ({share}) were disturbed, and do not count.")
     if league.always_disturbed:
-        found.append(f"Disturbed each time, so that these trials had to count: {', '.join(league.always_disturbed)}.")
+        names = list(league.always_disturbed[:SOME])
+        names += [f"{len(league.always_disturbed) - SOME} more"] * (len(league.always_disturbed) > SOME)
+        found.append(f"Disturbed each time, so that these trials had to count: {_listed(names)}.")
     return found
 
 
