@@ -19,7 +19,8 @@ from harness.swarm import core, latency
 from harness.swarm.frames import Frames, Voice
 from harness.swarm.shapes import CODE, Reader, make
 from harness.swarm.twin import Twin
-from tests.swarm_room import CODEC, Room
+from spec.broadcast.wire import CODEC
+from tests.swarm_room import Room
 
 CORES = ["native", "python"]
 CODECS = [pytest.param(one.codec, id=name) for name, one in specs().items()]

@@ -14,6 +14,7 @@ from harness.league.table import League, Row
 from harness.report.cells import interval
 
 CANNOT_TELL = "cannot be told apart"
+SOME = 4  # names in a sentence, where there may be very many
 
 
 def change(mean: float, low: float, high: float) -> str:
@@ -36,10 +37,12 @@ def claims(league: League) -> list[str]:
         found.append(_ranks(league))
     found += [*_ghost(league), *_alike(league, ranked), *_limited(ranked), *_classes(ranked), *_front(ranked)]
     if league.discarded:
-        share = league.discarded / league.made
-        found.append(
-            f"{league.discarded} of {league.made} trials ({share * 100:.0f} %) were disturbed, and do not count."
-        )
+        share = f"{league.discarded / league.made * 100:.0f} %"
+        found.append(f"{league.discarded} of {league.made} trials ({share}) were disturbed, and do not count.")
+    if league.always_disturbed:
+        names = list(league.always_disturbed[:SOME])
+        names += [f"{len(league.always_disturbed) - SOME} more"] * (len(league.always_disturbed) > SOME)
+        found.append(f"Disturbed each time, so that these trials had to count: {_listed(names)}.")
     return found
 
 
