@@ -50,12 +50,13 @@ def _ranks(league: League) -> str:
     if league.blocks < fewest_blocks():
         blocks = f"{league.blocks} block" + "s" * (league.blocks != 1)
         return f"Ranks: {blocks} can tell nobody apart: for an error of {ERROR * 100:g} % it takes {fewest_blocks()}."
-    half = (league.standing.high - league.standing.low) / 2
-    typical = f", and a difference of typically {math.expm1(float(np.nanmedian(half))) * 100:.1f} % is one"
+    half = (league.standing.high - league.standing.low)[~np.isnan(league.standing.high)] / 2
+    typical = (
+        f", and a difference of typically {math.expm1(float(np.median(half))) * 100:.1f} % is one" if len(half) else ""
+    )
     return (
         "Ranks are intervals: whoever shares a letter cannot be told apart. "
-        f"With a probability of {100 - ERROR * 100:g} % or more no difference that is told here is false"
-        f"{typical if np.isfinite(half).any() else ''}."
+        f"With a probability of {100 - ERROR * 100:g} % or more no difference that is told here is false{typical}."
     )
 
 
