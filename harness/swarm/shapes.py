@@ -63,13 +63,18 @@ class Read(NamedTuple):
     is_foreign: bool
 
 
-def make(shape: Shape, first: int, count: int) -> bytes:
-    """Return the frames in which a voice sends its messages `first`, `first` + 1, …: `count` of them."""
-    at = shape.sent_at + VOICE_DIGITS
+def make(shape: Shape, first: int, count: int, *, as_arriving: bool = False) -> bytes:
+    """Return the frames in which a voice sends its messages `first`, `first` + 1, …: `count` of them.
+
+    Args:
+        as_arriving: the frames in which they arrive, instead.
+    """
+    frame, at = (shape.arrives, shape.arrives_at) if as_arriving else (shape.sent, shape.sent_at)
+    at += VOICE_DIGITS
     if count < FEW:
-        before, behind = shape.sent[:at], shape.sent[at + NUMBER_DIGITS :]
+        before, behind = frame[:at], frame[at + NUMBER_DIGITS :]
         return b"".join(before + b"%09d" % number + behind for number in range(first, first + count))
-    frames, length = bytearray(shape.sent * count), len(shape.sent)
+    frames, length = bytearray(frame * count), len(frame)
     high, low = np.divmod(np.arange(first, first + count, dtype=np.int64), 10**4)
     _column(frames, "<u4", at + 5, length)[:] = FOUR_DIGITS[low]
     _column(frames, "<u4", at + 1, length)[:] = FOUR_DIGITS[high % 10**4]
@@ -111,6 +116,19 @@ class Reader:
         self._digits = slice(self._at, self._at + DIGITS)
         self._parts = [(one.arrives[: self._at], one.arrives[self._at + DIGITS :]) for one in shapes]
         self._sides_differ = len(set(self._parts)) > 1
+
+    def first(self, data: bytearray, begin: int) -> int:
+        """Return the code of the frame that begins at an offset, -1 where no whole one in its usual spelling does."""
+        at = begin + self._at
+        digits = data[at : at + DIGITS]
+        if not self._is_uniform or not digits.isdigit() or begin + self._length > len(data):
+            return -1
+        voice = int(digits[:VOICE_DIGITS])
+        if voice >= len(self._shapes):
+            return -1
+        before, behind = self._parts[voice]
+        is_usual = data.startswith(before, begin) and data.startswith(behind, at + DIGITS)
+        return int(digits) if is_usual else -1
 
     def read(self, data: bytes) -> Read:
         """Return what is in bytes that begin at the beginning of a frame."""

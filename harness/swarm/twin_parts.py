@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from collections import deque
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -12,9 +13,14 @@ from harness.swarm.shapes import Numbers, Shape
 
 @dataclass
 class Speaker:
-    """A voice: its frames and its counts."""
+    """A voice: its frames and its counts.
+
+    Attributes:
+        batches: number of the first and frames, as they arrive, of what it said at once and has not heard yet.
+    """
 
     shape: Shape
+    batches: deque[tuple[int, bytes]] = field(default_factory=deque)
     said: int = 0
     echoed: int = 0
     window: int = 0
@@ -55,6 +61,12 @@ class Group:
     def end_of(self, messages: int) -> int:
         """Return the offset at which the last of so many messages ends."""
         return int(self.ends[messages - 1 - self.first]) if messages > self.first else self.base
+
+    def enter_run(self, code: int, count: int, length: int) -> None:
+        """Take messages of one voice, numbered one after the other, in frames of one length, as the next ones."""
+        steps = np.arange(1, count + 1, dtype=np.int64)
+        self.enter(steps + (code - 1), steps * length + self.parsed)
+        self.parsed += count * length
 
     def enter(self, codes: Numbers, ends: Numbers) -> None:
         """Take messages as the next ones."""

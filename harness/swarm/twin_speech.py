@@ -84,7 +84,12 @@ class Speech:
         one = self._members[client]
         heard = one.heard if one.parted else one.looked + one.shift
         self._sends += (voice, heard, speaker.said, count)
-        one.unsent += make(speaker.shape, speaker.said, count)
+        frames = make(speaker.shape, speaker.said, count)
+        one.unsent += frames
+        if count >= FEW:
+            if speaker.shape.sent != speaker.shape.arrives:
+                frames = make(speaker.shape, speaker.said, count, as_arriving=True)
+            speaker.batches.append((speaker.said, frames))
         speaker.said += count
         self._push(client)
 
@@ -138,6 +143,8 @@ class Speech:
                 # By the order of one sender, whatever it said before has come by now, or never will.
                 speaker = self._speakers[voice]
                 speaker.echoed = max(speaker.echoed, max(mine) + 1)
+                while len(speaker.batches) > 1 and speaker.batches[1][0] <= speaker.echoed:
+                    speaker.batches.popleft()
                 if speaker.place >= 0:
                     for number in mine:
                         message = number * len(self._paced) + speaker.place
