@@ -279,6 +279,7 @@ class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         reference: the server that shall have a ghost; "" for the first idiomatic one of each spec.
+        pump: which core the load generator had, "native" or "python"; "" where that is not known.
     """
 
     id: str
@@ -294,6 +295,7 @@ class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
     code_lines: dict[str, int]
     toolchains: dict[str, str]
     reference: str = ""
+    pump: str = ""
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from harness.model import Implementation, Run, RunInfo, TrialPlan, TrialResult
 from harness.report.progress import Show, show
 from harness.report.terminal import render
 from harness.results import Store
+from harness.swarm import core
 
 
 def new_run(implementations: Sequence[Implementation], profile: str, reference: str = "") -> tuple[Store, Run]:
@@ -49,6 +50,7 @@ def new_run(implementations: Sequence[Implementation], profile: str, reference: 
         toolchains=machine.toolchains(implementations),
         code_lines={f"{one.spec}/{one.name}": code_lines(one) for one in implementations},
         reference=reference,
+        pump=core.which(),
     )
     return results.create(info), Run(info, [], [])
 

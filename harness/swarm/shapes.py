@@ -24,6 +24,7 @@ JOINS = [
     (np.uint64(100), np.uint64(16), np.uint64(0x0000FFFF0000FFFF)),
     (np.uint64(10000), np.uint64(32), np.uint64(0xFFFFFFFF)),
 ]
+PAGES = 4  # kept of each voice
 FEW = 8  # messages, below which a loop in Python is faster than numpy
 
 Bytes = NDArray[np.uint8]
@@ -106,6 +107,40 @@ def _number(digits: NDArray[np.uint64]) -> NDArray[np.uint64] | None:
     return made
 
 
+class Pages:
+    """The frames of one voice in either form, made by the page: what was said is sent, and recognised, as a slice.
+
+    Args:
+        size: messages on a page.
+        as_arriving: see `make`.
+    """
+
+    def __init__(self, shape: Shape, size: int, *, as_arriving: bool) -> None:
+        self._shape, self._size, self._as_arriving = shape, size, as_arriving
+        self._length = len(shape.arrives if as_arriving else shape.sent)
+        self._kept: dict[int, bytes] = {}
+
+    def rest(self, number: int) -> memoryview:
+        """Return the frames from this number on, as far as its page goes."""
+        page, place = divmod(number, self._size)
+        frames = self._kept.get(page)
+        if frames is None:
+            frames = make(self._shape, page * self._size, self._size, as_arriving=self._as_arriving)
+            self._kept[page] = frames
+            if len(self._kept) > PAGES:
+                del self._kept[min(self._kept)]
+        return memoryview(frames)[place * self._length :]
+
+    def frames(self, first: int, count: int) -> bytes:
+        """Return the frames of so many messages."""
+        parts = []
+        while count:
+            part = self.rest(first)[: count * self._length]
+            parts.append(part)
+            first, count = first + len(part) // self._length, count - len(part) // self._length
+        return b"".join(parts)
+
+
 class Reader:
     """Reads frames that all have their usual spelling, and one length; of others it says that they are foreign."""
 
@@ -140,7 +175,7 @@ class Reader:
             return Read(np.empty(0, np.int64), np.empty(0, np.int64), 0, True)
         codes = np.empty(0, np.int64) if codes is None else codes
         ends = np.arange(1, codes.size + 1, dtype=np.int64) * self._length
-        return Read(codes, ends, whole, not self._begins(data[whole:]))
+        return Read(codes, ends, whole, not self.begins(data[whole:]))
 
     def _few(self, data: bytes, whole: int) -> Numbers | None:
         """Return the codes of whole frames; None when something else is among them."""
@@ -177,8 +212,10 @@ class Reader:
                     return None
         return codes
 
-    def _begins(self, data: bytes) -> bool:
-        """Return whether bytes are the beginning of a frame in its usual spelling."""
+    def begins(self, data: bytes) -> bool:
+        """Return whether bytes, fewer than a frame's, are the beginning of one in its usual spelling."""
+        if len(data) >= self._length or not self._is_uniform:
+            return not data
         digits = data[self._digits]
         if digits and not digits.isdigit():
             return False

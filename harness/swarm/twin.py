@@ -12,16 +12,26 @@ from collections.abc import Sequence
 import numpy as np
 
 from harness.swarm.shapes import CODE, FEW, Numbers, Reader, Shape
-from harness.swarm.twin_parts import Group, Member
+from harness.swarm.twin_parts import CHUNK, Group, Member
 from harness.swarm.twin_speech import CLOSED, Speech
 
-CHUNK = 64 * 1024  # bytes a read; larger ones leave the cache
 KEPT = 8 << 20  # bytes of a stream kept before the part that all have received is let go
 LAG = 6 << 20  # bytes behind the longest stream at which a client is followed by itself
 LONGEST_CALL_NS = 100_000_000
 QUIET_NS = 500_000_000  # without a byte: what has not come by then was dropped
 SPIN_NS = 1_500_000  # the kernel's timers count in ms for epoll, and wake late: a deadline is spun for
 PARTED, FOREIGN, SUSPECT = 1, 2, 4  # see `core.Reason`
+
+
+def _alike(stream: bytearray, at: int, frames: memoryview, length: int) -> int:
+    """Return how many frames a stream has, from an offset on, as these are; it has the first of them."""
+    low, high = 1, len(frames) // length
+    if stream.startswith(frames[: high * length], at):
+        return high
+    while low < high - 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if stream.startswith(frames[: middle * length], at) else (low, middle)
+    return low
 
 
 class Twin(Speech):
@@ -107,7 +117,8 @@ class Twin(Speech):
         group.stream += data
         if group.is_foreign:
             return
-        self._recognise(group)
+        if self._recognises_all(group):
+            return
         found = self._reader.read(bytes(memoryview(group.stream)[group.parsed - group.base :]))
         self._enter(group, found.codes, found.ends + group.parsed)
         group.parsed += found.consumed
@@ -115,22 +126,23 @@ class Twin(Speech):
             group.is_foreign = True
             self._reason |= FOREIGN
 
-    def _recognise(self, group: Group) -> None:
-        """Take what stands in a group's stream just as it was said, many messages at once: that needs no reading."""
+    def _recognises_all(self, group: Group) -> bool:
+        """Take what stands in a group's stream just as it was said, many messages at once: that needs no reading.
+
+        Returns whether that was all; what is not whole is then the beginning of a frame.
+        """
         stream = group.stream
         while (code := self._reader.first(stream, at := group.parsed - group.base)) >= 0:
             voice, number = code // CODE, code % CODE
             speaker = self._speakers[voice]
-            length, room = len(speaker.shape.arrives), len(stream) - at
-            first, frames = next(
-                (one for one in speaker.batches if 0 <= number - one[0] < len(one[1]) // length), (0, b"")
-            )
-            expected = memoryview(frames)[(number - first) * length :][: room - room % length]
-            if not expected or not stream.startswith(expected, at):
-                return
-            count = len(expected) // length
+            length = len(speaker.shape.arrives)
+            most = min(len(stream) - at, (self._said(speaker) - number) * length)
+            if most <= 0:
+                return False
+            count = _alike(stream, at, speaker.arrives.rest(number)[:most], length)
             self._check(group, voice, number, number + count - 1)
             group.enter_run(code, count, length)
+        return self._reader.begins(bytes(stream[at:]))
 
     def _enter(self, group: Group, codes: Numbers, ends: Numbers) -> None:
         if codes.size < FEW:
@@ -148,8 +160,7 @@ class Twin(Speech):
     def _check(self, group: Group, voice: int, first: int, last: int) -> None:
         """Note it when a voice's next messages in a stream, which rise, are none that may stand there."""
         speaker = self._speakers[voice]
-        said = speaker.said if speaker.shape.client >= 0 else CODE
-        if first <= group.latest[voice] or last >= said or not group.owed[voice]:
+        if first <= group.latest[voice] or last >= self._said(speaker) or not group.owed[voice]:
             self._reason |= SUSPECT
         group.latest[voice] = max(group.latest[voice], last)
 

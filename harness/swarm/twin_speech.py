@@ -10,17 +10,19 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from harness.swarm.shapes import CODE, FEW, Numbers, Shape, make
+from harness.swarm.shapes import CODE, FEW, Numbers, Pages, Shape
 from harness.swarm.twin_parts import Member, Speaker
 
 CLOSED = 8  # see `core.Reason`
+MESSAGES_READY = 8192  # on the pages of all voices
 
 
 class Speech:
     """Clients and what they say; for what the methods mean see `core.Core`."""
 
     def __init__(self, shapes: Sequence[Shape]) -> None:
-        self._speakers = [Speaker(shape) for shape in shapes]
+        size = max(FEW, MESSAGES_READY // len(shapes))
+        self._speakers = [self._speaker(shape, size) for shape in shapes]
         self._members: list[Member] = []
         self._by_fd: dict[int, int] = {}
         self._voices: dict[int, list[int]] = defaultdict(list)
@@ -41,6 +43,15 @@ class Speech:
         for one in self._members:
             one.connection.detach()  # it is another's
         self._poll.close()
+
+    def _speaker(self, shape: Shape, size: int) -> Speaker:
+        arrives = Pages(shape, size, as_arriving=True)
+        sent = arrives if shape.sent == shape.arrives else Pages(shape, size, as_arriving=False)
+        return Speaker(shape, sent, arrives)
+
+    def _said(self, speaker: Speaker) -> int:
+        """Return how many messages a voice has said; of those of other processes nobody here knows."""
+        return speaker.said if speaker.shape.client >= 0 else CODE
 
     def add(self, fd: int, group: int, is_in_step: bool) -> int:
         number = len(self._members)
@@ -84,12 +95,7 @@ class Speech:
         one = self._members[client]
         heard = one.heard if one.parted else one.looked + one.shift
         self._sends += (voice, heard, speaker.said, count)
-        frames = make(speaker.shape, speaker.said, count)
-        one.unsent += frames
-        if count >= FEW:
-            if speaker.shape.sent != speaker.shape.arrives:
-                frames = make(speaker.shape, speaker.said, count, as_arriving=True)
-            speaker.batches.append((speaker.said, frames))
+        one.unsent += speaker.sent.frames(speaker.said, count)
         speaker.said += count
         self._push(client)
 
@@ -135,6 +141,9 @@ class Speech:
     def _echo(self, client: int, codes: Numbers, at_ns: int) -> None:
         for voice in self._members[client].voices:
             low, high = voice * CODE, (voice + 1) * CODE
+            if self._speakers[voice].place < 0 and low <= codes[-1] < high:
+                self._speakers[voice].echoed = int(codes[-1]) - low + 1  # its numbers rise
+                continue
             if codes.size < FEW:
                 mine = [code - low for code in codes.tolist() if low <= code < high]
             else:
@@ -143,8 +152,6 @@ class Speech:
                 # By the order of one sender, whatever it said before has come by now, or never will.
                 speaker = self._speakers[voice]
                 speaker.echoed = max(speaker.echoed, max(mine) + 1)
-                while len(speaker.batches) > 1 and speaker.batches[1][0] <= speaker.echoed:
-                    speaker.batches.popleft()
                 if speaker.place >= 0:
                     for number in mine:
                         message = number * len(self._paced) + speaker.place
