@@ -1,8 +1,8 @@
 """What the executor of impls/executor_impl bears, and what it costs beside asyncio.
 
-    python benchmarks/executor.py                    everything: ten million wake-ups, 100,000 tasks, 10,000 connections
-    python benchmarks/executor.py --scale 100        a hundredth of it
-    python benchmarks/executor.py wakes idle         some of it
+    python -m benchmarks.executor                    everything: ten million wake-ups, 100,000 tasks, 10,000 connections
+    python -m benchmarks.executor --scale 100        a hundredth of it
+    python -m benchmarks.executor wakes idle         some of it
 
 wakes        pairs of tasks that wake each other in turn, on 1, 2 and 4 workers: none of the wake-ups may be missing
 tasks        so many tasks that sleep at once, and what each takes in memory
@@ -29,8 +29,7 @@ import time
 from collections.abc import Coroutine
 from typing import Any
 
-from executor_beside import BESIDE
-
+from benchmarks.executor_beside import BESIDE
 from impls.executor_impl.executor import Channel, Condition, Socket, run, sleep, spawn, yield_now
 
 ROUNDS = 5
@@ -117,7 +116,7 @@ async def connections(count: int) -> None:
             spawn(echo((await listener.accept())[0]))
 
     spawn(accept(Socket(listener)))
-    words = [sys.executable, __file__, "--clients", str(listener.getsockname()[1]), str(count)]
+    words = [sys.executable, "-m", "benchmarks.executor", "--clients", str(listener.getsockname()[1]), str(count)]
     with theirs:
         others = subprocess.Popen(words, pass_fds=[theirs.fileno()])  # noqa: ASYNC220 - for a moment, and nobody waits
     await Socket(ended).recv(1)  # its end closes the other side
@@ -164,7 +163,7 @@ FULL = {"wakes": 10_000_000, "tasks": 100_000, "connections": 10_000, "idle": 1}
 
 def measure(trial: str, count: int, workers: int) -> dict[str, float]:
     """Run one trial in a process of its own."""
-    command = [sys.executable, __file__, "--one", trial, str(count), str(workers)]
+    command = [sys.executable, "-m", "benchmarks.executor", "--one", trial, str(count), str(workers)]
     answer: dict[str, float] = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
     return answer
 

@@ -1,8 +1,8 @@
 """Coverage-guided fuzzing of serdy with atheris (libFuzzer), until it is stopped.
 
     pip install atheris
-    python benchmarks/fuzz_serdy.py                     both formats, from nothing
-    python benchmarks/fuzz_serdy.py -runs=100000        options are libFuzzer's; a folder is a corpus to keep
+    python -m benchmarks.fuzz_serdy                     both formats, from nothing
+    python -m benchmarks.fuzz_serdy -runs=100000        options are libFuzzer's; a folder is a corpus to keep
 
 Bytes are a value or end in DecodeError; a value in binary has just these bytes, one in JSON comes back as it was.
 """

@@ -1,8 +1,8 @@
 """Whether runs on this machine can be believed: ghosts told from their twins, runs that contradict each other.
 
-    python benchmarks/ghost.py --runs 20                        20 runs of three servers: how often is a ghost told
-    python benchmarks/ghost.py --runs 2 --profile full --all    two full runs of the zoo: does any pair contradict
-    python benchmarks/ghost.py RUN RUN...                       the same of runs that are there already
+    python -m benchmarks.ghost --runs 20                        20 runs of three servers: how often is a ghost told
+    python -m benchmarks.ghost --runs 2 --profile full --all    two full runs of the zoo: does any pair contradict
+    python -m benchmarks.ghost RUN RUN...                       the same of runs that are there already
 
 Prints a line a run, with the ghost against its twin and the share of the trials that was discarded, and a line for each
 pair of servers that two runs rank in opposite orders, of all pairs of runs.

@@ -1,8 +1,8 @@
 """How long the judge of histories takes, and how much memory.
 
-    python benchmarks/judge.py                          every kind and shape at 10^5, 10^6 and 10^7 deliveries
-    python benchmarks/judge.py 10000000                 every kind and shape at 10^7
-    python benchmarks/judge.py 10000000 100 swap        one of them
+    python -m benchmarks.judge                          every kind and shape at 10^5, 10^6 and 10^7 deliveries
+    python -m benchmarks.judge 10000000                 every kind and shape at 10^7
+    python -m benchmarks.judge 10000000 100 swap        one of them
 
 Each measurement is a process of its own, which makes a history and judges it; runs of different kinds take turns,
 so that a busy moment of the machine falls on all of them. Memory is the peak of the whole process, the history

@@ -1,7 +1,7 @@
 """Whether the league's statistics keep what they claim: simulated leagues of which the truth is known.
 
-    python benchmarks/league_statistics.py                    2000 leagues of every kind: about twenty minutes
-    python benchmarks/league_statistics.py --leagues 200      the same, less sure
+    python -m benchmarks.league_statistics                    2000 leagues of every kind: about twenty minutes
+    python -m benchmarks.league_statistics --leagues 200      the same, less sure
 
 A league is simulated as logarithms of figures, blocks × servers: a level for each server, a noise for each trial, of
 size 1, and a shift for each block, which must cancel. Prints a Markdown table with, in percent of the leagues:

@@ -1,7 +1,7 @@
 """serdy on a million hostile byte strings, and its speed beside msgspec and pickle.
 
-    python benchmarks/serdy.py                  1,000,000 strings, then 30 rounds of every contestant
-    python benchmarks/serdy.py 10000 5          10,000 strings, 5 rounds
+    python -m benchmarks.serdy                  1,000,000 strings, then 30 rounds of every contestant
+    python -m benchmarks.serdy 10000 5          10,000 strings, 5 rounds
 
 Strings are random bytes, bytes that are likely in an encoding, and encodings with some bytes changed; each must be
 refused with DecodeError or be a value that has just these bytes. Contestants take turns, so that a busy moment of
