@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from harness.swarm.frames import Frames, Voice
 from harness.swarm.load import Load
+from harness.swarm.ranks import Ranks
 from harness.swarm.shapes import make
 from spec.broadcast.wire import CODEC
 
@@ -20,14 +21,30 @@ class Room:
     Args:
         speakers: the client of each voice.
         topics: by client what it hears; by default the one topic that there is.
+        ranks: where the load has several processes; then clients are numbered over all of them, each has every
+            count-th one, and `clients` is how many this one has.
     """
 
-    def __init__(self, clients: int, speakers: Sequence[int], topics: Sequence[tuple[int, ...]] | None = None) -> None:
+    def __init__(
+        self,
+        clients: int,
+        speakers: Sequence[int],
+        topics: Sequence[tuple[int, ...]] | None = None,
+        ranks: Ranks | None = None,
+    ) -> None:
         pairs = [socket.socketpair() for _ in range(clients)]
         self._ours, self._theirs = [one for one, _ in pairs], [two for _, two in pairs]
         voices = [Voice(client) for client in speakers]
+        ranks = ranks or Ranks()
         self.load = Load(
-            self._ours, topics or [(0,)] * clients, CODEC, server_pid=1, voices=voices, text_bytes=TEXT_BYTES
+            self._ours,
+            topics or [(0,)] * clients,
+            CODEC,
+            server_pid=1,
+            voices=voices,
+            text_bytes=TEXT_BYTES,
+            numbers=range(ranks.rank, clients * ranks.count, ranks.count),
+            ranks=ranks,
         )
         self.shapes = Frames(CODEC, voices, TEXT_BYTES).shapes
 
