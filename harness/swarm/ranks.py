@@ -19,7 +19,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from harness.errors import HarnessError, Violation
-from harness.workers import PYTHON
 
 if TYPE_CHECKING:  # a load of one process needs none of it
     from multiprocessing.connection import Connection
@@ -134,7 +133,7 @@ class Ranks:
 
         for rank in range(1, self.count):
             ours, theirs = Pipe()
-            words = [*PYTHON, "harness.swarm", str(theirs.fileno())]
+            words = [sys.executable, "-P", "-m", "harness.swarm", str(theirs.fileno())]
             self._lines.append(ours)
             self._processes.append(
                 subprocess.Popen(words, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
