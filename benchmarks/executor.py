@@ -9,10 +9,10 @@ tasks        so many tasks that sleep at once, and what each takes in memory
 connections  so many connections of which each echoes one message, all open at once
 idle         processor time of two seconds with tasks that wait for a socket, a channel and a timer
 beside       the same three programs on asyncio and on 1, 2 and 4 workers, taking turns, so that a busy moment of
-             the machine falls on all of them; the medians of five rounds
+             the machine falls on all of them; the medians of five rounds, and the least and most of the ratios
 
-Each measurement is a process of its own, and its clients another. Where `ulimit -Hn` is below 10,100, there are as
-many connections as it lets.
+What it prints is tables in Markdown. Each measurement is a process of its own, and its clients another. Where
+`ulimit -Hn` is below 10,100, there are as many connections as it lets. It takes about ten minutes.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ import sys
 import time
 from collections.abc import Coroutine
 from typing import Any
+
+from executor_beside import BESIDE
 
 from impls.executor_impl.executor import Channel, Condition, Socket, run, sleep, spawn, yield_now
 
@@ -151,94 +153,6 @@ async def idle(_: int) -> None:
         await sleep(IDLE_S)
 
 
-# The same programs on asyncio and on the executor
-
-
-async def our_yields(count: int) -> None:
-    async def player() -> None:
-        for _ in range(count // 100):
-            await yield_now()
-
-    for task in [spawn(player()) for _ in range(100)]:
-        await task.join()
-
-
-async def their_yields(count: int) -> None:
-    async def player() -> None:
-        for _ in range(count // 100):
-            await asyncio.sleep(0)
-
-    await asyncio.gather(*[player() for _ in range(100)])
-
-
-async def our_queue(count: int) -> None:
-    channel: Channel[int] = Channel(10)
-
-    async def produce() -> None:
-        for number in range(count):
-            await channel.send(number)
-
-    producer = spawn(produce())
-    for _ in range(count):
-        await channel.recv()
-    await producer.join()
-
-
-async def their_queue(count: int) -> None:
-    queue: asyncio.Queue[int] = asyncio.Queue(10)
-
-    async def produce() -> None:
-        for number in range(count):
-            await queue.put(number)
-
-    producer = asyncio.create_task(produce())
-    for _ in range(count):
-        await queue.get()
-    await producer
-
-
-async def our_echo(count: int) -> None:
-    async def echo(connection: Socket) -> None:
-        while data := await connection.recv(100):
-            await connection.sendall(data)
-
-    async def ask(connection: Socket) -> None:
-        for _ in range(count // 50):
-            await connection.sendall(b"hello")
-            await connection.recv(100)
-
-    asking = []
-    for _ in range(50):
-        one, other = socket.socketpair()
-        spawn(echo(Socket(other)))
-        asking.append(spawn(ask(Socket(one))))
-    for task in asking:
-        await task.join()
-
-
-async def their_echo(count: int) -> None:
-    loop = asyncio.get_running_loop()
-
-    async def echo(connection: socket.socket) -> None:
-        while data := await loop.sock_recv(connection, 100):
-            await loop.sock_sendall(connection, data)
-        connection.close()
-
-    async def ask(connection: socket.socket) -> None:
-        for _ in range(count // 50):
-            await loop.sock_sendall(connection, b"hello")
-            await loop.sock_recv(connection, 100)
-        connection.close()
-
-    running = []
-    for _ in range(50):
-        one, other = socket.socketpair()
-        one.setblocking(False)
-        other.setblocking(False)
-        running += [echo(other), ask(one)]
-    await asyncio.gather(*running)
-
-
 TRIALS = {
     "wakes": wakes,
     "tasks": tasks,
@@ -246,11 +160,6 @@ TRIALS = {
     "idle": idle,
 }
 FULL = {"wakes": 10_000_000, "tasks": 100_000, "connections": 10_000, "idle": 1}
-BESIDE = {
-    "yields": (their_yields, our_yields, 1_000_000),
-    "queue": (their_queue, our_queue, 300_000),
-    "echo": (their_echo, our_echo, 100_000),
-}
 
 
 def measure(trial: str, count: int, workers: int) -> dict[str, float]:
@@ -268,22 +177,34 @@ def be_one(trial: str, count: int, workers: int) -> None:
     print(json.dumps(cost(body(count), workers)))
 
 
+def row(*cells: str) -> None:
+    """Print a row of a Markdown table."""
+    print(f"| {' | '.join(cells)} |", flush=True)
+
+
+def heading(*names: str) -> None:
+    """Print the head of a Markdown table, and a blank line before it."""
+    print()
+    row(*names)
+    print(f"|{'---|' * len(names)}")
+
+
 def alone(trial: str, scale: int) -> None:
+    """Run one of the executor's own trials on each number of workers."""
     count = max(1, FULL[trial] // scale)
     if trial == "connections":
         count = min(count, resource.getrlimit(resource.RLIMIT_NOFILE)[0] - 100)
     for workers in (1, 2, 4):
         found = measure(trial, count, workers)
-        line = f"{trial:12}{workers} workers {count:>10,}  {found['wall']:7.2f} s  {found['busy']:7.2f} s busy"
+        each = [f"{found['busy'] / count * 1e6:.1f}", f"{found['memory'] / count:,.0f}"]
         if trial == "idle":
-            line += f"  {found['busy'] / found['wall']:.2%} of a core"
-        else:
-            line += f"  {found['busy'] / count * 1e6:6.1f} µs busy"
-            line += f" and {found['memory'] / count:,.0f} bytes each" if trial != "wakes" else " each"
-        print(line, flush=True)
+            each = ["", ""]
+        share = f"{found['busy'] / found['wall']:.1%}"
+        row(trial, str(workers), f"{count:,}", f"{found['wall']:.2f}", f"{found['busy']:.2f}", share, *each)
 
 
 def beside(scale: int) -> None:
+    """Run the same programs on asyncio and on the executor, by turns."""
     crews = {"asyncio": 0, "1 worker": 1, "2 workers": 2, "4 workers": 4}
     for trial, (_, _, full) in BESIDE.items():
         count = max(1000, full // scale)
@@ -292,8 +213,10 @@ def beside(scale: int) -> None:
             for name, workers in crews.items():
                 found[name].append(measure(trial, count, workers))
         for name, each in found.items():
+            ratios = [mine["wall"] / its["wall"] for mine, its in zip(each, found["asyncio"], strict=True)]
             wall, busy = (statistics.median(one[what] for one in each) / count * 1e6 for what in ("wall", "busy"))
-            print(f"{trial:8}{name:10}{count:>10,}  {wall:6.2f} µs, {busy:6.2f} µs busy each", flush=True)
+            times = f"{statistics.median(ratios):.2f} ({min(ratios):.2f}–{max(ratios):.2f})"
+            row(trial, name, f"{count:,}", f"{1e6 / wall:,.0f}", f"{wall:.2f}", f"{busy:.2f}", times)
 
 
 def main() -> None:
@@ -313,11 +236,14 @@ def main() -> None:
         return
     if wrong := set(given.trials) - {*TRIALS, "beside"}:
         parser.error(f"no such trial: {', '.join(sorted(wrong))}")
-    for trial in given.trials or [*TRIALS, "beside"]:
-        if trial == "beside":
-            beside(given.scale)
-        else:
+    chosen = given.trials or [*TRIALS, "beside"]
+    if own := [one for one in chosen if one != "beside"]:
+        heading("trial", "workers", "count", "s", "processor s", "of a core", "processor µs each", "bytes each")
+        for trial in own:
             alone(trial, given.scale)
+    if "beside" in chosen:
+        heading("program", "on", "count", "a second", "µs each", "processor µs each", "time ÷ asyncio's")
+        beside(given.scale)
 
 
 if __name__ == "__main__":

@@ -67,7 +67,7 @@ async def figures(
         workload=workload,
         parameters=dict(parameters),
     )
-    result = await make(TrialRequest(plan, implementation), Cores(load=cores))
+    result = await make(TrialRequest(plan, implementation), cores)
     if result.did_not_finish:
         raise HarnessError(f"{implementation.name}, {workload} {dict(parameters)}: {result.did_not_finish}")
     if result.disturbed:

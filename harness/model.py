@@ -5,11 +5,10 @@ What goes to disk or over a pipe is a msgspec struct; what only lives in a proce
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Protocol
 
 import msgspec
 
@@ -280,6 +279,7 @@ class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         reference: the server that shall have a ghost; "" for the first idiomatic one of each spec.
+        pump: which core the load generator had, "native" or "python"; "" where that is not known.
     """
 
     id: str
@@ -295,6 +295,7 @@ class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
     code_lines: dict[str, int]
     toolchains: dict[str, str]
     reference: str = ""
+    pump: str = ""
 
 
 @dataclass(frozen=True)
@@ -304,60 +305,3 @@ class Run:
     info: RunInfo
     cases: Sequence[CaseResult]
     trials: Sequence[TrialResult]
-
-
-class Workload(Protocol):
-    """What a swarm does: one file in `harness/swarm/workloads/`, or in a plugin.
-
-    Attributes:
-        name: e.g. "flood".
-        summary: one line for people.
-        profiles: profile name → parameters for one trial; "blocks" among them, where it shall not be in all blocks.
-        tells: the names of those of its figures that stand in a table beside the league.
-
-    One that has `is_splittable = True` as well may be run by several processes at once, each of which has its share of
-    the clients; it does then nothing but connect, join, and load.
-    """
-
-    name: str
-    summary: str
-    profiles: Mapping[str, dict[str, float]]
-    tells: tuple[str, ...]
-
-    def suits(self, codec: Codec) -> bool:
-        """Return whether servers of a protocol can be loaded like that."""
-        ...
-
-    def run(self, swarm: Any, parameters: Mapping[str, float]) -> None:
-        """Load the server through `swarm` (a `harness.swarm.swarm.Swarm`) and note the figures."""
-        ...
-
-
-class Search(Workload, Protocol):
-    """A workload that looks for something by steps, each a trial against a fresh server.
-
-    The steps of all servers take turns: each makes its first, then each its second.
-    """
-
-    def next_probe(self, parameters: Mapping[str, float], done: Sequence[TrialResult]) -> dict[str, float] | None:
-        """Return the parameters of one server's next step, after the steps done so far; None when it has found."""
-        ...
-
-    def found(self, done: Sequence[TrialResult]) -> dict[str, float]:
-        """Return what one server's steps add up to: figures, as a trial has them."""
-        ...
-
-
-@dataclass(frozen=True, kw_only=True)
-class Reporter:
-    """A way to show a run.
-
-    Attributes:
-        name: e.g. "markdown"; what `harness report --format` takes.
-        summary: one line for people.
-        render: a run and the width in columns in, text out.
-    """
-
-    name: str
-    summary: str
-    render: Callable[[Run, int], str]

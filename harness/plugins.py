@@ -17,7 +17,8 @@ from itertools import chain
 import pluggy
 
 from harness.errors import UsageError
-from harness.model import Implementation, Reporter, Spec, Workload
+from harness.kinds import Reporter, Workload
+from harness.model import Implementation, Spec
 
 __all__ = [
     "Implementation",

@@ -21,6 +21,7 @@ class Room:
     Args:
         speakers: the client of each voice.
         topics: by client what it hears; by default the one topic that there is.
+        are_together: whether all stand at the same point of their streams at the start.
         ranks: where the load has several processes; then clients are numbered over all of them, each has every
             count-th one, and `clients` is how many this one has.
     """
@@ -30,6 +31,8 @@ class Room:
         clients: int,
         speakers: Sequence[int],
         topics: Sequence[tuple[int, ...]] | None = None,
+        *,
+        are_together: bool = True,
         ranks: Ranks | None = None,
     ) -> None:
         pairs = [socket.socketpair() for _ in range(clients)]
@@ -43,6 +46,7 @@ class Room:
             server_pid=1,
             voices=voices,
             text_bytes=TEXT_BYTES,
+            are_together=are_together,
             numbers=range(ranks.rank, clients * ranks.count, ranks.count),
             ranks=ranks,
         )
@@ -61,6 +65,11 @@ class Room:
     def deliver(self, client: int, *messages: tuple[int, int]) -> None:
         """Deliver messages to a client."""
         self.write(client, self.frames(*messages))
+
+    def judge(self) -> None:
+        """Let the load look at what it has not looked at yet; raise Violation."""
+        self.load.step(0)
+        self.load.settle()
 
     def close(self) -> None:
         """Close all connections."""

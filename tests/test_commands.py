@@ -30,6 +30,12 @@ from tests.zoo import HONEST, LIARS, command, harness, lines_of
         (["check", "asyncio", "-k", "no_such_case"], "no case of broadcast is called that"),
         (["check", "asyncio", "-k", "and and"], "and and"),
         (["bench", "asyncio", "--profile", "slow"], "'slow' is not one of"),
+        (["bench", "asyncio", "--for", "40"], "'40' is no duration: say 90s, 40m or 2h"),
+        (
+            ["bench", "asyncio", "--reference", "asincio"],
+            'the reference "asincio" is none of the servers; did you mean',
+        ),
+        (["run", "--resume", "--reference", "asyncio"], "--resume takes the servers from the run"),
         (["explain", "BC-FRAME-99"], 'there is no requirement, case or spec "BC-FRAME-99"; did you mean BC-FRAME-'),
         (["report"], "there is no run in results/; make one with `harness run --all`"),
         (["report", "nothing"], 'there is no run "nothing"'),

@@ -14,7 +14,8 @@ import pytest
 
 import harness
 from harness import plugins
-from harness.model import Implementation, Reporter, Spec, Workload
+from harness.kinds import Reporter, Workload
+from harness.model import Implementation, Spec
 
 HARNESS = Path(harness.__file__).parent
 ROOT = HARNESS.parent

@@ -142,7 +142,7 @@ def test_an_interrupted_run_is_gone_on_with(tmp_path: Path) -> None:
     ids = [one.id for one in run.cases]
     assert len(ids) == len(set(ids)) > 80
     assert {one.level for one in run.cases} == set(Level)
-    assert {one.plan.workload for one in run.trials} == {"churn", "flood", "paced", "idle"}
+    assert {one.plan.workload for one in run.trials} >= {"churn", "flood", "paced", "idle"}
     assert harness("run", "--resume", folder=tmp_path).returncode == 0
     assert len(results.read(path).trials) == len(run.trials), "a finished run was measured again"
 

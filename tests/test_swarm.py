@@ -19,6 +19,7 @@ from harness.swarm import core, latency
 from harness.swarm.frames import Frames, Voice
 from harness.swarm.shapes import CODE, Reader, make
 from harness.swarm.twin import Twin
+from spec.broadcast.wire import CODEC
 from tests.swarm_room import Room
 
 CORES = ["native", "python"]
@@ -81,7 +82,7 @@ def test_a_frame_with_a_changed_byte_is_none_of_ours(room: Room, place: int) -> 
     data[33 + place] = ord("#")
     with pytest.raises(Violation, match=r"received (what|bytes|a message)"):
         room.write(1, bytes(data))
-        room.load.finish()
+        room.judge()
 
 
 def test_the_beginning_of_a_frame_is_told_from_something_foreign() -> None:
@@ -110,7 +111,7 @@ def test_dropped_messages_are_lawful_and_counted(room: Room) -> None:
     room.deliver(1, *COMMON[:2], *COMMON[3:])
     room.deliver(2, COMMON[5])
     assert room.load.account().deliveries == 6 + 5 + 1
-    room.load.finish()
+    room.judge()
 
 
 def test_who_missed_something_is_in_step_again(room: Room) -> None:
@@ -121,14 +122,14 @@ def test_who_missed_something_is_in_step_again(room: Room) -> None:
     room.deliver(1, COMMON[5])
     assert [room.load.core.heard(client) for client in (0, 1)] == [6, 5]
     assert room.load.core.position(1) == room.load.core.count(0)[1] == 6
-    room.load.finish()
+    room.judge()
 
 
 def test_two_who_have_heard_what_the_other_has_not_are_lawful(room: Room) -> None:
     room.deliver(0, COMMON[0], COMMON[1], COMMON[5])
     room.deliver(1, COMMON[2], COMMON[4])
     room.deliver(2, COMMON[0], COMMON[3], COMMON[5])
-    room.load.finish()
+    room.judge()
 
 
 @pytest.mark.parametrize(
@@ -148,7 +149,7 @@ def test_what_no_lawful_server_delivers_is_found(
     with pytest.raises(Violation, match=words):
         for client in range(3):
             room.deliver(client, *(stream if client == place else COMMON))
-        room.load.finish()
+        room.judge()
 
 
 def test_an_answer_before_its_question_is_found() -> None:
@@ -160,7 +161,7 @@ def test_an_answer_before_its_question_is_found() -> None:
     room.deliver(0, (0, 0), (1, 0))
     room.deliver(1, (1, 0), (0, 0))
     with pytest.raises(Violation, match=r"answer|disagreement|cycle"):
-        room.load.finish()
+        room.judge()
     room.close()
 
 
@@ -182,7 +183,7 @@ def test_a_message_of_a_topic_that_was_not_asked_for_is_found() -> None:
 def test_the_end_of_a_connection_is_told(room: Room) -> None:
     room._theirs[1].close()
     with pytest.raises(Violation, match="closed the connection of client 1"):
-        room.load.finish()
+        room.judge()
 
 
 def test_random_cuts_do_not_matter(room: Room) -> None:
@@ -246,8 +247,7 @@ def test_random_streams_are_judged_as_the_exact_judge_does(kind: Literal["lawful
                 cut = chance.choice((1, 20, 33, 60, 99, 500))
                 room.write(client, rest[client][:cut])
                 rest[client] = rest[client][cut:]
-            room.load.step(0)
-            room.load._streams.settle()
+            room.judge()
         except Violation:
             found = False
         finally:
@@ -277,7 +277,29 @@ def test_what_is_remembered_does_not_grow(monkeypatch: pytest.MonkeyPatch) -> No
     with pytest.raises(Violation):
         for client in range(3):
             room.deliver(client, (0, 6001), (0, 6000))
+        room.judge()
+    room.close()
+
+
+def test_who_is_not_served_any_more_was_forgotten(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("harness.swarm.load.LAST_WORDS_S", 0.1)
+    for client in range(2):
+        room.deliver(client, *COMMON)
+    room.deliver(2, *COMMON[:3])
+    with pytest.raises(Violation, match="client 2 was forgotten"):
         room.load.finish()
+
+
+def test_clients_that_do_not_begin_together_find_each_other() -> None:
+    room = Room(3, [0, 2], are_together=False)
+    for voice in (0, 1):
+        room.load.core.say(voice, 3)
+    room.deliver(0, *COMMON)
+    room.write(1, CODEC.encode(b"mark 7") + room.frames(*COMMON[2:]))
+    room.deliver(2, *COMMON[1:])
+    assert [room.load.core.heard(client) for client in range(3)] == [6, 4, 5]
+    assert [room.load.core.position(client) for client in range(3)] == [6, 6, 6]
+    room.judge()
     room.close()
 
 

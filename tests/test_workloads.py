@@ -11,8 +11,8 @@ import pytest
 from harness import plugins
 from harness.addresses import free_address
 from harness.errors import Violation
+from harness.kinds import Workload
 from harness.launch import launch
-from harness.model import Workload
 from harness.process import Server
 from harness.swarm.connecting import CLIENTS_AN_ADDRESS, connect
 from harness.swarm.swarm import Swarm

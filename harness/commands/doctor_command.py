@@ -14,6 +14,9 @@ from harness.addresses import has_ipv6
 from harness.build import cache_folder
 from harness.discover import missing
 from harness.plugins import implementations
+from harness.swarm import core
+
+NO_NATIVE_CORE = ": the native one needs a C compiler and Python's headers when the harness is installed"
 
 
 @click.command("doctor")
@@ -29,6 +32,7 @@ def command() -> int:
         "IPv6": "yes" if has_ipv6() else "no: cases of it are unsupported here",
         "load now": f"{psutil.cpu_percent(interval=0.5):.0f} % of the processor, by others",
         "builds": str(cache_folder()),
+        "load": f"by the {core.which()} core" + ("" if core.which() == "native" else NO_NATIVE_CORE),
     }
     for name, fact in facts.items():
         print(f"{name:10}  {fact}")

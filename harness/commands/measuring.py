@@ -17,11 +17,13 @@ from harness.discover import why_not_here
 from harness.errors import UsageError, nearest
 from harness.league import plan
 from harness.league.bench import bench
+from harness.league.ceiling import null_server
 from harness.league.plan import CEILING, Design
 from harness.model import Implementation, Run, RunInfo, TrialPlan, TrialResult
 from harness.report.progress import Show, show
 from harness.report.terminal import render
 from harness.results import Store
+from harness.swarm import core
 
 
 def new_run(implementations: Sequence[Implementation], profile: str, reference: str = "") -> tuple[Store, Run]:
@@ -48,6 +50,7 @@ def new_run(implementations: Sequence[Implementation], profile: str, reference: 
         toolchains=machine.toolchains(implementations),
         code_lines={f"{one.spec}/{one.name}": code_lines(one) for one in implementations},
         reference=reference,
+        pump=core.which(),
     )
     return results.create(info), Run(info, [], [])
 
@@ -67,13 +70,13 @@ async def measure(
     """
     with show("bench") as bar:
         design = _design(store.info, implementations, bar)
-        done = list(so_far)
+        profile, done = design.profile, list(so_far)
         bar.expect(len(_not_in(done, plan.planned(design, []))))
 
         def starting(one: TrialPlan) -> None:
             who = f"the ghost of {one.implementation}" if one.ghost else one.implementation
             bar.now(f"{who}: {one.workload}, block {one.block + 1}{f', step {one.probe + 1}' if one.probe else ''}")
-            if one.probe or one.block >= design.profile.blocks:
+            if one.probe or one.block >= profile.blocks:
                 bar.expect(1)
 
         def ended(result: TrialResult) -> None:
@@ -86,7 +89,7 @@ async def measure(
                 bar.say(f"{what} did not finish: {result.did_not_finish}")
 
         trials = chain(plan.planned(design, done), plan.added(design, done, lambda: time.monotonic() >= until_s))
-        await bench(trials, [*implementations, *design.ceilings], done, starting, ended)
+        await bench(trials, [*implementations, *design.ceilings], done, starting, ended, profile.attempts)
     run = results.read(store.path)
     print()
     print(render(run, shutil.get_terminal_size().columns), end="")
@@ -99,12 +102,20 @@ def _design(info: RunInfo, implementations: Sequence[Implementation], bar: Show)
     return Design(
         implementations=implementations,
         ghosts=plan.references(implementations, profile, info.reference),
-        ceilings=(),
+        ceilings=_ceilings(implementations, bar),
         specs=plugins.specs(),
         workloads=workloads,
         profile=profile,
         seed=info.seed,
     )
+
+
+def _ceilings(implementations: Sequence[Implementation], bar: Show) -> list[Implementation]:
+    found = [null_server(spec) for spec in dict.fromkeys(one.spec for one in implementations)]
+    if found and (reason := why_not_here(found[0])):
+        bar.say(f"the kernel's ceiling is not measured: {reason}")
+        return []
+    return found
 
 
 def _not_in(done: Sequence[TrialResult], trials: Iterable[TrialPlan]) -> list[TrialPlan]:

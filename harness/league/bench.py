@@ -13,7 +13,6 @@ from harness.workers import PYTHON, Worker, WorkerDied, worker
 
 COMMAND = (*PYTHON, "harness.league.trial")
 LAUNCH_S = 60.0
-ATTEMPTS = 3  # at a trial that something disturbs
 
 
 async def bench(
@@ -22,6 +21,7 @@ async def bench(
     done: list[TrialResult],
     starting: Callable[[TrialPlan], None],
     ended: Callable[[TrialResult], None],
+    attempts: int,
 ) -> None:
     """Make trials in their order, but those that are made already.
 
@@ -31,6 +31,7 @@ async def bench(
 
     Args:
         trials: asked for the next one when the results of those before are in `done`.
+        attempts: how often a trial is made at most, while something disturbs it.
         done: all results so far, those of an earlier part of the run too; new ones are added.
 
     Raises:
@@ -43,7 +44,7 @@ async def bench(
     async with AsyncExitStack() as stack:
         one: Worker | None = None
         for plan in trials:
-            while plan.key not in made and disturbed[plan.key] < ATTEMPTS and _what(plan) not in given_up:
+            while plan.key not in made and disturbed[plan.key] < attempts and _what(plan) not in given_up:
                 starting(plan)
                 if one is None:
                     one = await stack.enter_async_context(worker(COMMAND))

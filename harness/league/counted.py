@@ -1,4 +1,8 @@
-"""Which results count: those that nothing disturbed, and of a search what its steps add up to."""
+"""Which results count: those that nothing disturbed, and of a search what its steps add up to.
+
+Where all trials of a server in a workload were disturbed, in each attempt, the last attempts count, so that there is
+something to see on a busy machine; whoever shows them says so.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,8 @@ from typing import TypeGuard
 import msgspec
 
 from harness import plugins
-from harness.model import Search, TrialResult, Workload
+from harness.kinds import Search, Workload
+from harness.model import TrialResult
 from harness.swarm import accounting
 
 
@@ -23,9 +28,7 @@ def counted(trials: Sequence[TrialResult]) -> list[TrialResult]:
     known = {name for name, one in plugins.workloads().items() if searches(one)}
     steps: dict[tuple[object, ...], list[TrialResult]] = defaultdict(list)
     made: list[TrialResult] = []
-    for one in trials:
-        if one.disturbed:
-            continue
+    for one in _standing(trials):
         if one.plan.workload in known and not one.did_not_finish:
             steps[one.plan.block, one.plan.implementation, one.plan.spec, one.plan.workload].append(one)
         else:
@@ -33,11 +36,24 @@ def counted(trials: Sequence[TrialResult]) -> list[TrialResult]:
     return made + [_found(some) for some in steps.values()]
 
 
+def _standing(trials: Sequence[TrialResult]) -> list[TrialResult]:
+    undisturbed = {_what(one) for one in trials if not one.disturbed}
+    last = {one.plan.key: one for one in trials}
+    return [one for one in trials if not one.disturbed or (_what(one) not in undisturbed and last[one.plan.key] is one)]
+
+
+def _what(one: TrialResult) -> tuple[str, str, str, bool]:
+    return one.plan.spec, one.plan.implementation, one.plan.workload, one.plan.ghost
+
+
 def _found(steps: Sequence[TrialResult]) -> TrialResult:
     search = plugins.workloads()[steps[0].plan.workload]
     assert searches(search)
     done = sorted(steps, key=lambda one: one.plan.probe)
-    return msgspec.structs.replace(done[-1], figures=search.found(done), histogram="")
+    found = search.found(done)
+    bounds = [value for name, value in found.items() if name.endswith("_at_least")]
+    figures = {**found, "generator_limited": max(bounds, default=0)}
+    return msgspec.structs.replace(done[-1], figures=figures, histogram="")
 
 
 def limited_by_generator(one: TrialResult) -> bool:

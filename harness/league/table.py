@@ -2,7 +2,7 @@
 
 A figure is the median over the blocks, its spread the smallest and the largest; latencies come from the merged
 histograms of all blocks. Ranks are intervals, from the deliveries a second of the same blocks
-(see `harness.league.ranks`). Trials that something disturbed are counted, and nothing else.
+(see `harness.league.ranks`). Which trials count is in `harness.league.counted`.
 """
 
 from __future__ import annotations
@@ -79,7 +79,8 @@ class League:
         standing: how the ranked servers, and the ghost if there is one, stand to each other.
         blocks: how many blocks the ranks are from, those included that were added.
         ceiling: deliveries a second of the null server; None when it was not loaded.
-        made: trials of this spec, the discarded ones included; discarded: for a disturbance.
+        made: trials of this spec, the disturbed ones included; discarded: how many these are.
+        always_disturbed: "server (workload)" for those that have but disturbed trials, which count then.
     """
 
     spec: str
@@ -90,6 +91,7 @@ class League:
     ceiling: Figure | None
     made: int
     discarded: int
+    always_disturbed: Sequence[str]
 
     @property
     def ghost(self) -> tuple[int, int] | None:
@@ -140,6 +142,9 @@ def _league(run: Run, spec: str) -> League:
         ceiling=_figure([one for one in trials if one.plan.workload == CEILING], RANKED_BY),
         made=len(made),
         discarded=sum(bool(one.disturbed) for one in made),
+        always_disturbed=list(
+            dict.fromkeys(f"{one.plan.implementation} ({one.plan.workload})" for one in trials if one.disturbed)
+        ),
     )
 
 

@@ -21,13 +21,20 @@ HOW_TO_READ = (
 )
 
 
+PUMPS = {
+    "native": "load by the native core",
+    "python": "load by the core in Python, which is slower: the native one was not built, or not wanted",
+}
+
+
 def origin(info: RunInfo) -> str:
     """Return what made a run: the command, the machine, the versions, in a sentence."""
     one = info.machine
+    pump = f"; {PUMPS[info.pump]}" if info.pump else ""
     toolchains = "".join(f", {version}" for version in info.toolchains.values())
     return (
         f"Made by `{info.command}` on {one.processor}, {one.cores} cores, {one.memory_gib:g} GiB, {one.kernel}, "
-        f"{one.python}{toolchains}; zillions {info.version} at {info.commit or 'no commit'}, {info.started}."
+        f"{one.python}{toolchains}{pump}; zillions {info.version} at {info.commit or 'no commit'}, {info.started}."
     )
 
 

@@ -14,6 +14,7 @@ from harness.league.table import League, Row
 from harness.report.cells import interval
 
 CANNOT_TELL = "cannot be told apart"
+SOME = 4  # names in a sentence, where there may be very many
 
 
 def change(mean: float, low: float, high: float) -> str:
@@ -36,10 +37,12 @@ def claims(league: League) -> list[str]:
         found.append(_ranks(league))
     found += [*_ghost(league), *_alike(league, ranked), *_limited(ranked), *_classes(ranked), *_front(ranked)]
     if league.discarded:
-        share = league.discarded / league.made
-        found.append(
-            f"{league.discarded} of {league.made} trials ({share * 100:.0f} %) were disturbed, and do not count."
-        )
+        share = f"{league.discarded / league.made * 100:.0f} %"
+        found.append(f"{league.discarded} of {league.made} trials ({share}) were disturbed, and do not count.")
+    if league.always_disturbed:
+        names = list(league.always_disturbed[:SOME])
+        names += [f"{len(league.always_disturbed) - SOME} more"] * (len(league.always_disturbed) > SOME)
+        found.append(f"Disturbed each time, so that these trials had to count: {_listed(names)}.")
     return found
 
 
@@ -47,12 +50,13 @@ def _ranks(league: League) -> str:
     if league.blocks < fewest_blocks():
         blocks = f"{league.blocks} block" + "s" * (league.blocks != 1)
         return f"Ranks: {blocks} can tell nobody apart: for an error of {ERROR * 100:g} % it takes {fewest_blocks()}."
-    half = (league.standing.high - league.standing.low) / 2
-    typical = f", and a difference of typically {math.expm1(float(np.nanmedian(half))) * 100:.1f} % is one"
+    half = (league.standing.high - league.standing.low)[~np.isnan(league.standing.high)] / 2
+    typical = (
+        f", and a difference of typically {math.expm1(float(np.median(half))) * 100:.1f} % is one" if len(half) else ""
+    )
     return (
         "Ranks are intervals: whoever shares a letter cannot be told apart. "
-        f"With a probability of {100 - ERROR * 100:g} % or more no difference that is told here is false"
-        f"{typical if np.isfinite(half).any() else ''}."
+        f"With a probability of {100 - ERROR * 100:g} % or more no difference that is told here is false{typical}."
     )
 
 

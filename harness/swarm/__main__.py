@@ -16,7 +16,7 @@ import msgspec
 from harness import plugins
 from harness.addresses import Address
 from harness.errors import Violation
-from harness.model import Workload
+from harness.kinds import Workload
 from harness.records import from_json, to_json
 from harness.resources import raise_descriptor_limit, usable_cores
 from harness.swarm.ranks import Lost, Ranks, join

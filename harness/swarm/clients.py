@@ -29,6 +29,7 @@ class Clients:
         subscriptions: of all clients.
         sockets: of this process's clients.
         numbers: theirs.
+        are_together: whether they all stand at the same point of their streams.
     """
 
     address: Address
@@ -39,6 +40,7 @@ class Clients:
     sockets: list[socket.socket] = field(default_factory=list)
     numbers: list[int] = field(default_factory=list)
     subscriptions: list[tuple[int, ...]] = field(default_factory=list)
+    are_together: bool = False
 
     def connect(self, count: int, topics: Sequence[int] = (0,), *, small_buffers: bool = False) -> None:
         """Connect this many more clients, that ask for these topics (`small_buffers`: see `connecting.connect`).
@@ -73,14 +75,16 @@ class Clients:
 
         Args:
             together: go on until all have heard one and the same message of each topic, and nothing behind it. A
-                server may drop it for somebody, and then all try anew with another. Returns how long after it was
-                sent the last has heard it, in ns.
+                server may drop it for somebody, and then all try anew with another, some times; `are_together` tells
+                whether it came about. Returns how long after it was sent the last has heard it, in ns.
 
         Raises:
             Violation: that does not come about.
         """
         marks = Marks(self.sockets, self.numbers, self.subscriptions, self.codec, self._spoken, self.ranks)
-        return marks.heard(together=together)
+        took_ns = marks.heard(together=together)
+        self.are_together = marks.are_together
+        return took_ns
 
     def _spoken(self, body: bytes, client: int) -> bytes:
         return self.codec.arrives(body, client) if self.as_arriving else self.codec.encode(body)

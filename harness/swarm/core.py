@@ -32,10 +32,10 @@ class Reason(IntFlag):
 class Core(Protocol):
     """One load's clients. They are numbered as they are added, and so are groups and voices."""
 
-    def add(self, fd: int, group: int) -> int:
+    def add(self, fd: int, group: int, is_in_step: bool) -> int:
         """Take a non-blocking socket of a client of this group, whose stream begins now; return its number.
 
-        Group -1: it has parted from the first.
+        Who is not in step has parted from the first; who is of no group, -1, stays so.
         """
         ...
 
@@ -55,7 +55,7 @@ class Core(Protocol):
         ...
 
     def say(self, voice: int, count: int) -> None:
-        """Let a voice say its next `count` messages now."""
+        """Let a voice say its next `count` messages now, out of turn: it is on no schedule any more."""
         ...
 
     def hush(self) -> None:

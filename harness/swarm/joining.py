@@ -14,11 +14,13 @@ from contextlib import suppress
 
 from harness.codec import Codec, Decoder, bodies_of
 from harness.errors import Violation
+from harness.swarm.frames import MARK
 from harness.swarm.ranks import Ranks
 
 JOIN_S = 30.0
 FIRST_QUIET_S = 0.02  # without a byte, after which the next mark is said; twice as long each time
 QUIET_S = 0.5
+TOGETHER_ROUNDS = 10
 READ = 65536
 fresh = itertools.count()  # no mark is said twice: an old one that comes late must not be taken for a new one
 
@@ -50,12 +52,14 @@ class Marks:
         self._marks: dict[bytes, int] = {}  # that count, by body, and their topics
         self._usual: dict[bytes, bytes] = {}  # their bodies, by the bytes in which they usually arrive
         self._waiting: dict[int, set[int]] = {}  # clients, and the topics of which they have not heard a mark
+        self.are_together = False
 
     def heard(self, *, together: bool) -> int:
         """Return when all have heard a mark in each of their topics, and how long the last of them took, in ns.
 
         Args:
-            together: go on until all have heard one and the same mark of each topic, and nothing behind it.
+            together: go on until all have heard one and the same mark of each topic, and nothing behind it. A server
+                that drops so much that this does not come about need not: then `are_together` is False.
 
         Raises:
             Violation: that does not come about in JOIN_S seconds, or somebody hears what was never said.
@@ -73,7 +77,8 @@ class Marks:
                         f"{waiting} of {len(self._subscriptions)} clients did not hear, in {JOIN_S:.0f} s, "
                         f"any one of {rounds} messages that were sent to find out who is in the room"
                     )
-                if together:
+                self.are_together = together and rounds < TOGETHER_ROUNDS
+                if self.are_together:
                     self._wait_for_all()
                 said_ns = time.monotonic_ns()
                 self._say()
@@ -89,7 +94,7 @@ class Marks:
 
     def _say(self) -> None:
         for topic, client in self._speakers.items():
-            body = self._codec.body(b"mark %d" % next(fresh), topic)
+            body = self._codec.body(MARK + b"%d" % next(fresh), topic)
             self._marks[body] = topic
             self._usual[self._codec.arrives(body, client)] = body
             if client in self._own:
@@ -113,7 +118,7 @@ class Marks:
         except ValueError as error:
             who = f"client {self._numbers[place]}"
             raise Violation(f"{who} received bytes that are not of this protocol: {error}") from None
-        if any(b"mark " not in body for body in bodies):
+        if any(MARK not in body for body in bodies):
             raise Violation(f"client {self._numbers[place]} received what nobody has sent, before the load began")
         return bodies
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.codec import Codec
+from harness.errors import Violation
 from harness.resources import usage
 from harness.swarm import core
 from harness.swarm.frames import Frames, Voice
@@ -21,6 +22,7 @@ from harness.swarm.streams import Streams
 QUIET_S = 0.5  # without a byte: what has not come by then was dropped
 DRAIN_S = 10.0
 STEP_NS = 20_000_000
+LAST_WORDS_S = 15.0
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,7 @@ class Load:
         ranks: all processes of the load.
         text_bytes: the length of every text.
         as_arriving: whether voices send what a server would deliver: for a relay of bytes.
+        are_together: whether they do stand at the same point; if not, marks of their joining may still come.
     """
 
     def __init__(
@@ -61,24 +64,33 @@ class Load:
         as_arriving: bool = False,
         numbers: Sequence[int] | None = None,
         ranks: Ranks | None = None,
+        are_together: bool = True,
     ) -> None:
         self._subscriptions, self._server_pid, self.voices = subscriptions, server_pid, voices
         self.ranks = ranks or Ranks()
         numbers = range(len(sockets)) if numbers is None else numbers
+        self._numbers = numbers
         here = {number: client for client, number in enumerate(numbers)}
         self._groups = {topics: number for number, topics in enumerate(dict.fromkeys(subscriptions))}
         groups_of = [self._groups[topics] for topics in subscriptions]
-        frames = Frames(codec, voices, text_bytes, as_arriving=as_arriving)
+        frames = Frames(codec, voices, text_bytes, as_arriving=as_arriving, marks_may_come=not are_together)
         owed = [bytes(voice.topic in topics for voice in voices) for topics in self._groups]
         shapes = [one._replace(client=here.get(one.client, -1)) for one in frames.shapes]
         self.own = frozenset(number for number, one in enumerate(voices) if one.client in here)
         self.core = core.make(shapes, owed)
         self._streams = Streams(
-            self.core, frames, voices, list(self._groups), groups_of, numbers=numbers, ranks=self.ranks
+            self.core,
+            frames,
+            voices,
+            list(self._groups),
+            groups_of,
+            are_in_step=are_together,
+            numbers=numbers,
+            ranks=self.ranks,
         )
         for one, group in zip(sockets, groups_of, strict=True):
             one.setblocking(False)
-            self.core.add(one.fileno(), group)
+            self.core.add(one.fileno(), group, are_together)
 
     @property
     def senders(self) -> range:
@@ -92,7 +104,7 @@ class Load:
             may_be_closed: whether the server may disconnect it, as one that has not read for long.
         """
         one.setblocking(False)
-        client = self.core.add(one.fileno(), -1)
+        client = self.core.add(one.fileno(), -1, False)
         self._streams.add_guest(client, self._groups[tuple(topics)], may_be_closed=may_be_closed)
         return client
 
@@ -134,14 +146,31 @@ class Load:
     def finish(self) -> None:
         """Say nothing more, wait until nothing comes, and let the judge decide what is in doubt.
 
-        All processes of the load say nothing more before any of them waits, and wait for each other.
+        Who has missed something must still be served: it hears something of what is said to it in the end. All
+        processes of the load say nothing more before any of them waits, and wait for each other.
 
         Raises:
             Violation: no lawful server can have made what the clients received.
         """
         self.core.hush()
-        said = self.ranks.gather([self.said(voice) for voice in self.senders])
-        self._said = [sum(one) for one in zip(*said, strict=True)]
+        self._said = self._said_by_all()
+        self._drain()
+        self._look_for_forgotten()
+        self.step(0)  # what Python has done in the last step may have left a reason
+        self.settle()
+
+    def settle(self) -> None:
+        """Let the judge decide what is in doubt, here and over all processes of the load; raise Violation."""
+        self._said = self._said_by_all()
+        self._streams.settle()
+        self._streams.compare(self._said)
+
+    def _said_by_all(self) -> list[int]:
+        """Return how many messages each voice has said, in whichever process of the load."""
+        told = self.ranks.gather([self.said(voice) for voice in self.senders])
+        return [sum(one) for one in zip(*told, strict=True)]
+
+    def _drain(self) -> None:
         begun_ns, due = time.monotonic_ns(), self._due()
         while True:
             now_ns = time.monotonic_ns()
@@ -152,9 +181,31 @@ class Load:
             quiet_ns = min(quiet_ns for _, _, quiet_ns in told)
             if all(one for one, _, _ in told) or quiet_ns > QUIET_S * 1e9 or told[0][1] > DRAIN_S * 1e9:
                 break
-        self.step(0)  # what Python has done in the last step may have left a reason
-        self._streams.settle()
-        self._streams.compare(self._said)
+
+    def _look_for_forgotten(self) -> None:
+        before = self._heard()
+        lacking = [client for client, (heard, due) in enumerate(zip(before, self._due(), strict=True)) if heard < due]
+        voices = {one.topic: number for number, one in enumerate(self.voices)}
+        deadline, wait_s, count = time.monotonic() + LAST_WORDS_S, 0.02, 0
+        while self._go_on(bool(lacking), deadline):
+            for voice in self.own.intersection(voices.values()):
+                self.core.say(voice, 1)
+            count += 1
+            until = time.monotonic() + wait_s
+            while lacking and time.monotonic() < until:
+                self.step(int(until * 1e9))
+                lacking = [client for client in lacking if self.core.heard(client) == before[client]]
+            wait_s = min(QUIET_S, 2 * wait_s)
+        if lacking:
+            raise Violation(
+                f"client {self._numbers[lacking[0]]} was forgotten: it heard none of {count} messages that were said "
+                "one after the other when the load had ended"
+            )
+
+    def _go_on(self, is_wanted: bool, deadline: float) -> bool:
+        """Return whether any process of the load wants to go on, and it is not too late."""
+        told = self.ranks.gather((is_wanted, time.monotonic() < deadline))
+        return any(one for one, _ in told) and told[0][1]
 
     def _heard(self) -> list[int]:
         return [self.core.heard(client) for client in range(len(self._subscriptions))]

@@ -24,6 +24,7 @@ JOINS = [
     (np.uint64(100), np.uint64(16), np.uint64(0x0000FFFF0000FFFF)),
     (np.uint64(10000), np.uint64(32), np.uint64(0xFFFFFFFF)),
 ]
+PAGES = 4  # kept of each voice
 FEW = 8  # messages, below which a loop in Python is faster than numpy
 
 Bytes = NDArray[np.uint8]
@@ -63,13 +64,18 @@ class Read(NamedTuple):
     is_foreign: bool
 
 
-def make(shape: Shape, first: int, count: int) -> bytes:
-    """Return the frames in which a voice sends its messages `first`, `first` + 1, …: `count` of them."""
-    at = shape.sent_at + VOICE_DIGITS
+def make(shape: Shape, first: int, count: int, *, as_arriving: bool = False) -> bytes:
+    """Return the frames in which a voice sends its messages `first`, `first` + 1, …: `count` of them.
+
+    Args:
+        as_arriving: the frames in which they arrive, instead.
+    """
+    frame, at = (shape.arrives, shape.arrives_at) if as_arriving else (shape.sent, shape.sent_at)
+    at += VOICE_DIGITS
     if count < FEW:
-        before, behind = shape.sent[:at], shape.sent[at + NUMBER_DIGITS :]
+        before, behind = frame[:at], frame[at + NUMBER_DIGITS :]
         return b"".join(before + b"%09d" % number + behind for number in range(first, first + count))
-    frames, length = bytearray(shape.sent * count), len(shape.sent)
+    frames, length = bytearray(frame * count), len(frame)
     high, low = np.divmod(np.arange(first, first + count, dtype=np.int64), 10**4)
     _column(frames, "<u4", at + 5, length)[:] = FOUR_DIGITS[low]
     _column(frames, "<u4", at + 1, length)[:] = FOUR_DIGITS[high % 10**4]
@@ -101,6 +107,40 @@ def _number(digits: NDArray[np.uint64]) -> NDArray[np.uint64] | None:
     return made
 
 
+class Pages:
+    """The frames of one voice in either form, made by the page: what was said is sent, and recognised, as a slice.
+
+    Args:
+        size: messages on a page.
+        as_arriving: see `make`.
+    """
+
+    def __init__(self, shape: Shape, size: int, *, as_arriving: bool) -> None:
+        self._shape, self._size, self._as_arriving = shape, size, as_arriving
+        self._length = len(shape.arrives if as_arriving else shape.sent)
+        self._kept: dict[int, bytes] = {}
+
+    def rest(self, number: int) -> memoryview:
+        """Return the frames from this number on, as far as its page goes."""
+        page, place = divmod(number, self._size)
+        frames = self._kept.get(page)
+        if frames is None:
+            frames = make(self._shape, page * self._size, self._size, as_arriving=self._as_arriving)
+            self._kept[page] = frames
+            if len(self._kept) > PAGES:
+                del self._kept[min(self._kept)]
+        return memoryview(frames)[place * self._length :]
+
+    def frames(self, first: int, count: int) -> bytes:
+        """Return the frames of so many messages."""
+        parts = []
+        while count:
+            part = self.rest(first)[: count * self._length]
+            parts.append(part)
+            first, count = first + len(part) // self._length, count - len(part) // self._length
+        return b"".join(parts)
+
+
 class Reader:
     """Reads frames that all have their usual spelling, and one length; of others it says that they are foreign."""
 
@@ -112,6 +152,19 @@ class Reader:
         self._parts = [(one.arrives[: self._at], one.arrives[self._at + DIGITS :]) for one in shapes]
         self._sides_differ = len(set(self._parts)) > 1
 
+    def first(self, data: bytearray, begin: int) -> int:
+        """Return the code of the frame that begins at an offset, -1 where no whole one in its usual spelling does."""
+        at = begin + self._at
+        digits = data[at : at + DIGITS]
+        if not self._is_uniform or not digits.isdigit() or begin + self._length > len(data):
+            return -1
+        voice = int(digits[:VOICE_DIGITS])
+        if voice >= len(self._shapes):
+            return -1
+        before, behind = self._parts[voice]
+        is_usual = data.startswith(before, begin) and data.startswith(behind, at + DIGITS)
+        return int(digits) if is_usual else -1
+
     def read(self, data: bytes) -> Read:
         """Return what is in bytes that begin at the beginning of a frame."""
         whole = len(data) // self._length * self._length
@@ -122,7 +175,7 @@ class Reader:
             return Read(np.empty(0, np.int64), np.empty(0, np.int64), 0, True)
         codes = np.empty(0, np.int64) if codes is None else codes
         ends = np.arange(1, codes.size + 1, dtype=np.int64) * self._length
-        return Read(codes, ends, whole, not self._begins(data[whole:]))
+        return Read(codes, ends, whole, not self.begins(data[whole:]))
 
     def _few(self, data: bytes, whole: int) -> Numbers | None:
         """Return the codes of whole frames; None when something else is among them."""
@@ -159,8 +212,10 @@ class Reader:
                     return None
         return codes
 
-    def _begins(self, data: bytes) -> bool:
-        """Return whether bytes are the beginning of a frame in its usual spelling."""
+    def begins(self, data: bytes) -> bool:
+        """Return whether bytes, fewer than a frame's, are the beginning of one in its usual spelling."""
+        if len(data) >= self._length or not self._is_uniform:
+            return not data
         digits = data[self._digits]
         if digits and not digits.isdigit():
             return False

@@ -62,6 +62,8 @@ class Streams:
         voices: Sequence[Voice],
         groups: Sequence[tuple[int, ...]],
         groups_of: Sequence[int],
+        *,
+        are_in_step: bool,
         numbers: Sequence[int],
         ranks: Ranks,
     ) -> None:
@@ -87,7 +89,11 @@ class Streams:
         self._is_always_in_doubt = len(set(topics)) < len(topics) or len(set(speakers)) < len(speakers)
         self._is_in_doubt = self._is_always_in_doubt
         self._was_in_doubt = self._is_in_doubt
-        self._has_parted = False
+        self._has_parted = not are_in_step
+        for client, group in enumerate([] if are_in_step else groups_of):
+            self._followers[client] = Follower(group, False, -1, 0)
+            for window in self._windows:
+                window.came(client)
 
     def add_guest(self, client: int, group: int, *, may_be_closed: bool) -> None:
         """Follow a client that has come during the load and hears what a group hears."""

@@ -159,23 +159,22 @@ class Swarm(Clients):
     ) -> None:
         """Send on a schedule while the last of the clients do not read; then let these read, and verify that too."""
         healthy = len(self.sockets) - frozen_clients
-        load = Load(
-            self.sockets[:healthy], self.subscriptions[:healthy], self.codec, self.server_pid, voices, text_bytes
-        )
+        load = self._load(voices, text_bytes, healthy)
         before = self.server_rss_bytes()
         self._run(load, warm_up_s, seconds, pace=Pace(load, load.senders, rate_per_s), asleep=self.sockets[healthy:])
         self.figures["rss_growth_bytes"] = self.figures.pop("rss_loaded_bytes") - before
 
-    def _load(self, voices: Sequence[Voice], text_bytes: int) -> Load:
+    def _load(self, voices: Sequence[Voice], text_bytes: int, count: int | None = None) -> Load:
         return Load(
-            self.sockets,
-            [self.subscriptions[number] for number in self.numbers],
+            self.sockets[:count],
+            [self.subscriptions[number] for number in self.numbers[:count]],
             self.codec,
             self.server_pid,
             voices,
             text_bytes,
             as_arriving=self.as_arriving,
-            numbers=self.numbers,
+            are_together=self.are_together,
+            numbers=self.numbers[:count],
             ranks=self.ranks,
         )
 

@@ -12,16 +12,26 @@ from collections.abc import Sequence
 import numpy as np
 
 from harness.swarm.shapes import CODE, FEW, Numbers, Reader, Shape
-from harness.swarm.twin_parts import Group, Member
+from harness.swarm.twin_parts import CHUNK, Group, Member
 from harness.swarm.twin_speech import CLOSED, Speech
 
-CHUNK = 64 * 1024  # bytes a read; larger ones leave the cache
 KEPT = 8 << 20  # bytes of a stream kept before the part that all have received is let go
 LAG = 6 << 20  # bytes behind the longest stream at which a client is followed by itself
 LONGEST_CALL_NS = 100_000_000
 QUIET_NS = 500_000_000  # without a byte: what has not come by then was dropped
 SPIN_NS = 1_500_000  # the kernel's timers count in ms for epoll, and wake late: a deadline is spun for
 PARTED, FOREIGN, SUSPECT = 1, 2, 4  # see `core.Reason`
+
+
+def _alike(stream: bytearray, at: int, frames: memoryview, length: int) -> int:
+    """Return how many frames a stream has, from an offset on, as these are; it has the first of them."""
+    low, high = 1, len(frames) // length
+    if stream.startswith(frames[: high * length], at):
+        return high
+    while low < high - 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if stream.startswith(frames[: middle * length], at) else (low, middle)
+    return low
 
 
 class Twin(Speech):
@@ -44,11 +54,13 @@ class Twin(Speech):
             if self._speaking and self._flooding and now_ns - self._progress_ns > QUIET_NS:
                 self._forgive()
             for fd, events in self._poll.poll(max(0, next_ns - time.monotonic_ns() - spin_ns) / 1e9):
-                client = self._by_fd.get(fd)
-                if client is not None and events & select.EPOLLOUT:
-                    self._push(client)
-                if client is not None and events & ~select.EPOLLOUT:
-                    self._receive(client)
+                if events == select.EPOLLIN:
+                    self._receive(self._by_fd[fd])
+                    continue
+                if events & select.EPOLLOUT:
+                    self._push(self._by_fd[fd])
+                if events & ~select.EPOLLOUT and fd in self._by_fd:
+                    self._receive(self._by_fd[fd])
             now_ns = time.monotonic_ns()
             if now_ns >= stop_ns or self._reason:
                 reason, self._reason = self._reason, 0
@@ -56,8 +68,6 @@ class Twin(Speech):
 
     def _receive(self, client: int) -> None:
         one = self._members[client]
-        if one.is_closed:
-            return
         try:
             data = one.connection.recv(CHUNK)
         except BlockingIOError:
@@ -69,6 +79,12 @@ class Twin(Speech):
             self._reason |= CLOSED
             return
         self._progress_ns = one.at_ns = time.monotonic_ns()
+        if not one.parted:  # most of what comes is nothing new
+            group = self._groups[one.group]
+            at = one.taken - group.base
+            if not one.voices and group.stream.startswith(data, at):
+                one.taken += len(data)
+                return
         if one.parted or not self._take(client, one, data):
             one.pending += data
             self._with_pending.add(client)
@@ -101,12 +117,32 @@ class Twin(Speech):
         group.stream += data
         if group.is_foreign:
             return
+        if self._recognises_all(group):
+            return
         found = self._reader.read(bytes(memoryview(group.stream)[group.parsed - group.base :]))
         self._enter(group, found.codes, found.ends + group.parsed)
         group.parsed += found.consumed
         if found.is_foreign:
             group.is_foreign = True
             self._reason |= FOREIGN
+
+    def _recognises_all(self, group: Group) -> bool:
+        """Take what stands in a group's stream just as it was said, many messages at once: that needs no reading.
+
+        Returns whether that was all; what is not whole is then the beginning of a frame.
+        """
+        stream = group.stream
+        while (code := self._reader.first(stream, at := group.parsed - group.base)) >= 0:
+            voice, number = code // CODE, code % CODE
+            speaker = self._speakers[voice]
+            length = len(speaker.shape.arrives)
+            most = min(len(stream) - at, (self._said(speaker) - number) * length)
+            if most <= 0:
+                return False
+            count = _alike(stream, at, speaker.arrives.rest(number)[:most], length)
+            self._check(group, voice, number, number + count - 1)
+            group.enter_run(code, count, length)
+        return self._reader.begins(bytes(stream[at:]))
 
     def _enter(self, group: Group, codes: Numbers, ends: Numbers) -> None:
         if codes.size < FEW:
@@ -124,8 +160,7 @@ class Twin(Speech):
     def _check(self, group: Group, voice: int, first: int, last: int) -> None:
         """Note it when a voice's next messages in a stream, which rise, are none that may stand there."""
         speaker = self._speakers[voice]
-        said = speaker.said if speaker.shape.client >= 0 else CODE
-        if first <= group.latest[voice] or last >= said or not group.owed[voice]:
+        if first <= group.latest[voice] or last >= self._said(speaker) or not group.owed[voice]:
             self._reason |= SUSPECT
         group.latest[voice] = max(group.latest[voice], last)
 

@@ -7,14 +7,23 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from harness.swarm.shapes import Numbers, Shape
+from harness.swarm.shapes import Numbers, Pages, Shape
+
+CHUNK = 64 * 1024  # bytes a read; larger ones leave the cache
+STEPS = np.arange(CHUNK, dtype=np.int64)
 
 
 @dataclass
 class Speaker:
-    """A voice: its frames and its counts."""
+    """A voice: its frames and its counts.
+
+    Attributes:
+        sent, arrives: its frames, as it sends them and as they arrive.
+    """
 
     shape: Shape
+    sent: Pages
+    arrives: Pages
     said: int = 0
     echoed: int = 0
     window: int = 0
@@ -56,14 +65,29 @@ class Group:
         """Return the offset at which the last of so many messages ends."""
         return int(self.ends[messages - 1 - self.first]) if messages > self.first else self.base
 
+    def enter_run(self, code: int, count: int, length: int) -> None:
+        """Take messages of one voice, numbered one after the other, in frames of one length, as the next ones."""
+        kept = self._make_room(count)
+        np.add(STEPS[:count], code, out=self.codes[kept : kept + count])
+        ends = self.ends[kept : kept + count]
+        np.multiply(STEPS[:count], length, out=ends)
+        ends += self.parsed + length
+        self.count += count
+        self.parsed += count * length
+
     def enter(self, codes: Numbers, ends: Numbers) -> None:
         """Take messages as the next ones."""
-        kept = self.count - self.first
-        if kept + codes.size > self.codes.size:
-            more = np.empty(max(kept + codes.size, self.codes.size), np.int64)
-            self.codes, self.ends = np.concatenate((self.codes, more)), np.concatenate((self.ends, more))
+        kept = self._make_room(codes.size)
         self.codes[kept : kept + codes.size], self.ends[kept : kept + codes.size] = codes, ends
         self.count += codes.size
+
+    def _make_room(self, count: int) -> int:
+        """See that so many more messages can be kept; return how many are."""
+        kept = self.count - self.first
+        if kept + count > self.codes.size:
+            more = np.empty(max(kept + count, self.codes.size), np.int64)
+            self.codes, self.ends = np.concatenate((self.codes, more)), np.concatenate((self.ends, more))
+        return kept
 
 
 @dataclass

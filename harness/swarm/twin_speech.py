@@ -10,17 +10,19 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from harness.swarm.shapes import CODE, FEW, Numbers, Shape, make
+from harness.swarm.shapes import CODE, FEW, Numbers, Pages, Shape
 from harness.swarm.twin_parts import Member, Speaker
 
 CLOSED = 8  # see `core.Reason`
+MESSAGES_READY = 8192  # on the pages of all voices
 
 
 class Speech:
     """Clients and what they say; for what the methods mean see `core.Core`."""
 
     def __init__(self, shapes: Sequence[Shape]) -> None:
-        self._speakers = [Speaker(shape) for shape in shapes]
+        size = max(FEW, MESSAGES_READY // len(shapes))
+        self._speakers = [self._speaker(shape, size) for shape in shapes]
         self._members: list[Member] = []
         self._by_fd: dict[int, int] = {}
         self._voices: dict[int, list[int]] = defaultdict(list)
@@ -42,10 +44,19 @@ class Speech:
             one.connection.detach()  # it is another's
         self._poll.close()
 
-    def add(self, fd: int, group: int) -> int:
+    def _speaker(self, shape: Shape, size: int) -> Speaker:
+        arrives = Pages(shape, size, as_arriving=True)
+        sent = arrives if shape.sent == shape.arrives else Pages(shape, size, as_arriving=False)
+        return Speaker(shape, sent, arrives)
+
+    def _said(self, speaker: Speaker) -> int:
+        """Return how many messages a voice has said; of those of other processes nobody here knows."""
+        return speaker.said if speaker.shape.client >= 0 else CODE
+
+    def add(self, fd: int, group: int, is_in_step: bool) -> int:
         number = len(self._members)
         voices = self._voices.get(number, [])
-        self._members.append(Member(socket.socket(fileno=fd), group, group < 0, voices))
+        self._members.append(Member(socket.socket(fileno=fd), group, not is_in_step, voices))
         self._by_fd[fd] = number
         self._poll.register(fd, select.EPOLLIN)
         return number
@@ -75,12 +86,16 @@ class Speech:
         self._speaking = False
 
     def say(self, voice: int, count: int) -> None:
+        self._speakers[voice].place = -1
+        self._say(voice, count)
+
+    def _say(self, voice: int, count: int) -> None:
         speaker = self._speakers[voice]
         client = speaker.shape.client
         one = self._members[client]
         heard = one.heard if one.parted else one.looked + one.shift
         self._sends += (voice, heard, speaker.said, count)
-        one.unsent += make(speaker.shape, speaker.said, count)
+        one.unsent += speaker.sent.frames(speaker.said, count)
         speaker.said += count
         self._push(client)
 
@@ -106,7 +121,7 @@ class Speech:
             room = one.window - (one.said - one.echoed)
             # In batches of half a window: waking up for each echo would measure that instead.
             if one.window and room >= max(1, one.window // 2) and not self._members[one.shape.client].unsent:
-                self.say(voice, room)
+                self._say(voice, room)
 
     def _intended_ns(self, message: int) -> int:
         return self._start_ns + int(message * self._interval_ns)
@@ -116,7 +131,7 @@ class Speech:
             voice = self._paced[self._due % len(self._paced)]
             if self._speakers[voice].shape.client >= 0:  # else another process says it
                 self._lags += (self._due, time.monotonic_ns() - due_ns)
-                self.say(voice, 1)
+                self._say(voice, 1)
             self._due += 1
 
     def _forgive(self) -> None:
@@ -128,6 +143,9 @@ class Speech:
     def _echo(self, client: int, codes: Numbers, at_ns: int) -> None:
         for voice in self._members[client].voices:
             low, high = voice * CODE, (voice + 1) * CODE
+            if self._speakers[voice].place < 0 and low <= codes[-1] < high:
+                self._speakers[voice].echoed = int(codes[-1]) - low + 1  # its numbers rise
+                continue
             if codes.size < FEW:
                 mine = [code - low for code in codes.tolist() if low <= code < high]
             else:

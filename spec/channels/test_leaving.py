@@ -14,6 +14,7 @@ from spec.channels.wire import Send, Subscribe, body_of
 
 VISIT_BOUND, CHANNEL_BOUND = 200.0, 100.0  # bytes of memory: less than anybody needs to remember one
 ENOUGH_VISITS = 500
+STEP = 10  # visits between two looks: as few as ENOUGH_VISITS of them are points enough for a regression
 LASTING = [f"lasting {number}" for number in range(10)]
 
 
@@ -126,11 +127,11 @@ async def test_subscribers_that_have_left_are_in_no_list(
     await subscribe(bob, *LASTING)
 
     async def visits(done: int) -> int:
-        await _come_and_go(room, 50, lambda turn: lines(*map(Subscribe, LASTING)))
+        await _come_and_go(room, STEP, lambda turn: lines(*map(Subscribe, LASTING)))
         replies = await answers(alice, lines(*(Send(name, "next") for name in LASTING)))
         assert not replies, f"after some subscribers had left, messages were answered by {replies[:3]}"
         await room.fence(alice, [alice, bob])
-        return 50
+        return STEP
 
     await _must_stop_growing(room, visits, VISIT_BOUND, "a subscriber that has left", note)
 
@@ -149,12 +150,12 @@ async def test_channels_that_have_come_and_gone_leave_nothing_behind(
 
     async def visits(done: int) -> int:
         nonlocal made
-        made += 50
+        made += STEP
         await _come_and_go(
-            room, 50, lambda turn: lines(*(Subscribe(f"passing {made} {turn} {one}") for one in range(10)))
+            room, STEP, lambda turn: lines(*(Subscribe(f"passing {made} {turn} {one}") for one in range(10)))
         )
         await room.fence(alice)
-        return 500
+        return 10 * STEP
 
     try:
         await _must_stop_growing(room, visits, CHANNEL_BOUND, "a channel that has come and gone", note)
@@ -168,7 +169,7 @@ async def _must_stop_growing(
     def size() -> int:
         return room.usage().rss_bytes
 
-    watch = partial(watch_growth, visits, size, bound=bound, enough=ENOUGH_VISITS, most=5000, seconds=14)  # type: ignore[arg-type]
+    watch = partial(watch_growth, visits, size, bound=bound, enough=ENOUGH_VISITS, most=5000, seconds=25)  # type: ignore[arg-type]
     turns = [await watch()]
     while recurs(turns, bound) and len(turns) < 3:
         turns.append(await watch())

@@ -267,6 +267,9 @@ async def test_halves_of_two_clients_never_mix(room: Room, chance: random.Random
             await one.send_raw(second)
     for one in (alice, bob):
         await room.deliver(one, [one.next_body(50)], [alice, bob, carol])
+    for one in (alice, bob, carol):
+        refused = [note.value for note in one.notes if isinstance(note.value, Error)]
+        assert not refused, f"{one}, whose lines are requests, was answered {refused[0]}"
     for turn in room.rounds(20, seconds=3):
         with room.frozen():
             for one in everybody:

@@ -236,7 +236,7 @@ TAIL = """
 def encode(body):
     channel, message = content_of(body)
     value = {"Send": {"channel": channel, "message": message}}
-    return json.dumps(value, ensure_ascii=False).encode() + b"\\n"
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode() + b"\\n"
 
 def said(line):  # the body of a Send or a Message; None for anything else
     try:

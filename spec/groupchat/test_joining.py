@@ -63,10 +63,12 @@ async def test_a_newcomer_is_welcomed_and_told_who_is_there(room: Room) -> None:
 async def test_all_others_are_told_once_that_somebody_joined(room: Room) -> None:
     """GC-JOIN-3: When somebody is welcomed, all others in the room are told Joined, once, and the newcomer is not.
 
-    Four in a row; each has heard of all that came later, once, in their order, and of nobody else.
+    Four in a row, and somebody who is refused; each has heard of all that came later, once, in their order, and of
+    nobody else.
     """
     names = ("ann", "bo", "cyn", "dan")
     here = [await enter(room, name) for name in names]
+    await must_refuse(await guest(room), join_frame("bo"), "a name that somebody has")
     for one in here:
         await room.fence(one, here)
     for place, one in enumerate(here):

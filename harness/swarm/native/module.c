@@ -157,8 +157,8 @@ static void core_dealloc(Core *core)
 
 METHOD(add)
 {
-    int fd, group;
-    TAKE("ii", &fd, &group);
+    int fd, group, is_in_step;
+    TAKE("iip", &fd, &group, &is_in_step);
     if (group != -1 && !is_in(group, core->groups_count, "group"))
         return NULL;
     if (core->clients_count == core->clients_room) {
@@ -171,7 +171,7 @@ METHOD(add)
     }
     int number = core->clients_count++;
     Client *client = &core->clients[number];
-    *client = (Client){.fd = fd, .group = group, .voice = -1, .parted = group < 0};
+    *client = (Client){.fd = fd, .group = group, .voice = -1, .parted = !is_in_step};
     for (int i = core->voices_count - 1; i >= 0; i--)
         if (core->voices[i].client == number) {
             core->voices[i].next = client->voice;
@@ -228,7 +228,7 @@ METHOD(say)
     long long count;
     TAKE("iL", &number, &count);
     VOICE(number);
-    (void)voice;
+    voice->place = -1; /* what it says out of turn is of no schedule */
     say(core, number, count);
     return done(core);
 }

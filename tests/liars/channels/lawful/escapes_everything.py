@@ -6,12 +6,15 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from server import Server, main
+from server import BACKLOG_BYTES, Client, Server, main
 
 LAWFUL = True
 
 
 class Oddball(Server):
+    def is_full(self, client: Client, message: bytes) -> bool:
+        return client.size + len(message) > 2 * BACKLOG_BYTES  # the longest message is as long as one and a half
+
     def line(self, value: Any) -> bytes:
         return (self.written(value) + "\n").encode()
 

@@ -1,0 +1,77 @@
+"""Whether runs on this machine can be believed: ghosts told from their twins, runs that contradict each other.
+
+    python benchmarks/ghost.py --runs 20                        20 runs of three servers: how often is a ghost told
+    python benchmarks/ghost.py --runs 2 --profile full --all    two full runs of the zoo: does any pair contradict
+    python benchmarks/ghost.py RUN RUN...                       the same of runs that are there already
+
+Prints a line a run, with the ghost against its twin and the share of the trials that was discarded, and a line for each
+pair of servers that two runs rank in opposite orders, of all pairs of runs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from collections.abc import Sequence
+from itertools import combinations
+
+from harness import results
+from harness.league.contrast import contradictions
+from harness.league.table import League, leagues
+from harness.model import Run
+from harness.report.words import change
+
+SERVERS = ("asyncio", "selectors", "threads")
+COMMAND = (sys.executable, "-c", "from harness.commands.main import main; main()")
+
+
+def bench(words: Sequence[str]) -> Run:
+    """Make a run and return it."""
+    subprocess.run([*COMMAND, "bench", *words], stdout=subprocess.DEVNULL, check=True)
+    return results.read(results.find(None))
+
+
+def ghost_of(league: League) -> tuple[bool, str]:
+    """Return whether the ghost was told apart from its twin, and the difference in words."""
+    if not league.ghost:
+        return False, "no ghost"
+    stand = league.standing
+    told = bool((stand.better | stand.better.T)[league.ghost])
+    mean, low, high = (float(matrix[league.ghost]) for matrix in (stand.mean, stand.low, stand.high))
+    return told, f"{stand.entries[league.ghost[1]].name} {change(mean, low, high)}"
+
+
+def main() -> None:
+    """Make the runs that are asked for, and count."""
+    parser = argparse.ArgumentParser(description="Ghosts and contradictions.")
+    parser.add_argument("names", nargs="*", metavar="RUN", help="runs that are there already")
+    parser.add_argument("--runs", type=int, default=0, help="how many to make")
+    parser.add_argument("--profile", default="quick")
+    parser.add_argument("--spec", default="broadcast")
+    parser.add_argument("--all", action="store_true", help=f"all servers, instead of {', '.join(SERVERS)}")
+    asked = parser.parse_args()
+    words = [*(["--all"] if asked.all else SERVERS), "--profile", asked.profile, "--spec", asked.spec]
+    runs = [results.read(results.find(name)) for name in asked.names]
+    told = ghosts = 0
+    print("| run | spec | ghost against twin | told apart | discarded |\n|---|---|---|---|---|")
+    for number in range(len(runs) + asked.runs):
+        if number == len(runs):
+            runs.append(bench(words))
+        for league in leagues(runs[number]):
+            apart, said = ghost_of(league)
+            told, ghosts = told + apart, ghosts + bool(league.ghost)
+            discarded = f"{league.discarded} of {league.made}"
+            print(
+                f"| {runs[number].info.id} | {league.spec} | {said} | {'yes' if apart else 'no'} | {discarded} |",
+                flush=True,
+            )
+    print(f"\n{told} of {ghosts} ghosts were told apart from their twins.")
+    found = [(one, other, pair) for one, other in combinations(runs, 2) for pair in contradictions(one, other)]
+    for one, other, (spec, first, second) in found:
+        print(f"{spec}: {one.info.id} ranks {first} before {second}, {other.info.id} the other way round")
+    print(f"{len(found)} contradictions between {len(runs)} runs, each held against each.")
+
+
+if __name__ == "__main__":
+    main()

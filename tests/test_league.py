@@ -1,0 +1,394 @@
+"""The league: which trials are made and made again, and what the table claims of them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+import anyio
+import msgspec
+import pytest
+
+from harness import plugins, results
+from harness.kinds import Workload
+from harness.league import bench as bench_module
+from harness.league import plan
+from harness.league.bench import bench
+from harness.league.counted import counted, limited_by_generator
+from harness.league.pareto import beaten_by
+from harness.league.plan import Design, Profile, added, planned, references
+from harness.league.table import League, leagues
+from harness.model import Run, TrialPlan, TrialResult
+from harness.report.cells import table
+from harness.report.words import change, claims
+from tests.simulated import kept, run_of, server, trial
+from tests.zoo import harness
+
+PROFILE = Profile("quick", 8)
+ZOO = [server(name) for name in ("ant", "bee", "cow")]
+
+
+class Load:
+    """A workload that nobody will meet."""
+
+    summary = ""
+    tells: tuple[str, ...] = ()
+
+    def __init__(self, name: str, **parameters: float) -> None:
+        self.name = name
+        self.profiles: Mapping[str, dict[str, float]] = {"quick": parameters}
+
+    def suits(self, codec: object) -> bool:
+        return True
+
+    def run(self, swarm: object, parameters: object) -> None:
+        """Do nothing."""
+
+
+class Halving(Load):
+    """A search that halves until it is below one."""
+
+    tells: tuple[str, ...] = ("found",)
+
+    def next_probe(self, parameters: Mapping[str, float], done: Sequence[TrialResult]) -> dict[str, float] | None:
+        rate = done[-1].plan.parameters["rate"] / 2 if done else parameters["rate"]
+        return {"rate": rate} if rate >= 1 else None
+
+    def found(self, done: Sequence[TrialResult]) -> dict[str, float]:
+        return {"found": done[-1].plan.parameters["rate"], "found_at_least": 1}
+
+
+def design(*workloads: Workload, ghost: str = "bee", **changed: object) -> Design:
+    settings: dict[str, object] = {
+        "implementations": ZOO,
+        "ghosts": {"broadcast": ghost} if ghost else {},
+        "ceilings": [server("null")],
+        "specs": plugins.specs(),
+        "workloads": {one.name: one for one in workloads or (Load("flood"),)},
+        "profile": PROFILE,
+        "seed": 1,
+    }
+    return Design(**(settings | changed))  # type: ignore[arg-type]
+
+
+def made_of(one: TrialPlan, **figures: float) -> TrialResult:
+    return TrialResult(plan=one, started="", seconds=0, figures=figures)
+
+
+# --- the plan
+
+
+def test_each_block_has_everybody_once_and_the_ghost_and_the_next_is_the_other_way_round() -> None:
+    plans = list(planned(design(), []))
+    blocks = [[(one.implementation, one.ghost) for one in plans if one.block == block] for block in range(8)]
+    everybody = [("ant", False), ("bee", False), ("bee", True), ("cow", False)]
+    assert all(sorted(block) == everybody for block in blocks)
+    assert all(blocks[block + 1] == blocks[block][::-1] for block in (0, 2, 4, 6))
+    assert len({tuple(block) for block in blocks}) > 2, "the order is random"
+    assert len({one.key for one in plans}) == len(plans)
+
+
+def test_the_ghost_meets_the_workload_that_ranks_and_no_other() -> None:
+    plans = list(planned(design(Load("flood"), Load("idle", blocks=2)), []))
+    assert {one.workload for one in plans if one.ghost} == {"flood"}
+    assert {one.block for one in plans if one.workload == "idle"} == {0, 1}
+
+
+def test_the_null_server_meets_the_ceiling_and_nobody_else_does() -> None:
+    plans = list(planned(design(Load("flood"), Load("ceiling")), []))
+    assert {one.implementation for one in plans if one.workload == "ceiling"} == {"null"}
+    assert sum(one.workload == "ceiling" for one in plans) == 8
+    assert "null" not in {one.implementation for one in plans if one.workload == "flood"}
+
+
+def test_the_reference_is_the_first_idiomatic_one_of_each_spec_or_the_one_that_was_named() -> None:
+    servers = [server("ant", klass="tuned"), server("bee"), server("cow"), server("dog", "channels", "engine")]
+    assert references(servers, PROFILE) == {"broadcast": "bee", "channels": "dog"}
+    assert references(servers, PROFILE, "cow") == {"broadcast": "cow", "channels": "dog"}
+    assert references(servers, Profile("smoke", 1)) == {}, "so few blocks tell nobody apart"
+
+
+def test_a_search_goes_in_rounds_until_everybody_has_found() -> None:
+    done: list[TrialResult] = []
+    search = Halving("halving", rate=4, blocks=1)
+    for one in planned(design(search), done):
+        done.append(made_of(one))
+    assert [one.plan.probe for one in done] == [0, 0, 0, 1, 1, 1, 2, 2, 2]
+    assert [one.plan.parameters["rate"] for one in done] == [4, 4, 4, 2, 2, 2, 1, 1, 1]
+
+
+@pytest.mark.parametrize("many", range(9))
+def test_a_search_that_was_interrupted_goes_on_where_it_was(many: int) -> None:
+    search = Halving("halving", rate=4, blocks=1)
+    whole: list[TrialResult] = []
+    for one in planned(design(search), whole):
+        whole.append(made_of(one))
+    done = whole[:many]
+    for one in planned(design(search), done):
+        if one.key not in {each.plan.key for each in done}:
+            done.append(made_of(one))
+    assert done == whole
+
+
+def test_a_search_ends_for_whoever_does_not_finish_a_step_or_is_always_disturbed() -> None:
+    done: list[TrialResult] = []
+    for one in planned(design(Halving("halving", rate=4, blocks=1)), done):
+        wrong = {"ant": {"did_not_finish": "dead"}, "bee": {"disturbed": "noise"}}.get(one.implementation, {})
+        done.append(msgspec.structs.replace(made_of(one), **wrong))
+    assert [one.plan.implementation for one in done if one.plan.probe] == ["cow", "cow"]
+
+
+def test_the_steps_of_a_search_are_one_result() -> None:
+    class Plugin:
+        @plugins.hookimpl
+        def harness_workloads(self) -> list[Workload]:
+            return [Halving("halving")]
+
+    plugin = Plugin()
+    plugins.manager().register(plugin)
+    try:
+        done: list[TrialResult] = []
+        for one in planned(design(Halving("halving", rate=4, blocks=2)), done):
+            done.append(made_of(one))
+        found = counted([trial("ant", figures={"deliveries_per_s": 1}), *done])
+        assert [one.figures.get("found") for one in found] == [None, *[1] * 6]
+        assert [limited_by_generator(one) for one in found] == [False, *[True] * 6]
+        assert len({one.plan.key for one in found}) == 7
+    finally:
+        plugins.manager().unregister(plugin)
+
+
+# --- blocks that are added
+
+
+def rates(plans: Iterator[TrialPlan], done: list[TrialResult], rate: Callable[[TrialPlan], float]) -> None:
+    for one in plans:
+        done.append(made_of(one, deliveries_per_s=rate(one)))
+
+
+def noisy(one: TrialPlan) -> float:
+    """Ant and bee cannot be told apart, for each is before the other in half of the blocks; cow is far behind."""
+    level = {"ant": 100.0, "bee": 100.0, "cow": 10.0}[one.implementation]
+    return level * (1.2 if (one.block + (one.implementation == "ant")) % 2 else 0.8)
+
+
+def test_blocks_are_added_for_those_who_are_not_told_apart_until_the_time_is_over() -> None:
+    done: list[TrialResult] = []
+    rates(planned(design(ghost=""), done), done, noisy)
+    blocks_left = iter(range(20))
+    rates(added(design(ghost=""), done, lambda: next(blocks_left, None) is None), done, noisy)
+    more = [one.plan for one in done if one.plan.block >= 8]
+    assert {one.implementation for one in more} == {"ant", "bee"}
+    assert {one.block for one in more} == set(range(8, 28))
+    assert {one.workload for one in more} == {"flood"}
+
+
+def test_no_block_is_added_when_all_are_told_apart_or_there_is_no_time() -> None:
+    done: list[TrialResult] = []
+    rates(planned(design(ghost=""), done), done, lambda one: {"ant": 1, "bee": 2, "cow": 3}[one.implementation] * 1e6)
+    assert list(added(design(ghost=""), done, lambda: False)) == []
+    done = []
+    rates(planned(design(ghost=""), done), done, noisy)
+    assert list(added(design(ghost=""), done, lambda: True)) == []
+
+
+def test_who_gets_more_blocks_is_asked_again_when_there_are_twice_as_many() -> None:
+    """Bee falls behind from block 8 on: at block 16 it is told, and nothing is left to do."""
+    done: list[TrialResult] = []
+    rates(planned(design(ghost=""), done), done, noisy)
+    late = {"ant": 100.0, "bee": 1.0, "cow": 10.0}
+    rates(
+        added(design(ghost=""), done, lambda: False), done, lambda one: late[one.implementation] * (1 + one.block / 99)
+    )
+    assert max(one.plan.block for one in done) == 15
+
+
+# --- making them
+
+WORKER = """
+import json, sys
+count = 0
+for line in sys.stdin:
+    plan = json.loads(line)["plan"]
+    count += 1
+    disturbed = "noise" if plan["implementation"] == "bee" and count <= {disturbed} else ""
+    print(json.dumps({{"plan": plan, "started": "", "seconds": 0, "disturbed": disturbed}}), flush=True)
+"""
+
+
+def made_by(disturbed: int, done: list[TrialResult], monkeypatch: pytest.MonkeyPatch) -> list[TrialResult]:
+    """Return the results that are new when a block is made by a worker that tells so many answers to be disturbed."""
+    monkeypatch.setattr(bench_module, "COMMAND", (sys.executable, "-c", WORKER.format(disturbed=disturbed)))
+    ended: list[TrialResult] = []
+    plans = [trial(name).plan for name in ("bee", "ant")]
+    anyio.run(bench, plans, ZOO, done, lambda one: None, ended.append, 3)
+    return ended
+
+
+def test_a_disturbed_trial_is_made_again_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    ended = made_by(1, [], monkeypatch)
+    assert [(one.plan.implementation, one.disturbed) for one in ended] == [("bee", "noise"), ("bee", ""), ("ant", "")]
+
+
+def test_a_trial_that_is_always_disturbed_is_given_up_after_three_attempts(monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[TrialResult] = []
+    assert [one.plan.implementation for one in made_by(99, done, monkeypatch)] == ["bee", "bee", "bee", "ant"]
+    assert len(done) == 4, "all of them are handed on"
+    assert made_by(99, done, monkeypatch) == [], "a run that is gone on with does not begin to count again"
+
+
+# --- the table
+
+
+def league_of(run: Run) -> League:
+    (found,) = leagues(run)
+    return found
+
+
+def test_ranks_are_intervals_and_the_ghost_has_none() -> None:
+    league = league_of(run_of({"ant": 5e6, "bee": 9e6, "cow": 5e6}, ghost="bee"))
+    bee = league.rows[0]
+    assert (bee.implementation.name, bee.rank, bee.ties) == ("bee", (1, 1), "a")
+    assert {row.rank for row in league.rows[1:]} == {(2, 3)}
+    assert {row.ties for row in league.rows[1:]} == {"b"}
+    assert not league.invalid
+    assert any("bee was loaded twice in each block; its ghost:" in line for line in claims(league))
+
+
+def test_classes_are_ranked_together_and_apart() -> None:
+    run = run_of({"ant": 5e6, "bee": 9e6, "cow": 2e6}, classes={"bee": "tuned"})
+    rows = {row.implementation.name: row for row in league_of(run).rows}
+    assert (rows["ant"].rank, rows["ant"].rank_in_class) == ((2, 2), (1, 1))
+    assert (rows["bee"].rank, rows["bee"].rank_in_class) == ((1, 1), (1, 1))
+    assert (rows["cow"].rank, rows["cow"].rank_in_class) == ((3, 3), (2, 2))
+    assert "By class: tuned: 1 bee; idiomatic: 1 ant, 2 cow." in claims(league_of(run))
+
+
+def test_a_disturbed_trial_does_not_count_and_is_told() -> None:
+    run = run_of({"ant": 5e6, "bee": 9e6})
+    wild = trial("ant", 3, disturbed="noise", figures={"deliveries_per_s": 1})
+    league = league_of(Run(run.info, [], [wild, *run.trials]))
+    ant = next(row for row in league.rows if row.implementation.name == "ant")
+    assert ant.deliveries_per_s and ant.deliveries_per_s.low > 4e6
+    assert "1 of 17 trials (6 %) were disturbed, and do not count." in claims(league)
+    assert not league.invalid
+
+
+def test_where_all_trials_were_disturbed_the_last_attempts_count_and_that_is_told() -> None:
+    run = run_of({"ant": 5e6, "bee": 9e6})
+    wild = [trial("cow", 0, disturbed="noise", figures={"deliveries_per_s": rate}) for rate in (1e6, 2e6, 3e6)]
+    info = msgspec.structs.replace(run.info, implementations=(*run.info.implementations, server("cow")))
+    league = league_of(Run(info, [], [*run.trials, *wild]))
+    cow = next(row for row in league.rows if row.implementation.name == "cow")
+    assert cow.deliveries_per_s and cow.deliveries_per_s.median == 3e6
+    assert "Disturbed each time, so that these trials had to count: cow (flood)." in claims(league)
+
+
+def test_a_run_is_invalid_when_over_a_fifth_was_disturbed() -> None:
+    run = run_of({"ant": 5e6, "bee": 9e6})
+    wild = [trial("ant", block % 8, disturbed="noise") for block in range(5)]
+    assert "5 of 21 trials were disturbed" in league_of(Run(run.info, [], [*wild, *run.trials])).invalid
+    assert not league_of(Run(run.info, [], [*wild[:4], *run.trials])).invalid
+
+
+def test_a_run_is_invalid_when_the_ghost_is_told_apart_from_its_twin() -> None:
+    run = run_of({"ant": 5e6, "bee": 9e6}, ghost="ant")
+    slow = [
+        msgspec.structs.replace(one, figures={"deliveries_per_s": one.figures["deliveries_per_s"] / 2})
+        for one in run.trials
+        if one.plan.ghost
+    ]
+    league = league_of(Run(run.info, [], [*(one for one in run.trials if not one.plan.ghost), *slow]))
+    assert league.invalid == "ant was told apart from itself"
+    assert "This run is invalid: ant was told apart from itself." in claims(league)
+
+
+def test_too_few_blocks_claim_nothing() -> None:
+    league = league_of(run_of({"ant": 1e6, "bee": 9e6}, blocks=3))
+    assert [row.rank for row in league.rows] == [(1, 2), (1, 2)]
+    assert "Ranks: 3 blocks can tell nobody apart: for an error of 5 % it takes 6." in claims(league)
+
+
+def test_nobody_is_ranked_before_whom_the_generator_limited() -> None:
+    run = run_of({"ant": 5e6, "bee": 9e6}, more={"ant": {"generator_cpu_share": 0.99}})
+    league = league_of(run)
+    assert [row.rank for row in league.rows] == [(1, 2), (1, 2)]
+    assert any("≥: the load generator was the limit of ant" in line for line in claims(league))
+    assert "≥5.0" in table(league, width=200, style="simple")
+
+
+def test_the_share_of_the_ceiling() -> None:
+    run = run_of({"ant": 5e6})
+    ceiling = [
+        trial("null", block, workload="ceiling", figures={"deliveries_per_s": 20e6}) for block in range(len(run.trials))
+    ]
+    league = league_of(Run(run.info, [], [*run.trials, *ceiling]))
+    assert [row.implementation.name for row in league.rows] == ["ant"], "the null server is not ranked"
+    assert "null" in table(league, width=200, style="simple")
+    assert "null" not in table(league_of(run), width=200, style="simple")
+    headings, _, row = (line.split("|") for line in table(league, width=200, style="github").splitlines())
+    assert dict(zip(map(str.strip, headings), map(str.strip, row), strict=True))["of null %"] == "25"
+
+
+def test_columns_appear_when_a_trial_tells_them() -> None:
+    shares = {"server_user_share": 0.25, "server_system_share": 0.5, "rss_peak_bytes": 42e6}
+    with_them = table(league_of(run_of({"ant": 5e6}, more={"ant": shares})), width=300, style="github")
+    without = table(league_of(run_of({"ant": 5e6})), width=300, style="github")
+    for heading in ("of it user", "of it system", "peak MB"):
+        assert heading in with_them
+        assert heading not in without
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_a_full_table_fits(width: int) -> None:
+    figures = {
+        "dropped_share": 0.1,
+        "server_cpu_ns_per_delivery": 123.0,
+        "server_cpu_share": 0.9,
+        "generator_cpu_share": 0.5,
+        "context_switches_per_delivery": 0.1,
+    }
+    names = [f"a_long_name_{number}" for number in range(12)]
+    classes = dict.fromkeys(names[::2], "tuned")
+    run = run_of(dict.fromkeys(names, 123.4e6), classes=classes, more=dict.fromkeys(names, figures))
+    for line in table(league_of(run), width=width, style="simple").splitlines():
+        assert len(line) <= width
+
+
+def test_who_is_beaten_in_everything() -> None:
+    stand = league_of(run_of({"ant": 9e6, "bee": 5e6, "cow": 5e6})).standing
+    #                    ant is faster than both; bee has the lower latency, cow is beaten by both
+    assert beaten_by([(3, 1, 1), (1, 1, 1), (4, 2, 1)], stand.better) == [[], [], [0, 1]]
+    assert beaten_by([(1, 1, 1), (1, 1, 1), None], stand.better) == [[], [0], None]
+    assert beaten_by([None, (1, 1, 1), (1, 1, 1)], stand.better) == [None, [], []], "equal in all, nobody is beaten"
+
+
+def test_a_change_in_words() -> None:
+    assert change(0.0415, -0.011, 0.0889) == "+4.2 % [−1.1, +9.3]"
+    assert change(1.0, float("nan"), float("nan")) == "+172 %"
+
+
+def test_the_report_of_a_class_and_of_an_older_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = kept(run_of({"ant": 5e6, "bee": 9e6}, ghost="ant", classes={"bee": "tuned"}), "some")
+    said = harness("report", "--class", "tuned", folder=tmp_path).stdout
+    assert any(line.split()[:2] == ["1", "bee"] for line in said.splitlines())
+    assert "ant" not in said.split()
+    wrong = harness("report", "--class", "turned", folder=tmp_path)
+    assert wrong.returncode == 2
+    assert "some has no server of the class" in wrong.stderr
+    older = msgspec.json.decode((path / results.INFO).read_bytes())
+    del older["reference"]
+    (path / results.INFO).write_bytes(msgspec.json.encode(older))
+    lines = [msgspec.json.decode(line) for line in (path / results.TRIALS).read_bytes().splitlines()]
+    for line in lines:
+        line.pop("disturbed", None)
+        for name in ("ghost", "probe"):
+            line["plan"].pop(name, None)
+    (path / results.TRIALS).write_bytes(b"".join(msgspec.json.encode(line) + b"\n" for line in lines[:4]))
+    assert "bee" in harness("report", folder=tmp_path).stdout
+
+
+def test_the_profiles_have_enough_blocks_to_tell_somebody_apart() -> None:
+    assert all(one.blocks >= 6 for name, one in plan.PROFILES.items() if name != "smoke")
