@@ -18,6 +18,9 @@ class Workload(Protocol):
         summary: one line for people.
         profiles: profile name → parameters for one trial; "blocks" among them, where it shall not be in all blocks.
         tells: the names of those of its figures that stand in a table beside the league.
+
+    One that has `is_splittable = True` as well may be run by several processes at once, each of which has its share of
+    the clients; it does then nothing but connect, join, and load.
     """
 
     name: str

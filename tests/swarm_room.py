@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from harness.swarm.frames import Frames, Voice
 from harness.swarm.load import Load
+from harness.swarm.ranks import Ranks
 from harness.swarm.shapes import make
 from spec.broadcast.wire import CODEC
 
@@ -21,6 +22,8 @@ class Room:
         speakers: the client of each voice.
         topics: by client what it hears; by default the one topic that there is.
         are_together: whether all stand at the same point of their streams at the start.
+        ranks: where the load has several processes; then clients are numbered over all of them, each has every
+            count-th one, and `clients` is how many this one has.
     """
 
     def __init__(
@@ -30,10 +33,12 @@ class Room:
         topics: Sequence[tuple[int, ...]] | None = None,
         *,
         are_together: bool = True,
+        ranks: Ranks | None = None,
     ) -> None:
         pairs = [socket.socketpair() for _ in range(clients)]
         self._ours, self._theirs = [one for one, _ in pairs], [two for _, two in pairs]
         voices = [Voice(client) for client in speakers]
+        ranks = ranks or Ranks()
         self.load = Load(
             self._ours,
             topics or [(0,)] * clients,
@@ -42,6 +47,8 @@ class Room:
             voices=voices,
             text_bytes=TEXT_BYTES,
             are_together=are_together,
+            numbers=range(ranks.rank, clients * ranks.count, ranks.count),
+            ranks=ranks,
         )
         self.shapes = Frames(CODEC, voices, TEXT_BYTES).shapes
 

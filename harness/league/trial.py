@@ -3,7 +3,8 @@
     python -m harness.league.trial
 
 Each line of standard input asks for a trial, each line of standard output is its result. The server stays on
-the first core of the machine and the load on the others, where there is more than one.
+the first core of the machine and the load on the others, where there is more than one; it has a process for each
+of them, up to MOST_PROCESSES.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from harness.swarm.__main__ import LoadAnswer, LoadRequest
 from harness.workers import PYTHON
 
 DYING_S = 0.3
+MOST_PROCESSES = 4  # of a load: against the one core of a server more have nothing to do
 MARGIN_S = 90.0  # beyond the seconds that the plan asks for: joining, draining, verifying
 
 
@@ -89,6 +91,7 @@ async def _load(server: Server, plan: TrialPlan, cores: Cores) -> tuple[LoadAnsw
         parameters=plan.parameters,
         cores=cores.load,
         server_cores=cores.server,
+        processes=min(max(1, len(cores.load)), MOST_PROCESSES),
     )
     limit_s = load_limit_s(plan)
     process = await anyio.open_process([*PYTHON, "harness.swarm"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)

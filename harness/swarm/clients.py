@@ -12,18 +12,23 @@ from harness.errors import Violation
 from harness.swarm.connecting import connect
 from harness.swarm.frames import Voice
 from harness.swarm.joining import Marks
+from harness.swarm.ranks import Ranks
 
 SEND_S = 30.0
 
 
 @dataclass
 class Clients:
-    """Clients of one server, numbered in the order of their coming.
+    """Clients of one server, numbered in the order of their coming, over all processes of the load.
 
     Attributes:
+        ranks: this process's place among those of the load; every one of them has every count-th client.
         server_pid: for its memory and processor time.
         as_arriving: say messages in the form in which a server delivers them, to a server that only hands bytes on,
             and say nothing to join.
+        subscriptions: of all clients.
+        sockets: of this process's clients.
+        numbers: theirs.
         are_together: whether they all stand at the same point of their streams.
     """
 
@@ -31,7 +36,9 @@ class Clients:
     codec: Codec
     server_pid: int
     as_arriving: bool = False
+    ranks: Ranks = field(default_factory=Ranks)
     sockets: list[socket.socket] = field(default_factory=list)
+    numbers: list[int] = field(default_factory=list)
     subscriptions: list[tuple[int, ...]] = field(default_factory=list)
     are_together: bool = False
 
@@ -41,11 +48,13 @@ class Clients:
         Raises:
             Violation: the server does not take them.
         """
-        first = len(self.sockets)
-        made = connect(self.address, count, first=first, small_buffers=small_buffers)
+        before, step = len(self.subscriptions), self.ranks.count
+        own = range(before + (self.ranks.rank - before) % step, before + count, step)
+        made = connect(self.address, len(own), first=own.start, step=step, small_buffers=small_buffers)
         self.sockets += made
+        self.numbers += own
         self.subscriptions += [tuple(topics)] * count
-        for number, one in enumerate(made, first):
+        for number, one in zip(own, made, strict=True):
             if words := b"" if self.as_arriving else self.codec.join(number, topics):
                 try:
                     one.settimeout(SEND_S)
@@ -72,7 +81,7 @@ class Clients:
         Raises:
             Violation: that does not come about.
         """
-        marks = Marks(self.sockets, self.subscriptions, self.codec, self._spoken)
+        marks = Marks(self.sockets, self.numbers, self.subscriptions, self.codec, self._spoken, self.ranks)
         took_ns = marks.heard(together=together)
         self.are_together = marks.are_together
         return took_ns
@@ -82,9 +91,10 @@ class Clients:
 
     def dismiss(self, first: int) -> None:
         """Disconnect the clients from this number on."""
-        for one in self.sockets[first:]:
+        stay = sum(number < first for number in self.numbers)
+        for one in self.sockets[stay:]:
             one.close()
-        del self.sockets[first:], self.subscriptions[first:]
+        del self.sockets[stay:], self.numbers[stay:], self.subscriptions[first:]
 
     def close(self) -> None:
         """Disconnect all clients."""

@@ -36,11 +36,14 @@ class Attempt:
     patience_s: float
 
 
-def connect(address: Address, count: int, *, first: int, small_buffers: bool = False) -> list[socket.socket]:
+def connect(
+    address: Address, count: int, *, first: int, step: int = 1, small_buffers: bool = False
+) -> list[socket.socket]:
     """Return this many connections, in the order of their numbers, without waiting for one before the next begins.
 
     Args:
         first: the number of the first of them, in words for people and for the choice of its source address.
+        step: from each number to the next.
         small_buffers: the kernel shall keep some 100 KB for a client that does not read, on both sides, and not 4 MB.
 
     Raises:
@@ -55,19 +58,19 @@ def connect(address: Address, count: int, *, first: int, small_buffers: bool = F
             while len(made) < count:
                 while waiting and len(under_way) < AT_A_TIME:
                     place, patience_s = waiting.popleft()
-                    one = _begin(address, first + place, small_buffers)
+                    one = _begin(address, first + place * step, small_buffers)
                     under_way[one.fileno()] = Attempt(place, one, time.monotonic() + patience_s, patience_s)
                     poll.register(one.fileno(), select.EPOLLOUT)
                 for descriptor, _ in poll.poll(PATIENCE_S):
                     attempt = under_way.pop(descriptor)
                     poll.unregister(descriptor)
                     made[attempt.place] = attempt.connection
-                    _must_stand(attempt.connection, first + attempt.place)
+                    _must_stand(attempt.connection, first + attempt.place * step)
                     progress_at = time.monotonic()
                 now = time.monotonic()
                 if now > progress_at + CONNECT_S:
                     raise Violation(
-                        f"client {first + min(one.place for one in under_way.values())} could not connect: "
+                        f"client {first + step * min(one.place for one in under_way.values())} could not connect: "
                         f"the server has taken no connection for {CONNECT_S:.0f} s"
                     )
                 for attempt in [one for one in under_way.values() if one.gives_up_at < now]:

@@ -48,7 +48,10 @@ class Core(Protocol):
         ...
 
     def pace(self, voices: list[int], start_ns: int, interval_ns: float) -> None:
-        """Let voices speak in turns on a schedule: message n is due at start_ns + n * interval_ns."""
+        """Let voices speak in turns on a schedule: message n is due at start_ns + n * interval_ns.
+
+        Messages of voices that are another process's take their turns, and are not said here.
+        """
         ...
 
     def say(self, voice: int, count: int) -> None:

@@ -23,7 +23,8 @@ class Flood:
     def __init__(self, load: Load, voices: Sequence[int], window: int) -> None:
         self.window = window
         for voice in voices:
-            load.core.flood(voice, max(1, window // len(voices)))
+            if voice in load.own:
+                load.core.flood(voice, max(1, window // len(voices)))
 
 
 class Pace:
@@ -36,14 +37,14 @@ class Pace:
 
     def __init__(self, load: Load, voices: Sequence[int], rate_per_s: float) -> None:
         self._load, self.rate_per_s = load, rate_per_s
-        self._start_ns, self._first = time.monotonic_ns() + LEAD_NS, 0
+        self._start_ns, self._first = load.ranks.agree(time.monotonic_ns()) + LEAD_NS, 0
         self.latencies, self.lags = latency.Recorder(), latency.Recorder()
         load.core.pace(list(voices), self._start_ns, 1e9 / rate_per_s)
 
-    def count_from_here(self) -> None:
-        """Let what is due until now be the warm-up."""
+    def count_from(self, begin_ns: int) -> None:
+        """Let what is due until then be the warm-up, and take only from then on."""
+        self._first = max(0, int((begin_ns - self._start_ns) * self.rate_per_s / 1e9) + 1)
         self.latencies, self.lags = latency.Recorder(), latency.Recorder()
-        self._first = max(0, int((time.monotonic_ns() - self._start_ns) * self.rate_per_s / 1e9) + 1)
 
     def note(self) -> None:
         """Take what is new."""
@@ -51,15 +52,15 @@ class Pace:
             into.record(rows[rows[:, 0] >= self._first, 1])
 
     def check(self) -> None:
-        """Raise Violation when nothing that counts was heard."""
-        if not self.latencies.count:
+        """Raise Violation when nothing that counts was heard, by whichever process of the load."""
+        if not any(self._load.ranks.gather(self.latencies.count)):
             raise Violation("no sender ever heard itself")
 
 
-def drive(load: Load, seconds: float, pace: Pace | None, churn: Churn | None) -> None:
-    """Let the load go on for some seconds."""
-    end_ns = time.monotonic_ns() + int(seconds * 1e9)
+def drive(load: Load, end_ns: int, pace: Pace | None, churn: Churn | None) -> None:
+    """Let the load go on until then, in monotonic ns."""
     while time.monotonic_ns() < end_ns:
+        load.ranks.look()
         if churn:
             churn.act()
         took = load.step(min(end_ns, churn.due_ns) if churn else end_ns)

@@ -15,33 +15,40 @@ from contextlib import suppress
 from harness.codec import Codec, Decoder, bodies_of
 from harness.errors import Violation
 from harness.swarm.frames import MARK
+from harness.swarm.ranks import Ranks
 
 JOIN_S = 30.0
 FIRST_QUIET_S = 0.02  # without a byte, after which the next mark is said; twice as long each time
 QUIET_S = 0.5
 TOGETHER_ROUNDS = 10
 READ = 65536
-numbers = itertools.count()  # no mark is said twice: an old one that comes late must not be taken for a new one
+fresh = itertools.count()  # no mark is said twice: an old one that comes late must not be taken for a new one
 
 
 class Marks:
-    """Says marks and hears them.
+    """Says marks and hears them. Where the load has several processes, each knows what the others say.
 
     Args:
+        sockets, numbers: of this process's clients.
+        subscriptions: of all.
         spoken: the bytes in which a client of this number says a body.
     """
 
     def __init__(
         self,
         sockets: Sequence[socket.socket],
+        numbers: Sequence[int],
         subscriptions: Sequence[tuple[int, ...]],
         codec: Codec,
         spoken: Callable[[bytes, int], bytes],
+        ranks: Ranks,
     ) -> None:
-        self._sockets, self._subscriptions, self._codec, self._spoken = sockets, subscriptions, codec, spoken
+        self._sockets, self._numbers, self._subscriptions = sockets, numbers, subscriptions
+        self._codec, self._spoken, self._ranks = codec, spoken, ranks
         self._decoders = [codec.replies() for _ in sockets]
         self._places = {one.fileno(): place for place, one in enumerate(sockets)}
         self._speakers = {topic: client for client, topics in enumerate(subscriptions) for topic in topics}
+        self._own = dict(zip(numbers, sockets, strict=True))
         self._marks: dict[bytes, int] = {}  # that count, by body, and their topics
         self._usual: dict[bytes, bytes] = {}  # their bodies, by the bytes in which they usually arrive
         self._waiting: dict[int, set[int]] = {}  # clients, and the topics of which they have not heard a mark
@@ -64,10 +71,10 @@ class Marks:
             for one in self._sockets:
                 one.setblocking(False)
                 poll.register(one.fileno(), select.EPOLLIN)
-            while self._waiting:
+            while waiting := sum(self._ranks.gather(len(self._waiting))):
                 if time.monotonic() > deadline:
                     raise Violation(
-                        f"{len(self._waiting)} of {len(self._sockets)} clients did not hear, in {JOIN_S:.0f} s, "
+                        f"{waiting} of {len(self._subscriptions)} clients did not hear, in {JOIN_S:.0f} s, "
                         f"any one of {rounds} messages that were sent to find out who is in the room"
                     )
                 self.are_together = together and rounds < TOGETHER_ROUNDS
@@ -83,15 +90,16 @@ class Marks:
 
     def _wait_for_all(self) -> None:
         self._marks, self._usual = {}, {}
-        self._waiting = {client: set(topics) for client, topics in enumerate(self._subscriptions)}
+        self._waiting = {place: set(self._subscriptions[client]) for place, client in enumerate(self._numbers)}
 
     def _say(self) -> None:
         for topic, client in self._speakers.items():
-            body = self._codec.body(MARK + b"%d" % next(numbers), topic)
+            body = self._codec.body(MARK + b"%d" % next(fresh), topic)
             self._marks[body] = topic
             self._usual[self._codec.arrives(body, client)] = body
-            with suppress(BlockingIOError):
-                self._sockets[client].send(self._spoken(body, client))
+            if client in self._own:
+                with suppress(BlockingIOError):
+                    self._own[client].send(self._spoken(body, client))
 
     def _hear(self, place: int) -> None:
         for body in self._bodies(place, self._decoders[place]):
@@ -108,9 +116,10 @@ class Marks:
         try:
             bodies = bodies_of(decoder.feed(data))
         except ValueError as error:
-            raise Violation(f"client {place} received bytes that are not of this protocol: {error}") from None
+            who = f"client {self._numbers[place]}"
+            raise Violation(f"{who} received bytes that are not of this protocol: {error}") from None
         if any(MARK not in body for body in bodies):
-            raise Violation(f"client {place} received what nobody has sent, before the load began")
+            raise Violation(f"client {self._numbers[place]} received what nobody has sent, before the load began")
         return bodies
 
     def _receive(self, place: int) -> bytes:
@@ -121,5 +130,5 @@ class Marks:
         except ConnectionError:
             data = b""
         if not data:
-            raise Violation(f"the server closed the connection of client {place}, which was reading")
+            raise Violation(f"the server closed the connection of client {self._numbers[place]}, which was reading")
         return data

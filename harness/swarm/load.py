@@ -15,11 +15,13 @@ from harness.errors import Violation
 from harness.resources import usage
 from harness.swarm import core
 from harness.swarm.frames import Frames, Voice
+from harness.swarm.ranks import Ranks
 from harness.swarm.shapes import Numbers
 from harness.swarm.streams import Streams
 
 QUIET_S = 0.5  # without a byte: what has not come by then was dropped
 DRAIN_S = 10.0
+STEP_NS = 20_000_000
 LAST_WORDS_S = 15.0
 
 
@@ -36,11 +38,15 @@ class Account:
 class Load:
     """One load on clients of which those with the same subscriptions stand at the same point of their stream.
 
+    Where the load has several processes, each has a `Load` for its own clients, and knows all voices.
+
     Args:
         sockets: the clients' connections.
         subscriptions: for each of them its topics.
         server_pid: whose processor time is told.
         voices: who speaks to which topic; each hears the topic that it speaks to.
+        numbers: of these clients over all processes; None where there are no others.
+        ranks: all processes of the load.
         text_bytes: the length of every text.
         as_arriving: whether voices send what a server would deliver: for a relay of bytes.
         are_together: whether they do stand at the same point; if not, marks of their joining may still come.
@@ -56,15 +62,32 @@ class Load:
         text_bytes: int,
         *,
         as_arriving: bool = False,
+        numbers: Sequence[int] | None = None,
+        ranks: Ranks | None = None,
         are_together: bool = True,
     ) -> None:
         self._subscriptions, self._server_pid, self.voices = subscriptions, server_pid, voices
+        self.ranks = ranks or Ranks()
+        numbers = range(len(sockets)) if numbers is None else numbers
+        self._numbers = numbers
+        here = {number: client for client, number in enumerate(numbers)}
         self._groups = {topics: number for number, topics in enumerate(dict.fromkeys(subscriptions))}
         groups_of = [self._groups[topics] for topics in subscriptions]
         frames = Frames(codec, voices, text_bytes, as_arriving=as_arriving, marks_may_come=not are_together)
         owed = [bytes(voice.topic in topics for voice in voices) for topics in self._groups]
-        self.core = core.make(frames.shapes, owed)
-        self._streams = Streams(self.core, frames, voices, list(self._groups), groups_of, are_in_step=are_together)
+        shapes = [one._replace(client=here.get(one.client, -1)) for one in frames.shapes]
+        self.own = frozenset(number for number, one in enumerate(voices) if one.client in here)
+        self.core = core.make(shapes, owed)
+        self._streams = Streams(
+            self.core,
+            frames,
+            voices,
+            list(self._groups),
+            groups_of,
+            are_in_step=are_together,
+            numbers=numbers,
+            ranks=self.ranks,
+        )
         for one, group in zip(sockets, groups_of, strict=True):
             one.setblocking(False)
             self.core.add(one.fileno(), group, are_together)
@@ -123,29 +146,40 @@ class Load:
     def finish(self) -> None:
         """Say nothing more, wait until nothing comes, and let the judge decide what is in doubt.
 
-        Who has missed something must still be served: it hears something of what is said to it in the end.
+        Who has missed something must still be served: it hears something of what is said to it in the end. All
+        processes of the load say nothing more before any of them waits, and wait for each other.
 
         Raises:
             Violation: no lawful server can have made what the clients received.
         """
         self.core.hush()
+        self._said = self._said_by_all()
         self._drain()
         self._look_for_forgotten()
         self.step(0)  # what Python has done in the last step may have left a reason
         self.settle()
 
     def settle(self) -> None:
-        """Let the judge decide what is in doubt; raise Violation."""
+        """Let the judge decide what is in doubt, here and over all processes of the load; raise Violation."""
+        self._said = self._said_by_all()
         self._streams.settle()
+        self._streams.compare(self._said)
+
+    def _said_by_all(self) -> list[int]:
+        """Return how many messages each voice has said, in whichever process of the load."""
+        told = self.ranks.gather([self.said(voice) for voice in self.senders])
+        return [sum(one) for one in zip(*told, strict=True)]
 
     def _drain(self) -> None:
-        begun, due = time.monotonic(), self._due()
-        while (now := time.monotonic()) < begun + DRAIN_S:
-            self.step(time.monotonic_ns() + 20_000_000)
+        begun_ns, due = time.monotonic_ns(), self._due()
+        while True:
+            now_ns = time.monotonic_ns()
+            self.step(now_ns + STEP_NS)
             has_all = all(heard >= count for heard, count in zip(self._heard(), due, strict=True))
-            if has_all and not self.core.unsent():
-                break
-            if now - max(begun, self.core.progress_ns() / 1e9) > QUIET_S:
+            has_ended = has_all and not self.core.unsent()
+            told = self.ranks.gather((has_ended, now_ns - begun_ns, now_ns - max(begun_ns, self.core.progress_ns())))
+            quiet_ns = min(quiet_ns for _, _, quiet_ns in told)
+            if all(one for one, _, _ in told) or quiet_ns > QUIET_S * 1e9 or told[0][1] > DRAIN_S * 1e9:
                 break
 
     def _look_for_forgotten(self) -> None:
@@ -153,8 +187,8 @@ class Load:
         lacking = [client for client, (heard, due) in enumerate(zip(before, self._due(), strict=True)) if heard < due]
         voices = {one.topic: number for number, one in enumerate(self.voices)}
         deadline, wait_s, count = time.monotonic() + LAST_WORDS_S, 0.02, 0
-        while lacking and time.monotonic() < deadline:
-            for voice in voices.values():
+        while self._go_on(bool(lacking), deadline):
+            for voice in self.own.intersection(voices.values()):
                 self.core.say(voice, 1)
             count += 1
             until = time.monotonic() + wait_s
@@ -164,27 +198,41 @@ class Load:
             wait_s = min(QUIET_S, 2 * wait_s)
         if lacking:
             raise Violation(
-                f"client {lacking[0]} was forgotten: it heard none of {count} messages that were said one after the "
-                "other when the load had ended"
+                f"client {self._numbers[lacking[0]]} was forgotten: it heard none of {count} messages that were said "
+                "one after the other when the load had ended"
             )
+
+    def _go_on(self, is_wanted: bool, deadline: float) -> bool:
+        """Return whether any process of the load wants to go on, and it is not too late."""
+        told = self.ranks.gather((is_wanted, time.monotonic() < deadline))
+        return any(one for one, _ in told) and told[0][1]
 
     def _heard(self) -> list[int]:
         return [self.core.heard(client) for client in range(len(self._subscriptions))]
 
     def _due(self) -> list[int]:
-        """Return for each client how many messages were said to its topics."""
+        """Return for each client how many messages were said to its topics, when all is said."""
         said: dict[int, int] = defaultdict(int)
         for number, one in enumerate(self.voices):
-            said[one.topic] += self.said(number)
+            said[one.topic] += self._said[number]
         totals = {topics: sum(said[topic] for topic in topics) for topics in self._groups}
         return [totals[topics] for topics in self._subscriptions]
 
     def shares(self, before: Account, after: Account) -> dict[str, float]:
-        """Return what every load tells beside its own figures: drops, both processors' shares."""
+        """Return what every load tells beside its own figures, when it has finished: drops, both processors' shares.
+
+        Of several processes the busiest tells the generator's share: it is the first that can do no more.
+        """
         elapsed = after.at - before.at
-        return {
-            "clients": len(self._subscriptions),
-            "dropped_share": 1 - sum(self._heard()) / max(1, sum(self._due())),
+        own = (after.generator_cpu_s - before.generator_cpu_s) / elapsed
+        told = self.ranks.gather((len(self._subscriptions), sum(self._heard()), sum(self._due()), own))
+        clients, heard, due, shares = zip(*told, strict=True)
+        figures = {
+            "clients": sum(clients),
+            "dropped_share": 1 - sum(heard) / max(1, sum(due)),
             "server_cpu_share": (after.server_cpu_s - before.server_cpu_s) / elapsed,
-            "generator_cpu_share": (after.generator_cpu_s - before.generator_cpu_s) / elapsed,
+            "generator_cpu_share": max(shares),
         }
+        if self.ranks.count > 1:
+            figures["generator_processes"] = self.ranks.count
+        return figures

@@ -21,7 +21,9 @@ from harness.errors import Violation
 from harness.swarm.core import Core, Reason
 from harness.swarm.frames import Frames, Parsed, Voice
 from harness.swarm.order import Order
+from harness.swarm.ranks import Ranks
 from harness.swarm.shapes import CODE, Numbers
+from harness.swarm.whole import Whole
 from harness.swarm.window import Window
 
 
@@ -50,6 +52,7 @@ class Streams:
     Args:
         groups: for each group the topics that its clients hear.
         groups_of: by client, its group.
+        numbers: by client, its number over all processes of the load, of which `voices` tells as well.
     """
 
     def __init__(
@@ -61,24 +64,36 @@ class Streams:
         groups_of: Sequence[int],
         *,
         are_in_step: bool,
+        numbers: Sequence[int],
+        ranks: Ranks,
     ) -> None:
         self._core, self._frames, self._voices = core, frames, voices
-        self._groups_of = list(groups_of)
+        self._groups, self._groups_of, self._numbers, self._ranks = groups, list(groups_of), numbers, ranks
         self._bound = set(range(len(groups_of)))  # those whom the server must not disconnect
         self._owed = [np.array([voice.topic in topics for voice in voices]) for topics in groups]
         self._orders: dict[int, Order] = {}
         self._followers: dict[int, Follower] = {}
-        self._window = Window(core, voices, len(groups), self._groups_of)
+        self._window = Window(core, voices, len(groups), self._groups_of, numbers)
+        self._windows = [self._window]
+        if ranks.count > 1:
+            self._whole = Whole(core, voices, len(groups), self._groups_of, numbers)
+            self._windows.append(self._whole)
+        # What other processes say is known when the load has ended; until then it may be anything.
+        elsewhere = {voice.client for voice in voices} - set(numbers)
+        self._said_elsewhere = np.array([CODE * (voice.client in elsewhere) for voice in voices], np.int64)
+        self._highest = np.full(len(voices), -1, np.int64)  # by voice, where there are several processes
         topics = [topic for one in groups for topic in one]
         speakers = [voice.client for voice in voices]
         # What no group's stream tells: that a topic is heard in one order by several groups, and that what a client
         # says with several voices is heard in the order in which it was said.
         self._is_always_in_doubt = len(set(topics)) < len(topics) or len(set(speakers)) < len(speakers)
         self._is_in_doubt = self._is_always_in_doubt
+        self._was_in_doubt = self._is_in_doubt
         self._has_parted = not are_in_step
         for client, group in enumerate([] if are_in_step else groups_of):
             self._followers[client] = Follower(group, False, -1, 0)
-            self._window.came(client)
+            for window in self._windows:
+                window.came(client)
 
     def add_guest(self, client: int, group: int, *, may_be_closed: bool) -> None:
         """Follow a client that has come during the load and hears what a group hears."""
@@ -86,7 +101,8 @@ class Streams:
         if not may_be_closed:
             self._bound.add(client)
         self._followers[client] = Follower(group, True, -1, 0)
-        self._window.came(client)
+        for window in self._windows:
+            window.came(client)
         self._has_parted = True
 
     def drop_guest(self, client: int) -> None:
@@ -102,7 +118,7 @@ class Streams:
         """
         gone = self._core.closed() if reason & Reason.CLOSED else []
         if gone := [one for one in gone if one in self._bound]:
-            raise Violation(f"the server closed the connection of client {gone[0]}, which was reading")
+            raise Violation(f"the server closed the connection of client {self._number(gone[0])}, which was reading")
         if reason & Reason.FOREIGN:
             for group in range(len(self._owed)):
                 self._decode(group)
@@ -111,11 +127,15 @@ class Streams:
             for client, heard, looked, data, at_ns in self._core.parted():
                 self._follow(client, heard, looked, data, at_ns)
                 took.append((client, at_ns))
-        self._window.said(np.frombuffer(self._core.sends(), np.int64))
+        sends = np.frombuffer(self._core.sends(), np.int64)
+        for window in self._windows:
+            window.said(sends)
         if reason & Reason.SUSPECT:
             self._look_at_suspects()
         if self._window.is_full(has_parted=self._has_parted):
             self.settle()
+            if self._ranks.count > 1:
+                self._whole.keep()
             self._window.roll()
             self._has_parted = bool(self._followers) or self._is_always_in_doubt
         return took
@@ -124,7 +144,23 @@ class Streams:
         """Let the judge decide where there is doubt; raise Violation."""
         if self._is_in_doubt:
             self._window.judge()
+        self._was_in_doubt |= self._is_in_doubt
         self._is_in_doubt = self._is_always_in_doubt
+
+    def compare(self, said: Sequence[int]) -> None:
+        """Compare with the other processes of the load, when all have ended and settled; raise Violation.
+
+        Args:
+            said: by voice, how many messages it has said.
+        """
+        if self._ranks.count > 1:
+            self._said_elsewhere = np.array(said, np.int64)
+            self._whole.keep()
+            for group, owed in enumerate(self._owed):
+                self._check(self._whole.stream(group), owed)
+            if (self._highest >= self._said_elsewhere).any():
+                raise Violation("a client received a message that nobody has sent")
+            self._whole.compare(self._ranks, self._groups, is_in_doubt=self._was_in_doubt)
 
     def _decode(self, group: int) -> None:
         offset, data = self._core.foreign(group)
@@ -137,16 +173,23 @@ class Streams:
         for group, owed in enumerate(self._owed):
             first, count = self._core.count(group)
             self._check(np.frombuffer(self._core.codes(group, first, count), np.int64), owed)
+        self._was_in_doubt = True
         self._window.judge()
 
     def _check(self, codes: Numbers, owed: Numbers) -> None:
         """Raise Violation for a message that was never said, or is of a topic that was not asked for."""
         voices, numbers = codes // CODE, codes % CODE
         said = np.array([self._core.voice(voice)[0] for voice in range(len(self._voices))], np.int64)
+        if self._ranks.count > 1:
+            said = np.maximum(said, self._said_elsewhere)
+            np.maximum.at(self._highest, voices, numbers)
         if (numbers >= said[voices]).any():
             raise Violation("a client received a message that nobody has sent")
         if not owed[voices].all():
             raise Violation("a client received a message of a topic to which it has not subscribed")
+
+    def _number(self, client: int) -> int:
+        return self._numbers[client] if client < len(self._numbers) else client
 
     # --- following
 
@@ -154,19 +197,22 @@ class Streams:
         one = self._followers.get(client)
         if one is None:
             one = self._followers[client] = Follower(self._groups_of[client], False, looked - 1, heard)
-            self._window.parted(client, looked)
+            for window in self._windows:
+                window.parted(client, looked)
             self._has_parted = True
         data = one.rest + data
-        found = self._parse(data, f"client {client}")
+        found = self._parse(data, f"client {self._number(client)}")
         one.rest = found.rest
         if found.codes.size:
             self._check(found.codes, self._owed[one.group])
             one.heard += found.codes.size
-            self._window.heard(client, found.codes)
+            for window in self._windows:
+                window.heard(client, found.codes)
             self._core.echoes(client, one.heard, found.codes.tobytes(), at_ns)
             is_in_place = self._place(one, found, data)
             if is_in_place and not one.is_guest and self._core.rejoin(client, one.position, one.rest):
-                self._window.rejoined(client, one.position)
+                for window in self._windows:
+                    window.rejoined(client, one.position)
                 del self._followers[client]
 
     def _parse(self, data: bytes, who: str) -> Parsed:

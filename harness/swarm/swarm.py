@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
+from hdrh.histogram import HdrHistogram
 
 from harness import resources
 from harness.errors import Violation
@@ -26,7 +27,7 @@ from harness.swarm.drive import Flood, Pace, drive
 from harness.swarm.frames import Voice
 from harness.swarm.load import Load
 
-LOOK_S = 0.1  # between two looks at whether a load is hopeless
+LOOK_NS = 100_000_000  # between two looks at whether a load is hopeless
 
 
 @dataclass
@@ -166,13 +167,15 @@ class Swarm(Clients):
     def _load(self, voices: Sequence[Voice], text_bytes: int, count: int | None = None) -> Load:
         return Load(
             self.sockets[:count],
-            self.subscriptions[:count],
+            [self.subscriptions[number] for number in self.numbers[:count]],
             self.codec,
             self.server_pid,
             voices,
             text_bytes,
             as_arriving=self.as_arriving,
             are_together=self.are_together,
+            numbers=self.numbers[:count],
+            ranks=self.ranks,
         )
 
     def _run(
@@ -189,17 +192,18 @@ class Swarm(Clients):
     ) -> None:
         """Do all that is asked for, at once; verify it; leave the figures of what it was."""
         services = resources.services(self.server_pid)
-        before, start, driven_at = load.account(), self._moment(), time.monotonic()
+        before, start, begin_ns = load.account(), self._moment(), time.monotonic_ns()
         for duration in (warm_up_s, seconds):
             before, start = load.account(), self._moment()
+            begin_ns = self.ranks.agree(time.monotonic_ns())
+            end_ns = begin_ns + int(duration * 1e9)
             if pace:
-                pace.count_from_here()
-            driven_at = time.monotonic()
+                pace.count_from(begin_ns)
             if pace and hopeless_s:
-                self._drive_while_hopeful(load, duration, pace, hopeless_s)
+                self._drive_while_hopeful(load, begin_ns, end_ns, pace, hopeless_s)
             else:
-                drive(load, duration, pace, churn)
-        driven_s = time.monotonic() - driven_at
+                drive(load, end_ns, pace, churn)
+        driven_s = (time.monotonic_ns() - begin_ns) / 1e9
         after, end = load.account(), self._moment()
         served = resources.services(self.server_pid)
         sent = pace.lags.count if pace else 0
@@ -211,31 +215,41 @@ class Swarm(Clients):
         load.finish()
         self.figures |= accounting.shares(start, end, self.cores) | load.shares(before, after)
         self.figures["generator_limited"] = accounting.limited(self.figures)
-        self.figures |= accounting.per_delivery(services, served, after.deliveries)
-        elapsed_s, deliveries = after.at - before.at, after.deliveries - before.deliveries
+        told = self.ranks.gather((before, after, sent))
+        self.figures |= accounting.per_delivery(services, served, sum(end.deliveries for _, end, _ in told))
+        deliveries = sum(end.deliveries - begin.deliveries for begin, end, _ in told)
         if flood:
             self.figures |= {
-                "deliveries_per_s": deliveries / elapsed_s,
+                "deliveries_per_s": sum(
+                    (end.deliveries - begin.deliveries) / (end.at - begin.at) for begin, end, _ in told
+                ),
                 "server_cpu_ns_per_delivery": (after.server_cpu_s - before.server_cpu_s) / max(1, deliveries) * 1e9,
                 "window": flood.window,
             }
         if pace:
             pace.note()
             pace.check()
-            times = pace.latencies.whole()
+            times, lags = self._merged(pace.latencies), self._merged(pace.lags)
             self.histogram = latency.encoded(times)
             self.figures |= {
                 "offered_per_s": pace.rate_per_s,
-                "sent_share": sent / (pace.rate_per_s * driven_s),
+                "sent_share": sum(sent for _, _, sent in told) / (pace.rate_per_s * driven_s),
                 "latency_p50_ns": latency.percentile_ns(times, 50),
                 "latency_p99_ns": latency.percentile_ns(times, 99),
-                "send_lag_p99_ns": latency.percentile_ns(pace.lags.whole(), 99),
+                "send_lag_p99_ns": latency.percentile_ns(lags, 99),
             }
 
-    def _drive_while_hopeful(self, load: Load, seconds: float, pace: Pace, hopeless_s: float) -> None:
-        end = time.monotonic() + seconds
+    def _merged(self, recorder: latency.Recorder) -> HdrHistogram:
+        """Return the histogram of what all processes of the load have recorded."""
+        if self.ranks.count == 1:
+            return recorder.whole()
+        return latency.merged(self.ranks.gather(latency.encoded(recorder.whole())))
+
+    def _drive_while_hopeful(self, load: Load, begin_ns: int, end_ns: int, pace: Pace, hopeless_s: float) -> None:
         self.figures["hopeless"] = 0.0
-        while (left_s := end - time.monotonic()) > 0 and not self.figures["hopeless"]:
-            drive(load, min(left_s, LOOK_S), pace, None)
-            on_their_way = sum(said - echoed for said, echoed in map(load.core.voice, load.senders))
+        while begin_ns < end_ns and not self.figures["hopeless"]:
+            begin_ns = min(begin_ns + LOOK_NS, end_ns)
+            drive(load, begin_ns, pace, None)
+            here = sum(said - echoed for said, echoed in map(load.core.voice, load.senders))
+            on_their_way = sum(self.ranks.gather(here))
             self.figures["hopeless"] = float(on_their_way > hopeless_s * pace.rate_per_s)

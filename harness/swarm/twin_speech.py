@@ -128,8 +128,10 @@ class Speech:
 
     def _say_what_is_due(self, now_ns: int) -> None:
         while (due_ns := self._intended_ns(self._due)) <= now_ns:
-            self._lags += (self._due, time.monotonic_ns() - due_ns)
-            self._say(self._paced[self._due % len(self._paced)], 1)
+            voice = self._paced[self._due % len(self._paced)]
+            if self._speakers[voice].shape.client >= 0:  # else another process says it
+                self._lags += (self._due, time.monotonic_ns() - due_ns)
+                self._say(voice, 1)
             self._due += 1
 
     def _forgive(self) -> None:

@@ -45,12 +45,18 @@ class Window:
     """Remembers for the judge.
 
     Args:
+        voices: who speaks, by the clients' numbers over all processes of the load.
         groups: how many there are.
         groups_of: by client, its group; clients that come later are added to it by who has it.
+        numbers: by client, its number over all processes; clients that come later have the same in both.
     """
 
-    def __init__(self, core: Core, voices: Sequence[Voice], groups: int, groups_of: Sequence[int]) -> None:
-        self._core, self._voices, self._groups_of = core, voices, groups_of
+    def __init__(
+        self, core: Core, voices: Sequence[Voice], groups: int, groups_of: Sequence[int], numbers: Sequence[int]
+    ) -> None:
+        self._core, self._voices, self._groups_of, self._numbers = core, voices, groups_of, numbers
+        here = {number: client for client, number in enumerate(numbers)}
+        self._speakers = [here.get(one.client, -1) for one in voices]
         self._past: dict[int, Past] = defaultdict(Past)
         self._said: list[tuple[int, Numbers]] = []  # generation; rows of voice, heard before, first number, count
         self._notes = 0
@@ -108,7 +114,11 @@ class Window:
         Raises:
             Violation: no lawful server can have made what the clients received.
         """
-        speakers = {one.client for one in self._voices if one.client >= 0}
+        self.decide(self.told())
+
+    def told(self) -> dict[int, Numbers]:
+        """Return what the judge is told: by the client's number over all processes, codes + 1, negative where said."""
+        speakers = {client for client in self._speakers if client >= 0}
         told = {client: self._said_and_heard(client) for client in sorted(speakers)}
         told |= {client: self._heard(client) + 1 for client, past in self._past.items() if client not in told}
         for group in range(len(self._marks)):
@@ -116,7 +126,10 @@ class Window:
             if in_step:
                 longest = max(in_step, key=self._core.heard)
                 told[longest] = self._heard(longest) + 1
-        self._judge(told)
+        return {self._number(client): events for client, events in told.items()}
+
+    def _number(self, client: int) -> int:
+        return self._numbers[client] if client < len(self._numbers) else client
 
     def _heard(self, client: int) -> Numbers:
         """Return the codes of what a client has heard in the window."""
@@ -138,7 +151,7 @@ class Window:
         """
         heard = self._heard(client)
         before = self._core.heard(client) - heard.size  # messages heard before the window
-        rows = [row for _, rows in self._said for row in rows.tolist() if self._voices[row[0]].client == client]
+        rows = [row for _, rows in self._said for row in rows.tolist() if self._speakers[row[0]] == client]
         parts, at = [], 0
         for voice, place, first, count in rows:
             until = max(at, place - before)
@@ -146,12 +159,13 @@ class Window:
             at = until
         parts.append(heard[at:] + 1)
         whole = np.concatenate(parts)
-        mine = [number for number, one in enumerate(self._voices) if one.client == client]
+        mine = [voice for voice, one in enumerate(self._speakers) if one == client]
         own = heard[np.isin(heard // CODE, mine)]
         earlier = np.setdiff1d(own, -whole[whole < 0] - 1)
         return np.concatenate((-(earlier + 1), whole))
 
-    def _judge(self, told: dict[int, Numbers]) -> None:
+    def decide(self, told: dict[int, Numbers]) -> None:
+        """Let the judge decide about what `told` has returned; raise Violation."""
         streams = list(told.values())
         known, inverse = np.unique(np.concatenate([np.abs(stream) for stream in streams]), return_inverse=True)
         numbered, start = [], 0

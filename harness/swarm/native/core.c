@@ -249,9 +249,12 @@ static int64_t intended_ns(const Core *core, int64_t message)
 static void say_what_is_due(Core *core, int64_t now)
 {
     for (int64_t due; (due = intended_ns(core, core->said)) <= now; core->said++) {
+        int voice = core->paced[core->said % core->paced_count];
+        if (core->voices[voice].client < 0)
+            continue; /* another process says it */
         note(core, &core->lags, core->said);
         note(core, &core->lags, now_ns() - due);
-        say(core, core->paced[core->said % core->paced_count], 1);
+        say(core, voice, 1);
     }
 }
 

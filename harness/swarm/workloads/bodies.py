@@ -22,6 +22,7 @@ class Smallest:
 
     name = "smallest"
     summary = "flat out, the smallest bodies"
+    is_splittable = True
     tells: tuple[str, ...] = ()
     profiles: Mapping[str, dict[str, float]] = {"full": {**FULL, "window": 1024}}
 
@@ -42,6 +43,7 @@ class Largest:
 
     name = "largest"
     summary = "flat out, the largest bodies"
+    is_splittable = True
     tells: tuple[str, ...] = ("deliveries_per_s",)
     profiles: Mapping[str, dict[str, float]] = {"full": {**FULL, "window_bytes": 131072}}
 

@@ -28,6 +28,7 @@ class Capacity:
 
     name = "capacity"
     summary = "the highest offered rate that holds a p99 and delivers 99.9 %"
+    is_splittable = True
     tells: tuple[str, ...] = ("capacity_per_s",)
     profiles: Mapping[str, dict[str, float]] = {
         "quick": {**PROFILE, "precision": 1.5, "warm_up_s": 0.1, "seconds": 0.4, "blocks": 1},

@@ -21,6 +21,7 @@ class Ceiling:
 
     name = "ceiling"
     summary = "the flood, against a relay that only hands on bytes"
+    is_splittable = True
     tells: tuple[str, ...] = ()
     profiles: Mapping[str, dict[str, float]] = {
         "quick": {"clients": 100, "window": 1024, "body_bytes": 32, "warm_up_s": 0.1, "seconds": 0.6, "blocks": 3},

@@ -25,6 +25,7 @@ class Flood:
     """Flat out: throughput, drops, and what a delivery costs the server's processor."""
 
     summary = "flat out, a stated number of messages on their way"
+    is_splittable = True
     tells: tuple[str, ...] = ()
 
     def __init__(self, name: str, profiles: Mapping[str, dict[str, float]]) -> None:

@@ -17,6 +17,7 @@ class ManyToMany:
 
     name = "many_to_many"
     summary = "flat out, every client speaks"
+    is_splittable = True
     tells: tuple[str, ...] = ("deliveries_per_s",)
     profiles: Mapping[str, dict[str, float]] = {
         "quick": {

@@ -27,6 +27,7 @@ class Paced:
     """A fixed offered rate: p50 and p99 of a sender's way to itself through the room."""
 
     summary = "a fixed offered rate, latency from the intended time of sending"
+    is_splittable = True
     tells: tuple[str, ...] = ()
 
     def __init__(self, name: str, profiles: Mapping[str, dict[str, float]]) -> None:

@@ -1,0 +1,81 @@
+"""Where a load has several processes: whether what all their clients have heard and said fits into one order.
+
+Each process has judged its own clients. Where nothing was in doubt, each group's stream is an order that fits all its
+clients, and so is every longer one that begins like it. So when the streams of the same topics are all beginnings of
+the longest of them, they fit together: hashes of what they have in common tell that. Else one process gets all that
+was heard and said, and the judge decides.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Sequence
+
+import numpy as np
+
+from harness.swarm.core import Core
+from harness.swarm.frames import Voice
+from harness.swarm.ranks import Ranks
+from harness.swarm.shapes import Numbers
+from harness.swarm.window import Window
+
+# Deliveries to those who had parted. What comes behind them is not there for the judge of all: a history with holes
+# is never worse than a whole one, for a server may drop any message.
+OWN_KEPT = 16_000_000
+
+
+class Whole(Window):
+    """Remembers all of a load, and not only what was lately; the groups' streams in a file that has no name."""
+
+    def __init__(
+        self, core: Core, voices: Sequence[Voice], groups: int, groups_of: Sequence[int], numbers: Sequence[int]
+    ) -> None:
+        super().__init__(core, voices, groups, groups_of, numbers)
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115  it lasts as long as this
+        self._parts: list[list[Numbers]] = [[] for _ in range(groups)]
+        self._counts = [0] * groups
+
+    def keep(self) -> None:
+        """Take what the groups' streams have now, before the core forgets it."""
+        for group, count in enumerate(self._counts):
+            _, now = self._core.count(group)
+            if now > count:
+                at = self._file.seek(0, 2)
+                self._file.write(self._core.codes(group, count, now))
+                self._file.flush()
+                self._parts[group].append(np.memmap(self._file, np.int64, "r", at, (now - count,)))
+                self._counts[group] = now
+
+    def heard(self, client: int, codes: Numbers) -> None:
+        """Note what a client that has parted has heard, up to OWN_KEPT in all."""
+        if self._own < OWN_KEPT:
+            super().heard(client, codes)
+
+    def stream(self, group: int, stop: int | None = None) -> Numbers:
+        """Return the codes of a group's stream, as far as `keep` has seen it, or its first `stop`."""
+        parts = self._parts[group]
+        return np.concatenate(parts)[:stop] if parts else np.empty(0, np.int64)
+
+    def _common(self, group: int, start: int, stop: int) -> Numbers:
+        return self.stream(group)[start:stop]
+
+    def compare(self, ranks: Ranks, groups: Sequence[tuple[int, ...]], *, is_in_doubt: bool) -> None:
+        """Raise Violation when what was heard and said in all processes does not fit into one order.
+
+        Args:
+            groups: the topics of each group here.
+            is_in_doubt: whether anything here was, and so the groups' streams may not fit all their clients.
+        """
+        counts = ranks.gather(dict(zip(groups, self._counts, strict=True)))
+        digests = {}
+        for group, topics in enumerate(groups):
+            shortest = min(one[topics] for one in counts if topics in one)
+            digests[topics] = hashlib.blake2b(self.stream(group, shortest).tobytes()).digest()
+        told = ranks.gather((is_in_doubt, digests))
+        same = all(len({one[topics] for _, one in told if topics in one}) == 1 for topics in set().union(*counts))
+        if same and not any(doubt for doubt, _ in told):
+            return
+        streams = ranks.collect(self.told())
+        if streams:
+            self.decide({client: events for one in streams for client, events in one.items()})

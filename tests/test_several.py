@@ -1,0 +1,309 @@
+"""A load of several processes: one verdict and one set of figures, and one end for all of them.
+
+What is judged over all processes is shown with several ranks in one process, whose clients a test writes to; what
+processes do to each other, with processes.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, suppress
+from multiprocessing.connection import Connection, Pipe
+from subprocess import PIPE
+
+import anyio
+import psutil
+import pytest
+from anyio.abc import Process
+
+from harness import plugins, warden
+from harness.errors import HarnessError, Violation
+from harness.launch import launch
+from harness.model import Implementation
+from harness.records import from_json, to_json
+from harness.resources import usage
+from harness.swarm import core, latency
+from harness.swarm.__main__ import LoadAnswer, LoadRequest
+from harness.swarm.ranks import Lost, Ranks
+from harness.workers import PYTHON
+from tests.swarm_room import Room
+from tests.zoo import LIARS, implementation
+
+CORES = ["native", "python"]
+COUNTS = [2, 3]
+EACH = 2  # clients of a rank
+SERVER = next(one for one in plugins.implementations() if (one.spec, one.name) == ("broadcast", "selectors"))
+LIMIT_S = 60
+
+
+@pytest.fixture(params=CORES, autouse=True)
+def which(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Which core is tested."""
+    monkeypatch.setenv(core.VARIABLE, request.param)
+    try:
+        return core.which()
+    except HarnessError as error:
+        pytest.skip(str(error))
+
+
+# --- one verdict
+
+
+class Rooms:
+    """A room for each rank, of one load on one server; voices 0 and 1 are clients 0 and 1, of ranks 0 and 1."""
+
+    def __init__(self, count: int) -> None:
+        pairs: list[tuple[Connection, Connection]] = [Pipe() for _ in range(1, count)]
+        self._ranks = [Ranks(0, count, [one for one, _ in pairs])]
+        self._ranks += [Ranks(rank, count, [other]) for rank, (_, other) in enumerate(pairs, 1)]
+        self.rooms = [Room(EACH, [0, 1], ranks=one) for one in self._ranks]
+
+    def say(self, voice: int, count: int) -> None:
+        self.rooms[voice].load.core.say(voice, count)
+        self.rooms[voice].load.step(0)
+
+    def deliver(self, rank: int, *messages: tuple[int, int]) -> None:
+        """Deliver messages to all clients of a rank."""
+        for client in range(EACH):
+            self.rooms[rank].deliver(client, *messages)
+
+    def judge(self) -> None:
+        """Let all judge at the same time; raise the Violation that rank 0 would tell of."""
+
+        def judge(room: Room, ranks: Ranks) -> None:
+            try:
+                room.judge()
+                ranks.gather(None)
+            except Violation as violation:
+                if not ranks.rank:
+                    raise
+                ranks.found(violation)
+            finally:
+                if not ranks.rank:
+                    ranks.close()
+
+        with ThreadPoolExecutor(len(self.rooms)) as threads:
+            done = [threads.submit(judge, *one) for one in zip(self.rooms, self._ranks, strict=True)]
+        for one in done[1:]:
+            with suppress(Lost):
+                one.result()
+        done[0].result()
+
+    def close(self) -> None:
+        for ranks, room in zip(self._ranks, self.rooms, strict=True):
+            ranks.close()
+            room.close()
+
+
+@pytest.fixture(params=COUNTS)
+def all_ranks(request: pytest.FixtureRequest) -> Iterator[Rooms]:
+    """Rooms in which both voices have said three messages."""
+    rooms = Rooms(request.param)
+    for voice in (0, 1):
+        rooms.say(voice, 3)
+    yield rooms
+    rooms.close()
+
+
+A, B = [(0, number) for number in range(3)], [(1, number) for number in range(3)]
+
+
+def test_the_same_order_in_all_ranks_is_lawful(all_ranks: Rooms) -> None:
+    for rank, _ in enumerate(all_ranks.rooms):
+        all_ranks.deliver(rank, *A, *B)
+    all_ranks.judge()
+    clients = len(all_ranks.rooms) * EACH
+    assert sum(room.load.core.heard(client) for room in all_ranks.rooms for client in range(EACH)) == clients * 6
+
+
+def test_ranks_that_hear_different_orders_are_found_out(all_ranks: Rooms) -> None:
+    for rank, _ in enumerate(all_ranks.rooms):
+        all_ranks.deliver(rank, *((A[0], B[0]) if rank else (B[0], A[0])))
+    with pytest.raises(Violation, match="disagreement"):
+        all_ranks.judge()
+
+
+def test_what_a_rank_does_not_hear_is_lawful(all_ranks: Rooms) -> None:
+    for rank, _ in enumerate(all_ranks.rooms):
+        all_ranks.deliver(rank, *((A[0], B[0], A[2]) if rank else (A[0], A[1], B[1], A[2])))
+    all_ranks.judge()
+
+
+def test_streams_that_differ_where_nobody_has_heard_both_are_lawful(all_ranks: Rooms) -> None:
+    """The stream of rank 0's group has A before B, and no client has heard them so."""
+    all_ranks.rooms[0].deliver(0, A[0])
+    all_ranks.rooms[0].deliver(1, B[0])
+    for rank, _ in enumerate(all_ranks.rooms[1:], 1):
+        all_ranks.deliver(rank, B[0], A[0])
+    all_ranks.judge()
+
+
+def test_whoever_has_parted_is_compared_as_well(all_ranks: Rooms) -> None:
+    """No two clients have heard the same two messages, and their three streams make a circle all the same."""
+    all_ranks.rooms[0].deliver(0, A[0], A[1])
+    all_ranks.rooms[0].deliver(1, A[1], B[0])
+    for rank, _ in enumerate(all_ranks.rooms[1:], 1):
+        all_ranks.deliver(rank, B[0], A[0])
+    with pytest.raises(Violation, match="no one order fits"):
+        all_ranks.judge()
+
+
+def test_what_another_rank_has_never_said_is_found_out(all_ranks: Rooms) -> None:
+    all_ranks.deliver(1, *A, (0, 3))
+    with pytest.raises(Violation, match="nobody has sent"):
+        all_ranks.judge()
+
+
+def test_one_who_has_parted_hears_what_another_rank_has_never_said(all_ranks: Rooms) -> None:
+    """It stands where the group's stream has no place for it."""
+    all_ranks.rooms[1].deliver(0, A[0], A[1])
+    all_ranks.rooms[1].deliver(1, A[0], (0, 3), A[1])
+    with pytest.raises(Violation, match="nobody has sent"):
+        all_ranks.judge()
+
+
+def test_the_order_of_a_sender_in_another_rank_is_judged(all_ranks: Rooms) -> None:
+    all_ranks.deliver(1, A[1], A[0])
+    with pytest.raises(Violation, match="sender order"):
+        all_ranks.judge()
+
+
+def test_an_answer_before_its_question_is_found_out_across_ranks(all_ranks: Rooms) -> None:
+    """Voice 1, of rank 1, has heard all of voice 0 when it says its fourth, which rank 1 never hears."""
+    all_ranks.deliver(1, *A)
+    all_ranks.say(1, 1)
+    for rank in {0, *range(2, len(all_ranks.rooms))}:
+        all_ranks.deliver(rank, (1, 3), *A)
+    with pytest.raises(Violation, match="answer first"):
+        all_ranks.judge()
+
+
+# --- one set of figures
+
+
+@pytest.fixture
+def count(which: str) -> int:
+    """How many processes: what starts some is tried with two of one core and three of the other."""
+    return 2 if which == "native" else 3
+
+
+@asynccontextmanager
+async def loading(server: Implementation, workload: str, count: int, **changes: float) -> AsyncIterator[Process]:
+    """A load of so many processes on a server, in its smallest form but for the changes."""
+    profiles = plugins.workloads()[workload].profiles
+    parameters = {**profiles.get("smoke", profiles["quick"]), **changes}
+    async with launch(server, grace_s=2) as running:
+        asked = LoadRequest(
+            address=str(running.address),
+            server_pid=running.pid,
+            spec=server.spec,
+            workload=workload,
+            parameters=parameters,
+            processes=count,
+        )
+        async with await anyio.open_process([*PYTHON, "harness.swarm"], stdout=PIPE, stderr=PIPE) as process:
+            assert process.stdin
+            await process.stdin.send(to_json(asked))
+            await process.stdin.aclose()
+            with anyio.fail_after(LIMIT_S):
+                while usage(running.pid).descriptors <= parameters["clients"] and process.returncode is None:
+                    await anyio.sleep(0.01)  # of connections in another process there are no news
+            try:
+                yield process
+            finally:
+                if process.returncode is None:
+                    process.kill()
+
+
+async def ended(process: Process) -> tuple[bytes, str]:
+    """Return what a load has answered and complained of, when it has ended."""
+    assert process.stdout and process.stderr
+    said, complaints = b"", b""
+    with anyio.fail_after(LIMIT_S):
+        async for data in process.stdout:
+            said += data
+        async for data in process.stderr:
+            complaints += data
+        await process.wait()
+    return said, complaints.decode()
+
+
+async def answer(server: Implementation, workload: str, count: int, **changes: float) -> LoadAnswer:
+    async with loading(server, workload, count, **changes) as process:
+        said, complaints = await ended(process)
+    assert process.returncode == 0, complaints
+    return from_json(said, LoadAnswer)
+
+
+async def test_a_flood_of_several_processes_has_one_set_of_figures(count: int) -> None:
+    told = await answer(SERVER, "flood", count)
+    assert told.violation == ""
+    assert told.figures["clients"] == 20
+    assert told.figures["generator_processes"] == count
+    assert told.figures["dropped_share"] == 0
+    assert told.figures["deliveries_per_s"] > 0
+    assert told.figures["generator_rss_bytes"] > count * 10e6
+
+
+async def test_a_schedule_is_said_and_timed_by_all_processes(count: int) -> None:
+    told = await answer(SERVER, "paced", count, rate_per_s=300, seconds=1, warm_up_s=0)
+    assert told.violation == ""
+    assert told.figures["dropped_share"] == 0
+    assert latency.merged([told.histogram]).get_total_count() == pytest.approx(300, abs=30)
+    assert 0.5 < told.figures["sent_share"] <= 1.1
+
+
+async def test_what_cannot_be_split_is_done_by_one_process() -> None:
+    told = await answer(SERVER, "idle", 2)
+    assert told.figures["clients"] == 50
+    assert "generator_processes" not in told.figures
+
+
+async def test_a_liar_is_found_out_by_several_processes() -> None:
+    told = await answer(implementation(LIARS / "broken" / "receivers_disagree.py"), "flood", 2, seconds=2)
+    assert "disagreement" in told.violation
+
+
+async def test_who_loses_messages_is_lawful_for_several_processes() -> None:
+    told = await answer(implementation(LIARS / "lawful" / "loses_one_in_fifty.py"), "flood", 3)
+    assert told.violation == ""
+    assert told.figures["dropped_share"] > 0
+
+
+# --- one end
+
+
+async def killed(one: int, all_of_them: list[int]) -> None:
+    """Kill a process; return when all are gone."""
+    os.kill(one, signal.SIGKILL)
+    with anyio.fail_after(LIMIT_S):
+        while any(map(is_alive, all_of_them)):
+            await anyio.sleep(0.01)  # who is no child of ours tells nobody of its end
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+async def test_a_process_that_is_killed_is_the_end_of_the_load(count: int) -> None:
+    async with loading(SERVER, "flood", count, seconds=LIMIT_S * 2) as process:
+        others = warden.children(process.pid)
+        assert len(others) == count - 1
+        await killed(others[-1], others)
+        said, complaints = await ended(process)
+    assert process.returncode != 0
+    assert said == b""
+    assert f"process {count - 1} of the load's {count} was ended by SIGKILL" in complaints.strip().splitlines()[-1]
+
+
+async def test_when_the_first_is_killed_none_is_left() -> None:
+    async with loading(SERVER, "flood", 3, seconds=LIMIT_S * 2) as process:
+        others = warden.children(process.pid)
+        assert len(others) == 2
+        await killed(process.pid, [process.pid, *others])
