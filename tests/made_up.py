@@ -72,8 +72,9 @@ def flooded(server: str, clients: int, per_s: float, *, load_share: float = 0.5,
 
 def offered(server: str, per_s: float, dropped: float, **more: Any) -> TrialResult:
     """Return a trial at a rate, one step of a search."""
-    figures = {"offered_per_s": per_s, "dropped_share": dropped, "clients": 100, "latency_p99_ns": 1e6}
-    return trial(server, "capacity", {"clients": 100, "rate_per_s": per_s, **LOAD}, figures, **more)
+    figures = {"offered_per_s": per_s, "dropped_share": dropped, "clients": 100, "latency_p99_ns": 1e6, "sent_share": 1}
+    parameters: dict[str, float] = {"clients": 100, "rate_per_s": per_s, "p99_at_most_s": 0.05, **LOAD}
+    return trial(server, "capacity", parameters, figures, **more)
 
 
 def timed(server: str, latencies_ns: NDArray[np.int64], **more: Any) -> TrialResult:
