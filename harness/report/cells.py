@@ -109,7 +109,9 @@ def _fact(name: str) -> Callable[[Row, League], str]:
 
 
 def significant(value: float) -> str:
-    """Return a number with three significant digits, and no more than it needs."""
+    """Return a number with three significant digits, and no more than it needs; one below 0.1 with two."""
+    if 0 < abs(value) < 0.1:
+        return f"{value:.2g}" if abs(value) >= 1e-4 else f"{value:.4f}"
     if abs(value) >= 100:
         return f"{value:,.0f}"
     return f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
