@@ -135,18 +135,35 @@ void enter(Core *core, Group *group, int64_t code, int64_t end)
     note(core, &group->ends, end);
 }
 
+/* Return whether a frame is the one before it but for the last digit, which is the next one: most are. */
+static bool follows(const unsigned char *data, const unsigned char *before, size_t length, size_t last)
+{
+    return data[last] == before[last] + 1 && before[last] < '9' && !memcmp(data, before, last)
+        && !memcmp(data + last + 1, before + last + 1, length - last - 1);
+}
+
 void parse(Core *core, Group *group)
 {
+    const unsigned char *before = NULL;
+    int64_t code = 0;
+    Py_ssize_t length = 0;
+    size_t last = 0;
     while (!group->foreign) {
-        size_t at = (size_t)(group->parsed - group->base);
-        int64_t code;
-        Py_ssize_t length = frame(core, group->stream.at + at, group->stream.length - at, &code);
-        if (length < 0) {
-            group->foreign = true;
-            core->reason |= FOREIGN;
+        size_t at = (size_t)(group->parsed - group->base), size = group->stream.length - at;
+        const unsigned char *data = group->stream.at + at;
+        if (before && size >= (size_t)length && follows(data, before, (size_t)length, last)) {
+            code++;
+        } else {
+            length = frame(core, data, size, &code);
+            if (length < 0) {
+                group->foreign = true;
+                core->reason |= FOREIGN;
+            }
+            if (length <= 0)
+                return;
+            last = core->shapes[core->voices[code / CODE].shape].at + DIGITS - 1;
         }
-        if (length <= 0)
-            return;
+        before = data;
         group->parsed += length;
         enter(core, group, code, group->parsed);
     }
@@ -219,16 +236,22 @@ void say(Core *core, int number, int64_t count)
     int64_t all[] = {number, client->parted ? client->heard : client->looked + client->shift, voice->said, count};
     for (int i = 0; i < 4; i++)
         note(core, &core->sends, all[i]);
-    if (!room_for(core, &client->unsent, length * (size_t)count))
+    if (count <= 0 || !room_for(core, &client->unsent, length * (size_t)count))
         return;
-    for (int64_t i = 0; i < count; i++) {
-        unsigned char *to = client->unsent.at + client->unsent.length;
-        memcpy(to, voice->sent.at, length);
-        int64_t rest = voice->said++;
-        for (int place = DIGITS - 1; place >= VOICE_DIGITS; place--, rest /= 10)
-            to[voice->sent_at + (size_t)place] = (unsigned char)('0' + rest % 10);
-        client->unsent.length += length;
+    unsigned char *to = client->unsent.at + client->unsent.length;
+    memcpy(to, voice->sent.at, length);
+    int64_t rest = voice->said;
+    for (int place = DIGITS - 1; place >= VOICE_DIGITS; place--, rest /= 10)
+        to[voice->sent_at + (size_t)place] = (unsigned char)('0' + rest % 10);
+    for (int64_t i = 1; i < count; i++, to += length) { /* the frame before it, counted on by one */
+        memcpy(to + length, to, length);
+        unsigned char *digit = to + length + voice->sent_at + DIGITS - 1;
+        for (; *digit == '9'; digit--)
+            *digit = '0';
+        ++*digit;
     }
+    client->unsent.length += length * (size_t)count;
+    voice->said += count;
     push(core, voice->client);
 }
 
@@ -284,13 +307,18 @@ void look(Core *core, int number)
 {
     Client *client = &core->clients[number];
     Group *group = &core->groups[client->group];
+    bool has_one_voice = core->voices[client->voice].next < 0;
+    int64_t low = client->voice * CODE; /* of the codes of its only voice */
     for (; client->looked < count_of(group); client->looked++) {
         size_t at = (size_t)(client->looked - group->first);
         if (group->ends.at[at] > client->taken)
             break;
-        int voice = (int)(group->codes.at[at] / CODE);
+        int64_t code = group->codes.at[at];
+        if (has_one_voice && (code < low || code >= low + CODE))
+            continue; /* without a division, for this is done with every message by all who speak */
+        int voice = (int)(code / CODE);
         if (core->voices[voice].client == number)
-            echo(core, voice, group->codes.at[at] % CODE, client->at_ns);
+            echo(core, voice, code % CODE, client->at_ns);
     }
     refill_all_of(core, client);
 }
