@@ -126,6 +126,17 @@ def test_ranks_that_hear_different_orders_are_found_out(all_ranks: Rooms) -> Non
         all_ranks.judge()
 
 
+def test_a_rank_that_has_heard_nothing_hides_no_disagreement_of_others(which: str) -> None:
+    rooms = Rooms(3)
+    for voice in (0, 1):
+        rooms.say(voice, 3)
+    rooms.deliver(1, A[0], B[0])
+    rooms.deliver(2, B[0], A[0])
+    with pytest.raises(Violation, match="disagreement"):
+        rooms.judge()
+    rooms.close()
+
+
 def test_what_a_rank_does_not_hear_is_lawful(all_ranks: Rooms) -> None:
     for rank, _ in enumerate(all_ranks.rooms):
         all_ranks.deliver(rank, *((A[0], B[0], A[2]) if rank else (A[0], A[1], B[1], A[2])))

@@ -3,6 +3,8 @@
 A workload asks for clients, then for a load: flat out within a window, or at a rate on a schedule, or both, with
 guests that come and go, or some who do not read. After each load every delivery has been verified: bytes that were
 sent, to a topic that was asked for, nobody told twice, one order for all.
+
+One load a server: what a server still delivers of it when it has ended would be foreign to another one.
 """
 
 from __future__ import annotations

@@ -2,13 +2,14 @@
 
 Each process has judged its own clients. Where nothing was in doubt, each group's stream is an order that fits all its
 clients, and so is every longer one that begins like it. So when the streams of the same topics are all beginnings of
-the longest of them, they fit together: hashes of what they have in common tell that. Else one process gets all that
-was heard and said, and the judge decides.
+the longest of them, they fit together: hashes of their beginnings, each as long as one of them, tell that. Else one
+process gets all that was heard and said, and the judge decides.
 """
 
 from __future__ import annotations
 
 import hashlib
+import itertools
 import tempfile
 from collections.abc import Sequence
 
@@ -68,14 +69,24 @@ class Whole(Window):
             is_in_doubt: whether anything here was, and so the groups' streams may not fit all their clients.
         """
         counts = ranks.gather(dict(zip(groups, self._counts, strict=True)))
-        digests = {}
+        beginnings = {}
         for group, topics in enumerate(groups):
-            shortest = min(one[topics] for one in counts if topics in one)
-            digests[topics] = hashlib.blake2b(self.stream(group, shortest).tobytes()).digest()
-        told = ranks.gather((is_in_doubt, digests))
-        same = all(len({one[topics] for _, one in told if topics in one}) == 1 for topics in set().union(*counts))
+            lengths = sorted({one[topics] for one in counts if topics in one})
+            beginnings |= {(topics, length): told for length, told in self._beginnings(group, lengths).items()}
+        told = ranks.gather((is_in_doubt, beginnings))
+        known = set().union(*(one for _, one in told))
+        same = all(len({one[beginning] for _, one in told if beginning in one}) == 1 for beginning in known)
         if same and not any(doubt for doubt, _ in told):
             return
         streams = ranks.collect(self.told())
         if streams:
             self.decide({client: events for one in streams for client, events in one.items()})
+
+    def _beginnings(self, group: int, lengths: Sequence[int]) -> dict[int, bytes]:
+        """Return hashes of a group's stream as far as these rising lengths, those that it has."""
+        stream, digest = self.stream(group), hashlib.blake2b()
+        told: dict[int, bytes] = {}
+        for start, stop in itertools.pairwise([0, *(one for one in lengths if one <= stream.size)]):
+            digest.update(stream[start:stop].tobytes())
+            told[stop] = digest.digest()
+        return told
