@@ -69,7 +69,7 @@ class Whole(Window):
             is_in_doubt: whether anything here was, and so the groups' streams may not fit all their clients.
         """
         counts = ranks.gather(dict(zip(groups, self._counts, strict=True)))
-        beginnings = {}
+        beginnings: dict[tuple[tuple[int, ...], int], bytes] = {}
         for group, topics in enumerate(groups):
             lengths = sorted({one[topics] for one in counts if topics in one})
             beginnings |= {(topics, length): told for length, told in self._beginnings(group, lengths).items()}
