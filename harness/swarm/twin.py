@@ -141,7 +141,11 @@ class Twin(Speech):
                 return False
             count = _alike(stream, at, speaker.arrives.rest(number)[:most], length)
             self._check(group, voice, number, number + count - 1)
+            if group.ends < group.parsed:  # in front of it are frames that are no messages
+                group.enter_run(code, 1, group.parsed + length - group.ends)
+                code, count, group.parsed = code + 1, count - 1, group.parsed + length
             group.enter_run(code, count, length)
+            group.parsed += count * length
         return self._reader.begins(bytes(stream[at:]))
 
     def _enter(self, group: Group, codes: Numbers, ends: Numbers) -> None:
@@ -191,7 +195,9 @@ class Twin(Speech):
         group = self._groups[one.group]
         until = group.messages(one.taken)
         if until > one.looked:
-            self._echo(client, group.codes[one.looked - group.first : until - group.first], one.at_ns)
+            for code, count in group.runs(one.looked, until):
+                if code // CODE in one.voices:
+                    self._echo(code // CODE, code % CODE, count, one.at_ns)
             one.looked = until
             self._refill(one.voices)
 
@@ -205,9 +211,12 @@ class Twin(Speech):
         return [one for one in found if one[3]]
 
     def echoes(self, client: int, heard: int, codes: bytes, at_ns: int) -> None:
-        self._members[client].heard = heard
-        self._echo(client, np.frombuffer(codes, np.int64), at_ns)
-        self._refill(self._members[client].voices)
+        one, numbers = self._members[client], np.frombuffer(codes, np.int64)
+        one.heard = heard
+        for voice in one.voices:
+            for code in numbers[numbers // CODE == voice].tolist():
+                self._echo(voice, code % CODE, 1, at_ns)
+        self._refill(one.voices)
 
     def rejoin(self, client: int, position: int, tail: bytes) -> bool:
         one = self._members[client]
@@ -261,17 +270,15 @@ class Twin(Speech):
         one = self._groups[group]
         if not one.first <= start <= stop <= one.count:
             raise IndexError(f"of that group messages {one.first} to {one.count} are kept")
-        return one.codes[start - one.first : stop - one.first].tobytes()
+        return one.codes_of(start, stop).tobytes()
 
     def forget(self, group: int, until: int) -> None:
         one = self._groups[group]
         for member in self._members:
             if member.group == group and not member.parted and not member.is_closed:
                 until = min(until, one.messages(member.taken), member.looked if member.voices else until)
-        until -= 1  # one before all is kept: where it ends is where the next begins
         if until > one.first:
-            kept = slice(until - one.first, one.count - one.first)
-            one.codes, one.ends, one.first = one.codes[kept].copy(), one.ends[kept].copy(), until
+            one.forget(until)
 
     def heard(self, client: int) -> int:
         one = self._members[client]

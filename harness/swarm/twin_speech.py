@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from harness.swarm.shapes import CODE, FEW, Numbers, Pages, Shape
+from harness.swarm.shapes import CODE, FEW, Pages, Shape
 from harness.swarm.twin_parts import Member, Speaker
 
 CLOSED = 8  # see `core.Reason`
@@ -140,24 +140,15 @@ class Speech:
             one.echoed = one.said
             self._refill([voice])
 
-    def _echo(self, client: int, codes: Numbers, at_ns: int) -> None:
-        for voice in self._members[client].voices:
-            low, high = voice * CODE, (voice + 1) * CODE
-            if self._speakers[voice].place < 0 and low <= codes[-1] < high:
-                self._speakers[voice].echoed = int(codes[-1]) - low + 1  # its numbers rise
-                continue
-            if codes.size < FEW:
-                mine = [code - low for code in codes.tolist() if low <= code < high]
-            else:
-                mine = (codes[(codes >= low) & (codes < high)] - low).tolist()
-            if mine:
-                # By the order of one sender, whatever it said before has come by now, or never will.
-                speaker = self._speakers[voice]
-                speaker.echoed = max(speaker.echoed, max(mine) + 1)
-                if speaker.place >= 0:
-                    for number in mine:
-                        message = number * len(self._paced) + speaker.place
-                        self._latencies += (message, at_ns - self._intended_ns(message))
+    def _echo(self, voice: int, number: int, count: int, at_ns: int) -> None:
+        """Note that a voice has heard its own messages, so many from this number on."""
+        speaker = self._speakers[voice]
+        # By the order of one sender, whatever it said before has come by now, or never will.
+        speaker.echoed = max(speaker.echoed, number + count)
+        if speaker.place >= 0:
+            for one in range(number, number + count):
+                message = one * len(self._paced) + speaker.place
+                self._latencies += (message, at_ns - self._intended_ns(message))
 
     def voice(self, voice: int) -> tuple[int, int]:
         return self._speakers[voice].said, self._speakers[voice].echoed

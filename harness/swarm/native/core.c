@@ -61,12 +61,6 @@ void note(Core *core, Numbers *one, int64_t number)
     one->at[one->length++] = number;
 }
 
-void forget_front(Numbers *one, size_t count)
-{
-    memmove(one->at, one->at + count, (one->length - count) * sizeof *one->at);
-    one->length -= count;
-}
-
 /* --- reading */
 
 static int64_t number_at(const unsigned char *digits, int count)
@@ -120,69 +114,140 @@ Py_ssize_t frame(const Core *core, const unsigned char *data, size_t size, int64
 }
 
 int64_t end_of(const Group *group) { return group->base + (int64_t)group->stream.length; }
-int64_t count_of(const Group *group) { return group->first + (int64_t)group->codes.length; }
 
-/* Take a message as the group's next one. */
-void enter(Core *core, Group *group, int64_t code, int64_t end)
+/* --- the messages of a stream */
+
+/* Take messages of a voice, numbered one after the other, as the group's next ones; each ends `length` bytes on. */
+void enter(Core *core, Group *group, int64_t code, int64_t count, int64_t length)
 {
-    int64_t voice = code / CODE, number = code % CODE;
-    if (number <= group->latest[voice] || !group->owed[voice]
-        || (core->voices[voice].client >= 0 && number >= core->voices[voice].said))
+    int64_t number = code % CODE, last = number + count - 1;
+    const Voice *voice = &core->voices[code / CODE];
+    int64_t *latest = &group->latest[code / CODE];
+    if (number <= *latest || !group->owed[code / CODE] || (voice->client >= 0 && last >= voice->said))
         core->reason |= SUSPECT;
-    else
-        group->latest[voice] = number;
-    note(core, &group->codes, code);
-    note(core, &group->ends, end);
-}
-
-/* Return whether a frame is the one before it but for the last digit, which is the next one: most are. */
-static bool follows(const unsigned char *data, const unsigned char *before, size_t length, size_t last)
-{
-    return data[last] == before[last] + 1 && before[last] < '9' && !memcmp(data, before, last)
-        && !memcmp(data + last + 1, before + last + 1, length - last - 1);
-}
-
-void parse(Core *core, Group *group)
-{
-    const unsigned char *before = NULL;
-    int64_t code = 0;
-    Py_ssize_t length = 0;
-    size_t last = 0;
-    while (!group->foreign) {
-        size_t at = (size_t)(group->parsed - group->base), size = group->stream.length - at;
-        const unsigned char *data = group->stream.at + at;
-        if (before && size >= (size_t)length && follows(data, before, (size_t)length, last)) {
-            code++;
-        } else {
-            length = frame(core, data, size, &code);
-            if (length < 0) {
-                group->foreign = true;
-                core->reason |= FOREIGN;
-            }
-            if (length <= 0)
+    *latest = last > *latest ? last : *latest;
+    Run *before = group->runs.length ? &group->runs.at[group->runs.length - 1] : NULL;
+    if (before && before->code + before->count == code && before->length == length) {
+        before->count += count;
+    } else {
+        if (group->runs.length == group->runs.room) {
+            size_t room = group->runs.room ? group->runs.room * 2 : 64;
+            Run *at = PyMem_RawRealloc(group->runs.at, room * sizeof *at);
+            if (!at) {
+                core->reason |= NO_MEMORY;
                 return;
-            last = core->shapes[core->voices[code / CODE].shape].at + DIGITS - 1;
+            }
+            group->runs.at = at;
+            group->runs.room = room;
         }
-        before = data;
-        group->parsed += length;
-        enter(core, group, code, group->parsed);
+        group->runs.at[group->runs.length++] = (Run){group->count, count, code, group->ends, length};
     }
+    group->count += count;
+    group->ends += count * length;
+}
+
+/* Return the last run that begins at this message or offset, or before it. Mostly that is the last of all. */
+static const Run *run_of(const Group *group, int64_t message, int64_t offset)
+{
+    const Run *at = group->runs.at;
+    size_t low = 0, high = group->runs.length;
+    if (at[high - 1].first <= message && at[high - 1].begin <= offset)
+        return &at[high - 1];
+    while (high - low > 1) {
+        size_t middle = (low + high) / 2;
+        if (at[middle].first <= message && at[middle].begin <= offset)
+            low = middle;
+        else
+            high = middle;
+    }
+    return &at[low];
+}
+
+static int64_t whole_in(const Run *run, int64_t taken)
+{
+    int64_t whole = taken > run->begin ? (taken - run->begin) / run->length : 0;
+    return whole < run->count ? whole : run->count;
 }
 
 /* Return how many messages of the group's stream are whole in its bytes up to this offset. */
 int64_t messages(const Group *group, int64_t taken)
 {
-    size_t low = 0, high = group->ends.length;
-    if (high && group->ends.at[high - 1] <= taken)
-        return group->first + (int64_t)high;
-    while (low < high) {
-        size_t middle = (low + high) / 2;
-        if (group->ends.at[middle] <= taken)
-            low = middle + 1;
-        else
-            high = middle;
+    if (taken >= group->ends || !group->runs.length)
+        return group->count;
+    const Run *run = run_of(group, INT64_MAX, taken);
+    return run->first + whole_in(run, taken);
+}
+
+/* Return the offset where a message ends; of the one before the first that is kept, where that begins. */
+int64_t end_of_message(const Group *group, int64_t message)
+{
+    if (message == group->count - 1)
+        return group->ends;
+    const Run *run = run_of(group, message, INT64_MAX);
+    return run->begin + (message - run->first + 1) * run->length;
+}
+
+void codes_of(const Group *group, int64_t start, int64_t stop, int64_t *into)
+{
+    if (start == stop)
+        return;
+    for (const Run *run = run_of(group, start, INT64_MAX); start < stop; run++)
+        for (; start < stop && start < run->first + run->count; start++)
+            *into++ = run->code + (start - run->first);
+}
+
+/* Keep no message before this one. */
+void forget(Group *group, int64_t until)
+{
+    size_t gone = 0;
+    for (; gone < group->runs.length && group->runs.at[gone].first + group->runs.at[gone].count <= until; gone++)
+        ;
+    group->runs.length -= gone;
+    memmove(group->runs.at, group->runs.at + gone, group->runs.length * sizeof *group->runs.at);
+    group->first = until;
+    if (group->runs.length && group->runs.at[0].first < until) {
+        Run *run = &group->runs.at[0];
+        int64_t less = until - run->first;
+        *run = (Run){until, run->count - less, run->code + less, run->begin + less * run->length, run->length};
     }
-    return group->first + (int64_t)low;
+}
+
+static void count_on(unsigned char *digits)
+{
+    unsigned char *digit = digits + DIGITS - 1;
+    for (; *digit == '9'; digit--)
+        *digit = '0';
+    ++*digit;
+}
+
+void parse(Core *core, Group *group)
+{
+    while (!group->foreign) {
+        size_t at = (size_t)(group->parsed - group->base), size = group->stream.length - at;
+        const unsigned char *data = group->stream.at + at;
+        int64_t code = 0, count = 1;
+        Py_ssize_t length = frame(core, data, size, &code);
+        if (length < 0) {
+            group->foreign = true;
+            core->reason |= FOREIGN;
+        }
+        if (length <= 0)
+            return;
+        /* The next one of the same voice is what comes most often, and needs no reading. */
+        const Voice *voice = &core->voices[code / CODE];
+        unsigned char *expected = voice->arrives.at, *digits = expected + core->shapes[voice->shape].at;
+        memcpy(expected, data, (size_t)length);
+        for (; size >= (size_t)((count + 1) * length); count++) {
+            count_on(digits);
+            if (memcmp(data + count * length, expected, (size_t)length))
+                break;
+        }
+        /* In front of it may be frames that are no messages. */
+        enter(core, group, code, 1, group->parsed + length - group->ends);
+        if (count > 1)
+            enter(core, group, code + 1, count - 1, length);
+        group->parsed += count * length;
+    }
 }
 
 int64_t heard(const Core *core, const Client *client)
@@ -245,10 +310,7 @@ void say(Core *core, int number, int64_t count)
         to[voice->sent_at + (size_t)place] = (unsigned char)('0' + rest % 10);
     for (int64_t i = 1; i < count; i++, to += length) { /* the frame before it, counted on by one */
         memcpy(to + length, to, length);
-        unsigned char *digit = to + length + voice->sent_at + DIGITS - 1;
-        for (; *digit == '9'; digit--)
-            *digit = '0';
-        ++*digit;
+        count_on(to + length + voice->sent_at);
     }
     client->unsent.length += length * (size_t)count;
     voice->said += count;
@@ -307,18 +369,21 @@ void look(Core *core, int number)
 {
     Client *client = &core->clients[number];
     Group *group = &core->groups[client->group];
-    bool has_one_voice = core->voices[client->voice].next < 0;
-    int64_t low = client->voice * CODE; /* of the codes of its only voice */
-    for (; client->looked < count_of(group); client->looked++) {
-        size_t at = (size_t)(client->looked - group->first);
-        if (group->ends.at[at] > client->taken)
+    if (client->looked == group->count)
+        return;
+    for (const Run *run = run_of(group, client->looked, INT64_MAX); client->looked < group->count; run++) {
+        int64_t until = run->first + whole_in(run, client->taken);
+        int voice = (int)(run->code / CODE);
+        if (until > client->looked && core->voices[voice].client == number) {
+            bool is_timed = core->voices[voice].place >= 0; /* else the last of them tells all */
+            for (int64_t one = is_timed ? client->looked : until - 1; one < until; one++)
+                echo(core, voice, run->code % CODE + one - run->first, client->at_ns);
+        }
+        if (until < run->first + run->count) {
+            client->looked = until > client->looked ? until : client->looked;
             break;
-        int64_t code = group->codes.at[at];
-        if (has_one_voice && (code < low || code >= low + CODE))
-            continue; /* without a division, for this is done with every message by all who speak */
-        int voice = (int)(code / CODE);
-        if (core->voices[voice].client == number)
-            echo(core, voice, code % CODE, client->at_ns);
+        }
+        client->looked = until;
     }
     refill_all_of(core, client);
 }
@@ -330,7 +395,7 @@ void part(Core *core, Client *client)
     client->looked = messages(group, client->taken);
     client->heard = client->looked + client->shift;
     client->parted = true;
-    int64_t end = client->looked > group->first ? group->ends.at[client->looked - group->first - 1] : group->base;
+    int64_t end = end_of_message(group, client->looked - 1);
     put(core, &client->pending, group->stream.at + (end - group->base), (size_t)(client->taken - end));
     core->reason |= PARTED;
 }
@@ -339,7 +404,7 @@ void part(Core *core, Client *client)
 static void trim(Core *core, int number)
 {
     Group *group = &core->groups[number];
-    int64_t least = group->ends.length ? group->ends.at[group->ends.length - 1] : group->base;
+    int64_t least = group->ends;
     for (int i = 0; i < core->clients_count; i++) {
         Client *client = &core->clients[i];
         if (client->group != number || client->parted || client->closed)
@@ -348,8 +413,7 @@ static void trim(Core *core, int number)
             part(core, client);
             continue;
         }
-        int64_t whole = messages(group, client->taken);
-        int64_t end = whole > group->first ? group->ends.at[whole - group->first - 1] : group->base;
+        int64_t end = end_of_message(group, messages(group, client->taken) - 1);
         least = end < least ? end : least;
     }
     size_t gone = (size_t)(least - group->base);
