@@ -42,6 +42,7 @@ class Twin(Speech):
         self._reader = Reader(shapes)
         self._groups = [Group(one, [-1] * len(shapes)) for one in owed]
         self._with_pending: set[int] = set()
+        self._chunk = memoryview(bytearray(CHUNK))
 
     def run(self, until_ns: int) -> int:
         now_ns = time.monotonic_ns()
@@ -69,28 +70,28 @@ class Twin(Speech):
     def _receive(self, client: int) -> None:
         one = self._members[client]
         try:
-            data = one.connection.recv(CHUNK)
+            size = one.connection.recv_into(self._chunk)
         except BlockingIOError:
             return
         except OSError:
-            data = b""
-        if not data:
+            size = 0
+        if not size:
             self._close(client)
             self._reason |= CLOSED
             return
         self._progress_ns = one.at_ns = time.monotonic_ns()
-        if not one.parted:  # most of what comes is nothing new
+        data = self._chunk[:size]
+        if not one.parted and not one.voices:  # most of what comes is nothing new
             group = self._groups[one.group]
-            at = one.taken - group.base
-            if not one.voices and group.stream.startswith(data, at):
-                one.taken += len(data)
+            if group.stream.startswith(data, one.taken - group.base):
+                one.taken += size
                 return
         if one.parted or not self._take(client, one, data):
             one.pending += data
             self._with_pending.add(client)
             self._reason |= PARTED
 
-    def _take(self, client: int, one: Member, data: bytes) -> bool:
+    def _take(self, client: int, one: Member, data: memoryview) -> bool:
         """Compare a chunk with the stream of its group; return False where the client has parted."""
         group = self._groups[one.group]
         stream, at, size = group.stream, one.taken - group.base, len(data)
@@ -101,7 +102,7 @@ class Twin(Speech):
                 return False
             one.taken += size
         else:
-            if known and not data.startswith(bytes(memoryview(stream)[at:])):
+            if known and not stream.startswith(data[:known], at):
                 self._part(client, one)
                 return False
             one.taken += size
@@ -110,7 +111,7 @@ class Twin(Speech):
             self._look(client, one)
         return True
 
-    def _grow(self, number: int, data: bytes) -> None:
+    def _grow(self, number: int, data: bytes | memoryview) -> None:
         group = self._groups[number]
         if len(group.stream) > KEPT and not group.is_foreign:
             self._trim(number, group)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import select
 import socket
 import time
@@ -10,19 +11,20 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from harness.swarm.shapes import CODE, FEW, Pages, Shape
+from harness.swarm.shapes import CODE, Pages, Shape
 from harness.swarm.twin_parts import Member, Speaker
 
 CLOSED = 8  # see `core.Reason`
-MESSAGES_READY = 8192  # on the pages of all voices
+MESSAGES_READY = 8192  # on the pages of all voices, or ten of each
+MOST_DIGITS = 3  # of messages on a page
 
 
 class Speech:
     """Clients and what they say; for what the methods mean see `core.Core`."""
 
     def __init__(self, shapes: Sequence[Shape]) -> None:
-        size = max(FEW, MESSAGES_READY // len(shapes))
-        self._speakers = [self._speaker(shape, size) for shape in shapes]
+        digits = min(MOST_DIGITS, max(1, int(math.log10(MESSAGES_READY / len(shapes)))))
+        self._speakers = [self._speaker(shape, digits) for shape in shapes]
         self._members: list[Member] = []
         self._by_fd: dict[int, int] = {}
         self._voices: dict[int, list[int]] = defaultdict(list)
@@ -44,9 +46,9 @@ class Speech:
             one.connection.detach()  # it is another's
         self._poll.close()
 
-    def _speaker(self, shape: Shape, size: int) -> Speaker:
-        arrives = Pages(shape, size, as_arriving=True)
-        sent = arrives if shape.sent == shape.arrives else Pages(shape, size, as_arriving=False)
+    def _speaker(self, shape: Shape, digits: int) -> Speaker:
+        arrives = Pages(shape, digits, as_arriving=True)
+        sent = arrives if shape.sent == shape.arrives else Pages(shape, digits, as_arriving=False)
         return Speaker(shape, sent, arrives)
 
     def _said(self, speaker: Speaker) -> int:
@@ -95,20 +97,29 @@ class Speech:
         one = self._members[client]
         heard = one.heard if one.parted else one.looked + one.shift
         self._sends += (voice, heard, speaker.said, count)
-        one.unsent += speaker.sent.frames(speaker.said, count)
+        frames = speaker.sent.frames(speaker.said, count)
         speaker.said += count
-        self._push(client)
+        sent = 0 if one.unsent else self._send(client, frames)
+        if sent < len(frames):
+            one.unsent += frames[sent:]
+            self._push(client)
 
-    def _push(self, client: int) -> None:
+    def _send(self, client: int, data: bytes | bytearray | memoryview) -> int:
+        """Return how many bytes the kernel has taken."""
         one = self._members[client]
         try:
-            while one.unsent and not one.is_closed:
-                del one.unsent[: one.connection.send(one.unsent)]
+            return 0 if one.is_closed else one.connection.send(data)
         except BlockingIOError:
-            pass
+            return 0
         except OSError:
             self._close(client)
             self._reason |= CLOSED
+            return 0
+
+    def _push(self, client: int) -> None:
+        one = self._members[client]
+        while one.unsent and (sent := self._send(client, one.unsent)):
+            del one.unsent[:sent]
         if bool(one.unsent) != (client in self._with_unsent) and not one.is_closed:
             self._with_unsent ^= {client}
             self._poll.modify(one.connection.fileno(), select.EPOLLIN | (select.EPOLLOUT if one.unsent else 0))
