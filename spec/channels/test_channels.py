@@ -120,12 +120,13 @@ async def test_a_client_hears_all_its_channels(room: Room) -> None:
 async def test_only_subscribers_hear(room: Room) -> None:
     """CH-CHANNEL-5: A message goes to nobody who has not subscribed to its channel.
 
-    Three channels, and four clients who are in some of them.
+    Five channels, some of whose names begin alike, and four clients who are in some of them.
     """
     alice, bob, carol, dave = await room.join(4)
     await subscribe(bob, "rust", "both")
     await subscribe(carol, "go", "both")
-    members = {"rust": [bob], "go": [carol], "both": [bob, carol]}
+    await subscribe(dave, "ru", "gopher")
+    members = {"rust": [bob], "go": [carol], "both": [bob, carol], "ru": [dave], "gopher": [dave]}
     for turn in range(10):
         await alice.send(*(body_of(name, f"{name} {turn}.{number}") for name in members for number in range(5)))
     await room.fence(alice)
