@@ -37,6 +37,7 @@ COUNTS = [2, 3]
 EACH = 2  # clients of a rank
 SERVER = next(one for one in plugins.implementations() if (one.spec, one.name) == ("broadcast", "selectors"))
 LIMIT_S = 60
+WORK_S = 0.5  # of processor time, several times what a server needs to start and to take some clients
 
 
 @pytest.fixture(params=CORES, autouse=True)
@@ -191,8 +192,10 @@ def count(which: str) -> int:
 
 
 @asynccontextmanager
-async def loading(server: Implementation, workload: str, count: int, **changes: float) -> AsyncIterator[Process]:
-    """A load of so many processes on a server, in its smallest form but for the changes."""
+async def loading(
+    server: Implementation, workload: str, count: int, **changes: float
+) -> AsyncIterator[tuple[Process, int]]:
+    """A load of so many processes on a server, in its smallest form but for the changes; and the server's pid."""
     profiles = plugins.workloads()[workload].profiles
     parameters = {**profiles.get("smoke", profiles["quick"]), **changes}
     async with launch(server, grace_s=2) as running:
@@ -208,11 +211,8 @@ async def loading(server: Implementation, workload: str, count: int, **changes: 
             assert process.stdin
             await process.stdin.send(to_json(asked))
             await process.stdin.aclose()
-            with anyio.fail_after(LIMIT_S):
-                while usage(running.pid).descriptors <= parameters["clients"] and process.returncode is None:
-                    await anyio.sleep(0.01)  # of connections in another process there are no news
             try:
-                yield process
+                yield process, running.pid
             finally:
                 if process.returncode is None:
                     process.kill()
@@ -232,7 +232,7 @@ async def ended(process: Process) -> tuple[bytes, str]:
 
 
 async def answer(server: Implementation, workload: str, count: int, **changes: float) -> LoadAnswer:
-    async with loading(server, workload, count, **changes) as process:
+    async with loading(server, workload, count, **changes) as (process, _):
         said, complaints = await ended(process)
     assert process.returncode == 0, complaints
     return from_json(said, LoadAnswer)
@@ -276,6 +276,13 @@ async def test_who_loses_messages_is_lawful_for_several_processes() -> None:
 # --- one end
 
 
+async def has_begun(server_pid: int) -> None:
+    """Return when a flood is under way: a server works for nothing else so long."""
+    with anyio.fail_after(LIMIT_S):
+        while usage(server_pid).cpu_s < WORK_S:
+            await anyio.sleep(0.01)  # of what another process has done there are no news
+
+
 async def killed(one: int, all_of_them: list[int]) -> None:
     """Kill a process; return when all are gone."""
     os.kill(one, signal.SIGKILL)
@@ -292,7 +299,8 @@ def is_alive(pid: int) -> bool:
 
 
 async def test_a_process_that_is_killed_is_the_end_of_the_load(count: int) -> None:
-    async with loading(SERVER, "flood", count, seconds=LIMIT_S * 2) as process:
+    async with loading(SERVER, "flood", count, seconds=LIMIT_S * 2) as (process, server_pid):
+        await has_begun(server_pid)
         others = warden.children(process.pid)
         assert len(others) == count - 1
         await killed(others[-1], others)
@@ -303,7 +311,8 @@ async def test_a_process_that_is_killed_is_the_end_of_the_load(count: int) -> No
 
 
 async def test_when_the_first_is_killed_none_is_left() -> None:
-    async with loading(SERVER, "flood", 3, seconds=LIMIT_S * 2) as process:
+    async with loading(SERVER, "flood", 3, seconds=LIMIT_S * 2) as (process, server_pid):
+        await has_begun(server_pid)
         others = warden.children(process.pid)
         assert len(others) == 2
         await killed(process.pid, [process.pid, *others])
