@@ -146,7 +146,7 @@ def test_ranks_that_hear_different_orders_are_found_out(all_ranks: Rooms) -> Non
 
 
 def test_a_rank_that_has_heard_nothing_hides_no_disagreement_of_others(which: str) -> None:
-    rooms = Rooms(3)
+    rooms = Rooms(3, [0, 1])
     for voice in (0, 1):
         rooms.say(voice, 3)
     rooms.deliver(1, A[0], B[0])

@@ -70,7 +70,7 @@ class Twin(Speech):
     def _receive(self, client: int) -> None:
         one = self._members[client]
         try:
-            size = one.connection.recv_into(self._chunk)
+            size = one.receive(self._chunk)
         except BlockingIOError:
             return
         except OSError:
@@ -133,7 +133,10 @@ class Twin(Speech):
         Returns whether that was all; what is not whole is then the beginning of a frame.
         """
         stream = group.stream
-        while (code := self._reader.first(stream, at := group.parsed - group.base)) >= 0:
+        while (at := group.parsed - group.base) < len(stream):
+            code = self._reader.first(stream, at)
+            if code < 0:
+                return self._reader.begins(bytes(stream[at:]))
             voice, number = code // CODE, code % CODE
             speaker = self._speakers[voice]
             length = len(speaker.shape.arrives)
@@ -147,7 +150,7 @@ class Twin(Speech):
                 code, count, group.parsed = code + 1, count - 1, group.parsed + length
             group.enter_run(code, count, length)
             group.parsed += count * length
-        return self._reader.begins(bytes(stream[at:]))
+        return True
 
     def _enter(self, group: Group, codes: Numbers, ends: Numbers) -> None:
         if codes.size < FEW:

@@ -156,3 +156,6 @@ class Member:
     is_closed: bool = False
     pending: bytearray = field(default_factory=bytearray)
     unsent: bytearray = field(default_factory=bytearray)
+
+    def __post_init__(self) -> None:
+        self.receive = self.connection.recv_into

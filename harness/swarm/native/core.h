@@ -1,4 +1,4 @@
-/* What the two halves of the native core share: its data, and what the loop offers to the door to Python. */
+/* What the parts of the native core share: its data, what streams are to the loop, and both to the door to Python. */
 
 #ifndef ZILLIONS_CORE_H
 #define ZILLIONS_CORE_H
@@ -93,9 +93,12 @@ void enter(Core *, Group *, int64_t code, int64_t count, int64_t length);
 void parse(Core *, Group *);
 void grow(Core *, int group, const unsigned char *data, size_t length);
 int64_t messages(const Group *, int64_t taken);
+const Run *run_of(const Group *, int64_t message, int64_t offset);
+int64_t whole_in(const Run *, int64_t taken);
 int64_t end_of_message(const Group *, int64_t message);
 void codes_of(const Group *, int64_t start, int64_t stop, int64_t *into);
 void forget(Group *, int64_t until);
+void count_on(unsigned char *digits);
 int64_t heard(const Core *, const Client *);
 int64_t end_of(const Group *);
 void watch(Core *, int client, int operation);
