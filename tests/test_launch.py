@@ -70,7 +70,7 @@ async def test_a_server_that_ignores_sigterm_is_killed() -> None:
 @pytest.mark.parametrize("name", ["forks_a_child.py", "forks_a_stranger.py"])
 async def test_what_a_server_leaves_behind_is_told_and_killed(name: str) -> None:
     async with launch(implementation(misfit(name))) as server:
-        stopped = await server.stop(grace_s=0.5)
+        stopped = await server.stop(grace_s=10)
     assert len(stopped.left_behind) == 1
     assert not stopped.killed
     assert warden.descendants(os.getpid()) == []
