@@ -73,7 +73,7 @@ async def zoo(spec: Spec) -> list[CaseResult]:
     """Run the cases on the servers of the zoo that can run here."""
     here = [one for one in plugins.implementations() if one.spec == spec.name and not why_not_here(one)]
     for one in here:  # not in the time of a case
-        await anyio.to_thread.run_sync(build.why_not_built, one)
+        await build.why_not_built(one)
 
     def plan(implementation: Implementation, cases: Sequence[Case]) -> Sequence[Sequence[Case]]:
         # By turns: the first slow case on the first server, the second on the second.
