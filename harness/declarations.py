@@ -42,7 +42,8 @@ def hook(one: Implementation) -> str:
     said = _said(one, by_attribute=True)
     fields = [f"            {key}={_python(value)}," for key, value in said.items()]
     imported = ["Implementation", *(["Tool"] if one.tools else []), "hookimpl"]
-    return HOOK.format(title=f"{one.name}: {one.style}.", imported=", ".join(imported), fields="\n".join(fields))
+    title = f"{one.name}: {one.style}.".replace("\\", "\\\\").replace('"""', "'''")
+    return HOOK.format(title=title, imported=", ".join(imported), fields="\n".join(fields))
 
 
 def _said(record: msgspec.Struct, *, by_attribute: bool) -> dict[str, object]:

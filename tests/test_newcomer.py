@@ -144,7 +144,8 @@ def test_a_folder_that_is_there_is_not_touched(zoo: Path) -> None:
 def test_its_model_is_idiomatic_runs_here_and_is_simple(monkeypatch: pytest.MonkeyPatch) -> None:
     def one(name: str, **more: object) -> Implementation:
         source = newcomer.zoo() / f"{name}_impl" / "server.x"
-        return msgspec.structs.replace(RICH, name=name, klass="idiomatic", needs=(), source=source, **more)
+        plain = {"klass": "idiomatic", "needs": (), "name": name, "source": source}
+        return msgspec.structs.replace(RICH, **(plain | more))
 
     every = [
         one("tuned", klass="tuned"),
