@@ -84,8 +84,8 @@ def test_all_that_is_missing_is_installed_in_one_command(machine: Path, capfd: p
     assert run("--install") == 0
     assert done(machine) == ["update -qq", "install --yes -qq --no-install-recommends far-common farc farm"]
     said = capfd.readouterr().out
-    assert "Debian has no package libfar-dev here" in said
-    assert said.splitlines()[-2:] == [
+    assert said.partition("Debian has no package ")[2].splitlines() == [
+        "libfar-dev here",
         "C library libfar is not here: apt-get install libfar-dev (for far)",
         "Python package no_such_module is not here: pip install no_such_module (for far)",
     ]

@@ -6,13 +6,16 @@ import json
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from harness import build, interpreters, needs
 from harness.discover import select, why_not_here
 from harness.errors import UsageError
-from harness.model import Implementation
+from harness.model import Implementation, Run
 from harness.records import from_json, to_json
+from harness.report.terminal import render
+from tests.made_up import flooded, run_of
 from tests.test_tools import script
 from tests.zoo import harness
 
@@ -134,3 +137,9 @@ def test_they_are_listed(tmp_path: Path) -> None:
     assert (one["available"], one["python"]) == (True, str(python))
     assert one["toolchain"][0]["version"] == ".".join(map(str, sys.version_info[:3]))
     assert "c_epoll (twin)" not in by_name
+
+
+def test_the_report_of_a_run_tells_those_that_were_not_here() -> None:
+    run = run_of(flooded("mine", 10, 1e6))
+    info = msgspec.structs.replace(run.info, unavailable={"chatter/mine (/opt/3.13/python)": "far away"})
+    assert "\nmine (/opt/3.13/python): not here: far away\n" in render(Run(info, [], run.trials), 80)
