@@ -54,7 +54,10 @@ class Twin(Speech):
                 next_ns, spin_ns = min(stop_ns, self._intended_ns(self._due)), SPIN_NS
             if self._speaking and self._flooding and now_ns - self._progress_ns > QUIET_NS:
                 self._forgive()
-            for fd, events in self._poll.poll(max(0, next_ns - time.monotonic_ns() - spin_ns) / 1e9):
+            ready = self._poll.poll(max(0, next_ns - time.monotonic_ns() - spin_ns) / 1e9)
+            if self._flooding:  # who speaks comes first: the server has something to do while the others are read
+                ready.sort(key=self._listens_only)
+            for fd, events in ready:
                 if events == select.EPOLLIN:
                     self._receive(self._by_fd[fd])
                     continue
@@ -66,6 +69,9 @@ class Twin(Speech):
             if now_ns >= stop_ns or self._reason:
                 reason, self._reason = self._reason, 0
                 return reason
+
+    def _listens_only(self, ready: tuple[int, int]) -> bool:
+        return ready[0] not in self._speaking_fds
 
     def _receive(self, client: int) -> None:
         one = self._members[client]
