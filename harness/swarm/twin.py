@@ -71,12 +71,12 @@ class Twin(Speech):
                 return reason
 
     def _listens_only(self, ready: tuple[int, int]) -> bool:
-        return ready[0] not in self._speaking_fds
+        return not self._members[self._by_fd[ready[0]]].voices
 
     def _receive(self, client: int) -> None:
         one = self._members[client]
         try:
-            size = one.receive(self._chunk)
+            size = one.connection.recv_into(self._chunk)
         except BlockingIOError:
             return
         except OSError:
@@ -151,11 +151,7 @@ class Twin(Speech):
                 return False
             count = _alike(stream, at, speaker.arrives.rest(number)[:most], length)
             self._check(group, voice, number, number + count - 1)
-            if group.ends < group.parsed:  # in front of it are frames that are no messages
-                group.enter_run(code, 1, group.parsed + length - group.ends)
-                code, count, group.parsed = code + 1, count - 1, group.parsed + length
             group.enter_run(code, count, length)
-            group.parsed += count * length
         return True
 
     def _enter(self, group: Group, codes: Numbers, ends: Numbers) -> None:

@@ -105,8 +105,17 @@ class Group:
 
     def enter_run(self, code: int, count: int, length: int) -> None:
         """Take messages of one voice, numbered one after the other, in frames of one length, as the next ones."""
-        runs = len(self.firsts)
-        if not runs or self.codes[-1] + self.count - self.firsts[-1] != code or self.lengths[-1] != length:
+        self.parsed += count * length
+        if (
+            skipped := self.parsed - self.ends - count * length
+        ):  # frames that are no messages: they count with the first
+            self._go_on(code, 1, skipped + length)
+            code, count = code + 1, count - 1
+        if count:
+            self._go_on(code, count, length)
+
+    def _go_on(self, code: int, count: int, length: int) -> None:
+        if not self.firsts or self.codes[-1] + self.count - self.firsts[-1] != code or self.lengths[-1] != length:
             self.firsts.append(self.count)
             self.codes.append(code)
             self.begins.append(self.ends)
@@ -156,6 +165,3 @@ class Member:
     is_closed: bool = False
     pending: bytearray = field(default_factory=bytearray)
     unsent: bytearray = field(default_factory=bytearray)
-
-    def __post_init__(self) -> None:
-        self.receive = self.connection.recv_into

@@ -27,7 +27,6 @@ class Speech:
         self._speakers = [self._speaker(shape, digits) for shape in shapes]
         self._members: list[Member] = []
         self._by_fd: dict[int, int] = {}
-        self._speaking_fds: set[int] = set()
         self._voices: dict[int, list[int]] = defaultdict(list)
         for number, one in enumerate(shapes):
             self._voices[one.client].append(number)
@@ -61,8 +60,6 @@ class Speech:
         voices = self._voices.get(number, [])
         self._members.append(Member(socket.socket(fileno=fd), group, not is_in_step, voices))
         self._by_fd[fd] = number
-        if voices:
-            self._speaking_fds.add(fd)
         self._poll.register(fd, select.EPOLLIN)
         return number
 

@@ -21,21 +21,28 @@ int64_t now_ns(void)
     return now.tv_sec * SECOND + now.tv_nsec;
 }
 
+/* Return an array, moved if need be, with room for `least` elements of `size` bytes; NULL, the array as it was, when
+ * there is no memory. */
+void *with_room(Core *core, void *array, size_t *room, size_t least, size_t size)
+{
+    if (least <= *room)
+        return array;
+    size_t more = *room ? *room : 64;
+    while (more < least)
+        more *= 2;
+    void *moved = PyMem_RawRealloc(array, more * size);
+    if (moved)
+        *room = more;
+    else
+        core->reason |= NO_MEMORY;
+    return moved;
+}
+
 static bool room_for(Core *core, Bytes *one, size_t more)
 {
-    if (one->length + more <= one->room)
-        return true;
-    size_t room = one->room ? one->room : 256;
-    while (room < one->length + more)
-        room *= 2;
-    unsigned char *at = PyMem_RawRealloc(one->at, room);
-    if (!at) {
-        core->reason |= NO_MEMORY;
-        return false;
-    }
-    one->at = at;
-    one->room = room;
-    return true;
+    unsigned char *at = with_room(core, one->at, &one->room, one->length + more, sizeof *at);
+    one->at = at ? at : one->at;
+    return at;
 }
 
 void put(Core *core, Bytes *one, const void *data, size_t length)
@@ -48,17 +55,11 @@ void put(Core *core, Bytes *one, const void *data, size_t length)
 
 void note(Core *core, Numbers *one, int64_t number)
 {
-    if (one->length == one->room) {
-        size_t room = one->room ? one->room * 2 : 64;
-        int64_t *at = PyMem_RawRealloc(one->at, room * sizeof *at);
-        if (!at) {
-            core->reason |= NO_MEMORY;
-            return;
-        }
-        one->at = at;
-        one->room = room;
-    }
-    one->at[one->length++] = number;
+    int64_t *at = with_room(core, one->at, &one->room, one->length + 1, sizeof *at);
+    if (!at)
+        return;
+    one->at = at;
+    at[one->length++] = number;
 }
 
 int64_t heard(const Core *core, const Client *client)

@@ -86,6 +86,7 @@ typedef struct {
 static inline bool equal(const void *one, const void *other, size_t size) { return !size || !memcmp(one, other, size); }
 
 int64_t now_ns(void);
+void *with_room(Core *, void *array, size_t *room, size_t least, size_t size);
 void put(Core *, Bytes *, const void *data, size_t length);
 void note(Core *, Numbers *, int64_t number);
 Py_ssize_t frame(const Core *, const unsigned char *data, size_t size, int64_t *code);

@@ -69,17 +69,11 @@ void enter(Core *core, Group *group, int64_t code, int64_t count, int64_t length
     if (before && before->code + before->count == code && before->length == length) {
         before->count += count;
     } else {
-        if (group->runs.length == group->runs.room) {
-            size_t room = group->runs.room ? group->runs.room * 2 : 64;
-            Run *at = PyMem_RawRealloc(group->runs.at, room * sizeof *at);
-            if (!at) {
-                core->reason |= NO_MEMORY;
-                return;
-            }
-            group->runs.at = at;
-            group->runs.room = room;
-        }
-        group->runs.at[group->runs.length++] = (Run){group->count, count, code, group->ends, length};
+        Run *at = with_room(core, group->runs.at, &group->runs.room, group->runs.length + 1, sizeof *at);
+        if (!at)
+            return;
+        group->runs.at = at;
+        at[group->runs.length++] = (Run){group->count, count, code, group->ends, length};
     }
     group->count += count;
     group->ends += count * length;
