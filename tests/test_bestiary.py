@@ -79,7 +79,7 @@ async def zoo(spec: Spec) -> tuple[list[CaseResult], dict[str, int]]:
     met: dict[str, int] = {}
     here = [one for one in plugins.implementations() if one.spec == spec.name and not why_not_here(one)]
     for one in here:  # not in the time of a case
-        await anyio.to_thread.run_sync(build.why_not_built, one)
+        await build.why_not_built(one)
 
     async with open_pool(spec, jobs=JOBS) as pool:
 

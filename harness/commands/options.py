@@ -19,12 +19,37 @@ FOLDER = click.Path(file_okay=False, path_type=Path)
 
 
 def servers(command: Command) -> Command:
+    """NAME|PATH..., --all, --spec, --python."""
+    return python(only_servers(command))
+
+
+def only_servers(command: Command) -> Command:
     """NAME|PATH..., --all, --spec."""
     command = click.option("--spec", metavar="NAME", help="Only servers of this spec; what a path is taken for.")(
         command
     )
     command = click.option("--all", "everything", is_flag=True, help="Every server there is.")(command)
     return click.argument("words", metavar="[NAME|PATH]...", nargs=-1)(command)
+
+
+def _interpreters(context: click.Context, option: click.Parameter, said: str) -> tuple[str, ...]:
+    """Return the interpreters of a list with commas; raise BadParameter where a name is missing."""
+    names = [name.strip() for name in said.split(",")] if said else []
+    if not all(names):
+        raise click.BadParameter(f"{said!r} is no list of interpreters: say pypy3 or pypy3,python3.13", context, option)
+    return tuple(names)
+
+
+def python(command: Command) -> Command:
+    """--python."""
+    return click.option(
+        "--python",
+        "pythons",
+        metavar="NAMES",
+        callback=_interpreters,
+        default="",
+        help="Run those in Python under other interpreters as well, e.g. pypy3,python3.13: entries of their own.",
+    )(command)
 
 
 def cases(command: Command) -> Command:
@@ -51,8 +76,12 @@ def seed(command: Command) -> Command:
     )(command)
 
 
-def jobs(default: int = JOBS) -> Callable[[Command], Command]:
-    """--jobs."""
+def jobs(default: int = JOBS, what: str = "Cases") -> Callable[[Command], Command]:
+    """--jobs.
+
+    Args:
+        what: is done so many at a time.
+    """
     return click.option(
         "--jobs",
         "-j",
@@ -60,7 +89,7 @@ def jobs(default: int = JOBS) -> Callable[[Command], Command]:
         type=click.IntRange(1, 64),
         default=default,
         show_default=True,
-        help="Cases at a time.",
+        help=f"{what} at a time.",
     )
 
 

@@ -36,6 +36,7 @@ def command(
     words: tuple[str, ...],
     everything: bool,
     spec: str | None,
+    pythons: tuple[str, ...],
     profile: str,
     reference: str,
     for_s: float,
@@ -50,9 +51,9 @@ def command(
     """
     until_s = time.monotonic() + for_s
     if resume is None:
-        chosen = select(words, everything=everything, spec=spec)
+        chosen = select(words, everything=everything, spec=spec, pythons=pythons)
         store, done = new_run(chosen, profile, reference)
-    elif everything or spec or reference or (words and resume):
+    elif everything or spec or pythons or reference or (words and resume):
         raise UsageError("--resume takes the servers from the run that it goes on with: name nothing else")
     else:
         store, done = reopened(resume or (words[0] if words else None))

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
-import anyio
-
 from harness import build
 from harness.conformance.pool import Watcher, checked, open_pool
 from harness.discover import why_not_here
@@ -74,7 +72,7 @@ async def check(
         for one in mine:
             if reason := why_not_here(one):
                 finish(_unchecked(one, Verdict.UNSUPPORTED, reason))
-            elif reason := await anyio.to_thread.run_sync(build.why_not_built, one):
+            elif reason := await build.why_not_built(one):
                 finish(_unchecked(one, Verdict.UNKNOWN, reason))
             else:
                 able.append(one)
