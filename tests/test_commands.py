@@ -34,6 +34,7 @@ NAMES = sorted({one.name for one in plugins.implementations()})
         (["check", "asyncio", "-k", "and and"], "and and"),
         (["bench", "asyncio", "--profile", "slow"], "'slow' is not one of"),
         (["bench", "asyncio", "--for", "40"], "'40' is no duration: say 90s, 40m or 2h"),
+        (["run", "asyncio", "--within", "soon"], "'soon' is no duration: say 90s, 40m or 2h"),
         (
             ["bench", "asyncio", "--reference", "asincio"],
             'the reference "asincio" is none of the servers; did you mean',

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import re
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from harness.conformance.pool import JOBS
 from harness.league.plan import PROFILES
 
 Command = Callable[..., Any]
+NO_END = ""
 FILE = click.Path(dir_okay=False, path_type=Path)
 FOLDER = click.Path(file_okay=False, path_type=Path)
 
@@ -95,6 +97,8 @@ def jobs(default: int = JOBS, what: str = "Cases") -> Callable[[Command], Comman
 
 def _seconds(context: click.Context, option: click.Parameter, said: str) -> float:
     """Return a duration as 90s, 40m or 2h in seconds; raise BadParameter for anything else."""
+    if said == NO_END:
+        return math.inf
     found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", said)
     if not found:
         raise click.BadParameter(f"{said!r} is no duration: say 90s, 40m or 2h", context, option)
@@ -102,7 +106,16 @@ def _seconds(context: click.Context, option: click.Parameter, said: str) -> floa
 
 
 def measured(command: Command) -> Command:
-    """--profile, --reference, --for."""
+    """--profile, --reference, --for, --within."""
+    command = click.option(
+        "--within",
+        "within_s",
+        metavar="DURATION",
+        callback=_seconds,
+        default=NO_END,
+        show_default="no end",
+        help="End after so long, e.g. 10m, with the blocks that fit: first those of the load that ranks follow from.",
+    )(command)
     command = click.option(
         "--for",
         "for_s",
