@@ -20,6 +20,7 @@ import curio
 from curio.io import Socket
 
 BACKLOG = 1024
+ACCEPTS = 100  # in a row
 CHUNK = 64 * 1024  # bytes a read: enough for thousands of messages, small enough to be fair
 LIMIT = 256 * 1024  # bytes unsent beyond which a client misses what is new
 RETRY_S = 0.1  # how long to wait for a descriptor when there is none left
@@ -56,11 +57,12 @@ async def accept(listener: Socket) -> None:
     # Not curio.tcp_server(): it ends, and all with it, when no descriptor is left.
     while True:
         try:
-            connection, _ = await listener.accept()
+            for _ in range(ACCEPTS):
+                connection, _ = await listener.accept()
+                await curio.spawn(serve, connection, daemon=True)  # a daemon's end is nobody's business
+            await curio.sleep(0)  # who always finds more would let nobody else run
         except OSError:
             await curio.sleep(RETRY_S)
-        else:
-            await curio.spawn(serve, connection, daemon=True)  # a daemon's end is nobody's business
 
 
 async def serve(connection: Socket) -> None:

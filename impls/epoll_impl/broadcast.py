@@ -93,7 +93,7 @@ def serve_all(ready: list[tuple[int, int]], listener: socket.socket) -> None:
 
 def accept(listener: socket.socket) -> None:
     try:
-        while True:
+        for _ in range(BACKLOG):
             connection, _ = listener.accept()
             connection.setblocking(False)
             epoll.register(connection, EPOLLIN)

@@ -20,6 +20,7 @@ from gevent import socket
 from gevent.event import Event
 
 BACKLOG = 1024
+ACCEPTS = 100  # in a row
 CHUNK = 64 * 1024  # bytes a read: enough for thousands of messages, small enough to be fair
 LIMIT = 256 * 1024  # bytes unsent beyond which a client misses what is new
 RETRY_S = 0.1  # how long to wait for a descriptor when there is none left
@@ -57,11 +58,12 @@ def accept(listener: socket.socket) -> None:
     # Not StreamServer: it does the same, but prints a traceback each time it finds no descriptor left.
     while True:
         try:
-            connection, _ = listener.accept()
+            for _ in range(ACCEPTS):
+                connection, _ = listener.accept()
+                gevent.spawn(serve, connection)
+            gevent.sleep(0)  # who always finds more would let nobody else run
         except OSError:
             gevent.sleep(RETRY_S)
-        else:
-            gevent.spawn(serve, connection)
 
 
 def serve(connection: socket.socket) -> None:

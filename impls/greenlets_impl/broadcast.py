@@ -113,9 +113,11 @@ def sendall(connection: socket.socket, data: bytes) -> None:
 def accept(listener: socket.socket) -> None:
     while True:
         try:
-            connection, _ = listener.accept()
-            register(connection)
-            spawn(serve, connection)
+            for _ in range(BACKLOG):
+                connection, _ = listener.accept()
+                register(connection)
+                spawn(serve, connection)
+            park(ready.append)  # who always finds more would let nobody else run
         except BlockingIOError:
             park(partial(readers.__setitem__, listener.fileno()))
         except OSError:

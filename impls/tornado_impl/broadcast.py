@@ -61,7 +61,7 @@ def watch(listener: socket.socket) -> None:
 
 def accept(listener: socket.socket, events: int) -> None:
     try:
-        while True:
+        for _ in range(BACKLOG):
             connection, _ = listener.accept()
             IOLoop.current().spawn_callback(serve, IOStream(connection))
     except BlockingIOError:
