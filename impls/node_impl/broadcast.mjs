@@ -1,0 +1,118 @@
+/*
+ * Broadcast on Node: callbacks on the one event loop.
+ *
+ * Order: every chunk that arrives adds its whole messages to the one `tick`, and what gathered there
+ * in one turn of the loop goes to everybody at once: that is the common order.
+ * A slow client: once Node has something queued for it, batches wait in its outbox for the "drain";
+ * while more than LIMIT bytes wait, the client misses new ones, always as whole messages.
+ */
+
+import { createServer, isIPv6 } from "node:net";
+
+const BACKLOG = 1024;
+const CHUNK = 64 * 1024; // bytes that Node reads at a time, and that gather at most before they are offered
+const BATCH = 2 * CHUNK + 256; // bytes of the longest batch: one chunk more, and the rest before it
+const LIMIT = 256 * 1024; // bytes unsent beyond which a client misses what is new
+const QUEUE = 16 * 1024; // bytes in Node's own queue, where a batch of two bytes costs a hundred more
+const NOTHING = Buffer.alloc(0);
+
+const room = new Set(); // the clients who are there
+let tick = []; // batches of whole messages in their final order, not yet offered
+let gathered = 0; // bytes in the tick
+
+function main({ host, port }) {
+  const shown = isIPv6(host) ? `[${host}]` : host;
+  // Nothing needs saving, and the kernel closes every connection.
+  for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => process.exit());
+  // Who has said its last word still gets what is unsent, so its end is not yet ours.
+  const server = createServer({ allowHalfOpen: true, noDelay: true, highWaterMark: QUEUE }, accept);
+  server.on("error", (error) => {
+    if (server.listening) return; // no descriptor is left, and whoever came has been hung up on
+    console.error(`cannot listen on ${shown}:${port}: ${error.message}`);
+    process.exit(1);
+  });
+  server.listen({ host, port, backlog: BACKLOG, ipv6Only: true }, () => {
+    console.log(`listening on ${shown}:${server.address().port}`);
+  });
+}
+
+function accept(socket) {
+  const client = { socket, rest: NOTHING, outbox: null, waiting: 0 }; // bytes in the outbox
+  room.add(client);
+  socket.on("data", (chunk) => serve(client, chunk));
+  socket.on("drain", () => write(client));
+  socket.on("end", () => leave(client));
+  socket.on("error", () => room.delete(client)); // a reset, after which Node closes the socket
+}
+
+function serve(client, chunk) {
+  const data = client.rest.length > 0 ? Buffer.concat([client.rest, chunk]) : chunk;
+  const end = wholeMessages(data);
+  if (end > 0) broadcast(data.subarray(0, end));
+  client.rest = end < data.length ? Buffer.from(data.subarray(end)) : NOTHING; // a copy lets the chunk go
+}
+
+/** Hand what is in the outbox to Node, which says "drain" when it is sent. */
+function write(client) {
+  if (client.outbox === null) return;
+  client.socket.write(client.outbox.subarray(0, client.waiting));
+  client.outbox = null;
+  client.waiting = 0;
+}
+
+function leave(client) {
+  flush(); // who hangs up right after speaking still hears it
+  room.delete(client);
+  write(client);
+  client.socket.end(); // when all of it is sent
+}
+
+/** The length of the longest prefix of `data` that consists of whole messages. */
+function wholeMessages(data) {
+  let end = 0;
+  while (end < data.length) {
+    const following = end + 1 + data[end];
+    if (following > data.length) break;
+    end = following;
+  }
+  return end;
+}
+
+/** Put these messages next in the common order. */
+function broadcast(batch) {
+  if (gathered === 0) setImmediate(flush); // when all who are ready now have spoken
+  tick.push(batch);
+  gathered += batch.length;
+  if (gathered >= CHUNK) flush();
+}
+
+/** Hand over what has gathered: one offer a client, however many have spoken. */
+function flush() {
+  if (gathered === 0) return;
+  const batch = Buffer.concat(tick, gathered);
+  tick = [];
+  gathered = 0;
+  for (const client of room) offer(client, batch);
+}
+
+/** Drop policy: all of the batch, or none of it for a client that is too far behind. */
+function offer(client, batch) {
+  if (!client.socket.writableNeedDrain) {
+    client.socket.write(batch);
+  } else if (client.socket.writableLength + client.waiting <= LIMIT) {
+    client.outbox ??= Buffer.allocUnsafe(LIMIT + BATCH);
+    client.waiting += batch.copy(client.outbox, client.waiting);
+  }
+}
+
+function parseAddress([address, ...more]) {
+  const pattern = /^(?:\[([^\]]*:[^\]]*)\]|([^:[\]]+)):(0|[1-9][0-9]{0,4})$/;
+  const match = more.length === 0 && pattern.exec(address ?? "");
+  if (!match || match[3] > 65535) {
+    console.error("usage: broadcast.mjs HOST:PORT (IPv6: [HOST]:PORT)");
+    process.exit(2);
+  }
+  return { host: match[1] ?? match[2], port: Number(match[3]) };
+}
+
+main(parseAddress(process.argv.slice(2)));
