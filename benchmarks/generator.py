@@ -3,6 +3,7 @@
     python -m benchmarks.generator                  ten rounds, with c_epoll
     python -m benchmarks.generator --runs 3 --quick shorter, to try it out
     python -m benchmarks.generator --server NAME    with another server
+    python -m benchmarks.generator --clients 10     only with so many clients
 
 Four generators: C (generator.c), C that receives and looks at nothing (discard), the swarm with its native pump, and
 with its pure Python one; in paced loads also C that never sleeps (spin). In each round every generator meets every load
@@ -65,27 +66,28 @@ class Load:
         return bound is not None and (ratio > bound if self.workload == "paced" else ratio < bound)
 
 
-def loads(warm_up_s: float, seconds: float) -> list[Load]:
-    """Return all loads of a round."""
+def loads(clients: Sequence[int], warm_up_s: float, seconds: float) -> list[Load]:
+    """Return all loads of a round, with these numbers of clients."""
     times = {"body_bytes": BODY_BYTES, "warm_up_s": warm_up_s, "seconds": seconds}
     shapes = [
         ("1024 in flight", {"senders": 4, "window": 1024}, {NATIVE: 0.95, PYTHON: 0.6}),
         ("one in flight", {"senders": 1, "window": 1}, {NATIVE: 0.95, PYTHON: 0.75}),
     ]
     floods = [
-        Load(name, "flood", {"clients": clients, **shape, **times}, (C, DISCARD, NATIVE, PYTHON), bounds)
+        Load(name, "flood", {"clients": count, **shape, **times}, (C, DISCARD, NATIVE, PYTHON), bounds)
         for name, shape, bounds in shapes
-        for clients in CLIENTS
+        for count in clients
     ]
     paced = [
         Load(
             f"{RATE_PER_S} messages/s",
             "paced",
-            {"clients": clients, "senders": 4, "rate_per_s": RATE_PER_S, **times},
+            {"clients": count, "senders": 4, "rate_per_s": RATE_PER_S, **times},
             (C, SPIN, NATIVE, PYTHON),
             {NATIVE: 1.1},
         )
-        for clients in PACED_CLIENTS
+        for count in PACED_CLIENTS
+        if count in clients
     ]
     return [*floods, *paced]
 
@@ -173,11 +175,12 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--runs", type=int, default=10)
     parser.add_argument("--seconds", type=float, default=2.0)
     parser.add_argument("--server", default="c_epoll")
+    parser.add_argument("--clients", type=int, nargs="+", default=CLIENTS)
     parser.add_argument("--quick", action="store_true", help="0.3 s a trial")
     asked = parser.parse_args(arguments)
     seconds = 0.3 if asked.quick else asked.seconds
     machine, cores = here(), take_places()
-    all_loads = loads(warm_up_s=seconds / 4, seconds=seconds)
+    all_loads = loads(asked.clients, warm_up_s=seconds / 4, seconds=seconds)
     try:
         found = anyio.run(rounds, server(asked.server), all_loads, asked.runs, cores)
     except HarnessError as error:

@@ -147,18 +147,18 @@ async def _kill_orphans(grace_s: float) -> list[str]:
     deadline = time.monotonic() + grace_s
     while _orphans() and time.monotonic() < deadline:
         await anyio.sleep(0.01)  # nobody tells when somebody else's child ends
-    commands = []
+    commands: dict[int, str] = {}  # what is dying already has none to tell
     while orphans := _orphans():
         for orphan in orphans:
             for pid in [orphan, *warden.descendants(orphan)]:
                 with contextlib.suppress(psutil.Error):
                     process = psutil.Process(pid)
-                    if process.status() != psutil.STATUS_ZOMBIE:
-                        commands.append(shortened(" ".join(process.cmdline()) or process.name()))
+                    if pid not in commands and process.status() != psutil.STATUS_ZOMBIE:
+                        commands[pid] = shortened(" ".join(process.cmdline()) or process.name())
                 with contextlib.suppress(ProcessLookupError, PermissionError):
                     os.kill(pid, signal.SIGKILL)
         await anyio.sleep(0.002)
-    return list(dict.fromkeys(commands))
+    return list(dict.fromkeys(commands.values()))
 
 
 def adopt(pid: int) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import random
 import socket
 import time
 from collections.abc import Sequence
+from typing import Literal
 
+from harness.history.record import History, sent
 from harness.swarm.frames import Frames, Voice
 from harness.swarm.load import Load
 from harness.swarm.ranks import Ranks
@@ -75,3 +78,44 @@ class Room:
         """Close all connections."""
         for one in (*self._ours, *self._theirs):
             one.close()
+
+
+def history(streams: list[list[tuple[int, int]]], speakers: list[int], said: int) -> History:
+    """Return what was heard as the judge takes it; all was said before anything was heard."""
+    numbers = {(voice, number): voice * said + number for voice in range(len(speakers)) for number in range(said)}
+    events = [
+        [
+            sent(numbers[voice, number])
+            for voice, speaker in enumerate(speakers)
+            if speaker == client
+            for number in range(said)
+        ]
+        + [numbers[one] for one in stream]
+        for client, stream in enumerate(streams)
+    ]
+    senders = [speaker for speaker in speakers for _ in range(said)]
+    names = [f"{voice}.{number}" for voice, number in numbers]
+    return History(events, range(len(streams)), senders, [1] * len(numbers), names)
+
+
+def random_streams(
+    chance: random.Random, clients: int, kind: Literal["lawful", "any"]
+) -> tuple[list[int], int, list[list[tuple[int, int]]]]:
+    """Return who speaks, how many messages each says, and what each client hears of them: lossy streams.
+
+    Half of `any` have two messages exchanged.
+    """
+    said = chance.randint(1, 8)
+    speakers = chance.sample(range(clients), chance.randint(1, min(3, clients)))
+    if kind == "any" and chance.random() < 0.2:
+        speakers.append(speakers[0])  # two voices, of which one says all before the other begins
+    order = [voice for voice in range(len(speakers)) for _ in range(said)]
+    chance.shuffle(order)
+    whole = [(voice, order[:place].count(voice)) for place, voice in enumerate(order)]
+    loss = chance.choice((0, 0.1, 0.5))
+    streams = [[one for one in whole if chance.random() >= loss] for _ in range(clients)]
+    victim = chance.choice(streams)
+    if kind == "any" and len(victim) > 1 and chance.random() < 0.8:
+        a, b = sorted(chance.sample(range(len(victim)), 2))
+        victim[a], victim[b] = victim[b], victim[a]
+    return speakers, said, streams

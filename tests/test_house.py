@@ -65,7 +65,7 @@ def test_a_spec_knows_the_hook_and_what_a_case_needs(file: Path) -> None:
 @pytest.mark.parametrize("file", modules(HARNESS), ids=lambda file: str(file.relative_to(HARNESS)))
 def test_the_harness_names_no_server_and_no_spec(file: Path) -> None:
     names = {one.name for one in plugins.implementations()} | set(plugins.specs())
-    others = {"asyncio", "anyio", "twisted", "threads", "go"}  # libraries and commands that are called the same
+    others = {"asyncio", "anyio", "twisted", "threads", "go", "node"}  # libraries and commands that are called the same
     tokens = tokenize.generate_tokens(io.StringIO(file.read_text("utf-8")).readline)
     strings = {token.string.strip("\"'") for token in tokens if token.type == tokenize.STRING}
     assert strings & (names - others) == set()

@@ -19,11 +19,6 @@ from tests.zoo import HONEST, MISFITS, implementation
 READY_S = 3.0
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 def misfit(name: str) -> Path:
     return MISFITS / name
 

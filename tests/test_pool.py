@@ -18,11 +18,6 @@ from tests.zoo import HONEST, LIARS, implementation
 SPEC = plugins.specs()["broadcast"]
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 def kill_workers() -> None:
     for process in psutil.Process().children(recursive=True):
         if "harness.conformance.worker" in process.cmdline() and "warden.py" not in " ".join(process.cmdline()):

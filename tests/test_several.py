@@ -7,12 +7,14 @@ processes do to each other, with processes.
 from __future__ import annotations
 
 import os
+import random
 import signal
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from multiprocessing.connection import Connection, Pipe
 from subprocess import PIPE
+from typing import Literal, TypeVar
 
 import anyio
 import psutil
@@ -21,22 +23,26 @@ from anyio.abc import Process
 
 from harness import plugins, warden
 from harness.errors import HarnessError, Violation
+from harness.history.judge import judge
 from harness.launch import launch
 from harness.model import Implementation
 from harness.records import from_json, to_json
 from harness.resources import usage
 from harness.swarm import core, latency
 from harness.swarm.__main__ import LoadAnswer, LoadRequest
+from harness.swarm.load import Account
 from harness.swarm.ranks import Lost, Ranks
 from harness.workers import PYTHON
-from tests.swarm_room import Room
+from tests.swarm_room import Room, history, random_streams
 from tests.zoo import LIARS, implementation
 
+T = TypeVar("T")
 CORES = ["native", "python"]
 COUNTS = [2, 3]
 EACH = 2  # clients of a rank
 SERVER = next(one for one in plugins.implementations() if (one.spec, one.name) == ("broadcast", "selectors"))
 LIMIT_S = 60
+WORK_S = 0.5  # of processor time, several times what a server needs to start and to take some clients
 
 
 @pytest.fixture(params=CORES, autouse=True)
@@ -53,17 +59,24 @@ def which(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> st
 
 
 class Rooms:
-    """A room for each rank, of one load on one server; voices 0 and 1 are clients 0 and 1, of ranks 0 and 1."""
+    """A room for each rank, of one load on one server.
 
-    def __init__(self, count: int) -> None:
+    Args:
+        speakers: the client of each voice, in the numbers of the whole load: client n is of rank n modulo `count`.
+    """
+
+    def __init__(self, count: int, speakers: Sequence[int]) -> None:
         pairs: list[tuple[Connection, Connection]] = [Pipe() for _ in range(1, count)]
         self._ranks = [Ranks(0, count, [one for one, _ in pairs])]
         self._ranks += [Ranks(rank, count, [other]) for rank, (_, other) in enumerate(pairs, 1)]
-        self.rooms = [Room(EACH, [0, 1], ranks=one) for one in self._ranks]
+        self._speakers = speakers
+        self.rooms = [Room(EACH, speakers, ranks=one) for one in self._ranks]
 
     def say(self, voice: int, count: int) -> None:
-        self.rooms[voice].load.core.say(voice, count)
-        self.rooms[voice].load.step(0)
+        """Let a voice say its next messages."""
+        load = self.rooms[self._speakers[voice] % len(self.rooms)].load
+        load.core.say(voice, count)
+        load.step(0)
 
     def deliver(self, rank: int, *messages: tuple[int, int]) -> None:
         """Deliver messages to all clients of a rank."""
@@ -72,25 +85,31 @@ class Rooms:
 
     def judge(self) -> None:
         """Let all judge at the same time; raise the Violation that rank 0 would tell of."""
+        self.each(Room.judge)
 
-        def judge(room: Room, ranks: Ranks) -> None:
+    def each(self, do: Callable[[Room], T]) -> T:
+        """Let all do something at the same time; return what rank 0 has from it, or raise what it would tell of."""
+
+        def one_of_them(room: Room, ranks: Ranks) -> T:
             try:
-                room.judge()
+                had = do(room)
                 ranks.gather(None)
             except Violation as violation:
                 if not ranks.rank:
                     raise
                 ranks.found(violation)
+                raise
             finally:
                 if not ranks.rank:
                     ranks.close()
+            return had
 
         with ThreadPoolExecutor(len(self.rooms)) as threads:
-            done = [threads.submit(judge, *one) for one in zip(self.rooms, self._ranks, strict=True)]
+            done = [threads.submit(one_of_them, *one) for one in zip(self.rooms, self._ranks, strict=True)]
         for one in done[1:]:
-            with suppress(Lost):
+            with suppress(Lost, Violation):  # which is told by rank 0
                 one.result()
-        done[0].result()
+        return done[0].result()
 
     def close(self) -> None:
         for ranks, room in zip(self._ranks, self.rooms, strict=True):
@@ -100,8 +119,8 @@ class Rooms:
 
 @pytest.fixture(params=COUNTS)
 def all_ranks(request: pytest.FixtureRequest) -> Iterator[Rooms]:
-    """Rooms in which both voices have said three messages."""
-    rooms = Rooms(request.param)
+    """Rooms in which both voices, clients 0 and 1 of ranks 0 and 1, have said three messages."""
+    rooms = Rooms(request.param, [0, 1])
     for voice in (0, 1):
         rooms.say(voice, 3)
     yield rooms
@@ -127,7 +146,7 @@ def test_ranks_that_hear_different_orders_are_found_out(all_ranks: Rooms) -> Non
 
 
 def test_a_rank_that_has_heard_nothing_hides_no_disagreement_of_others(which: str) -> None:
-    rooms = Rooms(3)
+    rooms = Rooms(3, [0, 1])
     for voice in (0, 1):
         rooms.say(voice, 3)
     rooms.deliver(1, A[0], B[0])
@@ -192,7 +211,54 @@ def test_an_answer_before_its_question_is_found_out_across_ranks(all_ranks: Room
         all_ranks.judge()
 
 
+@pytest.mark.parametrize("count", COUNTS)
+@pytest.mark.parametrize("kind", ["lawful", "any"])
+def test_random_streams_are_judged_as_the_exact_judge_does(kind: Literal["lawful", "any"], count: int) -> None:
+    """Whatever is heard in whichever rank, in random pieces: never another verdict than that over all streams."""
+    chance = random.Random(11)
+    verdicts = []
+    for _ in range(100):
+        speakers, said, streams = random_streams(chance, EACH * count, kind)
+        rooms = Rooms(count, speakers)
+        for voice in range(len(speakers)):
+            rooms.say(voice, said)
+        rest = [rooms.rooms[0].frames(*stream) for stream in streams]
+        found = True
+        try:
+            while any(rest):
+                client = chance.choice([client for client, data in enumerate(rest) if data])
+                cut = chance.choice((1, 20, 33, 60, 99, 500))
+                rooms.rooms[client % count].write(client // count, rest[client][:cut])
+                rest[client] = rest[client][cut:]
+            rooms.judge()
+        except Violation:
+            found = False
+        finally:
+            rooms.close()
+        verdicts.append(not judge(history(streams, speakers, said)))
+        assert found == verdicts[-1], (speakers, streams)
+    assert all(verdicts) if kind == "lawful" else 20 < sum(verdicts) < 80
+
+
 # --- one set of figures
+
+
+def test_counts_are_added_and_the_busiest_process_tells_the_share(all_ranks: Rooms) -> None:
+    """Rank 0 hears all, the others half; they use 1, 2 and 3 tenths of their cores."""
+    for rank, _ in enumerate(all_ranks.rooms):
+        all_ranks.deliver(rank, *A, *([] if rank else B))
+
+    def shares(room: Room) -> dict[str, float]:
+        room.judge()
+        cpu_s = (room.load.ranks.rank + 1) / 10
+        return room.load.shares(Account(0.0, 0, 0.0, 0.0), Account(1.0, 0, 0.0, cpu_s))
+
+    count = len(all_ranks.rooms)
+    figures = all_ranks.each(shares)
+    assert figures["clients"] == EACH * count
+    assert figures["generator_processes"] == count
+    assert figures["generator_cpu_share"] == count / 10
+    assert figures["dropped_share"] == pytest.approx((count - 1) / (2 * count))
 
 
 @pytest.fixture
@@ -202,8 +268,10 @@ def count(which: str) -> int:
 
 
 @asynccontextmanager
-async def loading(server: Implementation, workload: str, count: int, **changes: float) -> AsyncIterator[Process]:
-    """A load of so many processes on a server, in its smallest form but for the changes."""
+async def loading(
+    server: Implementation, workload: str, count: int, **changes: float
+) -> AsyncIterator[tuple[Process, int]]:
+    """A load of so many processes on a server, in its smallest form but for the changes; and the server's pid."""
     profiles = plugins.workloads()[workload].profiles
     parameters = {**profiles.get("smoke", profiles["quick"]), **changes}
     async with launch(server, grace_s=2) as running:
@@ -219,11 +287,8 @@ async def loading(server: Implementation, workload: str, count: int, **changes: 
             assert process.stdin
             await process.stdin.send(to_json(asked))
             await process.stdin.aclose()
-            with anyio.fail_after(LIMIT_S):
-                while usage(running.pid).descriptors <= parameters["clients"] and process.returncode is None:
-                    await anyio.sleep(0.01)  # of connections in another process there are no news
             try:
-                yield process
+                yield process, running.pid
             finally:
                 if process.returncode is None:
                     process.kill()
@@ -243,7 +308,7 @@ async def ended(process: Process) -> tuple[bytes, str]:
 
 
 async def answer(server: Implementation, workload: str, count: int, **changes: float) -> LoadAnswer:
-    async with loading(server, workload, count, **changes) as process:
+    async with loading(server, workload, count, **changes) as (process, _):
         said, complaints = await ended(process)
     assert process.returncode == 0, complaints
     return from_json(said, LoadAnswer)
@@ -287,6 +352,13 @@ async def test_who_loses_messages_is_lawful_for_several_processes() -> None:
 # --- one end
 
 
+async def has_begun(server_pid: int) -> None:
+    """Return when a flood is under way: a server works for nothing else so long."""
+    with anyio.fail_after(LIMIT_S):
+        while usage(server_pid).cpu_s < WORK_S:
+            await anyio.sleep(0.01)  # of what another process has done there are no news
+
+
 async def killed(one: int, all_of_them: list[int]) -> None:
     """Kill a process; return when all are gone."""
     os.kill(one, signal.SIGKILL)
@@ -303,7 +375,8 @@ def is_alive(pid: int) -> bool:
 
 
 async def test_a_process_that_is_killed_is_the_end_of_the_load(count: int) -> None:
-    async with loading(SERVER, "flood", count, seconds=LIMIT_S * 2) as process:
+    async with loading(SERVER, "flood", count, seconds=LIMIT_S * 2) as (process, server_pid):
+        await has_begun(server_pid)
         others = warden.children(process.pid)
         assert len(others) == count - 1
         await killed(others[-1], others)
@@ -314,7 +387,8 @@ async def test_a_process_that_is_killed_is_the_end_of_the_load(count: int) -> No
 
 
 async def test_when_the_first_is_killed_none_is_left() -> None:
-    async with loading(SERVER, "flood", 3, seconds=LIMIT_S * 2) as process:
+    async with loading(SERVER, "flood", 3, seconds=LIMIT_S * 2) as (process, server_pid):
+        await has_begun(server_pid)
         others = warden.children(process.pid)
         assert len(others) == 2
         await killed(process.pid, [process.pid, *others])

@@ -13,14 +13,13 @@ import pytest
 from harness.codec import Codec, bodies_of
 from harness.errors import HarnessError, Violation
 from harness.history.judge import judge
-from harness.history.record import History, sent
 from harness.plugins import specs
 from harness.swarm import core, latency
 from harness.swarm.frames import Frames, Voice
 from harness.swarm.shapes import CODE, Reader, make
 from harness.swarm.twin import Twin
 from spec.broadcast.wire import CODEC
-from tests.swarm_room import Room
+from tests.swarm_room import Room, history, random_streams
 
 CORES = ["native", "python"]
 CODECS = [pytest.param(one.codec, id=name) for name, one in specs().items()]
@@ -198,43 +197,14 @@ def test_random_cuts_do_not_matter(room: Room) -> None:
     assert [room.load.core.heard(client) for client in range(3)] == [6, 6, 6]
 
 
-def history(streams: list[list[tuple[int, int]]], speakers: list[int], said: int) -> History:
-    """Return what was heard as the judge takes it; all was said before anything was heard."""
-    numbers = {(voice, number): voice * said + number for voice in range(len(speakers)) for number in range(said)}
-    events = [
-        [
-            sent(numbers[voice, number])
-            for voice, speaker in enumerate(speakers)
-            if speaker == client
-            for number in range(said)
-        ]
-        + [numbers[one] for one in stream]
-        for client, stream in enumerate(streams)
-    ]
-    senders = [speaker for speaker in speakers for _ in range(said)]
-    names = [f"{voice}.{number}" for voice, number in numbers]
-    return History(events, range(len(streams)), senders, [1] * len(numbers), names)
-
-
 @pytest.mark.parametrize("kind", ["lawful", "any"])
 def test_random_streams_are_judged_as_the_exact_judge_does(kind: Literal["lawful", "any"]) -> None:
     """Lossy streams in random pieces, of which half of `any` have two messages exchanged: never another verdict."""
     chance = random.Random(7)
     verdicts = []
     for _ in range(100):
-        clients, said = chance.randint(2, 5), chance.randint(1, 8)
-        speakers = chance.sample(range(clients), chance.randint(1, min(3, clients)))
-        if kind == "any" and chance.random() < 0.2:
-            speakers.append(speakers[0])  # two voices, of which one says all before the other begins
-        order = [voice for voice in range(len(speakers)) for _ in range(said)]
-        chance.shuffle(order)
-        whole = [(voice, order[:place].count(voice)) for place, voice in enumerate(order)]
-        loss = chance.choice((0, 0.1, 0.5))
-        streams = [[one for one in whole if chance.random() >= loss] for _ in range(clients)]
-        victim = chance.choice(streams)
-        if kind == "any" and len(victim) > 1 and chance.random() < 0.8:
-            a, b = sorted(chance.sample(range(len(victim)), 2))
-            victim[a], victim[b] = victim[b], victim[a]
+        clients = chance.randint(2, 5)
+        speakers, said, streams = random_streams(chance, clients, kind)
         lawful = not judge(history(streams, speakers, said))
         room = Room(clients, speakers)
         for voice in range(len(speakers)):

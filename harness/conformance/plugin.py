@@ -22,6 +22,7 @@ import msgspec
 import pytest
 
 from harness import plugins, requirements
+from harness.conformance import backend
 from harness.conformance.evidence import Found, gather
 from harness.conformance.room import Room
 from harness.conformance.start import Start
@@ -53,6 +54,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # Now, and not with the rest: of two plugins' fixtures the one counts that came last, and anyio's is here already.
+    config.pluginmanager.register(backend, backend.__name__)
     for line in (
         "case(number, *requirements): a case of a spec, and the ids of what it checks",
         "smoke: one of the few cases that tell quickly whether a server works at all",
@@ -132,11 +135,6 @@ def case_of(item: pytest.Item, spec: Spec) -> Case | None:
 
 
 # --- fixtures
-
-
-@pytest.fixture(scope="session")
-def anyio_backend() -> str:
-    return "asyncio"
 
 
 @pytest.fixture

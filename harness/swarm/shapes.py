@@ -18,7 +18,6 @@ VOICE_DIGITS = 4
 NUMBER_DIGITS = 9
 DIGITS = VOICE_DIGITS + NUMBER_DIGITS
 CODE = 10**NUMBER_DIGITS  # a message's code is voice * CODE + number
-FOUR_DIGITS = np.array([b"%04d" % number for number in range(10**4)], "S4").view("<u4")
 JOINS = [
     (np.uint64(10), np.uint64(8), np.uint64(0x00FF00FF00FF00FF)),
     (np.uint64(100), np.uint64(16), np.uint64(0x0000FFFF0000FFFF)),
@@ -71,17 +70,8 @@ def make(shape: Shape, first: int, count: int, *, as_arriving: bool = False) -> 
         as_arriving: the frames in which they arrive, instead.
     """
     frame, at = (shape.arrives, shape.arrives_at) if as_arriving else (shape.sent, shape.sent_at)
-    at += VOICE_DIGITS
-    if count < FEW:
-        before, behind = frame[:at], frame[at + NUMBER_DIGITS :]
-        return b"".join(before + b"%09d" % number + behind for number in range(first, first + count))
-    frames, length = bytearray(frame * count), len(frame)
-    high, low = np.divmod(np.arange(first, first + count, dtype=np.int64), 10**4)
-    _column(frames, "<u4", at + 5, length)[:] = FOUR_DIGITS[low]
-    _column(frames, "<u4", at + 1, length)[:] = FOUR_DIGITS[high % 10**4]
-    if high[-1] >= 10**4:
-        _column(frames, "u1", at, length)[:] = high // 10**4 + ord("0")
-    return bytes(frames)
+    before, behind = frame[: at + VOICE_DIGITS], frame[at + DIGITS :]
+    return b"".join(before + b"%0*d" % (NUMBER_DIGITS, number) + behind for number in range(first, first + count))
 
 
 def _column(frames: bytes | bytearray, kind: str, at: int, length: int) -> NDArray[Any]:
@@ -111,34 +101,39 @@ class Pages:
     """The frames of one voice in either form, made by the page: what was said is sent, and recognised, as a slice.
 
     Args:
-        size: messages on a page.
+        digits: that change on a page; so it has 10 ** digits messages, and differs from another one in the others only.
         as_arriving: see `make`.
     """
 
-    def __init__(self, shape: Shape, size: int, *, as_arriving: bool) -> None:
-        self._shape, self._size, self._as_arriving = shape, size, as_arriving
+    def __init__(self, shape: Shape, digits: int, *, as_arriving: bool) -> None:
+        self._size = 10**digits
+        self._first = make(shape, 0, self._size, as_arriving=as_arriving)
         self._length = len(shape.arrives if as_arriving else shape.sent)
-        self._kept: dict[int, bytes] = {}
+        self._at = (shape.arrives_at if as_arriving else shape.sent_at) + VOICE_DIGITS
+        self._same = NUMBER_DIGITS - digits
+        self._kept: dict[int, memoryview] = {}
 
     def rest(self, number: int) -> memoryview:
         """Return the frames from this number on, as far as its page goes."""
         page, place = divmod(number, self._size)
         frames = self._kept.get(page)
         if frames is None:
-            frames = make(self._shape, page * self._size, self._size, as_arriving=self._as_arriving)
-            self._kept[page] = frames
+            made = bytearray(self._first)
+            kind = f"V{self._same}"
+            _column(made, kind, self._at, self._length)[:] = np.array(b"%0*d" % (self._same, page)).view(kind)
+            frames = self._kept[page] = memoryview(made)
             if len(self._kept) > PAGES:
                 del self._kept[min(self._kept)]
-        return memoryview(frames)[place * self._length :]
+        return frames[place * self._length :]
 
-    def frames(self, first: int, count: int) -> bytes:
+    def frames(self, first: int, count: int) -> bytes | memoryview:
         """Return the frames of so many messages."""
         parts = []
         while count:
             part = self.rest(first)[: count * self._length]
             parts.append(part)
             first, count = first + len(part) // self._length, count - len(part) // self._length
-        return b"".join(parts)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
 class Reader:

@@ -42,6 +42,7 @@ class Twin(Speech):
         self._reader = Reader(shapes)
         self._groups = [Group(one, [-1] * len(shapes)) for one in owed]
         self._with_pending: set[int] = set()
+        self._chunk = memoryview(bytearray(CHUNK))
 
     def run(self, until_ns: int) -> int:
         now_ns = time.monotonic_ns()
@@ -53,7 +54,10 @@ class Twin(Speech):
                 next_ns, spin_ns = min(stop_ns, self._intended_ns(self._due)), SPIN_NS
             if self._speaking and self._flooding and now_ns - self._progress_ns > QUIET_NS:
                 self._forgive()
-            for fd, events in self._poll.poll(max(0, next_ns - time.monotonic_ns() - spin_ns) / 1e9):
+            ready = self._poll.poll(max(0, next_ns - time.monotonic_ns() - spin_ns) / 1e9)
+            if self._flooding:  # who speaks comes first: the server has something to do while the others are read
+                ready.sort(key=self._listens_only)
+            for fd, events in ready:
                 if events == select.EPOLLIN:
                     self._receive(self._by_fd[fd])
                     continue
@@ -66,31 +70,34 @@ class Twin(Speech):
                 reason, self._reason = self._reason, 0
                 return reason
 
+    def _listens_only(self, ready: tuple[int, int]) -> bool:
+        return not self._members[self._by_fd[ready[0]]].voices
+
     def _receive(self, client: int) -> None:
         one = self._members[client]
         try:
-            data = one.connection.recv(CHUNK)
+            size = one.connection.recv_into(self._chunk)
         except BlockingIOError:
             return
         except OSError:
-            data = b""
-        if not data:
+            size = 0
+        if not size:
             self._close(client)
             self._reason |= CLOSED
             return
         self._progress_ns = one.at_ns = time.monotonic_ns()
-        if not one.parted:  # most of what comes is nothing new
+        data = self._chunk[:size]
+        if not one.parted and not one.voices:  # most of what comes is nothing new
             group = self._groups[one.group]
-            at = one.taken - group.base
-            if not one.voices and group.stream.startswith(data, at):
-                one.taken += len(data)
+            if group.stream.startswith(data, one.taken - group.base):
+                one.taken += size
                 return
         if one.parted or not self._take(client, one, data):
             one.pending += data
             self._with_pending.add(client)
             self._reason |= PARTED
 
-    def _take(self, client: int, one: Member, data: bytes) -> bool:
+    def _take(self, client: int, one: Member, data: memoryview) -> bool:
         """Compare a chunk with the stream of its group; return False where the client has parted."""
         group = self._groups[one.group]
         stream, at, size = group.stream, one.taken - group.base, len(data)
@@ -101,7 +108,7 @@ class Twin(Speech):
                 return False
             one.taken += size
         else:
-            if known and not data.startswith(bytes(memoryview(stream)[at:])):
+            if known and not stream.startswith(data[:known], at):
                 self._part(client, one)
                 return False
             one.taken += size
@@ -110,7 +117,7 @@ class Twin(Speech):
             self._look(client, one)
         return True
 
-    def _grow(self, number: int, data: bytes) -> None:
+    def _grow(self, number: int, data: bytes | memoryview) -> None:
         group = self._groups[number]
         if len(group.stream) > KEPT and not group.is_foreign:
             self._trim(number, group)
@@ -132,7 +139,10 @@ class Twin(Speech):
         Returns whether that was all; what is not whole is then the beginning of a frame.
         """
         stream = group.stream
-        while (code := self._reader.first(stream, at := group.parsed - group.base)) >= 0:
+        while (at := group.parsed - group.base) < len(stream):
+            code = self._reader.first(stream, at)
+            if code < 0:
+                return self._reader.begins(bytes(stream[at:]))
             voice, number = code // CODE, code % CODE
             speaker = self._speakers[voice]
             length = len(speaker.shape.arrives)
@@ -142,7 +152,7 @@ class Twin(Speech):
             count = _alike(stream, at, speaker.arrives.rest(number)[:most], length)
             self._check(group, voice, number, number + count - 1)
             group.enter_run(code, count, length)
-        return self._reader.begins(bytes(stream[at:]))
+        return True
 
     def _enter(self, group: Group, codes: Numbers, ends: Numbers) -> None:
         if codes.size < FEW:
@@ -191,7 +201,9 @@ class Twin(Speech):
         group = self._groups[one.group]
         until = group.messages(one.taken)
         if until > one.looked:
-            self._echo(client, group.codes[one.looked - group.first : until - group.first], one.at_ns)
+            for code, count in group.runs(one.looked, until):
+                if code // CODE in one.voices:
+                    self._echo(code // CODE, code % CODE, count, one.at_ns)
             one.looked = until
             self._refill(one.voices)
 
@@ -205,9 +217,12 @@ class Twin(Speech):
         return [one for one in found if one[3]]
 
     def echoes(self, client: int, heard: int, codes: bytes, at_ns: int) -> None:
-        self._members[client].heard = heard
-        self._echo(client, np.frombuffer(codes, np.int64), at_ns)
-        self._refill(self._members[client].voices)
+        one, numbers = self._members[client], np.frombuffer(codes, np.int64)
+        one.heard = heard
+        for voice in one.voices:
+            for code in numbers[numbers // CODE == voice].tolist():
+                self._echo(voice, code % CODE, 1, at_ns)
+        self._refill(one.voices)
 
     def rejoin(self, client: int, position: int, tail: bytes) -> bool:
         one = self._members[client]
@@ -261,17 +276,15 @@ class Twin(Speech):
         one = self._groups[group]
         if not one.first <= start <= stop <= one.count:
             raise IndexError(f"of that group messages {one.first} to {one.count} are kept")
-        return one.codes[start - one.first : stop - one.first].tobytes()
+        return one.codes_of(start, stop).tobytes()
 
     def forget(self, group: int, until: int) -> None:
         one = self._groups[group]
         for member in self._members:
             if member.group == group and not member.parted and not member.is_closed:
                 until = min(until, one.messages(member.taken), member.looked if member.voices else until)
-        until -= 1  # one before all is kept: where it ends is where the next begins
         if until > one.first:
-            kept = slice(until - one.first, one.count - one.first)
-            one.codes, one.ends, one.first = one.codes[kept].copy(), one.ends[kept].copy(), until
+            one.forget(until)
 
     def heard(self, client: int) -> int:
         one = self._members[client]

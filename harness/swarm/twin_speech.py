@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import select
 import socket
 import time
@@ -10,19 +11,20 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from harness.swarm.shapes import CODE, FEW, Numbers, Pages, Shape
+from harness.swarm.shapes import CODE, Pages, Shape
 from harness.swarm.twin_parts import Member, Speaker
 
 CLOSED = 8  # see `core.Reason`
-MESSAGES_READY = 8192  # on the pages of all voices
+MESSAGES_READY = 8192  # on the pages of all voices, or ten of each
+MOST_DIGITS = 3  # of messages on a page
 
 
 class Speech:
     """Clients and what they say; for what the methods mean see `core.Core`."""
 
     def __init__(self, shapes: Sequence[Shape]) -> None:
-        size = max(FEW, MESSAGES_READY // len(shapes))
-        self._speakers = [self._speaker(shape, size) for shape in shapes]
+        digits = min(MOST_DIGITS, max(1, int(math.log10(MESSAGES_READY / len(shapes)))))
+        self._speakers = [self._speaker(shape, digits) for shape in shapes]
         self._members: list[Member] = []
         self._by_fd: dict[int, int] = {}
         self._voices: dict[int, list[int]] = defaultdict(list)
@@ -44,9 +46,9 @@ class Speech:
             one.connection.detach()  # it is another's
         self._poll.close()
 
-    def _speaker(self, shape: Shape, size: int) -> Speaker:
-        arrives = Pages(shape, size, as_arriving=True)
-        sent = arrives if shape.sent == shape.arrives else Pages(shape, size, as_arriving=False)
+    def _speaker(self, shape: Shape, digits: int) -> Speaker:
+        arrives = Pages(shape, digits, as_arriving=True)
+        sent = arrives if shape.sent == shape.arrives else Pages(shape, digits, as_arriving=False)
         return Speaker(shape, sent, arrives)
 
     def _said(self, speaker: Speaker) -> int:
@@ -95,20 +97,29 @@ class Speech:
         one = self._members[client]
         heard = one.heard if one.parted else one.looked + one.shift
         self._sends += (voice, heard, speaker.said, count)
-        one.unsent += speaker.sent.frames(speaker.said, count)
+        frames = speaker.sent.frames(speaker.said, count)
         speaker.said += count
-        self._push(client)
+        sent = 0 if one.unsent else self._send(client, frames)
+        if sent < len(frames):
+            one.unsent += frames[sent:]
+            self._push(client)
 
-    def _push(self, client: int) -> None:
+    def _send(self, client: int, data: bytes | bytearray | memoryview) -> int:
+        """Return how many bytes the kernel has taken."""
         one = self._members[client]
         try:
-            while one.unsent and not one.is_closed:
-                del one.unsent[: one.connection.send(one.unsent)]
+            return 0 if one.is_closed else one.connection.send(data)
         except BlockingIOError:
-            pass
+            return 0
         except OSError:
             self._close(client)
             self._reason |= CLOSED
+            return 0
+
+    def _push(self, client: int) -> None:
+        one = self._members[client]
+        while one.unsent and (sent := self._send(client, one.unsent)):
+            del one.unsent[:sent]
         if bool(one.unsent) != (client in self._with_unsent) and not one.is_closed:
             self._with_unsent ^= {client}
             self._poll.modify(one.connection.fileno(), select.EPOLLIN | (select.EPOLLOUT if one.unsent else 0))
@@ -140,24 +151,15 @@ class Speech:
             one.echoed = one.said
             self._refill([voice])
 
-    def _echo(self, client: int, codes: Numbers, at_ns: int) -> None:
-        for voice in self._members[client].voices:
-            low, high = voice * CODE, (voice + 1) * CODE
-            if self._speakers[voice].place < 0 and low <= codes[-1] < high:
-                self._speakers[voice].echoed = int(codes[-1]) - low + 1  # its numbers rise
-                continue
-            if codes.size < FEW:
-                mine = [code - low for code in codes.tolist() if low <= code < high]
-            else:
-                mine = (codes[(codes >= low) & (codes < high)] - low).tolist()
-            if mine:
-                # By the order of one sender, whatever it said before has come by now, or never will.
-                speaker = self._speakers[voice]
-                speaker.echoed = max(speaker.echoed, max(mine) + 1)
-                if speaker.place >= 0:
-                    for number in mine:
-                        message = number * len(self._paced) + speaker.place
-                        self._latencies += (message, at_ns - self._intended_ns(message))
+    def _echo(self, voice: int, number: int, count: int, at_ns: int) -> None:
+        """Note that a voice has heard its own messages, so many from this number on."""
+        speaker = self._speakers[voice]
+        # By the order of one sender, whatever it said before has come by now, or never will.
+        speaker.echoed = max(speaker.echoed, number + count)
+        if speaker.place >= 0:
+            for one in range(number, number + count):
+                message = one * len(self._paced) + speaker.place
+                self._latencies += (message, at_ns - self._intended_ns(message))
 
     def voice(self, voice: int) -> tuple[int, int]:
         return self._speakers[voice].said, self._speakers[voice].echoed

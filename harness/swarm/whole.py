@@ -53,10 +53,10 @@ class Whole(Window):
         if self._own < OWN_KEPT:
             super().heard(client, codes)
 
-    def stream(self, group: int, stop: int | None = None) -> Numbers:
-        """Return the codes of a group's stream, as far as `keep` has seen it, or its first `stop`."""
+    def stream(self, group: int) -> Numbers:
+        """Return the codes of a group's stream, as far as `keep` has seen it."""
         parts = self._parts[group]
-        return np.concatenate(parts)[:stop] if parts else np.empty(0, np.int64)
+        return np.concatenate(parts) if parts else np.empty(0, np.int64)
 
     def _common(self, group: int, start: int, stop: int) -> Numbers:
         return self.stream(group)[start:stop]

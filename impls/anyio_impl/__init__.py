@@ -1,5 +1,6 @@
 """anyio: structured concurrency, two tasks for every connection."""
 
+import sys
 from pathlib import Path
 
 from harness.plugins import Implementation, hookimpl
@@ -19,6 +20,17 @@ def harness_implementations() -> list[Implementation]:
             summary="anyio task groups, one event loop; drops for a client with 256 KiB unsent",
             source=HERE / "broadcast.py",
             needs=("python:anyio",),
+        ),
+        Implementation(
+            name="anyio_trio",
+            spec="broadcast",
+            language="Python",
+            style="task pair per connection",
+            klass="idiomatic",
+            summary="the server of anyio on its other backend, trio; drops for a client with 256 KiB unsent",
+            source=HERE / "broadcast.py",
+            run=(sys.executable, str(HERE / "on_trio.py")),
+            needs=("python:anyio", "python:trio"),
         ),
         Implementation(
             name="anyio",

@@ -61,7 +61,7 @@ async def accept(listener: SocketListener, group: TaskGroup) -> None:
     while True:
         try:
             stream = await listener.accept()
-        except OSError:
+        except (OSError, anyio.BrokenResourceError):  # which of the two, the backends do not agree
             await anyio.sleep(RETRY_S)
         else:
             group.start_soon(accept, listener, group)

@@ -39,6 +39,16 @@ async def answers(client: Client, data: bytes, *, since: int | None = None) -> l
         return bool(found) and found[-1] == end
 
     await client.send_raw(data + lines(Subscribe(end.channel)))
+    await until_answered(client, is_over)
+    return found[:-1]
+
+
+async def until_answered(client: Client, is_over: Callable[[], bool]) -> None:
+    """Wait until what a client has asked is answered, as long as anything comes.
+
+    Raises:
+        Violation: it is not.
+    """
     came = -1
     while not is_over() and client.closed is None and came < client.bytes_received:
         came = client.bytes_received
@@ -52,7 +62,6 @@ async def answers(client: Client, data: bytes, *, since: int | None = None) -> l
             kind="closed" if client.closed else "silent",
             about=(client.number,),
         )
-    return found[:-1]
 
 
 async def subscribe(client: Client, *channels: str) -> None:

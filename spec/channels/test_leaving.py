@@ -9,7 +9,7 @@ import anyio
 import pytest
 
 from harness.conformance import Client, CouldNotTell, Room, Violation, recurs, watch_growth
-from spec.channels.talk import PATIENCE_S, answers, lines, subscribe
+from spec.channels.talk import answers, lines, subscribe, until_answered
 from spec.channels.wire import Send, Subscribe, body_of
 
 VISIT_BOUND, CHANNEL_BOUND = 200.0, 100.0  # bytes of memory: less than anybody needs to remember one
@@ -195,7 +195,7 @@ async def _come_and_go(room: Room, count: int, requests: Callable[[int], bytes])
             asked = requests(turn)
             await guest.send_raw(asked)
             if turn % 3:  # without `answers`: that makes a channel of its own, which a server may keep
-                await guest.until(partial(_has_replies, guest, asked.count(b"\n")), PATIENCE_S)
+                await until_answered(guest, partial(_has_replies, guest, asked.count(b"\n")))
             await (guest.reset() if turn % 2 else guest.hang_up())
 
     async with anyio.create_task_group() as tasks:

@@ -21,21 +21,28 @@ int64_t now_ns(void)
     return now.tv_sec * SECOND + now.tv_nsec;
 }
 
+/* Return an array, moved if need be, with room for `least` elements of `size` bytes; NULL, the array as it was, when
+ * there is no memory. */
+void *with_room(Core *core, void *array, size_t *room, size_t least, size_t size)
+{
+    if (least <= *room)
+        return array;
+    size_t more = *room ? *room : 64;
+    while (more < least)
+        more *= 2;
+    void *moved = PyMem_RawRealloc(array, more * size);
+    if (moved)
+        *room = more;
+    else
+        core->reason |= NO_MEMORY;
+    return moved;
+}
+
 static bool room_for(Core *core, Bytes *one, size_t more)
 {
-    if (one->length + more <= one->room)
-        return true;
-    size_t room = one->room ? one->room : 256;
-    while (room < one->length + more)
-        room *= 2;
-    unsigned char *at = PyMem_RawRealloc(one->at, room);
-    if (!at) {
-        core->reason |= NO_MEMORY;
-        return false;
-    }
-    one->at = at;
-    one->room = room;
-    return true;
+    unsigned char *at = with_room(core, one->at, &one->room, one->length + more, sizeof *at);
+    one->at = at ? at : one->at;
+    return at;
 }
 
 void put(Core *core, Bytes *one, const void *data, size_t length)
@@ -48,141 +55,11 @@ void put(Core *core, Bytes *one, const void *data, size_t length)
 
 void note(Core *core, Numbers *one, int64_t number)
 {
-    if (one->length == one->room) {
-        size_t room = one->room ? one->room * 2 : 64;
-        int64_t *at = PyMem_RawRealloc(one->at, room * sizeof *at);
-        if (!at) {
-            core->reason |= NO_MEMORY;
-            return;
-        }
-        one->at = at;
-        one->room = room;
-    }
-    one->at[one->length++] = number;
-}
-
-void forget_front(Numbers *one, size_t count)
-{
-    memmove(one->at, one->at + count, (one->length - count) * sizeof *one->at);
-    one->length -= count;
-}
-
-/* --- reading */
-
-static int64_t number_at(const unsigned char *digits, int count)
-{
-    int64_t number = 0;
-    for (int i = 0; i < count; i++) {
-        unsigned digit = digits[i] - (unsigned)'0';
-        if (digit > 9)
-            return -1;
-        number = number * 10 + digit;
-    }
-    return number;
-}
-
-/* Return whether `size` bytes are the beginning of a frame of this voice, whatever its number. */
-static bool begins(const Core *core, const Voice *voice, const unsigned char *data, size_t size)
-{
-    size_t at = core->shapes[voice->shape].at;
-    if (size > voice->arrives.length || memcmp(data, voice->arrives.at, size < at ? size : at))
-        return false;
-    for (size_t i = at; i < size && i < at + DIGITS; i++) {
-        bool told = i < at + VOICE_DIGITS ? data[i] == voice->arrives.at[i] : data[i] >= '0' && data[i] <= '9';
-        if (!told)
-            return false;
-    }
-    return size <= at + DIGITS || !memcmp(data + at + DIGITS, voice->arrives.at + at + DIGITS, size - at - DIGITS);
-}
-
-/* Read one frame. Returns its length, 0 when it is not whole, -1 when it is none in its usual spelling. */
-Py_ssize_t frame(const Core *core, const unsigned char *data, size_t size, int64_t *code)
-{
-    for (int shape = 0; shape < core->shapes_count; shape++) {
-        const Shape *one = &core->shapes[shape];
-        if (size < one->length)
-            continue;
-        int64_t voice = number_at(data + one->at, VOICE_DIGITS);
-        if (voice < 0 || voice >= core->voices_count || core->voices[voice].shape != shape)
-            continue;
-        const unsigned char *usual = core->voices[voice].arrives.at;
-        size_t rest = one->at + DIGITS;
-        int64_t number = number_at(data + one->at + VOICE_DIGITS, NUMBER_DIGITS);
-        if (number < 0 || memcmp(data, usual, one->at) || memcmp(data + rest, usual + rest, one->length - rest))
-            continue;
-        *code = voice * CODE + number;
-        return (Py_ssize_t)one->length;
-    }
-    for (int voice = 0; voice < core->voices_count; voice++)
-        if (begins(core, &core->voices[voice], data, size))
-            return 0;
-    return size ? -1 : 0;
-}
-
-int64_t end_of(const Group *group) { return group->base + (int64_t)group->stream.length; }
-int64_t count_of(const Group *group) { return group->first + (int64_t)group->codes.length; }
-
-/* Take a message as the group's next one. */
-void enter(Core *core, Group *group, int64_t code, int64_t end)
-{
-    int64_t voice = code / CODE, number = code % CODE;
-    if (number <= group->latest[voice] || !group->owed[voice]
-        || (core->voices[voice].client >= 0 && number >= core->voices[voice].said))
-        core->reason |= SUSPECT;
-    else
-        group->latest[voice] = number;
-    note(core, &group->codes, code);
-    note(core, &group->ends, end);
-}
-
-/* Return whether a frame is the one before it but for the last digit, which is the next one: most are. */
-static bool follows(const unsigned char *data, const unsigned char *before, size_t length, size_t last)
-{
-    return data[last] == before[last] + 1 && before[last] < '9' && !memcmp(data, before, last)
-        && !memcmp(data + last + 1, before + last + 1, length - last - 1);
-}
-
-void parse(Core *core, Group *group)
-{
-    const unsigned char *before = NULL;
-    int64_t code = 0;
-    Py_ssize_t length = 0;
-    size_t last = 0;
-    while (!group->foreign) {
-        size_t at = (size_t)(group->parsed - group->base), size = group->stream.length - at;
-        const unsigned char *data = group->stream.at + at;
-        if (before && size >= (size_t)length && follows(data, before, (size_t)length, last)) {
-            code++;
-        } else {
-            length = frame(core, data, size, &code);
-            if (length < 0) {
-                group->foreign = true;
-                core->reason |= FOREIGN;
-            }
-            if (length <= 0)
-                return;
-            last = core->shapes[core->voices[code / CODE].shape].at + DIGITS - 1;
-        }
-        before = data;
-        group->parsed += length;
-        enter(core, group, code, group->parsed);
-    }
-}
-
-/* Return how many messages of the group's stream are whole in its bytes up to this offset. */
-int64_t messages(const Group *group, int64_t taken)
-{
-    size_t low = 0, high = group->ends.length;
-    if (high && group->ends.at[high - 1] <= taken)
-        return group->first + (int64_t)high;
-    while (low < high) {
-        size_t middle = (low + high) / 2;
-        if (group->ends.at[middle] <= taken)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return group->first + (int64_t)low;
+    int64_t *at = with_room(core, one->at, &one->room, one->length + 1, sizeof *at);
+    if (!at)
+        return;
+    one->at = at;
+    at[one->length++] = number;
 }
 
 int64_t heard(const Core *core, const Client *client)
@@ -245,10 +122,7 @@ void say(Core *core, int number, int64_t count)
         to[voice->sent_at + (size_t)place] = (unsigned char)('0' + rest % 10);
     for (int64_t i = 1; i < count; i++, to += length) { /* the frame before it, counted on by one */
         memcpy(to + length, to, length);
-        unsigned char *digit = to + length + voice->sent_at + DIGITS - 1;
-        for (; *digit == '9'; digit--)
-            *digit = '0';
-        ++*digit;
+        count_on(to + length + voice->sent_at);
     }
     client->unsent.length += length * (size_t)count;
     voice->said += count;
@@ -307,18 +181,21 @@ void look(Core *core, int number)
 {
     Client *client = &core->clients[number];
     Group *group = &core->groups[client->group];
-    bool has_one_voice = core->voices[client->voice].next < 0;
-    int64_t low = client->voice * CODE; /* of the codes of its only voice */
-    for (; client->looked < count_of(group); client->looked++) {
-        size_t at = (size_t)(client->looked - group->first);
-        if (group->ends.at[at] > client->taken)
+    if (client->looked == group->count)
+        return;
+    for (const Run *run = run_of(group, client->looked, INT64_MAX); client->looked < group->count; run++) {
+        int64_t until = run->first + whole_in(run, client->taken);
+        int voice = (int)(run->code / CODE);
+        if (until > client->looked && core->voices[voice].client == number) {
+            bool is_timed = core->voices[voice].place >= 0; /* else the last of them tells all */
+            for (int64_t one = is_timed ? client->looked : until - 1; one < until; one++)
+                echo(core, voice, run->code % CODE + one - run->first, client->at_ns);
+        }
+        if (until < run->first + run->count) {
+            client->looked = until > client->looked ? until : client->looked;
             break;
-        int64_t code = group->codes.at[at];
-        if (has_one_voice && (code < low || code >= low + CODE))
-            continue; /* without a division, for this is done with every message by all who speak */
-        int voice = (int)(code / CODE);
-        if (core->voices[voice].client == number)
-            echo(core, voice, code % CODE, client->at_ns);
+        }
+        client->looked = until;
     }
     refill_all_of(core, client);
 }
@@ -330,7 +207,7 @@ void part(Core *core, Client *client)
     client->looked = messages(group, client->taken);
     client->heard = client->looked + client->shift;
     client->parted = true;
-    int64_t end = client->looked > group->first ? group->ends.at[client->looked - group->first - 1] : group->base;
+    int64_t end = end_of_message(group, client->looked - 1);
     put(core, &client->pending, group->stream.at + (end - group->base), (size_t)(client->taken - end));
     core->reason |= PARTED;
 }
@@ -339,7 +216,7 @@ void part(Core *core, Client *client)
 static void trim(Core *core, int number)
 {
     Group *group = &core->groups[number];
-    int64_t least = group->ends.length ? group->ends.at[group->ends.length - 1] : group->base;
+    int64_t least = group->ends;
     for (int i = 0; i < core->clients_count; i++) {
         Client *client = &core->clients[i];
         if (client->group != number || client->parted || client->closed)
@@ -348,8 +225,7 @@ static void trim(Core *core, int number)
             part(core, client);
             continue;
         }
-        int64_t whole = messages(group, client->taken);
-        int64_t end = whole > group->first ? group->ends.at[whole - group->first - 1] : group->base;
+        int64_t end = end_of_message(group, messages(group, client->taken) - 1);
         least = end < least ? end : least;
     }
     size_t gone = (size_t)(least - group->base);

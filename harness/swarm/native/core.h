@@ -1,4 +1,4 @@
-/* What the two halves of the native core share: its data, and what the loop offers to the door to Python. */
+/* What the parts of the native core share: its data, what streams are to the loop, and both to the door to Python. */
 
 #ifndef ZILLIONS_CORE_H
 #define ZILLIONS_CORE_H
@@ -33,7 +33,7 @@ typedef struct { int64_t *at; size_t length, room; } Numbers;
 typedef struct {
     int client, next;  /* who speaks, or -1: somebody of another process; the next voice of the same client, or -1 */
     int shape;
-    Bytes sent, arrives; /* a frame of each kind, its digits those of message 0 */
+    Bytes sent, arrives; /* a frame of each kind; the digits of `arrives` are those that are expected next */
     size_t sent_at;      /* where the digits begin */
     int64_t said, echoed;
     int64_t window; /* of a flood: messages on their way at a time; 0: it does not flood */
@@ -42,11 +42,14 @@ typedef struct {
 
 typedef struct { size_t length, at; } Shape; /* of arriving frames; voices whose names are of one length share it */
 
+/* Messages of a stream that one voice has numbered one after the other, in frames of one length; most come so. */
+typedef struct { int64_t first, count, code, begin, length; } Run; /* number in the stream, code, offset of the first */
+
 typedef struct {
     Bytes stream;     /* from offset `base` on */
     int64_t base, parsed;
-    Numbers codes, ends; /* of the whole messages in it, from message `first` on */
-    int64_t first;
+    struct { Run *at; size_t length, room; } runs; /* all whole messages from `first` on, up to `count` */
+    int64_t first, count, ends; /* ends: the offset where the last whole message does */
     int64_t *latest;      /* by voice: the highest number in the stream, -1 for none */
     unsigned char *owed;  /* by voice: whether this group may hear it */
     bool foreign;         /* at `parsed` stands what only the codec's decoder can read */
@@ -83,17 +86,22 @@ typedef struct {
 static inline bool equal(const void *one, const void *other, size_t size) { return !size || !memcmp(one, other, size); }
 
 int64_t now_ns(void);
+void *with_room(Core *, void *array, size_t *room, size_t least, size_t size);
 void put(Core *, Bytes *, const void *data, size_t length);
 void note(Core *, Numbers *, int64_t number);
-void forget_front(Numbers *, size_t count);
 Py_ssize_t frame(const Core *, const unsigned char *data, size_t size, int64_t *code);
-void enter(Core *, Group *, int64_t code, int64_t end);
+void enter(Core *, Group *, int64_t code, int64_t count, int64_t length);
 void parse(Core *, Group *);
 void grow(Core *, int group, const unsigned char *data, size_t length);
 int64_t messages(const Group *, int64_t taken);
+const Run *run_of(const Group *, int64_t message, int64_t offset);
+int64_t whole_in(const Run *, int64_t taken);
+int64_t end_of_message(const Group *, int64_t message);
+void codes_of(const Group *, int64_t start, int64_t stop, int64_t *into);
+void forget(Group *, int64_t until);
+void count_on(unsigned char *digits);
 int64_t heard(const Core *, const Client *);
 int64_t end_of(const Group *);
-int64_t count_of(const Group *);
 void watch(Core *, int client, int operation);
 void say(Core *, int voice, int64_t count);
 void refill_all_of(Core *, const Client *);

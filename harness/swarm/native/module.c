@@ -140,7 +140,7 @@ static void core_dealloc(Core *core)
     }
     for (int i = 0; core->groups && i <= core->groups_count; i++) { /* also one that was begun */
         Group *group = &core->groups[i];
-        void *all[] = {group->stream.at, group->codes.at, group->ends.at, group->latest, group->owed};
+        void *all[] = {group->stream.at, group->runs.at, group->latest, group->owed};
         for (size_t part = 0; part < sizeof all / sizeof *all; part++)
             PyMem_RawFree(all[part]);
     }
@@ -308,7 +308,7 @@ METHOD(told)
     if (is_in(number, core->groups_count, "group")) {
         Group *group = &core->groups[number];
         for (size_t i = 0; i < (size_t)codes.len / sizeof(int64_t); i++)
-            enter(core, group, ((int64_t *)codes.buf)[i], ((int64_t *)ends.buf)[i]);
+            enter(core, group, ((int64_t *)codes.buf)[i], 1, ((int64_t *)ends.buf)[i] - group->ends);
         group->parsed = parsed;
         group->foreign = false;
         for (int i = 0; i < core->clients_count; i++)
@@ -350,7 +350,7 @@ METHOD(rejoin)
     if (is_in(number, core->clients_count, "client")) {
         Client *client = &core->clients[number];
         Group *group = &core->groups[client->group];
-        int64_t end = position >= group->first ? group->ends.at[position - group->first] : -1;
+        int64_t end = position >= group->first ? end_of_message(group, position) : -1;
         if (end >= group->base) {
             size_t known = (size_t)(end_of(group) - end), length = (size_t)tail.len;
             size_t same = length < known ? length : known;
@@ -415,7 +415,7 @@ METHOD(count)
     int number;
     TAKE("i", &number);
     GROUP(number);
-    return Py_BuildValue("LL", (long long)group->first, (long long)count_of(group));
+    return Py_BuildValue("LL", (long long)group->first, (long long)group->count);
 }
 
 METHOD(codes)
@@ -424,11 +424,13 @@ METHOD(codes)
     long long start, stop;
     TAKE("iLL", &number, &start, &stop);
     GROUP(number);
-    if (start < group->first || stop > count_of(group) || stop < start)
+    if (start < group->first || stop > group->count || stop < start)
         return PyErr_Format(PyExc_IndexError, "of that group messages %lld to %lld are kept", (long long)group->first,
-                            (long long)count_of(group));
-    return PyBytes_FromStringAndSize((char *)(group->codes.at + (start - group->first)),
-                                     (Py_ssize_t)((size_t)(stop - start) * sizeof(int64_t)));
+                            (long long)group->count);
+    PyObject *bytes = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)((size_t)(stop - start) * sizeof(int64_t)));
+    if (bytes)
+        codes_of(group, start, stop, (int64_t *)PyBytes_AS_STRING(bytes));
+    return bytes;
 }
 
 METHOD(forget)
@@ -445,11 +447,8 @@ METHOD(forget)
         until = whole < until ? whole : until;
         until = client->voice >= 0 && client->looked < until ? client->looked : until;
     }
-    if (--until > group->first) { /* one before all is kept: where it ends is where the next begins */
-        forget_front(&group->codes, (size_t)(until - group->first));
-        forget_front(&group->ends, (size_t)(until - group->first));
-        group->first = until;
-    }
+    if (until > group->first)
+        forget(group, until);
     Py_RETURN_NONE;
 }
 

@@ -1,0 +1,22 @@
+"""asyncio protocols: one object per connection, called by the event loop, without streams or tasks."""
+
+from pathlib import Path
+
+from harness.plugins import Implementation, hookimpl
+
+HERE = Path(__file__).parent
+
+
+@hookimpl
+def harness_implementations() -> list[Implementation]:
+    return [
+        Implementation(
+            name="asyncio_protocols",
+            spec="broadcast",
+            language="Python",
+            style="protocol callbacks",
+            klass="tuned",
+            summary="asyncio's buffered protocols, one inbox for all; drops for a client with 256 KiB unsent",
+            source=HERE / "broadcast.py",
+        )
+    ]

@@ -1,0 +1,193 @@
+#!/usr/bin/env python3
+"""Channels on trio: structured concurrency, two tasks for every connection.
+
+Order: whoever has its turn on the one event loop puts a message into the outboxes of all
+subscribers before anybody else does anything. Replies go the same way.
+A slow client: only its own two tasks wait for it. While more than LIMIT bytes stand in its
+outbox it misses new messages, and while its replies make it twice as many its requests wait.
+"""
+
+import json
+import re
+import signal
+import socket
+import sys
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import trio
+
+BACKLOG = 1024
+LINE = 64 * 1024  # bytes of the longest request, with its line feed
+READ = 16 * 1024  # bytes a read: hundreds of requests, and few enough to be fair
+WRITE = 64 * 1024  # bytes a write
+LIMIT = 256 * 1024  # bytes unsent beyond which a client misses what is new
+RETRY_S = 0.1  # how long to wait for a descriptor when there is none left
+
+
+@dataclass(eq=False)  # two clients are never the same, whatever their outboxes hold
+class Client:
+    stream: trio.SocketStream
+    channels: set[str] = field(default_factory=set)
+    outbox: bytearray = field(default_factory=bytearray)
+    wake: trio.Event = field(default_factory=trio.Event)  # set when the outbox has changed
+    leaving: bool = False  # nothing more comes into the outbox
+
+
+channels: dict[str, set[Client]] = {}  # those that somebody hears, and who
+encoder = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
+
+
+async def main(address: tuple[str, int]) -> None:
+    host, port = address
+    shown = f"[{host}]" if ":" in host else host
+    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        try:
+            family = socket.AF_INET6 if ":" in host else socket.AF_INET
+            listener = socket.create_server(address, family=family, backlog=BACKLOG)
+        except (OSError, UnicodeError) as error:
+            sys.exit(f"cannot listen on {shown}:{port}: {error}")
+        listener.setblocking(False)
+        print(f"listening on {shown}:{listener.getsockname()[1]}", flush=True)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(accept, listener, nursery)
+            await anext(signals)
+            nursery.cancel_scope.cancel()
+
+
+async def accept(listener: socket.socket, nursery: trio.Nursery) -> None:
+    # Not trio.serve_listeners(): it lets everybody have a turn after each that it accepts, and
+    # while a crowd is written to that takes long enough for those at the door to be turned away.
+    while True:
+        await trio.lowlevel.wait_readable(listener)
+        try:
+            while True:
+                connection, _ = listener.accept()
+                nursery.start_soon(serve, trio.SocketStream(trio.socket.from_stdlib_socket(connection)))
+        except BlockingIOError:
+            continue  # all who stood at the door are in
+        except OSError:
+            await trio.sleep(RETRY_S)
+
+
+async def serve(stream: trio.SocketStream) -> None:
+    client = Client(stream)
+    async with stream, trio.open_nursery() as pair:
+        pair.start_soon(write, client)
+        rest = b""
+        try:
+            with suppress(trio.BrokenResourceError):  # a reset ends a connection as well as an end of stream
+                while chunk := await stream.receive_some(READ):
+                    *lines, rest = (rest + chunk).split(b"\n")
+                    for line in lines:
+                        handle(client, line)
+                        await pause(client)
+                    rest = rest[:LINE]  # what is too long stays too long, and is never kept whole
+        finally:
+            leave(client)  # the nursery now waits until what is unsent is sent
+
+
+async def write(client: Client) -> None:
+    """Send what gathers in the outbox: one send for all that came during the last one."""
+    with suppress(trio.BrokenResourceError):  # the reading task sees it too, and ends the connection
+        while True:
+            data = await take(client)
+            if not data:
+                return
+            await client.stream.send_all(data)
+    client.leaving = True
+    client.wake.set()  # its reader may wait for room
+
+
+async def take(client: Client) -> bytes:
+    """Wait for something to send; there is nothing when the client has left."""
+    while not client.outbox and not client.leaving:
+        client.wake = trio.Event()
+        await client.wake.wait()
+    data = bytes(client.outbox[:WRITE])
+    del client.outbox[:WRITE]
+    client.wake.set()  # its reader may wait for room
+    return data
+
+
+async def pause(client: Client) -> None:
+    """Wait while the client does not read the replies to its requests."""
+    while len(client.outbox) > 2 * LIMIT and not client.leaving:
+        client.wake = trio.Event()
+        await client.wake.wait()
+
+
+def handle(client: Client, line: bytes) -> None:
+    """Do what a line asks for, or answer why not."""
+    try:
+        obey(client, decode(line))
+    except ValueError as error:
+        send(client, encode({"Error": str(error)}))
+
+
+def obey(client: Client, request: Any) -> None:
+    match request:
+        case {"Subscribe": str(channel)} if len(request) == 1:
+            send(client, encode({"Subscribed": channel}))
+            client.channels.add(channel)
+            channels.setdefault(channel, set()).add(client)
+        case {"Send": {"channel": str(channel), "message": str(message)}} if len(request) == 1:
+            delivery = encode({"Message": {"channel": channel, "message": message}})
+            if channel not in channels:
+                raise ValueError(f"no such channel: {channel}")
+            for subscriber in channels[channel]:
+                offer(subscriber, delivery)
+        case _:
+            raise ValueError("no such request")
+
+
+def leave(client: Client) -> None:
+    """Forget the client, and the channels that nobody else hears."""
+    for channel in client.channels:
+        channels[channel].discard(client)
+        if not channels[channel]:
+            del channels[channel]
+    client.leaving = True
+    client.wake.set()
+
+
+def offer(client: Client, delivery: bytes) -> None:
+    """Drop policy: a message is not for a client that is too far behind."""
+    if len(client.outbox) <= LIMIT:
+        send(client, delivery)
+
+
+def send(client: Client, reply: bytes) -> None:
+    if not client.leaving:
+        if not client.outbox:  # else it is awake already
+            client.wake.set()
+        client.outbox += reply
+
+
+def decode(line: bytes) -> Any:
+    if len(line) >= LINE:
+        raise ValueError(f"a request has at most {LINE} bytes")
+    # Each bracket inside of another takes up stack: more than requests have are not shown to json.
+    outside_strings = b"".join(line.replace(rb"\\", b"").replace(rb"\"", b"").split(b'"')[::2])
+    if b"[" in outside_strings or outside_strings.count(b"{") > 2:
+        raise ValueError("no such request")
+    return json.loads(line.decode())
+
+
+def encode(reply: object) -> bytes:
+    """Raise ValueError for half of a surrogate pair, which JSON can write and UTF-8 cannot."""
+    return encoder.encode(reply).encode() + b"\n"
+
+
+def parse_address(arguments: list[str]) -> tuple[str, int]:
+    pattern = r"(?:\[([^\]]*:[^\]]*)\]|([^:\[\]]+)):(0|[1-9][0-9]{0,4})"
+    match = re.fullmatch(pattern, arguments[0]) if len(arguments) == 1 else None
+    if not match or int(match[3]) > 65535:
+        print("usage: channels.py HOST:PORT (IPv6: [HOST]:PORT)", file=sys.stderr)
+        sys.exit(2)
+    return match[1] or match[2], int(match[3])
+
+
+if __name__ == "__main__":
+    trio.run(main, parse_address(sys.argv[1:]))

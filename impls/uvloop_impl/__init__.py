@@ -1,0 +1,23 @@
+"""uvloop: the server of asyncio_protocols on the loop of libuv."""
+
+from pathlib import Path
+
+from harness.plugins import Implementation, hookimpl
+
+HERE = Path(__file__).parent
+
+
+@hookimpl
+def harness_implementations() -> list[Implementation]:
+    return [
+        Implementation(
+            name="uvloop",
+            spec="broadcast",
+            language="Python",
+            style="protocol callbacks",
+            klass="tuned",
+            summary="buffered protocols on libuv, one inbox for all; drops for a client with 256 KiB unsent",
+            source=HERE / "broadcast.py",
+            needs=("python:uvloop",),
+        )
+    ]
