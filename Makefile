@@ -14,7 +14,7 @@ help:
 	@sed -n 's/^#   //p' $(firstword $(MAKEFILE_LIST))
 
 league: setup
-	@$(BIN)/harness run --all
+	@$(BIN)/harness run --all --smoke --within 10m
 
 test: setup lint
 	@$(BIN)/python -m pytest

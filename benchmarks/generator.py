@@ -102,7 +102,7 @@ async def in_c(one: Implementation, load: Load, generator: str, cores: Cores) ->
     words = [f"{name}={value:g}" for name, value in load.parameters.items()]
     words += [f"spin={int(generator == SPIN)}", *(f"core={number}" for number in cores.load)]
     async with launch(one, grace_s=2) as running:
-        command = [*build.command(GENERATOR), mode, str(running.address), *words]
+        command = [*await build.built(GENERATOR), mode, str(running.address), *words]
         done = await anyio.run_process(command, check=False, stderr=None)
     if done.returncode:
         raise HarnessError(f"the C generator ended with status {done.returncode}: {' '.join(command)}")

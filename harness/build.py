@@ -8,12 +8,19 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
+import anyio
+import anyio.to_thread
+
 from harness.errors import LaunchError
+from harness.guarded import guarded
 from harness.model import Implementation
+from harness.output import Output
 
 BUILD_TIMEOUT_S = 600
+LAST_LINES = 8  # of what a compiler said
 DIGITS = 16  # of the digest, in a build's name
 BYPRODUCTS = {"__pycache__", "target"}  # folders that tools make beside the sources
 
@@ -40,64 +47,79 @@ def command(implementation: Implementation) -> tuple[str, ...]:
     Raises:
         LaunchError: the build failed; the message has the compiler's last words.
     """
+    return anyio.run(built, implementation)
+
+
+async def built(implementation: Implementation) -> tuple[str, ...]:
+    """Do what `command` does; a build that is cancelled leaves nothing.
+
+    Raises:
+        LaunchError: as there.
+    """
     if not implementation.run:
-        return sys.executable, str(implementation.source)
+        return implementation.python or sys.executable, str(implementation.source)
     if not implementation.build:
         return implementation.run
-    folder = build_folder(implementation)
+    folder = await anyio.to_thread.run_sync(build_folder, implementation)
     if not folder.is_dir():
-        _build(implementation, folder)
+        await _build(implementation, folder)
     return tuple(word.replace("{build}", str(folder)) for word in implementation.run)
 
 
-def why_not_built(implementation: Implementation) -> str:
+def is_built(implementation: Implementation) -> bool:
+    """Return whether there is nothing to do before it can be started."""
+    return not implementation.run or not implementation.build or build_folder(implementation).is_dir()
+
+
+async def why_not_built(implementation: Implementation) -> str:
     """Build a server if that is needed; return why that failed, with the compiler's last words, or ""."""
     try:
-        command(implementation)
+        await built(implementation)
     except LaunchError as error:
         return f"{error.happened}; its last words:\n{error.last_words}" if error.last_words else error.happened
     return ""
 
 
-def _build(implementation: Implementation, folder: Path) -> None:
+async def _build(implementation: Implementation, folder: Path) -> None:
     # Built beside its place and moved there whole: two processes may build at once, and a build that
     # was interrupted must not look like one that is done.
-    assert implementation.source is not None
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".building-") as fresh:
-        words = [word.replace("{build}", fresh) for word in implementation.build]
-        try:
-            done = subprocess.run(
-                words,
-                cwd=implementation.source.parent,
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                errors="replace",
-                timeout=BUILD_TIMEOUT_S,
-                check=False,
-            )
-        except OSError as error:
-            raise LaunchError(implementation.name, f"cannot be built: {error}") from None
-        except subprocess.TimeoutExpired:
-            raise LaunchError(
-                implementation.name, f"cannot be built: {words[0]} took over {BUILD_TIMEOUT_S} s"
-            ) from None
-        if done.returncode:
-            last_words = "\n".join((done.stderr or done.stdout).strip().splitlines()[-8:])
-            raise LaunchError(
-                implementation.name,
-                f"cannot be built: {words[0]} exited with status {done.returncode}",
-                last_words=last_words,
-            )
-        os.chmod(fresh, 0o755)
-        try:
-            os.rename(fresh, folder)
-        except OSError:
-            if not folder.is_dir():
-                raise
-        else:
-            os.mkdir(fresh)  # so that the temporary folder's clean-up finds something
+        await _compile(implementation, [word.replace("{build}", fresh) for word in implementation.build])
+        _put(fresh, folder)
     for stale in folder.parent.glob(f"{implementation.spec}-{implementation.name}-{'?' * DIGITS}"):
         if stale != folder:
             shutil.rmtree(stale, ignore_errors=True)
+
+
+def _put(fresh: str, folder: Path) -> None:
+    os.chmod(fresh, 0o755)
+    try:
+        os.rename(fresh, folder)
+    except OSError:
+        if not folder.is_dir():
+            raise
+    else:
+        os.mkdir(fresh)  # so that the temporary folder's clean-up finds something
+
+
+async def _compile(implementation: Implementation, words: Sequence[str]) -> None:
+    assert implementation.source is not None
+    said = Output()
+    try:
+        with anyio.fail_after(BUILD_TIMEOUT_S):
+            async with guarded(
+                words, folder=implementation.source.parent, stdin=subprocess.DEVNULL, stderr=subprocess.STDOUT
+            ) as process:
+                assert process.stdout
+                async for data in process.stdout:
+                    said.take(data)
+                status = await process.wait()
+    except TimeoutError:
+        raise LaunchError(implementation.name, f"cannot be built: {words[0]} took over {BUILD_TIMEOUT_S} s") from None
+    if status:
+        raise LaunchError(
+            implementation.name,
+            f"cannot be built: {words[0]} exited with status {status}",
+            last_words=said.last_words(LAST_LINES),
+        )

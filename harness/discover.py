@@ -2,42 +2,31 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 
-from harness import manifests, plugins
+from harness import interpreters, manifests, needs, plugins
 from harness.errors import UsageError, nearest
 from harness.model import Implementation, Spec
 
-# Debian's package where it is not called like the command.
-DEBIAN_PACKAGES = {"g++": "g++", "go": "golang-go", "rustc": "rustc", "node": "nodejs", "java": "default-jdk"}
-
 
 def missing(implementation: Implementation) -> list[tuple[str, str]]:
-    """Return what this machine lacks for a server, each with the command that installs it."""
-    lacking = []
-    for need in implementation.needs:
-        kind, _, name = need.partition(":")
-        if kind == "command" and shutil.which(name) is None:
-            lacking.append((name, f"apt-get install {DEBIAN_PACKAGES.get(name, name)}"))
-        elif kind == "python" and importlib.util.find_spec(name) is None:
-            lacking.append((f"Python package {name}", f"pip install {name}"))
-        elif kind not in ("command", "python"):
-            raise UsageError(
-                f'implementation "{implementation.name}" needs "{need}", '
-                "which is neither command:NAME nor python:MODULE"
-            )
-    return lacking
+    """Return what this machine lacks for a server, in words, each with the command that installs it, or ""."""
+    found = []
+    for need in needs.of(implementation):
+        if reason := needs.lacking(need):
+            found.append((reason, need.remedy))
+            if implementation.python and need.name == implementation.python:
+                break  # nobody to ask about the others
+    return found
 
 
 def why_not_here(implementation: Implementation) -> str:
     """Return why a server cannot run here and the remedy, or "" when it can."""
-    return "; ".join(f"{what} is not here: {remedy}" for what, remedy in missing(implementation))
+    return "; ".join(f"{reason}: {remedy}" if remedy else reason for reason, remedy in missing(implementation))
 
 
 def specs_named(name: str | None) -> list[Spec]:
@@ -50,16 +39,19 @@ def specs_named(name: str | None) -> list[Spec]:
     return [known[name]]
 
 
-def select(words: Sequence[str], *, everything: bool, spec: str | None) -> list[Implementation]:
+def select(
+    words: Sequence[str], *, everything: bool, spec: str | None, pythons: Sequence[str] = ()
+) -> list[Implementation]:
     """Return the servers that a command line means, each once, in its order.
 
     Args:
         words: names and paths. A path is a word with a slash, or one that names a file and is no known name.
         everything: `--all`: every declared server, before the words.
         spec: `--spec`: only servers of this spec; what a path is taken for.
+        pythons: `--python`: interpreters under which those in Python are entries of their own as well.
 
     Raises:
-        UsageError: a name is unknown, a path has no server, or nothing was named.
+        UsageError: a name is unknown, a path has no server, or nothing was named; or nothing of it is in Python.
     """
     specs = specs_named(spec)
     declared = [one for one in plugins.implementations() if one.spec in {each.name for each in specs}]
@@ -78,7 +70,7 @@ def select(words: Sequence[str], *, everything: bool, spec: str | None) -> list[
     if not chosen:
         raise UsageError("no server named: give names or paths, or --all for every one")
     unique = {(one.spec, one.name): one for one in reversed(chosen)}
-    return [one for key, one in reversed(unique.items())]
+    return interpreters.under([one for key, one in reversed(unique.items())], pythons)
 
 
 def at_path(path: Path, specs: Sequence[Spec], declared: Sequence[Implementation] = ()) -> list[Implementation]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import platform
 import re
@@ -13,6 +12,7 @@ from pathlib import Path
 
 import psutil
 
+from harness import needs
 from harness.model import Implementation, Machine
 
 PACKAGES = ("anyio", "msgspec", "numpy", "pluggy", "psutil", "pytest", "twisted")
@@ -31,18 +31,9 @@ def describe() -> Machine:
 
 
 def toolchains(implementations: Sequence[Implementation]) -> dict[str, str]:
-    """Return the first line of what each command that a server needs says of its version."""
-    needs = {need.partition(":") for one in implementations for need in one.needs}
-    commands = sorted(name for kind, _, name in needs if kind == "command")
-    return {command: said for command in commands if (said := _says_of_itself(command))}
-
-
-def _says_of_itself(command: str) -> str:
-    for word in ("--version", "version"):  # the latter is Go's
-        with contextlib.suppress(OSError, subprocess.SubprocessError):
-            said = subprocess.run([command, word], capture_output=True, text=True, timeout=10, check=True)
-            return next(iter(said.stdout.splitlines()), "")
-    return ""
+    """Return name and version of each tool that these servers need, where it is here."""
+    found = {one.need.name: one for one in needs.survey(implementations) if one.version}
+    return {name: f"{name} {one.version}" for name, one in sorted(found.items()) if name and name not in PACKAGES}
 
 
 def commit() -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import msgspec
 
+from harness import needs
 from harness.errors import UsageError, nearest
 from harness.model import Implementation
 from harness.plugins import hookimpl
@@ -20,7 +21,7 @@ from harness.records import convert
 
 FILE = "impl.toml"
 ENTRY = "implementation"
-FIELDS = [field.encode_name for field in msgspec.structs.fields(Implementation)]
+FIELDS = [field.encode_name for field in msgspec.structs.fields(Implementation) if field.name != "python"]
 CLASSES = ("idiomatic", "tuned", "engine")
 
 
@@ -66,7 +67,7 @@ class _Lines:
     def of(self, key: str) -> int:
         """Return the number of the line that sets `key`; where there is none, of the entry's first."""
         for number, line in [*self._own, *self._common]:
-            if re.match(rf'\s*(\[+\s*{re.escape(key)}\s*\]|"?{re.escape(key)}"?\s*=)', line):
+            if re.match(rf'\s*(\[+\s*(?:{ENTRY}\s*\.\s*)?{re.escape(key)}\s*[.\]]|"?{re.escape(key)}"?\s*=)', line):
                 return number
         return self._own[0][0] if self._own else 1
 
@@ -88,12 +89,16 @@ def _implementation(path: Path, data: dict[str, object], lines: _Lines) -> Imple
         raise UsageError(f"{path}, line {lines.of(key)}: {error}") from None
     if found.klass not in CLASSES:
         raise UsageError(f'{path}, line {lines.of("class")}: class "{found.klass}" is none of {", ".join(CLASSES)}')
-    if found.source is None:
-        return found
-    source = path.parent.resolve() / found.source
-    if not source.is_file():
-        raise UsageError(f"{path}, line {lines.of('source')}: there is no file {source}")
-    return msgspec.structs.replace(found, source=source)
+    try:
+        needs.of(found)
+    except UsageError as error:
+        raise UsageError(f"{path}, line {lines.of('needs')}: {error}") from None
+    folder = path.parent.resolve()
+    for key, names in (("source", [found.source] if found.source else []), ("files", found.files)):
+        for name in names:
+            if not (folder / name).exists():
+                raise UsageError(f"{path}, line {lines.of(key)}: there is no file {folder / name}")
+    return msgspec.structs.replace(found, source=folder / found.source) if found.source else found
 
 
 def _place(path: Path, error: tomllib.TOMLDecodeError) -> str:

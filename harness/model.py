@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 
 from harness.codec import Codec, Dialect
+from harness.tools import Tool
 
 
 class Level(StrEnum):
@@ -60,10 +61,13 @@ class Implementation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         klass: "idiomatic", "tuned" or "engine" ("class" in a manifest and in JSON).
         summary: one line for people.
         source: the file a reader should open; its lines are counted. None for a path given by hand.
+        build: a command run once for each state of the sources, in the source's folder.
         run: the command, to which the address is appended. Empty: the source under this Python.
             `{build}` stands for the folder that `build` writes to.
-        build: a command run once for each state of the sources, in the source's folder.
-        needs: what must be here, as "command:gcc" or "python:twisted".
+        needs: what must be here, as "command:gcc", "python:twisted" or "library:liburing", or "command:rustc>=1.85".
+        tools: what is known of those needs that the harness's table does not have, or has in another way.
+        files: what else in the source's folder is this server's alone; the rest is for all servers of the folder.
+        python: the interpreter that runs the source, where it is not this Python (`--python`).
     """
 
     name: str
@@ -73,9 +77,12 @@ class Implementation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     klass: str = msgspec.field(default="idiomatic", name="class")
     summary: str = ""
     source: Path | None = None
-    run: tuple[str, ...] = ()
     build: tuple[str, ...] = ()
+    run: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
+    tools: dict[str, Tool] = {}
+    files: tuple[str, ...] = ()
+    python: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -280,6 +287,7 @@ class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         reference: the server that shall have a ghost; "" for the first idiomatic one of each spec.
         pump: which core the load generator had, "native" or "python"; "" where that is not known.
+        workloads: the only ones that are measured, beside the one that ranks; () for all.
     """
 
     id: str
@@ -296,6 +304,7 @@ class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
     toolchains: dict[str, str]
     reference: str = ""
     pump: str = ""
+    workloads: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -19,11 +19,13 @@ import pluggy
 from harness.errors import UsageError
 from harness.kinds import Reporter, Workload
 from harness.model import Implementation, Spec
+from harness.tools import Tool
 
 __all__ = [
     "Implementation",
     "Reporter",
     "Spec",
+    "Tool",
     "Workload",
     "hookimpl",
     "implementations",

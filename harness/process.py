@@ -190,7 +190,7 @@ async def spawn(
         LaunchError: it cannot be started at all.
     """
     warden.become_subreaper()
-    command = await anyio.to_thread.run_sync(build.command, implementation)
+    command = await build.built(implementation)
     reading, writing = _terminal() if terminal else os.pipe()
     with os.fdopen(reading, "rb", buffering=0) as stdout:
         try:

@@ -67,7 +67,10 @@ def main() -> None:
     os.set_blocking(writer, False)
     signal.set_wakeup_fd(writer)
     signal.signal(signal.SIGCHLD, lambda *_: None)
-    command = subprocess.Popen(sys.argv[2:], restore_signals=True, preexec_fn=_default_signals)
+    try:
+        command = subprocess.Popen(sys.argv[2:], restore_signals=True, preexec_fn=_default_signals)
+    except OSError as error:
+        sys.exit(f"{sys.argv[2]}: {error.strerror}")
     for inherited in (0, 1):  # the command holds them; a reader must see the end when the command ends
         os.close(inherited)
     status = None

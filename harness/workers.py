@@ -6,22 +6,20 @@ everything: the warden above each worker (see `harness.warden`) kills what is be
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import AsyncIterator, Sequence
-from contextlib import aclosing, asynccontextmanager
-from pathlib import Path
+from contextlib import asynccontextmanager
 
 import anyio
 from anyio.abc import Process
 from anyio.streams.buffered import BufferedByteReceiveStream
 
 from harness.errors import HarnessError
+from harness.guarded import guarded
 from harness.tasks import background_tasks
 
 # A module of ours in a process of its own; what lies in the user's folder must not be imported for it.
 PYTHON = (sys.executable, "-P", "-m")
-WARDEN = Path(__file__).with_name("warden.py")
 LONGEST_LINE = 64 * 1024 * 1024
 TAIL_BYTES = 8192
 
@@ -75,26 +73,7 @@ class Worker:
 @asynccontextmanager
 async def worker(command: Sequence[str], environment: dict[str, str] | None = None) -> AsyncIterator[Worker]:
     """Run `command` as a worker for the length of the context; afterwards nothing of it is left."""
-    control, mine = os.pipe()
-    try:
-        process = await anyio.open_process(
-            [sys.executable, "-I", "-S", str(WARDEN), str(control), *command],
-            env={**os.environ, **(environment or {})},
-            pass_fds=[control],
-            start_new_session=True,  # a Ctrl-C in the terminal is for the harness, which then ends us
-        )
-    except BaseException:
-        os.close(mine)
-        raise
-    finally:
-        os.close(control)
-    async with aclosing(process):
-        try:
-            async with background_tasks() as tasks:
-                one = Worker(process)
-                tasks.start_soon(one.collect_stderr)
-                yield one
-        finally:
-            os.close(mine)
-            with anyio.CancelScope(shield=True):
-                await process.wait()
+    async with guarded(command, environment=environment) as process, background_tasks() as tasks:
+        one = Worker(process)
+        tasks.start_soon(one.collect_stderr)
+        yield one

@@ -89,6 +89,12 @@ def test_each_block_has_everybody_once_and_the_ghost_and_the_next_is_the_other_w
     assert len({one.key for one in plans}) == len(plans)
 
 
+def test_who_has_little_time_begins_with_all_blocks_of_the_load_that_ranks() -> None:
+    hurried = list(planned(design(Load("idle"), Load("flood")), [], ranked_first=True))
+    assert [one.workload for one in hurried] == 8 * 4 * ["flood"] + 8 * 3 * ["idle"]
+    assert {one.key for one in hurried} == {one.key for one in planned(design(Load("idle"), Load("flood")), [])}
+
+
 def test_the_ghost_meets_the_workload_that_ranks_and_no_other() -> None:
     plans = list(planned(design(Load("flood"), Load("idle", blocks=2)), []))
     assert {one.workload for one in plans if one.ghost} == {"flood"}

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from harness import build, manifests
+from harness import build, manifests, needs
 from harness.discover import select
 from harness.errors import LaunchError, UsageError
 from harness.model import Implementation
+from harness.tools import Tool
 from tests.zoo import harness
 
 GOOD = """\
@@ -78,6 +79,17 @@ def test_a_manifest_may_declare_several_servers_and_what_they_have_in_common(tmp
     assert first.source == second.source == tmp_path / "server.c"
 
 
+def test_a_manifest_says_what_is_known_of_its_tools(tmp_path: Path) -> None:
+    told = GOOD.replace('"command:cc"', '"command:cc", "apl:one"') + (
+        'files = ["server.c"]\n\n[tools."apl:*"]\nhere = ["apl", "{name}"]\ndebian = ["apl-{name}"]\n'
+    )
+    (one,) = manifests.read(write(tmp_path, told))
+    assert one.tools == {"apl:*": Tool(here=("apl", "{name}"), debian=("apl-{name}",))}
+    assert one.files == ("server.c",)
+    _, apl = needs.of(one)
+    assert (apl.tool.here, apl.remedy) == (("apl", "one"), "apt-get install apl-one")
+
+
 def test_a_folder_stands_for_those_of_its_servers_that_are_asked_for(tmp_path: Path) -> None:
     path = write(tmp_path, SEVERAL)
     for place in (path, tmp_path):
@@ -103,6 +115,14 @@ def test_a_folder_stands_for_those_of_its_servers_that_are_asked_for(tmp_path: P
         (SEVERAL.replace('run = ["{build}/other"]', "run = 1"), "line 12: Expected `array`"),
         (SEVERAL.replace('spec = "other"\n', ""), 'line 10: the key "spec" is missing, or empty'),
         (SEVERAL.replace("server.c", "nothing.c"), "line 3: there is no file"),
+        (GOOD.replace('"command:cc"', '"cc"'), 'line 10: implementation "mine" needs "cc", which is not written'),
+        (GOOD + 'files = ["lock"]\n', "line 11: there is no file"),
+        (GOOD + 'python = "pypy3"\n', 'line 11: unknown key "python"'),
+        (
+            GOOD + '[tools."command:cc"]\nwhat = "C"\ndebain = ["gcc"]\n',
+            "line 11: Object contains unknown field `debain`",
+        ),
+        (SEVERAL + '[implementation.tools."command:cc"]\nhere = "cc"\n', "line 14: Expected `array`"),
     ],
 )
 def test_what_is_wrong_is_told_with_file_and_line(tmp_path: Path, text: str, words: str) -> None:

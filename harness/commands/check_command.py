@@ -36,6 +36,7 @@ def command(
     words: tuple[str, ...],
     everything: bool,
     spec: str | None,
+    pythons: tuple[str, ...],
     smoke: bool,
     keyword: str,
     exit_first: bool,
@@ -51,7 +52,7 @@ def command(
     NAME is a server of the zoo, PATH any executable that takes an address and serves it.
     Exit status: 0 every MUST holds, 1 one fails, 2 wrong usage, 3 it could not be told.
     """
-    chosen = select(words, everything=everything, spec=spec)
+    chosen = select(words, everything=everything, spec=spec, pythons=pythons)
     choice = Choice(keyword=keyword, smoke=smoke, stop_at_failure=exit_first, jobs=jobs, seed=seed, fuzz_s=fuzz_s)
     width = min(shutil.get_terminal_size().columns, 120)
     several = len({one.spec for one in chosen}) > 1

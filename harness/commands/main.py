@@ -19,6 +19,7 @@ from harness.errors import HarnessError, nearest
 
 COMMANDS = (
     "bench",
+    "build",
     "chat",
     "check",
     "compare",
@@ -27,6 +28,7 @@ COMMANDS = (
     "explain",
     "judge",
     "list",
+    "new",
     "report",
     "run",
     "selftest",

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import random
 import shlex
 import shutil
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import chain
+from itertools import chain, takewhile
 
 from harness import __version__, machine, plugins, results
 from harness.code_lines import code_lines
@@ -18,7 +20,7 @@ from harness.errors import UsageError, nearest
 from harness.league import plan
 from harness.league.bench import bench
 from harness.league.ceiling import null_server
-from harness.league.plan import CEILING, Design
+from harness.league.plan import CEILING, RANKED, Design
 from harness.model import Implementation, Run, RunInfo, TrialPlan, TrialResult
 from harness.report.progress import Show, show
 from harness.report.terminal import render
@@ -26,15 +28,43 @@ from harness.results import Store
 from harness.swarm import core
 
 
-def new_run(implementations: Sequence[Implementation], profile: str, reference: str = "") -> tuple[Store, Run]:
+@dataclass(frozen=True)
+class Clock:
+    """How long a run may take, on the monotonic clock.
+
+    Attributes:
+        more_until_s: when time for blocks beyond the planned ones is over.
+        end_s: when no further trial begins.
+    """
+
+    more_until_s: float
+    end_s: float = math.inf
+
+    @classmethod
+    def of(cls, for_s: float, within_s: float) -> Clock:
+        """Return the clock of a run that begins now."""
+        now = time.monotonic()
+        return cls(now + for_s, now + within_s)
+
+    @property
+    def is_limited(self) -> bool:
+        return math.isfinite(self.end_s)
+
+
+def new_run(
+    implementations: Sequence[Implementation], profile: str, reference: str = "", workloads: Sequence[str] = ()
+) -> tuple[Store, Run]:
     """Make the folder of a new run, with nothing in it yet.
 
     Raises:
-        UsageError: the reference is none of the servers.
+        UsageError: the reference is none of the servers, or there is no such workload.
     """
     names = dict.fromkeys(one.name for one in implementations)
     if reference and reference not in names:
         raise UsageError(f'the reference "{reference}" is none of the servers{nearest(reference, names)}')
+    for name in workloads:
+        if name not in (known := plugins.workloads()):
+            raise UsageError(f'there is no workload "{name}"{nearest(name, known)}; known: {", ".join(known)}')
     now = datetime.now(UTC)
     info = RunInfo(
         id=f"{now:%Y%m%dT%H%M%S}-{random.randrange(16**4):04x}",
@@ -44,6 +74,7 @@ def new_run(implementations: Sequence[Implementation], profile: str, reference: 
         commit=machine.commit(),
         machine=machine.describe(),
         profile=profile,
+        workloads=tuple(workloads),
         seed=random.randrange(2**32),
         implementations=tuple(implementations),
         unavailable={f"{one.spec}/{one.name}": reason for one in implementations if (reason := why_not_here(one))},
@@ -61,12 +92,11 @@ def reopened(name: str | None) -> tuple[Store, Run]:
 
 
 async def measure(
-    store: Store, implementations: Sequence[Implementation], so_far: Sequence[TrialResult], until_s: float
+    store: Store, implementations: Sequence[Implementation], so_far: Sequence[TrialResult], clock: Clock
 ) -> bool:
     """Make the trials that are not done yet, print the league; return whether all servers finished all.
 
-    Args:
-        until_s: when time for blocks beyond the planned ones is over, on the monotonic clock.
+    Whoever has little time has an order first, and sees one after the first block.
     """
     with show("bench") as bar:
         design = _design(store.info, implementations, bar)
@@ -88,17 +118,34 @@ async def measure(
             if result.did_not_finish:
                 bar.say(f"{what} did not finish: {result.did_not_finish}")
 
-        trials = chain(plan.planned(design, done), plan.added(design, done, lambda: time.monotonic() >= until_s))
-        await bench(trials, [*implementations, *design.ceilings], done, starting, ended, profile.attempts)
+        def first_rows(trials: Iterable[TrialPlan]) -> Iterator[TrialPlan]:
+            told = not clock.is_limited
+            for one in trials:
+                if not told and one.block:
+                    bar.say(f"\nafter the first of {profile.blocks} blocks:\n\n{_league(store)}")
+                    told = True
+                yield one
+
+        trials = chain(
+            first_rows(plan.planned(design, done, ranked_first=clock.is_limited)),
+            plan.added(design, done, lambda: time.monotonic() >= clock.more_until_s),
+        )
+        in_time = takewhile(lambda _: time.monotonic() < clock.end_s, trials)
+        await bench(in_time, [*implementations, *design.ceilings], done, starting, ended, profile.attempts)
     run = results.read(store.path)
-    print()
-    print(render(run, shutil.get_terminal_size().columns), end="")
+    print(f"\n{_league(store)}", end="")
     print("\n`harness report --plots` draws latency, throughput and drops; `--svg FOLDER` writes them as files")
     return not any(one.did_not_finish for one in run.trials if one.plan.workload != CEILING)
 
 
+def _league(store: Store) -> str:
+    return render(results.read(store.path), shutil.get_terminal_size().columns)
+
+
 def _design(info: RunInfo, implementations: Sequence[Implementation], bar: Show) -> Design:
     profile, workloads = plan.PROFILES[info.profile], plugins.workloads()
+    if info.workloads:
+        workloads = {name: one for name, one in workloads.items() if name in (RANKED, *info.workloads)}
     return Design(
         implementations=implementations,
         ghosts=plan.references(implementations, profile, info.reference),

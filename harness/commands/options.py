@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import re
 from collections.abc import Callable
@@ -14,17 +15,43 @@ from harness.conformance.pool import JOBS
 from harness.league.plan import PROFILES
 
 Command = Callable[..., Any]
+NO_END = ""
 FILE = click.Path(dir_okay=False, path_type=Path)
 FOLDER = click.Path(file_okay=False, path_type=Path)
 
 
 def servers(command: Command) -> Command:
+    """NAME|PATH..., --all, --spec, --python."""
+    return python(only_servers(command))
+
+
+def only_servers(command: Command) -> Command:
     """NAME|PATH..., --all, --spec."""
     command = click.option("--spec", metavar="NAME", help="Only servers of this spec; what a path is taken for.")(
         command
     )
     command = click.option("--all", "everything", is_flag=True, help="Every server there is.")(command)
     return click.argument("words", metavar="[NAME|PATH]...", nargs=-1)(command)
+
+
+def _names(context: click.Context, option: click.Parameter, said: str) -> tuple[str, ...]:
+    """Return the names of a list with commas; raise BadParameter where one is missing."""
+    names = [name.strip() for name in said.split(",")] if said else []
+    if not all(names):
+        raise click.BadParameter(f"{said!r} is no list of names: say ONE or ONE,ANOTHER", context, option)
+    return tuple(names)
+
+
+def python(command: Command) -> Command:
+    """--python."""
+    return click.option(
+        "--python",
+        "pythons",
+        metavar="NAMES",
+        callback=_names,
+        default="",
+        help="Run those in Python under other interpreters as well, e.g. pypy3,python3.13: entries of their own.",
+    )(command)
 
 
 def cases(command: Command) -> Command:
@@ -51,8 +78,12 @@ def seed(command: Command) -> Command:
     )(command)
 
 
-def jobs(default: int = JOBS) -> Callable[[Command], Command]:
-    """--jobs."""
+def jobs(default: int = JOBS, what: str = "Cases") -> Callable[[Command], Command]:
+    """--jobs.
+
+    Args:
+        what: is done so many at a time.
+    """
     return click.option(
         "--jobs",
         "-j",
@@ -60,12 +91,14 @@ def jobs(default: int = JOBS) -> Callable[[Command], Command]:
         type=click.IntRange(1, 64),
         default=default,
         show_default=True,
-        help="Cases at a time.",
+        help=f"{what} at a time.",
     )
 
 
 def _seconds(context: click.Context, option: click.Parameter, said: str) -> float:
     """Return a duration as 90s, 40m or 2h in seconds; raise BadParameter for anything else."""
+    if said == NO_END:
+        return math.inf
     found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", said)
     if not found:
         raise click.BadParameter(f"{said!r} is no duration: say 90s, 40m or 2h", context, option)
@@ -73,7 +106,16 @@ def _seconds(context: click.Context, option: click.Parameter, said: str) -> floa
 
 
 def measured(command: Command) -> Command:
-    """--profile, --reference, --for."""
+    """--profile, --workload, --reference, --for, --within."""
+    command = click.option(
+        "--within",
+        "within_s",
+        metavar="DURATION",
+        callback=_seconds,
+        default=NO_END,
+        show_default="no end",
+        help="End after so long, e.g. 10m, with the blocks that fit: first those of the load that ranks follow from.",
+    )(command)
     command = click.option(
         "--for",
         "for_s",
@@ -87,6 +129,14 @@ def measured(command: Command) -> Command:
         metavar="NAME",
         default="",
         help="The server that is loaded twice in each block, to show what chance does; else the first idiomatic one.",
+    )(command)
+    command = click.option(
+        "--workload",
+        "workloads",
+        metavar="NAMES",
+        callback=_names,
+        default="",
+        help="Only these loads, e.g. flood_10,idle, and always flood, from which the ranks follow; else all.",
     )(command)
     return click.option(
         "--profile",

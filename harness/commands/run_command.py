@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import time
 from pathlib import Path
 
 import anyio
@@ -11,7 +10,7 @@ import click
 
 from harness.commands import options
 from harness.commands.checking import SCRIPTS, announce, watcher, write_reports
-from harness.commands.measuring import measure, new_run, reopened
+from harness.commands.measuring import Clock, measure, new_run, reopened
 from harness.conformance.check import Choice, check, exit_status
 from harness.discover import select, specs_named
 from harness.errors import UsageError
@@ -24,6 +23,7 @@ from harness.report.progress import show
 @options.measured
 @options.reports
 @options.jobs()
+@click.option("--smoke", is_flag=True, help="Check with the few cases that tell quickly.")
 @click.option(
     "--resume",
     metavar="[RUN]",
@@ -36,9 +36,13 @@ def command(
     words: tuple[str, ...],
     everything: bool,
     spec: str | None,
+    pythons: tuple[str, ...],
     profile: str,
+    workloads: tuple[str, ...],
     reference: str,
     for_s: float,
+    within_s: float,
+    smoke: bool,
     json_file: Path | None,
     junit: Path | None,
     jobs: int,
@@ -48,11 +52,11 @@ def command(
 
     Exit status: 0 every MUST holds, 1 one fails (also under load), 2 wrong usage, 3 it could not be told.
     """
-    until_s = time.monotonic() + for_s
+    clock = Clock.of(for_s, within_s)
     if resume is None:
-        chosen = select(words, everything=everything, spec=spec)
-        store, done = new_run(chosen, profile, reference)
-    elif everything or spec or reference or (words and resume):
+        chosen = select(words, everything=everything, spec=spec, pythons=pythons)
+        store, done = new_run(chosen, profile, reference, workloads)
+    elif everything or spec or pythons or reference or workloads or (words and resume):
         raise UsageError("--resume takes the servers from the run that it goes on with: name nothing else")
     else:
         store, done = reopened(resume or (words[0] if words else None))
@@ -66,7 +70,7 @@ def command(
             results = await check(
                 chosen,
                 specs_named(spec),
-                Choice(jobs=jobs, seed=store.info.seed % 10**6),
+                Choice(smoke=smoke, jobs=jobs, seed=store.info.seed % 10**6),
                 watcher(bar, store.add_case),
                 lambda one: announce(bar, one, width=width, scripts=store.path / SCRIPTS, with_spec=several),
                 done.cases,
@@ -74,7 +78,7 @@ def command(
         write_reports(results, json_file, junit)
         passed = {(one.spec, one.implementation) for one in results if one.verdict is Verdict.PASS}
         able = [one for one in chosen if (one.spec, one.name) in passed]
-        all_finished = await measure(store, able, done.trials, until_s)
+        all_finished = await measure(store, able, done.trials, clock)
         return exit_status(results) or (0 if all_finished else 1)
 
     return anyio.run(run)

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
-import anyio
-
 from harness import build
 from harness.conformance.pool import Watcher, checked, open_pool
 from harness.discover import why_not_here
@@ -70,16 +68,24 @@ async def check(
 
     for spec in specs:
         mine = [one for one in implementations if one.spec == spec.name]
-        able = []
+        here = []
         for one in mine:
             if reason := why_not_here(one):
                 finish(_unchecked(one, Verdict.UNSUPPORTED, reason))
-            elif reason := await anyio.to_thread.run_sync(build.why_not_built, one):
-                finish(_unchecked(one, Verdict.UNKNOWN, reason))
             else:
-                able.append(one)
-        if able:
-            await _check_spec(able, spec, choice, watcher, finish, [one for one in done if one.spec == spec.name])
+                here.append(one)
+        # Whose compilers take minutes shall not keep the others waiting.
+        for some in ([one for one in here if build.is_built(one)], [one for one in here if not build.is_built(one)]):
+            able = []
+            for one in some:
+                if reason := await build.why_not_built(one):
+                    finish(_unchecked(one, Verdict.UNKNOWN, reason))
+                else:
+                    able.append(one)
+            if able:
+                names = {one.name for one in able}
+                known = [one for one in done if one.spec == spec.name and one.implementation in names]
+                await _check_spec(able, spec, choice, watcher, finish, known)
     return [found[one.spec, one.name] for one in implementations]
 
 

@@ -72,17 +72,25 @@ def references(implementations: Sequence[Implementation], profile: Profile, name
     return {one.spec: one.name for one in reversed(ordered)}
 
 
-def planned(design: Design, done: Sequence[TrialResult]) -> Iterator[TrialPlan]:
+def planned(design: Design, done: Sequence[TrialResult], *, ranked_first: bool = False) -> Iterator[TrialPlan]:
     """Yield the trials of a run in their order, those that are made already too.
 
     Args:
         done: the results so far; whoever makes the trials adds to it.
+        ranked_first: all blocks of the load that ranks follow from before any of another.
     """
+    every = list(design.workloads.values())
+    ranked = [one for one in every if one.name == RANKED]
+    for workloads in (ranked, [one for one in every if one not in ranked]) if ranked_first else (every,):
+        yield from _blocks(design, workloads, done)
+
+
+def _blocks(design: Design, workloads: Sequence[Workload], done: Sequence[TrialResult]) -> Iterator[TrialPlan]:
     entries = [(one, False) for one in design.implementations]
     entries += [(one, True) for one in design.implementations if design.ghosts.get(one.spec) == one.name]
     for block in range(design.profile.blocks):
         order = _shuffled(entries, block, design.seed)
-        for workload in design.workloads.values():
+        for workload in workloads:
             parameters = workload.profiles.get(design.profile.name)
             if parameters is None or block >= parameters.get("blocks", design.profile.blocks):
                 continue

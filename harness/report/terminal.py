@@ -52,7 +52,7 @@ def render(run: Run, width: int) -> str:
         parts += _notes(league, width)
         if league.conditions:
             parts.append("\n".join(_wrapped(line, width) for line in league.conditions))
-    missing = {name.rpartition("/")[2]: reason for name, reason in run.info.unavailable.items()}
+    missing = {name.partition("/")[2]: reason for name, reason in run.info.unavailable.items()}
     parts += [_wrapped(f"{name}: not here: {reason}", width) for name, reason in missing.items()]
     parts.append(_wrapped(HOW_TO_READ, width))
     parts.append(_wrapped(origin(run.info), width))

@@ -24,9 +24,14 @@ OTHER_WORDS = {
 }
 
 
+def name_of(spec: str, name: str, *, with_spec: bool) -> str:
+    """Return how a line begins that tells of a server."""
+    return f"{spec + ' ' if with_spec else '':{SPEC_WIDTH if with_spec else 0}}{name:12}"
+
+
 def summary(one: Checked, *, with_spec: bool = False) -> str:
     """Return a line for a server, e.g. "asyncio      pass  81/81, 5 told"."""
-    name = f"{one.spec + ' ' if with_spec else '':{SPEC_WIDTH if with_spec else 0}}{one.implementation:12}"
+    name = name_of(one.spec, one.implementation, with_spec=with_spec)
     if one.verdict is Verdict.UNSUPPORTED:
         return f"{name} not here: {one.message}"
     if one.message:
@@ -117,5 +122,7 @@ def closing(results: Sequence[Checked]) -> str:
     """Return the last line of a check: how many passed, and what that means."""
     passed = sum(one.verdict is Verdict.PASS for one in results)
     failed = sum(one.verdict is Verdict.FAIL for one in results)
+    absent = sum(one.verdict is Verdict.UNSUPPORTED for one in results)
     told = f"{passed} of {len(results)} servers pass every {Level.MUST}"
-    return told + (f", {failed} {'fails' if failed == 1 else 'fail'}" if failed else "")
+    told += f", {failed} {'fails' if failed == 1 else 'fail'}" if failed else ""
+    return told + (f", {absent} {'is' if absent == 1 else 'are'} not here" if absent else "")

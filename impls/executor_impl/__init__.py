@@ -18,6 +18,7 @@ def harness_implementations() -> list[Implementation]:
             klass="idiomatic",
             summary="two tasks a connection on workers that steal; drops for a client with 256 KiB unsent",
             source=HERE / "broadcast.py",
+            needs=("python>=3.10",),
         ),
         Implementation(
             name="executor",
@@ -27,6 +28,7 @@ def harness_implementations() -> list[Implementation]:
             klass="idiomatic",
             summary="two tasks a connection on workers that steal, one lock; drops for a client with 256 KiB unsent",
             source=HERE / "channels.py",
+            needs=("python>=3.10",),
         ),
         Implementation(
             name="executor",
@@ -36,5 +38,6 @@ def harness_implementations() -> list[Implementation]:
             klass="idiomatic",
             summary="two tasks a connection on workers that steal, one lock; drops for a client with 256 KiB unsent",
             source=HERE / "groupchat.py",
+            needs=("python>=3.10", "python:spec"),
         ),
     ]

@@ -36,5 +36,6 @@ def harness_implementations() -> list[Implementation]:
             klass="idiomatic",
             summary="one loop over a selector, no framework; drops for a client with 256 KiB unsent",
             source=HERE / "groupchat.py",
+            needs=("python:spec",),
         ),
     ]

@@ -36,5 +36,6 @@ def harness_implementations() -> list[Implementation]:
             klass="idiomatic",
             summary="two threads a connection, one lock; drops for a client with 256 KiB unsent",
             source=HERE / "groupchat.py",
+            needs=("python:spec",),
         ),
     ]

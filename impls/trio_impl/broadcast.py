@@ -58,7 +58,7 @@ async def accept(listener: socket.socket, nursery: trio.Nursery) -> None:
     while True:
         await trio.lowlevel.wait_readable(listener)
         try:
-            while True:
+            for _ in range(BACKLOG):
                 connection, _ = listener.accept()
                 nursery.start_soon(serve, trio.SocketStream(trio.socket.from_stdlib_socket(connection)))
         except BlockingIOError:

@@ -18,7 +18,7 @@ class Oddball(Server):
 
     def send(self, client: Client, chunks: list[bytes]) -> int:
         most = self.dice.randint(1, 7)
-        if client.size > 2048:
+        if client.size > 256:
             most *= 331
         return super().send(client, [b"".join(chunks[:most])[:most]])
 

@@ -1,0 +1,23 @@
+"""curio: two tasks for every connection."""
+
+from pathlib import Path
+
+from harness.plugins import Implementation, hookimpl
+
+HERE = Path(__file__).parent
+
+
+@hookimpl
+def harness_implementations() -> list[Implementation]:
+    return [
+        Implementation(
+            name="curio",
+            spec="broadcast",
+            language="Python",
+            style="task pair per connection",
+            klass="idiomatic",
+            summary="curio's tasks, one kernel of its own; drops for a client with 256 KiB unsent",
+            source=HERE / "broadcast.py",
+            needs=("python:curio",),
+        )
+    ]

@@ -1,0 +1,22 @@
+"""epoll: the loop of c_epoll, as near as Python comes."""
+
+from pathlib import Path
+
+from harness.plugins import Implementation, hookimpl
+
+HERE = Path(__file__).parent
+
+
+@hookimpl
+def harness_implementations() -> list[Implementation]:
+    return [
+        Implementation(
+            name="epoll",
+            spec="broadcast",
+            language="Python",
+            style="event loop",
+            klass="tuned",
+            summary="epoll, one thread, one batch a turn; drops for a client with 256 KiB unsent",
+            source=HERE / "broadcast.py",
+        )
+    ]

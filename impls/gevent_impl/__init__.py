@@ -1,0 +1,23 @@
+"""gevent: two greenlets for every connection."""
+
+from pathlib import Path
+
+from harness.plugins import Implementation, hookimpl
+
+HERE = Path(__file__).parent
+
+
+@hookimpl
+def harness_implementations() -> list[Implementation]:
+    return [
+        Implementation(
+            name="gevent",
+            spec="broadcast",
+            language="Python",
+            style="greenlet pair per connection",
+            klass="idiomatic",
+            summary="gevent's cooperative sockets, one event loop; drops for a client with 256 KiB unsent",
+            source=HERE / "broadcast.py",
+            needs=("python:gevent",),
+        )
+    ]

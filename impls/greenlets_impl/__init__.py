@@ -1,0 +1,23 @@
+"""Greenlets: two for every connection, and a scheduler made by hand."""
+
+from pathlib import Path
+
+from harness.plugins import Implementation, hookimpl
+
+HERE = Path(__file__).parent
+
+
+@hookimpl
+def harness_implementations() -> list[Implementation]:
+    return [
+        Implementation(
+            name="greenlets",
+            spec="broadcast",
+            language="Python",
+            style="greenlets, own scheduler",
+            klass="idiomatic",
+            summary="two greenlets a connection, a scheduler of thirty lines; drops for a client with 256 KiB unsent",
+            source=HERE / "broadcast.py",
+            needs=("python:greenlet",),
+        )
+    ]

@@ -1,0 +1,22 @@
+"""Processes: workers that share the port, and a parent that makes the order."""
+
+from pathlib import Path
+
+from harness.plugins import Implementation, hookimpl
+
+HERE = Path(__file__).parent
+
+
+@hookimpl
+def harness_implementations() -> list[Implementation]:
+    return [
+        Implementation(
+            name="processes",
+            spec="broadcast",
+            language="Python",
+            style="processes on one port",
+            klass="idiomatic",
+            summary="SO_REUSEPORT, a coroutine per connection in each worker; drops for a client with 256 KiB unsent",
+            source=HERE / "broadcast.py",
+        )
+    ]

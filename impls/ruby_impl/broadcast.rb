@@ -1,0 +1,178 @@
+#!/usr/bin/env ruby
+# frozen_string_literal: true
+
+# Broadcast on fibers: one for every connection, and a scheduler that resumes whichever can go on.
+#
+# Order: every fiber appends its whole messages to the one tick, and what gathered there in one
+# turn of the scheduler goes to everybody at once: that is the common order.
+# A slow client: a second fiber, which exists only then, waits for it; while more than LIMIT
+# bytes stand in its outbox, the client misses new batches, always as whole messages.
+
+require "fiber"
+require "set"
+require "socket"
+
+BACKLOG = 1024
+CHUNK = 64 * 1024 # bytes a read: thousands of messages, and few enough to be fair
+LIMIT = 256 * 1024 # bytes unsent beyond which a client misses what is new
+RETRY_S = 0.1 # how long to wait for a descriptor when there is none left
+
+# What Ruby calls instead of blocking: a fiber that must wait is remembered, and another one resumed.
+class Scheduler
+  def initialize
+    @readable = {} # the fibers that wait until they can read, by what from
+    @writable = {}
+    @sleeping = {} # those that wait for a time, with it
+    @ready = [] # those that only let the others go first
+  end
+
+  def fiber(&block) = Fiber.new(blocking: false, &block).tap(&:resume)
+
+  def io_wait(io, events, _timeout)
+    waiting = events.anybits?(IO::READABLE) ? @readable : @writable
+    waiting[io] = Fiber.current
+    Fiber.yield
+    events
+  end
+
+  def kernel_sleep(seconds)
+    seconds.zero? ? @ready.push(Fiber.current) : @sleeping[Fiber.current] = now + seconds
+    Fiber.yield
+  end
+
+  def close # called when the program has come to its end, and there are only fibers left
+    loop { turn }
+  end
+
+  def turn
+    timeout = @ready.empty? ? @sleeping.values.min&.then { |time| [time - now, 0].max } : 0
+    readable, writable = IO.select(@readable.keys, @writable.keys, nil, timeout)
+    @ready.slice!(0..).each(&:resume)
+    writable&.each { |io| @writable.delete(io).resume }
+    readable&.each { |io| @readable.delete(io).resume }
+    @sleeping.select { |_, time| time <= now }.each_key { |fiber| @sleeping.delete(fiber) && fiber.resume }
+  end
+
+  def now = Process.clock_gettime(Process::CLOCK_MONOTONIC)
+
+  # Nothing here waits for another fiber or thread, but Ruby wants to see that it could.
+  def block(...) = raise(NotImplementedError)
+  def unblock(...) = raise(NotImplementedError)
+end
+
+Client = Struct.new(:socket, :outbox, :writing, :leaving)
+
+@room = Set.new.compare_by_identity
+@tick = String.new # whole messages in their final order, not yet offered
+
+def main(host, port)
+  %w[INT TERM].each { |signal| trap(signal) { exit!(0) } } # nothing needs saving
+  shown = host.include?(":") ? "[#{host}]" : host
+  begin
+    listener = TCPServer.new(host, port)
+  rescue SystemCallError, SocketError => e
+    abort "cannot listen on #{shown}:#{port}: #{e.message}"
+  end
+  listener.listen(BACKLOG)
+  listener.setsockopt(:TCP, :NODELAY, 1) # its connections inherit it
+  puts "listening on #{shown}:#{listener.local_address.ip_port}"
+  $stdout.flush
+  Fiber.set_scheduler(Scheduler.new)
+  Fiber.schedule { accept(listener) }
+end
+
+def accept(listener)
+  loop do
+    socket = listener.accept
+    Fiber.schedule { serve(socket) }
+  rescue SystemCallError # no descriptor is left
+    sleep RETRY_S
+  end
+end
+
+def serve(socket)
+  client = Client.new(socket, String.new, false, false)
+  @room.add(client)
+  rest = String.new
+  loop do
+    data = rest << socket.readpartial(CHUNK)
+    whole = whole_messages(data)
+    broadcast(data.byteslice(0, whole)) if whole.positive?
+    rest = data.byteslice(whole..)
+  end
+rescue SystemCallError, EOFError
+  @room.delete(client)
+  client.leaving = true
+  socket.close unless client.writing
+end
+
+# Send what stands in the outbox as fast as the client takes it.
+def write(client)
+  client.writing = true
+  until client.outbox.empty?
+    client.socket.wait_writable
+    sent = client.socket.write_nonblock(client.outbox)
+    client.outbox = client.outbox.byteslice(sent..)
+  end
+rescue SystemCallError
+  client.outbox.clear # reading sees it too, and ends the connection
+ensure
+  client.writing = false
+  client.socket.close if client.leaving
+end
+
+# The length of the longest prefix of the data that consists of whole messages.
+def whole_messages(data)
+  whole = 0
+  size = data.bytesize
+  while whole < size
+    following = whole + 1 + data.getbyte(whole)
+    break if following > size
+
+    whole = following
+  end
+  whole
+end
+
+# Put these messages next in the common order.
+def broadcast(batch)
+  @tick << batch
+  sleep 0 # whoever else is ready to speak does so, and one flush serves all
+  flush
+end
+
+# Hand over what has gathered: one offer a client, however many have spoken.
+def flush
+  return if @tick.empty?
+
+  batch = @tick
+  @tick = String.new
+  @room.each { |client| offer(client, batch) }
+end
+
+# Drop policy: all of the batch, or none of it for a client that is too far behind.
+def offer(client, batch)
+  if client.writing
+    client.outbox << batch if client.outbox.bytesize <= LIMIT
+    return
+  end
+  sent = client.socket.write_nonblock(batch, exception: false)
+  sent = 0 if sent == :wait_writable
+  return if sent == batch.bytesize
+
+  client.outbox = batch.byteslice(sent..)
+  Fiber.schedule { write(client) }
+rescue SystemCallError
+  nil # reading sees it too, and ends the connection
+end
+
+def parse_address(arguments)
+  match = /\A(?:\[([^\]]*:[^\]]*)\]|([^:\[\]]+)):(0|[1-9][0-9]{0,4})\z/.match(arguments.first)
+  if arguments.size != 1 || !match || match[3].to_i > 65_535
+    warn "usage: broadcast.rb HOST:PORT (IPv6: [HOST]:PORT)"
+    exit 2
+  end
+  [match[1] || match[2], match[3].to_i]
+end
+
+main(*parse_address(ARGV))

@@ -1,0 +1,23 @@
+"""Tornado: a coroutine per connection on its streams."""
+
+from pathlib import Path
+
+from harness.plugins import Implementation, hookimpl
+
+HERE = Path(__file__).parent
+
+
+@hookimpl
+def harness_implementations() -> list[Implementation]:
+    return [
+        Implementation(
+            name="tornado",
+            spec="broadcast",
+            language="Python",
+            style="coroutine per connection",
+            klass="idiomatic",
+            summary="Tornado's streams, one event loop; drops for a client with 256 KiB unsent",
+            source=HERE / "broadcast.py",
+            needs=("python:tornado",),
+        )
+    ]

@@ -1,0 +1,105 @@
+"""`harness build`: a line a server; what is not here is no failure; nobody builds on when the harness has ended."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.zoo import command, harness, lines_of
+
+MANIFEST = 'name = "{name}"\nspec = "broadcast"\nsource = "server.x"\nrun = ["x"]\nneeds = ["command:{need}"]\n{more}'
+BUILD = 'build = ["sh", "-c", "{script}"]\n'
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "zillions" / "builds"
+
+
+def declare(folder: Path, name: str, script: str = "", need: str = "sh") -> Path:
+    made = folder / name
+    made.mkdir()
+    (made / "server.x").touch()
+    more = BUILD.format(script=script) if script else ""
+    (made / "impl.toml").write_text(MANIFEST.format(name=name, need=need, more=more))
+    return made
+
+
+def test_what_came_of_each_is_told_and_how_long_it_took(tmp_path: Path, cache: Path) -> None:
+    good = declare(tmp_path, "good", "echo built > {{build}}/x".replace("{{", "{").replace("}}", "}"))
+    far = declare(tmp_path, "far", "exit 1", need="no-such-tool")
+    plain = declare(tmp_path, "plain")
+    ended = harness("build", good, far, plain, folder=tmp_path)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    told = {line.split()[0]: " ".join(line.split()[1:]) for line in lines_of(ended.stdout)}
+    assert re.fullmatch(r"built \d+\.\d s", told["good"])
+    assert told["far"] == "not here: no-such-tool is not here"
+    assert told["plain"] == "nothing to build"
+    (built,) = cache.iterdir()
+    assert (built / "x").read_text() == "built\n"
+    again = harness("build", good, folder=tmp_path)
+    assert again.stdout.split() == ["good", "built", "before"]
+
+
+def test_a_build_that_fails_is_told_in_the_compilers_last_words_and_the_others_are_built(
+    tmp_path: Path, cache: Path
+) -> None:
+    good = declare(tmp_path, "good", "true")
+    bad = declare(tmp_path, "bad", "echo line 3: what is this; echo 1 error >&2; exit 7")
+    none = tmp_path / "none"
+    none.mkdir()
+    (none / "server.x").touch()
+    (none / "impl.toml").write_text(
+        'name = "none"\nspec = "broadcast"\nsource = "server.x"\nrun = ["x"]\nbuild = ["no-such-compiler"]\n'
+    )
+    ended = harness("build", bad, none, good, "-j", "1", folder=tmp_path)
+    assert ended.returncode == 3
+    assert re.search(
+        r"^bad +failed +\d+\.\d s +cannot be built: sh exited with status 7; its last words:\n"
+        r" +line 3: what is this\n +1 error$",
+        ended.stdout,
+        re.MULTILINE,
+    ), ended.stdout
+    assert "no-such-compiler: No such file or directory" in ended.stdout
+    assert re.search(r"^good +built ", ended.stdout, re.MULTILINE)
+    assert [path.name.rpartition("-")[0] for path in cache.iterdir()] == ["broadcast-good"]
+
+
+def test_several_are_built_at_once(tmp_path: Path) -> None:
+    # Each waits for the other: one after the other they would wait for ever.
+    for name in ("one", "other"):
+        os.mkfifo(tmp_path / f"{name}.fifo")
+    one = declare(tmp_path, "one", f"echo > {tmp_path}/one.fifo; cat {tmp_path}/other.fifo")
+    other = declare(tmp_path, "other", f"cat {tmp_path}/one.fifo; echo > {tmp_path}/other.fifo")
+    ended = harness("build", one, other, "--jobs", "2", folder=tmp_path)
+    assert ended.returncode == 0
+    assert len(re.findall(r"^\w+ +built ", ended.stdout, re.MULTILINE)) == 2
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_when_the_harness_ends_nobody_builds_on(tmp_path: Path, cache: Path, number: signal.Signals) -> None:
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    slow = declare(tmp_path, "slow", f"sleep 1000 & echo $! $$ > {fifo}; wait")
+    with subprocess.Popen(command("build", str(slow)), cwd=tmp_path, stderr=subprocess.PIPE) as process:
+        pids = [int(word) for word in fifo.read_text().split()]
+        below = [psutil.Process(pid) for pid in pids]
+        process.send_signal(number)
+        process.wait(60)
+    _, alive = psutil.wait_procs(below, timeout=60)
+    assert alive == []
+    if number == signal.SIGTERM:
+        assert process.returncode == 128 + signal.SIGTERM
+        assert list(cache.iterdir()) == [], "what was half built stays"
+
+
+def test_wrong_usage_is_status_2(tmp_path: Path) -> None:
+    assert harness("build", folder=tmp_path).returncode == 2
+    assert harness("build", "no_such_server", folder=tmp_path).returncode == 2

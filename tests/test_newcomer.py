@@ -1,0 +1,196 @@
+"""`harness new`: for each language of the zoo a folder with a server that works, made from one that is there."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from harness import declarations, manifests, newcomer, plugins
+from harness.discover import why_not_here
+from harness.errors import UsageError
+from harness.model import Implementation
+from harness.tools import Tool
+from tests.zoo import harness
+
+ROOT = Path(newcomer.__file__).parent.parent
+DECLARED = plugins.implementations()
+FIRST = next(iter(plugins.specs()))
+LANGUAGES = sorted({one.language for one in DECLARED if one.spec == FIRST})
+RICH = Implementation(
+    name="rich",
+    spec="broadcast",
+    language="C♯",
+    style='"quoted" and \\ with a slash',
+    klass="tuned",
+    summary="one line, with üöä",
+    source=Path("src/server.x"),
+    build=("cc", "-o", "{build}/x", "server.x"),
+    run=("{build}/x", '"'),
+    needs=("command:xc>=2", "apl:one"),
+    tools={
+        "command:xc": Tool(what="X", version=("xc", "-V"), debian=("xc", "libx-dev")),
+        "apl:*": Tool(here=("apl", "{name}"), install='get "{name}"'),
+    },
+    files=("lock",),
+)
+
+
+@pytest.fixture
+def zoo(tmp_path: Path) -> Path:
+    """A folder with a zoo of its own, from where the command line finds that one."""
+    shutil.copytree(ROOT / "impls", tmp_path / "impls", ignore=shutil.ignore_patterns("__pycache__", "target"))
+    return tmp_path
+
+
+def named(language: str) -> str:
+    return "my_" + language.lower().replace("+", "p").replace("#", "sharp").replace(" ", "_")
+
+
+def test_for_each_language_there_is_one_that_works(zoo: Path) -> None:
+    names = []
+    for language in LANGUAGES:
+        ended = harness("new", named(language), "--lang", language, folder=zoo)
+        assert ended.returncode == 0, ended.stderr
+        folder = zoo / "impls" / f"{named(language)}_impl"
+        assert f"impls/{folder.name}: a server of {FIRST} in {language}, made from " in ended.stdout
+        assert (folder / "README.md").read_text().startswith(f"# {named(language)}: ")
+        names.append(named(language))
+    listed = {one["name"]: one for one in json.loads(harness("list", "--json", folder=zoo).stdout)}
+    assert [listed[name]["language"] for name in names] == LANGUAGES
+    here = [name for name in names if listed[name]["available"]]
+    assert here
+    ended = harness("check", *here, "--smoke", folder=zoo)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+
+
+@pytest.mark.parametrize("spec", list(plugins.specs()))
+def test_it_is_of_the_spec_that_is_named_and_has_no_file_of_another(zoo: Path, spec: str) -> None:
+    ended = harness("new", "mine", "--lang", "python", "--spec", spec, folder=zoo)
+    assert ended.returncode == 0, ended.stderr
+    assert {path.name for path in (zoo / "impls" / "mine_impl").iterdir()} == {"README.md", "__init__.py", f"{spec}.py"}
+    ended = harness("check", "mine", "-k", "ready_line", folder=zoo)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert ended.stdout.startswith("mine ")
+
+
+def test_files_that_are_another_servers_alone_are_left_and_what_all_share_is_taken(zoo: Path) -> None:
+    folder = zoo / "impls" / "both_impl"
+    (folder / "shared").mkdir(parents=True)
+    for name in ("one.x", "other.x", "other.lock", "shared/__init__.py", "format.toml"):
+        (folder / name).touch()
+    (folder / "README.md").write_text(
+        "# X: two in one\n\nWords.\n\n- **One**: so.\n\n## channels\n\nThat.\n\n## why\n\nSo.\n"
+    )
+    (folder / "impl.toml").write_text(
+        'name = "both"\nlanguage = "X"\nrun = ["x"]\n\n'
+        '[[implementation]]\nspec = "broadcast"\nsource = "one.x"\n\n'
+        '[[implementation]]\nspec = "channels"\nsource = "other.x"\nfiles = ["other.lock"]\n'
+    )
+    for spec, rest in (("broadcast", {"one.x"}), ("channels", {"other.x", "other.lock"})):
+        ended = harness("new", f"my_{spec}", "--lang", "x", "--spec", spec, folder=zoo)
+        assert ended.returncode == 0, ended.stderr
+        made = zoo / "impls" / f"my_{spec}_impl"
+        assert {str(path.relative_to(made)) for path in made.rglob("*") if path.is_file()} == rest | {
+            *("README.md", "impl.toml", "format.toml", "shared/__init__.py")
+        }
+        (one,) = manifests.read(made / "impl.toml")
+        assert (one.name, one.spec, one.run) == (f"my_{spec}", spec, ("x",))
+    said = (zoo / "impls" / "my_channels_impl" / "README.md").read_text()
+    assert said.startswith("# my_channels: two in one\n\nMade from [both](../both_impl/README.md) by `harness new`: ")
+    assert said.endswith("\n\nWords.\n\nThat.\n\n## why\n\nSo.\n")
+    said = (zoo / "impls" / "my_broadcast_impl" / "README.md").read_text()
+    assert said.endswith("\n\nWords.\n\n- **One**: so.\n\n## why\n\nSo.\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (
+            ["mine", "--lang", "Pyhton"],
+            'there is no server of broadcast in "Pyhton" to begin with; did you mean Python?',
+        ),
+        (["mine", "--lang", "COBOL"], "; there are in C, "),
+        (["mine", "--lang", "C", "--spec", "groupchat"], 'no server of groupchat in "C" to begin with; '),
+        (["mine", "--lang", "C", "--spec", "brodcast"], 'there is no spec "brodcast"; did you mean broadcast?'),
+        (["asyncio", "--lang", "C"], 'there is a server "asyncio" already: '),
+        (["My-Server", "--lang", "C"], '"My-Server" is not a name for a server: a small letter, then small letters'),
+        (["../mine", "--lang", "C"], "is not a name for a server"),
+        (["mine"], "Missing option '--lang'"),
+    ],
+)
+def test_what_cannot_be_made_is_one_sentence_and_status_2(zoo: Path, words: Sequence[str], sentence: str) -> None:
+    before = sorted(os.listdir(zoo / "impls"))
+    ended = harness("new", *words, folder=zoo)
+    assert ended.returncode == 2, ended.stdout
+    assert sentence in ended.stderr
+    assert len(ended.stderr.splitlines()) == 1
+    assert [name for name in sorted(os.listdir(zoo / "impls")) if name != "__pycache__"] == before
+
+
+def test_a_folder_that_is_there_is_not_touched(zoo: Path) -> None:
+    (zoo / "impls" / "mine_impl").mkdir()
+    ended = harness("new", "mine", "--lang", "C", folder=zoo)
+    assert ended.returncode == 2
+    assert "impls/mine_impl is there already" in ended.stderr
+    assert os.listdir(zoo / "impls" / "mine_impl") == []
+
+
+def test_its_model_is_idiomatic_runs_here_and_is_simple(monkeypatch: pytest.MonkeyPatch) -> None:
+    def one(name: str, **more: object) -> Implementation:
+        source = newcomer.zoo() / f"{name}_impl" / "server.x"
+        plain = {"klass": "idiomatic", "needs": (), "name": name, "source": source}
+        return msgspec.structs.replace(RICH, **(plain | more))
+
+    every = [
+        one("tuned", klass="tuned"),
+        one("far", needs=("command:no-such-command",)),
+        one("needy", needs=("command:sh",)),
+        one("simple"),
+        one("of_another", spec="channels"),
+        msgspec.structs.replace(one("elsewhere"), source=Path("/elsewhere/a.x")),
+    ]
+    monkeypatch.setattr(newcomer, "code_lines", lambda one: 1)
+    chosen = []
+    while every[0] not in chosen:
+        chosen.append(newcomer.model_for("c♯", "broadcast", [each for each in every if each not in chosen]))
+    assert [each.name for each in chosen] == ["simple", "needy", "far", "tuned"]
+    with pytest.raises(UsageError):
+        newcomer.model_for("c♯", "broadcast", every[-2:])
+
+
+@pytest.mark.parametrize("one", [RICH, *DECLARED], ids=lambda one: f"{one.spec}-{one.name}")
+def test_what_is_declared_is_written_out_and_read_again(one: Implementation, tmp_path: Path) -> None:
+    folder = tmp_path.resolve()
+    source = Path(one.source.name) if one.source and one.source.is_absolute() else one.source
+    one = msgspec.structs.replace(one, source=source)
+    for name in (source, *one.files):
+        if name:
+            (folder / name).parent.mkdir(exist_ok=True)
+            (folder / name).touch()
+    expected = msgspec.structs.replace(one, source=folder / source if source else None)
+    if one.run:
+        (folder / "impl.toml").write_text(declarations.manifest(one))
+        assert manifests.read(folder / "impl.toml") == [expected]
+    text = declarations.hook(one)
+    scope = {"__file__": str(folder / "__init__.py")}
+    exec(compile(text, "hook", "exec"), scope)
+    assert scope["harness_implementations"]() == [expected]  # type: ignore[operator]
+
+
+def test_what_cannot_run_here_yet_is_said(zoo: Path) -> None:
+    folder = zoo / "impls" / "far_impl"
+    folder.mkdir()
+    (folder / "a.x").touch()
+    (folder / "impl.toml").write_text(
+        'name = "far"\nspec = "broadcast"\nlanguage = "X"\nsource = "a.x"\nrun = ["x"]\nneeds = ["command:no-such"]\n'
+    )
+    ended = harness("new", "mine", "--lang", "X", folder=zoo)
+    assert ended.returncode == 0
+    assert "it cannot run here yet: no-such is not here" in ended.stdout
+    assert why_not_here(manifests.read(zoo / "impls" / "mine_impl" / "impl.toml")[0])
