@@ -1,0 +1,162 @@
+#!/usr/bin/env perl
+# Broadcast on select: one loop asks the kernel which sockets are ready, and calls whoever waits for them.
+#
+# Order: every callback appends its client's whole messages to the one $tick, and what gathered
+# there in one turn of the loop goes to everybody at once: that is the common order.
+# A slow client: its outbox is sent when the kernel has room for it again; while more than
+# LIMIT bytes stand there, the client misses new batches, always as whole messages. Nobody waits.
+use v5.36;
+use Errno qw(EAGAIN EINTR);
+use IO::Select;
+use IO::Socket::IP;
+use POSIX  qw(_exit);
+use Socket qw(IPPROTO_TCP TCP_NODELAY);
+
+use constant BACKLOG => 1024;
+use constant CHUNK   => 64 * 1024;     # bytes a read: thousands of messages, and few enough to be fair
+use constant LIMIT   => 256 * 1024;    # bytes unsent beyond which a client misses what is new
+use constant RETRY_S => 0.1;           # how long to wait for a descriptor when there is none left
+
+my %room;                              # everybody: the clients, by the file numbers of their sockets
+my $tick    = '';                      # whole messages in their final order, not yet offered
+my $readers = IO::Select->new;         # the sockets of which the kernel is asked whether they can be read
+my $writers = IO::Select->new;         # ... or written
+
+sub main ( $host, $port ) {
+    $SIG{INT}  = $SIG{TERM} = sub { _exit(0) };    # nothing needs saving
+    $SIG{PIPE} = 'IGNORE';
+    my $shown    = $host =~ /:/ ? "[$host]" : $host;
+    my $listener = IO::Socket::IP->new(
+        LocalHost => $host,
+        LocalPort => $port,
+        Listen    => BACKLOG,
+        ReuseAddr => 1,
+    );
+    if ( !$listener ) {
+        say STDERR "cannot listen on $shown:$port: $@";
+        exit 1;
+    }
+    $listener->blocking(0);
+    setsockopt $listener, IPPROTO_TCP, TCP_NODELAY, 1;    # its connections inherit it
+    STDOUT->autoflush;
+    say "listening on $shown:", $listener->sockport;
+    $readers->add($listener);
+    turn($listener) while 1;
+}
+
+# Call all whose sockets are ready, and then let everybody hear what was said.
+sub turn ($listener) {
+    state $resting = 0;    # the listener is not asked about until the next turn
+    my ( $readable, $writable ) = IO::Select->select( $readers, $writers, undef, $resting ? RETRY_S : undef );
+    $readers->add($listener) if $resting;
+    $resting = 0;
+    for my $socket (@$writable) {
+        write_some( $room{ fileno $socket } );
+    }
+    for my $socket (@$readable) {
+        if ( $socket != $listener ) {
+            serve( $room{ fileno $socket } );
+        }
+        elsif ( !accept_clients($listener) ) {    # they make select return at once, so it is not asked
+            $readers->remove($listener);
+            $resting = 1;
+        }
+    }
+    flush();
+}
+
+# Return whether all who stood at the door are in: else no descriptor is left.
+sub accept_clients ($listener) {
+    while ( my $socket = $listener->accept ) {
+        $socket->blocking(0);
+        $room{ fileno $socket } = { socket => $socket, rest => '', outbox => '', leaving => 0 };
+        $readers->add($socket);
+    }
+    return $!{EAGAIN};
+}
+
+sub serve ($client) {
+    my $data = $client->{rest};
+    my $got  = sysread $client->{socket}, $data, CHUNK, length $data;
+    return if !defined $got && ( $!{EAGAIN} || $!{EINTR} );
+    my $end = whole_messages($data);
+    broadcast( substr $data, 0, $end ) if $end;
+    $client->{rest} = substr $data, $end;
+    leave($client) if !$got;    # a reset ends a connection as well as an end of stream
+}
+
+sub leave ($client) {
+    flush();                    # who hangs up right after speaking still hears it
+    $client->{leaving} = 1;
+    $readers->remove( $client->{socket} );
+    close_connection($client) if $client->{outbox} eq '';
+}
+
+# Send what the kernel takes of the outbox; the rest is sent when it has room again.
+sub write_some ($client) {
+    my $sent = syswrite $client->{socket}, $client->{outbox};
+    if ( defined $sent ) {
+        substr( $client->{outbox}, 0, $sent ) = '';
+    }
+    elsif ( !$!{EAGAIN} && !$!{EINTR} ) {
+        $client->{outbox} = '';    # reading sees it too, and ends the connection
+    }
+    if ( $client->{outbox} ne '' ) {
+        $writers->add( $client->{socket} );
+        return;
+    }
+    $client->{outbox} = '';
+    $writers->remove( $client->{socket} );
+    close_connection($client) if $client->{leaving};
+}
+
+sub close_connection ($client) {
+    delete $room{ fileno $client->{socket} };
+    close $client->{socket};
+}
+
+# The length of the longest prefix of the data that consists of whole messages.
+sub whole_messages ($data) {
+    my ( $end, $size ) = ( 0, length $data );
+    while ( $end < $size ) {
+        my $following = $end + 1 + ord substr $data, $end, 1;
+        last if $following > $size;
+        $end = $following;
+    }
+    return $end;
+}
+
+# Put these messages next in the common order; they are heard at the end of the turn.
+sub broadcast ($batch) {
+    $tick .= $batch;
+    flush() if length $tick >= CHUNK;    # a longer one might leave no room for the next
+}
+
+# Hand over what has gathered: one offer a client, however many have spoken.
+sub flush () {
+    return if $tick eq '';
+    my $batch = $tick;
+    $tick = '';
+    for my $client ( grep { !$_->{leaving} } values %room ) {
+        offer( $client, $batch );
+    }
+}
+
+# Drop policy: all of the batch, or none of it for a client that is too far behind.
+sub offer ( $client, $batch ) {
+    return if length $client->{outbox} > LIMIT;
+    my $writing = $client->{outbox} ne '';
+    $client->{outbox} .= $batch;
+    write_some($client) if !$writing;    # else it is sent when there is room
+}
+
+sub parse_address (@arguments) {
+    my $pattern = qr/(?:\[([^]]*:[^]]*)\]|([^:\[\]]+)):(0|[1-9][0-9]{0,4})/a;
+    if ( @arguments != 1 || $arguments[0] !~ /\A$pattern\z/ || $3 > 65535 ) {
+        say STDERR 'usage: broadcast.pl HOST:PORT (IPv6: [HOST]:PORT)';
+        exit 2;
+    }
+    return ( $1 // $2, $3 );
+}
+
+main( parse_address(@ARGV) );

@@ -1,0 +1,139 @@
+#lang racket/base
+;; Broadcast in Racket: green threads, channels and mailboxes.
+;;
+;; Order: every connection's thread hands its whole messages to the one thread `broadcast`; what came
+;; first over that channel comes first for everybody.
+;; A slow client: only its own writing thread waits for it; while more than `limit` bytes are unsent,
+;; the client misses new batches, always as whole messages.
+
+(require racket/tcp)
+
+(define backlog 1024)
+(define few-bytes (* 4 1024)) ; a read at first: ten thousand who listen shall not cost a gigabyte
+(define chunk (* 64 1024)) ; bytes a read at most: thousands of messages, and few enough to be fair
+(define limit (* 256 1024)) ; bytes unsent beyond which a client misses what is new
+(define mail 64) ; bytes that a batch in a mailbox takes beside its own
+(define retry-s 0.1) ; how long to wait for a descriptor when there is none left
+
+;; writer: the thread whose mailbox is the outbox; unsent: a box with the bytes in it
+(struct client (writer unsent) #:authentic)
+
+;; How the connections' threads talk to the one that knows the room. A channel has no buffer: who
+;; speaks waits until it is heard.
+(define joined (make-channel))
+(define left (make-channel))
+(define said (make-channel)) ; whole messages
+
+(define (main arguments)
+  (define-values (host port) (parse-address arguments))
+  (define shown (if (regexp-match? #rx":" host) (format "[~a]" host) host))
+  (define (failed problem)
+    (eprintf "cannot listen on ~a:~a: ~a\n" shown port (car (regexp-match #rx"[^\n]*" (exn-message problem))))
+    (exit 1))
+  (define listener
+    (with-handlers ([exn:fail:network? failed])
+      (tcp-listen port backlog #t host)))
+  (define-values (_here real _there _its) (tcp-addresses listener #t))
+  (printf "listening on ~a:~a\n" shown real)
+  (flush-output)
+  (thread broadcast)
+  ;; SIGINT and SIGTERM are breaks. Nothing needs saving, and the kernel closes every connection.
+  (with-handlers ([exn:break? (lambda (_) (exit 0))])
+    (accept listener)))
+
+(define (accept listener)
+  (with-handlers ([exn:fail:network? (lambda (_) (sleep retry-s))]) ; no descriptor is left
+    (define-values (in out) (tcp-accept listener))
+    (thread (lambda () (serve in out))))
+  (accept listener))
+
+(define (serve in out)
+  (define unsent (box 0))
+  (define writer (thread (lambda () (ignoring-reset (lambda () (write-all out unsent))))))
+  (define me (client writer unsent))
+  (channel-put joined me)
+  (ignoring-reset (lambda () (listen-to in (make-bytes few-bytes) 0)))
+  (channel-put left me)
+  (thread-send writer eof void)
+  (thread-wait writer)
+  (close-input-port in)
+  (tcp-abandon-port out))
+
+;; Say what whole messages come, until the end of the stream.
+(define (listen-to in data size)
+  (define got (read-bytes-avail! data in size))
+  (unless (eof-object? got)
+    (let* ([size (+ size got)]
+           [whole (whole-messages data size)]
+           [full? (and (= size (bytes-length data)) (< size chunk))] ; there was more to read
+           [following (if full? (make-bytes (* 2 size)) data)])
+      (when (> whole 0)
+        (channel-put said (subbytes data 0 whole)))
+      (bytes-copy! following 0 data whole size)
+      (listen-to in following (- size whole)))))
+
+;; Send what the mailbox brings.
+(define (write-all out unsent)
+  (define batch (thread-receive))
+  (unless (eof-object? batch)
+    (write-bytes batch out)
+    (flush-output out)
+    (add! unsent (- (cost batch)))
+    (write-all out unsent)))
+
+;; A reset ends a connection as well as an end of stream.
+(define (ignoring-reset work)
+  (with-handlers ([exn:fail? void]) (work)))
+
+;; Threads take turns whenever Racket likes, so that a box is changed in one step or not at all.
+(define (add! box change)
+  (define before (unbox box))
+  (unless (box-cas! box before (+ before change))
+    (add! box change)))
+
+;; The length of the longest prefix of the data that consists of whole messages.
+(define (whole-messages data size)
+  (let loop ([whole 0])
+    (define following (if (< whole size) (+ whole 1 (bytes-ref data whole)) +inf.0))
+    (if (> following size) whole (loop following))))
+
+;; The one thread that knows who is there, and what comes after what.
+(define (broadcast)
+  (let loop ([room (hasheq)])
+    (loop (sync (handle-evt joined (lambda (client) (hash-set room client #t)))
+                (handle-evt left (lambda (client) (hash-remove room client)))
+                (handle-evt said (lambda (batch) (flush room batch) room))))))
+
+;; Hand over what has gathered: one offer a client, however many are waiting to speak.
+(define (flush room first)
+  (define batch
+    (let loop ([batches (list first)] [size (bytes-length first)])
+      (define next (and (< size chunk) (channel-try-get said))) ; a longer one might leave no room for the next
+      (if next
+          (loop (cons next batches) (+ size (bytes-length next)))
+          (apply bytes-append (reverse batches)))))
+  (for ([client (in-hash-keys room)])
+    (offer client batch)))
+
+;; Drop policy: all of the batch, or none of it for a client that is too far behind.
+(define (offer client batch)
+  (define unsent (client-unsent client))
+  (when (<= (unbox unsent) limit)
+    (add! unsent (cost batch))
+    (thread-send (client-writer client) batch void)))
+
+(define (cost batch)
+  (+ mail (bytes-length batch)))
+
+(define (parse-address arguments)
+  (define found
+    (and (= (vector-length arguments) 1)
+         (regexp-match #px"^(?:\\[([^]]*:[^]]*)\\]|([^]:\\[]+)):(0|[1-9][0-9]{0,4})$" (vector-ref arguments 0))))
+  (define port (if found (string->number (cadddr found)) 65536))
+  (unless (<= port 65535)
+    (eprintf "usage: broadcast HOST:PORT (IPv6: [HOST]:PORT)\n")
+    (exit 2))
+  (values (or (cadr found) (caddr found)) port))
+
+(module+ main
+  (main (current-command-line-arguments)))
