@@ -1,0 +1,171 @@
+# Broadcast in Crystal: fibers that tell each other things over channels.
+#
+# Order: every connection's fiber hands its whole messages to the one fiber `broadcast`; what came
+# first over that channel comes first for everybody.
+# A slow client: only its own writing fiber waits for it; while more than LIMIT bytes are unsent,
+# the client misses new batches, always as whole messages.
+
+require "socket"
+
+BACKLOG   = 1024
+FEW_BYTES = 4 * 1024   # a read at first: ten thousand who listen shall not cost a gigabyte
+CHUNK     = 64 * 1024  # bytes a read at most: thousands of messages, and few enough to be fair
+LIMIT     = 256 * 1024 # bytes unsent beyond which a client misses what is new
+RETRY     = 100.milliseconds
+
+class Client
+  getter socket : TCPSocket
+  getter wake = Channel(Nil).new(1)
+  property outbox = IO::Memory.new(0)
+  property unsent = 0 # bytes in the outbox, and those that are just being written
+  property? leaving = false
+
+  def initialize(@socket)
+  end
+end
+
+# How the connections' fibers talk to the one that knows the room. No channel has a buffer: who
+# speaks waits until it is heard.
+JOINED = Channel(Client).new
+LEFT   = Channel(Client).new
+SAID   = Channel(Bytes).new # whole messages
+
+def start(host : String, port : Int32)
+  # Nothing needs saving, and the kernel closes every connection.
+  {Signal::INT, Signal::TERM}.each &.trap { exit }
+  shown = host.includes?(':') ? "[#{host}]" : host
+  begin
+    listener = TCPServer.new(host, port, BACKLOG)
+  rescue error : Socket::Error
+    abort "cannot listen on #{shown}:#{port}: #{error.message}"
+  end
+  listener.tcp_nodelay = true # its connections inherit it, and that they write at once
+  listener.sync = true
+  puts "listening on #{shown}:#{listener.local_address.port}"
+  STDOUT.flush
+  spawn broadcast
+  accept(listener)
+end
+
+def accept(listener)
+  loop do
+    socket = listener.accept
+    spawn serve(socket)
+  rescue Socket::Error # no descriptor is left
+    sleep RETRY
+  end
+end
+
+def serve(socket)
+  socket.read_buffering = false
+  client = Client.new(socket)
+  JOINED.send(client)
+  spawn write(client)
+  data, size = Bytes.new(FEW_BYTES), 0
+  while (got = read(socket, data + size)) > 0
+    size += got
+    data = grow(data) if size == data.size && size < CHUNK # there was more to read
+    whole = whole_messages(data[0, size])
+    next if whole == 0
+    SAID.send(data[0, whole].dup)
+    size -= whole
+    data.move_from(data[whole, size]) if size > 0
+  end
+  LEFT.send(client)
+  client.leaving = true
+  wake(client)
+end
+
+def read(socket, data)
+  socket.read(data)
+rescue IO::Error
+  0 # a reset ends a connection as well as an end of stream
+end
+
+def grow(data)
+  Bytes.new(2 * data.size).tap { |larger| data.copy_to(larger) }
+end
+
+# Send what gathers in the outbox: one write for all that came during the last one.
+def write(client)
+  loop do
+    while client.outbox.size == 0 && !client.leaving?
+      client.wake.receive
+    end
+    batch = client.outbox
+    break if batch.size == 0
+    client.outbox = IO::Memory.new(0)
+    client.socket.write(batch.to_slice)
+    client.unsent -= batch.size
+  end
+rescue IO::Error
+  # Whoever reads for it sees it too, and ends.
+ensure
+  client.socket.close
+end
+
+def wake(client)
+  select
+  when client.wake.send(nil)
+  else # it will look in any case
+  end
+end
+
+# The length of the longest prefix of the data that consists of whole messages.
+def whole_messages(data)
+  whole = 0
+  while whole < data.size && whole + 1 + data[whole] <= data.size
+    whole += 1 + data[whole]
+  end
+  whole
+end
+
+# The one fiber that knows who is there, and what comes after what.
+def broadcast
+  room = Set(Client).new
+  loop do
+    select
+    when client = JOINED.receive
+      room << client
+    when client = LEFT.receive
+      room.delete(client)
+    when batch = SAID.receive
+      flush(room, batch)
+    end
+  end
+end
+
+# Hand over what has gathered: one offer a client, however many are waiting to speak.
+def flush(room, batch)
+  gathered = IO::Memory.new(CHUNK)
+  while batch
+    gathered.write(batch)
+    break if gathered.size >= CHUNK # a longer one might leave no room for the next
+    select
+    when batch = SAID.receive
+    else
+      batch = nil
+    end
+  end
+  room.each { |client| offer(client, gathered.to_slice) }
+end
+
+# Drop policy: all of the batch, or none of it for a client that is too far behind.
+def offer(client, batch)
+  return if client.unsent > LIMIT
+  client.outbox.write(batch)
+  client.unsent += batch.size
+  wake(client)
+end
+
+def parse_address(arguments)
+  pattern = /\A(?:\[([^\]]*:[^\]]*)\]|([^:\[\]]+)):(0|[1-9][0-9]{0,4})\z/
+  match = arguments.size == 1 ? pattern.match(arguments[0]) : nil
+  if match.nil? || match[3].to_i > 65535
+    STDERR.puts "usage: broadcast HOST:PORT (IPv6: [HOST]:PORT)"
+    exit 2
+  end
+  {match[1]? || match[2], match[3].to_i}
+end
+
+start(*parse_address(ARGV))
