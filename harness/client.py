@@ -25,8 +25,8 @@ from harness.journal import Journal
 
 CHUNK = 65536
 SEGMENT_BYTES = 1460  # Ethernet's
-READING_BYTES = 2 * 1024 * 1024  # of a kernel's memory, which counts a notice of ten bytes as a thousand
-STALLED_BYTES = 16384
+READING_BYTES = 256 * 1024  # of a kernel's memory, which counts a notice of ten bytes as hundreds
+SMALL_BYTES = 16384
 
 
 @dataclass(frozen=True)
@@ -168,10 +168,7 @@ class Client:
         return reads and not self.left
 
     def stall(self) -> None:
-        """Stop reading; the connection stays open, and our kernel shall keep little for it."""
-        # Or it would take some MB off the server's hands, and a backlog would cost every case that much.
-        with contextlib.suppress(OSError):  # it may have been disconnected
-            self._raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, STALLED_BYTES)
+        """Stop reading; the connection stays open."""
         if self.is_reading:
             self._journal.step("stall", [self.number])
         self._stop_reading()
@@ -319,16 +316,18 @@ async def connect(
     """Connect a client to a server; it does not read yet.
 
     Args:
-        small: with the segments of a real network. Loopback's are of 64 KB, for which the server's kernel makes
-            a buffer of megabytes at once: that a client does not read would be noticed late, and every backlog
-            cost a case as much. Who reads shall have the large one: our own delays must not look like slowness.
+        small: with a small buffer and the segments of a real network. Loopback's are of 64 KB, for which the
+            server's kernel makes a buffer of megabytes at once: that a client does not read would be noticed late,
+            and every backlog cost a case as much. Who reads shall have large ones: our own delays must not look
+            like slowness.
 
     Raises:
         Violation: the server does not take the connection.
     """
-    raw = await dial(address, SEGMENT_BYTES if small else 0)
+    if small:
+        raw = await dial(address, buffer_bytes=SMALL_BYTES, segment_bytes=SEGMENT_BYTES)
+    else:
+        raw = await dial(address, buffer_bytes=READING_BYTES)
     raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    if not small:  # or it drops what comes in small pieces faster than we read, and the server waits longer each time
-        raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, READING_BYTES)
     journal.word(number, "connected")
     return Client(number, await SocketStream.from_socket(raw), codec, ledger, journal, tasks)

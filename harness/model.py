@@ -287,6 +287,7 @@ class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         reference: the server that shall have a ghost; "" for the first idiomatic one of each spec.
         pump: which core the load generator had, "native" or "python"; "" where that is not known.
+        workloads: the only ones that are measured, beside the one that ranks; () for all.
     """
 
     id: str
@@ -303,6 +304,7 @@ class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
     toolchains: dict[str, str]
     reference: str = ""
     pump: str = ""
+    workloads: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

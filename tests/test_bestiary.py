@@ -1,8 +1,8 @@
 """The cases on servers of which it is known what they are: liars, lawful oddballs, and the zoo's own.
 
 This is what `harness selftest` and `harness check --all` run, but for much of it: here one liar for each requirement,
-a few lawful servers, and of the slow cases each on one server of the zoo. All specs at once: most cases wait for
-something that never comes, or comes late.
+a few lawful servers, and on the zoo the smoke cases, and each other case on a few of its servers. All specs at once:
+most cases wait for something that never comes, or comes late.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from harness.model import Case, CaseResult, Implementation, Level, Spec, Verdict
 from tests.zoo import HONEST, LIARS, implementation
 
 JOBS = 4  # for each spec
+TURNS = 2  # servers of the zoo that each case meets which is no smoke case
 SPECS = {name: spec for name, spec in plugins.specs().items() if spec.liars}
 BROADCAST = SPECS["broadcast"]
 ODD = {
@@ -84,9 +85,9 @@ async def zoo(spec: Spec) -> tuple[list[CaseResult], dict[str, int]]:
     async with open_pool(spec, jobs=JOBS) as pool:
 
         def plan(implementation: Implementation, cases: Sequence[Case]) -> Sequence[Sequence[Case]]:
-            # By turns: the first slow case on the first server, the second on the second. Gates have been run by now.
-            slow = [one for one in cases if one.slow][here.index(implementation) :: len(here)]
-            mine = [one for one in cases if not one.slow or one in slow]
+            # By turns: the first case on the first servers, the next on those after them. Gates have been run by now.
+            place = here.index(implementation)
+            mine = [one for at, one in enumerate(cases) if one.smoke or (TURNS * at - place) % len(here) < TURNS]
             met[implementation.name] = len(pool.cases) - len(cases) + len(mine)
             return each_by_itself(implementation, mine)
 
@@ -119,12 +120,12 @@ def test_a_lawful_server_breaks_no_must(spec: str, server: Known, said: dict[str
 
 
 @pytest.mark.parametrize("server", ZOO)
-def test_a_server_of_the_zoo_passes_every_case(server: Implementation, said: dict[str, Said]) -> None:
+def test_a_server_of_the_zoo_passes_its_cases(server: Implementation, said: dict[str, Said]) -> None:
     if reason := why_not_here(server):
         pytest.skip(reason)
     found = checked(server, said[server.spec].zoo)
     assert [one for one in found.cases if one.verdict not in (Verdict.PASS, Verdict.INFO)] == []
-    assert len(found.cases) == said[server.spec].met[server.name] > 70
+    assert len(found.cases) == said[server.spec].met[server.name] > 10
     assert found.verdict is Verdict.PASS
 
 

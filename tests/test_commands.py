@@ -34,6 +34,8 @@ NAMES = sorted({one.name for one in plugins.implementations()})
         (["check", "asyncio", "-k", "and and"], "and and"),
         (["bench", "asyncio", "--profile", "slow"], "'slow' is not one of"),
         (["bench", "asyncio", "--for", "40"], "'40' is no duration: say 90s, 40m or 2h"),
+        (["bench", "asyncio", "--workload", "flod"], 'there is no workload "flod"; did you mean flood?'),
+        (["bench", "asyncio", "--workload", "flood,"], "'flood,' is no list of names: say ONE or ONE,ANOTHER"),
         (["run", "asyncio", "--within", "soon"], "'soon' is no duration: say 90s, 40m or 2h"),
         (
             ["bench", "asyncio", "--reference", "asincio"],

@@ -34,6 +34,12 @@ def run_of(folder: Path) -> Run:
     return results.read(folder / "results" / "latest")
 
 
+def test_only_the_loads_that_were_asked_for_are_made_and_the_one_that_ranks(tmp_path: Path) -> None:
+    ended = harness("bench", HONEST, "--profile", "smoke", "--workload", "idle", folder=tmp_path)
+    assert ended.returncode == 0, ended.stderr
+    assert {one.plan.workload for one in run_of(tmp_path).trials} == {"flood", "idle"}
+
+
 def test_a_run_that_may_take_only_so_long_has_the_load_that_ranks_and_no_other(tmp_path: Path) -> None:
     ended = harness("bench", HONEST, "--within", "3s", folder=tmp_path)
     assert ended.returncode == 0, ended.stderr

@@ -20,7 +20,7 @@ from harness.errors import UsageError, nearest
 from harness.league import plan
 from harness.league.bench import bench
 from harness.league.ceiling import null_server
-from harness.league.plan import CEILING, Design
+from harness.league.plan import CEILING, RANKED, Design
 from harness.model import Implementation, Run, RunInfo, TrialPlan, TrialResult
 from harness.report.progress import Show, show
 from harness.report.terminal import render
@@ -51,15 +51,20 @@ class Clock:
         return math.isfinite(self.end_s)
 
 
-def new_run(implementations: Sequence[Implementation], profile: str, reference: str = "") -> tuple[Store, Run]:
+def new_run(
+    implementations: Sequence[Implementation], profile: str, reference: str = "", workloads: Sequence[str] = ()
+) -> tuple[Store, Run]:
     """Make the folder of a new run, with nothing in it yet.
 
     Raises:
-        UsageError: the reference is none of the servers.
+        UsageError: the reference is none of the servers, or there is no such workload.
     """
     names = dict.fromkeys(one.name for one in implementations)
     if reference and reference not in names:
         raise UsageError(f'the reference "{reference}" is none of the servers{nearest(reference, names)}')
+    for name in workloads:
+        if name not in (known := plugins.workloads()):
+            raise UsageError(f'there is no workload "{name}"{nearest(name, known)}; known: {", ".join(known)}')
     now = datetime.now(UTC)
     info = RunInfo(
         id=f"{now:%Y%m%dT%H%M%S}-{random.randrange(16**4):04x}",
@@ -69,6 +74,7 @@ def new_run(implementations: Sequence[Implementation], profile: str, reference: 
         commit=machine.commit(),
         machine=machine.describe(),
         profile=profile,
+        workloads=tuple(workloads),
         seed=random.randrange(2**32),
         implementations=tuple(implementations),
         unavailable={f"{one.spec}/{one.name}": reason for one in implementations if (reason := why_not_here(one))},
@@ -138,6 +144,8 @@ def _league(store: Store) -> str:
 
 def _design(info: RunInfo, implementations: Sequence[Implementation], bar: Show) -> Design:
     profile, workloads = plan.PROFILES[info.profile], plugins.workloads()
+    if info.workloads:
+        workloads = {name: one for name, one in workloads.items() if name in (RANKED, *info.workloads)}
     return Design(
         implementations=implementations,
         ghosts=plan.references(implementations, profile, info.reference),

@@ -34,11 +34,11 @@ def only_servers(command: Command) -> Command:
     return click.argument("words", metavar="[NAME|PATH]...", nargs=-1)(command)
 
 
-def _interpreters(context: click.Context, option: click.Parameter, said: str) -> tuple[str, ...]:
-    """Return the interpreters of a list with commas; raise BadParameter where a name is missing."""
+def _names(context: click.Context, option: click.Parameter, said: str) -> tuple[str, ...]:
+    """Return the names of a list with commas; raise BadParameter where one is missing."""
     names = [name.strip() for name in said.split(",")] if said else []
     if not all(names):
-        raise click.BadParameter(f"{said!r} is no list of interpreters: say pypy3 or pypy3,python3.13", context, option)
+        raise click.BadParameter(f"{said!r} is no list of names: say ONE or ONE,ANOTHER", context, option)
     return tuple(names)
 
 
@@ -48,7 +48,7 @@ def python(command: Command) -> Command:
         "--python",
         "pythons",
         metavar="NAMES",
-        callback=_interpreters,
+        callback=_names,
         default="",
         help="Run those in Python under other interpreters as well, e.g. pypy3,python3.13: entries of their own.",
     )(command)
@@ -106,7 +106,7 @@ def _seconds(context: click.Context, option: click.Parameter, said: str) -> floa
 
 
 def measured(command: Command) -> Command:
-    """--profile, --reference, --for, --within."""
+    """--profile, --workload, --reference, --for, --within."""
     command = click.option(
         "--within",
         "within_s",
@@ -129,6 +129,14 @@ def measured(command: Command) -> Command:
         metavar="NAME",
         default="",
         help="The server that is loaded twice in each block, to show what chance does; else the first idiomatic one.",
+    )(command)
+    command = click.option(
+        "--workload",
+        "workloads",
+        metavar="NAMES",
+        callback=_names,
+        default="",
+        help="Only these loads, e.g. flood_10,idle, and always flood, from which the ranks follow; else all.",
     )(command)
     return click.option(
         "--profile",

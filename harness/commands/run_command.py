@@ -38,6 +38,7 @@ def command(
     spec: str | None,
     pythons: tuple[str, ...],
     profile: str,
+    workloads: tuple[str, ...],
     reference: str,
     for_s: float,
     within_s: float,
@@ -54,8 +55,8 @@ def command(
     clock = Clock.of(for_s, within_s)
     if resume is None:
         chosen = select(words, everything=everything, spec=spec, pythons=pythons)
-        store, done = new_run(chosen, profile, reference)
-    elif everything or spec or pythons or reference or (words and resume):
+        store, done = new_run(chosen, profile, reference, workloads)
+    elif everything or spec or pythons or reference or workloads or (words and resume):
         raise UsageError("--resume takes the servers from the run that it goes on with: name nothing else")
     else:
         store, done = reopened(resume or (words[0] if words else None))

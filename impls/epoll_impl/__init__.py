@@ -16,7 +16,7 @@ def harness_implementations() -> list[Implementation]:
             language="Python",
             style="event loop",
             klass="tuned",
-            summary="epoll, one thread, one buffer a turn; drops for a client with 256 KiB unsent",
+            summary="epoll, one thread, one batch a turn; drops for a client with 256 KiB unsent",
             source=HERE / "broadcast.py",
         )
     ]

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Broadcast on epoll: the loop of the server in C, written in Python; each trick says what it bought.
 
-Order: a turn of the loop reads from every client that has something to say, straight into
-one buffer, `tick`; at its end the whole messages gathered there go to everybody with one
-send each. Where a message stands in that buffer is its place in the common order.
+Order: a turn of the loop reads from every client that has something to say; at its end the
+whole messages that gathered in `tick` go to everybody as one batch, with one send each.
+Where a message stands in that batch is its place in the common order.
 A slow client: what the kernel does not take is kept for it; while that is more than
 LIMIT bytes, the client misses new batches, always as whole messages. Nobody waits.
 """
@@ -14,16 +14,16 @@ import select
 import signal
 import socket
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import repeat
 from select import EPOLLIN, EPOLLOUT
 
 BACKLOG = 1024
-CHUNK = 64 * 1024  # bytes a read
+CHUNK = 64 * 1024  # bytes a read, and so many gathered are sent before more is read
 LIMIT = 256 * 1024  # bytes unsent beyond which a client misses what is new
 MESSAGE = 256  # bytes of the longest message, its header included
-TICK = 2 * CHUNK + MESSAGE  # bytes that a turn gathers at most before they are sent
-RUN = 128  # messages compared at once where several are equally long
+RUN = 256  # messages looked at in one go where all are equally long,
+STRIDE = 2048  # and bytes walked message by message where they are not, until that is tried again
 RETRY_S = 0.1  # how long to leave the listener alone when no descriptor is left
 
 
@@ -36,15 +36,13 @@ class Client:
 
 
 clients: dict[int, Client] = {}  # by their descriptors
-# Tuned: those who have nothing unsent stand here with their methods, so that the loop over them
-# looks nothing up; those who are behind stand apart, so that it asks nobody.
-keeping_up: dict[Client, Callable[[memoryview], int]] = {}
+# Tuned: those who have nothing unsent stand apart, so that a broadcast hands all of them to
+# `map` and asks nobody; who is behind costs a look at the outbox and no call of the kernel.
+keeping_up: dict[Client, socket.socket] = {}
 behind: set[Client] = set()
-# Tuned: one buffer for what is read and sent, as in C. New bytes for each read, and copies of
-# them for each client, cost more than all the rest of the Python in here.
-buffer = bytearray(TICK)
-tick = memoryview(buffer)
-gathered = 0  # bytes of whole messages at the beginning of it
+tick: list[bytes] = []  # batches of whole messages in their final order, not yet offered
+gathered = 0  # bytes of them
+RUNS = [bytes([header]) * RUN for header in range(MESSAGE)]
 epoll = select.epoll()
 resting: list[socket.socket] = []  # listeners that are not asked about until the next turn
 
@@ -99,7 +97,7 @@ def accept(listener: socket.socket) -> None:
             epoll.register(connection, EPOLLIN)
             client = Client(connection)
             clients[connection.fileno()] = client
-            keeping_up[client] = connection.send
+            keeping_up[client] = connection
     except BlockingIOError:
         return  # all who stood at the door are in
     except OSError:  # no descriptor is left: who stands there makes epoll return at once, so it is not asked
@@ -111,21 +109,25 @@ def serve(client: Client) -> None:
     global gathered
     if client.leaving:  # no input is wanted any more, so this is a reset
         return close(client)
-    if gathered + MESSAGE + CHUNK > TICK:
+    if gathered > CHUNK:
         broadcast()
-    start = gathered + len(client.rest)
-    tick[gathered:start] = client.rest
     try:
-        got = client.connection.recv_into(tick[start:], CHUNK)
+        data = client.connection.recv(CHUNK)
     except BlockingIOError:
         return
     except OSError:
-        got = 0  # a reset ends a connection as well as an end of stream
-    if not got:
+        data = b""  # a reset ends a connection as well as an end of stream
+    if not data:
         return leave(client)
-    size = start + got
-    gathered = whole_messages(buffer, gathered, size)  # the messages are where they belong already
-    client.rest = bytes(tick[gathered:size])
+    # Tuned: when a client has sent nothing but whole messages, which is the rule, what was read
+    # is what is gathered: nothing is cut and nothing copied.
+    if client.rest:
+        data, client.rest = client.rest + data, b""
+    end = whole_messages(data)
+    if end < len(data):
+        data, client.rest = data[:end], data[end:]
+    tick.append(data)
+    gathered += end
 
 
 def leave(client: Client) -> None:
@@ -157,23 +159,30 @@ def write(client: Client) -> None:
     if client.leaving:
         return close(client)
     behind.discard(client)
-    keeping_up[client] = client.connection.send
+    keeping_up[client] = client.connection
     epoll.modify(client.connection, EPOLLIN)
 
 
-def whole_messages(data: bytearray, end: int, size: int) -> int:
-    """The end of the longest part of `data[end:size]` that consists of whole messages."""
-    step = 0
+def whole_messages(data: bytes) -> int:
+    """The length of the longest prefix of `data` that consists of whole messages."""
+    end, size = 0, len(data)
+    far = size - MESSAGE
+    # Tuned: what begins so far from the end is whole, and needs no comparison.
+    while end < far:
+        # Tuned: a message is often followed by equally long ones. Whether the same header stands
+        # in the same distance again and again is one slice and one comparison, and no loop here.
+        step = data[end] + 1
+        headers = data[end : end + RUN * step : step]
+        if RUNS[step - 1].startswith(headers):
+            end += (len(headers) - 1) * step
+        else:
+            stop = min(far, end + STRIDE)
+            while end < stop:
+                end += data[end] + 1
     while end < size:
-        before, step = step, data[end] + 1
-        following = end + step
-        if step == before:
-            # Tuned: one equally long message is often followed by more, and how many have the same
-            # header in the same distance is found without a loop in Python.
-            headers = data[end : min(size, end + RUN * step) : step]
-            following += step * (len(headers) - len(headers.lstrip(headers[:1])) - 1)
+        following = end + 1 + data[end]
         if following > size:
-            return following - step
+            break
         end = following
     return end
 
@@ -181,24 +190,31 @@ def whole_messages(data: bytearray, end: int, size: int) -> int:
 def broadcast() -> None:
     """Hand over what this turn has gathered: one send a client, however many spoke."""
     global gathered
-    size, gathered = gathered, 0
+    batch, size = b"".join(tick), gathered
+    tick.clear()
+    gathered = 0
     if not size:
         return
-    batch = tick[:size]
     for client in behind:
         offer(client, batch)
-    for client, send in tuple(keeping_up.items()):
+    # Tuned: `map` and `extend` go from one client to the next without a line of Python between two
+    # sends. When one raises, the list has all before it, and `map` goes on behind it.
+    sent: list[int] = []
+    sends = map(socket.socket.send, keeping_up.values(), repeat(batch))
+    while len(sent) < len(keeping_up):
         try:
-            sent = send(batch)
+            sent.extend(sends)
         except BlockingIOError:
-            sent = 0
+            sent.append(0)
         except OSError:
-            continue  # reading sees it too, and ends the connection
-        if sent < size:
-            keep(client, batch[sent:])
+            sent.append(size)  # as if: reading sees it too, and ends the connection
+    if sent.count(size) < len(sent):
+        for client, count in zip(tuple(keeping_up), sent, strict=True):
+            if count < size:
+                keep(client, batch[count:])
 
 
-def keep(client: Client, unsent: memoryview) -> None:
+def keep(client: Client, unsent: bytes) -> None:
     """Have epoll tell when there is room again for what the kernel did not take."""
     client.outbox += unsent
     del keeping_up[client]
@@ -206,7 +222,7 @@ def keep(client: Client, unsent: memoryview) -> None:
     epoll.modify(client.connection, EPOLLIN | EPOLLOUT)
 
 
-def offer(client: Client, batch: memoryview) -> None:
+def offer(client: Client, batch: bytes) -> None:
     """Drop policy: all of the batch, or none of it for a client that is too far behind."""
     if len(client.outbox) <= LIMIT:
         client.outbox += batch

@@ -1,0 +1,301 @@
+/* Broadcast on PCL: coroutines in C, each with a stack of its own, on one thread. One reads for
+ * every connection, and there is a second only while the connection takes less than it is given.
+ *
+ * Order: in a turn of the scheduler all run for whom there is something to read, and append their
+ * whole messages to the one `tick`; at its end that goes to everybody with one send each.
+ * A slow client: what the kernel does not take at once is kept for it, and a coroutine that waits
+ * for nobody else sends it; while that is more than LIMIT bytes, the client misses new batches,
+ * always as whole messages. */
+
+#define _GNU_SOURCE
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <pcl.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum {
+    BACKLOG = 1024,
+    CHUNK = 64 * 1024,          /* bytes a read */
+    LIMIT = 256 * 1024,         /* bytes unsent beyond which a client misses what is new */
+    MESSAGE = 256,              /* bytes of the longest message, its header included */
+    TICK = 2 * CHUNK + MESSAGE, /* bytes that gather at most before they are sent */
+    STACK = 128 * 1024, /* bytes a coroutine, of which only what it uses is ever real memory */
+    EVENTS = 256,
+    RETRY_MS = 100, /* how long to wait for a descriptor or memory when none is left */
+};
+
+struct client {
+    int fd;
+    coroutine_t reader, writer;  /* who waits for the kernel to tell of it, or NULL */
+    struct client *next, **link; /* in the list of all */
+    bool leaving;                /* its stream has ended, and nobody reads any more */
+    bool deaf;                   /* nothing new is for it */
+    unsigned char *unsent;       /* NULL, or LIMIT + TICK bytes, of which [from, to) are left */
+    size_t from, to;
+};
+
+/* No lock guards these: nobody else runs before the one who runs says `co_resume`. */
+static int epoll;
+static struct client listener;   /* what it has is a reader, who accepts the others */
+static bool pausing;             /* that one waits until something happens, but not for long */
+static struct client *room;      /* everybody */
+static unsigned char tick[TICK]; /* whole messages in their final order, not yet sent */
+static size_t tick_length;
+
+static int listen_on(const char *address);
+static void run(void), accept_clients(void *), serve(void *), write_unsent(void *);
+static bool start(coroutine_t *, void (*work)(void *), struct client *);
+static bool watch(struct client *, int how);
+static ssize_t read_some(struct client *, unsigned char *, size_t);
+static void let_go(struct client *), broadcast(const unsigned char *, size_t), flush(void);
+static void offer(struct client *, const unsigned char *, size_t);
+
+static void stop(int signal_number)
+{
+    (void)signal_number;
+    _exit(0); /* nothing needs saving, and the kernel closes every connection */
+}
+
+int main(int count, char **arguments)
+{
+    signal(SIGINT, stop);
+    signal(SIGTERM, stop);
+    listener.fd = listen_on(count == 2 ? arguments[1] : "");
+    epoll = epoll_create1(EPOLL_CLOEXEC);
+    if (!watch(&listener, EPOLL_CTL_ADD) || !start(&listener.reader, accept_clients, &listener))
+        abort(); /* a few kilobytes are not to be had: nothing sensible is left to do */
+    run();
+}
+
+/* The scheduler: ask the kernel who can go on, and let them run one after another. */
+static void run(void)
+{
+    for (;;) {
+        struct epoll_event events[EVENTS];
+        int ready = epoll_wait(epoll, events, EVENTS, pausing ? RETRY_MS : -1);
+        if (pausing)
+            co_call(listener.reader);
+        for (int i = 0; i < ready; i++) {
+            struct client *client = events[i].data.ptr;
+            coroutine_t reader = client->reader, writer = client->writer;
+            if (reader && events[i].events & ~(unsigned)EPOLLOUT)
+                co_call(reader); /* after which the client may be gone, unless it has a writer */
+            if (writer && events[i].events & ~(unsigned)EPOLLIN)
+                co_call(writer);
+        }
+        flush();
+    }
+}
+
+/* Begin a coroutine: it runs at once, until it has to wait for the first time. */
+static bool start(coroutine_t *place, void (*work)(void *), struct client *client)
+{
+    *place = co_create(work, client, NULL, STACK);
+    if (!*place)
+        return false;
+    co_call(*place);
+    return true;
+}
+
+/* Tell epoll what its coroutines wait for; called only when that has changed. */
+static bool watch(struct client *client, int how)
+{
+    struct epoll_event event = {.data.ptr = client};
+    event.events = (client->leaving ? 0 : EPOLLIN) | (client->unsent ? EPOLLOUT : 0);
+    if (client == &listener)
+        event.events |= EPOLLET; /* or it would stay ready when no descriptor is left, and spin */
+    return epoll_ctl(epoll, how, client->fd, &event) == 0;
+}
+
+static void accept_clients(void *argument)
+{
+    (void)argument;
+    for (;;) {
+        int fd = accept4(listener.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        pausing = fd < 0 && errno != EAGAIN;
+        struct client *client = fd < 0 ? NULL : calloc(1, sizeof *client);
+        if (client) {
+            client->fd = fd;
+            if (watch(client, EPOLL_CTL_ADD) && start(&client->reader, serve, client))
+                continue;
+        }
+        if (fd >= 0) {
+            pausing = true;
+            free(client);
+            close(fd);
+        }
+        co_resume(); /* until there is somebody else, or the pause is over */
+    }
+}
+
+/* The length of the longest prefix of `data` that consists of whole messages. */
+static size_t whole_messages(const unsigned char *data, size_t size)
+{
+    size_t end = 0;
+    while (end < size && end + 1 + data[end] <= size)
+        end += 1 + (size_t)data[end];
+    return end;
+}
+
+static void serve(void *argument)
+{
+    struct client *client = argument;
+    unsigned char data[MESSAGE + CHUNK];
+    size_t size = 0;
+    ssize_t got;
+    client->next = room;
+    client->link = &room;
+    if (room)
+        room->link = &client->next;
+    room = client;
+    while ((got = read_some(client, data + size, CHUNK)) > 0) { /* a reset is an end as well */
+        size += (size_t)got;
+        size_t whole = whole_messages(data, size);
+        broadcast(data, whole);
+        size -= whole;
+        memmove(data, data + whole, size);
+    }
+    flush(); /* who hangs up right after speaking still hears it */
+    *client->link = client->next;
+    if (client->next)
+        client->next->link = client->link;
+    client->leaving = true;
+    client->reader = NULL;
+    let_go(client);
+}
+
+/* It looks as if it blocked; meanwhile the others run. */
+static ssize_t read_some(struct client *client, unsigned char *data, size_t size)
+{
+    ssize_t got;
+    do {
+        co_resume(); /* until there is something to read: a flood makes nobody wait */
+        got = recv(client->fd, data, size, 0);
+    } while (got < 0 && errno == EAGAIN);
+    return got;
+}
+
+/* The second coroutine of a connection: it sends what the kernel had no room for, and ends. */
+static void write_unsent(void *argument)
+{
+    struct client *client = argument;
+    do {
+        co_resume(); /* until the kernel has room */
+        size_t size = client->to - client->from;
+        ssize_t sent = send(client->fd, client->unsent + client->from, size, MSG_NOSIGNAL);
+        if (sent >= 0)
+            client->from += (size_t)sent;
+        else
+            client->deaf = errno != EAGAIN; /* reading sees it too, and ends */
+    } while (client->from < client->to && !client->deaf);
+    free(client->unsent);
+    client->unsent = NULL;
+    client->writer = NULL;
+    let_go(client);
+}
+
+/* A coroutine ends, and the connection closes when it was the last of them. */
+static void let_go(struct client *client)
+{
+    if (client->reader || client->writer) {
+        watch(client, EPOLL_CTL_MOD);
+        return;
+    }
+    close(client->fd);
+    free(client);
+}
+
+/* Put these messages next in the common order. */
+static void broadcast(const unsigned char *batch, size_t size)
+{
+    if (tick_length + size > TICK)
+        flush();
+    memcpy(tick + tick_length, batch, size);
+    tick_length += size;
+}
+
+/* Hand over what has gathered: one send a client, however many have spoken. */
+static void flush(void)
+{
+    for (struct client *client = room; tick_length > 0 && client; client = client->next)
+        if (!client->deaf)
+            offer(client, tick, tick_length);
+    tick_length = 0;
+}
+
+/* Drop policy: all of the batch, or none of it for a client that is too far behind. */
+static void offer(struct client *client, const unsigned char *batch, size_t size)
+{
+    if (!client->unsent) {
+        ssize_t sent = send(client->fd, batch, size, MSG_NOSIGNAL);
+        if (sent == (ssize_t)size)
+            return;
+        client->from = client->to = 0;
+        client->deaf = sent < 0 && errno != EAGAIN;
+        if (client->deaf)
+            return; /* reading sees it too, and ends the connection */
+        client->unsent = malloc(LIMIT + TICK);
+        if (!client->unsent || !watch(client, EPOLL_CTL_MOD) ||
+            !start(&client->writer, write_unsent, client)) {
+            free(client->unsent);
+            client->unsent = NULL;
+            client->deaf = true;
+            shutdown(client->fd, SHUT_RDWR); /* a message may be cut: the stream is void */
+            return;
+        }
+        batch += sent < 0 ? 0 : sent;
+        size -= sent < 0 ? 0 : (size_t)sent;
+    }
+    if (client->to - client->from > LIMIT)
+        return;
+    if (client->to + size > LIMIT + TICK) {
+        memmove(client->unsent, client->unsent + client->from, client->to - client->from);
+        client->to -= client->from;
+        client->from = 0;
+    }
+    memcpy(client->unsent + client->to, batch, size);
+    client->to += size;
+}
+
+static int listen_on(const char *address)
+{
+    char host[256], port[6];
+    int end = 0;
+    bool parsed = sscanf(address, "[%255[^]]]:%5[0-9]%n", host, port, &end) == 2 ||
+                  sscanf(address, "%255[^][:]:%5[0-9]%n", host, port, &end) == 2;
+    if (!parsed || address[end] != '\0' || atoi(port) > 65535) {
+        fputs("usage: broadcast HOST:PORT (IPv6: [HOST]:PORT)\n", stderr);
+        exit(2);
+    }
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE}, *found;
+    int problem = getaddrinfo(host, port, &hints, &found);
+    if (problem) {
+        fprintf(stderr, "cannot listen on %s: %s\n", address, gai_strerror(problem));
+        exit(1);
+    }
+    int yes = 1;
+    struct sockaddr_in6 bound; /* the port stands at the same place in both families */
+    socklen_t size = sizeof bound;
+    int fd = socket(found->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes); /* clients inherit it */
+    if (bind(fd, found->ai_addr, found->ai_addrlen) < 0 || listen(fd, BACKLOG) < 0 ||
+        getsockname(fd, (struct sockaddr *)&bound, &size) < 0) {
+        fprintf(stderr, "cannot listen on %s: %s\n", address, strerror(errno));
+        exit(1);
+    }
+    freeaddrinfo(found);
+    int length = (int)(strrchr(address, ':') - address);
+    printf("listening on %.*s:%d\n", length, address, ntohs(bound.sin6_port));
+    fflush(stdout);
+    return fd;
+}

@@ -1,0 +1,173 @@
+// Broadcast in C++ on Asio: two coroutines a connection, all on one thread.
+//
+// Order: every coroutine appends its whole messages to the one `tick`, and what gathered there in
+// one turn of the loop goes to everybody at once: that is the common order.
+// A slow client: only its own writing coroutine waits for it; while more than `limit` bytes are
+// unsent, the client misses new batches, always as whole messages.
+
+#include <algorithm>
+#include <asio.hpp>
+#include <chrono>
+#include <csignal>
+#include <cstdint>
+#include <cstdlib>
+#include <iostream>
+#include <memory>
+#include <regex>
+#include <set>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+using asio::awaitable;
+using asio::ip::tcp;
+
+constexpr int backlog = 1024;
+constexpr std::size_t few_bytes = 4 * 1024;  // a read at first: most listen more than they speak
+constexpr std::size_t chunk = 64 * 1024;     // bytes a read at most, few enough to be fair
+constexpr std::size_t limit = 256 * 1024;  // bytes unsent beyond which a client misses what is new
+constexpr std::chrono::milliseconds retry{100};  // when no descriptor is left
+
+using bytes = std::vector<std::uint8_t>;
+
+struct client {
+    tcp::socket connection;
+    asio::steady_timer wake;  // it never expires; to cancel it wakes the writing coroutine
+    bytes outbox{};
+    std::size_t unsent = 0;  // bytes in the outbox, and those that are just being written
+    bool leaving = false;
+};
+
+std::set<std::shared_ptr<client>> room;
+bytes tick;  // whole messages in their final order, not yet offered
+
+awaitable<void> accept(tcp::acceptor acceptor);
+awaitable<void> serve(std::shared_ptr<client> self);
+awaitable<void> write(std::shared_ptr<client> self);
+std::size_t whole_messages(std::span<const std::uint8_t> data);
+awaitable<void> broadcast(std::span<const std::uint8_t> batch);
+void flush();
+void offer(client& receiver, const bytes& batch);
+std::pair<std::string, std::string> parse_address(std::span<char*> arguments);
+
+int main(int count, char** arguments) {
+    const auto [host, port] = parse_address({arguments + 1, arguments + count});
+    asio::io_context loop{1};
+    asio::signal_set signals{loop, SIGINT, SIGTERM};
+    signals.async_wait([](auto, auto) { std::_Exit(0); });  // nothing needs saving
+    try {
+        const auto bare = host[0] == '[' ? host.substr(1, host.size() - 2) : host;
+        const tcp::endpoint endpoint = *tcp::resolver{loop}.resolve(bare, port).begin();
+        tcp::acceptor acceptor{loop, endpoint.protocol()};
+        acceptor.set_option(tcp::acceptor::reuse_address{true});
+        acceptor.set_option(tcp::no_delay{true});  // its connections inherit it
+        acceptor.bind(endpoint);
+        acceptor.listen(backlog);
+        std::cout << "listening on " << host << ':' << acceptor.local_endpoint().port()
+                  << std::endl;
+        asio::co_spawn(loop, accept(std::move(acceptor)), asio::detached);
+    } catch (const std::system_error& error) {
+        std::cerr << "cannot listen on " << host << ':' << port << ": " << error.what() << '\n';
+        return 1;
+    }
+    loop.run();
+}
+
+// Errors as values: that somebody leaves is no exception.
+auto await_or(std::error_code& error) { return asio::redirect_error(asio::use_awaitable, error); }
+
+awaitable<void> accept(tcp::acceptor acceptor) {
+    const auto loop = acceptor.get_executor();
+    for (;;) {
+        std::error_code error;
+        auto connection = co_await acceptor.async_accept(await_or(error));
+        if (error) {  // no descriptor is left
+            co_await asio::steady_timer{loop, retry}.async_wait(asio::use_awaitable);
+            continue;
+        }
+        asio::steady_timer wake{loop, asio::steady_timer::time_point::max()};
+        auto self = std::make_shared<client>(std::move(connection), std::move(wake));
+        asio::co_spawn(loop, serve(self), asio::detached);
+        asio::co_spawn(loop, write(self), asio::detached);
+    }
+}
+
+// The connection closes when neither of its coroutines has the client any more.
+awaitable<void> serve(std::shared_ptr<client> self) {
+    room.insert(self);
+    bytes data(few_bytes);
+    std::size_t size = 0;
+    std::error_code error;
+    for (;;) {
+        const auto space = asio::buffer(data) + size;
+        size += co_await self->connection.async_read_some(space, await_or(error));
+        if (error) break;  // a reset ends a connection as well as an end of stream
+        if (size == data.size() && size < chunk) data.resize(2 * size);  // there was more to read
+        const auto end = whole_messages({data.data(), size});
+        if (end > 0) {
+            co_await broadcast({data.data(), end});
+            std::copy(data.begin() + end, data.begin() + size, data.begin());
+            size -= end;
+        }
+    }
+    room.erase(self);
+    self->leaving = true;
+    self->wake.cancel();
+}
+
+// Send what gathers in the outbox: one write for all that came during the last one.
+awaitable<void> write(std::shared_ptr<client> self) {
+    std::error_code error;
+    while (!self->outbox.empty() || !self->leaving) {
+        if (self->outbox.empty()) {
+            co_await self->wake.async_wait(await_or(error));
+            continue;
+        }
+        const bytes batch = std::exchange(self->outbox, {});  // who has none unsent holds no memory
+        co_await asio::async_write(self->connection, asio::buffer(batch), await_or(error));
+        if (error) co_return;  // the reading coroutine takes its last words, and sees the end too
+        self->unsent -= batch.size();
+    }
+}
+
+// The length of the longest prefix of `data` that consists of whole messages.
+std::size_t whole_messages(std::span<const std::uint8_t> data) {
+    std::size_t end = 0;
+    while (end < data.size() && end + 1 + data[end] <= data.size()) end += 1 + data[end];
+    return end;
+}
+
+// Put these messages next in the common order.
+awaitable<void> broadcast(std::span<const std::uint8_t> batch) {
+    tick.insert(tick.end(), batch.begin(), batch.end());
+    if (tick.size() < chunk)                       // a longer one might leave no room for the next
+        co_await asio::post(asio::use_awaitable);  // whoever else is ready to speak does so
+    flush();
+}
+
+// Hand over what has gathered: one offer a client, however many have spoken.
+void flush() {
+    if (tick.empty()) return;
+    for (const auto& receiver : room) offer(*receiver, tick);
+    tick.clear();
+}
+
+// Drop policy: all of the batch, or none of it for a client that is too far behind.
+void offer(client& receiver, const bytes& batch) {
+    if (receiver.unsent > limit) return;
+    if (receiver.outbox.empty()) receiver.wake.cancel();  // else it is awake already
+    receiver.outbox.insert(receiver.outbox.end(), batch.begin(), batch.end());
+    receiver.unsent += batch.size();
+}
+
+std::pair<std::string, std::string> parse_address(std::span<char*> arguments) {
+    const std::regex pattern{R"((\[[^\]]*:[^\]]*\]|[^:\[\]]+):([0-9]{1,5}))"};
+    std::cmatch match;
+    if (arguments.size() != 1 || !std::regex_match(arguments[0], match, pattern) ||
+        std::stoi(match[2]) > 65535) {
+        std::cerr << "usage: broadcast HOST:PORT (IPv6: [HOST]:PORT)\n";
+        std::exit(2);
+    }
+    return {match[1], match[2]};
+}

@@ -1,0 +1,225 @@
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.OutputStream;
+import java.net.Inet6Address;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.net.ServerSocket;
+import java.net.Socket;
+import java.net.StandardProtocolFamily;
+import java.nio.channels.ServerSocketChannel;
+import java.util.Arrays;
+import java.util.HashSet;
+import java.util.Queue;
+import java.util.Set;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+
+/**
+ * Broadcast on threads: one that reads and one that writes for every connection.
+ *
+ * <p>Order: every reading thread appends its whole messages to the one {@code tick}, and who holds
+ * the room puts all that gathered there into everybody's outbox: that is the common order.
+ *
+ * <p>A slow client: only its own writing thread waits for it; while more than LIMIT bytes are
+ * unsent, the client misses new batches, always as whole messages.
+ */
+final class Broadcast {
+    static final int BACKLOG = 1024;
+    static final int FEW_BYTES = 4 * 1024; // a read at first: most listen more than they speak
+    static final int CHUNK = 64 * 1024; // bytes a read at most: thousands of messages, yet fair
+    static final int LIMIT = 256 * 1024; // bytes unsent beyond which a client misses what is new
+    static final int RETRY_MS = 100; // when no descriptor or thread is left
+
+    record Address(String host, int port) {}
+
+    static final class Client { // holding it guards all that is in it
+        final Socket socket;
+        ByteArrayOutputStream outbox = new ByteArrayOutputStream();
+        int writing; // bytes just being written
+        boolean leaving;
+
+        Client(Socket socket) {
+            this.socket = socket;
+        }
+    }
+
+    static final Set<Client> room = new HashSet<>(); // who holds it decides what comes next
+    static final Queue<byte[]> tick = new ConcurrentLinkedQueue<>(); // in order, not yet offered
+
+    public static void main(String[] arguments) throws InterruptedException {
+        Address address = parseAddress(arguments);
+        ServerSocket listener = null;
+        try {
+            listener = listen(InetAddress.getByName(address.host()), address.port());
+        } catch (IOException error) {
+            System.err.println("cannot listen on " + arguments[0] + ": " + error.getMessage());
+            System.exit(1);
+        }
+        // Nothing needs saving; but a JVM that a signal ends would tell so in its status.
+        Runtime.getRuntime().addShutdownHook(new Thread(() -> Runtime.getRuntime().halt(0)));
+        System.out.println("listening on " + address.host() + ":" + listener.getLocalPort());
+        accept(listener);
+    }
+
+    static ServerSocket listen(InetAddress host, int port) throws IOException {
+        // Of no family in particular, a listener on 0.0.0.0 would be one on all of IPv6 as well;
+        // and only a channel can be told its family.
+        boolean six = host instanceof Inet6Address;
+        var family = six ? StandardProtocolFamily.INET6 : StandardProtocolFamily.INET;
+        ServerSocket listener = ServerSocketChannel.open(family).socket();
+        listener.bind(new InetSocketAddress(host, port), BACKLOG);
+        return listener;
+    }
+
+    static void accept(ServerSocket listener) throws InterruptedException {
+        while (true) {
+            try {
+                Socket socket = listener.accept();
+                try {
+                    new Thread(() -> serve(socket)).start();
+                } catch (OutOfMemoryError noThreadIsLeft) {
+                    socket.close();
+                    throw new IOException(noThreadIsLeft);
+                }
+            } catch (IOException noDescriptorIsLeft) {
+                Thread.sleep(RETRY_MS);
+            }
+        }
+    }
+
+    static void serve(Socket socket) {
+        Client client = new Client(socket);
+        Thread writer = new Thread(() -> write(client));
+        try (socket) {
+            socket.setTcpNoDelay(true);
+            writer.start();
+            join(client);
+            read(client);
+            leave(client);
+            writer.join(); // sends what is unsent first
+        } catch (IOException | InterruptedException | OutOfMemoryError noThreadIsLeft) {
+            // Nobody has heard of this client yet: closing its socket is all there is to do.
+        }
+    }
+
+    static void join(Client client) {
+        synchronized (room) {
+            room.add(client);
+        }
+    }
+
+    static void read(Client client) {
+        byte[] data = new byte[FEW_BYTES];
+        int size = 0;
+        try {
+            InputStream input = client.socket.getInputStream();
+            for (int got; (got = input.read(data, size, data.length - size)) > 0; ) {
+                size += got;
+                if (size == data.length && size < CHUNK) { // there was more to read
+                    data = Arrays.copyOf(data, 2 * size);
+                }
+                int end = wholeMessages(data, size);
+                if (end > 0) {
+                    broadcast(Arrays.copyOf(data, end));
+                }
+                size -= end;
+                System.arraycopy(data, end, data, 0, size);
+            }
+        } catch (IOException reset) {
+            // It ends a connection as well as an end of stream.
+        }
+    }
+
+    static void leave(Client client) {
+        synchronized (room) {
+            room.remove(client);
+        }
+        synchronized (client) {
+            client.leaving = true;
+            client.notify();
+        }
+    }
+
+    /** Send what gathers in the outbox: one send for all that came during the last one. */
+    static void write(Client client) {
+        try {
+            OutputStream output = client.socket.getOutputStream();
+            for (byte[] batch; (batch = take(client)).length > 0; ) {
+                output.write(batch);
+            }
+        } catch (IOException | InterruptedException reset) {
+            // The reading thread sees it too, and ends the connection.
+        }
+    }
+
+    /** Wait for something to send; there is nothing more when the client has left. */
+    static byte[] take(Client client) throws InterruptedException {
+        synchronized (client) {
+            client.writing = 0;
+            while (client.outbox.size() == 0 && !client.leaving) {
+                client.wait();
+            }
+            byte[] batch = client.outbox.toByteArray();
+            client.outbox = new ByteArrayOutputStream(); // the old one may have grown
+            client.writing = batch.length;
+            return batch;
+        }
+    }
+
+    /** The length of the longest prefix of the data that consists of whole messages. */
+    static int wholeMessages(byte[] data, int size) {
+        int end = 0;
+        while (end < size) {
+            int following = end + 1 + (data[end] & 0xff);
+            if (following > size) {
+                break;
+            }
+            end = following;
+        }
+        return end;
+    }
+
+    /** Put these messages next in the common order. */
+    static void broadcast(byte[] batch) {
+        tick.add(batch);
+        flush(); // whoever holds the room first serves all who wait, and leaves them no work
+    }
+
+    /** Hand over what has gathered: one offer a client, however many have spoken. */
+    static void flush() {
+        synchronized (room) {
+            ByteArrayOutputStream gathered = new ByteArrayOutputStream();
+            while (gathered.size() < CHUNK
+                    && !tick.isEmpty()) { // more might leave the next no room
+                gathered.writeBytes(tick.remove());
+            }
+            byte[] batch = gathered.toByteArray();
+            if (batch.length > 0) {
+                room.forEach(client -> offer(client, batch));
+            }
+        }
+    }
+
+    /** Drop policy: all of the batch, or none of it for a client that is too far behind. */
+    static void offer(Client client, byte[] batch) {
+        synchronized (client) {
+            if (client.outbox.size() + client.writing <= LIMIT) {
+                client.outbox.writeBytes(batch);
+                client.notify();
+            }
+        }
+    }
+
+    static Address parseAddress(String[] arguments) {
+        Pattern pattern = Pattern.compile("(\\[[^\\]]*:[^\\]]*]|[^:\\[\\]]+):(0|[1-9][0-9]{0,4})");
+        Matcher match = pattern.matcher(arguments.length == 1 ? arguments[0] : "");
+        if (!match.matches() || Integer.parseInt(match.group(2)) > 65535) {
+            System.err.println("usage: Broadcast HOST:PORT (IPv6: [HOST]:PORT)");
+            System.exit(2);
+        }
+        return new Address(match.group(1), Integer.parseInt(match.group(2)));
+    }
+}

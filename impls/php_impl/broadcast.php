@@ -1,0 +1,275 @@
+<?php
+
+/*
+ * Broadcast on fibers: one per connection, over the kernel's epoll.
+ *
+ * PHP's own stream_select ends at 1024 descriptors, and what goes on from there are extensions that must be compiled;
+ * so the sockets are the C library's, called through FFI.
+ *
+ * Order: every fiber that is resumed adds its whole messages to the one tick, and what gathered there in one turn of
+ * the loop goes to everybody at once: that is the common order.
+ * A slow client: what the kernel does not take is kept for it; while that is more than LIMIT bytes, the client misses
+ * new batches, always as whole messages.
+ */
+
+declare(strict_types=1);
+
+const BACKLOG = 1024;
+const CHUNK = 64 * 1024; // bytes a read, and that gather at most before they are offered
+const EVENTS = 256; // descriptors a turn
+const LIMIT = 256 * 1024; // bytes unsent beyond which a client misses what is new
+const RETRY_MS = 100; // how long to wait for a descriptor when there is none left
+
+const LIBC = <<<'C'
+    struct event { uint32_t events; int32_t fd; int32_t unused; } __attribute__((packed)); // as on x86-64
+    int epoll_create1(int flags);
+    int epoll_ctl(int epoll, int operation, int fd, struct event *event);
+    int epoll_wait(int epoll, struct event *events, int most, int timeout);
+    int signalfd(int fd, const char *mask, int flags);
+    int socket(int domain, int type, int protocol);
+    int setsockopt(int fd, int level, int option, const char *value, unsigned size);
+    int bind(int fd, const char *address, unsigned size);
+    int getsockname(int fd, char *address, unsigned *size);
+    int listen(int fd, int backlog);
+    int accept4(int fd, char *address, unsigned *size, int flags);
+    ssize_t recv(int fd, char *buffer, size_t size, int flags);
+    ssize_t send(int fd, const char *data, size_t size, int flags);
+    int close(int fd);
+    void _exit(int status);
+    int *__errno_location(void);
+    C;
+const EPOLLIN = 1;
+const EPOLLOUT = 4;
+const EPOLL_CTL_ADD = 1;
+const EPOLL_CTL_MOD = 3;
+const NONBLOCK = 2048;
+const V6ONLY = 26;
+
+final class Client
+{
+    public Fiber $fiber; // suspended until there is something to read, or all is sent
+    public string $unsent = ''; // what the kernel did not take
+    public bool $leaving = false;
+
+    public function __construct(public readonly int $fd)
+    {
+    }
+}
+
+final class Broadcast
+{
+    private readonly FFI $libc;
+    private readonly int $epoll;
+    private int $listener;
+    private bool $resting = false; // no descriptor was left
+    private FFI\CData $buffer;
+    private string $tick = ''; // whole messages in their final order, not yet offered
+    /** @var array<int, Client> whose sockets are open, by descriptor */
+    private array $room = [];
+
+    public function __construct()
+    {
+        $this->libc = FFI::cdef(LIBC);
+        $this->epoll = $this->libc->epoll_create1(0);
+        $this->buffer = $this->libc->new('char[' . CHUNK . ']');
+    }
+
+    public function main(string $host, int $port): never
+    {
+        $this->listener = $this->listen($host, $port);
+        // Signals come as events: the C library would not return to PHP for a handler.
+        pcntl_sigprocmask(SIG_BLOCK, [SIGINT, SIGTERM]);
+        $mask = pack('Px120', 1 << SIGINT - 1 | 1 << SIGTERM - 1);
+        $signals = $this->libc->signalfd(-1, $mask, 0);
+        $this->watch($signals, EPOLLIN, EPOLL_CTL_ADD);
+        $this->watch($this->listener, EPOLLIN, EPOLL_CTL_ADD);
+        $events = $this->libc->new('struct event[' . EVENTS . ']');
+        while (true) {
+            $ready = $this->libc->epoll_wait($this->epoll, $events, EVENTS, $this->resting ? RETRY_MS : -1);
+            if ($this->resting) {
+                $this->rest(false);
+            }
+            for ($i = 0; $i < $ready; $i++) {
+                match ($fd = $events[$i]->fd) {
+                    $signals => $this->libc->_exit(0), // nothing needs saving, and the kernel closes every connection
+                    $this->listener => $this->accept(),
+                    default => $this->resume($this->room[$fd], $events[$i]->events),
+                };
+            }
+            $this->flush();
+        }
+    }
+
+    private function listen(string $host, int $port): int
+    {
+        $ip = inet_pton(gethostbyname(trim($host, '[]')));
+        $six = strlen((string) $ip) === 16;
+        $fd = $this->libc->socket($six ? AF_INET6 : AF_INET, SOCK_STREAM | NONBLOCK, 0);
+        $on = pack('l', 1);
+        $this->libc->setsockopt($fd, SOL_SOCKET, SO_REUSEADDR, $on, 4);
+        $this->libc->setsockopt($fd, SOL_TCP, TCP_NODELAY, $on, 4); // connections inherit it
+        $this->libc->setsockopt($fd, IPPROTO_IPV6, V6ONLY, $on, 4);
+        $address = $six ? pack('SnNa16N', AF_INET6, $port, 0, $ip, 0) : pack('Sna4x8', AF_INET, $port, $ip);
+        $size = $this->libc->new('unsigned');
+        $size->cdata = strlen($address);
+        if ($ip === false || $this->libc->bind($fd, $address, strlen($address)) || $this->libc->listen($fd, BACKLOG)) {
+            $why = $ip === false ? 'unknown host' : posix_strerror($this->libc->__errno_location()[0]);
+            fwrite(STDERR, "cannot listen on $host:$port: $why\n");
+            exit(1);
+        }
+        $this->libc->getsockname($fd, $this->buffer, FFI::addr($size));
+        echo "listening on $host:", unpack('n', FFI::string($this->buffer, 4), 2)[1], "\n";
+        return $fd;
+    }
+
+    private function watch(int $fd, int $events, int $operation = EPOLL_CTL_MOD): void
+    {
+        $event = $this->libc->new('struct event');
+        $event->events = $events;
+        $event->fd = $fd;
+        $this->libc->epoll_ctl($this->epoll, $operation, $fd, FFI::addr($event));
+    }
+
+    private function accept(): void
+    {
+        while (($fd = $this->libc->accept4($this->listener, null, null, NONBLOCK)) >= 0) {
+            $client = $this->room[$fd] = new Client($fd);
+            $this->watch($fd, EPOLLIN, EPOLL_CTL_ADD);
+            $client->fiber = new Fiber($this->serve(...));
+            $client->fiber->start($client);
+        }
+        if ($this->failed()) { // no descriptor is left
+            $this->rest(true);
+        }
+    }
+
+    /** Whether the last call failed, and not only because it would have had to wait. */
+    private function failed(): bool
+    {
+        return $this->libc->__errno_location()[0] !== SOCKET_EAGAIN;
+    }
+
+    /** Do not ask about the listener for a while: it would stay ready and spin the loop. */
+    private function rest(bool $rest): void
+    {
+        $this->resting = $rest;
+        $this->watch($this->listener, $rest ? 0 : EPOLLIN);
+    }
+
+    private function resume(Client $client, int $events): void
+    {
+        if ($events & EPOLLOUT) {
+            $this->write($client);
+        }
+        if ($events & ~EPOLLOUT || $client->leaving) {
+            $client->fiber->resume();
+        }
+    }
+
+    private function serve(Client $client): void
+    {
+        $rest = '';
+        while (($chunk = $this->receive($client)) !== '') {
+            $data = $rest . $chunk;
+            $end = $this->wholeMessages($data);
+            $rest = substr($data, $end);
+            if ($end > 0) {
+                $this->broadcast(substr($data, 0, $end));
+            }
+        }
+        $this->flush(); // who hangs up right after speaking still hears it
+        $client->leaving = true;
+        while ($client->unsent !== '') {
+            $this->watch($client->fd, EPOLLOUT);
+            Fiber::suspend();
+        }
+        unset($this->room[$client->fd]);
+        $this->libc->close($client->fd);
+    }
+
+    /** What has come; nothing when the stream has ended, or was reset. */
+    private function receive(Client $client): string
+    {
+        do {
+            Fiber::suspend();
+            $got = $this->libc->recv($client->fd, $this->buffer, CHUNK, 0);
+        } while ($got < 0 && !$this->failed());
+        return FFI::string($this->buffer, max($got, 0));
+    }
+
+    /** Send what the kernel takes of what is unsent; the rest is sent when it has room again. */
+    private function write(Client $client): void
+    {
+        $client->unsent = $this->send($client, $client->unsent);
+        if ($client->unsent === '') {
+            $this->watch($client->fd, EPOLLIN);
+        }
+    }
+
+    /** Return what the kernel did not take. */
+    private function send(Client $client, string $data): string
+    {
+        $sent = $this->libc->send($client->fd, $data, strlen($data), MSG_NOSIGNAL);
+        return $sent < 0 && $this->failed() ? '' : substr($data, max($sent, 0)); // of a reset, the fiber hears too
+    }
+
+    /** The length of the longest prefix of the data that consists of whole messages. */
+    private function wholeMessages(string $data): int
+    {
+        $size = strlen($data);
+        $end = 0;
+        while ($end < $size && ($following = $end + 1 + ord($data[$end])) <= $size) {
+            $end = $following;
+        }
+        return $end;
+    }
+
+    /** Put these messages next in the common order. */
+    private function broadcast(string $batch): void
+    {
+        $this->tick .= $batch;
+        if (strlen($this->tick) >= CHUNK) {
+            $this->flush();
+        }
+    }
+
+    /** Hand over what has gathered: one write a client, however many have spoken. */
+    private function flush(): void
+    {
+        if ($this->tick !== '') {
+            $batch = $this->tick;
+            $this->tick = '';
+            foreach ($this->room as $client) {
+                $this->offer($client, $batch);
+            }
+        }
+    }
+
+    /** Drop policy: all of the batch, or none of it for a client that is too far behind. */
+    private function offer(Client $client, string $batch): void
+    {
+        if ($client->leaving) {
+            return;
+        }
+        if ($client->unsent !== '') {
+            if (strlen($client->unsent) <= LIMIT) {
+                $client->unsent .= $batch;
+            }
+        } elseif (($client->unsent = $this->send($client, $batch)) !== '') {
+            $this->watch($client->fd, EPOLLIN | EPOLLOUT);
+        }
+    }
+}
+
+/** @return array{string, int} */
+function parseAddress(array $arguments): array
+{
+    $pattern = '/^(\[[^\]]*:[^\]]*\]|[^:\[\]]+):(0|[1-9][0-9]{0,4})$/D';
+    if (count($arguments) !== 1 || !preg_match($pattern, $arguments[0], $match) || $match[2] > 65535) {
+        fwrite(STDERR, "usage: broadcast.php HOST:PORT (IPv6: [HOST]:PORT)\n");
+        exit(2);
+    }
+    return [$match[1], (int) $match[2]];
+}
+
+(new Broadcast())->main(...parseAddress(array_slice($argv, 1)));

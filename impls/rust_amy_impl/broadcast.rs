@@ -1,0 +1,245 @@
+//! Broadcast in Rust on amy: one thread asks the kernel who is ready, another does the work.
+//!
+//! Order: the working thread reads from all of whom it was told at a time; the whole messages
+//! gather in `tick`, and go to everybody with one write each: that is the common order.
+//! A slow client: what the kernel does not take is kept for it; while that is more than LIMIT
+//! bytes, the client misses new batches, always as whole messages. Nobody waits for anybody.
+
+use std::collections::{HashMap, HashSet};
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{TcpListener, TcpStream, ToSocketAddrs};
+use std::sync::mpsc::{self, Receiver, SyncSender};
+use std::time::Duration;
+use std::{env, mem, process, thread};
+
+use amy::{Event, Notification, Poller, Registrar};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+use socket2::{Domain, Socket, Type};
+
+const BACKLOG: i32 = 1024;
+const CHUNK: usize = 64 * 1024; // bytes a read: thousands of messages, few enough to be fair
+const LIMIT: usize = 256 * 1024; // bytes unsent beyond which a client misses what is new
+const MESSAGE: usize = 256; // bytes of the longest message, its header included
+const MINUTE_MS: usize = 60 * 1000; // amy has no word for "as long as it takes"
+const MINUTE: Duration = Duration::from_millis(MINUTE_MS as u64);
+const RETRY: Duration = Duration::from_millis(100); // when no descriptor is left
+
+struct Client {
+    stream: TcpStream,
+    rest: Vec<u8>,   // the unfinished message at the end of what it sent
+    unsent: Vec<u8>, // what the kernel did not take
+    deaf: bool,      // nothing new is for it
+    left: bool,      // its stream has ended: send what is unsent, then close
+}
+
+struct Room {
+    listener: TcpListener,
+    registrar: Registrar,
+    door: usize,                     // the number that amy gave the listener
+    resting: bool,                   // somebody may stand at the door, and no descriptor was left
+    clients: HashMap<usize, Client>, // by amy's numbers, of which none ever comes again
+    ready: HashSet<usize>,           // those who may have more to say than was read
+    tick: Vec<u8>,                   // whole messages in their final order, not yet sent
+    input: Vec<u8>,                  // what has just been read
+}
+
+fn main() {
+    let (host, port) = parse_address(env::args().skip(1).collect());
+    let listener = listen(&host, port).unwrap_or_else(|error| {
+        eprintln!("cannot listen on {host}:{port}: {error}");
+        process::exit(1)
+    });
+    let port = listener.local_addr().expect("it is bound").port();
+    let mut signals = Signals::new([SIGINT, SIGTERM]).expect("they can be caught");
+    let poller = Poller::new().expect("there is epoll");
+    let registrar = poller.get_registrar();
+    let door = registrar.register(&listener, Event::Read).expect("it is new");
+    let (tell, told) = mpsc::sync_channel(1); // whoever polls waits while the other one works
+    thread::spawn(move || poll(poller, &tell));
+    thread::spawn(move || Room::new(listener, registrar, door).run(&told));
+    println!("listening on {host}:{port}");
+    signals.forever().next(); // nothing needs saving, and the kernel closes every connection
+}
+
+fn listen(host: &str, port: u16) -> io::Result<TcpListener> {
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    let address = (bare, port).to_socket_addrs()?.next().ok_or(ErrorKind::NotFound)?;
+    // Not the standard library's listener, for its backlog is 128.
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+    socket.set_reuse_address(true)?;
+    socket.set_tcp_nodelay(true)?; // its connections inherit it
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+/// All that the one thread does: ask who is ready, and tell the other.
+fn poll(mut poller: Poller, tell: &SyncSender<Vec<Notification>>) {
+    loop {
+        match poller.wait(MINUTE_MS) {
+            Ok(notifications) => tell.send(notifications).expect("the room never ends"),
+            Err(error) => assert_eq!(error.kind(), ErrorKind::Interrupted),
+        }
+    }
+}
+
+impl Room {
+    fn new(listener: TcpListener, registrar: Registrar, door: usize) -> Room {
+        let (clients, ready, tick) = (HashMap::new(), HashSet::new(), Vec::new());
+        let input = vec![0; MESSAGE + CHUNK];
+        Room { listener, registrar, door, resting: false, clients, ready, tick, input }
+    }
+
+    /// Hear all who are ready, and let everybody hear it, again and again.
+    fn run(mut self, told: &Receiver<Vec<Notification>>) {
+        loop {
+            let patience = match () {
+                _ if !self.ready.is_empty() => Duration::ZERO,
+                _ if self.resting => RETRY,
+                _ => MINUTE,
+            };
+            let notifications = told.recv_timeout(patience).unwrap_or_default();
+            if self.resting {
+                self.accept();
+            }
+            for notification in notifications {
+                self.wake(&notification);
+            }
+            // One read each, however much somebody says: a flood makes nobody wait.
+            for id in mem::take(&mut self.ready) {
+                self.serve(id);
+            }
+            self.broadcast();
+        }
+    }
+
+    fn accept(&mut self) {
+        self.resting = false;
+        loop {
+            let accepted = self.listener.accept().and_then(|(stream, _)| {
+                stream.set_nonblocking(true)?;
+                Ok((self.registrar.register(&stream, Event::Both)?, stream))
+            });
+            match accepted {
+                Ok((id, stream)) => drop(self.clients.insert(id, Client::new(stream))),
+                Err(error) => {
+                    self.resting = error.kind() != ErrorKind::WouldBlock;
+                    return;
+                }
+            }
+        }
+    }
+
+    fn wake(&mut self, notification: &Notification) {
+        if notification.id == self.door {
+            return self.accept();
+        }
+        if notification.event.writable() {
+            self.flush(notification.id);
+        }
+        if notification.event.readable() {
+            self.ready.insert(notification.id);
+        }
+    }
+
+    fn serve(&mut self, id: usize) {
+        let Some(client) = self.clients.get_mut(&id).filter(|client| !client.left) else { return };
+        let before = client.rest.len();
+        self.input[..before].copy_from_slice(&client.rest);
+        let got = match client.stream.read(&mut self.input[before..]) {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return, // amy tells when there is more
+            Err(_) | Ok(0) => return self.leave(id), // a reset is an end as well
+            Ok(got) => got,
+        };
+        let data = &self.input[..before + got];
+        let (whole, rest) = data.split_at(whole_messages(data));
+        client.rest = rest.to_vec();
+        self.tick.extend_from_slice(whole);
+        self.ready.insert(id); // amy tells once, so there may be more
+        if self.tick.len() >= CHUNK {
+            self.broadcast();
+        }
+    }
+
+    fn leave(&mut self, id: usize) {
+        self.broadcast(); // who hangs up right after speaking still hears it
+        let client = self.clients.get_mut(&id).expect("it has just been read");
+        client.left = true;
+        client.deaf = true;
+        self.flush(id);
+    }
+
+    fn flush(&mut self, id: usize) {
+        let Some(client) = self.clients.get_mut(&id) else { return };
+        let mut unsent = mem::take(&mut client.unsent);
+        unsent.drain(..client.send(&unsent));
+        client.unsent = unsent;
+        if client.unsent.is_empty() && client.left {
+            self.clients.remove(&id); // which closes the connection
+        }
+    }
+
+    /// Hand over what has gathered: one write a client, however many spoke.
+    fn broadcast(&mut self) {
+        let batch = mem::take(&mut self.tick);
+        for client in self.clients.values_mut().filter(|client| !batch.is_empty() && !client.deaf) {
+            client.offer(&batch);
+        }
+    }
+}
+
+impl Client {
+    fn new(stream: TcpStream) -> Client {
+        Client { stream, rest: Vec::new(), unsent: Vec::new(), deaf: false, left: false }
+    }
+
+    /// Drop policy: all of the batch, or none of it for a client that is too far behind.
+    fn offer(&mut self, batch: &[u8]) {
+        if self.unsent.is_empty() {
+            let sent = self.send(batch);
+            self.unsent = batch[sent..].to_vec();
+        } else if self.unsent.len() <= LIMIT {
+            self.unsent.extend_from_slice(batch);
+        }
+    }
+
+    /// How many bytes the kernel takes now.
+    fn send(&mut self, data: &[u8]) -> usize {
+        match self.stream.write(data) {
+            Ok(sent) => sent,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => 0,
+            Err(_) => {
+                self.deaf = true; // reading takes its last words, and sees its end as well
+                data.len()
+            }
+        }
+    }
+}
+
+/// The length of the longest prefix of `data` that consists of whole messages.
+fn whole_messages(data: &[u8]) -> usize {
+    let mut end = 0;
+    while end < data.len() && end + 1 + data[end] as usize <= data.len() {
+        end += 1 + data[end] as usize;
+    }
+    end
+}
+
+fn parse_address(arguments: Vec<String>) -> (String, u16) {
+    let parts = match &arguments[..] {
+        [address] => address.rsplit_once(':'),
+        _ => None,
+    };
+    let bracketed = |host: &str| host.starts_with('[') && host.ends_with(']');
+    match parts.map(|(host, port)| (host, port.parse())) {
+        Some((host, Ok(port))) if !host.is_empty() && host.contains(':') == bracketed(host) => {
+            (host.to_string(), port)
+        }
+        _ => {
+            eprintln!("usage: broadcast HOST:PORT (IPv6: [HOST]:PORT)");
+            process::exit(2)
+        }
+    }
+}

@@ -1,0 +1,291 @@
+//! Broadcast in Rust on coroutines that have stacks of their own, and a scheduler of thirty lines.
+//! One of them reads for every connection, and there is a second only while the connection takes
+//! less than it is given. What waits looks as if it blocked: no function is coloured.
+//!
+//! Order: every reading coroutine appends its whole messages to the one `tick`, and lets the others
+//! run; whoever comes first sends all that gathered there to everybody: that is the common order.
+//! A slow client: what the kernel does not take at once is kept for it, and a coroutine that waits
+//! for nobody else sends it; while that is more than LIMIT bytes, the client misses new batches,
+//! always as whole messages.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{Shutdown, ToSocketAddrs};
+use std::os::fd::{AsRawFd, RawFd};
+use std::rc::Rc;
+use std::time::Duration;
+use std::{env, mem, process};
+
+use corosensei::stack::DefaultStack;
+use corosensei::{Coroutine, CoroutineResult, Yielder};
+use mio::net::{TcpListener, TcpStream};
+use mio::{Events, Interest, Poll, Registry, Token};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook_mio::v1_0::Signals;
+use socket2::{Domain, Socket, Type};
+
+const BACKLOG: i32 = 1024;
+const CHUNK: usize = 64 * 1024; // bytes a read: thousands of messages, few enough to be fair
+const LIMIT: usize = 256 * 1024; // bytes unsent beyond which a client misses what is new
+const FEW_BYTES: usize = 4 * 1024; // a read at first: most clients listen more than they speak
+const STACK: usize = 64 * 1024; // bytes a coroutine, of which only what it uses is ever real memory
+const EVENTS: usize = 256;
+const RETRY: Duration = Duration::from_millis(100); // when no descriptor is left
+const SIGNALS: Token = Token(usize::MAX - 1); // all other tokens are descriptors
+
+/// What a coroutine waits for.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Wait {
+    Turn,  // until the others who are ready have run
+    Pause, // until something happens, but not for long; only `accept` does that
+    Readable(RawFd),
+    Writable(RawFd),
+}
+
+type Task = Coroutine<(), Wait, ()>;
+type Me = Yielder<(), Wait>; // with which the one who runs can wait
+
+struct Client {
+    stream: TcpStream,
+    outbox: RefCell<Outbox>,
+}
+
+#[derive(Default)]
+struct Outbox {
+    data: Vec<u8>,
+    unsent: usize, // bytes of `data`, and those that are just being written
+    writing: bool, // a second coroutine is at it, for the kernel had no room
+    deaf: bool,    // nothing new is for this client
+}
+
+/// What all coroutines share. No lock guards it, for nobody else runs until the one who runs waits.
+struct Room {
+    registry: Registry,
+    ready: RefCell<Vec<Task>>, // those who run in the next turn
+    clients: RefCell<HashMap<RawFd, Rc<Client>>>,
+    tick: RefCell<Vec<u8>>, // whole messages in their final order, not yet sent
+}
+
+fn main() {
+    let (host, port) = parse_address(env::args().skip(1).collect());
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    let poll = Poll::new().expect("there is epoll");
+    let registry = poll.registry().try_clone().expect("there is a descriptor");
+    let mut signals = Signals::new([SIGINT, SIGTERM]).expect("they can be caught");
+    registry.register(&mut signals, SIGNALS, Interest::READABLE).expect("it is new");
+    let listener = listen(bare, port, &registry).unwrap_or_else(|error| {
+        eprintln!("cannot listen on {host}:{port}: {error}");
+        process::exit(1)
+    });
+    let port = listener.local_addr().expect("it is bound").port();
+    println!("listening on {host}:{port}");
+    let (ready, clients, tick) = (RefCell::default(), RefCell::default(), RefCell::default());
+    let room = Rc::new(Room { registry, ready, clients, tick });
+    start(&room, move |me, room| accept(me, room, &listener)).expect("there is memory");
+    run(poll, &room);
+    process::exit(0) // nothing needs saving, and ten thousand stacks no unwinding
+}
+
+fn listen(host: &str, port: u16, registry: &Registry) -> io::Result<TcpListener> {
+    let address = (host, port).to_socket_addrs()?.next().ok_or(ErrorKind::NotFound)?;
+    // Not mio's own listener, for its backlog is 128; and what is set here all connections inherit.
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+    socket.set_reuse_address(true)?;
+    socket.set_tcp_nodelay(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    let mut listener = TcpListener::from_std(socket.into());
+    let token = Token(listener.as_raw_fd() as usize);
+    registry.register(&mut listener, token, Interest::READABLE)?;
+    Ok(listener)
+}
+
+/// The scheduler: let those run who can, and ask the kernel who else can, until a signal comes.
+fn run(mut poll: Poll, room: &Room) {
+    let mut waiting = HashMap::new();
+    let mut events = Events::with_capacity(EVENTS);
+    loop {
+        for mut task in room.ready.take() {
+            match task.resume(()) {
+                CoroutineResult::Yield(Wait::Turn) => room.ready.borrow_mut().push(task),
+                CoroutineResult::Yield(wait) => drop(waiting.insert(wait, task)),
+                CoroutineResult::Return(()) => {}
+            }
+        }
+        let mut ready = room.ready.borrow_mut();
+        let timeout = match ready.is_empty() {
+            false => Some(Duration::ZERO),
+            true => waiting.contains_key(&Wait::Pause).then_some(RETRY),
+        };
+        let _ = poll.poll(&mut events, timeout); // when it is interrupted there are no events
+        ready.extend(waiting.remove(&Wait::Pause));
+        for event in &events {
+            let fd = event.token().0 as RawFd;
+            if event.token() == SIGNALS {
+                return;
+            }
+            if event.is_readable() {
+                ready.extend(waiting.remove(&Wait::Readable(fd)));
+            }
+            if event.is_writable() {
+                ready.extend(waiting.remove(&Wait::Writable(fd)));
+            }
+        }
+    }
+}
+
+/// Let a new coroutine run from the next turn on.
+fn start(room: &Rc<Room>, work: impl FnOnce(&Me, &Rc<Room>) + 'static) -> io::Result<()> {
+    let stack = DefaultStack::new(STACK)?;
+    let its_room = room.clone();
+    let task = Task::with_stack(stack, move |me, ()| work(me, &its_room));
+    room.ready.borrow_mut().push(task);
+    Ok(())
+}
+
+/// What would block is tried again when the kernel says so; others run meanwhile.
+fn block<T>(me: &Me, wait: Wait, mut attempt: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    loop {
+        match attempt() {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => me.suspend(wait),
+            result => return result,
+        }
+    }
+}
+
+fn accept(me: &Me, room: &Rc<Room>, listener: &TcpListener) {
+    let wait = Wait::Readable(listener.as_raw_fd());
+    loop {
+        let accepted = block(me, wait, || listener.accept()).and_then(|(mut stream, _)| {
+            let token = Token(stream.as_raw_fd() as usize);
+            let both = Interest::READABLE | Interest::WRITABLE;
+            room.registry.register(&mut stream, token, both)?;
+            start(room, move |me, room| serve(me, room, stream))
+        });
+        if accepted.is_err() {
+            me.suspend(Wait::Pause);
+        }
+    }
+}
+
+fn serve(me: &Me, room: &Rc<Room>, stream: TcpStream) {
+    let fd = stream.as_raw_fd();
+    let client = Rc::new(Client { stream, outbox: RefCell::default() });
+    room.clients.borrow_mut().insert(fd, client.clone());
+    let (mut data, mut size) = (vec![0; FEW_BYTES], 0);
+    let read = |data: &mut [u8]| block(me, Wait::Readable(fd), || (&client.stream).read(data));
+    // A reset ends a connection as well as an end of stream.
+    while let Ok(got @ 1..) = read(&mut data[size..]) {
+        size += got;
+        if size == data.len() && size < CHUNK {
+            data.resize(2 * size, 0); // there was more to read
+        }
+        let end = whole_messages(&data[..size]);
+        if end > 0 {
+            broadcast(me, room, &data[..end]);
+            data.copy_within(end..size, 0);
+            size -= end;
+        }
+    }
+    room.clients.borrow_mut().remove(&fd); // it closes when no coroutine has it any more
+}
+
+/// The second coroutine of a connection: it sends what the kernel had no room for, and ends.
+fn write(me: &Me, client: &Client) {
+    let mut batch = Vec::new();
+    loop {
+        let mut outbox = client.outbox.borrow_mut();
+        outbox.unsent -= batch.len();
+        batch = mem::take(&mut outbox.data);
+        outbox.writing = !batch.is_empty();
+        if !outbox.writing {
+            return;
+        }
+        drop(outbox); // others shall have it while this one waits
+        let mut rest = &batch[..];
+        while !rest.is_empty() {
+            let wait = Wait::Writable(client.stream.as_raw_fd());
+            match block(me, wait, || (&client.stream).write(rest)) {
+                Ok(sent) => rest = &rest[sent..],
+                Err(_) => {
+                    client.outbox.borrow_mut().deaf = true;
+                    return; // the other one takes the client's last words, and sees its end
+                }
+            }
+        }
+    }
+}
+
+/// The length of the longest prefix of `data` that consists of whole messages.
+fn whole_messages(data: &[u8]) -> usize {
+    let mut end = 0;
+    while end < data.len() && end + 1 + data[end] as usize <= data.len() {
+        end += 1 + data[end] as usize;
+    }
+    end
+}
+
+/// Put these messages next in the common order.
+fn broadcast(me: &Me, room: &Rc<Room>, batch: &[u8]) {
+    room.tick.borrow_mut().extend_from_slice(batch);
+    if room.tick.borrow().len() >= CHUNK {
+        flush(room);
+    }
+    me.suspend(Wait::Turn); // whoever else is ready to speak does so, and one flush serves all
+    flush(room);
+}
+
+/// Hand over what has gathered: one offer a client, however many have spoken.
+fn flush(room: &Rc<Room>) {
+    let batch = room.tick.take();
+    if !batch.is_empty() {
+        for client in room.clients.borrow().values() {
+            offer(room, client, &batch);
+        }
+    }
+}
+
+/// Drop policy: all of the batch, or none of it for a client that is too far behind.
+fn offer(room: &Rc<Room>, client: &Rc<Client>, mut batch: &[u8]) {
+    let mut outbox = client.outbox.borrow_mut();
+    if outbox.deaf || outbox.unsent > LIMIT {
+        return;
+    }
+    if !outbox.writing {
+        match (&client.stream).write(batch) {
+            Ok(sent) => batch = &batch[sent..],
+            Err(error) => outbox.deaf = error.kind() != ErrorKind::WouldBlock,
+        }
+        if batch.is_empty() || outbox.deaf {
+            return;
+        }
+        let writer = client.clone();
+        if start(room, move |me, _| write(me, &writer)).is_err() {
+            outbox.deaf = true;
+            let _ = client.stream.shutdown(Shutdown::Both); // a message may be cut: all is void
+            return;
+        }
+        outbox.writing = true;
+    }
+    outbox.data.extend_from_slice(batch);
+    outbox.unsent += batch.len();
+}
+
+fn parse_address(arguments: Vec<String>) -> (String, u16) {
+    let parts = match &arguments[..] {
+        [address] => address.rsplit_once(':'),
+        _ => None,
+    };
+    let bracketed = |host: &str| host.starts_with('[') && host.ends_with(']');
+    match parts.map(|(host, port)| (host, port.parse())) {
+        Some((host, Ok(port))) if !host.is_empty() && host.contains(':') == bracketed(host) => {
+            (host.to_string(), port)
+        }
+        _ => {
+            eprintln!("usage: broadcast HOST:PORT (IPv6: [HOST]:PORT)");
+            process::exit(2)
+        }
+    }
+}
