@@ -1,0 +1,265 @@
+/* Broadcast in D: a fiber per connection, and a scheduler on epoll that resumes whoever can go on.
+ *
+ * Order: every fiber appends its whole messages to the one tick, and what gathered there in one turn
+ * of the scheduler goes to everybody at once: that is the common order.
+ * A slow client: a second fiber, which exists only then, waits for it; while more than LIMIT bytes
+ * stand in its outbox, the client misses new batches, always as whole messages. */
+module broadcast;
+
+import core.stdc.errno : EAGAIN, EINTR, errno;
+import core.sys.linux.epoll;
+import core.sys.posix.fcntl : F_SETFL, O_NONBLOCK, fcntl;
+import core.sys.posix.signal : SIGINT, SIGTERM, bsd_signal;
+import core.sys.posix.sys.socket : MSG_NOSIGNAL, posixAccept = accept, recv, send;
+import core.sys.posix.unistd : _exit, close;
+import core.thread : Fiber;
+import std.conv : to;
+import std.regex : matchFirst;
+import std.socket;
+import std.stdio : stderr, stdout, writefln;
+
+enum BACKLOG = 1024;
+enum CHUNK = 64 * 1024; // bytes a read: thousands of messages, and few enough to be fair
+enum LIMIT = 256 * 1024; // bytes unsent beyond which a client misses what is new
+enum MESSAGE = 256; // bytes of the longest message, its header included
+enum RETRY_MS = 100; // how long to wait for a descriptor when there is none left
+
+class Client
+{
+    int descriptor;
+    Fiber reader, writer; // the latter only while something is unsent
+    ubyte[] outbox;
+    bool leaving;
+}
+
+bool[Client] room; // everybody
+ubyte[] tick; // whole messages in their final order, not yet offered
+int epoll;
+Fiber acceptor;
+bool resting; // the listener is not asked about until the next turn
+
+extern (C) void stop(int) nothrow @nogc
+{
+    _exit(0); // nothing needs saving, and the kernel closes every connection
+}
+
+int main(string[] arguments)
+{
+    bsd_signal(SIGINT, &stop);
+    bsd_signal(SIGTERM, &stop);
+    string host, shown;
+    ushort port;
+    if (!parseAddress(arguments[1 .. $], host, shown, port))
+    {
+        stderr.writeln("usage: broadcast HOST:PORT (IPv6: [HOST]:PORT)");
+        return 2;
+    }
+    Socket listener;
+    try
+    {
+        auto address = getAddress(host, port)[0];
+        listener = new TcpSocket(address.addressFamily);
+        listener.setOption(SocketOptionLevel.SOCKET, SocketOption.REUSEADDR, true);
+        listener.setOption(SocketOptionLevel.TCP, SocketOption.TCP_NODELAY, true); // its connections inherit it
+        listener.blocking = false;
+        listener.bind(address);
+        listener.listen(BACKLOG);
+    }
+    catch (SocketException problem)
+    {
+        stderr.writefln("cannot listen on %s:%s: %s", shown, port, problem.msg);
+        return 1;
+    }
+    writefln("listening on %s:%s", shown, listener.localAddress.toPortString);
+    stdout.flush();
+    epoll = epoll_create1(EPOLL_CLOEXEC);
+    acceptor = new Fiber(() => acceptClients(listener.handle));
+    watch(EPOLL_CTL_ADD, listener.handle, EPOLLIN, null);
+    for (;;)
+        turn(listener.handle);
+}
+
+/// Resume all who can go on, and then let everybody hear what was said.
+void turn(int listener)
+{
+    epoll_event[256] events;
+    const ready = epoll_wait(epoll, events.ptr, events.length, resting ? RETRY_MS : -1);
+    if (resting)
+        watch(EPOLL_CTL_MOD, listener, EPOLLIN, null);
+    resting = false;
+    foreach (event; events[0 .. ready < 0 ? 0 : ready])
+    {
+        auto client = cast(Client) event.data.ptr;
+        if (client is null)
+        {
+            acceptor.call();
+            continue;
+        }
+        if (event.events & ~EPOLLIN && client.writer !is null)
+            resume(client.writer);
+        if (event.events & ~EPOLLOUT && !client.leaving)
+            resume(client.reader);
+    }
+    flush();
+}
+
+void resume(Fiber fiber)
+{
+    fiber.call();
+    if (fiber.state == Fiber.State.TERM)
+        destroy(fiber); // its stack: the collector does not know how large that is, and would take its time
+}
+
+void watch(int operation, int descriptor, uint events, Client client)
+{
+    epoll_event event = {events: events};
+    event.data.ptr = cast(void*) client;
+    epoll_ctl(epoll, operation, descriptor, &event);
+}
+
+void acceptClients(int listener)
+{
+    for (;; Fiber.yield())
+    {
+        for (;;)
+        {
+            const descriptor = posixAccept(listener, null, null);
+            if (descriptor < 0)
+                break;
+            fcntl(descriptor, F_SETFL, O_NONBLOCK);
+            serve(descriptor);
+        }
+        if (errno != EAGAIN && errno != EINTR)
+        { // no descriptor is left: who stands there makes epoll return at once, so it is not asked
+            watch(EPOLL_CTL_MOD, listener, 0, null);
+            resting = true;
+        }
+    }
+}
+
+void serve(int descriptor)
+{
+    auto client = new Client;
+    client.descriptor = descriptor;
+    client.reader = new Fiber(() => read(client));
+    room[client] = true;
+    watch(EPOLL_CTL_ADD, descriptor, EPOLLIN, client);
+}
+
+void read(Client client)
+{
+    static ubyte[MESSAGE + CHUNK] data; // one for all: nobody yields between reading and cutting
+    ubyte[MESSAGE] rest;
+    size_t unfinished;
+    for (;; Fiber.yield())
+    {
+        const got = recv(client.descriptor, data.ptr + unfinished, CHUNK, 0);
+        if (got < 0 && (errno == EAGAIN || errno == EINTR))
+            continue;
+        if (got <= 0)
+            break; // a reset ends a connection as well as an end of stream
+        data[0 .. unfinished] = rest[0 .. unfinished];
+        auto arrived = data[0 .. unfinished + got];
+        const whole = wholeMessages(arrived);
+        if (whole > 0)
+            say(arrived[0 .. whole]);
+        unfinished = arrived.length - whole;
+        rest[0 .. unfinished] = arrived[whole .. $];
+    }
+    flush(); // who hangs up right after speaking still hears it
+    client.leaving = true;
+    if (client.writer is null)
+        closeConnection(client);
+    else
+        watch(EPOLL_CTL_MOD, client.descriptor, EPOLLOUT, client);
+}
+
+/// Send what stands in the outbox as fast as the client takes it.
+void write(Client client)
+{
+    watch(EPOLL_CTL_MOD, client.descriptor, EPOLLIN | EPOLLOUT, client);
+    while (client.outbox.length > 0)
+    {
+        Fiber.yield();
+        const sent = sendSome(client, client.outbox);
+        client.outbox = sent < 0 ? null : client.outbox[sent .. $];
+    }
+    client.outbox = null;
+    client.writer = null;
+    if (client.leaving)
+        closeConnection(client);
+    else
+        watch(EPOLL_CTL_MOD, client.descriptor, EPOLLIN, client);
+}
+
+/// Return how many bytes the kernel takes now; -1 when it never will, which reading sees as well.
+ptrdiff_t sendSome(Client client, const ubyte[] data)
+{
+    const sent = send(client.descriptor, data.ptr, data.length, MSG_NOSIGNAL);
+    return sent < 0 && (errno == EAGAIN || errno == EINTR) ? 0 : sent;
+}
+
+void closeConnection(Client client)
+{
+    room.remove(client);
+    close(client.descriptor);
+}
+
+/// The length of the longest prefix of the data that consists of whole messages.
+size_t wholeMessages(const ubyte[] data)
+{
+    size_t whole;
+    while (whole < data.length && whole + 1 + data[whole] <= data.length)
+        whole += 1 + data[whole];
+    return whole;
+}
+
+/// Put these messages next in the common order; they are heard at the end of the turn.
+void say(const ubyte[] batch)
+{
+    tick ~= batch;
+    if (tick.length >= CHUNK)
+        flush(); // a longer one might leave no room for the next
+}
+
+/// Hand over what has gathered: one offer a client, however many have spoken.
+void flush()
+{
+    if (tick.length == 0)
+        return;
+    foreach (client; room.byKey)
+        if (!client.leaving)
+            offer(client, tick);
+    tick.length = 0;
+    tick.assumeSafeAppend();
+}
+
+/// Drop policy: all of the batch, or none of it for a client that is too far behind.
+void offer(Client client, const ubyte[] batch)
+{
+    if (client.writer !is null)
+    {
+        if (client.outbox.length <= LIMIT)
+            client.outbox ~= batch;
+        return;
+    }
+    const sent = sendSome(client, batch);
+    if (sent < 0 || sent == batch.length)
+        return;
+    client.outbox = batch[sent .. $].dup;
+    client.writer = new Fiber(() => write(client));
+    client.writer.call();
+}
+
+bool parseAddress(string[] arguments, out string host, out string shown, out ushort port)
+{
+    if (arguments.length != 1)
+        return false;
+    auto found = matchFirst(arguments[0], `^((?:\[([^\]]*:[^\]]*)\]|([^:\[\]]+))):(0|[1-9][0-9]{0,4})$`);
+    if (found.empty || found[4].to!int > ushort.max)
+        return false;
+    host = found[2].length ? found[2] : found[3];
+    shown = found[1];
+    port = found[4].to!ushort;
+    return true;
+}
