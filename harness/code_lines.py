@@ -7,6 +7,7 @@ import io
 import tokenize
 from pathlib import Path
 
+from harness.language import comments, language_of
 from harness.model import Implementation
 
 
@@ -22,13 +23,10 @@ def count_code_lines(source: Path) -> int:
     text = source.read_text("utf-8", errors="replace")
     if source.suffix == ".py":
         return _python_lines(text)
-    lines, inside = 0, False
-    for line in map(str.strip, text.splitlines()):
-        if inside or line.startswith("/*"):
-            inside = "*/" not in line
-        elif line and not line.startswith(("//", "#!", "--", "%")):
-            lines += 1
-    return lines
+    language = language_of(source, text)
+    for begin, end in reversed(comments(text, language)):
+        text = text[:begin] + "\n" * text.count("\n", begin, end) + text[end:]
+    return sum(bool(line.strip()) and not line.startswith("#!") for line in text.split("\n"))
 
 
 def _python_lines(text: str) -> int:

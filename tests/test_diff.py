@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.text import Text
 
-from harness.reading import language
+from harness import language
 from harness.reading.beside import beside, fold
 from harness.reading.compare import Row, compare, marks
 from harness.reading.show import safe

@@ -7,7 +7,7 @@ import io
 import tokenize
 from collections.abc import Iterator
 
-from harness.reading.language import Span
+from harness.language import Span
 
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 

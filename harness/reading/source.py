@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from harness import language
 from harness.errors import UsageError
-from harness.reading import language, python
+from harness.reading import python
 
 
 class Line(NamedTuple):

@@ -1,4 +1,4 @@
-"""What must be known of a programming language to read it: comments, imports, where a function begins.
+"""What must be known of a programming language to read it or to count its lines: comments, imports, functions.
 
 Patterns are enough for what is shown to people; Python is read by its own parser (see `harness.reading.python`).
 """
@@ -87,6 +87,40 @@ RUBY = Language(
     imports=r"^[ \t]*require(?:_relative)?\s[^\n]*",
     function=r"^\s*def\s+(?P<name>[\w.]+[?!]?)",
 )
+PERL = Language(
+    comment=r"#[^\n]*",
+    literal=rf"{TEXT}|{SINGLE}|\$#",  # the latter is the last index of an array
+    imports=r"^use\s[^\n]*",
+    function=r"^\s*sub\s+(?P<name>\w+)",
+)
+PHP = Language(
+    comment=rf"{BLOCK}|{SLASHES}|#(?!\[)[^\n]*",
+    literal=f"{TEXT}|{SINGLE}",
+    imports=r"^(?:use|require|require_once)\s[^\n]*",
+    function=r"^\s*(?:(?:public|private|static|final)\s+)*function\s+(?P<name>\w+)",
+)
+LUA = Language(
+    comment=r"--\[\[.*?\]\]|--[^\n]*",
+    literal=f"{TEXT}|{SINGLE}",
+    imports=r"^local\s+\w+\s*=\s*require\b[^\n]*",
+    function=r"^\s*(?:local\s+)?function\s+(?P<name>[\w.:]+)",
+)
+NIM = Language(
+    comment=r"#\[.*?\]#|#[^\n]*",
+    imports=r"^(?:import|from)\s[^\n]*",
+    function=r"^\s*(?:proc|func|iterator|template)\s+(?P<name>\w+)",
+)
+OCAML = Language(
+    comment=r"\(\*.*?\*\)",
+    imports=r"^open!?\s[^\n]*",
+    function=r"^(?:let(?:\s+rec)?|and)\s+(?P<name>\w+)\s+[^=\s]",
+)
+RACKET = Language(
+    comment=r"#\|.*?\|#|;[^\n]*",
+    literal=rf"{TEXT}|#\\.",
+    imports=r"^\(require\s[^\n]*",
+    function=r"^\(define\s+\((?P<name>[^\s()]+)",
+)
 PYTHON = Language()
 PLAIN = Language()
 
@@ -103,7 +137,13 @@ BY_SUFFIX = {
         (".hs", HASKELL),
         (".erl", ERLANG),
         (".ex .exs", ELIXIR),
-        (".rb .sh .pl", RUBY),
+        (".rb .cr .sh", RUBY),
+        (".pl", PERL),
+        (".php", PHP),
+        (".lua", LUA),
+        (".nim", NIM),
+        (".ml", OCAML),
+        (".rkt", RACKET),
     )
     for suffix in suffixes.split()
 }
