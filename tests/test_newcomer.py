@@ -21,6 +21,7 @@ from tests.zoo import harness
 ROOT = Path(newcomer.__file__).parent.parent
 DECLARED = plugins.implementations()
 FIRST = next(iter(plugins.specs()))
+BUILDING_S = 900  # in each language of the zoo, some of them for half a minute
 LANGUAGES = sorted({one.language for one in DECLARED if one.spec == FIRST})
 RICH = Implementation(
     name="rich",
@@ -65,7 +66,7 @@ def test_for_each_language_there_is_one_that_works(zoo: Path) -> None:
     assert [listed[name]["language"] for name in names] == LANGUAGES
     here = [name for name in names if listed[name]["available"]]
     assert here
-    ended = harness("check", *here, "--smoke", folder=zoo)
+    ended = harness("check", *here, "--smoke", folder=zoo, seconds=BUILDING_S)
     assert ended.returncode == 0, ended.stdout + ended.stderr
 
 

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from harness import needs, plugins
+from harness import plugins
 from harness.code_lines import code_lines
-from harness.model import Implementation
 
 FIRST = next(iter(plugins.specs()))
 ZOO = [one for one in plugins.implementations() if one.spec == FIRST]
@@ -43,11 +42,3 @@ def test_each_has_a_page_on_how_it_works(folder: Path) -> None:
         assert len(text.splitlines()) in README_LINES
     for said in ("onnection", "order", "low client", "escriptors"):
         assert said in text, f"nothing of {said}"
-
-
-@pytest.mark.parametrize("one", plugins.implementations(), ids=lambda one: f"{one.spec}-{one.name}")
-def test_what_installs_its_toolchain_is_known(one: Implementation) -> None:
-    unknown = [
-        need.label for need in needs.of(one) if not need.remedy and need.kind in ("command", "library", "header")
-    ]
-    assert unknown == []

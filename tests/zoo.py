@@ -27,7 +27,9 @@ def command(*words: str) -> list[str]:
     return [sys.executable, "-c", "from harness.commands.main import main; main()", *words]
 
 
-def harness(*words: str | Path, folder: Path, columns: int = 80) -> subprocess.CompletedProcess[str]:
+def harness(
+    *words: str | Path, folder: Path, columns: int = 80, seconds: float = COMMAND_S
+) -> subprocess.CompletedProcess[str]:
     """Run the command line in a folder; return what it printed and its status."""
     return subprocess.run(
         command(*map(str, words)),
@@ -35,7 +37,7 @@ def harness(*words: str | Path, folder: Path, columns: int = 80) -> subprocess.C
         env={**os.environ, "COLUMNS": str(columns)},
         capture_output=True,
         text=True,
-        timeout=COMMAND_S,
+        timeout=seconds,
         check=False,
     )
 
