@@ -93,6 +93,9 @@ def test_who_has_little_time_begins_with_all_blocks_of_the_load_that_ranks() -> 
     hurried = list(planned(design(Load("idle"), Load("flood")), [], ranked_first=True))
     assert [one.workload for one in hurried] == 8 * 4 * ["flood"] + 8 * 3 * ["idle"]
     assert {one.key for one in hurried} == {one.key for one in planned(design(Load("idle"), Load("flood")), [])}
+    beside = design(Halving("beside", rate=1), Load("idle"), Load("flood"))
+    order = [one.workload for one in planned(beside, [], ranked_first=True)]
+    assert list(dict.fromkeys(order)) == ["flood", "idle", "beside"], "what is told beside the league comes last"
 
 
 def test_the_ghost_meets_the_workload_that_ranks_and_no_other() -> None:

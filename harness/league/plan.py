@@ -77,11 +77,14 @@ def planned(design: Design, done: Sequence[TrialResult], *, ranked_first: bool =
 
     Args:
         done: the results so far; whoever makes the trials adds to it.
-        ranked_first: all blocks of the load that ranks follow from before any of another.
+        ranked_first: all blocks of the load that ranks follow from before any of another, then what stands in the
+            same table, then what is told beside it.
     """
     every = list(design.workloads.values())
     ranked = [one for one in every if one.name == RANKED]
-    for workloads in (ranked, [one for one in every if one not in ranked]) if ranked_first else (every,):
+    beside = [one for one in every if one.tells]
+    others = [one for one in every if one not in ranked and one not in beside]
+    for workloads in (ranked, others, beside) if ranked_first else (every,):
         yield from _blocks(design, workloads, done)
 
 
