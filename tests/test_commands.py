@@ -36,6 +36,7 @@ NAMES = sorted({one.name for one in plugins.implementations()})
         (["bench", "asyncio", "--for", "40"], "'40' is no duration: say 90s, 40m or 2h"),
         (["bench", "asyncio", "--workload", "flod"], 'there is no workload "flod"; did you mean flood?'),
         (["bench", "asyncio", "--workload", "flood,"], "'flood,' is no list of names: say ONE or ONE,ANOTHER"),
+        (["bench", "asyncio", "--for", ""], "'' is no duration: say 90s, 40m or 2h"),
         (["run", "asyncio", "--within", "soon"], "'soon' is no duration: say 90s, 40m or 2h"),
         (
             ["bench", "asyncio", "--reference", "asincio"],

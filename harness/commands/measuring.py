@@ -122,7 +122,7 @@ async def measure(
             told = not clock.is_limited
             for one in trials:
                 if not told and one.block:
-                    bar.say(f"\nafter the first of {profile.blocks} blocks:\n\n{_league(store)}")
+                    bar.say(f"\nafter the first of {profile.blocks} blocks:\n\n{_league(results.read(store.path))}")
                     told = True
                 yield one
 
@@ -133,13 +133,13 @@ async def measure(
         in_time = takewhile(lambda _: time.monotonic() < clock.end_s, trials)
         await bench(in_time, [*implementations, *design.ceilings], done, starting, ended, profile.attempts)
     run = results.read(store.path)
-    print(f"\n{_league(store)}", end="")
+    print(f"\n{_league(run)}", end="")
     print("\n`harness report --plots` draws latency, throughput and drops; `--svg FOLDER` writes them as files")
     return not any(one.did_not_finish for one in run.trials if one.plan.workload != CEILING)
 
 
-def _league(store: Store) -> str:
-    return render(results.read(store.path), shutil.get_terminal_size().columns)
+def _league(run: Run) -> str:
+    return render(run, shutil.get_terminal_size().columns)
 
 
 def _design(info: RunInfo, implementations: Sequence[Implementation], bar: Show) -> Design:

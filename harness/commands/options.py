@@ -15,7 +15,6 @@ from harness.conformance.pool import JOBS
 from harness.league.plan import PROFILES
 
 Command = Callable[..., Any]
-NO_END = ""
 FILE = click.Path(dir_okay=False, path_type=Path)
 FOLDER = click.Path(file_okay=False, path_type=Path)
 
@@ -95,9 +94,9 @@ def jobs(default: int = JOBS, what: str = "Cases") -> Callable[[Command], Comman
     )
 
 
-def _seconds(context: click.Context, option: click.Parameter, said: str) -> float:
-    """Return a duration as 90s, 40m or 2h in seconds; raise BadParameter for anything else."""
-    if said == NO_END:
+def _seconds(context: click.Context, option: click.Parameter, said: str | None) -> float:
+    """Return a duration as 90s, 40m or 2h in seconds, without one no end; raise BadParameter for anything else."""
+    if said is None:
         return math.inf
     found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", said)
     if not found:
@@ -112,7 +111,7 @@ def measured(command: Command) -> Command:
         "within_s",
         metavar="DURATION",
         callback=_seconds,
-        default=NO_END,
+        default=None,
         show_default="no end",
         help="End after so long, e.g. 10m, with the blocks that fit: first those of the load that ranks follow from.",
     )(command)

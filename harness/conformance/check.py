@@ -75,7 +75,8 @@ async def check(
             else:
                 here.append(one)
         # Whose compilers take minutes shall not keep the others waiting.
-        for some in ([one for one in here if build.is_built(one)], [one for one in here if not build.is_built(one)]):
+        built = [one for one in here if build.is_built(one)]
+        for some in (built, [one for one in here if one not in built]):
             able = []
             for one in some:
                 if reason := await build.why_not_built(one):
