@@ -288,6 +288,7 @@ class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
         reference: the server that shall have a ghost; "" for the first idiomatic one of each spec.
         pump: which core the load generator had, "native" or "python"; "" where that is not known.
         workloads: the only ones that are measured, beside the one that ranks; () for all.
+        smoke: whether servers are checked with the few cases that tell quickly.
     """
 
     id: str
@@ -305,6 +306,7 @@ class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
     reference: str = ""
     pump: str = ""
     workloads: tuple[str, ...] = ()
+    smoke: bool = False
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,7 @@ class Clock:
 
     Attributes:
         more_until_s: when time for blocks beyond the planned ones is over.
-        end_s: when no further trial begins.
+        end_s: when no further case or trial begins.
     """
 
     more_until_s: float
@@ -50,11 +50,21 @@ class Clock:
     def is_limited(self) -> bool:
         return math.isfinite(self.end_s)
 
+    @property
+    def left_s(self) -> float:
+        """How long until the end."""
+        return self.end_s - time.monotonic()
+
 
 def new_run(
-    implementations: Sequence[Implementation], profile: str, reference: str = "", workloads: Sequence[str] = ()
+    implementations: Sequence[Implementation],
+    profile: str,
+    reference: str = "",
+    workloads: Sequence[str] = (),
+    *,
+    smoke: bool = False,
 ) -> tuple[Store, Run]:
-    """Make the folder of a new run, with nothing in it yet.
+    """Make the folder of a new run, with nothing in it yet; what is not said here is as in `RunInfo`.
 
     Raises:
         UsageError: the reference is none of the servers, or there is no such workload.
@@ -75,6 +85,7 @@ def new_run(
         machine=machine.describe(),
         profile=profile,
         workloads=tuple(workloads),
+        smoke=smoke,
         seed=random.randrange(2**32),
         implementations=tuple(implementations),
         unavailable={f"{one.spec}/{one.name}": reason for one in implementations if (reason := why_not_here(one))},

@@ -14,7 +14,7 @@ from harness.commands.measuring import Clock, measure, new_run, reopened
 from harness.conformance.check import Choice, check, exit_status
 from harness.discover import select, specs_named
 from harness.errors import UsageError
-from harness.model import Verdict
+from harness.model import Checked, Verdict
 from harness.report.progress import show
 
 
@@ -55,8 +55,8 @@ def command(
     clock = Clock.of(for_s, within_s)
     if resume is None:
         chosen = select(words, everything=everything, spec=spec, pythons=pythons)
-        store, done = new_run(chosen, profile, reference, workloads)
-    elif everything or spec or pythons or reference or workloads or (words and resume):
+        store, done = new_run(chosen, profile, reference, workloads, smoke=smoke)
+    elif everything or spec or pythons or reference or workloads or smoke or (words and resume):
         raise UsageError("--resume takes the servers from the run that it goes on with: name nothing else")
     else:
         store, done = reopened(resume or (words[0] if words else None))
@@ -66,16 +66,30 @@ def command(
     print(f"results go to {store.path}", flush=True)
 
     async def run() -> int:
+        results: list[Checked] = []
+
         with show("check") as bar:
-            results = await check(
-                chosen,
-                specs_named(spec),
-                Choice(smoke=smoke, jobs=jobs, seed=store.info.seed % 10**6),
-                watcher(bar, store.add_case),
-                lambda one: announce(bar, one, width=width, scripts=store.path / SCRIPTS, with_spec=several),
-                done.cases,
-            )
+
+            def finished(one: Checked) -> None:
+                results.append(one)
+                announce(bar, one, width=width, scripts=store.path / SCRIPTS, with_spec=several)
+
+            with anyio.move_on_after(clock.left_s) as time_left:
+                await check(
+                    chosen,
+                    specs_named(spec),
+                    Choice(smoke=store.info.smoke, jobs=jobs, seed=store.info.seed % 10**6),
+                    watcher(bar, store.add_case),
+                    finished,
+                    done.cases,
+                )
+            if time_left.cancelled_caught:
+                bar.say(
+                    f"time is over: {len(results)} of {len(chosen)} servers are checked; --resume checks the others"
+                )
         write_reports(results, json_file, junit)
+        if len(results) < len(chosen):
+            return exit_status(results) or 3
         passed = {(one.spec, one.implementation) for one in results if one.verdict is Verdict.PASS}
         able = [one for one in chosen if (one.spec, one.name) in passed]
         all_finished = await measure(store, able, done.trials, clock)
