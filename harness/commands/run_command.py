@@ -84,9 +84,7 @@ def command(
                     done.cases,
                 )
             if time_left.cancelled_caught:
-                bar.say(
-                    f"time is over: {len(results)} of {len(chosen)} servers are checked; --resume checks the others"
-                )
+                bar.say(f"time is over: {len(results)} of {len(chosen)} checked; --resume goes on")
         write_reports(results, json_file, junit)
         if len(results) < len(chosen):
             return exit_status(results) or 3
