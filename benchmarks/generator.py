@@ -27,12 +27,12 @@ from dataclasses import dataclass
 import anyio
 
 from benchmarks.programs import c_program, figures, here, server, take_places
-from harness import build
 from harness.errors import HarnessError
-from harness.launch import launch
 from harness.league.trial import Cores
 from harness.model import Implementation
+from harness.servers.launch import launch
 from harness.swarm import core
+from harness.zoo import build
 
 GENERATOR = c_program("generator.c")
 CLIENTS = (10, 100, 1000)

@@ -35,10 +35,10 @@ from benchmarks.programs import c_program, figures, here, server, take_places
 from harness import plugins
 from harness.codec import Decoder, bodies_of
 from harness.errors import HarnessError
-from harness.launch import launch
 from harness.league.trial import Cores
 from harness.model import Implementation
-from harness.process import Server
+from harness.servers.launch import launch
+from harness.servers.process import Server
 from harness.swarm import latency
 from harness.swarm.swarm import Swarm
 

@@ -7,11 +7,12 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from harness import machine, plugins
+from harness import plugins
 from harness.errors import HarnessError
 from harness.league.trial import Cores, TrialRequest, make, split_cores
 from harness.model import Implementation, TrialPlan
-from harness.resources import raise_descriptor_limit
+from harness.servers.resources import raise_descriptor_limit
+from harness.zoo import machine
 
 HERE = Path(__file__).parent
 SPEC = "broadcast"

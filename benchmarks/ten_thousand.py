@@ -33,10 +33,10 @@ from benchmarks.programs import here, server, take_places
 from harness import plugins
 from harness.addresses import Address
 from harness.errors import HarnessError
-from harness.launch import launch
 from harness.league.trial import Cores
 from harness.model import Implementation
-from harness.resources import peak_rss_bytes, raise_descriptor_limit
+from harness.servers.launch import launch
+from harness.servers.resources import peak_rss_bytes, raise_descriptor_limit
 from harness.swarm.swarm import Swarm
 
 CLIENTS, BODY_BYTES = 10_000, 32

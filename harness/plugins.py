@@ -40,7 +40,7 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 
 # Packages whose modules are all plugins: adding a file or a folder there is adding a plugin.
 PLUGIN_PACKAGES = ("impls", "spec", "harness.swarm.workloads", "harness.report")
-PLUGIN_MODULES = ("harness.manifests",)
+PLUGIN_MODULES = ("harness.zoo.manifests",)
 _left_out: set[str] = set()
 
 

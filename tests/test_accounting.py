@@ -11,11 +11,12 @@ from contextlib import contextmanager
 
 import pytest
 
-from harness import plugins, resources
+from harness import plugins
 from harness.league.disturbance import why_disturbed
 from harness.league.trial import Cores, TrialRequest, make
 from harness.model import TrialPlan
-from harness.resources import CpuTimes
+from harness.servers import resources
+from harness.servers.resources import CpuTimes
 from harness.swarm import accounting
 from harness.swarm.accounting import Moment
 from tests.zoo import HONEST, implementation

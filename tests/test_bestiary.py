@@ -13,11 +13,12 @@ from dataclasses import dataclass
 import anyio
 import pytest
 
-from harness import build, plugins
+from harness import plugins
 from harness.conformance.pool import Watcher, checked, each_by_itself, open_pool
 from harness.conformance.selftest import Known, Matrix, known_servers, selftest
-from harness.discover import why_not_here
 from harness.model import Case, CaseResult, Implementation, Level, Spec, Verdict
+from harness.zoo import build
+from harness.zoo.discover import why_not_here
 from tests.zoo import HONEST, LIARS, implementation
 
 JOBS = 4  # for each spec

@@ -12,10 +12,10 @@ import pytest
 
 from harness import plugins
 from harness.addresses import Address
-from harness.launch import launch
 from harness.league.ceiling import null_server
 from harness.league.trial import Cores, TrialRequest, make
 from harness.model import TrialPlan
+from harness.servers.launch import launch
 
 pytestmark = pytest.mark.skipif(shutil.which("cc") is None, reason="there is no C compiler")
 SAID = bytes(range(256)) * (16 << 12)  # 16 MiB

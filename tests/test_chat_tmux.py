@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from harness import build, plugins
-from harness.discover import why_not_here
+from harness import plugins
 from harness.model import Implementation
+from harness.zoo import build
+from harness.zoo.discover import why_not_here
 from tests.zoo import command
 
 pytestmark = pytest.mark.skipif(shutil.which("tmux") is None, reason="there is no tmux here")

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from harness import debian, needs
 from harness.commands.doctor_command import command as doctor
 from harness.errors import HarnessError
+from harness.zoo import debian, needs
 from tests.test_tools import script
 
 MANIFEST = """\

@@ -21,8 +21,8 @@ from harness.conformance.shrink import ddmin
 from harness.conformance.transcript import transcript
 from harness.history.fault import Fault, Sighting
 from harness.journal import Chunk, Journal, Step
-from harness.launch import launch
 from harness.model import CaseResult, Evidence, Spec, Verdict
+from harness.servers.launch import launch
 from tests.zoo import HONEST, LIARS, implementation
 
 BROADCAST = plugins.specs()["broadcast"]

@@ -9,12 +9,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from harness import build, interpreters, needs
-from harness.discover import select, why_not_here
 from harness.errors import UsageError
 from harness.model import Implementation, Run
 from harness.records import from_json, to_json
 from harness.report.terminal import render
+from harness.zoo import build, interpreters, needs
+from harness.zoo.discover import select, why_not_here
 from tests.made_up import flooded, run_of
 from tests.test_tools import script
 from tests.zoo import harness

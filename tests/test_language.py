@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.code_lines import count_code_lines
-from harness.language import BY_SUFFIX, functions, imports, language_of
+from harness.zoo.code_lines import count_code_lines
+from harness.zoo.language import BY_SUFFIX, functions, imports, language_of
 
 # Source, its lines of code, what it imports, and its functions.
 SAMPLES = {

@@ -13,7 +13,7 @@ import pytest
 from harness import warden
 from harness.addresses import Address, free_address
 from harness.errors import LaunchError
-from harness.launch import launch
+from harness.servers.launch import launch
 from tests.zoo import HONEST, MISFITS, implementation
 
 READY_S = 3.0

@@ -12,8 +12,8 @@ import pytest
 from harness import plugins
 from harness.conformance.selftest import known_servers
 from harness.errors import Violation
-from harness.launch import launch
 from harness.model import Implementation
+from harness.servers.launch import launch
 from harness.swarm.swarm import Swarm
 
 CLIENTS, SENDERS, WINDOW, TEXT_BYTES = 20, 4, 64, 32

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from harness import build, manifests, needs
-from harness.discover import select
 from harness.errors import LaunchError, UsageError
 from harness.model import Implementation
 from harness.tools import Tool
+from harness.zoo import build, manifests, needs
+from harness.zoo.discover import select
 from tests.zoo import harness
 
 GOOD = """\

@@ -11,11 +11,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from harness import declarations, manifests, newcomer, plugins
-from harness.discover import why_not_here
+from harness import plugins
 from harness.errors import UsageError
 from harness.model import Implementation
 from harness.tools import Tool
+from harness.zoo import declarations, manifests, newcomer
+from harness.zoo.discover import why_not_here
 from tests.zoo import harness
 
 ROOT = Path(newcomer.__file__).parent.parent

@@ -24,10 +24,10 @@ from anyio.abc import Process
 from harness import plugins, warden
 from harness.errors import HarnessError, Violation
 from harness.history.judge import judge
-from harness.launch import launch
 from harness.model import Implementation
 from harness.records import from_json, to_json
-from harness.resources import usage
+from harness.servers.launch import launch
+from harness.servers.resources import usage
 from harness.swarm import core, latency
 from harness.swarm.__main__ import LoadAnswer, LoadRequest
 from harness.swarm.load import Account

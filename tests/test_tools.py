@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from harness import needs, plugins, tools
-from harness.discover import missing, why_not_here
+from harness import plugins, tools
 from harness.errors import UsageError
 from harness.model import Implementation
 from harness.tools import Answer, Tool
+from harness.zoo import needs
+from harness.zoo.discover import missing, why_not_here
 
 
 @pytest.fixture(autouse=True)

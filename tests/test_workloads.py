@@ -12,8 +12,8 @@ from harness import plugins
 from harness.addresses import free_address
 from harness.errors import Violation
 from harness.kinds import Workload
-from harness.launch import launch
-from harness.process import Server
+from harness.servers.launch import launch
+from harness.servers.process import Server
 from harness.swarm.connecting import CLIENTS_AN_ADDRESS, connect
 from harness.swarm.swarm import Swarm
 from harness.swarm.workloads import crowd

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from harness import plugins
-from harness.code_lines import code_lines
+from harness.zoo.code_lines import code_lines
 
 FIRST = next(iter(plugins.specs()))
 ZOO = [one for one in plugins.implementations() if one.spec == FIRST]

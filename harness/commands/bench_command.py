@@ -7,7 +7,7 @@ import click
 
 from harness.commands import options
 from harness.commands.measuring import Clock, measure, new_run
-from harness.discover import select
+from harness.zoo.discover import select
 
 
 @click.command("bench")

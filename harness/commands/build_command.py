@@ -9,12 +9,12 @@ from collections.abc import Sequence
 import anyio
 import click
 
-from harness import build
 from harness.commands import options
-from harness.discover import select, why_not_here
 from harness.model import Implementation
 from harness.report.progress import Show, show
 from harness.report.verdicts import INDENT, name_of
+from harness.zoo import build
+from harness.zoo.discover import select, why_not_here
 
 JOBS = os.cpu_count() or 1
 

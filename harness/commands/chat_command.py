@@ -12,9 +12,9 @@ import click
 from harness.addresses import Address
 from harness.chat import crowd
 from harness.chat.conversation import Conversation
-from harness.discover import specs_named
 from harness.errors import UsageError
 from harness.model import Spec
+from harness.zoo.discover import specs_named
 
 
 @click.command("chat")

@@ -12,11 +12,11 @@ from harness import results
 from harness.commands import options
 from harness.commands.checking import SCRIPTS, announce, watcher, write_reports
 from harness.conformance.check import Choice, check, exit_status
-from harness.discover import select, specs_named
 from harness.model import Checked
 from harness.report.facts import fact_table
 from harness.report.progress import show
 from harness.report.verdicts import closing
+from harness.zoo.discover import select, specs_named
 
 
 @click.command("check")

@@ -10,12 +10,12 @@ import click
 
 from harness import results
 from harness.commands.report_command import only
-from harness.discover import specs_named
 from harness.errors import UsageError, nearest
 from harness.league import contrast
 from harness.league.contrast import Change
 from harness.model import Run
 from harness.report import changes
+from harness.zoo.discover import specs_named
 
 HOW_TO_READ = (
     "change: of the mean ratio over the blocks, with an interval; all intervals together are right with a probability "

@@ -12,13 +12,13 @@ import click
 import psutil
 from tabulate import tabulate
 
-from harness import debian, machine, needs
 from harness.addresses import has_ipv6
-from harness.build import cache_folder
 from harness.commands import options
-from harness.discover import missing, select
 from harness.model import Implementation
 from harness.swarm import core
+from harness.zoo import debian, machine, needs
+from harness.zoo.build import cache_folder
+from harness.zoo.discover import missing, select
 
 NO_NATIVE_CORE = ": the native one needs a C compiler and Python's headers when the harness is installed"
 HEADERS = ["toolchain", "version", "what it is", "what installs it", "for"]

@@ -12,11 +12,11 @@ import click
 import numpy as np
 
 from harness import requirements
-from harness.discover import specs_named
 from harness.history.draw import as_data, draw
 from harness.history.file import read
 from harness.history.judge import judge
 from harness.history.record import History
+from harness.zoo.discover import specs_named
 
 
 @click.command("judge")

@@ -9,12 +9,12 @@ import click
 import msgspec
 from tabulate import tabulate
 
-from harness import interpreters, needs
 from harness.commands import options
-from harness.discover import specs_named, why_not_here
 from harness.model import Implementation
 from harness.plugins import implementations
 from harness.records import to_json
+from harness.zoo import interpreters, needs
+from harness.zoo.discover import specs_named, why_not_here
 
 HEADERS = ["server", "spec", "language", "style", "class", "toolchain", "can run here"]
 

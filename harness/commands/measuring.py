@@ -13,9 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import chain, takewhile
 
-from harness import __version__, machine, plugins, results
-from harness.code_lines import code_lines
-from harness.discover import why_not_here
+from harness import __version__, plugins, results
 from harness.errors import UsageError, nearest
 from harness.league import plan
 from harness.league.bench import bench
@@ -26,6 +24,9 @@ from harness.report.progress import Show, show
 from harness.report.terminal import render
 from harness.results import Store
 from harness.swarm import core
+from harness.zoo import machine
+from harness.zoo.code_lines import code_lines
+from harness.zoo.discover import why_not_here
 
 
 @dataclass(frozen=True)

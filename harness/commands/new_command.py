@@ -6,8 +6,9 @@ from pathlib import Path
 
 import click
 
-from harness import newcomer, plugins
-from harness.discover import specs_named, why_not_here
+from harness import plugins
+from harness.zoo import newcomer
+from harness.zoo.discover import specs_named, why_not_here
 
 
 @click.command("new")

@@ -12,10 +12,10 @@ from harness.commands import options
 from harness.commands.checking import SCRIPTS, announce, watcher, write_reports
 from harness.commands.measuring import Clock, measure, new_run, reopened
 from harness.conformance.check import Choice, check, exit_status
-from harness.discover import select, specs_named
 from harness.errors import UsageError
 from harness.model import Checked, Verdict
 from harness.report.progress import show
+from harness.zoo.discover import select, specs_named
 
 
 @click.command("run")

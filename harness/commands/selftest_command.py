@@ -14,10 +14,10 @@ import msgspec
 from harness.commands import options
 from harness.commands.checking import watcher, write_text
 from harness.conformance.selftest import Matrix, known_servers, selftest
-from harness.discover import specs_named
 from harness.errors import UsageError, nearest
 from harness.report.matrix import as_data, closing, matrix
 from harness.report.progress import show
+from harness.zoo.discover import specs_named
 
 JOBS = 5 * (os.cpu_count() or 1)  # most of them wait for what never comes, or comes late
 

@@ -6,10 +6,11 @@ import os
 
 import click
 
-from harness import build, plugins
+from harness import plugins
 from harness.addresses import Address
-from harness.discover import select, why_not_here
 from harness.errors import HarnessError, UsageError
+from harness.zoo import build
+from harness.zoo.discover import select, why_not_here
 
 
 @click.command("serve")

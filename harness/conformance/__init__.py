@@ -10,8 +10,8 @@ from harness.conformance.growth import recurs, watch_growth
 from harness.conformance.room import Room
 from harness.conformance.start import Start
 from harness.errors import CouldNotTell, LaunchError, Violation
-from harness.launch import wait_until_ready
 from harness.model import Usage
+from harness.servers.launch import wait_until_ready
 
 __all__ = [
     "Address",

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
-from harness import build
 from harness.conformance.pool import Watcher, checked, open_pool
-from harness.discover import why_not_here
 from harness.model import Case, CaseResult, Checked, Implementation, Spec, Verdict
+from harness.zoo import build
+from harness.zoo.discover import why_not_here
 
 SMOKE_JOBS = 2  # before more workers were up, it would be over
 

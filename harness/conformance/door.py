@@ -17,9 +17,9 @@ from harness.conformance.fence import fence
 from harness.errors import Violation
 from harness.history.record import Ledger
 from harness.journal import Journal
-from harness.launch import where_instead
 from harness.model import Spec
-from harness.process import Server
+from harness.servers.launch import where_instead
+from harness.servers.process import Server
 
 DYING_S = 0.2  # between a server's last connection and its end
 

@@ -16,7 +16,7 @@ from harness.history.fault import Fault
 from harness.journal import Step
 from harness.model import Evidence
 from harness.output import shortened
-from harness.process import Server
+from harness.servers.process import Server
 
 WIDTH = 72  # of drawings, which stand indented in 80 columns
 LINES = 6  # of what a program printed

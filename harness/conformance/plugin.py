@@ -26,10 +26,10 @@ from harness.conformance import backend
 from harness.conformance.evidence import Found, gather
 from harness.conformance.room import Room
 from harness.conformance.start import Start
-from harness.discover import select
 from harness.errors import CouldNotTell, HarnessError, LaunchError, UsageError, Violation
 from harness.model import Case, Implementation, Level, Spec, Used, Verdict
 from harness.tasks import background_tasks
+from harness.zoo.discover import select
 
 IMPLEMENTATION = pytest.StashKey[Implementation]()
 NOTES = pytest.StashKey[list[str]]()

@@ -24,7 +24,7 @@ from harness.errors import Violation
 from harness.history.judge import judge
 from harness.history.record import History, Names, printable
 from harness.model import Usage
-from harness.resources import usage
+from harness.servers.resources import usage
 
 ATTEMPTS = 20  # to get one message through: a server that loses half of all deliveries passes nearly surely
 FLOOD_CHUNK = 65536

@@ -22,8 +22,8 @@ from harness.conformance.evidence import Found
 from harness.conformance.script import script
 from harness.errors import LaunchError
 from harness.journal import Step
-from harness.launch import launch
 from harness.model import Evidence, Implementation
+from harness.servers.launch import launch
 
 T = TypeVar("T")
 BUDGET_S = 12.0

@@ -9,9 +9,9 @@ from anyio.abc import TaskGroup
 
 from harness.addresses import Address, free_address
 from harness.conformance.room import Room
-from harness.launch import launch
 from harness.model import Implementation, Spec, Usage, Used
-from harness.process import Server, spawn
+from harness.servers.launch import launch
+from harness.servers.process import Server, spawn
 
 
 class Start:
@@ -36,7 +36,7 @@ class Start:
         wrap: Sequence[str] = (),
         drain_stderr: bool = True,
     ) -> Server:
-        """Start the server and wait for its ready line; see `harness.launch.launch`."""
+        """Start the server and wait for its ready line; see `harness.servers.launch.launch`."""
         address = address or self.address(host)
         self.programs.append((None, [str(address)]))
         server = await self._stack.enter_async_context(
@@ -54,7 +54,7 @@ class Start:
         return server
 
     async def program(self, *arguments: str, address: Address | None = None, terminal: bool = False) -> Server:
-        """Start the server's program with any arguments, and wait for nothing; see `harness.process.spawn`."""
+        """Start the server's program with any arguments, and wait for nothing; see `harness.servers.process.spawn`."""
         server = await self._stack.enter_async_context(
             spawn(
                 self._implementation,

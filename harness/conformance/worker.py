@@ -25,7 +25,7 @@ from harness.conformance.shrink import shrink
 from harness.errors import HarnessError
 from harness.model import Case, CaseResult, Evidence, Implementation, Level, Verdict
 from harness.records import from_json, to_json
-from harness.resources import raise_descriptor_limit
+from harness.servers.resources import raise_descriptor_limit
 
 
 class Request(msgspec.Struct, frozen=True):

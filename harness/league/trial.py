@@ -20,12 +20,12 @@ import anyio
 import msgspec
 
 from harness.errors import LaunchError
-from harness.launch import last_words_are_in, launch
 from harness.league.disturbance import why_disturbed
 from harness.model import Implementation, TrialPlan, TrialResult
-from harness.process import Server, adopt
 from harness.records import from_json, to_json
-from harness.resources import raise_descriptor_limit, usable_cores
+from harness.servers.launch import last_words_are_in, launch
+from harness.servers.process import Server, adopt
+from harness.servers.resources import raise_descriptor_limit, usable_cores
 from harness.swarm.__main__ import LoadAnswer, LoadRequest
 from harness.workers import PYTHON
 

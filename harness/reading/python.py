@@ -7,7 +7,7 @@ import io
 import tokenize
 from collections.abc import Iterator
 
-from harness.language import Span
+from harness.zoo.language import Span
 
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from harness import language
 from harness.errors import UsageError
 from harness.reading import python
+from harness.zoo import language
 
 
 class Line(NamedTuple):

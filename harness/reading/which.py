@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from harness import manifests, plugins
-from harness.discover import at_path, specs_named
+from harness import plugins
 from harness.errors import UsageError, nearest
 from harness.model import Implementation
+from harness.zoo import manifests
+from harness.zoo.discover import at_path, specs_named
 
 
 def pair(first: str, second: str, spec: str | None = None) -> tuple[Implementation, Implementation]:

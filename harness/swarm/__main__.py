@@ -18,7 +18,7 @@ from harness.addresses import Address
 from harness.errors import Violation
 from harness.kinds import Workload
 from harness.records import from_json, to_json
-from harness.resources import raise_descriptor_limit, usable_cores
+from harness.servers.resources import raise_descriptor_limit, usable_cores
 from harness.swarm.ranks import Lost, Ranks, join
 from harness.swarm.swarm import Swarm
 

@@ -7,8 +7,8 @@ import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from harness import resources
-from harness.resources import CpuTimes, Services
+from harness.servers import resources
+from harness.servers.resources import CpuTimes, Services
 
 GENERATOR_LIMIT = 0.95  # of a core: above it the load, not the server, was the limit
 
@@ -60,7 +60,7 @@ def limited(figures: Mapping[str, float]) -> float:
 
 
 def per_delivery(before: Services, after: Services, deliveries: int) -> dict[str, float]:
-    """Return what the kernel did for the server meanwhile, for each delivery (see `harness.resources.Services`)."""
+    """Return what the kernel did for the server meanwhile, for each delivery; for the kinds see `Services`."""
     each = 1 / max(1, deliveries)
     figures = {"server_switches_per_delivery": max(0, after.switches - before.switches) * each}
     if before.read_write_calls is not None and after.read_write_calls is not None:

@@ -12,7 +12,7 @@ import numpy as np
 
 from harness.codec import Codec
 from harness.errors import Violation
-from harness.resources import usage
+from harness.servers.resources import usage
 from harness.swarm import core
 from harness.swarm.frames import Frames, Voice
 from harness.swarm.ranks import Ranks

@@ -19,8 +19,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from hdrh.histogram import HdrHistogram
 
-from harness import resources
 from harness.errors import Violation
+from harness.servers import resources
 from harness.swarm import accounting, frozen, latency
 from harness.swarm.accounting import Moment
 from harness.swarm.churn import Churn

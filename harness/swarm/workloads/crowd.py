@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from harness.errors import Violation
 from harness.plugins import Workload, hookimpl
-from harness.resources import descriptors_allowed
+from harness.servers.resources import descriptors_allowed
 from harness.swarm.workloads.idle import memory
 
 if TYPE_CHECKING:  # every command loads its plugins, and few need a swarm

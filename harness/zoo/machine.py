@@ -12,8 +12,8 @@ from pathlib import Path
 
 import psutil
 
-from harness import needs
 from harness.model import Implementation, Machine
+from harness.zoo import needs
 
 PACKAGES = ("anyio", "msgspec", "numpy", "pluggy", "psutil", "pytest", "twisted")
 
@@ -38,7 +38,7 @@ def toolchains(implementations: Sequence[Implementation]) -> dict[str, str]:
 
 def commit() -> str:
     """Return the commit of the checkout this harness runs from, "+" behind it when it has changes; or ""."""
-    here = Path(__file__).parent.parent
+    here = Path(__file__).parent.parent.parent
     try:
         words = ["git", "-C", str(here), "describe", "--always", "--dirty=+", "--abbrev=12", "--exclude=*"]
         return subprocess.run(words, capture_output=True, text=True, check=True).stdout.strip()

@@ -15,8 +15,8 @@ from harness.addresses import Address, free_address
 from harness.errors import LaunchError
 from harness.model import Implementation
 from harness.output import HEAD_BYTES, shortened
-from harness.process import GRACE_S, Server, spawn
-from harness.resources import usage
+from harness.servers.process import GRACE_S, Server, spawn
+from harness.servers.resources import usage
 
 READY_S = 10.0
 STARTING_S = 60.0  # for who works on it all the while: a compiler in it, or a machine that others have

@@ -7,8 +7,8 @@ import io
 import tokenize
 from pathlib import Path
 
-from harness.language import comments, language_of
 from harness.model import Implementation
+from harness.zoo.language import comments, language_of
 
 
 def code_lines(implementation: Implementation) -> int:

@@ -14,12 +14,12 @@ from pathlib import Path
 
 import msgspec
 
-from harness import declarations, manifests
-from harness.build import BYPRODUCTS
-from harness.code_lines import code_lines
-from harness.discover import why_not_here
 from harness.errors import HarnessError, UsageError, nearest
 from harness.model import Implementation
+from harness.zoo import declarations, manifests
+from harness.zoo.build import BYPRODUCTS
+from harness.zoo.code_lines import code_lines
+from harness.zoo.discover import why_not_here
 
 SUFFIX = "_impl"
 README, HOOK = "README.md", "__init__.py"

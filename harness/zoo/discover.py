@@ -8,9 +8,10 @@ from pathlib import Path
 
 import msgspec
 
-from harness import interpreters, manifests, needs, plugins
+from harness import plugins
 from harness.errors import UsageError, nearest
 from harness.model import Implementation, Spec
+from harness.zoo import interpreters, manifests, needs
 
 
 def missing(implementation: Implementation) -> list[tuple[str, str]]:

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import msgspec
 
-from harness import needs
 from harness.errors import UsageError, nearest
 from harness.model import Implementation
 from harness.plugins import hookimpl
 from harness.records import convert
+from harness.zoo import needs
 
 FILE = "impl.toml"
 ENTRY = "implementation"

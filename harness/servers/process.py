@@ -23,13 +23,14 @@ import anyio
 import anyio.abc
 import psutil
 
-from harness import build, warden
+from harness import warden
 from harness.addresses import Address
 from harness.errors import LaunchError
 from harness.model import Implementation, Usage
 from harness.output import Output, shortened
-from harness.resources import usage
+from harness.servers.resources import usage
 from harness.tasks import background_tasks
+from harness.zoo import build
 
 GRACE_S = 5.0
 ORPHANS_GRACE_S = 2.0  # a worker may take a moment to notice that its parent has ended

@@ -1,0 +1,1 @@
+"""A server as a process: started, looked at, and ended, with nothing left behind."""
