@@ -22,6 +22,7 @@ from harness.errors import Violation
 from harness.history.fault import Fault, Sighting, where
 from harness.history.record import Ledger, printable, sent
 from harness.journal import Journal
+from harness.patience import in_time
 
 CHUNK = 65536
 SEGMENT_BYTES = 1460  # Ethernet's
@@ -60,10 +61,17 @@ class Client:
     """
 
     def __init__(
-        self, number: int, stream: SocketStream, codec: Codec, ledger: Ledger, journal: Journal, tasks: TaskGroup
+        self,
+        number: int,
+        stream: SocketStream,
+        codec: Codec,
+        ledger: Ledger,
+        journal: Journal,
+        tasks: TaskGroup,
+        pid: int,
     ) -> None:
         self.number, self._stream, self._codec, self._ledger = number, stream, codec, ledger
-        self._journal, self._tasks = journal, tasks
+        self._journal, self._tasks, self._pid = journal, tasks, pid
         self._incoming, self._outgoing = codec.replies(), codec.requests()
         self._said = 0
         self._decoded = 0  # bytes that its own decoder has been fed with
@@ -251,10 +259,16 @@ class Client:
         return self._incoming.pending
 
     async def until(self, condition: Callable[[], bool], seconds: float) -> bool:
-        """Wait until what has come makes it so, or the stream ends; return whether it is so after `seconds`."""
-        with anyio.move_on_after(seconds):
+        """Wait until what has come makes it so, or the stream ends; return whether it is so after `seconds`.
+
+        Time in which the server waits for a processor does not count.
+        """
+
+        async def news() -> None:
             while not condition() and self.closed is None:
                 await self.news.wait()
+
+        await in_time(news, seconds, self._pid)
         return condition()
 
     async def until_closed(self, seconds: float) -> bool:
@@ -310,12 +324,14 @@ async def connect(
     ledger: Ledger,
     journal: Journal,
     tasks: TaskGroup,
+    pid: int,
     *,
     small: bool = False,
 ) -> Client:
     """Connect a client to a server; it does not read yet.
 
     Args:
+        pid: the server's.
         small: with a small buffer and the segments of a real network. Loopback's are of 64 KB, for which the
             server's kernel makes a buffer of megabytes at once: that a client does not read would be noticed late,
             and every backlog cost a case as much. Who reads shall have large ones: our own delays must not look
@@ -330,4 +346,4 @@ async def connect(
         raw = await dial(address, buffer_bytes=READING_BYTES)
     raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     journal.word(number, "connected")
-    return Client(number, await SocketStream.from_socket(raw), codec, ledger, journal, tasks)
+    return Client(number, await SocketStream.from_socket(raw), codec, ledger, journal, tasks, pid)

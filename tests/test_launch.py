@@ -45,11 +45,6 @@ async def test_what_does_not_start_is_told(name: str, happened: str) -> None:
     assert warden.descendants(os.getpid()) == []
 
 
-async def test_who_works_on_it_may_take_longer_to_be_ready() -> None:
-    async with launch(implementation(misfit("compiles_itself.py")), ready_s=0.5) as server:
-        assert server.ready_s > 0.5
-
-
 @pytest.mark.parametrize("name", ["floods_stdout.py", "floods_stderr.py"])
 async def test_a_gigabyte_of_output_is_read_and_forgotten(name: str) -> None:
     async with launch(implementation(misfit(name))) as server:

@@ -59,6 +59,7 @@ class Door:
                 self.ledger,
                 self.journal,
                 self._tasks,
+                self.server.pid,
                 small=small,
             )
         except Violation as refused:

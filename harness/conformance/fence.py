@@ -1,7 +1,7 @@
 """The fence: a message whose arrival proves what stood before it, so that nobody has to sleep to hear nothing.
 
 Fences may be dropped, so they are said again, as often as it takes. A wait ends when nothing at all has come
-for PATIENCE_S: a slow server is waited for as long as it makes progress.
+for PATIENCE_S: a slow server is waited for as long as it makes progress, or waits for a processor.
 """
 
 from __future__ import annotations
@@ -13,12 +13,15 @@ from typing import Protocol
 import anyio
 
 from harness.client import Client
-from harness.errors import Violation
+from harness.errors import CouldNotTell, Violation
 from harness.history.record import Ledger
 from harness.model import Spec
+from harness.patience import Queueing, waited_s
+from harness.servers.process import Server
 
 PATIENCE_S = 20.0  # without any sign of life; no lawful server that reads our messages is that slow
 LIMIT_S = 90.0  # for one wait, whatever comes
+STARVED_S = 5.0  # that a server has waited for a processor before it took nothing more
 AGAIN_S = 0.1  # before a fence is sent again; longer each time that nobody more has heard it
 AGAIN_MOST_S = 0.5  # some forty fences until patience ends: more than a server loses by bad luck
 
@@ -28,6 +31,7 @@ class Place(Protocol):
 
     spec: Spec
     ledger: Ledger
+    server: Server
 
     def look_alive(self) -> None:
         """Raise Violation when the server has ended."""
@@ -38,6 +42,7 @@ async def fence(place: Place, speaker: Client, hearers: Collection[Client]) -> N
 
     Raises:
         Violation: a hearer heard nothing for PATIENCE_S, saw a fault, or was disconnected.
+        CouldNotTell: the server took nothing, but it had waited for a processor.
     """
     waiting = set(hearers)
     heard, fences = anyio.Event(), set[int]()
@@ -52,6 +57,7 @@ async def fence(place: Place, speaker: Client, hearers: Collection[Client]) -> N
         one.watchers.add(watch)
     again, begun = AGAIN_S, time.monotonic()
     progress, since = 0, begun
+    queueing: Queueing | None = None  # not before it is needed: who serves thousands has thousands of threads to ask
     try:
         while waiting:
             # The number is taken before the message leaves: its echo may be faster than we are.
@@ -59,11 +65,15 @@ async def fence(place: Place, speaker: Client, hearers: Collection[Client]) -> N
             with anyio.move_on_after(PATIENCE_S) as sending:
                 await speaker.tell(as_step=False)
             if sending.cancelled_caught:
+                if waited_s(place.server.pid) > STARVED_S:
+                    raise CouldNotTell(f"the server took nothing for {PATIENCE_S:.0f} s, but the machine was too busy")
                 raise Violation(
                     f"the server took nothing that {speaker} sent for {PATIENCE_S:.0f} s",
                     kind="silent",
                     about=(speaker.number,),
                 )
+            if len(fences) == 2:
+                queueing = Queueing(place.server.pid)
             deaf_so_far = len(waiting)
             with anyio.move_on_after(again):
                 await heard.wait()
@@ -75,6 +85,9 @@ async def fence(place: Place, speaker: Client, hearers: Collection[Client]) -> N
             if came != progress:
                 progress, since = came, now
             if waiting and (now - since > PATIENCE_S or now - begun > LIMIT_S):
+                if queueing and (excused_s := queueing.excuses_s(min(now - since, PATIENCE_S))):
+                    since, begun = since + excused_s, begun + excused_s
+                    continue
                 deaf = sorted(waiting, key=lambda one: one.number)
                 raise Violation(
                     f"{_listed(deaf)} heard nothing of what {speaker} said, although it was said "

@@ -6,6 +6,7 @@ import contextlib
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 
 import anyio
 import psutil
@@ -15,12 +16,10 @@ from harness.addresses import Address, free_address
 from harness.errors import LaunchError
 from harness.model import Implementation
 from harness.output import HEAD_BYTES, shortened
+from harness.patience import in_time
 from harness.servers.process import GRACE_S, Server, spawn
-from harness.servers.resources import usage
 
 READY_S = 10.0
-STARTING_S = 60.0  # for who works on it all the while: a compiler in it, or a machine that others have
-WORKING = 0.01  # of a core, at least
 
 
 @asynccontextmanager
@@ -38,7 +37,7 @@ async def launch(
 
     Args:
         address: where it shall listen; by default a free port of `host`.
-        ready_s: how long it may take until its ready line; up to STARTING_S when it uses the processor meanwhile.
+        ready_s: how long it may take until its ready line; waiting for a processor does not count.
         wrap, drain_stderr, grace_s: see `spawn`.
 
     Raises:
@@ -68,7 +67,7 @@ async def wait_until_ready(server: Server, ready_s: float = READY_S) -> None:
         LaunchError: it ended, fell silent or said something else instead.
     """
     expected = f'"listening on {server.address}" within {ready_s:.0f} s'
-    waited_s = await _wait_for_first_line(server, ready_s)
+    in_vain = not await in_time(partial(_first_line, server), ready_s, server.pid)
     if server.stdout.closed:
         # Either it is ending, or it has closed its standard output and lives on.
         with anyio.move_on_after(1):
@@ -84,35 +83,21 @@ async def wait_until_ready(server: Server, ready_s: float = READY_S) -> None:
         happened, likely = f"{server.how_it_ended()} before its ready line", _why_it_exited(server)
     elif server.stdout.closed:
         happened, likely = "closed its standard output before its ready line, and lives on", ""
-    elif waited_s and printed:
-        happened = f"printed {printed} and no line end in {waited_s:.0f} s"
+    elif in_vain and printed:
+        happened = f"printed {printed} and no line end in {ready_s:.0f} s"
         likely = "the ready line must end with a line feed, and be flushed"
-    elif waited_s:
-        happened = f"printed no ready line in {waited_s:.0f} s"
+    elif in_vain:
+        happened = f"printed no ready line in {ready_s:.0f} s"
         likely = "it hangs, or its standard output is not flushed into a pipe"
     else:
         happened, likely = f"printed {server.stdout.count} bytes without a line end: {printed}", ""
     raise LaunchError(server.name, happened, expected=expected, likely=likely, last_words=last_words)
 
 
-async def _wait_for_first_line(server: Server, ready_s: float) -> float:
-    """Wait until a server has printed its first line, or so much or so finally that there will be none.
-
-    Returns:
-        0, or the seconds that were waited in vain.
-    """
-    begun, used_s = time.monotonic(), 0.0
-    while True:
-        with anyio.move_on_after(ready_s):
-            while server.stdout.first_line is None and not server.stdout.closed:
-                if len(server.stdout.head) >= HEAD_BYTES:
-                    break
-                await server.stdout.news.wait()
-            return 0.0
-        before, used_s = used_s, usage(server.pid).cpu_s
-        waited_s = time.monotonic() - begun
-        if used_s - before < WORKING * ready_s or waited_s + ready_s > STARTING_S:
-            return waited_s
+async def _first_line(server: Server) -> None:
+    """Wait until a server has printed its first line, or so much or so finally that there will be none."""
+    while server.stdout.first_line is None and not server.stdout.closed and len(server.stdout.head) < HEAD_BYTES:
+        await server.stdout.news.wait()
 
 
 async def last_words_are_in(server: Server) -> None:

@@ -28,6 +28,7 @@ from harness.addresses import Address
 from harness.errors import LaunchError
 from harness.model import Implementation, Usage
 from harness.output import Output, shortened
+from harness.patience import in_time
 from harness.servers.resources import usage
 from harness.tasks import background_tasks
 from harness.zoo import build
@@ -117,14 +118,15 @@ class Server:
         return status
 
     async def stop(self, number: signal.Signals = signal.SIGTERM, grace_s: float = GRACE_S) -> Stopped:
-        """Signal the server, kill it after `grace_s` seconds, kill what it left; a second call changes nothing."""
+        """Signal the server, kill it after `grace_s` seconds, kill what it left; a second call changes nothing.
+
+        Seconds in which it waits for a processor do not count.
+        """
         if self.stopped:
             return self.stopped
         begun, killed = time.monotonic(), False
         self.send_signal(number)
-        with anyio.move_on_after(grace_s) as grace:
-            await self.ended()
-        if grace.cancelled_caught:
+        if not await in_time(self.ended, grace_s, self.pid):
             killed = True
             self.signal_all(signal.SIGKILL)
             await self.ended()
