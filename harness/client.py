@@ -25,9 +25,6 @@ from harness.journal import Journal
 from harness.patience import in_time
 
 CHUNK = 65536
-SEGMENT_BYTES = 1460  # Ethernet's
-READING_BYTES = 256 * 1024  # of a kernel's memory, which counts a notice of ten bytes as hundreds
-SMALL_BYTES = 16384
 
 
 @dataclass(frozen=True)
@@ -328,22 +325,14 @@ async def connect(
     *,
     small: bool = False,
 ) -> Client:
-    """Connect a client to a server; it does not read yet.
+    """Connect a client to a server, whose pid that is; it does not read yet.
 
     Args:
-        pid: the server's.
-        small: with a small buffer and the segments of a real network. Loopback's are of 64 KB, for which the
-            server's kernel makes a buffer of megabytes at once: that a client does not read would be noticed late,
-            and every backlog cost a case as much. Who reads shall have large ones: our own delays must not look
-            like slowness.
+        small: see `dial`.
 
     Raises:
         Violation: the server does not take the connection.
     """
-    if small:
-        raw = await dial(address, buffer_bytes=SMALL_BYTES, segment_bytes=SEGMENT_BYTES)
-    else:
-        raw = await dial(address, buffer_bytes=READING_BYTES)
-    raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    raw = await dial(address, small=small)
     journal.word(number, "connected")
     return Client(number, await SocketStream.from_socket(raw), codec, ledger, journal, tasks, pid)

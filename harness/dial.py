@@ -12,15 +12,19 @@ from harness.addresses import Address
 from harness.errors import CouldNotTell, Violation
 
 CONNECT_S = 30.0
+SEGMENT_BYTES = 1460  # Ethernet's
+READING_BYTES = 256 * 1024  # of a kernel's memory, which counts a notice of ten bytes as hundreds
+SMALL_BYTES = 16384
 
 
-async def dial(address: Address, *, buffer_bytes: int, segment_bytes: int = 0) -> socket.socket:
+async def dial(address: Address, *, small: bool = False) -> socket.socket:
     """Return a connected socket.
 
     Args:
-        buffer_bytes: of its receive buffer, from the first byte: what is made smaller later drops what was promised
-            room already, and a server's kernel then waits as long again as the client has not read.
-        segment_bytes: that a segment has at most, unless it is 0.
+        small: with a small buffer and the segments of a real network. Loopback's are of 64 KB, for which the
+            server's kernel makes a buffer of megabytes at once: that a client does not read would be noticed late,
+            and every backlog cost a case as much. Who reads shall have large ones: our own delays must not look
+            like slowness.
 
     Raises:
         Violation: the server does not take the connection.
@@ -28,7 +32,7 @@ async def dial(address: Address, *, buffer_bytes: int, segment_bytes: int = 0) -
     """
     try:
         with anyio.fail_after(CONNECT_S):
-            return await _connected(address, buffer_bytes, segment_bytes)
+            return await _connected(address, small)
     except TimeoutError:
         raise Violation(f"connecting to {address} took over {CONNECT_S:.0f} s") from None
     except OSError as cause:
@@ -39,13 +43,16 @@ async def dial(address: Address, *, buffer_bytes: int, segment_bytes: int = 0) -
         ) from None
 
 
-async def _connected(address: Address, buffer_bytes: int, segment_bytes: int) -> socket.socket:
+async def _connected(address: Address, small: bool) -> socket.socket:
     raw = socket.socket(socket.AF_INET6 if ":" in address.host else socket.AF_INET, socket.SOCK_STREAM)
     try:
         raw.setblocking(False)
-        raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer_bytes)
-        if segment_bytes:
-            raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, segment_bytes)
+        # From the first byte: what is made smaller later drops what was promised room already, and a server's kernel
+        # then waits as long again as the client has not read.
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SMALL_BYTES if small else READING_BYTES)
+        if small:
+            raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, SEGMENT_BYTES)
+        raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         status = raw.connect_ex((address.host, address.port))
         if status == errno.EINPROGRESS:
             await anyio.wait_writable(raw)

@@ -42,7 +42,7 @@ class Door:
         """Connect one client, which is not known to be in the room yet.
 
         Args:
-            small: for clients that will stall, little is kept on the way to them (see `harness.client.connect`).
+            small: for clients that will stall, little is kept on the way to them (see `harness.dial`).
             joins: whether it says at once what it takes to be in the room.
             topics: what it wants to hear, where a client chooses that.
             reads: whether it reads from the start.
