@@ -205,7 +205,10 @@ def _row(run: Run, implementation: Implementation, counts: Sequence[TrialResult]
     found = checked(implementation, mine) if mine else None
     trials = [one for one in counts if one.plan.implementation == implementation.name]
     note = ""
-    if found and found.verdict is not Verdict.PASS:
+    key = f"{implementation.spec}/{implementation.name}"
+    if reason := run.info.unavailable.get(key):
+        note = f"not here: {reason}"
+    elif found and found.verdict is not Verdict.PASS:
         failed = found.count(Verdict.FAIL)
         note = f"not measured: {failed} failed" if failed else "not measured: conformance unknown"
     elif unfinished := next((one for one in trials if one.did_not_finish), None):
@@ -219,7 +222,7 @@ def _row(run: Run, implementation: Implementation, counts: Sequence[TrialResult]
     return Row(
         implementation=implementation,
         checked=found,
-        code_lines=run.info.code_lines.get(f"{implementation.spec}/{implementation.name}", 0),
+        code_lines=run.info.code_lines.get(key, 0),
         deliveries_per_s=_figure(of[RANKED], RANKED_BY),
         p50_ns=latency.percentile_ns(times, 50) if times else None,
         p99_ns=latency.percentile_ns(times, 99) if times else None,

@@ -27,7 +27,9 @@ def render(run: Run, width: int = WIDTH) -> str:
         parts.append(table(league, width=WIDTH, style="github"))
         parts.append(other_loads(league, width=WIDTH, style="github"))
         parts.append("\n".join(f"- {line}" for line in claims(league)))
-        parts += [f"- {row.implementation.name}: {row.note or 'not measured'}" for row in unranked(league)]
+        parts.append(
+            "\n".join(f"- {row.implementation.name}: {row.note or 'not measured'}" for row in unranked(league))
+        )
         parts.append("\n".join(f"- {line}" for line in league.conditions))
     parts.append(origin(run.info))
     return "\n\n".join(part for part in parts if part) + "\n"

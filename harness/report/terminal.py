@@ -49,18 +49,16 @@ def render(run: Run, width: int) -> str:
         parts.append(f"{league.spec}\n{table(league, width=width, style='simple')}")
         parts += filter(None, [other_loads(league, width=width, style="simple")])
         parts.append("\n".join(_wrapped(line, width) for line in claims(league)))
-        parts += _notes(league, width)
+        parts.append(
+            "\n".join(
+                _wrapped(f"{row.implementation.name}: {row.note or 'not measured'}", width) for row in unranked(league)
+            )
+        )
         if league.conditions:
             parts.append("\n".join(_wrapped(line, width) for line in league.conditions))
-    missing = {name.partition("/")[2]: reason for name, reason in run.info.unavailable.items()}
-    parts += [_wrapped(f"{name}: not here: {reason}", width) for name, reason in missing.items()]
     parts.append(_wrapped(HOW_TO_READ, width))
     parts.append(_wrapped(origin(run.info), width))
     return "\n\n".join(filter(None, parts)) + "\n"
-
-
-def _notes(league: League, width: int) -> list[str]:
-    return [_wrapped(f"{row.implementation.name}: {row.note or 'not measured'}", width) for row in unranked(league)]
 
 
 @hookimpl
