@@ -92,7 +92,7 @@ async def _settled(pid: int, enough: int) -> tuple[int, int, int]:
 async def at_once(one: Implementation, count: int, cores: Cores) -> tuple[str, bool]:
     """Hold so many; return how long it took, in words, and whether it failed."""
     try:
-        seen = await told(one, "crowd", count, cores)
+        seen = await told(one, "hold", count, cores)
     except HarnessError as error:
         return f"**{error}** | | ", True
     return f"{seen['connect_s']:.2f} | {seen['join_s']:.2f} | {seen['broadcast_s']:.2f}", False

@@ -48,26 +48,34 @@ LOADS: Mapping[str, dict[str, float]] = {
 }
 
 
-def crowd(swarm: Swarm, count: int) -> dict[str, float]:
-    """Connect so many clients, send one message to all; return seconds and bytes."""
+def hold(swarm: Swarm, count: int) -> dict[str, float]:
+    """Connect so many clients, send one message to all; return seconds."""
     swarm.connect(1)
-    swarm.join()  # whatever is loaded when it is first needed is loaded now
-    before, began = psutil.Process().memory_info().rss, time.monotonic()
+    swarm.join()
+    return _held(swarm, count)
+
+
+def _held(swarm: Swarm, count: int) -> dict[str, float]:
+    began = time.monotonic()
     swarm.connect(count - 1)
     connected = time.monotonic()
     swarm.join()
     joined = time.monotonic()
     swarm.join()  # all are in the room, so the first message is heard by all of them
     heard = time.monotonic()
+    return {"connect_s": connected - began, "join_s": joined - connected, "broadcast_s": heard - joined}
+
+
+def crowd(swarm: Swarm, count: int) -> dict[str, float]:
+    """Do the same, and load them all; return also the bytes that it takes."""
+    swarm.connect(1)
+    swarm.join()  # whatever is loaded when it is first needed is loaded now
+    before = psutil.Process().memory_info().rss
+    seconds = _held(swarm, count)
     swarm.paced(swarm.voices(1), rate_per_s=2, text_bytes=BODY_BYTES, warm_up_s=0, seconds=LENGTH_S)
     if swarm.figures["dropped_share"] > 0:
         raise HarnessError(f"{swarm.figures['dropped_share']:.2%} of the deliveries were dropped")
-    return {
-        "connect_s": connected - began,
-        "join_s": joined - connected,
-        "broadcast_s": heard - joined,
-        "bytes_a_client": (peak_rss_bytes(os.getpid()) - before) / (count - 1),
-    }
+    return {**seconds, "bytes_a_client": (peak_rss_bytes(os.getpid()) - before) / (count - 1)}
 
 
 def load(swarm: Swarm, workload: str, seconds: float) -> dict[str, float]:
@@ -83,7 +91,8 @@ def generator(core: str, address: str, pid: str, spec: str, what: str, amount: s
     raise_descriptor_limit()
     swarm = Swarm(Address.parse(address), plugins.specs()[spec].codec, int(pid))
     try:
-        return crowd(swarm, int(amount)) if what == "crowd" else load(swarm, what, float(amount))
+        deeds = {"hold": hold, "crowd": crowd}
+        return deeds[what](swarm, int(amount)) if what in deeds else load(swarm, what, float(amount))
     finally:
         swarm.close()
 

@@ -18,5 +18,6 @@ def harness_implementations() -> list[Implementation]:
             klass="tuned",
             summary="asyncio's buffered protocols, one inbox for all; drops for a client with 256 KiB unsent",
             source=HERE / "broadcast.py",
+            needs=("python>=3.10",),
         )
     ]

@@ -18,5 +18,6 @@ def harness_implementations() -> list[Implementation]:
             klass="tuned",
             summary="epoll, one thread, one batch a turn; drops for a client with 256 KiB unsent",
             source=HERE / "broadcast.py",
+            needs=("python>=3.10",),
         )
     ]

@@ -18,5 +18,6 @@ def harness_implementations() -> list[Implementation]:
             klass="idiomatic",
             summary="two generators a connection, a scheduler of thirty lines; drops for a client with 256 KiB unsent",
             source=HERE / "broadcast.py",
+            needs=("python>=3.10",),
         )
     ]

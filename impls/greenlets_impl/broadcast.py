@@ -66,7 +66,7 @@ def main(address: tuple[str, int]) -> None:
 
 def turn() -> None:
     """Find out who need not wait any longer, and let each run until it must wait again."""
-    for descriptor, events in epoll.poll(0 if ready else RETRY_S if resting else None):
+    for descriptor, events in epoll.poll(0 if ready else RETRY_S if resting else -1):
         # They go first, so that who is ready to speak does so before what was said is handed over.
         if events & ~select.EPOLLOUT and descriptor in readers:
             ready.appendleft(readers.pop(descriptor))
