@@ -9,13 +9,15 @@ import signal
 import subprocess
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from harness import results
+from harness.commands.measuring import FIRST, look, looked_at_first, new_run
 from harness.errors import HarnessError, UsageError
-from harness.model import Run
+from harness.model import Implementation, Run
 from harness.report import markdown
-from tests.zoo import HONEST, LIARS, MISFITS, command, harness
+from tests.zoo import HONEST, LIARS, MISFITS, command, harness, implementation
 
 README = f"before\n{markdown.BEGIN}\nold\n{markdown.END}\nafter\n"
 
@@ -167,6 +169,32 @@ def test_no_case_begins_when_time_is_over(tmp_path: Path) -> None:
     run = results.read(tmp_path / "results" / "latest")
     assert len(run.cases) < 80
     assert run.trials == []
+
+
+def test_of_many_servers_some_are_looked_at_first_that_need_no_building(tmp_path: Path) -> None:
+    (tmp_path / "server.c").touch()
+    lazy = Implementation(
+        name="lazy", spec="broadcast", source=tmp_path / "server.c", build=("cc",), run=("{build}/x",)
+    )
+    many = [msgspec.structs.replace(implementation(HONEST), name=f"honest {number}") for number in range(FIRST)]
+    assert looked_at_first(many) == []
+    assert looked_at_first([lazy, *many]) == many
+    assert looked_at_first([*many, *many]) == many
+    another = [msgspec.structs.replace(one, spec="channels") for one in many]
+    assert looked_at_first([*many[:2], *another]) == many[:2]
+
+
+async def test_a_first_look_is_shown_and_not_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    one = implementation(HONEST)
+    store, _ = new_run([one], "smoke")
+    await look(store, [one])
+    said = capsys.readouterr().out
+    assert "a first look, at one trial each" in said
+    assert one.name in said
+    assert results.read(store.path).trials == []
 
 
 def test_a_full_disk_is_told_and_what_was_measured_is_kept(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

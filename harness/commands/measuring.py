@@ -9,9 +9,11 @@ import shutil
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from itertools import chain, takewhile
+from itertools import chain, islice, takewhile
+
+import msgspec
 
 from harness import __version__, plugins, results
 from harness.errors import UsageError, nearest
@@ -24,9 +26,11 @@ from harness.report.progress import Show, show
 from harness.report.terminal import render
 from harness.results import Store
 from harness.swarm import core
-from harness.zoo import machine
+from harness.zoo import build, machine
 from harness.zoo.code_lines import code_lines
 from harness.zoo.discover import why_not_here
+
+FIRST = 16  # servers that are looked at before the others are checked, or even built
 
 
 @dataclass(frozen=True)
@@ -101,6 +105,28 @@ def new_run(
 def reopened(name: str | None) -> tuple[Store, Run]:
     """Return a run to go on with, and what it has so far."""
     return results.reopen(results.find(name))
+
+
+def looked_at_first(implementations: Sequence[Implementation]) -> list[Implementation]:
+    """Return some servers of the first spec that can be started at once; none where there are few anyway."""
+    if len(implementations) <= FIRST:
+        return []
+    ready = (one for one in implementations if not why_not_here(one) and build.is_built(one))
+    return [one for one in islice(ready, FIRST) if one.spec == implementations[0].spec]
+
+
+async def look(store: Store, implementations: Sequence[Implementation]) -> None:
+    """Load these servers once and print the table, for who waits; nothing of it is kept or counts."""
+    trials: list[TrialResult] = []
+    with show("bench") as bar:
+        design = _design(store.info, implementations, bar)
+        design = replace(design, ghosts={}, workloads={RANKED: design.workloads[RANKED]})
+        once = takewhile(lambda one: not one.block, plan.planned(design, trials))
+        bar.expect(len(implementations))
+        starting, ended = (lambda one: bar.now(one.implementation)), (lambda result: bar.done())
+        await bench(once, implementations, trials, starting, ended, attempts=1)
+    info = msgspec.structs.replace(store.info, implementations=tuple(implementations))
+    print(f"\na first look, at one trial each:\n\n{_league(Run(info, results.read(store.path).cases, trials))}")
 
 
 async def measure(

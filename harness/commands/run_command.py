@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import anyio
@@ -10,10 +11,10 @@ import click
 
 from harness.commands import options
 from harness.commands.checking import SCRIPTS, announce, watcher, write_reports
-from harness.commands.measuring import Clock, measure, new_run, reopened
+from harness.commands.measuring import Clock, look, looked_at_first, measure, new_run, reopened
 from harness.conformance.check import Choice, check, exit_status
 from harness.errors import UsageError
-from harness.model import Checked, Verdict
+from harness.model import Checked, Implementation, Verdict
 from harness.report.progress import show
 from harness.zoo.discover import select, specs_named
 
@@ -68,29 +69,38 @@ def command(
     async def run() -> int:
         results: list[Checked] = []
 
-        with show("check") as bar:
+        async def check_some(some: Sequence[Implementation]) -> None:
+            with show("check") as bar:
 
-            def finished(one: Checked) -> None:
-                results.append(one)
-                announce(bar, one, width=width, scripts=store.path / SCRIPTS, with_spec=several)
+                def finished(one: Checked) -> None:
+                    results.append(one)
+                    announce(bar, one, width=width, scripts=store.path / SCRIPTS, with_spec=several)
 
-            with anyio.move_on_after(clock.left_s) as time_left:
                 await check(
-                    chosen,
+                    some,
                     specs_named(spec),
                     Choice(smoke=store.info.smoke, jobs=jobs, seed=store.info.seed % 10**6),
                     watcher(bar, store.add_case),
                     finished,
                     done.cases,
                 )
-            if time_left.cancelled_caught:
-                bar.say(f"time is over: {len(results)} of {len(chosen)} checked; --resume goes on")
+
+        def passed() -> list[Implementation]:
+            names = {(one.spec, one.implementation) for one in results if one.verdict is Verdict.PASS}
+            return [one for one in chosen if (one.spec, one.name) in names]
+
+        with anyio.move_on_after(clock.left_s) as time_left:
+            first = looked_at_first(chosen) if clock.is_limited and not done.trials else []
+            if first:
+                await check_some(first)
+                await look(store, passed())
+            await check_some([one for one in chosen if one not in first])
+        if time_left.cancelled_caught:
+            print(f"time is over: {len(results)} of {len(chosen)} checked; --resume goes on")
         write_reports(results, json_file, junit)
         if len(results) < len(chosen):
             return exit_status(results) or 3
-        passed = {(one.spec, one.implementation) for one in results if one.verdict is Verdict.PASS}
-        able = [one for one in chosen if (one.spec, one.name) in passed]
-        all_finished = await measure(store, able, done.trials, clock)
+        all_finished = await measure(store, passed(), done.trials, clock)
         return exit_status(results) or (0 if all_finished else 1)
 
     return anyio.run(run)

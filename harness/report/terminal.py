@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 
-from harness.league.table import League, leagues
+from harness.league.table import leagues
 from harness.model import Run, RunInfo
 from harness.plugins import Reporter, hookimpl
 from harness.report.cells import table, unranked
