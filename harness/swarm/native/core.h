@@ -1,4 +1,4 @@
-/* What the parts of the native core share: its data, what streams are to the loop, and both to the door to Python. */
+/* What the parts of the native core share: its data, and what each part does, from the lowest one up. */
 
 #ifndef ZILLIONS_CORE_H
 #define ZILLIONS_CORE_H
@@ -85,29 +85,42 @@ typedef struct {
 /* memcmp must not be asked about nothing at NULL, which is what an empty stream is. */
 static inline bool equal(const void *one, const void *other, size_t size) { return !size || !memcmp(one, other, size); }
 
+/* arrays.c */
 int64_t now_ns(void);
 void *with_room(Core *, void *array, size_t *room, size_t least, size_t size);
+bool room_for(Core *, Bytes *, size_t more);
 void put(Core *, Bytes *, const void *data, size_t length);
 void note(Core *, Numbers *, int64_t number);
+
+/* stream.c */
 Py_ssize_t frame(const Core *, const unsigned char *data, size_t size, int64_t *code);
 void enter(Core *, Group *, int64_t code, int64_t count, int64_t length);
 void parse(Core *, Group *);
-void grow(Core *, int group, const unsigned char *data, size_t length);
 int64_t messages(const Group *, int64_t taken);
 const Run *run_of(const Group *, int64_t message, int64_t offset);
 int64_t whole_in(const Run *, int64_t taken);
 int64_t end_of_message(const Group *, int64_t message);
+int64_t end_of(const Group *);
 void codes_of(const Group *, int64_t start, int64_t stop, int64_t *into);
 void forget(Group *, int64_t until);
 void count_on(unsigned char *digits);
+
+/* speech.c */
 int64_t heard(const Core *, const Client *);
-int64_t end_of(const Group *);
 void watch(Core *, int client, int operation);
+void close_client(Core *, Client *);
+void push(Core *, int client);
 void say(Core *, int voice, int64_t count);
-void refill_all_of(Core *, const Client *);
+int64_t intended_ns(const Core *, int64_t message);
+void say_what_is_due(Core *, int64_t now);
 void echo(Core *, int voice, int64_t number, int64_t at_ns);
+void refill_all_of(Core *, const Client *);
+void forgive(Core *);
+
+/* core.c */
 void look(Core *, int client);
 void part(Core *, Client *);
+void grow(Core *, int group, const unsigned char *data, size_t length);
 void run(Core *, int64_t until_ns);
 
 #endif
