@@ -1,8 +1,10 @@
 """Whether runs on this machine can be believed: ghosts told from their twins, runs that contradict each other.
 
     python -m benchmarks.ghost --runs 20                        20 runs of three servers: how often is a ghost told
-    python -m benchmarks.ghost --runs 2 --profile full --all    two full runs of the zoo: does any pair contradict
-    python -m benchmarks.ghost RUN RUN...                       the same of runs that are there already
+    python -m benchmarks.ghost --runs 2 --profile full NAME...  two full runs of these: does any pair contradict
+    python -m benchmarks.ghost --those RUN RUN...               the same of runs that are there already
+
+Only the load that ranks follow from is made.
 
 Prints a line a run, with the ghost against its twin and the share of the trials that was discarded, and a line for each
 pair of servers that two runs rank in opposite orders, of all pairs of runs.
@@ -18,6 +20,7 @@ from itertools import combinations
 
 from harness import results
 from harness.league.contrast import contradictions
+from harness.league.plan import RANKED
 from harness.league.table import League, leagues
 from harness.model import Run
 from harness.report.words import change
@@ -45,14 +48,14 @@ def ghost_of(league: League) -> tuple[bool, str]:
 def main() -> None:
     """Make the runs that are asked for, and count."""
     parser = argparse.ArgumentParser(description="Ghosts and contradictions.")
-    parser.add_argument("names", nargs="*", metavar="RUN", help="runs that are there already")
+    parser.add_argument("servers", nargs="*", default=SERVERS, help=f"by default {', '.join(SERVERS)}")
+    parser.add_argument("--those", nargs="+", default=[], metavar="RUN", help="runs that are there already")
     parser.add_argument("--runs", type=int, default=0, help="how many to make")
     parser.add_argument("--profile", default="quick")
     parser.add_argument("--spec", default="broadcast")
-    parser.add_argument("--all", action="store_true", help=f"all servers, instead of {', '.join(SERVERS)}")
     asked = parser.parse_args()
-    words = [*(["--all"] if asked.all else SERVERS), "--profile", asked.profile, "--spec", asked.spec]
-    runs = [results.read(results.find(name)) for name in asked.names]
+    words = [*asked.servers, "--profile", asked.profile, "--spec", asked.spec, "--workload", RANKED]
+    runs = [results.read(results.find(name)) for name in asked.those]
     told = ghosts = 0
     print("| run | spec | ghost against twin | told apart | discarded |\n|---|---|---|---|---|")
     for number in range(len(runs) + asked.runs):
