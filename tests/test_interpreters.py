@@ -141,5 +141,10 @@ def test_they_are_listed(tmp_path: Path) -> None:
 
 def test_the_report_of_a_run_tells_those_that_were_not_here() -> None:
     run = run_of(flooded("mine", 10, 1e6))
-    info = msgspec.structs.replace(run.info, unavailable={"chatter/mine (/opt/3.13/python)": "far away"})
+    absent = Implementation(name="mine (/opt/3.13/python)", spec="chatter")
+    info = msgspec.structs.replace(
+        run.info,
+        implementations=(*run.info.implementations, absent),
+        unavailable={f"chatter/{absent.name}": "far away"},
+    )
     assert "\nmine (/opt/3.13/python): not here: far away\n" in render(Run(info, [], run.trials), 80)

@@ -19,7 +19,7 @@ from harness.zoo import declarations, manifests, newcomer
 from harness.zoo.discover import why_not_here
 from tests.zoo import harness
 
-ROOT = Path(newcomer.__file__).parent.parent
+ROOT = Path(__file__).parent.parent
 DECLARED = plugins.implementations()
 FIRST = next(iter(plugins.specs()))
 BUILDING_S = 900  # in each language of the zoo, some of them for half a minute
