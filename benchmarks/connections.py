@@ -16,7 +16,6 @@ Prints a Markdown table; the exit status is 1 when somebody leaks or does not ho
 from __future__ import annotations
 
 import argparse
-import contextlib
 import socket
 import struct
 import sys
@@ -43,13 +42,13 @@ LEAK_SHARE = 0.01  # of the connections leave a descriptor or a thread behind
 STRETCHES = 3
 SETTLE_S = 10.0  # in which a server notices that the last of them have left
 REPLY_S = 30.0
+CODEC = plugins.specs()[SPEC].codec
 RESET = struct.pack("ii", 1, 0)  # SO_LINGER that makes a RST of a close
 
 
 def visit(address: Address, number: int) -> None:
     """Connect, say a message, hear it, leave; raise OSError when that does not go."""
-    codec = plugins.specs()[SPEC].codec
-    data = codec.encode(f"{number}".encode())
+    data = CODEC.encode(f"{number}".encode())
     with socket.create_connection((address.host, address.port), REPLY_S) as one:
         one.sendall(data)
         heard = b""
@@ -136,9 +135,7 @@ def main(arguments: Sequence[str]) -> int:
     every = [one for one in plugins.implementations() if one.spec == SPEC]
     servers = [server(name) for name in asked.servers] or every
     print(f"{asked.clients:,} connections, one after the other and at once:\n")
-    fine = True
-    with contextlib.suppress(KeyboardInterrupt):
-        fine = anyio.run(rows, servers, asked.clients, cores)
+    fine = anyio.run(rows, servers, asked.clients, cores)
     print(f"\n{machine}")
     return 0 if fine else 1
 

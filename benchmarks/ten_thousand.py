@@ -49,33 +49,31 @@ LOADS: Mapping[str, dict[str, float]] = {
 
 
 def hold(swarm: Swarm, count: int) -> dict[str, float]:
-    """Connect so many clients, send one message to all; return seconds."""
+    """Connect so many clients, send one message to all; return seconds, and this process's memory before them."""
     swarm.connect(1)
-    swarm.join()
-    return _held(swarm, count)
-
-
-def _held(swarm: Swarm, count: int) -> dict[str, float]:
-    began = time.monotonic()
+    swarm.join()  # whatever is loaded when it is first needed is loaded now
+    before, began = psutil.Process().memory_info().rss, time.monotonic()
     swarm.connect(count - 1)
     connected = time.monotonic()
     swarm.join()
     joined = time.monotonic()
     swarm.join()  # all are in the room, so the first message is heard by all of them
     heard = time.monotonic()
-    return {"connect_s": connected - began, "join_s": joined - connected, "broadcast_s": heard - joined}
+    return {
+        "connect_s": connected - began,
+        "join_s": joined - connected,
+        "broadcast_s": heard - joined,
+        "before_bytes": before,
+    }
 
 
 def crowd(swarm: Swarm, count: int) -> dict[str, float]:
-    """Do the same, and load them all; return also the bytes that it takes."""
-    swarm.connect(1)
-    swarm.join()  # whatever is loaded when it is first needed is loaded now
-    before = psutil.Process().memory_info().rss
-    seconds = _held(swarm, count)
+    """Hold so many and load them; return also what each of them took of this process's memory, at its peak."""
+    seen = hold(swarm, count)
     swarm.paced(swarm.voices(1), rate_per_s=2, text_bytes=BODY_BYTES, warm_up_s=0, seconds=LENGTH_S)
     if swarm.figures["dropped_share"] > 0:
         raise HarnessError(f"{swarm.figures['dropped_share']:.2%} of the deliveries were dropped")
-    return {**seconds, "bytes_a_client": (peak_rss_bytes(os.getpid()) - before) / (count - 1)}
+    return {**seen, "bytes_a_client": (peak_rss_bytes(os.getpid()) - seen["before_bytes"]) / (count - 1)}
 
 
 def load(swarm: Swarm, workload: str, seconds: float) -> dict[str, float]:
