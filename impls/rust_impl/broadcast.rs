@@ -8,6 +8,7 @@
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::os::fd::AsRawFd;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread::{self, Builder};
 use std::time::Duration;
@@ -19,11 +20,28 @@ const CHUNK: usize = 64 * 1024; // bytes a read at most: thousands of messages, 
 const LIMIT: usize = 256 * 1024; // bytes unsent beyond which a client misses what is new
 const RETRY: Duration = Duration::from_millis(100); // when no descriptor or thread is left
 const STACK: usize = 64 * 1024; // bytes a thread
+const MOST: usize = 6000; // clients: each takes up to ten of the 65,530 maps a process may have
 
 struct Client {
     stream: TcpStream,
     outbox: Mutex<Outbox>,
     wake: Condvar,
+}
+
+/// How many clients there are.
+static CLIENTS: AtomicUsize = AtomicUsize::new(0);
+
+impl Client {
+    fn new(stream: TcpStream) -> Self {
+        CLIENTS.fetch_add(1, Ordering::Relaxed);
+        Client { stream, outbox: Mutex::default(), wake: Condvar::new() }
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        CLIENTS.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 #[derive(Default)]
@@ -66,8 +84,11 @@ fn main() {
 
 fn accept(listener: &TcpListener) {
     for stream in listener.incoming() {
-        if stream.and_then(|stream| spawn(|| serve(stream))).is_err() {
+        if stream.map(Client::new).and_then(|client| spawn(|| serve(client))).is_err() {
             thread::sleep(RETRY);
+        }
+        while CLIENTS.load(Ordering::Relaxed) == MOST {
+            thread::sleep(RETRY); // where std finds no map for a thread it aborts
         }
     }
 }
@@ -76,9 +97,9 @@ fn spawn(work: impl FnOnce() + Send + 'static) -> io::Result<()> {
     Builder::new().stack_size(STACK).spawn(work).map(drop)
 }
 
-fn serve(stream: TcpStream) {
-    let _ = stream.set_nodelay(true);
-    let client = Arc::new(Client { stream, outbox: Mutex::default(), wake: Condvar::new() });
+fn serve(client: Client) {
+    let _ = client.stream.set_nodelay(true);
+    let client = Arc::new(client);
     let writer = client.clone();
     if spawn(move || write(&writer)).is_err() {
         return;
