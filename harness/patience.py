@@ -5,13 +5,11 @@ So a busy machine is no fault of a server's, and whoever does nothing is told as
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 
 import anyio
 
-from harness import warden
+from harness.servers.resources import queued_s
 
 LEAST_S = 0.1  # an excuse that is shorter is none
 
@@ -20,26 +18,13 @@ class Queueing:
     """The time that a process and all below it wait for a processor, from now on."""
 
     def __init__(self, pid: int) -> None:
-        self._pid, self._waited_s = pid, waited_s(pid)
+        self._pid, self._queued_s = pid, queued_s(pid)
 
     def excuses_s(self, elapsed_s: float) -> float:
         """Return how much of the time since this was last asked, `elapsed_s`, was spent so; 0 where nobody can tell."""
-        before, self._waited_s = self._waited_s, waited_s(self._pid)
-        waited = min(self._waited_s - before, elapsed_s)  # of several threads, several may wait at a time
+        before, self._queued_s = self._queued_s, queued_s(self._pid)
+        waited = min(self._queued_s - before, elapsed_s)  # of several threads, several may wait at a time
         return waited if waited >= LEAST_S else 0.0
-
-
-def waited_s(pid: int) -> float:
-    """Return how long the threads of a process and all below it have waited for a processor so far, by the kernel.
-
-    The second number of a thread's schedstat is what it spent in a run queue, in ns (Linux, sched-stats.rst).
-    """
-    waited_ns = 0
-    for one in [pid, *warden.descendants(pid)]:
-        for thread in Path(f"/proc/{one}/task").glob("*/schedstat"):
-            with contextlib.suppress(OSError, IndexError):  # it has ended meanwhile, or this kernel does not tell
-                waited_ns += int(thread.read_text().split()[1])
-    return waited_ns / 1e9
 
 
 async def in_time(wait: Callable[[], Awaitable[object]], seconds: float, pid: int) -> bool:

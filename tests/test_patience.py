@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
 
@@ -13,8 +14,9 @@ import anyio
 import pytest
 
 from harness.errors import LaunchError
-from harness.patience import Queueing, in_time, waited_s
+from harness.patience import Queueing, in_time
 from harness.servers.launch import launch
+from harness.servers.resources import queued_s
 from tests.zoo import MISFITS, implementation
 
 OTHERS = 4
@@ -41,7 +43,7 @@ async def test_who_waits_for_a_processor_may_take_longer_to_be_ready(core: str) 
     slow = implementation(MISFITS / "compiles_itself.py")
     async with launch(slow, ready_s=READY_S, wrap=["taskset", "-c", core]) as server:
         assert server.ready_s > READY_S
-        assert waited_s(server.pid) > 1
+        assert queued_s(server.pid) > 1
 
 
 async def test_who_does_nothing_is_not_excused_by_a_busy_machine(core: str) -> None:
@@ -66,5 +68,22 @@ async def test_what_comes_in_time_is_not_waited_for_again() -> None:
 def test_a_process_that_is_gone_has_no_excuse() -> None:
     with subprocess.Popen([sys.executable, "-c", ""]) as process:
         pass
-    assert waited_s(process.pid) == 0
+    assert queued_s(process.pid) == 0
     assert Queueing(process.pid).excuses_s(10) == 0
+
+
+def test_who_ends_while_it_is_looked_at_is_left_out() -> None:
+    over = threading.Event()
+
+    def come_and_go() -> None:
+        while not over.is_set():
+            subprocess.run(["true"], check=True)
+
+    passing = threading.Thread(target=come_and_go)
+    passing.start()
+    try:
+        for _ in range(2000):  # the first that is caught in the act is among some hundreds
+            queued_s(os.getpid())
+    finally:
+        over.set()
+        passing.join()

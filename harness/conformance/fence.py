@@ -16,8 +16,9 @@ from harness.client import Client
 from harness.errors import CouldNotTell, Violation
 from harness.history.record import Ledger
 from harness.model import Spec
-from harness.patience import Queueing, waited_s
+from harness.patience import Queueing
 from harness.servers.process import Server
+from harness.servers.resources import queued_s
 
 PATIENCE_S = 20.0  # without any sign of life; no lawful server that reads our messages is that slow
 LIMIT_S = 90.0  # for one wait, whatever comes
@@ -65,7 +66,7 @@ async def fence(place: Place, speaker: Client, hearers: Collection[Client]) -> N
             with anyio.move_on_after(PATIENCE_S) as sending:
                 await speaker.tell(as_step=False)
             if sending.cancelled_caught:
-                if waited_s(place.server.pid) > STARVED_S:
+                if queued_s(place.server.pid) > STARVED_S:
                     raise CouldNotTell(f"the server took nothing for {PATIENCE_S:.0f} s, but the machine was too busy")
                 raise Violation(
                     f"the server took nothing that {speaker} sent for {PATIENCE_S:.0f} s",

@@ -74,6 +74,19 @@ def cpu_times(pid: int) -> CpuTimes:
     return CpuTimes(user_s, system_s)
 
 
+def queued_s(pid: int) -> float:
+    """Return how long the threads of a process and all below it have waited for a processor so far, by the kernel.
+
+    The second number of a thread's schedstat is what it spent in a run queue, in ns (Linux, sched-stats.rst).
+    Threads that have ended do not count, and where the kernel does not tell nobody has waited.
+    """
+    queued_ns = 0
+    for one in [pid, *warden.descendants(pid)]:
+        for text in _texts(f"/proc/{one}/task", "schedstat"):
+            queued_ns += sum(map(int, text.split()[1:2]))
+    return queued_ns / 1e9
+
+
 @dataclass(frozen=True)
 class Services:
     """What the kernel has done so far for a process and all below it.

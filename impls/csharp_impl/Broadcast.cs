@@ -33,6 +33,7 @@ static class Program
         public Client(Socket socket)
         {
             Stream = new NetworkStream(socket, ownsSocket: true);
+            socket.Blocking = false; // or each write to who does not read would hold a thread of the pool
         }
 
         public long Unsent => Outbox.Length + Batch.Length;
