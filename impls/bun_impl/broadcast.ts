@@ -10,9 +10,7 @@
 import type { Socket } from "bun";
 import { readFileSync } from "node:fs";
 
-const CHUNK = 512 * 1024; // bytes that Bun reads at most at a time
-const GATHER = 64 * 1024; // bytes that gather before they are offered, at most one chunk more
-const BATCH = GATHER + CHUNK + 256; // bytes of the longest batch
+const GATHER = 64 * 1024; // bytes that gather before they are offered, at most one chunk (of 512 KiB, with Bun) more
 const LIMIT = 256 * 1024; // bytes unsent beyond which a client misses what is new
 const SPARE = 16; // descriptors for Bun itself
 const NOTHING = Buffer.alloc(0);
@@ -125,13 +123,15 @@ function offer(socket: Socket<Client>, batch: Buffer): void {
   if (client.outbox === null) {
     const sent = send(socket, batch);
     if (sent === batch.length) return;
-    client.outbox = Buffer.allocUnsafe(LIMIT + BATCH);
+    client.outbox = Buffer.allocUnsafe(LIMIT + batch.length);
     client.from = 0;
     client.to = batch.copy(client.outbox, 0, sent);
   } else if (client.to - client.from <= LIMIT) {
-    client.outbox.copyWithin(0, client.from, client.to);
-    client.to -= client.from;
+    const unsent = client.outbox.subarray(client.from, client.to);
+    const fits = unsent.length + batch.length <= client.outbox.length;
+    if (!fits) client.outbox = Buffer.allocUnsafe(LIMIT + batch.length); // else it is used for as long as there is one
     client.from = 0;
+    client.to = unsent.copy(client.outbox);
     client.to += batch.copy(client.outbox, client.to);
   }
 }
