@@ -17,7 +17,7 @@ league: setup
 	@$(BIN)/harness run --all --smoke --within 10m
 
 test: setup lint
-	@$(BIN)/python -m pytest -n 3 --dist loadfile --durations=25
+	@$(BIN)/python -m pytest -n 3 --dist loadfile --max-worker-restart 0 --durations=25
 
 lint: setup
 	@$(BIN)/ruff check .
