@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import anyio
@@ -371,6 +372,13 @@ def test_who_is_beaten_in_everything() -> None:
     assert beaten_by([(3, 1, 1), (1, 1, 1), (4, 2, 1)], stand.better) == [[], [], [0, 1]]
     assert beaten_by([(1, 1, 1), (1, 1, 1), None], stand.better) == [[], [0], None]
     assert beaten_by([None, (1, 1, 1), (1, 1, 1)], stand.better) == [None, [], []], "equal in all, nobody is beaten"
+
+
+def test_of_very_many_who_beat_somebody_some_are_named() -> None:
+    league = league_of(run_of({**dict.fromkeys("abcdef", 9e6), "slow": 1e6}))
+    beaten = {"slow": list("abcdef")}
+    rows = [replace(row, beaten_by=beaten.get(row.implementation.name, [])) for row in league.rows]
+    assert claims(replace(league, rows=rows))[-1].endswith(" Beaten: slow by a, b, c, d and 2 more.")
 
 
 def test_a_change_in_words() -> None:

@@ -40,9 +40,8 @@ def claims(league: League) -> list[str]:
         share = f"{league.discarded / league.made * 100:.0f} %"
         found.append(f"{league.discarded} of {league.made} trials ({share}) were disturbed, and do not count.")
     if league.always_disturbed:
-        names = list(league.always_disturbed[:SOME])
-        names += [f"{len(league.always_disturbed) - SOME} more"] * (len(league.always_disturbed) > SOME)
-        found.append(f"Disturbed each time, so that these trials had to count: {_listed(names)}.")
+        names = _some(league.always_disturbed)
+        found.append(f"Disturbed each time, so that these trials had to count: {names}.")
     return found
 
 
@@ -106,9 +105,13 @@ def _front(ranked: Sequence[Row]) -> list[str]:
     if len(judged) < 2:
         return []
     front = [row.implementation.name for row in judged if not row.beaten_by]
-    beaten = [f"{row.implementation.name} by {_listed(row.beaten_by)}" for row in judged if row.beaten_by]
+    beaten = [f"{row.implementation.name} by {_some(row.beaten_by)}" for row in judged if row.beaten_by]
     said = f"On the front (●), beaten by nobody in {OF} at once: {_listed(front)}."
     return [said + (f" Beaten: {'; '.join(beaten)}." if beaten else "")]
+
+
+def _some(names: Sequence[str]) -> str:
+    return _listed([*names[:SOME], *([f"{len(names) - SOME} more"] if len(names) > SOME else [])])
 
 
 def _listed(names: Sequence[str]) -> str:
