@@ -15,8 +15,8 @@ import pytest
 
 from harness.errors import LaunchError
 from harness.patience import Queueing, in_time
+from harness.proc import queued_s
 from harness.servers.launch import launch
-from harness.servers.resources import queued_s
 from tests.zoo import MISFITS, implementation
 
 OTHERS = 4

@@ -17,8 +17,8 @@ from harness.errors import CouldNotTell, Violation
 from harness.history.record import Ledger
 from harness.model import Spec
 from harness.patience import Queueing
+from harness.proc import queued_s
 from harness.servers.process import Server
-from harness.servers.resources import queued_s
 
 PATIENCE_S = 20.0  # without any sign of life; no lawful server that reads our messages is that slow
 LIMIT_S = 90.0  # for one wait, whatever comes

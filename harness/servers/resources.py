@@ -10,13 +10,14 @@ import os
 import re
 import resource
 import sys
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import psutil
 
 from harness import warden
 from harness.model import Usage
+from harness.proc import texts
 
 
 def usage(pid: int) -> Usage:
@@ -74,19 +75,6 @@ def cpu_times(pid: int) -> CpuTimes:
     return CpuTimes(user_s, system_s)
 
 
-def queued_s(pid: int) -> float:
-    """Return how long the threads of a process and all below it have waited for a processor so far, by the kernel.
-
-    The second number of a thread's schedstat is what it spent in a run queue, in ns (Linux, sched-stats.rst).
-    Threads that have ended do not count, and where the kernel does not tell nobody has waited.
-    """
-    queued_ns = 0
-    for one in [pid, *warden.descendants(pid)]:
-        for text in _texts(f"/proc/{one}/task", "schedstat"):
-            queued_ns += sum(map(int, text.split()[1:2]))
-    return queued_ns / 1e9
-
-
 @dataclass(frozen=True)
 class Services:
     """What the kernel has done so far for a process and all below it.
@@ -105,9 +93,9 @@ def services(pid: int) -> Services:
     """Return what the kernel has done for a process and all below it; reads a file for each thread."""
     switches, calls = 0, None
     for one in [pid, *warden.descendants(pid)]:
-        for text in _texts(f"/proc/{one}/task", "status"):
+        for text in texts(f"/proc/{one}/task", "status"):
             switches += sum(map(int, re.findall(r"ctxt_switches:\s*(\d+)", text)))
-        for text in _texts(f"/proc/{one}", "io", here=True):
+        for text in texts(f"/proc/{one}", "io", here=True):
             calls = (calls or 0) + sum(map(int, re.findall(r"sysc[rw]: (\d+)", text)))
     return Services(switches, calls)
 
@@ -116,7 +104,7 @@ def peak_rss_bytes(pid: int) -> int:
     """Return the most resident memory that a process and those below it have had, each at its own worst moment."""
     found = 0
     for one in [pid, *warden.descendants(pid)]:
-        for text in _texts(f"/proc/{one}", "status", here=True):
+        for text in texts(f"/proc/{one}", "status", here=True):
             found += sum(1024 * int(kib) for kib in re.findall(r"VmHWM:\s*(\d+) kB", text))
     return found
 
@@ -132,7 +120,7 @@ def busy_s(cores: Collection[int]) -> float | None:
     Stolen time counts; interrupts do not, for those of loopback are the load's own. None where the kernel does not
     tell.
     """
-    if not (told := next(_texts("/proc", "stat", here=True), "")):
+    if not (told := next(texts("/proc", "stat", here=True), "")):
         return None
     ticks = 0
     for core, words in re.findall(r"^cpu(\d+) (.+)$", told, re.MULTILINE):
@@ -140,14 +128,3 @@ def busy_s(cores: Collection[int]) -> float | None:
             user, nice, system, _idle, _iowait, _irq, _softirq, stolen, *_ = map(int, words.split())
             ticks += user + nice + system + stolen
     return ticks / os.sysconf("SC_CLK_TCK")
-
-
-def _texts(folder: str, name: str, *, here: bool = False) -> Iterator[str]:
-    """Yield what is in the file of this name in a folder, or in each of its folders; nothing for what is gone."""
-    try:
-        paths = [folder] if here else [f"{folder}/{one}" for one in os.listdir(folder)]
-    except OSError:
-        return
-    for path in paths:
-        with contextlib.suppress(OSError), open(f"{path}/{name}") as file:
-            yield file.read()
