@@ -23,7 +23,7 @@ class Smallest:
     name = "smallest"
     summary = "flat out, the smallest bodies"
     is_splittable = True
-    tells: tuple[str, ...] = ()
+    tells: tuple[str, ...] = ("deliveries_per_s",)
     profiles: Mapping[str, dict[str, float]] = {"full": {**FULL, "window": 1024}}
 
     def suits(self, codec: Codec) -> bool:

@@ -26,10 +26,9 @@ class Flood:
 
     summary = "flat out, a stated number of messages on their way"
     is_splittable = True
-    tells: tuple[str, ...] = ()
 
-    def __init__(self, name: str, profiles: Mapping[str, dict[str, float]]) -> None:
-        self.name, self.profiles = name, profiles
+    def __init__(self, name: str, profiles: Mapping[str, dict[str, float]], tells: tuple[str, ...] = ()) -> None:
+        self.name, self.profiles, self.tells = name, profiles, tells
 
     def suits(self, codec: Codec) -> bool:
         return True
@@ -57,6 +56,6 @@ def harness_workloads() -> list[Workload]:
     ranked["smoke"]["clients"] = 20
     return [
         Flood("flood", ranked),
-        Flood("flood_10", beside(10)),
-        Flood("flood_1000", beside(1000)),
+        Flood("flood_10", beside(10), ("deliveries_per_s",)),
+        Flood("flood_1000", beside(1000), ("deliveries_per_s",)),
     ]

@@ -28,10 +28,9 @@ class Paced:
 
     summary = "a fixed offered rate, latency from the intended time of sending"
     is_splittable = True
-    tells: tuple[str, ...] = ()
 
-    def __init__(self, name: str, profiles: Mapping[str, dict[str, float]]) -> None:
-        self.name, self.profiles = name, profiles
+    def __init__(self, name: str, profiles: Mapping[str, dict[str, float]], tells: tuple[str, ...] = ()) -> None:
+        self.name, self.profiles, self.tells = name, profiles, tells
 
     def suits(self, codec: Codec) -> bool:
         return True
@@ -65,6 +64,6 @@ def harness_workloads() -> list[Workload]:
     ranked["smoke"] |= {"clients": 20, "rate_per_s": 200}
     return [
         Paced("paced", ranked),
-        Paced("paced_10", beside(10)),
-        Paced("paced_1000", beside(1000)),
+        Paced("paced_10", beside(10), ("latency_p99_ns",)),
+        Paced("paced_1000", beside(1000), ("latency_p99_ns",)),
     ]
