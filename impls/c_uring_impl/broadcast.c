@@ -75,7 +75,8 @@ static void broadcast(void), offer(struct client *, struct batch *);
 static void stop(int signal_number)
 {
     (void)signal_number;
-    _exit(0); /* nothing needs saving, and the kernel closes every connection */
+    shutdown(listener, SHUT_RDWR); /* the ring lets go of it some time after the process: its address is free now */
+    _exit(0);                      /* nothing needs saving, and the kernel closes every connection */
 }
 
 int main(int count, char **arguments)
