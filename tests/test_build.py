@@ -48,6 +48,20 @@ def test_what_came_of_each_is_told_and_how_long_it_took(tmp_path: Path, cache: P
     assert again.stdout.split() == ["good", "built", "before"]
 
 
+def test_another_compiler_builds_again(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mine = declare(tmp_path, "mine", "cc-of-mine > {build}/x", need="cc-of-mine")
+    for number in ("1", "2"):
+        tools = tmp_path / f"tools-{number}"
+        tools.mkdir()
+        (tools / "cc-of-mine").write_text(f"#!/bin/sh\necho {number}\n")
+        (tools / "cc-of-mine").chmod(0o755)
+        monkeypatch.setenv("PATH", f"{tools}:{os.environ['PATH']}")
+        ended = harness("build", mine, folder=tmp_path)
+        assert re.match(r"mine +built +\d", ended.stdout), ended.stdout + ended.stderr
+        (built,) = cache.iterdir()
+        assert (built / "x").read_text() == f"{number}\n"
+
+
 def test_a_build_that_fails_is_told_in_the_compilers_last_words_and_the_others_are_built(
     tmp_path: Path, cache: Path
 ) -> None:

@@ -18,6 +18,7 @@ from harness.errors import LaunchError
 from harness.guarded import guarded
 from harness.model import Implementation
 from harness.output import Output
+from harness.zoo import needs
 
 BUILD_TIMEOUT_S = 600
 LAST_LINES = 8  # of what a compiler said
@@ -31,14 +32,21 @@ def cache_folder() -> Path:
 
 
 def build_folder(implementation: Implementation) -> Path:
-    """Return where this state of the sources is built to: the key is command and contents."""
+    """Return where this state of the sources is built to: the key is command, contents, and which tools are here."""
     assert implementation.source is not None
-    digest = hashlib.sha256(repr((implementation.build, implementation.run)).encode())
+    digest = hashlib.sha256(repr((implementation.build, implementation.run, _tools(implementation))).encode())
     sources = implementation.source.parent
     for file in sorted(sources.rglob("*")):
         if file.is_file() and BYPRODUCTS.isdisjoint(file.relative_to(sources).parts):
             digest.update(f"{file.name}\0".encode() + file.read_bytes())
     return cache_folder() / f"{implementation.spec}-{implementation.name}-{digest.hexdigest()[:DIGITS]}"
+
+
+def _tools(implementation: Implementation) -> list[tuple[str, int]]:
+    # What one JDK has compiled, an older one in its place does not run. Asking for versions would take a process each.
+    names = (need.name for need in needs.of(implementation) if need.kind == needs.COMMAND)
+    files = (Path(found).resolve() for name in names if (found := shutil.which(name)))
+    return [(str(file), file.stat().st_mtime_ns) for file in files]
 
 
 def command(implementation: Implementation) -> tuple[str, ...]:
