@@ -9,6 +9,7 @@ from typing import Literal
 
 import numpy as np
 import pytest
+from hdrh.histogram import HdrHistogram
 
 from harness.codec import Codec, bodies_of
 from harness.errors import HarnessError, Violation
@@ -296,13 +297,28 @@ def test_a_schedule_is_kept_and_timed() -> None:
     room.load.core.hush()
     said = sum(room.load.said(voice) for voice in (0, 1))
     lags = room.load.lags()
-    assert lags[:, 0].tolist() == list(range(said))
+    assert sorted(lags[:, 0].tolist()) == list(range(said))
     assert (lags[:, 1] >= 0).all()
     before_ns = time.monotonic_ns()
     room.deliver(1, (0, 0), (1, 0), (1, 3))
     took = room.load.latencies()
     assert took[:, 0].tolist() == [1, 7]  # the voices take turns: message 7 is the second one's fourth
     assert (took[:, 1] >= before_ns - start_ns - took[:, 0] * 100_000).all()
+    room.close()
+
+
+def test_what_is_overdue_goes_out_in_one_write_a_voice() -> None:
+    room = Room(2, [0, 1])
+    start_ns = time.monotonic_ns() - 100_000_000
+    room.load.core.pace([0, 1], start_ns, 1_000_000.0)
+    room.load.core.run(time.monotonic_ns())
+    room.load.core.hush()
+    (first, _, _, some), (second, _, _, others), *_ = np.frombuffer(room.load.core.sends(), np.int64).reshape(-1, 4)
+    assert (first, second) == (0, 1)
+    assert some + others > 100
+    assert 0 <= some - others <= 1
+    lags = dict(room.load.lags().tolist())
+    assert all(lags[message] >= 100_000_000 - message * 1_000_000 for message in range(101))
     room.close()
 
 
@@ -316,6 +332,18 @@ def test_histograms_survive_the_disk_and_add_up() -> None:
     assert whole.get_total_count() == 100
     assert latency.percentile_ns(whole, 50) == pytest.approx(1_000_000, rel=0.001)
     assert latency.percentile_ns(whole, 99) == pytest.approx(50_000_000, rel=0.001)
+
+
+def test_a_histogram_is_that_of_its_values_one_by_one() -> None:
+    drawn = np.exp(np.random.default_rng(1).uniform(0, np.log(1e11), 20_000)).astype(np.int64)
+    edges = np.array([2**power + more for power in range(9, 36) for more in (-1, 0, 1)])
+    values = np.concatenate([drawn, edges])
+    plain = HdrHistogram(latency.LOWEST_NS, latency.HIGHEST_NS, latency.DIGITS)
+    for value in values.tolist():
+        plain.record_value(min(max(value, latency.LOWEST_NS), latency.HIGHEST_NS))
+    made = latency.histogram(values)
+    assert made.get_total_count() == values.size
+    assert latency.encoded(made) == latency.encoded(plain)
 
 
 def test_a_recorder_has_what_it_was_given(monkeypatch: pytest.MonkeyPatch) -> None:

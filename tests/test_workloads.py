@@ -76,6 +76,12 @@ async def test_the_warm_up_is_not_counted() -> None:
     assert 0 < figures["sent_share"] < 2
 
 
+async def test_a_rate_without_hope_is_given_up_and_nobody_is_blamed() -> None:
+    # Nothing that counts is due before the first look, and that many are always on their way.
+    figures = await figures_of("capacity", "server.py", rate_per_s=1, p99_at_most_s=-1, warm_up_s=0, seconds=60)
+    assert figures["hopeless"]
+
+
 MUCH = {
     "clients": 6,
     "frozen_clients": 2,

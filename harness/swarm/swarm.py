@@ -29,7 +29,7 @@ from harness.swarm.drive import Flood, Pace, drive
 from harness.swarm.frames import Voice
 from harness.swarm.load import Load
 
-LOOK_NS = 100_000_000  # between two looks at whether a load is hopeless
+LOOK_NS = 50_000_000  # between two looks at whether a load is hopeless
 
 
 @dataclass
@@ -196,16 +196,17 @@ class Swarm(Clients):
         services = resources.services(self.server_pid)
         before, start, begin_ns = load.account(), self._moment(), time.monotonic_ns()
         for duration in (warm_up_s, seconds):
+            if self.figures.get("hopeless"):
+                break
             before, start = load.account(), self._moment()
             begin_ns = self.ranks.agree(time.monotonic_ns())
             end_ns = begin_ns + int(duration * 1e9)
             if pace:
                 pace.count_from(begin_ns)
             if pace and hopeless_s:
-                self._drive_while_hopeful(load, begin_ns, end_ns, pace, hopeless_s)
+                end_ns = self._drive_while_hopeful(load, begin_ns, end_ns, pace, hopeless_s)
             else:
                 drive(load, end_ns, pace, churn)
-        driven_s = (time.monotonic_ns() - begin_ns) / 1e9
         after, end = load.account(), self._moment()
         served = resources.services(self.server_pid)
         sent = pace.lags.count if pace else 0
@@ -230,12 +231,13 @@ class Swarm(Clients):
             }
         if pace:
             pace.note()
-            pace.check()
+            if not self.figures.get("hopeless"):
+                pace.check()
             times, lags = self._merged(pace.latencies), self._merged(pace.lags)
             self.histogram = latency.encoded(times)
             self.figures |= {
                 "offered_per_s": pace.rate_per_s,
-                "sent_share": sum(sent for _, _, sent in told) / (pace.rate_per_s * driven_s),
+                "sent_share": sum(sent for _, _, sent in told) / (pace.rate_per_s * (end_ns - begin_ns) / 1e9),
                 "latency_p50_ns": latency.percentile_ns(times, 50),
                 "latency_p99_ns": latency.percentile_ns(times, 99),
                 "send_lag_p99_ns": latency.percentile_ns(lags, 99),
@@ -247,7 +249,8 @@ class Swarm(Clients):
             return recorder.whole()
         return latency.merged(self.ranks.gather(latency.encoded(recorder.whole())))
 
-    def _drive_while_hopeful(self, load: Load, begin_ns: int, end_ns: int, pace: Pace, hopeless_s: float) -> None:
+    def _drive_while_hopeful(self, load: Load, begin_ns: int, end_ns: int, pace: Pace, hopeless_s: float) -> int:
+        """Let the load go on while there is hope; return until when it did."""
         self.figures["hopeless"] = 0.0
         while begin_ns < end_ns and not self.figures["hopeless"]:
             begin_ns = min(begin_ns + LOOK_NS, end_ns)
@@ -255,3 +258,4 @@ class Swarm(Clients):
             here = sum(said - echoed for said, echoed in map(load.core.voice, load.senders))
             on_their_way = sum(self.ranks.gather(here))
             self.figures["hopeless"] = float(on_their_way > hopeless_s * pace.rate_per_s)
+        return begin_ns

@@ -138,12 +138,18 @@ class Speech:
         return self._start_ns + int(message * self._interval_ns)
 
     def _say_what_is_due(self, now_ns: int) -> None:
-        while (due_ns := self._intended_ns(self._due)) <= now_ns:
-            voice = self._paced[self._due % len(self._paced)]
-            if self._speakers[voice].shape.client >= 0:  # else another process says it
-                self._lags += (self._due, time.monotonic_ns() - due_ns)
-                self._say(voice, 1)
+        first, voices = self._due, len(self._paced)
+        while self._intended_ns(self._due) <= now_ns:
             self._due += 1
+        # In one write a voice: at high rates a write a message would be the limit.
+        for turn in range(first, min(self._due, first + voices)):
+            voice = self._paced[turn % voices]
+            if self._speakers[voice].shape.client < 0:
+                continue  # another process says it
+            messages, at_ns = range(turn, self._due, voices), time.monotonic_ns()
+            for message in messages:
+                self._lags += (message, at_ns - self._intended_ns(message))
+            self._say(voice, len(messages))
 
     def _forgive(self) -> None:
         self._progress_ns = time.monotonic_ns()

@@ -85,15 +85,22 @@ int64_t intended_ns(const Core *core, int64_t message)
     return core->start_ns + (int64_t)((double)message * core->interval_ns);
 }
 
+/* What has become due meanwhile goes out in one write a voice: at high rates a write a message would be the limit. */
 void say_what_is_due(Core *core, int64_t now)
 {
-    for (int64_t due; (due = intended_ns(core, core->said)) <= now; core->said++) {
-        int voice = core->paced[core->said % core->paced_count];
+    int64_t first = core->said, voices = core->paced_count;
+    while (intended_ns(core, core->said) <= now)
+        core->said++;
+    for (int64_t turn = first; turn < core->said && turn < first + voices; turn++) {
+        int voice = core->paced[turn % voices];
         if (core->voices[voice].client < 0)
             continue; /* another process says it */
-        note(core, &core->lags, core->said);
-        note(core, &core->lags, now_ns() - due);
-        say(core, voice, 1);
+        int64_t count = 0, at_ns = now_ns();
+        for (int64_t message = turn; message < core->said; message += voices, count++) {
+            note(core, &core->lags, message);
+            note(core, &core->lags, at_ns - intended_ns(core, message));
+        }
+        say(core, voice, count);
     }
 }
 

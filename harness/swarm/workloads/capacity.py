@@ -20,7 +20,7 @@ if TYPE_CHECKING:  # every command loads its plugins, and few need a swarm
 
 DROPPED_AT_MOST = 0.001
 SENT_AT_LEAST = 0.99  # of the schedule: a generator that falls behind has not offered that rate
-PROFILE = {"clients": 100, "senders": 4, "body_bytes": 32, "p99_at_most_s": 0.05, "first_per_s": 4000}
+PROFILE = {"clients": 100, "senders": 4, "body_bytes": 32, "p99_at_most_s": 0.05, "first_per_s": 32_000}
 
 
 class Capacity:
