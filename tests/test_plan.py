@@ -63,7 +63,7 @@ def design(*workloads: Workload, ghost: str = "bee", **changed: object) -> Desig
         "profile": PROFILE,
         "seed": 1,
     }
-    return Design(**(settings | changed))  # type: ignore[arg-type]
+    return Design(**(settings | changed))  # type: ignore[arg-type]  # they are of many types, and a dict has one
 
 
 def made_of(one: TrialPlan, **figures: float) -> TrialResult:
