@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from graphlib import CycleError, TopologicalSorter
 from typing import NamedTuple
 
@@ -181,11 +181,11 @@ def must_have_one_order(clients: Sequence[Client]) -> None:
     who have been there and whom it was not told of. No name may have been used twice.
     """
     streams = {one: list(told(one)) for one in clients}
-    gone = {thing for stream in streams.values() for thing in stream if isinstance(thing, Left)}
     order: TopologicalSorter[object] = TopologicalSorter()
     for one, stream in streams.items():
         last: object = None
         known = {thing.name for thing in stream if isinstance(thing, Joined)}
+        gone = _left_before_its_end(one, stream, streams.values())
         for thing in stream:
             match thing:
                 case Refused():
@@ -207,3 +207,19 @@ def must_have_one_order(clients: Sequence[Client]) -> None:
     except CycleError as error:
         shown = ", ".join(f"message {node}" if isinstance(node, int) else repr(node) for node in error.args[1][:8])
         raise Violation(f"no one order fits what all were told; each of these came before the next: {shown}") from None
+
+
+def _left_before_its_end(
+    one: Client, stream: Sequence[Reply | Said], streams: Iterable[Sequence[Reply | Said]]
+) -> set[Left]:
+    """Return each Left that somebody was told before something that `one` was told as well, or before its Joined.
+
+    Of others nothing follows: what came after that may still be on its way to `one`.
+    """
+    ordered = (Joined, Left, Said)
+    shared = {thing for thing in stream if isinstance(thing, ordered)} | {Joined(one.name or "")}
+    found: set[Left] = set()
+    for other in streams:
+        places = [place for place, thing in enumerate(other) if isinstance(thing, ordered) and thing in shared]
+        found.update(thing for thing in other[: max(places, default=0)] if isinstance(thing, Left))
+    return found

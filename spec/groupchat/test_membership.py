@@ -54,6 +54,7 @@ async def test_everybody_knows_who_is_there_while_many_come_and_go(room: Room) -
             await room.chatter(stay[:2], 20, burst=5)
         over.set()
     await until_all_know(stay, names_of(stay))
+    await room.fence(stay[0], stay)
     must_have_one_order(stay)
 
 
