@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 from harness.codec import Codec, Dialect
-from harness.tools import Tool
+from harness.toolchain import Tool
 
 
 class Level(StrEnum):

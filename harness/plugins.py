@@ -19,7 +19,7 @@ import pluggy
 from harness.errors import UsageError
 from harness.kinds import Reporter, Workload
 from harness.model import Implementation, Spec
-from harness.tools import Tool
+from harness.toolchain import Tool
 
 __all__ = [
     "Implementation",

@@ -8,7 +8,7 @@ import pytest
 
 from harness.errors import LaunchError, UsageError
 from harness.model import Implementation
-from harness.tools import Tool
+from harness.toolchain import Tool
 from harness.zoo import build, manifests, needs
 from harness.zoo.discover import select
 from tests.zoo import harness

@@ -14,7 +14,7 @@ import pytest
 from harness import plugins
 from harness.errors import UsageError
 from harness.model import Implementation
-from harness.tools import Tool
+from harness.toolchain import Tool
 from harness.zoo import declarations, manifests, newcomer
 from harness.zoo.discover import why_not_here
 from tests.zoo import harness

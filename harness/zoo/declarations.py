@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import msgspec
 
 from harness.model import Implementation
-from harness.tools import Tool
+from harness.toolchain import Tool
 
 HOOK = '''\
 """{title}"""

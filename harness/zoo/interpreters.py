@@ -10,7 +10,7 @@ import msgspec
 
 from harness.errors import UsageError
 from harness.model import Implementation
-from harness.tools import Tool
+from harness.toolchain import Tool
 
 DOES_NOTHING = ("-c", "")
 

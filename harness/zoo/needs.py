@@ -1,7 +1,7 @@
 """What servers need of a machine, "kind:name>=version": whether it is here, which version it is, what installs it.
 
 Whatever takes a process to find out is asked once, and many things at a time; what is known of each stands in
-`tools.toml`, or with the server.
+`toolchain.toml`, or with the server.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from functools import cache
 
 from harness.errors import UsageError, nearest
 from harness.model import Implementation
-from harness.tools import Answer, Tool, ask, at_least, kinds, known
+from harness.toolchain import Answer, Tool, ask, at_least, kinds, known
 
 COMMAND, PYTHON = "command", "python"  # the kinds that this module looks for itself; all others say how
 WRITTEN = re.compile(r"(?P<kind>[a-z]+)(?::(?P<name>[^\s>]+))?(?:>=(?P<least>\d+(?:\.\d+)*))?")

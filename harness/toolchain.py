@@ -1,4 +1,4 @@
-"""What is known of the tools that servers need: a table, `tools.toml`, and what a server says itself.
+"""What is known of the tools that servers need: a table, `toolchain.toml`, and what a server says itself.
 
 A tool is asked in a process of its own: some hang, some begin with a banner, each says its version in its own way.
 """
@@ -18,7 +18,7 @@ from pathlib import Path
 
 import msgspec
 
-TABLE = Path(__file__).with_name("tools.toml")
+TABLE = Path(__file__).with_name("toolchain.toml")
 ASK_S = 10.0
 ANY = "*"  # in the place of a name: what is true of all of a kind
 NUMBERS = (

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from harness import plugins, tools
+from harness import plugins, toolchain
 from harness.errors import UsageError
 from harness.model import Implementation
-from harness.tools import Answer, Tool
+from harness.toolchain import Answer, Tool
 from harness.zoo import needs
 from harness.zoo.discover import missing, why_not_here
 
@@ -47,10 +47,10 @@ def versions(one: Implementation) -> Sequence[str]:
 
 
 def test_the_table_says_what_each_tool_is() -> None:
-    for key, tool in tools.table().items():
+    for key, tool in toolchain.table().items():
         kind, _, name = key.partition(":")
-        assert kind in tools.kinds(), key
-        assert key.endswith(":*") or tools.known(kind, name, {}).what, key
+        assert kind in toolchain.kinds(), key
+        assert key.endswith(":*") or toolchain.known(kind, name, {}).what, key
         assert not tool.install or not tool.debian, key
 
 
@@ -61,13 +61,15 @@ def test_of_whatever_the_zoo_needs_it_is_known_what_it_is_and_what_installs_it(o
 
 
 def test_what_a_server_says_of_a_tool_goes_before_the_table_field_by_field() -> None:
-    known = tools.known("library", "libmine", {"library:libmine": Tool(debian=("libmine-dev",), what="{name} of mine")})
+    known = toolchain.known(
+        "library", "libmine", {"library:libmine": Tool(debian=("libmine-dev",), what="{name} of mine")}
+    )
     assert known.here == ("pkg-config", "--exists", "libmine")
     assert (known.what, known.debian) == ("libmine of mine", ("libmine-dev",))
-    assert tools.known("library", "liburing", {}).debian == ("liburing-dev", "pkg-config")
+    assert toolchain.known("library", "liburing", {}).debian == ("liburing-dev", "pkg-config")
     own = {"command:*": Tool(install="brew install {name}"), "command:gcc": Tool(version=("gcc", "-v"))}
-    assert tools.known("command", "gcc", own).install == "brew install gcc"
-    assert tools.known("command", "gcc", own).version == ("gcc", "-v")
+    assert toolchain.known("command", "gcc", own).install == "brew install gcc"
+    assert toolchain.known("command", "gcc", own).version == ("gcc", "-v")
 
 
 def test_a_kind_of_ones_own_says_how_it_is_found(commands: Path) -> None:
@@ -145,7 +147,7 @@ def test_a_version_is_read_from_what_a_tool_says(said: str, complaint: str, foun
     [("1.85.0", "1.85", True), ("1.9", "1.10", False), ("3", "3.0", True), ("3.9.18", "3.10", False), ("", "1", False)],
 )
 def test_versions_are_compared_by_their_numbers(have: str, least: str, enough: bool) -> None:
-    assert tools.at_least(have, least) is enough
+    assert toolchain.at_least(have, least) is enough
 
 
 def test_a_tool_that_hangs_is_killed_with_all_that_it_started(tmp_path: Path) -> None:
@@ -155,7 +157,7 @@ def test_a_tool_that_hangs_is_killed_with_all_that_it_started(tmp_path: Path) ->
     try:
         hangs = script(tmp_path / "hangs", f"exec 3> {fifo}; echo here >&3; sleep 100 & wait")
         begun = time.monotonic()
-        answer = tools.ask([str(hangs)], seconds=1.5)
+        answer = toolchain.ask([str(hangs)], seconds=1.5)
         assert (answer.status, answer.reason) == (124, f"{hangs} took over 1.5 s")
         assert time.monotonic() - begun < 60, "it was waited for what it had started"
         os.set_blocking(reading, True)
@@ -166,10 +168,11 @@ def test_a_tool_that_hangs_is_killed_with_all_that_it_started(tmp_path: Path) ->
 
 
 def test_a_tool_that_is_not_there_or_fails_says_why(tmp_path: Path) -> None:
-    assert tools.ask(["no-such-tool"]).reason == "no-such-tool: No such file or directory"
-    assert tools.ask(["false"]).reason == "exited with status 1"
+    assert toolchain.ask(["no-such-tool"]).reason == "no-such-tool: No such file or directory"
+    assert toolchain.ask(["false"]).reason == "exited with status 1"
     assert (
-        tools.ask([sys.executable, "-c", "import no_such"]).reason == "ModuleNotFoundError: No module named 'no_such'"
+        toolchain.ask([sys.executable, "-c", "import no_such"]).reason
+        == "ModuleNotFoundError: No module named 'no_such'"
     )
 
 
