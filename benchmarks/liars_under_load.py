@@ -29,8 +29,8 @@ from harness.conformance.selftest import Known, known_servers
 from harness.league.bench import COMMAND, LAUNCH_S
 from harness.league.trial import TrialRequest, load_limit_s
 from harness.model import TrialPlan, TrialResult
+from harness.processes.workers import WorkerDied, worker
 from harness.records import from_json, to_json
-from harness.workers import WorkerDied, worker
 
 Found = dict[tuple[str, str, int], TrialResult]  # by spec, liar and the number of the load
 

@@ -22,7 +22,7 @@ from harness.errors import Violation
 from harness.history.fault import Fault, Sighting, where
 from harness.history.record import Ledger, printable, sent
 from harness.journal import Journal
-from harness.patience import in_time
+from harness.processes.deadlines import in_time
 
 CHUNK = 65536
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import anyio
 import pytest
 
-from harness import warden
 from harness.addresses import Address, free_address
 from harness.errors import LaunchError
+from harness.processes import warden
 from harness.servers.launch import launch
 from tests.zoo import HONEST, MISFITS, implementation
 

@@ -21,10 +21,12 @@ import psutil
 import pytest
 from anyio.abc import Process
 
-from harness import plugins, warden
+from harness import plugins
 from harness.errors import HarnessError, Violation
 from harness.history.judge import judge
 from harness.model import Implementation
+from harness.processes import warden
+from harness.processes.workers import PYTHON
 from harness.records import from_json, to_json
 from harness.servers.launch import launch
 from harness.servers.resources import usage
@@ -32,7 +34,6 @@ from harness.swarm import core, latency
 from harness.swarm.__main__ import LoadAnswer, LoadRequest
 from harness.swarm.load import Account
 from harness.swarm.ranks import Lost, Ranks
-from harness.workers import PYTHON
 from tests.swarm_room import Room, history, random_streams
 from tests.zoo import LIARS, implementation
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from harness import warden
+from harness.processes import warden
 from tests.zoo import MISFITS, command
 
 SEEN_S = 30.0

@@ -15,7 +15,7 @@ from harness.history.draw import draw
 from harness.history.fault import Fault
 from harness.journal import Step
 from harness.model import Evidence
-from harness.output import shortened
+from harness.processes.output import shortened
 from harness.servers.process import Server
 
 WIDTH = 72  # of drawings, which stand indented in 80 columns

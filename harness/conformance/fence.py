@@ -16,8 +16,8 @@ from harness.client import Client
 from harness.errors import CouldNotTell, Violation
 from harness.history.record import Ledger
 from harness.model import Spec
-from harness.patience import Queueing
-from harness.proc import queued_s
+from harness.processes.deadlines import Queueing
+from harness.processes.proc import queued_s
 from harness.servers.process import Server
 
 PATIENCE_S = 20.0  # without any sign of life; no lawful server that reads our messages is that slow

@@ -28,7 +28,7 @@ from harness.conformance.room import Room
 from harness.conformance.start import Start
 from harness.errors import CouldNotTell, HarnessError, LaunchError, UsageError, Violation
 from harness.model import Case, Implementation, Level, Spec, Used, Verdict
-from harness.tasks import background_tasks
+from harness.processes.tasks import background_tasks
 from harness.zoo.discover import select
 
 IMPLEMENTATION = pytest.StashKey[Implementation]()

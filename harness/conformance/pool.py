@@ -18,8 +18,8 @@ import msgspec
 from harness.conformance.worker import Collected, Request
 from harness.errors import UsageError
 from harness.model import Case, CaseResult, Checked, Evidence, Implementation, Level, Spec, Verdict
+from harness.processes.workers import PYTHON, Worker, WorkerDied, worker
 from harness.records import from_json, to_json
-from harness.workers import PYTHON, Worker, WorkerDied, worker
 
 COLLECT_S = 60.0
 CASE_S = 300.0  # no case waits that long for anything: only a hanging worker gets here

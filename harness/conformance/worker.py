@@ -19,11 +19,11 @@ import msgspec
 import pytest
 from _pytest.runner import runtestprotocol
 
-from harness import warden
 from harness.conformance.plugin import CASE, FACTS, FOUND, IMPLEMENTATION, SEED, START, USED
 from harness.conformance.shrink import shrink
 from harness.errors import HarnessError
 from harness.model import Case, CaseResult, Evidence, Implementation, Level, Verdict
+from harness.processes import warden
 from harness.records import from_json, to_json
 from harness.servers.resources import raise_descriptor_limit
 

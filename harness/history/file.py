@@ -21,7 +21,7 @@ import numpy as np
 
 from harness.errors import UsageError
 from harness.history.record import History, sent
-from harness.output import shortened
+from harness.processes.output import shortened
 
 PIECE_BYTES = 1 << 20
 UNKNOWN = -1

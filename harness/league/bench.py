@@ -8,8 +8,8 @@ from contextlib import AsyncExitStack
 
 from harness.league.trial import TrialRequest, load_limit_s
 from harness.model import Implementation, TrialPlan, TrialResult
+from harness.processes.workers import PYTHON, Worker, WorkerDied, worker
 from harness.records import from_json, to_json
-from harness.workers import PYTHON, Worker, WorkerDied, worker
 
 COMMAND = (*PYTHON, "harness.league.trial")
 LAUNCH_S = 60.0

@@ -22,12 +22,12 @@ import msgspec
 from harness.errors import LaunchError
 from harness.league.disturbance import why_disturbed
 from harness.model import Implementation, TrialPlan, TrialResult
+from harness.processes.workers import PYTHON
 from harness.records import from_json, to_json
 from harness.servers.launch import last_words_are_in, launch
 from harness.servers.process import Server, adopt
 from harness.servers.resources import raise_descriptor_limit, usable_cores
 from harness.swarm.__main__ import LoadAnswer, LoadRequest
-from harness.workers import PYTHON
 
 DYING_S = 0.3
 MOST_PROCESSES = 4  # of a load: against the one core of a server more have nothing to do

@@ -11,12 +11,12 @@ from functools import partial
 import anyio
 import psutil
 
-from harness import warden
 from harness.addresses import Address, free_address
 from harness.errors import LaunchError
 from harness.model import Implementation
-from harness.output import HEAD_BYTES, shortened
-from harness.patience import in_time
+from harness.processes import warden
+from harness.processes.deadlines import in_time
+from harness.processes.output import HEAD_BYTES, shortened
 from harness.servers.process import GRACE_S, Server, spawn
 
 READY_S = 10.0

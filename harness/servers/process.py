@@ -2,7 +2,7 @@
 
 A server may do anything here: print a gigabyte, fork, ignore signals, die. What it prints is read as it
 comes and forgotten but for the ends of it; what it leaves behind is found because this process is a
-subreaper (see `harness.warden`), told, and killed.
+subreaper (see `harness.processes.warden`), told, and killed.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ import anyio
 import anyio.abc
 import psutil
 
-from harness import warden
 from harness.addresses import Address
 from harness.errors import LaunchError
 from harness.model import Implementation, Usage
-from harness.output import Output, shortened
-from harness.patience import in_time
+from harness.processes import warden
+from harness.processes.deadlines import in_time
+from harness.processes.output import Output, shortened
+from harness.processes.tasks import background_tasks
 from harness.servers.resources import usage
-from harness.tasks import background_tasks
 from harness.zoo import build
 
 GRACE_S = 5.0

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 
 import psutil
 
-from harness import warden
 from harness.model import Usage
-from harness.proc import texts
+from harness.processes import warden
+from harness.processes.proc import texts
 
 
 def usage(pid: int) -> Usage:

@@ -15,9 +15,9 @@ import anyio
 import anyio.to_thread
 
 from harness.errors import LaunchError
-from harness.guarded import guarded
 from harness.model import Implementation
-from harness.output import Output
+from harness.processes.guarded import guarded
+from harness.processes.output import Output
 from harness.zoo import needs
 
 BUILD_TIMEOUT_S = 600

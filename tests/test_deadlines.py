@@ -14,8 +14,8 @@ import anyio
 import pytest
 
 from harness.errors import LaunchError
-from harness.patience import Queueing, in_time
-from harness.proc import queued_s
+from harness.processes.deadlines import Queueing, in_time
+from harness.processes.proc import queued_s
 from harness.servers.launch import launch
 from tests.zoo import MISFITS, implementation
 

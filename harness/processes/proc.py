@@ -6,7 +6,7 @@ import contextlib
 import os
 from collections.abc import Iterator
 
-from harness import warden
+from harness.processes import warden
 
 
 def texts(folder: str, name: str, *, here: bool = False) -> Iterator[str]:

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 
 import anyio
 
-from harness.proc import queued_s
+from harness.processes.proc import queued_s
 
 LEAST_S = 0.1  # an excuse that is shorter is none
 

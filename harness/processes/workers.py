@@ -1,7 +1,7 @@
 """Worker processes under a warden: one line of JSON in, one line of JSON out.
 
 All servers are launched by workers, so that the end of the harness, by whatever signal, is the end of
-everything: the warden above each worker (see `harness.warden`) kills what is below it when its pipe closes.
+everything: the warden above each worker (see `harness.processes.warden`) kills what is below it when its pipe closes.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from anyio.abc import Process
 from anyio.streams.buffered import BufferedByteReceiveStream
 
 from harness.errors import HarnessError
-from harness.guarded import guarded
-from harness.tasks import background_tasks
+from harness.processes.guarded import guarded
+from harness.processes.tasks import background_tasks
 
 # A module of ours in a process of its own; what lies in the user's folder must not be imported for it.
 PYTHON = (sys.executable, "-P", "-m")

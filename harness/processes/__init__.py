@@ -1,0 +1,1 @@
+"""Child processes: how they are started, watched, waited for and ended, whatever they run."""
