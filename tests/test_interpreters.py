@@ -16,7 +16,7 @@ from harness.report.terminal import render
 from harness.zoo import build, interpreters, needs
 from harness.zoo.discover import select, why_not_here
 from tests.made_up import flooded, run_of
-from tests.test_tools import script
+from tests.test_toolchain import script
 from tests.zoo import harness
 
 SERVER = Path(__file__).parent / "server.py"

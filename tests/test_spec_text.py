@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from harness import plugins, requirements
-from harness.clauses import cases_of, page
+from harness import plugins
 from harness.errors import UsageError
 from harness.model import Spec
+from harness.requirements.coverage import cases_of, page
+from harness.requirements import text as requirements
 
 SPECS = list(plugins.specs().values())
 BEHAVIOURS = 83

@@ -7,10 +7,11 @@ import textwrap
 
 import click
 
-from harness import plugins, requirements
-from harness.clauses import cases_of, page
+from harness import plugins
 from harness.errors import UsageError, nearest
 from harness.model import Requirement, Spec
+from harness.requirements.coverage import cases_of, page
+from harness.requirements import text as requirements
 
 
 @click.command("explain")

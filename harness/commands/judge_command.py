@@ -11,11 +11,11 @@ from pathlib import Path
 import click
 import numpy as np
 
-from harness import requirements
 from harness.history.draw import as_data, draw
 from harness.history.file import read
 from harness.history.judge import judge
 from harness.history.record import History
+from harness.requirements import text as requirements
 from harness.zoo.discover import specs_named
 
 

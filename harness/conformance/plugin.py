@@ -21,7 +21,7 @@ import anyio
 import msgspec
 import pytest
 
-from harness import plugins, requirements
+from harness import plugins
 from harness.conformance import backend
 from harness.conformance.evidence import Found, gather
 from harness.conformance.room import Room
@@ -29,6 +29,7 @@ from harness.conformance.start import Start
 from harness.errors import CouldNotTell, HarnessError, LaunchError, UsageError, Violation
 from harness.model import Case, Implementation, Level, Spec, Used, Verdict
 from harness.processes.tasks import background_tasks
+from harness.requirements import text as requirements
 from harness.zoo.discover import select
 
 IMPLEMENTATION = pytest.StashKey[Implementation]()

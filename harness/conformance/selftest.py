@@ -15,10 +15,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from harness import requirements
 from harness.conformance.pool import Plan, Watcher, each_by_itself, open_pool
 from harness.errors import UsageError
 from harness.model import Case, CaseResult, Implementation, Level, Spec, Verdict
+from harness.requirements import text as requirements
 
 ONLY_IN_FULL = re.compile(r"^ONLY_IN_FULL = True$", re.MULTILINE)
 ATTEMPTS = 3  # to catch a liar: whether a fault of concurrency shows is a matter of chance, and it is told

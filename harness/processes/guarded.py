@@ -1,4 +1,4 @@
-"""A process under a warden (see `harness.processes.warden`): when its context ends, or the harness, nothing of it is left."""
+"""A process under a warden (see `harness.processes.warden`): nothing of it survives its context, or the harness."""
 
 from __future__ import annotations
 

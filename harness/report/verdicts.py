@@ -6,9 +6,10 @@ import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
-from harness import plugins, requirements
+from harness import plugins
 from harness.model import CaseResult, Checked, Evidence, Level, Verdict
 from harness.report.facts import in_short
+from harness.requirements import text as requirements
 
 TOLD = (Verdict.FAIL, Verdict.WARN, Verdict.UNKNOWN, Verdict.ERROR)
 INDENT = " " * 8

@@ -9,8 +9,8 @@ import ast
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from harness import requirements
 from harness.model import Spec
+from harness.requirements import text as requirements
 
 
 @dataclass(frozen=True)

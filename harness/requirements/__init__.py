@@ -1,0 +1,1 @@
+"""Requirements: their text, and the cases that cover them."""
