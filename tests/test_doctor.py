@@ -11,7 +11,7 @@ import pytest
 
 from harness.commands.doctor_command import command as doctor
 from harness.errors import HarnessError
-from harness.zoo import debian, needs
+from harness.zoo.toolchains import debian, needs
 from tests.test_toolchain import script
 
 MANIFEST = """\

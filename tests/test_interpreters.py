@@ -13,8 +13,9 @@ from harness.errors import UsageError
 from harness.model import Implementation, Run
 from harness.records import from_json, to_json
 from harness.report.terminal import render
-from harness.zoo import build, interpreters, needs
+from harness.zoo import build
 from harness.zoo.discover import select, why_not_here
+from harness.zoo.toolchains import interpreters, needs
 from tests.made_up import flooded, run_of
 from tests.test_toolchain import script
 from tests.zoo import harness

@@ -9,8 +9,9 @@ import pytest
 from harness.errors import LaunchError, UsageError
 from harness.model import Implementation
 from harness.toolchain import Tool
-from harness.zoo import build, manifests, needs
+from harness.zoo import build, manifests
 from harness.zoo.discover import select
+from harness.zoo.toolchains import needs
 from tests.zoo import harness
 
 GOOD = """\

@@ -10,8 +10,8 @@ import pytest
 from harness import plugins
 from harness.errors import UsageError
 from harness.model import Spec
-from harness.requirements.coverage import cases_of, page
 from harness.requirements import text as requirements
+from harness.requirements.coverage import cases_of, page
 
 SPECS = list(plugins.specs().values())
 BEHAVIOURS = 83

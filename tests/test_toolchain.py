@@ -14,8 +14,8 @@ from harness import plugins, toolchain
 from harness.errors import UsageError
 from harness.model import Implementation
 from harness.toolchain import Answer, Tool
-from harness.zoo import needs
 from harness.zoo.discover import missing, why_not_here
+from harness.zoo.toolchains import needs
 
 
 @pytest.fixture(autouse=True)

@@ -16,9 +16,10 @@ from harness.addresses import has_ipv6
 from harness.commands import options
 from harness.model import Implementation
 from harness.swarm import core
-from harness.zoo import debian, machine, needs
+from harness.zoo import machine
 from harness.zoo.build import cache_folder
 from harness.zoo.discover import missing, select
+from harness.zoo.toolchains import debian, needs
 
 NO_NATIVE_CORE = ": the native one needs a C compiler and Python's headers when the harness is installed"
 HEADERS = ["toolchain", "version", "what it is", "what installs it", "for"]

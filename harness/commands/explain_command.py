@@ -10,8 +10,8 @@ import click
 from harness import plugins
 from harness.errors import UsageError, nearest
 from harness.model import Requirement, Spec
-from harness.requirements.coverage import cases_of, page
 from harness.requirements import text as requirements
+from harness.requirements.coverage import cases_of, page
 
 
 @click.command("explain")

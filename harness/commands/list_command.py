@@ -13,8 +13,8 @@ from harness.commands import options
 from harness.model import Implementation
 from harness.plugins import implementations
 from harness.records import to_json
-from harness.zoo import interpreters, needs
 from harness.zoo.discover import specs_named, why_not_here
+from harness.zoo.toolchains import interpreters, needs
 
 HEADERS = ["server", "spec", "language", "style", "class", "toolchain", "can run here"]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from harness import plugins
-from harness.zoo import newcomer
+from harness.zoo import scaffold
 from harness.zoo.discover import specs_named, why_not_here
 
 
@@ -21,8 +21,8 @@ def command(name: str, language: str, spec: str | None) -> int:
     Exit status: 0, or 2 when the name is taken, or no server is in that language.
     """
     implementations, chosen = plugins.implementations(), specs_named(spec)[0].name
-    model = newcomer.model_for(language, chosen, implementations)
-    folder = newcomer.make(name, model, implementations, plugins.specs())
+    model = scaffold.model_for(language, chosen, implementations)
+    folder = scaffold.make(name, model, implementations, plugins.specs())
     print(f"{_shown(folder)}: a server of {chosen} in {model.language}, made from {model.name}")
     if reason := why_not_here(model):
         print(f"it cannot run here yet: {reason}")

@@ -18,7 +18,7 @@ from harness.errors import LaunchError
 from harness.model import Implementation
 from harness.processes.guarded import guarded
 from harness.processes.output import Output
-from harness.zoo import needs
+from harness.zoo.toolchains import needs
 
 BUILD_TIMEOUT_S = 600
 LAST_LINES = 8  # of what a compiler said

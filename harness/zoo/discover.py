@@ -11,7 +11,8 @@ import msgspec
 from harness import plugins
 from harness.errors import UsageError, nearest
 from harness.model import Implementation, Spec
-from harness.zoo import interpreters, manifests, needs
+from harness.zoo import manifests
+from harness.zoo.toolchains import interpreters, needs
 
 
 def missing(implementation: Implementation) -> list[tuple[str, str]]:

@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 
 from harness.model import Implementation, Machine
-from harness.zoo import needs
+from harness.zoo.toolchains import needs
 
 PACKAGES = ("anyio", "msgspec", "numpy", "pluggy", "psutil", "pytest", "twisted")
 

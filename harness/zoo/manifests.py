@@ -17,7 +17,7 @@ from harness.errors import UsageError, nearest
 from harness.model import Implementation
 from harness.plugins import hookimpl
 from harness.records import convert
-from harness.zoo import needs
+from harness.zoo.toolchains import needs
 
 FILE = "impl.toml"
 ENTRY = "implementation"

@@ -15,7 +15,7 @@ from harness import plugins
 from harness.errors import UsageError
 from harness.model import Implementation
 from harness.toolchain import Tool
-from harness.zoo import declarations, manifests, newcomer
+from harness.zoo import declarations, manifests, scaffold
 from harness.zoo.discover import why_not_here
 from tests.zoo import harness
 
@@ -145,7 +145,7 @@ def test_a_folder_that_is_there_is_not_touched(zoo: Path) -> None:
 
 def test_its_model_is_idiomatic_runs_here_and_is_simple(monkeypatch: pytest.MonkeyPatch) -> None:
     def one(name: str, **more: object) -> Implementation:
-        source = newcomer.zoo() / f"{name}_impl" / "server.x"
+        source = scaffold.zoo() / f"{name}_impl" / "server.x"
         plain = {"klass": "idiomatic", "needs": (), "name": name, "source": source}
         return msgspec.structs.replace(RICH, **(plain | more))
 
@@ -157,13 +157,13 @@ def test_its_model_is_idiomatic_runs_here_and_is_simple(monkeypatch: pytest.Monk
         one("of_another", spec="channels"),
         msgspec.structs.replace(one("elsewhere"), source=Path("/elsewhere/a.x")),
     ]
-    monkeypatch.setattr(newcomer, "code_lines", lambda one: 1)
+    monkeypatch.setattr(scaffold, "code_lines", lambda one: 1)
     chosen = []
     while every[0] not in chosen:
-        chosen.append(newcomer.model_for("c♯", "broadcast", [each for each in every if each not in chosen]))
+        chosen.append(scaffold.model_for("c♯", "broadcast", [each for each in every if each not in chosen]))
     assert [each.name for each in chosen] == ["simple", "needy", "far", "tuned"]
     with pytest.raises(UsageError):
-        newcomer.model_for("c♯", "broadcast", every[-2:])
+        scaffold.model_for("c♯", "broadcast", every[-2:])
 
 
 @pytest.mark.parametrize("one", [RICH, *DECLARED], ids=lambda one: f"{one.spec}-{one.name}")

@@ -1,0 +1,1 @@
+"""What a machine must have for a server: toolchains, packages, interpreters."""
