@@ -13,6 +13,7 @@ import pytest
 
 from harness import plugins
 from harness.conformance import brief as briefly
+from harness.conformance.api.trace import Chunk, Journal, Step
 from harness.conformance.brief import brief
 from harness.conformance.pieces import CHECKS
 from harness.conformance.pool import Watcher, open_pool
@@ -20,7 +21,6 @@ from harness.conformance.script import ORDERS, Symptom, program, script
 from harness.conformance.shrink import ddmin
 from harness.conformance.transcript import transcript
 from harness.history.fault import Fault, Sighting
-from harness.journal import Chunk, Journal, Step
 from harness.model import CaseResult, Evidence, Spec, Verdict
 from harness.servers.launch import launch
 from tests.zoo import HONEST, LIARS, implementation

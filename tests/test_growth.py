@@ -10,7 +10,7 @@ import anyio
 import pytest
 
 from harness import plugins
-from harness.conformance.growth import Growth, recurs, slope, watch_growth
+from harness.conformance.api.growth import Growth, recurs, slope, watch_growth
 from harness.conformance.pool import Watcher, open_pool
 from harness.model import Case, CaseResult, Implementation, Verdict
 from tests.zoo import LIARS, implementation

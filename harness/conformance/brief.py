@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from string import Template
 
 from harness.codec import Codec, Decoder, bodies_of
+from harness.conformance.api.trace import Step
 from harness.conformance.script import Symptom, as_docstring, body_literal, data_literal, imports, symptom_kind
-from harness.journal import Step
 
 MOST_STEPS, MOST_BYTES = 24, 4000
 SHORT = 40  # bytes that are read most easily as they are

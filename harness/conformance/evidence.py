@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.codec import Codec
-from harness.conformance.room import Room
+from harness.conformance.api.room import Room
+from harness.conformance.api.trace import Step
 from harness.conformance.script import Symptom, program, script
 from harness.conformance.transcript import transcript
 from harness.errors import Violation
 from harness.history.draw import draw
 from harness.history.fault import Fault
-from harness.journal import Step
 from harness.model import Evidence
 from harness.processes.output import shortened
 from harness.servers.process import Server

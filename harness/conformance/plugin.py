@@ -23,9 +23,9 @@ import pytest
 
 from harness import plugins
 from harness.conformance import backend
+from harness.conformance.api.room import Room
+from harness.conformance.api.start import Start
 from harness.conformance.evidence import Found, gather
-from harness.conformance.room import Room
-from harness.conformance.start import Start
 from harness.errors import CouldNotTell, HarnessError, LaunchError, UsageError, Violation
 from harness.model import Case, Implementation, Level, Spec, Used, Verdict
 from harness.processes.tasks import background_tasks

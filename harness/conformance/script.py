@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from harness.codec import Codec, whole_messages
 from harness.conformance import pieces
-from harness.journal import Step
+from harness.conformance.api.trace import Step
 
 ORDERS = {"sender order", "answer first", "own first", "disagreement", "cycle", "heard before sent"}
 MODULES = ("collections", "os", "select", "socket", "struct", "sys", "time")

@@ -17,11 +17,11 @@ import anyio
 import msgspec
 
 from harness.codec import Codec, whole_messages
+from harness.conformance.api.trace import Step
 from harness.conformance.brief import brief
 from harness.conformance.evidence import Found
 from harness.conformance.script import script
 from harness.errors import LaunchError
-from harness.journal import Step
 from harness.model import Evidence, Implementation
 from harness.servers.launch import launch
 

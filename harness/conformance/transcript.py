@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 
+from harness.conformance.api.trace import Chunk
 from harness.history.judge import Fault, Sighting
-from harness.journal import Chunk
 
 LINES = 14
 AROUND = 2  # chunks before and after each sighting

@@ -8,7 +8,7 @@ from functools import partial
 
 import pytest
 
-from harness.conformance import Client, Room, Violation
+from harness.conformance.api import Client, Room, Violation
 from spec.broadcast.wire import encode
 
 

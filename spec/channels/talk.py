@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 
-from harness.conformance import Client, Room, Violation
+from harness.conformance.api import Client, Room, Violation
 from spec.channels.wire import Request, Subscribe, Subscribed, encode_value
 
 PATIENCE_S = 20.0  # without any sign of life

@@ -7,7 +7,7 @@ from functools import partial
 import anyio
 import pytest
 
-from harness.conformance import Client, Room, Violation
+from harness.conformance.api import Client, Room, Violation
 from spec.channels.talk import ATTEMPTS, answers, lines, subscribe, until_answered
 from spec.channels.wire import Error, Send, Subscribe, Subscribed, body_of
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.conformance import Client, Room
+from harness.conformance.api import Client, Room
 from spec.channels.talk import answers, lines, subscribe
 from spec.channels.wire import Error, Send, Subscribe, Subscribed
 

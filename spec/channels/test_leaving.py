@@ -8,7 +8,7 @@ from functools import partial
 import anyio
 import pytest
 
-from harness.conformance import Client, CouldNotTell, Room, Violation, recurs, watch_growth
+from harness.conformance.api import Client, CouldNotTell, Room, Violation, recurs, watch_growth
 from spec.channels.talk import answers, lines, subscribe, until_answered
 from spec.channels.wire import Send, Subscribe, body_of
 

@@ -7,7 +7,7 @@ from functools import partial
 
 import pytest
 
-from harness.conformance import Room, Violation
+from harness.conformance.api import Room, Violation
 from spec.channels.talk import answers, lines, subscribe, until_heard
 from spec.channels.wire import MAX_BODY, Error, Send, Subscribe, Subscribed, body_of
 

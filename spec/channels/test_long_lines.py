@@ -8,7 +8,7 @@ from functools import partial
 import anyio
 import pytest
 
-from harness.conformance import Client, Room, Violation
+from harness.conformance.api import Client, Room, Violation
 from spec.channels.talk import answers, lines, until_heard
 from spec.channels.wire import MAX_LINE, Error, Subscribe, body_of
 

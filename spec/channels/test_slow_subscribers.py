@@ -7,7 +7,7 @@ import time
 import anyio
 import pytest
 
-from harness.conformance import Client, Room, Violation
+from harness.conformance.api import Client, Room, Violation
 from spec.channels.talk import lines, subscribe
 from spec.channels.wire import Send, Subscribe, body_of
 

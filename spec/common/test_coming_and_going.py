@@ -10,7 +10,7 @@ from functools import partial
 import anyio
 import pytest
 
-from harness.conformance import Client, CouldNotTell, Room, Usage, Violation, recurs, watch_growth
+from harness.conformance.api import Client, CouldNotTell, Room, Usage, Violation, recurs, watch_growth
 
 RELEASE_S = 12.0
 EMPTY_S = 1.5

@@ -10,7 +10,7 @@ import anyio
 import pytest
 
 from harness.codec import random_body
-from harness.conformance import Client, CouldNotTell, Room, Violation
+from harness.conformance.api import Client, CouldNotTell, Room, Violation
 
 ATTEMPTS = 100  # a server that loses half of all deliveries gets both through in every fourth
 ROUNDS, SHARE = 1667, 0.999  # of three messages each, and what must come of them

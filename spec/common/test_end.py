@@ -9,7 +9,7 @@ import signal
 import anyio
 import pytest
 
-from harness.conformance import Client, Room, Violation
+from harness.conformance.api import Client, Room, Violation
 
 END_S = 2.0
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from harness.conformance import CouldNotTell, Room, Violation, watch_growth
+from harness.conformance.api import CouldNotTell, Room, Violation, watch_growth
 
 BOUND = 16.0  # bytes a message: less than anybody needs to remember one
 SUSPICIOUS = 400_000  # messages that pass before there are longer ones

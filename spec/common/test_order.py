@@ -14,7 +14,7 @@ from functools import partial
 import anyio
 import pytest
 
-from harness.conformance import Client, Room, Violation
+from harness.conformance.api import Client, Room, Violation
 
 
 @pytest.mark.smoke

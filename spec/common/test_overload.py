@@ -11,7 +11,7 @@ from functools import partial
 import anyio
 import pytest
 
-from harness.conformance import CouldNotTell, Room, Violation
+from harness.conformance.api import CouldNotTell, Room, Violation
 
 OFFERED = 128 * 1024 * 1024  # bytes
 BOUND = 64 * 1024 * 1024  # bytes of growth, and a MiB for each stalled client; who needs more is offered more

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from harness.conformance import Start, converse
+from harness.conformance.api import Start, converse
 
 
 @pytest.mark.fuzz

@@ -9,7 +9,7 @@ from itertools import groupby
 import anyio
 import pytest
 
-from harness.conformance import Client, Room
+from harness.conformance.api import Client, Room
 
 OFFERED = 8_000_000  # bytes; no kernel keeps as much on the way to a client that does not read
 OFFERING_S = 8.0

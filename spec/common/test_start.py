@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from harness.conformance import Address, LaunchError, Room, Start, Violation, has_ipv6, wait_until_ready
+from harness.conformance.api import Address, LaunchError, Room, Start, Violation, has_ipv6, wait_until_ready
 
 EXIT_S = 5.0
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from graphlib import CycleError, TopologicalSorter
 from typing import NamedTuple
 
-from harness.conformance import Client, Room, Violation
+from harness.conformance.api import Client, Room, Violation
 from spec.groupchat.messages import Joined, Left, Refused, Reply, Welcome
 from spec.groupchat.wire import frame
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.conformance import Client, Room, Violation
+from harness.conformance.api import Client, Room, Violation
 from spec.groupchat.messages import Joined, Refused
 from spec.groupchat.people import NONSENSE, answers, ask, enter, guest, must_refuse, notices
 from spec.groupchat.wire import frame, say, varint

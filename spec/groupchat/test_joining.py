@@ -7,7 +7,7 @@ import unicodedata
 import anyio
 import pytest
 
-from harness.conformance import Client, Room, Violation
+from harness.conformance.api import Client, Room, Violation
 from spec.groupchat.messages import Joined, Left, Refused, Welcome
 from spec.groupchat.people import (
     answers,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.conformance import Client, Room, Violation
+from harness.conformance.api import Client, Room, Violation
 from spec.groupchat.messages import Joined, Left, Welcome
 from spec.groupchat.people import ask_for, enter, guest, join_frame, members, must_refuse, notices, until_told
 

@@ -9,7 +9,7 @@ from functools import partial
 import anyio
 import pytest
 
-from harness.conformance import Client, Room, Violation
+from harness.conformance.api import Client, Room, Violation
 from spec.groupchat.messages import Joined, Left
 from spec.groupchat.people import (
     enter,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.conformance import Client, Room
+from harness.conformance.api import Client, Room
 from spec.groupchat.people import enter, members, must_refuse
 from spec.groupchat.wire import say
 

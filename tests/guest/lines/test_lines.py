@@ -2,7 +2,7 @@
 
 import pytest
 
-from harness.conformance import Room
+from harness.conformance.api import Room
 
 
 @pytest.mark.smoke

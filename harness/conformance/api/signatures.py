@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.client import Client
+from harness.conformance.api.client import Client
 from harness.history.fault import Fault, Sighting, where
 from harness.history.record import Ledger, printable
 

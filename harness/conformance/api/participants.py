@@ -11,12 +11,12 @@ from contextlib import suppress
 
 from anyio.abc import TaskGroup
 
-from harness import client as clients
-from harness.client import Client
-from harness.conformance.fence import fence
+from harness.conformance.api import client as clients
+from harness.conformance.api.barrier import fence
+from harness.conformance.api.client import Client
+from harness.conformance.api.trace import Journal
 from harness.errors import Violation
 from harness.history.record import Ledger
-from harness.journal import Journal
 from harness.model import Spec
 from harness.servers.launch import where_instead
 from harness.servers.process import Server
@@ -42,7 +42,7 @@ class Door:
         """Connect one client, which is not known to be in the room yet.
 
         Args:
-            small: for clients that will stall, little is kept on the way to them (see `harness.dial`).
+            small: for clients that will stall, little is kept on the way to them (see `harness.conformance.api.dial`).
             joins: whether it says at once what it takes to be in the room.
             topics: what it wants to hear, where a client chooses that.
             reads: whether it reads from the start.

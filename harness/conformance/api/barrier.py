@@ -12,7 +12,7 @@ from typing import Protocol
 
 import anyio
 
-from harness.client import Client
+from harness.conformance.api.client import Client
 from harness.errors import CouldNotTell, Violation
 from harness.history.record import Ledger
 from harness.model import Spec

@@ -24,9 +24,9 @@ from hypothesis import strategies as st
 from hypothesis.errors import HypothesisException
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
 
-from harness.client import Client
-from harness.conformance.room import Room
-from harness.conformance.start import Start
+from harness.conformance.api.client import Client
+from harness.conformance.api.room import Room
+from harness.conformance.api.start import Start
 from harness.errors import Violation
 
 T = TypeVar("T")

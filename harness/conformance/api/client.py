@@ -17,11 +17,11 @@ from anyio.abc import SocketAttribute, SocketStream, TaskGroup
 
 from harness.addresses import Address
 from harness.codec import Codec, Frame
-from harness.dial import dial
+from harness.conformance.api.dial import dial
+from harness.conformance.api.trace import Journal
 from harness.errors import Violation
 from harness.history.fault import Fault, Sighting, where
 from harness.history.record import Ledger, printable, sent
-from harness.journal import Journal
 from harness.processes.deadlines import in_time
 
 CHUNK = 65536

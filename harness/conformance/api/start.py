@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack
 from anyio.abc import TaskGroup
 
 from harness.addresses import Address, free_address
-from harness.conformance.room import Room
+from harness.conformance.api.room import Room
 from harness.model import Implementation, Spec, Usage, Used
 from harness.servers.launch import launch
 from harness.servers.process import Server, spawn

@@ -2,7 +2,7 @@
 
 Nothing here sleeps to find out that something did *not* come: a fence, a message that is sent and heard
 later, proves it. Nothing here blames a server for one lost message: what must arrive is sent again, as often
-as it takes, and only what never arrives is a fault (see `harness.conformance.fence`).
+as it takes, and only what never arrives is a fault (see `harness.conformance.api.barrier`).
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from operator import or_
 
 import anyio
 
-from harness.client import Client
-from harness.conformance.door import Door
-from harness.conformance.signatures import signatures
+from harness.conformance.api.client import Client
+from harness.conformance.api.participants import Door
+from harness.conformance.api.signatures import signatures
 from harness.errors import Violation
 from harness.history.judge import judge
 from harness.history.record import History, Names, printable

@@ -1,0 +1,27 @@
+"""What the author of a case uses, beside the fixtures of the plugin; a case imports nothing else of the harness."""
+
+from harness.addresses import Address, has_ipv6
+from harness.conformance.api.client import Client
+from harness.conformance.api.fuzz import converse
+from harness.conformance.api.growth import recurs, watch_growth
+from harness.conformance.api.room import Room
+from harness.conformance.api.start import Start
+from harness.errors import CouldNotTell, LaunchError, Violation
+from harness.model import Usage
+from harness.servers.launch import wait_until_ready
+
+__all__ = [
+    "Address",
+    "Client",
+    "CouldNotTell",
+    "LaunchError",
+    "Room",
+    "Start",
+    "Usage",
+    "Violation",
+    "converse",
+    "has_ipv6",
+    "recurs",
+    "wait_until_ready",
+    "watch_growth",
+]
