@@ -52,7 +52,7 @@ class Violation(AssertionError):
     Args:
         message: what was seen, in sentences.
         requirement: the id of the requirement when it is another one than the running case's.
-        kind: what it looks like to clients (see `harness.conformance.script.Symptom`).
+        kind: what it looks like to clients (see `harness.conformance.reproduce.full_script.Symptom`).
         expected: what should have been seen, where the case can say it better than the requirement.
         fault: the fault in a history (a `harness.history.judge.Fault`) that it tells of, if it does.
         about: the numbers of the clients that it tells of; the last is the one that suffers.

@@ -12,14 +12,14 @@ import anyio
 import pytest
 
 from harness import plugins
-from harness.conformance import brief as briefly
 from harness.conformance.api.trace import Chunk, Journal, Step
-from harness.conformance.brief import brief
-from harness.conformance.pieces import CHECKS
 from harness.conformance.pool import Watcher, open_pool
-from harness.conformance.script import ORDERS, Symptom, program, script
-from harness.conformance.shrink import ddmin
-from harness.conformance.transcript import transcript
+from harness.conformance.reproduce import short_script as briefly
+from harness.conformance.reproduce.full_script import ORDERS, Symptom, program, script
+from harness.conformance.reproduce.script_templates import CHECKS
+from harness.conformance.reproduce.short_script import brief
+from harness.conformance.reproduce.shrink import ddmin
+from harness.conformance.reproduce.transcript import transcript
 from harness.history.fault import Fault, Sighting
 from harness.model import CaseResult, Evidence, Spec, Verdict
 from harness.servers.launch import launch

@@ -25,7 +25,7 @@ from harness import plugins
 from harness.conformance import backend
 from harness.conformance.api.room import Room
 from harness.conformance.api.start import Start
-from harness.conformance.evidence import Found, gather
+from harness.conformance.reproduce.evidence import Found, gather
 from harness.errors import CouldNotTell, HarnessError, LaunchError, UsageError, Violation
 from harness.model import Case, Implementation, Level, Spec, Used, Verdict
 from harness.processes.tasks import background_tasks

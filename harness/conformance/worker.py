@@ -20,7 +20,7 @@ import pytest
 from _pytest.runner import runtestprotocol
 
 from harness.conformance.plugin import CASE, FACTS, FOUND, IMPLEMENTATION, SEED, START, USED
-from harness.conformance.shrink import shrink
+from harness.conformance.reproduce.shrink import shrink
 from harness.errors import HarnessError
 from harness.model import Case, CaseResult, Evidence, Implementation, Level, Verdict
 from harness.processes import warden

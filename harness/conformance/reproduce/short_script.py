@@ -12,7 +12,14 @@ from string import Template
 
 from harness.codec import Codec, Decoder, bodies_of
 from harness.conformance.api.trace import Step
-from harness.conformance.script import Symptom, as_docstring, body_literal, data_literal, imports, symptom_kind
+from harness.conformance.reproduce.full_script import (
+    Symptom,
+    as_docstring,
+    body_literal,
+    data_literal,
+    imports,
+    symptom_kind,
+)
 
 MOST_STEPS, MOST_BYTES = 24, 4000
 SHORT = 40  # bytes that are read most easily as they are
@@ -150,7 +157,7 @@ class _Deeds:
 
 
 def brief(steps: Sequence[Step], symptom: Symptom, codec: Codec, *, title: str, name: str) -> str | None:
-    """Return a program as `harness.conformance.script.script` does, in the briefest form; None when it needs the other.
+    """Return a program as `harness.conformance.reproduce.full_script.script` does, in the briefest form; None when it needs the other.
 
     Args:
         title: what its docstring begins with.

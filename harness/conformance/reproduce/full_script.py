@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.codec import Codec, whole_messages
-from harness.conformance import pieces
 from harness.conformance.api.trace import Step
+from harness.conformance.reproduce import script_templates
 
 ORDERS = {"sender order", "answer first", "own first", "disagreement", "cycle", "heard before sent"}
 MODULES = ("collections", "os", "select", "socket", "struct", "sys", "time")
@@ -51,19 +51,21 @@ def script(
         if step.deed == "connect":
             places.setdefault(step.clients[0], len(places))
     body = "\n".join(_deeds(steps, places, codec))
-    check = pieces.CHECKS[kind].substitute(body=body_literal(symptom.body), client=places.get(symptom.client, -1))
+    check = script_templates.CHECKS[kind].substitute(
+        body=body_literal(symptom.body), client=places.get(symptom.client, -1)
+    )
     if kind == "order":
         body = f"answers = []  # what was heard last before something was said, and that\n{body}"
     if kind == "used":
         body = f"used()\n{body}"
     body = f"{body}\npause(0.5)\n{check}"
-    head = pieces.HEAD.safe_substitute(
+    head = script_templates.HEAD.safe_substitute(
         name=name,
         title=as_docstring(title),
         pid=" PID" if "argv[2]" in body or kind == "used" else "",
         framing=codec.standalone.strip() + "\n",
-        closed=pieces.CLOSED_IS_IT if kind == "closed" else pieces.CLOSED_IS_FINE,
-        answer=pieces.ANSWER if kind == "order" else "",
+        closed=script_templates.CLOSED_IS_IT if kind == "closed" else script_templates.CLOSED_IS_FINE,
+        answer=script_templates.ANSWER if kind == "order" else "",
     )
     whole = f"{head}{''.join(_needed(body, kind, patience_s))}\n{body}"
     return whole.replace("$modules", imports(whole)).rstrip() + "\n"
@@ -73,7 +75,7 @@ def symptom_kind(symptom: Symptom) -> str:
     """Return which check a symptom needs: all disorders have one, and some things a script cannot look for."""
     if symptom.kind in ORDERS:
         return "order"
-    return symptom.kind if symptom.kind in pieces.CHECKS else "other"
+    return symptom.kind if symptom.kind in script_templates.CHECKS else "other"
 
 
 def as_docstring(title: str) -> str:
@@ -87,12 +89,12 @@ def imports(text: str) -> str:
 
 
 def _needed(body: str, kind: str, patience_s: float) -> list[str]:
-    wanted = {name for name in ("fence", *pieces.OTHERS) if re.search(rf"\b{name}\(", body)}
-    wanted.update(*(pieces.NEEDS.get(name, ()) for name in wanted))
-    found = [text for name, text in pieces.OTHERS.items() if name in wanted]
+    wanted = {name for name in ("fence", *script_templates.OTHERS) if re.search(rf"\b{name}\(", body)}
+    wanted.update(*(script_templates.NEEDS.get(name, ()) for name in wanted))
+    found = [text for name, text in script_templates.OTHERS.items() if name in wanted]
     if "fence" in wanted:
-        silence = pieces.SILENCE_IS_IT if kind == "silent" else pieces.SILENCE_IS_FINE
-        found.insert(0, pieces.FENCE.substitute(patience=f"{patience_s:g}", silence=silence))
+        silence = script_templates.SILENCE_IS_IT if kind == "silent" else script_templates.SILENCE_IS_FINE
+        found.insert(0, script_templates.FENCE.substitute(patience=f"{patience_s:g}", silence=silence))
     return found
 
 
@@ -194,4 +196,6 @@ def _series(bodies: Sequence[bytes]) -> str:
 
 def program(arguments: Sequence[str], *, title: str, name: str) -> str:
     """Return a program that starts a server's command with these arguments and tells what it does."""
-    return pieces.PROGRAM.substitute(title=as_docstring(title), name=name, arguments=", ".join(map(repr, arguments)))
+    return script_templates.PROGRAM.substitute(
+        title=as_docstring(title), name=name, arguments=", ".join(map(repr, arguments))
+    )

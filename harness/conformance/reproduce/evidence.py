@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from harness.codec import Codec
 from harness.conformance.api.room import Room
 from harness.conformance.api.trace import Step
-from harness.conformance.script import Symptom, program, script
-from harness.conformance.transcript import transcript
+from harness.conformance.reproduce.full_script import Symptom, program, script
+from harness.conformance.reproduce.transcript import transcript
 from harness.errors import Violation
 from harness.history.draw import draw
 from harness.history.fault import Fault

@@ -1,6 +1,6 @@
 """The pieces of a script that shows a failure again: plain Python, with `$name` for what differs.
 
-A script has only the pieces that it needs (see `harness.conformance.script`). In all of them `c` is the list
+A script has only the pieces that it needs (see `harness.conformance.reproduce.full_script`). In all of them `c` is the list
 of connections; `heard` and `sent` are lists of bodies by connection, `rest` and `half` the bytes that complete
 none yet; `deaf` are those that are not read.
 """

@@ -18,9 +18,9 @@ import msgspec
 
 from harness.codec import Codec, whole_messages
 from harness.conformance.api.trace import Step
-from harness.conformance.brief import brief
-from harness.conformance.evidence import Found
-from harness.conformance.script import script
+from harness.conformance.reproduce.evidence import Found
+from harness.conformance.reproduce.full_script import script
+from harness.conformance.reproduce.short_script import brief
 from harness.errors import LaunchError
 from harness.model import Evidence, Implementation
 from harness.servers.launch import launch

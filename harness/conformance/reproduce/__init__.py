@@ -1,0 +1,1 @@
+"""Turns a failure into evidence, and into a script that reproduces it."""
