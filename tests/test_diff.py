@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.text import Text
 
-from harness.reading.beside import beside, fold
-from harness.reading.compare import Row, compare, marks
-from harness.reading.show import safe
-from harness.reading.source import Line, Source, read, without
-from harness.reading.stat import Count, stat
-from harness.reading.unified import unified
+from harness.diff.compare import Row, compare, marks
+from harness.diff.show import safe
+from harness.diff.side_by_side import beside, fold
+from harness.diff.source import Line, Source, read, without
+from harness.diff.stat import Count, stat
+from harness.diff.unified import unified
 from harness.zoo import language
 from tests import exhibit
 from tests.zoo import harness, lines_of

@@ -8,12 +8,12 @@ import click
 from rich.console import Console
 
 from harness import colour
-from harness.reading import stat as stats
-from harness.reading.beside import beside
-from harness.reading.compare import compare
-from harness.reading.source import read
-from harness.reading.unified import unified
-from harness.reading.which import pair
+from harness.diff import stat as stats
+from harness.diff.compare import compare
+from harness.diff.side_by_side import beside
+from harness.diff.source import read
+from harness.diff.unified import unified
+from harness.diff.which import pair
 
 
 @click.command("diff")

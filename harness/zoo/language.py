@@ -1,6 +1,6 @@
 """What must be known of a programming language to read it or to count its lines: comments, imports, functions.
 
-Patterns are enough for what is shown to people; Python is read by its own parser (see `harness.reading.python`).
+Patterns are enough for what is shown to people; Python is read by its own parser (see `harness.diff.python_source`).
 """
 
 from __future__ import annotations

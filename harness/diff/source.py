@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from harness.diff import python_source
 from harness.errors import UsageError
-from harness.reading import python
 from harness.zoo import language
 
 
@@ -71,9 +71,9 @@ def read(name: str, path: Path, *, with_comments: bool = True, with_imports: boo
 def _left_out(text: str, spoken: language.Language, *, with_comments: bool, with_imports: bool) -> list[language.Span]:
     spans: list[language.Span] = []
     if not with_comments:
-        spans += python.comments(text) if spoken is language.PYTHON else language.comments(text, spoken)
+        spans += python_source.comments(text) if spoken is language.PYTHON else language.comments(text, spoken)
     if not with_imports:
-        spans += python.imports(text) if spoken is language.PYTHON else language.imports(text, spoken)
+        spans += python_source.imports(text) if spoken is language.PYTHON else language.imports(text, spoken)
     return sorted(spans)
 
 
@@ -111,7 +111,7 @@ def _functions(text: str, spoken: language.Language) -> tuple[list[str], dict[in
     lines = _lines(text)
     if spoken is language.PYTHON:
         try:
-            found = python.functions(text)
+            found = python_source.functions(text)
         except SyntaxError:  # then it is shown without
             found = []
     else:

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from rich.text import Text
 
-from harness.reading.compare import Mark, Row
-from harness.reading.source import Line
+from harness.diff.compare import Mark, Row
+from harness.diff.source import Line
 
 OURS, THEIRS, HEADING, DIM = "red", "green", "cyan", "dim"
 MARKED = "reverse"

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 
 from rich.text import Text
 
-from harness.reading.compare import Row, marks
-from harness.reading.show import DIM, HEADING, OURS, THEIRS, first_difference, hunks, styled
-from harness.reading.source import Line, Source
+from harness.diff.compare import Row, marks
+from harness.diff.show import DIM, HEADING, OURS, THEIRS, first_difference, hunks, styled
+from harness.diff.source import Line, Source
 
 
 def unified(left: Source, right: Source, rows: Sequence[Row], context: int) -> Iterator[Text]:

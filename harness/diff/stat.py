@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from tabulate import tabulate
 
-from harness.reading.compare import Row, similarity
-from harness.reading.source import Source
+from harness.diff.compare import Row, similarity
+from harness.diff.source import Source
 
 NAMES = 12  # that are told of what only one side has
 

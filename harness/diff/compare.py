@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from harness.reading.source import Line
+from harness.diff.source import Line
 
 TOKEN = re.compile(r"\w+|\s+|[^\w\s]")
 RESEMBLES = 0.5  # from this similarity on, two lines are the same line, changed

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from rich.cells import cell_len
 from rich.text import Text
 
-from harness.reading.compare import Mark, Row, marks
-from harness.reading.show import DIM, HEADING, OURS, THEIRS, first_difference, hunks, styled
-from harness.reading.source import Line, Source
+from harness.diff.compare import Mark, Row, marks
+from harness.diff.show import DIM, HEADING, OURS, THEIRS, first_difference, hunks, styled
+from harness.diff.source import Line, Source
 
 LEAST_COLUMNS = 8  # of text on a side, however narrow the terminal
 TAB = 4
