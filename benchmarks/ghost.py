@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from itertools import combinations
 
 from harness import results
-from harness.league.contrast import contradictions
+from harness.league.compare_runs import contradictions
 from harness.league.plan import RANKED
 from harness.league.table import League, leagues
 from harness.model import Run

@@ -24,8 +24,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.league.comparisons import Entry, Standing, standing, undecided
 from harness.league.plan import PROFILES
-from harness.league.standing import Entry, Standing, standing, undecided
 
 Floats = NDArray[np.float64]
 Noise = Callable[[np.random.Generator, tuple[int, int]], Floats]

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from harness.league import contrast
+from harness.league import compare_runs
 from harness.model import Run
 from tests.simulated import MACHINE, kept, run_of
 from tests.zoo import harness, lines_of
@@ -27,14 +27,14 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def words(run: Run, other: Run) -> dict[str, str]:
-    return {one.server: one.words for one in contrast.of_runs(run, other)}
+    return {one.server: one.words for one in compare_runs.of_runs(run, other)}
 
 
 def test_two_runs_tell_what_changed() -> None:
     before, after = run_of(LEVELS), run_of(LEVELS | {"ant": 20e6, "dog": 1e6}, seed=2)
     assert words(before, after) == {"ant": "better", "bee": "as good as equal", "cow": "as good as equal"}
     assert words(after, before)["ant"] == "worse"
-    (ant,) = [one for one in contrast.of_runs(before, after) if one.server == "ant"]
+    (ant,) = [one for one in compare_runs.of_runs(before, after) if one.server == "ant"]
     assert 5e6 * 0.98 < ant.first < 5e6 * 1.02
     assert ant.blocks == 8
 
@@ -46,30 +46,30 @@ def test_noise_is_not_told_as_a_change() -> None:
 
 def test_a_lower_latency_is_better() -> None:
     runs = [run_of({"ant": 5e6}, more={"ant": {"server_cpu_ns_per_delivery": cpu_ns}}) for cpu_ns in (50, 40)]
-    found = {one.figure: one.words for one in contrast.of_runs(*runs)}
+    found = {one.figure: one.words for one in compare_runs.of_runs(*runs)}
     assert found["server_cpu_ns_per_delivery"] == "better"
 
 
 def test_too_few_blocks_have_no_interval() -> None:
-    found = contrast.of_runs(run_of(LEVELS, blocks=3), run_of(LEVELS))
+    found = compare_runs.of_runs(run_of(LEVELS, blocks=3), run_of(LEVELS))
     assert {one.words for one in found} == {"too few blocks to tell"}
     assert {one.blocks for one in found} == {3}
 
 
 def test_two_servers_of_a_run_are_compared_block_by_block() -> None:
     run = run_of(LEVELS)
-    (change,) = contrast.of_servers(run, "ant", "bee")
+    (change,) = compare_runs.of_servers(run, "ant", "bee")
     assert (change.server, change.words) == ("ant → bee", "better")
-    (same,) = contrast.of_servers(run, "ant", "cow")
+    (same,) = compare_runs.of_servers(run, "ant", "cow")
     assert same.words in ("as good as equal", "cannot be told apart")
 
 
 def test_runs_contradict_each_other_where_both_tell_a_pair_apart_the_other_way_round() -> None:
     before, after = run_of(LEVELS), run_of(LEVELS | {"ant": 20e6}, seed=2)
-    assert contrast.contradictions(before, after) == [("broadcast", "bee", "ant")]
-    assert contrast.contradictions(after, before) == [("broadcast", "ant", "bee")]
-    assert contrast.contradictions(before, run_of(LEVELS, seed=3)) == []
-    assert contrast.contradictions(before, run_of(LEVELS | {"ant": 20e6}, blocks=3)) == [], (
+    assert compare_runs.contradictions(before, after) == [("broadcast", "bee", "ant")]
+    assert compare_runs.contradictions(after, before) == [("broadcast", "ant", "bee")]
+    assert compare_runs.contradictions(before, run_of(LEVELS, seed=3)) == []
+    assert compare_runs.contradictions(before, run_of(LEVELS | {"ant": 20e6}, blocks=3)) == [], (
         "three blocks tell nobody apart"
     )
 

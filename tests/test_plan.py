@@ -14,8 +14,8 @@ from harness.kinds import Workload
 from harness.league import bench as bench_module
 from harness.league import plan
 from harness.league.bench import bench
-from harness.league.counted import counted, limited_by_generator
 from harness.league.plan import Design, Profile, added, planned, references
+from harness.league.valid_trials import counted, limited_by_generator
 from harness.model import TrialPlan, TrialResult
 from tests.simulated import server, trial
 

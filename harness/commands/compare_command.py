@@ -11,8 +11,8 @@ import click
 from harness import results
 from harness.commands.report_command import only
 from harness.errors import UsageError, nearest
-from harness.league import contrast
-from harness.league.contrast import Change
+from harness.league import compare_runs
+from harness.league.compare_runs import Change
 from harness.model import Run
 from harness.report import changes
 from harness.zoo.discover import specs_named
@@ -38,8 +38,8 @@ def command(first: str, second: str, run_name: str | None, spec: str | None, as_
     runs = None if run_name else _runs(first, second)
     if runs:
         one, other = (_part(run, spec) for run in runs)
-        found, warnings = contrast.of_runs(one, other), contrast.warnings(one, other)
-        against = contrast.contradictions(one, other)
+        found, warnings = compare_runs.of_runs(one, other), compare_runs.warnings(one, other)
+        against = compare_runs.contradictions(one, other)
         if not found:
             raise UsageError(f"{one.info.id} and {other.info.id} have no figure of any server in common")
     else:
@@ -83,7 +83,7 @@ def _of_servers(run: Run, first: str, second: str) -> list[Change]:
                 f'"{name}" is neither a run nor a server of {run.info.id}'
                 f"{nearest(name, known) or '; its servers: ' + ', '.join(known)}"
             )
-    found = contrast.of_servers(run, first, second)
+    found = compare_runs.of_servers(run, first, second)
     if not found:
         raise UsageError(f"{first} and {second} have no figure in common in {run.info.id}")
     return found

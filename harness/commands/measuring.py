@@ -18,8 +18,8 @@ import msgspec
 from harness import __version__, plugins, results
 from harness.errors import UsageError, nearest
 from harness.league import plan
+from harness.league.baseline_relay import null_server
 from harness.league.bench import bench
-from harness.league.ceiling import null_server
 from harness.league.plan import CEILING, RANKED, Design
 from harness.model import Implementation, Run, RunInfo, TrialPlan, TrialResult
 from harness.report.progress import Show, show

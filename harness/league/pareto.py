@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.league.ranks import Truths
+from harness.league.inference import Truths
 
 OF = "throughput, p99, idle memory and lines of code"
 

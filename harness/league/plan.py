@@ -16,9 +16,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.kinds import Search, Workload
-from harness.league.counted import counted, limited_by_generator, searches
-from harness.league.ranks import fewest_blocks
-from harness.league.standing import Entry, scores, standing, undecided
+from harness.league.comparisons import Entry, scores, standing, undecided
+from harness.league.inference import fewest_blocks
+from harness.league.valid_trials import counted, limited_by_generator, searches
 from harness.model import Implementation, Spec, TrialPlan, TrialResult
 
 RANKED, RANKED_BY = "flood", "deliveries_per_s"  # the workload, and its figure, that ranks depend on
@@ -108,7 +108,7 @@ def added(design: Design, done: Sequence[TrialResult], is_over: Callable[[], boo
     """Yield the trials of blocks beyond the planned ones, for neighbours in the ranking that are not told apart yet.
 
     Which these are is asked after the planned blocks, and whenever there are twice as many (see
-    `harness.league.standing`): asking more often would be to wait for chance.
+    `harness.league.comparisons`): asking more often would be to wait for chance.
 
     Args:
         is_over: asked before each block.

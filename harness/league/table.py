@@ -2,7 +2,7 @@
 
 A figure is the median over the blocks, its spread the smallest and the largest; latencies come from the merged
 histograms of all blocks. Ranks are intervals, from the deliveries a second of the same blocks
-(see `harness.league.ranks`). Which trials count is in `harness.league.counted`.
+(see `harness.league.inference`). Which trials count is in `harness.league.valid_trials`.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ import numpy as np
 
 from harness import plugins
 from harness.conformance.pool import checked
-from harness.league.counted import counted, limited_by_generator
+from harness.league.comparisons import Entry, Standing, scores, standing
+from harness.league.inference import letters, rank_intervals
 from harness.league.pareto import beaten_by
 from harness.league.plan import CEILING, PROFILES, RANKED, RANKED_BY
-from harness.league.ranks import letters, rank_intervals
-from harness.league.standing import Entry, Standing, scores, standing
+from harness.league.valid_trials import counted, limited_by_generator
 from harness.model import Checked, Implementation, Run, TrialResult, Verdict
 from harness.swarm import latency
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from tabulate import tabulate
 
-from harness.league.contrast import Change
+from harness.league.compare_runs import Change
 from harness.report.cells import significant
 from harness.report.loads import unit
 from harness.report.words import change

@@ -14,7 +14,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from harness.league.counted import limited_by_generator
+from harness.league.valid_trials import limited_by_generator
 from harness.model import Run, TrialResult
 from harness.report.scales import MOST_TICKS, Axis, in_short, log_axis, percent_axis
 from harness.swarm import latency

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from harness.league.comparisons import ALIKE
+from harness.league.inference import ERROR, fewest_blocks
 from harness.league.pareto import OF
-from harness.league.ranks import ERROR, fewest_blocks
-from harness.league.standing import ALIKE
 from harness.league.table import League, Row
 from harness.report.cells import interval
 

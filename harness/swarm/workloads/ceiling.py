@@ -1,6 +1,6 @@
 """ceiling: what a flood would be if servers did nothing. Tells deliveries a second of a relay that passes bytes on.
 
-It is made for the null server (see `harness.league.ceiling`) and for no other: one client says messages in the form
+It is made for the null server (see `harness.league.baseline_relay`) and for no other: one client says messages in the form
 in which they arrive, so that what the relay makes of them is verified like everything else.
 """
 

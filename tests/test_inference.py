@@ -7,8 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from harness.league.ranks import Differences, differences, fewest_blocks, letters, rank_intervals
-from harness.league.standing import Entry, Standing, looks, standing, undecided
+from harness.league.comparisons import Entry, Standing, looks, standing, undecided
+from harness.league.inference import Differences, differences, fewest_blocks, letters, rank_intervals
 
 ENTRIES = [Entry(name) for name in "abcd"]
 LEVELS = np.array([0.0, 0.5, 0.5, 1.0])

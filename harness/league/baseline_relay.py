@@ -10,7 +10,7 @@ from pathlib import Path
 
 from harness.model import Implementation
 
-SOURCE = Path(__file__).parent / "null" / "null_server.c"
+SOURCE = Path(__file__).parent / "native" / "baseline_relay.c"
 NAME = "null"
 
 
@@ -24,7 +24,7 @@ def null_server(spec: str) -> Implementation:
         klass="engine",
         summary="bytes in, the same bytes out to everybody: the ceiling of this machine",
         source=SOURCE,
-        build=("cc", "-O2", "-Wall", "-Wextra", "-o", "{build}/null_server", SOURCE.name),
-        run=("{build}/null_server",),
+        build=("cc", "-O2", "-Wall", "-Wextra", "-o", "{build}/baseline_relay", SOURCE.name),
+        run=("{build}/baseline_relay",),
         needs=("command:cc",),
     )

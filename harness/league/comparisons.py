@@ -15,7 +15,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from harness.league.ranks import ERROR, Floats, Truths, differences, rank_intervals
+from harness.league.inference import ERROR, Floats, Truths, differences, rank_intervals
 from harness.model import TrialResult
 
 ALIKE = math.log(1.03)  # two servers whose whole interval is within it are as good as equal

@@ -3,7 +3,7 @@
 Within a run two servers are compared block by block, so that what a block has in common cancels. Two runs have nothing
 in common but their plan: their blocks are paired by number, which cancels nothing and is as good as any other pairing.
 A figure is compared as its logarithm; one that is nought somewhere, as drops are, is not. All that is compared at once
-keeps together to the error of `harness.league.ranks`.
+keeps together to the error of `harness.league.inference`.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from itertools import combinations
 import numpy as np
 
 from harness import plugins
-from harness.league.counted import counted
+from harness.league.comparisons import ALIKE, Entry, looks, scores
+from harness.league.inference import Floats, differences
 from harness.league.plan import PROFILES, RANKED, RANKED_BY
-from harness.league.ranks import Floats, differences
-from harness.league.standing import ALIKE, Entry, looks, scores
 from harness.league.table import League, leagues
+from harness.league.valid_trials import counted
 from harness.model import Run, TrialResult
 
 # What is compared beside that which workloads tell themselves (see `Workload.tells`).

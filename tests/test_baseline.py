@@ -12,7 +12,7 @@ import pytest
 
 from harness import plugins
 from harness.addresses import Address
-from harness.league.ceiling import null_server
+from harness.league.baseline_relay import null_server
 from harness.league.trial import Cores, TrialRequest, make
 from harness.model import TrialPlan
 from harness.servers.launch import launch
