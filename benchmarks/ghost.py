@@ -23,7 +23,7 @@ from harness.league.compare_runs import contradictions
 from harness.league.plan import RANKED
 from harness.league.table import League, leagues
 from harness.model import Run
-from harness.report.words import change
+from harness.report.findings import change
 
 SERVERS = ("asyncio", "selectors", "threads")
 COMMAND = (sys.executable, "-c", "from harness.commands.main import main; main()")

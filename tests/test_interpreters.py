@@ -12,7 +12,7 @@ import pytest
 from harness.errors import UsageError
 from harness.model import Implementation, Run
 from harness.records import from_json, to_json
-from harness.report.terminal import render
+from harness.report.formats.terminal import render
 from harness.zoo import build
 from harness.zoo.discover import select, why_not_here
 from harness.zoo.toolchains import interpreters, needs

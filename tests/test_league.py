@@ -12,8 +12,8 @@ from harness import results
 from harness.league.pareto import beaten_by
 from harness.league.table import League, leagues
 from harness.model import Run
-from harness.report.cells import table
-from harness.report.words import change, claims
+from harness.report.columns import table
+from harness.report.findings import change, claims
 from tests.simulated import kept, run_of, server, trial
 from tests.zoo import harness
 

@@ -15,13 +15,13 @@ import pytest
 from click.testing import CliRunner, Result
 from numpy.typing import NDArray
 
-from harness import colour
 from harness.commands import report_command
 from harness.errors import HarnessError, UsageError
 from harness.model import Run
 from harness.records import to_json
-from harness.report import plots, svg, terminal
+from harness.report import colour, plots, svg
 from harness.report.curves import Chart, charts
+from harness.report.formats import terminal
 from harness.report.scales import in_short, log_axis, percent_axis, spread
 from harness.results import CASES, INFO, TRIALS
 from tests.made_up import CAPACITY_PER_S, WINDOW, flooded, offered, run_of, timed, trial, zoo

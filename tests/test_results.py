@@ -16,7 +16,7 @@ from harness import results
 from harness.commands.measuring import FIRST, look, looked_at_first, new_run
 from harness.errors import HarnessError, UsageError
 from harness.model import Implementation, Run
-from harness.report import markdown
+from harness.report.formats import markdown
 from tests.zoo import HONEST, LIARS, MISFITS, command, harness, implementation
 
 README = f"before\n{markdown.BEGIN}\nold\n{markdown.END}\nafter\n"

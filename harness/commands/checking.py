@@ -8,7 +8,7 @@ from pathlib import Path
 from harness.conformance.pool import Watcher
 from harness.errors import HarnessError
 from harness.model import Case, CaseResult, Checked, Implementation
-from harness.report.data import conformance, junit
+from harness.report.formats.json_junit import conformance, junit
 from harness.report.progress import Show
 from harness.report.verdicts import details, summary
 

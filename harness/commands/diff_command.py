@@ -7,13 +7,13 @@ import shutil
 import click
 from rich.console import Console
 
-from harness import colour
 from harness.diff import stat as stats
 from harness.diff.compare import compare
 from harness.diff.side_by_side import beside
 from harness.diff.source import read
 from harness.diff.unified import unified
 from harness.diff.which import pair
+from harness.report import colour
 
 
 @click.command("diff")

@@ -22,8 +22,8 @@ from harness.league.baseline_relay import null_server
 from harness.league.bench import bench
 from harness.league.plan import CEILING, RANKED, Design
 from harness.model import Implementation, Run, RunInfo, TrialPlan, TrialResult
+from harness.report.formats.terminal import render
 from harness.report.progress import Show, show
-from harness.report.terminal import render
 from harness.results import Store
 from harness.swarm import core
 from harness.zoo import build, machine

@@ -12,7 +12,7 @@ from harness import plugins, results
 from harness.commands.options import FILE, FOLDER
 from harness.errors import UsageError, nearest
 from harness.model import Run, Spec
-from harness.report import markdown
+from harness.report.formats import markdown
 from harness.report.svg import write_svg
 from harness.zoo.discover import specs_named
 

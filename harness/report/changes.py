@@ -10,9 +10,9 @@ from typing import Any
 from tabulate import tabulate
 
 from harness.league.compare_runs import Change
-from harness.report.cells import significant
-from harness.report.loads import unit
-from harness.report.words import change
+from harness.report.columns import significant
+from harness.report.findings import change
+from harness.report.other_workloads import unit
 
 
 def table(changes: Sequence[Change], names: tuple[str, str], width: int) -> str:

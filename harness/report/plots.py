@@ -11,9 +11,9 @@ import textwrap
 from collections.abc import Sequence
 from string import ascii_lowercase
 
-from harness import colour
 from harness.model import Run
 from harness.plugins import Reporter, hookimpl
+from harness.report import colour
 from harness.report.curves import Chart, Point, Series, charts, missing
 from harness.report.scales import spread
 

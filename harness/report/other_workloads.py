@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from tabulate import tabulate
 
 from harness.league.table import Figure, League
-from harness.report.cells import significant
+from harness.report.columns import significant
 
 # What the end of a figure's name says of its unit: the words for it, and how many of it make one of these.
 UNITS = {

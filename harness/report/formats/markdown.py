@@ -8,10 +8,10 @@ from harness.errors import UsageError
 from harness.league.table import leagues
 from harness.model import Run
 from harness.plugins import Reporter, hookimpl
-from harness.report.cells import table, unranked
-from harness.report.loads import other_loads
-from harness.report.terminal import origin
-from harness.report.words import claims
+from harness.report.columns import table, unranked
+from harness.report.findings import claims
+from harness.report.formats.terminal import origin
+from harness.report.other_workloads import other_loads
 
 BEGIN, END = "<!-- leaderboard: begin -->", "<!-- leaderboard: end -->"
 WIDTH = 1000

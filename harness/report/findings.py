@@ -11,7 +11,7 @@ from harness.league.comparisons import ALIKE
 from harness.league.inference import ERROR, fewest_blocks
 from harness.league.pareto import OF
 from harness.league.table import League, Row
-from harness.report.cells import interval
+from harness.report.columns import interval
 
 CANNOT_TELL = "cannot be told apart"
 SOME = 4  # names in a sentence, where there may be very many

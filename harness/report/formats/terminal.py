@@ -7,9 +7,9 @@ import textwrap
 from harness.league.table import leagues
 from harness.model import Run, RunInfo
 from harness.plugins import Reporter, hookimpl
-from harness.report.cells import table, unranked
-from harness.report.loads import other_loads
-from harness.report.words import claims
+from harness.report.columns import table, unranked
+from harness.report.findings import claims
+from harness.report.other_workloads import other_loads
 
 HOW_TO_READ = (
     "#: the ranks that a server can have, by deliveries a second. tie: who shares a letter cannot be told apart. "
