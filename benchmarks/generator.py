@@ -29,9 +29,9 @@ import anyio
 from benchmarks.programs import c_program, figures, here, server, take_places
 from harness.errors import HarnessError
 from harness.league.trial import Cores
+from harness.load import core
 from harness.model import Implementation
 from harness.servers.launch import launch
-from harness.swarm import core
 from harness.zoo import build
 
 GENERATOR = c_program("generator.c")

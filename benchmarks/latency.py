@@ -36,11 +36,11 @@ from harness import plugins
 from harness.codec import Decoder, bodies_of
 from harness.errors import HarnessError
 from harness.league.trial import Cores
+from harness.load import latency
+from harness.load.swarm import Swarm
 from harness.model import Implementation
 from harness.servers.launch import launch
 from harness.servers.process import Server
-from harness.swarm import latency
-from harness.swarm.swarm import Swarm
 
 HOLD_MS = 5
 HOLD_RATE_PER_S = 300

@@ -34,10 +34,10 @@ from harness import plugins
 from harness.addresses import Address
 from harness.errors import HarnessError
 from harness.league.trial import Cores
+from harness.load.swarm import Swarm
 from harness.model import Implementation
 from harness.servers.launch import launch
 from harness.servers.resources import peak_rss_bytes, raise_descriptor_limit
-from harness.swarm.swarm import Swarm
 
 CLIENTS, BODY_BYTES = 10_000, 32
 CONNECT_S, BYTES_A_CLIENT, GROWTH = 1.0, 2048, 1.1  # the bounds

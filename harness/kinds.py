@@ -11,7 +11,7 @@ from harness.model import Run, TrialResult
 
 
 class Workload(Protocol):
-    """What a swarm does: one file in `harness/swarm/workloads/`, or in a plugin.
+    """What a swarm does: one file in `harness/load/workloads/`, or in a plugin.
 
     Attributes:
         name: e.g. "flood".
@@ -33,7 +33,7 @@ class Workload(Protocol):
         ...
 
     def run(self, swarm: Any, parameters: Mapping[str, float]) -> None:
-        """Load the server through `swarm` (a `harness.swarm.swarm.Swarm`) and note the figures."""
+        """Load the server through `swarm` (a `harness.load.swarm.Swarm`) and note the figures."""
         ...
 
 

@@ -39,7 +39,7 @@ hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
 
 # Packages whose modules are all plugins: adding a file or a folder there is adding a plugin.
-PLUGIN_PACKAGES = ("impls", "spec", "harness.swarm.workloads", "harness.report.formats")
+PLUGIN_PACKAGES = ("impls", "spec", "harness.load.workloads", "harness.report.formats")
 PLUGIN_MODULES = ("harness.zoo.manifests",)
 _left_out: set[str] = set()
 

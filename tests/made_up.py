@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.load import latency
 from harness.model import Implementation, Machine, Run, RunInfo, TrialPlan, TrialResult
-from harness.swarm import latency
 
 SENDERS, BODY_BYTES, WINDOW = 4, 32, 1024
 # Deliveries a second that each could make, from the fastest to the slowest; a real zoo spans about as much.

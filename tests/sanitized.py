@@ -9,7 +9,7 @@ import importlib.util
 import os
 import sys
 
-CORE = "harness.swarm._core"
+CORE = "harness.load._core"
 FILE = "ZILLIONS_SANITIZED"  # in the environment: the built module
 
 

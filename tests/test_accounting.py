@@ -14,11 +14,11 @@ import pytest
 from harness import plugins
 from harness.league.disturbance import why_disturbed
 from harness.league.trial import Cores, TrialRequest, make
+from harness.load import accounting
+from harness.load.accounting import Moment
 from harness.model import TrialPlan
 from harness.servers import resources
 from harness.servers.resources import CpuTimes
-from harness.swarm import accounting
-from harness.swarm.accounting import Moment
 from tests.zoo import HONEST, implementation
 
 MIB = 1 << 20

@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 import pytest
 
+from harness.load.search import Probe, bracket, next_rate
+from harness.load.workloads.capacity import Capacity, holds
 from harness.model import TrialPlan, TrialResult
-from harness.swarm.search import Probe, bracket, next_rate
-from harness.swarm.workloads.capacity import Capacity, holds
 
 PRECISION = 1.1
 

@@ -12,9 +12,9 @@ import pytest
 from harness import plugins
 from harness.conformance.selftest import known_servers
 from harness.errors import Violation
+from harness.load.swarm import Swarm
 from harness.model import Implementation
 from harness.servers.launch import launch
-from harness.swarm.swarm import Swarm
 
 CLIENTS, SENDERS, WINDOW, TEXT_BYTES = 20, 4, 64, 32
 FLOOD_S = 0.3

@@ -19,9 +19,9 @@ from harness.commands import report_command
 from harness.errors import HarnessError, UsageError
 from harness.model import Run
 from harness.records import to_json
-from harness.report import colour, plots, svg
+from harness.report import colour, svg
 from harness.report.curves import Chart, charts
-from harness.report.formats import terminal
+from harness.report.formats import plots, terminal
 from harness.report.scales import in_short, log_axis, percent_axis, spread
 from harness.results import CASES, INFO, TRIALS
 from tests.made_up import CAPACITY_PER_S, WINDOW, flooded, offered, run_of, timed, trial, zoo

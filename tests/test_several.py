@@ -24,16 +24,16 @@ from anyio.abc import Process
 from harness import plugins
 from harness.errors import HarnessError, Violation
 from harness.history.judge import judge
+from harness.load import core, latency
+from harness.load.__main__ import LoadAnswer, LoadRequest
+from harness.load.load import Account
+from harness.load.processes import Lost, Ranks
 from harness.model import Implementation
 from harness.processes import warden
 from harness.processes.workers import PYTHON
 from harness.records import from_json, to_json
 from harness.servers.launch import launch
 from harness.servers.resources import usage
-from harness.swarm import core, latency
-from harness.swarm.__main__ import LoadAnswer, LoadRequest
-from harness.swarm.load import Account
-from harness.swarm.ranks import Lost, Ranks
 from tests.swarm_room import Room, history, random_streams
 from tests.zoo import LIARS, implementation
 
@@ -284,7 +284,7 @@ async def loading(
             parameters=parameters,
             processes=count,
         )
-        async with await anyio.open_process([*PYTHON, "harness.swarm"], stdout=PIPE, stderr=PIPE) as process:
+        async with await anyio.open_process([*PYTHON, "harness.load"], stdout=PIPE, stderr=PIPE) as process:
             assert process.stdin
             await process.stdin.send(to_json(asked))
             await process.stdin.aclose()

@@ -14,11 +14,11 @@ from hdrh.histogram import HdrHistogram
 from harness.codec import Codec, bodies_of
 from harness.errors import HarnessError, Violation
 from harness.history.judge import judge
+from harness.load import core, latency
+from harness.load.frames import Frames, Voice
+from harness.load.shapes import CODE, Reader, make
+from harness.load.twin import Twin
 from harness.plugins import specs
-from harness.swarm import core, latency
-from harness.swarm.frames import Frames, Voice
-from harness.swarm.shapes import CODE, Reader, make
-from harness.swarm.twin import Twin
 from spec.broadcast.wire import CODEC
 from tests.swarm_room import Room, history, random_streams
 
@@ -230,9 +230,9 @@ def test_random_streams_are_judged_as_the_exact_judge_does(kind: Literal["lawful
 
 def test_what_is_remembered_does_not_grow(monkeypatch: pytest.MonkeyPatch) -> None:
     """Long lossy streams, judged in a window: lawful to the end, little is kept, and a late fault is found."""
-    monkeypatch.setattr("harness.swarm.window.OWN_KEPT", 200)
-    monkeypatch.setattr("harness.swarm.window.COMMON_KEPT", 200)
-    monkeypatch.setattr("harness.swarm.window.IN_STEP_KEPT", 50)
+    monkeypatch.setattr("harness.load.window.OWN_KEPT", 200)
+    monkeypatch.setattr("harness.load.window.COMMON_KEPT", 200)
+    monkeypatch.setattr("harness.load.window.IN_STEP_KEPT", 50)
     chance = random.Random(5)
     room = Room(3, [0])
     for number in range(0, 6000, 3):
@@ -253,7 +253,7 @@ def test_what_is_remembered_does_not_grow(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_who_is_not_served_any_more_was_forgotten(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("harness.swarm.load.LAST_WORDS_S", 0.1)
+    monkeypatch.setattr("harness.load.load.LAST_WORDS_S", 0.1)
     for client in range(2):
         room.deliver(client, *COMMON)
     room.deliver(2, *COMMON[:3])

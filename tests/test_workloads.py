@@ -12,11 +12,11 @@ from harness import plugins
 from harness.addresses import free_address
 from harness.errors import Violation
 from harness.kinds import Workload
+from harness.load.clients.connect import CLIENTS_AN_ADDRESS, connect
+from harness.load.swarm import Swarm
+from harness.load.workloads import crowd
 from harness.servers.launch import launch
 from harness.servers.process import Server
-from harness.swarm.connecting import CLIENTS_AN_ADDRESS, connect
-from harness.swarm.swarm import Swarm
-from harness.swarm.workloads import crowd
 from tests.zoo import LIARS, implementation
 
 SERVER = "selectors"  # there is one for every spec

@@ -14,8 +14,8 @@ from tabulate import tabulate
 
 from harness.addresses import has_ipv6
 from harness.commands import options
+from harness.load import core
 from harness.model import Implementation
-from harness.swarm import core
 from harness.zoo import machine
 from harness.zoo.build import cache_folder
 from harness.zoo.discover import missing, select

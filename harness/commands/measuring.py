@@ -21,11 +21,11 @@ from harness.league import plan
 from harness.league.baseline_relay import null_server
 from harness.league.bench import bench
 from harness.league.plan import CEILING, RANKED, Design
+from harness.load import core
 from harness.model import Implementation, Run, RunInfo, TrialPlan, TrialResult
 from harness.report.formats.terminal import render
 from harness.report.progress import Show, show
 from harness.results import Store
-from harness.swarm import core
 from harness.zoo import build, machine
 from harness.zoo.code_lines import code_lines
 from harness.zoo.discover import why_not_here

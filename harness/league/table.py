@@ -20,8 +20,8 @@ from harness.league.inference import letters, rank_intervals
 from harness.league.pareto import beaten_by
 from harness.league.plan import CEILING, PROFILES, RANKED, RANKED_BY
 from harness.league.valid_trials import counted, limited_by_generator
+from harness.load import latency
 from harness.model import Checked, Implementation, Run, TrialResult, Verdict
-from harness.swarm import latency
 
 TOO_MANY_DISCARDED = 0.2  # of all trials: beyond it a run says more about the machine than about the servers
 

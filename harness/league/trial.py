@@ -21,13 +21,13 @@ import msgspec
 
 from harness.errors import LaunchError
 from harness.league.disturbance import why_disturbed
+from harness.load.__main__ import LoadAnswer, LoadRequest
 from harness.model import Implementation, TrialPlan, TrialResult
 from harness.processes.workers import PYTHON
 from harness.records import from_json, to_json
 from harness.servers.launch import last_words_are_in, launch
 from harness.servers.process import Server, adopt
 from harness.servers.resources import raise_descriptor_limit, usable_cores
-from harness.swarm.__main__ import LoadAnswer, LoadRequest
 
 DYING_S = 0.3
 MOST_PROCESSES = 4  # of a load: against the one core of a server more have nothing to do
@@ -94,7 +94,7 @@ async def _load(server: Server, plan: TrialPlan, cores: Cores) -> tuple[LoadAnsw
         processes=min(max(1, len(cores.load)), MOST_PROCESSES),
     )
     limit_s = load_limit_s(plan)
-    process = await anyio.open_process([*PYTHON, "harness.swarm"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process = await anyio.open_process([*PYTHON, "harness.load"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     adopt(process.pid)
     said, complaints = bytearray(), bytearray()
 

@@ -14,8 +14,8 @@ import msgspec
 
 from harness import plugins
 from harness.kinds import Search, Workload
+from harness.load import accounting
 from harness.model import TrialResult
-from harness.swarm import accounting
 
 
 def searches(workload: Workload) -> TypeGuard[Search]:

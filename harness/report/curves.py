@@ -15,9 +15,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from harness.league.valid_trials import limited_by_generator
+from harness.load import latency
 from harness.model import Run, TrialResult
 from harness.report.scales import MOST_TICKS, Axis, in_short, log_axis, percent_axis
-from harness.swarm import latency
 
 LATENCIES_OF = "paced"  # the workload whose p50 and p99 stand in the league
 HOW_LONG = {"seconds", "warm_up_s", "blocks"}  # parameters that say how much was measured, and not of what

@@ -1,0 +1,1 @@
+"""Connections of a load: how they connect, join, come and go, and stall."""
