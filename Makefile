@@ -27,7 +27,7 @@ lint: setup
 setup: .venv/ready
 
 # The stamp is written last: an environment that was not finished is made again.
-.venv/ready: pyproject.toml $(wildcard harness/load/native/*)
+.venv/ready: pyproject.toml $(wildcard harness/load/engine/native/*)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, this is " + sys.version.split()[0] + "; name another: make PYTHON=python3.12 ...")'
 	@echo "setting up .venv (once)"
 	@if command -v uv > /dev/null; then \

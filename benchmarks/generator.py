@@ -29,7 +29,7 @@ import anyio
 from benchmarks.programs import c_program, figures, here, server, take_places
 from harness.errors import HarnessError
 from harness.league.trial import Cores
-from harness.load import core
+from harness.load.engine import interface
 from harness.model import Implementation
 from harness.servers.launch import launch
 from harness.zoo import build
@@ -113,7 +113,7 @@ async def in_c(one: Implementation, load: Load, generator: str, cores: Cores) ->
 async def measured(one: Implementation, load: Load, generator: str, cores: Cores) -> dict[str, float]:
     """Load a server with one of the generators; return its figures."""
     if generator in (NATIVE, PYTHON):
-        os.environ[core.VARIABLE] = generator.lower()
+        os.environ[interface.VARIABLE] = generator.lower()
         return await figures(one, load.workload, load.parameters, cores)
     return await in_c(one, load, generator, cores)
 

@@ -9,7 +9,7 @@ import importlib.util
 import os
 import sys
 
-CORE = "harness.load._core"
+CORE = "harness.load.engine._native"
 FILE = "ZILLIONS_SANITIZED"  # in the environment: the built module
 
 

@@ -20,7 +20,7 @@ from harness.model import Implementation, Spec
 HARNESS = Path(harness.__file__).parent
 ROOT = HARNESS.parent
 # From the first room to the last: nobody imports a later one.
-ROOMS = ["zoo", "servers", "history", "swarm", "conformance", "league", "report", "diff", "chat", "commands"]
+ROOMS = ["zoo", "servers", "history", "load", "conformance", "league", "report", "diff", "chat", "commands"]
 
 
 def modules(folder: Path) -> list[Path]:

@@ -24,8 +24,9 @@ from anyio.abc import Process
 from harness import plugins
 from harness.errors import HarnessError, Violation
 from harness.history.judge import judge
-from harness.load import core, latency
+from harness.load import latency
 from harness.load.__main__ import LoadAnswer, LoadRequest
+from harness.load.engine import interface
 from harness.load.load import Account
 from harness.load.processes import Lost, Ranks
 from harness.model import Implementation
@@ -49,9 +50,9 @@ WORK_S = 0.5  # of processor time, several times what a server needs to start an
 @pytest.fixture(params=CORES, autouse=True)
 def which(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Which core is tested."""
-    monkeypatch.setenv(core.VARIABLE, request.param)
+    monkeypatch.setenv(interface.VARIABLE, request.param)
     try:
-        return core.which()
+        return interface.which()
     except HarnessError as error:
         pytest.skip(str(error))
 

@@ -14,10 +14,11 @@ from hdrh.histogram import HdrHistogram
 from harness.codec import Codec, bodies_of
 from harness.errors import HarnessError, Violation
 from harness.history.judge import judge
-from harness.load import core, latency
+from harness.load import latency
+from harness.load.engine import interface
+from harness.load.engine.python import Twin
 from harness.load.frames import Frames, Voice
 from harness.load.shapes import CODE, Reader, make
-from harness.load.twin import Twin
 from harness.plugins import specs
 from spec.broadcast.wire import CODEC
 from tests.swarm_room import Room, history, random_streams
@@ -29,9 +30,9 @@ CODECS = [pytest.param(one.codec, id=name) for name, one in specs().items()]
 @pytest.fixture(params=CORES, autouse=True)
 def which(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """Which core is tested."""
-    monkeypatch.setenv(core.VARIABLE, request.param)
+    monkeypatch.setenv(interface.VARIABLE, request.param)
     try:
-        yield core.which()
+        yield interface.which()
     except HarnessError as error:
         pytest.skip(str(error))
 
@@ -64,7 +65,7 @@ def test_what_arrives_is_read_in_its_usual_spelling(codec: Codec) -> None:
     frames = Frames(codec, [Voice(client) for client in range(12)], 32)
     spoken = [(11, 0), (3, 0), (11, 1), (7, 0)]
     data = b"".join(codec.arrives(codec.body(b"%04d%09d" % one + b"~" * 19), one[0]) for one in spoken)
-    one = core.make(frames.shapes, [])
+    one = interface.make(frames.shapes, [])
     codes, ends, consumed, is_foreign = one.parse(data + data[:9])
     found = frames.decode(data + data[:9], "somebody")
     assert found.codes.tolist() == [voice * CODE + number for voice, number in spoken]
@@ -92,8 +93,8 @@ def test_the_beginning_of_a_frame_is_told_from_something_foreign() -> None:
     for size in range(len(whole)):
         assert not Reader(shapes).read(whole[:size]).is_foreign
         assert Reader(shapes).read(whole[:size] + b"\n").is_foreign
-        assert not core.make(shapes, []).parse(whole[:size])[3]
-        assert core.make(shapes, []).parse(whole[:size] + b"\n")[3]
+        assert not interface.make(shapes, []).parse(whole[:size])[3]
+        assert interface.make(shapes, []).parse(whole[:size] + b"\n")[3]
 
 
 # --- verdicts

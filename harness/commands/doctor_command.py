@@ -14,7 +14,7 @@ from tabulate import tabulate
 
 from harness.addresses import has_ipv6
 from harness.commands import options
-from harness.load import core
+from harness.load.engine import interface
 from harness.model import Implementation
 from harness.zoo import machine
 from harness.zoo.build import cache_folder
@@ -64,7 +64,7 @@ def _facts() -> dict[str, str]:
         "IPv6": "yes" if has_ipv6() else "no: cases of it are unsupported here",
         "load now": f"{psutil.cpu_percent(interval=0.5):.0f} % of the processor, by others",
         "builds": str(cache_folder()),
-        "load": f"by the {core.which()} core" + ("" if core.which() == "native" else NO_NATIVE_CORE),
+        "load": f"by the {interface.which()} core" + ("" if interface.which() == "native" else NO_NATIVE_CORE),
     }
 
 

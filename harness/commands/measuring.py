@@ -21,7 +21,7 @@ from harness.league import plan
 from harness.league.baseline_relay import null_server
 from harness.league.bench import bench
 from harness.league.plan import CEILING, RANKED, Design
-from harness.load import core
+from harness.load.engine import interface
 from harness.model import Implementation, Run, RunInfo, TrialPlan, TrialResult
 from harness.report.formats.terminal import render
 from harness.report.progress import Show, show
@@ -97,7 +97,7 @@ def new_run(
         toolchains=machine.toolchains(implementations),
         code_lines={f"{one.spec}/{one.name}": code_lines(one) for one in implementations},
         reference=reference,
-        pump=core.which(),
+        pump=interface.which(),
     )
     return results.create(info), Run(info, [], [])
 

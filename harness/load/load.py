@@ -12,7 +12,7 @@ import numpy as np
 
 from harness.codec import Codec
 from harness.errors import Violation
-from harness.load import core
+from harness.load.engine import interface
 from harness.load.frames import Frames, Voice
 from harness.load.processes import Ranks
 from harness.load.shapes import Numbers
@@ -77,7 +77,7 @@ class Load:
         owed = [bytes(voice.topic in topics for voice in voices) for topics in self._groups]
         shapes = [one._replace(client=here.get(one.client, -1)) for one in frames.shapes]
         self.own = frozenset(number for number, one in enumerate(voices) if one.client in here)
-        self.core = core.make(shapes, owed)
+        self.core = interface.make(shapes, owed)
         self._streams = Streams(
             self.core,
             frames,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from harness.load.core import Core
+from harness.load.engine.interface import Core
 from harness.load.shapes import CODE, Numbers
 
 PLACES = 1 << 21  # kept over all voices

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.errors import Violation
-from harness.load.core import Core, Reason
+from harness.load.engine.interface import Core, Reason
 from harness.load.frames import Frames, Parsed, Voice
 from harness.load.order import Order
 from harness.load.processes import Ranks

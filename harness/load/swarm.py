@@ -22,7 +22,8 @@ from hdrh.histogram import HdrHistogram
 from harness.errors import Violation
 from harness.load import accounting, latency
 from harness.load.accounting import Moment
-from harness.load.clients.clients import Clients, stalled
+from harness.load.clients import stalled
+from harness.load.clients.clients import Clients
 from harness.load.clients.transient import Churn
 from harness.load.frames import Voice
 from harness.load.load import Load

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from harness.load.core import Core
+from harness.load.engine.interface import Core
 from harness.load.frames import Voice
 from harness.load.processes import Ranks
 from harness.load.shapes import Numbers

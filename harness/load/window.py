@@ -15,7 +15,7 @@ import numpy as np
 from harness.errors import Violation
 from harness.history.judge import judge
 from harness.history.record import History
-from harness.load.core import Core
+from harness.load.engine.interface import Core
 from harness.load.frames import Voice
 from harness.load.shapes import CODE, Numbers
 

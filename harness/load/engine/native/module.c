@@ -1,6 +1,6 @@
 /* The module: how a native core is made and unmade, and the table of its methods. */
 
-#include "door.h"
+#include "bindings.h"
 
 #include <sys/epoll.h>
 #include <sys/prctl.h>
@@ -111,7 +111,7 @@ static void core_dealloc(Core *core)
 static PyMethodDef methods[] = {DEEDS(ENTRY) ANSWERS(ENTRY){NULL, NULL, 0, NULL}};
 
 static PyTypeObject type = {
-    PyVarObject_HEAD_INIT(NULL, 0).tp_name = "harness.load._core.Core",
+    PyVarObject_HEAD_INIT(NULL, 0).tp_name = "harness.load.engine._native.Core",
     .tp_basicsize = sizeof(Core),
     .tp_flags = Py_TPFLAGS_DEFAULT,
     .tp_new = PyType_GenericNew,
@@ -120,9 +120,9 @@ static PyTypeObject type = {
     .tp_methods = methods,
 };
 
-static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, .m_name = "_core", .m_size = -1};
+static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, .m_name = "_native", .m_size = -1};
 
-PyMODINIT_FUNC PyInit__core(void)
+PyMODINIT_FUNC PyInit__native(void)
 {
     if (PyType_Ready(&type) < 0)
         return NULL;

@@ -14,8 +14,8 @@ from importlib import import_module
 from typing import Protocol
 
 from harness.errors import HarnessError
+from harness.load.engine.python import Twin
 from harness.load.shapes import Shape
-from harness.load.twin import Twin
 
 VARIABLE = "ZILLIONS_PUMP"  # in the environment: "native" or "python", where one of them is wanted
 
@@ -158,7 +158,7 @@ def make(shapes: Sequence[Shape], owed: Sequence[bytes]) -> Core:
     """
     voices = [tuple(one) for one in shapes]
     if which() == "native":
-        core: Core = import_module("harness.load._core").Core(voices, list(owed))
+        core: Core = import_module("harness.load.engine._native").Core(voices, list(owed))
         return core
     return Twin(shapes, owed)
 
@@ -171,7 +171,7 @@ def which() -> str:
     if wanted == "python":
         return wanted
     try:
-        import_module("harness.load._core")
+        import_module("harness.load.engine._native")
     except ImportError as error:
         if wanted:
             raise HarnessError(f"the native core was not built ({error}); it needs a C compiler at install") from None

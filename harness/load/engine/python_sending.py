@@ -11,8 +11,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from harness.load.engine.python_state import Member, Speaker
 from harness.load.shapes import CODE, Pages, Shape
-from harness.load.twin_parts import Member, Speaker
 
 CLOSED = 8  # see `core.Reason`
 MESSAGES_READY = 8192  # on the pages of all voices, or ten of each

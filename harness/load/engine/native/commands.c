@@ -1,6 +1,6 @@
 /* What Python has the native core do: clients, what they say, a turn of the loop, and what only the codec can read. */
 
-#include "door.h"
+#include "bindings.h"
 
 #include <sys/epoll.h>
 

@@ -1,6 +1,6 @@
 /* What the native core tells Python: what to look into, and how far everything has come. */
 
-#include "door.h"
+#include "bindings.h"
 
 static PyObject *as_bytes(const Numbers *one)
 {

@@ -1,5 +1,5 @@
 /* The door between the native core and Python: nothing behind it but taking arguments and giving results.
- * `harness/load/core.py` tells what each method means; arrays of numbers go through it as bytes (int64). */
+ * `harness/load/engine/interface.py` tells what each method means; arrays of numbers go through it as bytes (int64). */
 
 #ifndef ZILLIONS_DOOR_H
 #define ZILLIONS_DOOR_H

@@ -1,0 +1,1 @@
+"""One interface, two engines: native, and a reference in Python."""
