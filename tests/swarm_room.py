@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from typing import Literal
 
 from harness.history.record import History, sent
-from harness.load.frames import Frames, Voice
 from harness.load.load import Load
 from harness.load.processes import Ranks
-from harness.load.shapes import make
+from harness.load.verify.frame_templates import make
+from harness.load.verify.frames import Frames, Voice
 from spec.broadcast.wire import CODEC
 
 TEXT_BYTES = 32

@@ -17,8 +17,8 @@ from harness.history.judge import judge
 from harness.load import latency
 from harness.load.engine import interface
 from harness.load.engine.python import Twin
-from harness.load.frames import Frames, Voice
-from harness.load.shapes import CODE, Reader, make
+from harness.load.verify.frame_templates import CODE, Reader, make
+from harness.load.verify.frames import Frames, Voice
 from harness.plugins import specs
 from spec.broadcast.wire import CODEC
 from tests.swarm_room import Room, history, random_streams
@@ -231,9 +231,9 @@ def test_random_streams_are_judged_as_the_exact_judge_does(kind: Literal["lawful
 
 def test_what_is_remembered_does_not_grow(monkeypatch: pytest.MonkeyPatch) -> None:
     """Long lossy streams, judged in a window: lawful to the end, little is kept, and a late fault is found."""
-    monkeypatch.setattr("harness.load.window.OWN_KEPT", 200)
-    monkeypatch.setattr("harness.load.window.COMMON_KEPT", 200)
-    monkeypatch.setattr("harness.load.window.IN_STEP_KEPT", 50)
+    monkeypatch.setattr("harness.load.verify.recent.OWN_KEPT", 200)
+    monkeypatch.setattr("harness.load.verify.recent.COMMON_KEPT", 200)
+    monkeypatch.setattr("harness.load.verify.recent.IN_STEP_KEPT", 50)
     chance = random.Random(5)
     room = Room(3, [0])
     for number in range(0, 6000, 3):

@@ -14,7 +14,6 @@ from harness.errors import Violation
 from harness.kinds import Workload
 from harness.load.clients.connect import CLIENTS_AN_ADDRESS, connect
 from harness.load.swarm import Swarm
-from harness.load.workloads import crowd
 from harness.servers.launch import launch
 from harness.servers.process import Server
 from tests.zoo import LIARS, implementation

@@ -13,10 +13,10 @@ import numpy as np
 from harness.codec import Codec
 from harness.errors import Violation
 from harness.load.engine import interface
-from harness.load.frames import Frames, Voice
 from harness.load.processes import Ranks
-from harness.load.shapes import Numbers
-from harness.load.streams import Streams
+from harness.load.verify.frame_templates import Numbers
+from harness.load.verify.frames import Frames, Voice
+from harness.load.verify.streams import Streams
 from harness.servers.resources import usage
 
 QUIET_S = 0.5  # without a byte: what has not come by then was dropped

@@ -25,9 +25,9 @@ from harness.load.accounting import Moment
 from harness.load.clients import stalled
 from harness.load.clients.clients import Clients
 from harness.load.clients.transient import Churn
-from harness.load.frames import Voice
 from harness.load.load import Load
 from harness.load.pacing import Flood, Pace, drive
+from harness.load.verify.frames import Voice
 from harness.servers import resources
 
 LOOK_NS = 50_000_000  # between two looks at whether a load is hopeless

@@ -11,8 +11,8 @@ from harness.codec import Codec
 from harness.errors import Violation
 from harness.load.clients.connect import connect
 from harness.load.clients.join import Marks
-from harness.load.frames import Voice
 from harness.load.processes import Ranks
+from harness.load.verify.frames import Voice
 
 SEND_S = 30.0
 

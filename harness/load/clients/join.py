@@ -14,8 +14,8 @@ from contextlib import suppress
 
 from harness.codec import Codec, Decoder, bodies_of
 from harness.errors import Violation
-from harness.load.frames import MARK
 from harness.load.processes import Ranks
+from harness.load.verify.frames import MARK
 
 JOIN_S = 30.0
 FIRST_QUIET_S = 0.02  # without a byte, after which the next mark is said; twice as long each time

@@ -30,7 +30,7 @@ class Smallest:
         return True
 
     def run(self, swarm: Swarm, parameters: Mapping[str, float]) -> None:
-        from harness.load.frames import SMALLEST_TEXT
+        from harness.load.verify.frames import SMALLEST_TEXT
 
         flat_out(swarm, parameters, SMALLEST_TEXT, int(parameters["window"]))
 

@@ -16,8 +16,8 @@ from harness.errors import Violation
 from harness.history.judge import judge
 from harness.history.record import History
 from harness.load.engine.interface import Core
-from harness.load.frames import Voice
-from harness.load.shapes import CODE, Numbers
+from harness.load.verify.frame_templates import CODE, Numbers
+from harness.load.verify.frames import Voice
 
 OWN_KEPT = 16_000_000  # deliveries to those who had parted, for a generation
 COMMON_KEPT = 4_000_000  # messages of the groups' streams, for a generation

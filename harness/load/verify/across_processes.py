@@ -16,10 +16,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from harness.load.engine.interface import Core
-from harness.load.frames import Voice
 from harness.load.processes import Ranks
-from harness.load.shapes import Numbers
-from harness.load.window import Window
+from harness.load.verify.frame_templates import Numbers
+from harness.load.verify.frames import Voice
+from harness.load.verify.recent import Window
 
 # Deliveries to those who had parted. What comes behind them is not there for the judge of all: a history with holes
 # is never worse than a whole one, for a server may drop any message.

@@ -19,12 +19,12 @@ import numpy as np
 
 from harness.errors import Violation
 from harness.load.engine.interface import Core, Reason
-from harness.load.frames import Frames, Parsed, Voice
-from harness.load.order import Order
 from harness.load.processes import Ranks
-from harness.load.shapes import CODE, Numbers
-from harness.load.whole import Whole
-from harness.load.window import Window
+from harness.load.verify.across_processes import Whole
+from harness.load.verify.frame_templates import CODE, Numbers
+from harness.load.verify.frames import Frames, Parsed, Voice
+from harness.load.verify.positions import Order
+from harness.load.verify.recent import Window
 
 
 @dataclass
