@@ -72,7 +72,7 @@ def _converse(spec: Spec, address: Address, name: str, linger_s: float) -> int:
         raise UsageError(str(error)) from None
     # Only what is needed is loaded: a script need not wait for the terminal's library.
     if sys.stdin and sys.stdin.isatty() and sys.stdout.isatty():
-        from harness.chat.terminal import talk
+        from harness.chat.prompt import talk
 
         return anyio.run(talk, spec, address, name)
     from harness.chat.filter import pipe
