@@ -5,7 +5,7 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-# The servers under tests/liars are scripts for "python3": this one, which is new enough.
+# The servers under tests/mutants are scripts for "python3": this one, which is new enough.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .PHONY: league test setup lint leaderboard exhibit clauses clean help

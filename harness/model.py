@@ -102,7 +102,7 @@ class Spec:
             server's process ended in the middle), "silent" and "closed" (somebody who reads hears nothing, or was
             disconnected, in a case that is about what is heard) and, where the protocol tells who said something,
             "sender name" (it tells another), the requirement it breaks.
-        liars: a folder with `broken/` and `lawful/`: servers of which it is known what they are, for
+        mutants: a folder with `broken/` and `conforming/`: servers of which it is known what they are, for
             testing the cases (see `harness.conformance.selftest`); None where there are none.
         default: whether a bare path on the command line is taken for a server of this spec.
     """
@@ -115,7 +115,7 @@ class Spec:
     shares: tuple[Path, ...] = ()
     dialect: Dialect | None = None
     faults: Mapping[str, str] = field(default_factory=dict)
-    liars: Path | None = None
+    mutants: Path | None = None
     default: bool = False
 
 

@@ -1,6 +1,6 @@
-"""The cases on servers of which it is known what they are: liars, lawful oddballs, and the zoo's own.
+"""The cases on servers of which it is known what they are: mutants, lawful oddballs, and the zoo's own.
 
-This is what `harness selftest` and `harness check --all` run, but for much of it: here one liar for each requirement,
+This is what `harness selftest` and `harness check --all` run, but for much of it: here one mutant for each requirement,
 a few lawful servers, and on the zoo the smoke cases, and each other case on a few of its servers. All specs at once:
 most cases wait for something that never comes, or comes late.
 """
@@ -19,11 +19,11 @@ from harness.conformance.selftest import Known, Matrix, known_servers, selftest
 from harness.model import Case, CaseResult, Implementation, Level, Spec, Verdict
 from harness.zoo import build
 from harness.zoo.discover import why_not_here
-from tests.zoo import HONEST, LIARS, implementation
+from tests.zoo import HONEST, MUTANTS, implementation
 
 JOBS = 4  # for each spec
 TURNS = 2  # servers of the zoo that each case meets which is no smoke case
-SPECS = {name: spec for name, spec in plugins.specs().items() if spec.liars}
+SPECS = {name: spec for name, spec in plugins.specs().items() if spec.mutants}
 BROADCAST = SPECS["broadcast"]
 ODD = {
     "broadcast": {"disconnects_the_slow", "dribbles", "drops_half"},
@@ -33,10 +33,10 @@ ODD = {
 
 
 def chosen(spec: Spec) -> list[Known]:
-    """Return one liar for each requirement that has one, and lawful servers of different kinds."""
+    """Return one mutant for each requirement that has one, and lawful servers of different kinds."""
     known = known_servers(spec)
-    liars = {one.breaks: one for one in reversed(known) if one.breaks}
-    return [*(one for one in known if not one.breaks and one.name in ODD.get(spec.name, ())), *liars.values()]
+    mutants = {one.breaks: one for one in reversed(known) if one.breaks}
+    return [*(one for one in known if not one.breaks and one.name in ODD.get(spec.name, ())), *mutants.values()]
 
 
 CHOSEN = {name: chosen(spec) for name, spec in SPECS.items()}
@@ -47,7 +47,7 @@ ZOO = [pytest.param(one, id=f"{one.spec}-{one.name}") for one in plugins.impleme
 
 @dataclass(frozen=True)
 class Said:
-    """What the cases of a spec say of its liars and lawful oddballs, and of the servers of the zoo.
+    """What the cases of a spec say of its mutants and lawful oddballs, and of the servers of the zoo.
 
     Attributes:
         met: how many cases each server of the zoo was to meet.
@@ -95,10 +95,10 @@ async def zoo(spec: Spec) -> tuple[list[CaseResult], dict[str, int]]:
         return await pool.check(here, Watcher(), plan=plan), met
 
 
-@pytest.mark.parametrize(("spec", "liar"), BROKEN)
-def test_a_liar_is_caught(spec: str, liar: Known, said: dict[str, Said]) -> None:
+@pytest.mark.parametrize(("spec", "mutant"), BROKEN)
+def test_a_liar_is_caught(spec: str, mutant: Known, said: dict[str, Said]) -> None:
     matrix = said[spec].matrix
-    assert matrix.killers(liar), [(one.id, one.verdict, one.message) for one in matrix.of(liar)]
+    assert matrix.killers(mutant), [(one.id, one.verdict, one.message) for one in matrix.of(mutant)]
 
 
 @pytest.mark.parametrize("spec", SPECS)
@@ -143,7 +143,7 @@ def test_a_survivor_is_told() -> None:
 
 
 def test_a_liar_called_lawful_is_blamed() -> None:
-    guilty = Known(implementation(LIARS / "broken" / "greets.py"))
+    guilty = Known(implementation(MUTANTS / "broken" / "greets.py"))
 
     async def run() -> Matrix:
         return await selftest(BROADCAST, [guilty], Watcher(), jobs=2, seed=1, full=False)

@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 
 from harness import plugins
 from harness.chat.conversation import LONGEST_S, SHORTEST_S, Conversation, Pauses
-from tests.zoo import HONEST, LIARS, command, harness
+from tests.zoo import HONEST, MUTANTS, command, harness
 
 BROADCAST = plugins.specs()["broadcast"]
 DEADLINE_S = 60.0
@@ -331,15 +331,15 @@ def test_a_swarm_tells_what_it_heard_and_that_it_is_lawful(server: Served, tmp_p
 
 
 @pytest.mark.parametrize(
-    ("liar", "sentence"),
+    ("mutant", "sentence"),
     [
         ("receivers_disagree", "not lawful"),
         ("equal_bodies_dropped", "lawful: one order fits them all"),
         ("sender_left_out", "500 deliveries"),
     ],
 )
-def test_a_swarm_judges(liar: str, sentence: str, tmp_path: Path) -> None:
-    served = Served(LIARS / "broken" / f"{liar}.py")
+def test_a_swarm_judges(mutant: str, sentence: str, tmp_path: Path) -> None:
+    served = Served(MUTANTS / "broken" / f"{mutant}.py")
     try:
         ended = harness("chat", served.address, "--swarm", "20", "--messages", "25", folder=tmp_path)
     finally:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from harness import plugins
-from tests.zoo import HONEST, LIARS, command, harness, lines_of
+from tests.zoo import HONEST, MUTANTS, command, harness, lines_of
 
 NAMES = sorted({one.name for one in plugins.implementations()})
 
@@ -111,7 +111,7 @@ def test_doctor_tells_the_machine(tmp_path: Path) -> None:
 
 
 def test_a_check_that_fails_ends_in_status_1_and_says_why(tmp_path: Path) -> None:
-    ended = harness("check", LIARS / "broken" / "sender_left_out.py", "-x", folder=tmp_path)
+    ended = harness("check", MUTANTS / "broken" / "sender_left_out.py", "-x", folder=tmp_path)
     assert ended.returncode == 1
     assert "BC-DELIVER-1 (MUST) a_lone_client_hears_itself" in ended.stdout
     assert "clause:   Every message is forwarded to all clients, the sender too." in ended.stdout

@@ -23,19 +23,19 @@ from harness.conformance.reproduce.transcript import transcript
 from harness.history.fault import Fault, Sighting
 from harness.model import CaseResult, Evidence, Spec, Verdict
 from harness.servers.launch import launch
-from tests.zoo import HONEST, LIARS, implementation
+from tests.zoo import HONEST, MUTANTS, implementation
 
 BROADCAST = plugins.specs()["broadcast"]
 HI = b"\x02hi"
 BYTE_BY_BYTE = f"""#!{sys.executable}
 import sys
 
-sys.path[:0] = [{str(LIARS / "broken")!r}, {str(LIARS)!r}]
+sys.path[:0] = [{str(MUTANTS / "broken")!r}, {str(MUTANTS)!r}]
 from server import main
-from shared_parse_buffer import Liar
+from shared_parse_buffer import Mutant
 
-Liar.read_bytes = 1
-main(Liar)
+Mutant.read_bytes = 1
+main(Mutant)
 """
 TALK = [
     Step("connect", (0,)),
@@ -89,7 +89,7 @@ def test_a_script_sees_nothing_on_an_honest_server(kind: str, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(
-    ("liar", "symptom", "steps"),
+    ("mutant", "symptom", "steps"),
     [
         ("greets", Symptom("created"), TALK),
         ("sender_left_out", Symptom("silent"), [*TALK[:1], Step("fence", (0, 0))]),
@@ -97,9 +97,9 @@ def test_a_script_sees_nothing_on_an_honest_server(kind: str, tmp_path: Path) ->
         ("dies_of_a_reset", Symptom("died"), [*TALK, Step("reset", (3,)), Step("pause", (), b"", (0.5,))]),
     ],
 )
-def test_a_script_sees_the_symptom_again(liar: str, symptom: Symptom, steps: Sequence[Step], tmp_path: Path) -> None:
+def test_a_script_sees_the_symptom_again(mutant: str, symptom: Symptom, steps: Sequence[Step], tmp_path: Path) -> None:
     text = script(steps, symptom, BROADCAST.codec, title="it", name="again.py", patience_s=1)
-    ended = run(text, LIARS / "broken" / f"{liar}.py", tmp_path)
+    ended = run(text, MUTANTS / "broken" / f"{mutant}.py", tmp_path)
     assert ended.returncode == 1, ended.stderr
     assert ended.stderr.startswith("SEEN AGAIN")
 
@@ -116,7 +116,7 @@ def test_the_briefest_form_sees_nothing_on_an_honest_server(kind: str, tmp_path:
 
 
 @pytest.mark.parametrize(
-    ("liar", "symptom", "steps"),
+    ("mutant", "symptom", "steps"),
     [
         ("greets", Symptom("created"), TALK),
         ("sender_left_out", Symptom("silent"), [*TALK[:1], Step("fence", (0, 0))]),
@@ -125,11 +125,11 @@ def test_the_briefest_form_sees_nothing_on_an_honest_server(kind: str, tmp_path:
     ],
 )
 def test_the_briefest_form_sees_the_symptom_again(
-    liar: str, symptom: Symptom, steps: Sequence[Step], tmp_path: Path
+    mutant: str, symptom: Symptom, steps: Sequence[Step], tmp_path: Path
 ) -> None:
     text = brief(steps, symptom, BROADCAST.codec, title="", name="")
     assert text
-    ended = run(text, LIARS / "broken" / f"{liar}.py", tmp_path)
+    ended = run(text, MUTANTS / "broken" / f"{mutant}.py", tmp_path)
     assert ended.returncode == 1
     assert ended.stderr.startswith("SEEN AGAIN")
 
@@ -190,12 +190,12 @@ def test_a_transcript_is_cut_to_what_a_fault_tells_of() -> None:
     assert lines[1] == lines[-1] == "…"
 
 
-def result_of(liar: str, case: str, seed: int, spec: Spec) -> CaseResult:
-    """Run one case on a liar, with its script made as short as it can be."""
+def result_of(mutant: str, case: str, seed: int, spec: Spec) -> CaseResult:
+    """Run one case on a mutant, with its script made as short as it can be."""
 
     async def check() -> list[CaseResult]:
         async with open_pool(spec, jobs=1, arguments=["-k", case], seed=seed, shrink=True) as pool:
-            return await pool.check([implementation(LIARS / "broken" / f"{liar}.py")], Watcher())
+            return await pool.check([implementation(MUTANTS / "broken" / f"{mutant}.py")], Watcher())
 
     (one,) = [result for result in anyio.run(check) if result.id == case]
     return one

@@ -11,7 +11,7 @@ import pytest
 from harness.model import CaseResult, Checked, Level, Usage, Used, Verdict
 from harness.records import from_json, to_json
 from harness.report.facts import fact_table, in_short
-from tests.zoo import HONEST, LIARS, harness
+from tests.zoo import HONEST, MUTANTS, harness
 
 IN_SHORT = r"\d+\.\d MB [+-]\d+\.\d, \d+ fds [+-]\d+, \d+ threads?( [+-]\d+)?, cpu \d+\.\d\d s"
 
@@ -32,9 +32,9 @@ def told(server: str, **facts: str) -> Checked:
 
 def test_resources_stand_beside_every_case_whatever_came_of_it(tmp_path: Path) -> None:
     """A case that passes, one that fails, and one that ends the server itself."""
-    liar = LIARS / "broken" / "wildcard_address.py"
+    mutant = MUTANTS / "broken" / "wildcard_address.py"
     ended = harness(
-        *("check", liar, "-v", "-k", "its_address_only or empty_message_is or sigterm", "--json", "out.json"),
+        *("check", mutant, "-v", "-k", "its_address_only or empty_message_is or sigterm", "--json", "out.json"),
         folder=tmp_path,
     )
     assert ended.returncode == 1, ended.stderr
@@ -66,7 +66,7 @@ def test_usage_in_short() -> None:
 
 @pytest.mark.parametrize("columns", [80, 120])
 def test_the_facts_of_several_servers_are_a_table(tmp_path: Path, columns: int) -> None:
-    servers = (HONEST, LIARS / "lawful" / "drops_the_oldest.py")
+    servers = (HONEST, MUTANTS / "conforming" / "drops_the_oldest.py")
     ended = harness("check", *servers, "-k", "not_read_is_told", folder=tmp_path, columns=columns)
     assert ended.returncode == 0, ended.stderr
     lines = [line.split("  ") for line in ended.stdout.splitlines()]

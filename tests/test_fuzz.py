@@ -9,7 +9,7 @@ import anyio
 from harness import plugins
 from harness.conformance.pool import Watcher, open_pool
 from harness.model import CaseResult, Verdict
-from tests.zoo import HONEST, LIARS, implementation
+from tests.zoo import HONEST, MUTANTS, implementation
 
 SPEC = plugins.specs()["broadcast"]
 
@@ -32,7 +32,7 @@ def test_conversations_with_an_honest_server_find_nothing() -> None:
 
 
 def test_a_conversation_that_ends_badly_is_told_with_its_seed_and_a_script() -> None:
-    found = fuzzed(LIARS / "broken" / "dies_of_a_reset.py", 60)
+    found = fuzzed(MUTANTS / "broken" / "dies_of_a_reset.py", 60)
     assert found.verdict is Verdict.FAIL
     assert "the server" in found.message
     assert found.evidence

@@ -13,7 +13,7 @@ from harness import plugins
 from harness.conformance.api.growth import Growth, recurs, slope, watch_growth
 from harness.conformance.pool import Watcher, open_pool
 from harness.model import Case, CaseResult, Implementation, Verdict
-from tests.zoo import LIARS, implementation
+from tests.zoo import MUTANTS, implementation
 
 PAGE = 4096
 Size = Callable[[int], float]
@@ -115,7 +115,9 @@ def test_what_did_not_settle_is_not_told_as_a_figure() -> None:
 @pytest.fixture(scope="module")
 def oddballs() -> Sequence[CaseResult]:
     """What the two cases of memory say of servers whose memory grows for a while."""
-    servers = [implementation(LIARS / "lawful" / f"{name}.py") for name in ("memory_saw_tooth", "fills_a_ring_first")]
+    servers = [
+        implementation(MUTANTS / "conforming" / f"{name}.py") for name in ("memory_saw_tooth", "fills_a_ring_first")
+    ]
 
     def plan(one: Implementation, cases: Sequence[Case]) -> Sequence[Sequence[Case]]:
         return [[case] for case in cases if case.number in (59, 80)]

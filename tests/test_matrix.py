@@ -35,7 +35,7 @@ def test_all_is_well() -> None:
     found.add([said(good, case, Verdict.PASS) for case in CASES])
     found.add([said(bad, CASES[0], Verdict.FAIL), said(worse, CASES[1], Verdict.FAIL)])
     assert found.passed
-    assert "2 of 2 liars caught, 0 of 1 lawful servers blamed, 2 of 2 MUSTs caught somebody" in " ".join(
+    assert "2 of 2 mutants caught, 0 of 1 lawful servers blamed, 2 of 2 MUSTs caught somebody" in " ".join(
         closing(found, 80, 1.0, 1).split()
     )
     rows = dict(line.split(maxsplit=1) for line in matrix(found, 30).splitlines() if line.startswith(("good", "bad")))

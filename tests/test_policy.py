@@ -11,14 +11,14 @@ from harness import plugins
 from harness.conformance.pool import Watcher, open_pool
 from harness.model import Case, CaseResult, Implementation, Verdict
 from spec.common.test_slow_client import policy
-from tests.zoo import LIARS, implementation
+from tests.zoo import MUTANTS, implementation
 
 NUMBER = 81
 WORDS = {
-    "lawful/drops_after_five": "drops new",
-    "lawful/drops_the_oldest": "drops old",
-    "lawful/disconnects_the_slow": "disconnects",
-    "lawful/loses_one_in_fifty": "drops some",
+    "conforming/drops_after_five": "drops new",
+    "conforming/drops_the_oldest": "drops old",
+    "conforming/disconnects_the_slow": "disconnects",
+    "conforming/loses_one_in_fifty": "drops some",
     "broken/unbounded_backlog": "buffers",
     "broken/blocking_send": "stalls everyone",
 }
@@ -27,7 +27,7 @@ WORDS = {
 @pytest.fixture(scope="module")
 def told() -> dict[str, CaseResult]:
     """What the case says of each of these servers."""
-    servers = [implementation(LIARS / f"{path}.py") for path in WORDS]
+    servers = [implementation(MUTANTS / f"{path}.py") for path in WORDS]
 
     def plan(one: Implementation, cases: Sequence[Case]) -> Sequence[Sequence[Case]]:
         return [[case] for case in cases if case.number == NUMBER]

@@ -13,7 +13,7 @@ from harness import plugins
 from harness.conformance.pool import Watcher, open_pool
 from harness.errors import UsageError
 from harness.model import Case, CaseResult, Implementation, Verdict
-from tests.zoo import HONEST, LIARS, implementation
+from tests.zoo import HONEST, MUTANTS, implementation
 
 SPEC = plugins.specs()["broadcast"]
 
@@ -44,9 +44,9 @@ async def test_a_worker_that_is_killed_is_an_error_of_the_harness() -> None:
 
 
 async def test_at_a_failure_nothing_new_is_started() -> None:
-    liar = implementation(LIARS / "broken" / "greets.py")
+    mutant = implementation(MUTANTS / "broken" / "greets.py")
     async with open_pool(SPEC, jobs=1, arguments=["-k", "framing"]) as pool:
-        results = await pool.check([liar], Watcher(), stop_at_failure=True)
+        results = await pool.check([mutant], Watcher(), stop_at_failure=True)
     assert [one.verdict for one in results] == [Verdict.FAIL]
     assert len(pool.cases) > 10
 

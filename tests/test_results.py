@@ -17,7 +17,7 @@ from harness.commands.measuring import FIRST, look, looked_at_first, new_run
 from harness.errors import HarnessError, UsageError
 from harness.model import Implementation, Run
 from harness.report.formats import markdown
-from tests.zoo import HONEST, LIARS, MISFITS, command, harness, implementation
+from tests.zoo import HONEST, MISFITS, MUTANTS, command, harness, implementation
 
 README = f"before\n{markdown.BEGIN}\nold\n{markdown.END}\nafter\n"
 
@@ -237,8 +237,10 @@ def test_the_json_has_the_contract(tmp_path: Path) -> None:
 
 def test_a_fault_under_load_is_no_finish_at_whatever_speed(tmp_path: Path) -> None:
     faults = {"receivers_disagree": "disagreement", "senders_order_broken": "sender order", "greets": "nobody has sent"}
-    liars = [LIARS / "broken" / f"{name}.py" for name in faults]
-    ended = harness("bench", *liars, LIARS / "lawful" / "drops_after_five.py", "--profile", "smoke", folder=tmp_path)
+    mutants = [MUTANTS / "broken" / f"{name}.py" for name in faults]
+    ended = harness(
+        "bench", *mutants, MUTANTS / "conforming" / "drops_after_five.py", "--profile", "smoke", folder=tmp_path
+    )
     assert ended.returncode == 3
     trials = results.read(tmp_path / "results" / "latest").trials
     for name, kind in faults.items():

@@ -14,7 +14,7 @@ import pytest
 import harness
 from tests import sanitized
 
-SOURCES = sorted((Path(harness.__file__).parent / "swarm" / "native").glob("*.c"))
+SOURCES = sorted((Path(harness.__file__).parent / "load" / "engine" / "native").glob("*.c"))
 FLAGS = [
     "-std=gnu11",
     "-g",

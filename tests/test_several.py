@@ -36,7 +36,7 @@ from harness.records import from_json, to_json
 from harness.servers.launch import launch
 from harness.servers.resources import usage
 from tests.swarm_room import Room, history, random_streams
-from tests.zoo import LIARS, implementation
+from tests.zoo import MUTANTS, implementation
 
 T = TypeVar("T")
 CORES = ["native", "python"]
@@ -341,12 +341,12 @@ async def test_what_cannot_be_split_is_done_by_one_process() -> None:
 
 
 async def test_a_liar_is_found_out_by_several_processes() -> None:
-    told = await answer(implementation(LIARS / "broken" / "receivers_disagree.py"), "flood", 2, seconds=2)
+    told = await answer(implementation(MUTANTS / "broken" / "receivers_disagree.py"), "flood", 2, seconds=2)
     assert "disagreement" in told.violation
 
 
 async def test_who_loses_messages_is_lawful_for_several_processes() -> None:
-    told = await answer(implementation(LIARS / "lawful" / "loses_one_in_fifty.py"), "flood", 3)
+    told = await answer(implementation(MUTANTS / "conforming" / "loses_one_in_fifty.py"), "flood", 3)
     assert told.violation == ""
     assert told.figures["dropped_share"] > 0
 

@@ -14,9 +14,10 @@ from harness.errors import Violation
 from harness.kinds import Workload
 from harness.load.clients.connect import CLIENTS_AN_ADDRESS, connect
 from harness.load.swarm import Swarm
+from harness.load.workloads import mass_idle
 from harness.servers.launch import launch
 from harness.servers.process import Server
-from tests.zoo import LIARS, implementation
+from tests.zoo import MUTANTS, implementation
 
 SERVER = "selectors"  # there is one for every spec
 SMALL = {"clients": 12, "senders": 2, "rate_per_s": 300, "first_per_s": 300, "warm_up_s": 0.1, "seconds": 0.2}
@@ -60,7 +61,7 @@ async def test_a_workload_leaves_its_figures(server: tuple[str, Server], name: s
 
 async def figures_of(workload: str, file: str, **changes: float) -> dict[str, float]:
     """Load a server of the bestiary with a workload in its smallest form, changed; return the figures."""
-    async with launch(implementation(LIARS / file), grace_s=1) as running:
+    async with launch(implementation(MUTANTS / file), grace_s=1) as running:
         swarm = Swarm(running.address, plugins.specs()["broadcast"].codec, running.pid)
         parameters = smallest(WORKLOADS[workload], **changes)
         try:
@@ -90,7 +91,7 @@ MUCH = {
 
 
 async def test_who_does_not_read_may_be_disconnected_and_the_others_go_on() -> None:
-    figures = await figures_of("slow_readers", "lawful/disconnects_at_64_kibibytes.py", **MUCH)
+    figures = await figures_of("slow_readers", "conforming/disconnects_at_64_kibibytes.py", **MUCH)
     assert figures["frozen_disconnected"] == figures["frozen"] == 2
     assert figures["dropped_share"] == 0
 
@@ -101,24 +102,24 @@ async def test_what_sleepers_read_in_the_end_is_verified() -> None:
 
 
 async def test_a_crowd_is_as_large_as_the_server_lets_it_be(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(crowd, "OWED", 400)
-    monkeypatch.setattr(crowd, "STEP", 200)
+    monkeypatch.setattr(mass_idle, "OWED", 400)
+    monkeypatch.setattr(mass_idle, "STEP", 200)
     figures = await figures_of("crowd", "broken/five_hundred_places.py", clients=800)
     assert (figures["clients"], figures["clients_refused"], figures["clients_unsupported"]) == (400, 400, 0)
-    monkeypatch.setattr(crowd, "OWED", 401)
+    monkeypatch.setattr(mass_idle, "OWED", 401)
     with pytest.raises(Violation, match="closed the connection"):
         await figures_of("crowd", "broken/five_hundred_places.py", clients=800)
 
 
 async def test_a_crowd_is_as_large_as_the_machine_lets_it_be(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(crowd, "descriptors_allowed", lambda pid=0: 150 if pid else 1000)
+    monkeypatch.setattr(mass_idle, "descriptors_allowed", lambda pid=0: 150 if pid else 1000)
     figures = await figures_of("crowd", "server.py", clients=200)
     assert (figures["clients"], figures["clients_unsupported"]) == (50, 150)
 
 
-@pytest.mark.parametrize("file", ["server.py", "lawful/accepts_slowly.py"])
+@pytest.mark.parametrize("file", ["server.py", "conforming/accepts_slowly.py"])
 async def test_clients_connect_in_the_order_of_their_numbers_from_several_addresses(file: str) -> None:
-    async with launch(implementation(LIARS / file), grace_s=1) as running:
+    async with launch(implementation(MUTANTS / file), grace_s=1) as running:
         made = connect(running.address, 300, first=CLIENTS_AN_ADDRESS - 100)
         hosts = [one.getsockname()[0] for one in made]
         for one in made:

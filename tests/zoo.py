@@ -1,4 +1,4 @@
-"""What several tests need: the servers under `tests/liars/`, and the command line as a user has it."""
+"""What several tests need: the servers under `tests/mutants/`, and the command line as a user has it."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from pathlib import Path
 from harness.model import Implementation
 
 HERE = Path(__file__).parent
-MISFITS = HERE / "liars" / "misfits"
-LIARS = HERE / "liars" / "broadcast"
-HONEST = LIARS / "server.py"
+MISFITS = HERE / "mutants" / "misfits"
+MUTANTS = HERE / "mutants" / "broadcast"
+HONEST = MUTANTS / "server.py"
 COMMAND_S = 240
 
 

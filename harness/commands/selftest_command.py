@@ -25,17 +25,17 @@ JOBS = 5 * (os.cpu_count() or 1)  # most of them wait for what never comes, or c
 @click.command("selftest")
 @click.argument("names", metavar="[SERVER]...", nargs=-1)
 @click.option("--spec", metavar="NAME", help="Only the servers of this spec.")
-@click.option("--full", is_flag=True, help="The whole matrix: all cases on every liar, and all lawful servers.")
+@click.option("--full", is_flag=True, help="The whole matrix: all cases on every mutant, and all lawful servers.")
 @options.jobs(default=JOBS)
 @click.option("--seed", metavar="N", type=int, default=1, show_default=True, help="Of what is random in the cases.")
 @click.option("--json", "json_file", metavar="FILE", type=options.FILE, help="Write the matrix as JSON.")
 def command(names: tuple[str, ...], spec: str | None, full: bool, jobs: int, seed: int, json_file: Path | None) -> int:
     """Run the cases on servers of which it is known what they are, and print the kill matrix.
 
-    Every liar must be caught, nobody lawful be blamed, every MUST catch somebody. SERVER names some of them.
+    Every mutant must be caught, nobody lawful be blamed, every MUST catch somebody. SERVER names some of them.
     Exit status: 0 it is so, 1 it is not.
     """
-    chosen = [one for one in specs_named(spec) if one.liars]
+    chosen = [one for one in specs_named(spec) if one.mutants]
     if not chosen:
         raise UsageError("no spec has servers to test its cases with")
     width = min(shutil.get_terminal_size().columns, 160)

@@ -1,7 +1,7 @@
-"""Tests the cases themselves: every liar must be caught, nobody lawful be blamed, and no MUST be without a liar.
+"""Tests the cases themselves: every mutant must be caught, nobody lawful be blamed, and no MUST be without a mutant.
 
-A liar names in its source the requirement whose cases should catch it, `CAUGHT_BY = "..."`; whatever stands in the
-folder `lawful` breaks no MUST. A liar meets the cases of its requirement until one has caught it. Who is let through
+A mutant names in its source the requirement whose cases should catch it, `CAUGHT_BY = "..."`; whatever stands in the
+folder `lawful` breaks no MUST. A mutant meets the cases of its requirement until one has caught it. Who is let through
 meets them again, which is told; who always is meets all other cases as well, and so does everybody when the whole
 matrix is asked for. Lawful servers meet all cases; those that are odd in nearly the way of another say
 `ONLY_IN_FULL = True`.
@@ -21,7 +21,7 @@ from harness.model import Case, CaseResult, Implementation, Level, Spec, Verdict
 from harness.requirements import text as requirements
 
 ONLY_IN_FULL = re.compile(r"^ONLY_IN_FULL = True$", re.MULTILINE)
-ATTEMPTS = 3  # to catch a liar: whether a fault of concurrency shows is a matter of chance, and it is told
+ATTEMPTS = 3  # to catch a mutant: whether a fault of concurrency shows is a matter of chance, and it is told
 CAUGHT_BY = re.compile(r'^CAUGHT_BY = "([A-Z0-9-]+)"$', re.MULTILINE)
 
 
@@ -30,7 +30,7 @@ class Known:
     """A server of which it is known what it is.
 
     Attributes:
-        breaks: the requirement that a liar breaks; "" for a lawful server.
+        breaks: the requirement that a mutant breaks; "" for a lawful server.
         level: of that requirement.
     """
 
@@ -39,7 +39,7 @@ class Known:
     level: Level | None = None
 
     def is_caught_by(self, result: CaseResult) -> bool:
-        """Return whether a result catches this liar: a warning is enough where it breaks a SHOULD only."""
+        """Return whether a result catches this mutant: a warning is enough where it breaks a SHOULD only."""
         if result.verdict is Verdict.FAIL:
             return bool(self.breaks)
         return result.verdict is Verdict.WARN and self.level is not Level.MUST and self.breaks in result.requirements
@@ -56,7 +56,7 @@ class Matrix:
     Attributes:
         cases: in the order of their numbers.
         results: by server and case, the latest; a case that did not run is not there.
-        late: liars that the first attempt let through.
+        late: mutants that the first attempt let through.
     """
 
     servers: Sequence[Known]
@@ -74,12 +74,12 @@ class Matrix:
         return [result for (name, _), result in self.results.items() if name == one.name]
 
     def killers(self, one: Known) -> list[CaseResult]:
-        """Return the results that caught a liar."""
+        """Return the results that caught a mutant."""
         return [result for result in self.of(one) if one.is_caught_by(result)]
 
     @property
     def survivors(self) -> list[Known]:
-        """Liars that nothing has caught."""
+        """Mutants that nothing has caught."""
         return [one for one in self.servers if one.breaks and not self.killers(one)]
 
     @property
@@ -111,14 +111,14 @@ class Matrix:
 
 
 def known_servers(spec: Spec, *, full: bool = True) -> list[Known]:
-    """Return the lawful servers and the liars of a spec; without `full`, not those that say ONLY_IN_FULL.
+    """Return the lawful servers and the mutants of a spec; without `full`, not those that say ONLY_IN_FULL.
 
     Raises:
         UsageError: it has none, or one of them does not say what it breaks.
     """
-    if spec.liars is None or not spec.liars.is_dir():
-        raise UsageError(f"{spec.name} has no servers to test its cases with; looked in {spec.liars or 'no folder'}")
-    lawful, broken = (_programs(spec.liars / folder) for folder in ("lawful", "broken"))
+    if spec.mutants is None or not spec.mutants.is_dir():
+        raise UsageError(f"{spec.name} has no servers to test its cases with; looked in {spec.mutants or 'no folder'}")
+    lawful, broken = (_programs(spec.mutants / folder) for folder in ("conforming", "broken"))
     lawful = [path for path in lawful if full or not ONLY_IN_FULL.search(path.read_text("utf-8"))]
     clauses = requirements.of(spec)
     found = [Known(_implementation(path, spec)) for path in lawful]
@@ -154,8 +154,8 @@ async def selftest(
 
     Args:
         jobs: how many cases run at once.
-        full: run all cases on every liar, also when it has been caught.
-        attempts: how often a liar meets the cases of its requirement, if it must be.
+        full: run all cases on every mutant, also when it has been caught.
+        attempts: how often a mutant meets the cases of its requirement, if it must be.
     """
     known = {one.name: one for one in servers}
 

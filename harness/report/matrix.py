@@ -1,4 +1,4 @@
-"""The kill matrix: liars as rows, cases as columns where the width allows it, and in words what is wrong."""
+"""The kill matrix: mutants as rows, cases as columns where the width allows it, and in words what is wrong."""
 
 from __future__ import annotations
 
@@ -78,13 +78,13 @@ def closing(found: Matrix, width: int, seconds: float, seed: int) -> str:
     for result in found.errors:
         parts += [f"ERROR {result.implementation}", *_told([result], width)]
     if found.idle:
-        parts.append(f"IDLE {', '.join(found.idle)}: no liar was caught by them")
-    liars = [one for one in found.servers if one.breaks]
-    innocent = len(found.servers) - len(liars)
+        parts.append(f"IDLE {', '.join(found.idle)}: no mutant was caught by them")
+    mutants = [one for one in found.servers if one.breaks]
+    innocent = len(found.servers) - len(mutants)
     blamed = len({one.name for one, _ in found.blamed})
-    caught, busy = len(liars) - len(found.survivors), len(found.musts) - len(found.idle)
+    caught, busy = len(mutants) - len(found.survivors), len(found.musts) - len(found.idle)
     parts.append(
-        f"{caught} of {len(liars)} liars caught, {blamed} of {innocent} lawful servers blamed, "
+        f"{caught} of {len(mutants)} mutants caught, {blamed} of {innocent} lawful servers blamed, "
         f"{busy} of {len(found.musts)} MUSTs caught somebody; {seconds:.0f} s, seed {seed}"
     )
     return "\n".join("\n".join(textwrap.wrap(part, width)) if not part.startswith(INDENT) else part for part in parts)

@@ -33,7 +33,7 @@ def harness_specs() -> list[Spec]:
                 "silent": "BC-DELIVER-8",
                 "closed": "BC-DELIVER-8",
             },
-            liars=HERE.parent.parent / "tests" / "liars" / HERE.name,
+            mutants=HERE.parent.parent / "tests" / "mutants" / HERE.name,
             default=True,
         )
     ]

@@ -33,6 +33,6 @@ def harness_specs() -> list[Spec]:
                 "silent": "CH-DELIVER-8",
                 "closed": "CH-DELIVER-8",
             },
-            liars=HERE.parent.parent / "tests" / "liars" / HERE.name,
+            mutants=HERE.parent.parent / "tests" / "mutants" / HERE.name,
         )
     ]

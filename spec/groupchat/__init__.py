@@ -48,6 +48,6 @@ def harness_specs() -> list[Spec]:
                 "silent": "GC-DELIVER-8",
                 "closed": "GC-DELIVER-8",
             },
-            liars=HERE.parent.parent / "tests" / "liars" / HERE.name,
+            mutants=HERE.parent.parent / "tests" / "mutants" / HERE.name,
         )
     ]

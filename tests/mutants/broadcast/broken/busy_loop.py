@@ -1,0 +1,19 @@
+#!/usr/bin/env python3
+"""The loop never waits: with nothing to do it takes a whole core."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from server import Server, main
+
+CAUGHT_BY = "BC-LOAD-10"
+
+
+class Mutant(Server):
+    def patience(self) -> float | None:
+        return 0
+
+
+if __name__ == "__main__":
+    main(Mutant)

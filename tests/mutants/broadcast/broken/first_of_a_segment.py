@@ -1,0 +1,21 @@
+#!/usr/bin/env python3
+"""Of many whole messages in one segment only the first is handled."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from server import Server, main
+
+CAUGHT_BY = "BC-FRAME-3"
+
+
+class Mutant(Server):
+    one_by_one = True
+
+    def messages(self, whole: bytes) -> list[bytes]:
+        return super().messages(whole)[:1]
+
+
+if __name__ == "__main__":
+    main(Mutant)

@@ -1,0 +1,21 @@
+#!/usr/bin/env python3
+"""SIGTERM is ignored."""
+
+import signal
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from server import Server, main
+
+CAUGHT_BY = "BC-END-1"
+
+
+class Mutant(Server):
+    def handle_signals(self) -> None:
+        super().handle_signals()
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+
+if __name__ == "__main__":
+    main(Mutant)

@@ -1,0 +1,26 @@
+#!/usr/bin/env python3
+"""64 KiB stay behind for every client that was ever there."""
+
+import os
+import socket
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from server import Client, Server, main
+
+CAUGHT_BY = "BC-COME-6"
+
+
+class Mutant(Server):
+    def __init__(self, address: str) -> None:
+        super().__init__(address)
+        self.histories: list[bytes] = []
+
+    def join(self, sock: socket.socket) -> Client:
+        self.histories.append(os.urandom(64 * 1024))
+        return super().join(sock)
+
+
+if __name__ == "__main__":
+    main(Mutant)

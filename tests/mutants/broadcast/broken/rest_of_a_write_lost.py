@@ -1,0 +1,20 @@
+#!/usr/bin/env python3
+"""What a partial write left over is taken for sent."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from server import Client, Server, main
+
+CAUGHT_BY = "BC-FRAME-7"
+
+
+class Mutant(Server):
+    def send(self, client: Client, chunks: list[bytes]) -> int:
+        super().send(client, chunks)
+        return sum(map(len, chunks))
+
+
+if __name__ == "__main__":
+    main(Mutant)

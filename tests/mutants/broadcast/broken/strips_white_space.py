@@ -1,0 +1,22 @@
+#!/usr/bin/env python3
+"""White space at the end of a body is stripped."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from server import Client, Server, main
+
+CAUGHT_BY = "BC-FRAME-4"
+
+
+class Mutant(Server):
+    one_by_one = True
+
+    def on_message(self, client: Client, message: bytes) -> None:
+        body = message[1:].rstrip()
+        super().on_message(client, bytes([len(body)]) + body)
+
+
+if __name__ == "__main__":
+    main(Mutant)

@@ -1,0 +1,22 @@
+#!/usr/bin/env python3
+"""A thread waits on for every client that leaves with a backlog."""
+
+import sys
+import threading
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from server import EVENT_WRITE, Client, Server, main
+
+CAUGHT_BY = "BC-COME-6"
+
+
+class Mutant(Server):
+    def close(self, client: Client) -> None:
+        super().close(client)
+        if client.events & EVENT_WRITE:
+            threading.Thread(target=threading.Event().wait, args=[600], daemon=True).start()
+
+
+if __name__ == "__main__":
+    main(Mutant)

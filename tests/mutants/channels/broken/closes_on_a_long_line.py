@@ -1,0 +1,19 @@
+#!/usr/bin/env python3
+"""Who sends a line that is too long is disconnected."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from server import Client, Server, main
+
+CAUGHT_BY = "CH-LINE-8"
+
+
+class Mutant(Server):
+    def on_too_long(self, client: Client) -> None:
+        self.leave(client)
+
+
+if __name__ == "__main__":
+    main(Mutant)

@@ -1,0 +1,28 @@
+#!/usr/bin/env python3
+"""Who has died stays in its channels, and whoever sends there is told an Error."""
+
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from server import Client, Refused, Server, main
+
+CAUGHT_BY = "CH-CHANNEL-12"
+
+
+class Mutant(Server):
+    def unsubscribe(self, client: Client) -> None:
+        pass
+
+    def on_send(self, client: Client, channel: str, message: str) -> None:
+        super().on_send(client, channel, message)
+        if not all(map(self.is_here, self.channels[channel])):
+            raise Refused("broken pipe")
+
+    def receivers(self, sender: Client) -> Iterable[Client]:
+        return filter(self.is_here, tuple(super().receivers(sender)))
+
+
+if __name__ == "__main__":
+    main(Mutant)

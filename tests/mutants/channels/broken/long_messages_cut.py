@@ -1,0 +1,19 @@
+#!/usr/bin/env python3
+"""Messages are cut at 65,000 bytes less their first kilobyte."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from server import Client, Server, main
+
+CAUGHT_BY = "CH-LINE-6"
+
+
+class Mutant(Server):
+    def publish(self, sender: Client, channel: str, message: str) -> None:
+        super().publish(sender, channel, message[:63_976])
+
+
+if __name__ == "__main__":
+    main(Mutant)

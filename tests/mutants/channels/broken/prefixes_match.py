@@ -1,0 +1,21 @@
+#!/usr/bin/env python3
+"""Who has subscribed to a channel hears all whose names begin like its own."""
+
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from server import Client, Server, main
+
+CAUGHT_BY = "CH-CHANNEL-5"
+
+
+class Mutant(Server):
+    def receivers(self, sender: Client) -> Iterable[Client]:
+        names = [name for name in self.channels if name and self.channel.startswith(name)]
+        return {client: None for name in [self.channel, *names] for client in self.channels.get(name, ())}
+
+
+if __name__ == "__main__":
+    main(Mutant)

@@ -1,0 +1,19 @@
+#!/usr/bin/env python3
+"""A channel that nobody is in any more stays in the table."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from server import Server, main
+
+CAUGHT_BY = "CH-CHANNEL-13"
+
+
+class Mutant(Server):
+    def forget(self, channel: str) -> None:
+        pass
+
+
+if __name__ == "__main__":
+    main(Mutant)

@@ -1,0 +1,21 @@
+#!/usr/bin/env python3
+"""Who subscribes again is told an Error."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from server import Client, Refused, Server, main
+
+CAUGHT_BY = "CH-CHANNEL-3"
+
+
+class Mutant(Server):
+    def on_subscribe(self, client: Client, channel: str) -> None:
+        if channel in self.heard.get(client, ()):
+            raise Refused(f"already subscribed to {channel}")
+        super().on_subscribe(client, channel)
+
+
+if __name__ == "__main__":
+    main(Mutant)

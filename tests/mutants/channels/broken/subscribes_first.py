@@ -1,0 +1,22 @@
+#!/usr/bin/env python3
+"""Of the requests that come in one read each Subscribe is served first."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from server import Client, Server, main
+
+CAUGHT_BY = "CH-LINE-3"
+
+
+class Mutant(Server):
+    def on_bytes(self, client: Client, data: bytes) -> None:
+        lines = data.splitlines(keepends=True)
+        if not client.inbox and data.endswith(b"\n"):
+            lines.sort(key=lambda line: b'"Subscribe"' not in line)
+        super().on_bytes(client, b"".join(lines))
+
+
+if __name__ == "__main__":
+    main(Mutant)

@@ -1,0 +1,26 @@
+#!/usr/bin/env python3
+"""White space around a name does not count."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from server import Client, Line, Refused, Server, main
+
+CAUGHT_BY = "CH-CHANNEL-14"
+
+
+class Mutant(Server):
+    def subscribe(self, client: Client, channel: str) -> None:
+        super().subscribe(client, channel.strip())
+
+    def on_send(self, client: Client, channel: str, message: str) -> None:
+        if channel.strip() not in self.channels:
+            raise Refused(f"no such channel: {channel}")
+        line = Line(self.line({"Message": {"channel": channel, "message": message}}))
+        line.channel = channel.strip()
+        self.fan_out(client, line)
+
+
+if __name__ == "__main__":
+    main(Mutant)

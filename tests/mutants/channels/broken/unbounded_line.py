@@ -1,0 +1,19 @@
+#!/usr/bin/env python3
+"""An unfinished line is kept, however long it is; its length is looked at when it has ended."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from server import Client, Server, main
+
+CAUGHT_BY = "CH-LINE-9"
+
+
+class Mutant(Server):
+    def on_endless(self, client: Client) -> None:
+        pass
+
+
+if __name__ == "__main__":
+    main(Mutant)

@@ -1,0 +1,22 @@
+#!/usr/bin/env python3
+"""That the address is in use is ignored and the ready line printed anyway."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from server import Server, main
+
+CAUGHT_BY = "GC-START-11"
+
+
+class Mutant(Server):
+    def start(self) -> None:
+        try:
+            super().start()
+        except OSError:
+            self.announce()
+
+
+if __name__ == "__main__":
+    main(Mutant)

@@ -1,0 +1,21 @@
+#!/usr/bin/env python3
+"""What somebody says within 50 ms of its coming is lost."""
+
+import sys
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from server import Client, Server, main
+
+CAUGHT_BY = "GC-DELIVER-7"
+
+
+class Mutant(Server):
+    def on_say(self, client: Client, text: str) -> None:
+        if time.monotonic() - client.since > 0.05 or client not in self.names:
+            super().on_say(client, text)
+
+
+if __name__ == "__main__":
+    main(Mutant)

@@ -1,0 +1,19 @@
+#!/usr/bin/env python3
+"""Names that differ only in their case are taken for the same."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from server import Server, main
+
+CAUGHT_BY = "GC-NAME-3"
+
+
+class Mutant(Server):
+    def is_taken(self, name: str) -> bool:
+        return name.casefold() in (other.casefold() for other in self.names.values())
+
+
+if __name__ == "__main__":
+    main(Mutant)

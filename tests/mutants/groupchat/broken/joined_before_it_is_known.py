@@ -1,0 +1,27 @@
+#!/usr/bin/env python3
+"""That somebody joins is told before it is known whether the name is free."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from server import Client, Server, main
+
+from spec.groupchat.messages import Joined, Welcome
+
+CAUGHT_BY = "GC-JOIN-3"
+
+
+class Mutant(Server):
+    def on_join(self, client: Client, name: str) -> None:
+        if client not in self.names:
+            self.tell(Joined(name), but=client)
+        super().on_join(client, name)
+
+    def admit(self, client: Client, name: str) -> None:
+        self.answer(client, Welcome(self.present()))
+        self.names[client] = name
+
+
+if __name__ == "__main__":
+    main(Mutant)

@@ -1,0 +1,24 @@
+#!/usr/bin/env python3
+"""Both the reader and the writer of a connection that was reset tell that it has gone."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from server import Client, Server, main
+
+from spec.groupchat.messages import Left
+
+CAUGHT_BY = "GC-LEAVE-1"
+
+
+class Mutant(Server):
+    def on_error(self, client: Client, error: OSError) -> None:
+        name = self.names.get(client)
+        super().on_error(client, error)
+        if name is not None:
+            self.tell(Left(name))
+
+
+if __name__ == "__main__":
+    main(Mutant)

@@ -1,0 +1,20 @@
+#!/usr/bin/env python3
+"""Texts are told in their normal form."""
+
+import sys
+import unicodedata
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from server import Client, Server, main
+
+CAUGHT_BY = "GC-SAY-2"
+
+
+class Mutant(Server):
+    def on_say(self, client: Client, text: str) -> None:
+        super().on_say(client, unicodedata.normalize("NFC", text))
+
+
+if __name__ == "__main__":
+    main(Mutant)

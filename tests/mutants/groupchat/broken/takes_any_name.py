@@ -1,0 +1,30 @@
+#!/usr/bin/env python3
+"""A name may be empty, and as long as it likes."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from server import Server, main
+
+from spec.groupchat.messages import Join, Request
+from spec.groupchat.serdy import DecodeError
+
+CAUGHT_BY = "GC-NAME-2"
+
+
+class Mutant(Server):
+    def understand(self, payload: bytes) -> Request:
+        try:
+            return super().understand(payload)
+        except DecodeError as error:
+            if "a name has 1 to" not in error.reason:
+                raise
+            text = payload[2 if payload[1] < 128 else 3 :].decode()
+            join = object.__new__(Join)
+            object.__setattr__(join, "name", text)
+            return join
+
+
+if __name__ == "__main__":
+    main(Mutant)

@@ -1,0 +1,27 @@
+#!/usr/bin/env python3
+"""Welcome has the names of all who have ever been there."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from server import Client, Server, main
+
+CAUGHT_BY = "GC-JOIN-2"
+
+
+class Mutant(Server):
+    def __init__(self, address: str) -> None:
+        super().__init__(address)
+        self.ever: dict[str, None] = {}
+
+    def admit(self, client: Client, name: str) -> None:
+        super().admit(client, name)
+        self.ever[name] = None
+
+    def present(self) -> list[str]:
+        return list(self.ever)
+
+
+if __name__ == "__main__":
+    main(Mutant)
