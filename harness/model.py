@@ -44,7 +44,7 @@ class Requirement(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     level: Level
     origin: str
-    clause: str
+    text: str
     why: str
     right: str
     wrong: str
@@ -58,7 +58,7 @@ class Implementation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         name: what it is called on the command line and in the league.
         spec: the name of the spec it serves.
         language, style: e.g. "Python", "thread per connection".
-        klass: "idiomatic", "tuned" or "engine" ("class" in a manifest and in JSON).
+        category: "idiomatic", "tuned" or "engine" ("class" in a manifest and in JSON).
         summary: one line for people.
         source: the file a reader should open; its lines are counted. None for a path given by hand.
         build: a command run once for each state of the sources, in the source's folder.
@@ -74,7 +74,7 @@ class Implementation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     spec: str
     language: str = "?"
     style: str = "?"
-    klass: str = msgspec.field(default="idiomatic", name="class")
+    category: str = msgspec.field(default="idiomatic", name="class")
     summary: str = ""
     source: Path | None = None
     build: tuple[str, ...] = ()
@@ -153,7 +153,7 @@ class Usage:
     cpu_s: float
 
 
-class Used(msgspec.Struct, frozen=True):
+class ServerUsage(msgspec.Struct, frozen=True):
     """What one server of a case used when it was ready, and when the case had ended."""
 
     before: Usage
@@ -197,13 +197,13 @@ class CaseResult(msgspec.Struct, frozen=True, kw_only=True):
     verdict: Verdict
     message: str = ""
     seconds: float = 0.0
-    tells_cause: bool = False  # the message says itself what is likely wrong
+    states_cause: bool = False  # the message says itself what is likely wrong
     facts: dict[str, str] = {}
-    used: tuple[Used, ...] = ()
+    used: tuple[ServerUsage, ...] = ()
     evidence: Evidence | None = None
 
 
-class Checked(msgspec.Struct, frozen=True, kw_only=True):
+class CheckResult(msgspec.Struct, frozen=True, kw_only=True):
     """What came of all the cases on one implementation."""
 
     implementation: str
@@ -241,12 +241,12 @@ class TrialPlan(msgspec.Struct, frozen=True, kw_only=True):
     spec: str
     workload: str
     parameters: dict[str, float]
-    ghost: bool = False
+    is_control: bool = False
     probe: int = 0
 
     @property
     def key(self) -> tuple[int, str, str, str, bool, int]:
-        return self.block, self.implementation, self.spec, self.workload, self.ghost, self.probe
+        return self.block, self.implementation, self.spec, self.workload, self.is_control, self.probe
 
 
 class TrialResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -304,7 +304,7 @@ class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
     code_lines: dict[str, int]
     toolchains: dict[str, str]
     reference: str = ""
-    pump: str = ""
+    engine: str = ""
     workloads: tuple[str, ...] = ()
     smoke: bool = False
 

@@ -47,7 +47,7 @@ def trial(
             spec=spec,
             workload=workload,
             parameters=parameters,
-            ghost=ghost,
+            is_control=ghost,
             probe=probe,
         ),
         started="",

@@ -16,9 +16,9 @@ MACHINE = Machine(processor="abacus", cores=2, memory_gib=1, kernel="Linux 6", p
 FLOOD = {"clients": 100.0, "window": 1024.0}
 
 
-def server(name: str, spec: str = "broadcast", klass: str = "idiomatic") -> Implementation:
+def server(name: str, spec: str = "broadcast", category: str = "idiomatic") -> Implementation:
     """Return a server that nobody will start."""
-    return Implementation(name=name, spec=spec, klass=klass, run=("none",))
+    return Implementation(name=name, spec=spec, category=category, run=("none",))
 
 
 def trial(
@@ -39,7 +39,7 @@ def trial(
         spec="broadcast",
         workload=workload,
         parameters=dict(FLOOD),
-        ghost=ghost,
+        is_control=ghost,
         probe=probe,
     )
     return TrialResult(
@@ -91,7 +91,7 @@ def run_of(
         machine=MACHINE,
         profile="quick",
         seed=seed,
-        implementations=tuple(server(one, klass=(classes or {}).get(one, "idiomatic")) for one in levels),
+        implementations=tuple(server(one, category=(classes or {}).get(one, "idiomatic")) for one in levels),
         unavailable={},
         code_lines={},
         toolchains={},

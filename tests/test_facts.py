@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.model import CaseResult, Checked, Level, Usage, Used, Verdict
+from harness.model import CaseResult, CheckResult, Level, ServerUsage, Usage, Verdict
 from harness.records import from_json, to_json
 from harness.report.facts import fact_table, in_short
 from tests.zoo import HONEST, MUTANTS, harness
@@ -16,7 +16,7 @@ from tests.zoo import HONEST, MUTANTS, harness
 IN_SHORT = r"\d+\.\d MB [+-]\d+\.\d, \d+ fds [+-]\d+, \d+ threads?( [+-]\d+)?, cpu \d+\.\d\d s"
 
 
-def told(server: str, **facts: str) -> Checked:
+def told(server: str, **facts: str) -> CheckResult:
     """Return the results of a server of which one case told facts."""
     case = CaseResult(
         implementation=server,
@@ -27,7 +27,7 @@ def told(server: str, **facts: str) -> Checked:
         verdict=Verdict.INFO,
         facts=facts,
     )
-    return Checked(implementation=server, spec="x", verdict=Verdict.PASS, cases=(case,))
+    return CheckResult(implementation=server, spec="x", verdict=Verdict.PASS, cases=(case,))
 
 
 def test_resources_stand_beside_every_case_whatever_came_of_it(tmp_path: Path) -> None:
@@ -59,9 +59,12 @@ def test_a_result_of_an_older_run_has_neither_facts_nor_resources() -> None:
 
 def test_usage_in_short() -> None:
     before = Usage(30_800_000, 12, 3, 1, 0.1)
-    assert in_short(Used(before, Usage(31_200_000, 12, 3, 1, 0.41))) == "31.2 MB +0.4, 12 fds +0, 3 threads, cpu 0.31 s"
+    assert (
+        in_short(ServerUsage(before, Usage(31_200_000, 12, 3, 1, 0.41)))
+        == "31.2 MB +0.4, 12 fds +0, 3 threads, cpu 0.31 s"
+    )
     after = Usage(30_000_000, 10, 1, 2, 0.1)
-    assert in_short(Used(before, after)) == "30.0 MB -0.8, 10 fds -2, 1 thread -2, 2 processes, cpu 0.00 s"
+    assert in_short(ServerUsage(before, after)) == "30.0 MB -0.8, 10 fds -2, 1 thread -2, 2 processes, cpu 0.00 s"
 
 
 @pytest.mark.parametrize("columns", [80, 120])

@@ -74,9 +74,9 @@ def test_a_run_is_invalid_when_the_ghost_is_told_apart_from_its_twin() -> None:
     slow = [
         msgspec.structs.replace(one, figures={"deliveries_per_s": one.figures["deliveries_per_s"] / 2})
         for one in run.trials
-        if one.plan.ghost
+        if one.plan.is_control
     ]
-    league = league_of(Run(run.info, [], [*(one for one in run.trials if not one.plan.ghost), *slow]))
+    league = league_of(Run(run.info, [], [*(one for one in run.trials if not one.plan.is_control), *slow]))
     assert league.invalid == "ant was told apart from itself"
     assert "This run is invalid: ant was told apart from itself." in claims(league)
 

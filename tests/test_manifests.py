@@ -59,7 +59,7 @@ def test_a_manifest_becomes_a_record(tmp_path: Path) -> None:
         spec="broadcast",
         language="C",
         style="event loop",
-        klass="tuned",
+        category="tuned",
         summary="a test",
         source=tmp_path / "server.c",
         run=("{build}/server",),

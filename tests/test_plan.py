@@ -72,7 +72,7 @@ def made_of(one: TrialPlan, **figures: float) -> TrialResult:
 
 def test_each_block_has_everybody_once_and_the_ghost_and_the_next_is_the_other_way_round() -> None:
     plans = list(planned(design(), []))
-    blocks = [[(one.implementation, one.ghost) for one in plans if one.block == block] for block in range(8)]
+    blocks = [[(one.implementation, one.is_control) for one in plans if one.block == block] for block in range(8)]
     everybody = [("ant", False), ("bee", False), ("bee", True), ("cow", False)]
     assert all(sorted(block) == everybody for block in blocks)
     assert all(blocks[block + 1] == blocks[block][::-1] for block in (0, 2, 4, 6))
@@ -91,7 +91,7 @@ def test_who_has_little_time_begins_with_all_blocks_of_the_load_that_ranks() -> 
 
 def test_the_ghost_meets_the_workload_that_ranks_and_no_other() -> None:
     plans = list(planned(design(Load("flood"), Load("idle", blocks=2)), []))
-    assert {one.workload for one in plans if one.ghost} == {"flood"}
+    assert {one.workload for one in plans if one.is_control} == {"flood"}
     assert {one.block for one in plans if one.workload == "idle"} == {0, 1}
 
 
@@ -103,7 +103,7 @@ def test_the_null_server_meets_the_ceiling_and_nobody_else_does() -> None:
 
 
 def test_the_reference_is_the_first_idiomatic_one_of_each_spec_or_the_one_that_was_named() -> None:
-    servers = [server("ant", klass="tuned"), server("bee"), server("cow"), server("dog", "channels", "engine")]
+    servers = [server("ant", category="tuned"), server("bee"), server("cow"), server("dog", "channels", "engine")]
     assert references(servers, PROFILE) == {"broadcast": "bee", "channels": "dog"}
     assert references(servers, PROFILE, "cow") == {"broadcast": "cow", "channels": "dog"}
     assert references(servers, Profile("smoke", 1)) == {}, "so few blocks tell nobody apart"

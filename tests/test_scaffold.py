@@ -29,7 +29,7 @@ RICH = Implementation(
     spec="broadcast",
     language="C♯",
     style='"quoted" and \\ with a slash',
-    klass="tuned",
+    category="tuned",
     summary="one line, with üöä",
     source=Path("src/server.x"),
     build=("cc", "-o", "{build}/x", "server.x"),
@@ -146,11 +146,11 @@ def test_a_folder_that_is_there_is_not_touched(zoo: Path) -> None:
 def test_its_model_is_idiomatic_runs_here_and_is_simple(monkeypatch: pytest.MonkeyPatch) -> None:
     def one(name: str, **more: object) -> Implementation:
         source = scaffold.zoo() / f"{name}_impl" / "server.x"
-        plain = {"klass": "idiomatic", "needs": (), "name": name, "source": source}
+        plain = {"category": "idiomatic", "needs": (), "name": name, "source": source}
         return msgspec.structs.replace(RICH, **(plain | more))
 
     every = [
-        one("tuned", klass="tuned"),
+        one("tuned", category="tuned"),
         one("far", needs=("command:no-such-command",)),
         one("needy", needs=("command:sh",)),
         one("simple"),

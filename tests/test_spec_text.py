@@ -30,7 +30,7 @@ def test_every_case_names_clauses_that_there_are_and_quotes_them(spec: Spec) -> 
         assert case.requirements, case.id
         said = " ".join(case.text.split())
         for one in case.requirements:
-            quote = f"{one.removeprefix(f'{spec.prefix}-')}: {known[one].clause}"  # a shared case has no prefix
+            quote = f"{one.removeprefix(f'{spec.prefix}-')}: {known[one].text}"  # a shared case has no prefix
             assert quote in said, f"{case.id} does not quote {one}"
 
 

@@ -12,7 +12,7 @@ from harness import results
 from harness.commands import options
 from harness.commands.checking import SCRIPTS, announce, watcher, write_reports
 from harness.conformance.check import Choice, check, exit_status
-from harness.model import Checked
+from harness.model import CheckResult
 from harness.report.facts import fact_table
 from harness.report.progress import show
 from harness.report.verdicts import closing
@@ -58,7 +58,7 @@ def command(
     several = len({one.spec for one in chosen}) > 1
     scripts = results.folder() / SCRIPTS
 
-    async def run() -> list[Checked]:
+    async def run() -> list[CheckResult]:
         with show("check") as bar:
             return await check(
                 chosen,

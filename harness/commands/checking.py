@@ -7,7 +7,7 @@ from pathlib import Path
 
 from harness.conformance.pool import Watcher
 from harness.errors import HarnessError
-from harness.model import Case, CaseResult, Checked, Implementation
+from harness.model import Case, CaseResult, CheckResult, Implementation
 from harness.report.formats.json_junit import conformance, junit
 from harness.report.progress import Show
 from harness.report.verdicts import details, summary
@@ -29,7 +29,7 @@ def watcher(bar: Show, keep: Callable[[CaseResult], None] = lambda result: None)
 
 
 def announce(
-    bar: Show, one: Checked, *, width: int, scripts: Path, with_spec: bool = False, verbose: bool = False
+    bar: Show, one: CheckResult, *, width: int, scripts: Path, with_spec: bool = False, verbose: bool = False
 ) -> None:
     """Print what came of a server; write the scripts that show its failures again into a folder."""
     bar.say(summary(one, with_spec=with_spec))
@@ -41,7 +41,7 @@ def announce(
         bar.say(f"        {scripts} cannot be written: {error.strerror}")
 
 
-def _write_scripts(one: Checked, folder: Path) -> None:
+def _write_scripts(one: CheckResult, folder: Path) -> None:
     for case in one.cases:
         if case.evidence and case.evidence.script:
             folder.mkdir(parents=True, exist_ok=True)
@@ -50,7 +50,7 @@ def _write_scripts(one: Checked, folder: Path) -> None:
             file.chmod(0o755)
 
 
-def write_reports(results: Sequence[Checked], json_file: Path | None, junit_file: Path | None) -> None:
+def write_reports(results: Sequence[CheckResult], json_file: Path | None, junit_file: Path | None) -> None:
     """Write the files that were asked for."""
     for path, text in ((json_file, conformance), (junit_file, junit)):
         if path:

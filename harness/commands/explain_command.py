@@ -52,7 +52,7 @@ def _requirement(spec: Spec, one: Requirement, cases: list[str]) -> str:
     origin = "the original text" if one.origin == "original" else "this zoo's reading"
     parts = [
         f"{one.id} ({one.level}, {origin}, spec {spec.name})",
-        textwrap.fill(one.clause, width, initial_indent="  ", subsequent_indent="  "),
+        textwrap.fill(one.text, width, initial_indent="  ", subsequent_indent="  "),
         "",
         item("why", one.why),
         item("right", one.right),

@@ -43,7 +43,7 @@ def command(history: Path, spec: str | None, as_json: bool) -> int:
         print(f"{fault.kind}: {fault.sentence}\n\n{draw(fault, width)}\n")
         if chosen:
             broken = requirements.of(chosen)[chosen.faults[fault.kind]]
-            print(textwrap.fill(f"{broken.id}: {broken.clause}", width) + "\n")
+            print(textwrap.fill(f"{broken.id}: {broken.text}", width) + "\n")
     counted = ", ".join(f"{count:,} {name if count != 1 else _one(name)}" for name, count in counts.items())
     if faults:
         print(f"not lawful: {counted}")

@@ -34,7 +34,7 @@ def command(as_json: bool, spec: str | None, pythons: tuple[str, ...]) -> int:
         return 0
     rows = [
         [
-            *(one.name, one.spec, one.language, one.style, one.klass),
+            *(one.name, one.spec, one.language, one.style, one.category),
             _toolchain(one, [known[need] for need in needs.of(one)]),
             why_not_here(one) or "yes",
         ]

@@ -97,7 +97,7 @@ def new_run(
         toolchains=machine.toolchains(implementations),
         code_lines={f"{one.spec}/{one.name}": code_lines(one) for one in implementations},
         reference=reference,
-        pump=interface.which(),
+        engine=interface.which(),
     )
     return results.create(info), Run(info, [], [])
 
@@ -142,7 +142,7 @@ async def measure(
         bar.expect(len(_not_in(done, plan.planned(design, []))))
 
         def starting(one: TrialPlan) -> None:
-            who = f"the ghost of {one.implementation}" if one.ghost else one.implementation
+            who = f"the ghost of {one.implementation}" if one.is_control else one.implementation
             bar.now(f"{who}: {one.workload}, block {one.block + 1}{f', step {one.probe + 1}' if one.probe else ''}")
             if one.probe or one.block >= profile.blocks:
                 bar.expect(1)

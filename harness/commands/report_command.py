@@ -28,7 +28,7 @@ from harness.zoo.discover import specs_named
     help="A reporter: terminal, plots, markdown, json, junit.",
 )
 @click.option("--spec", metavar="NAME", help="Only the league of this spec.")
-@click.option("--class", "klass", metavar="NAME", help="Only servers of this class, ranked among themselves.")
+@click.option("--class", "category", metavar="NAME", help="Only servers of this class, ranked among themselves.")
 @click.option("--plots", is_flag=True, help="Draw curves below the table: latency, throughput, drops.")
 @click.option("--svg", metavar="FOLDER", type=FOLDER, help="Write the curves there, each as SPEC-CURVE.svg.")
 @click.option("--readme", metavar="FILE", type=FILE, help="Rewrite the leaderboard in this file, and nothing else.")
@@ -36,7 +36,7 @@ def command(
     run: str | None,
     form: str,
     spec: str | None,
-    klass: str | None,
+    category: str | None,
     plots: bool,
     svg: Path | None,
     readme: Path | None,
@@ -45,8 +45,8 @@ def command(
     found = results.read(results.find(run))
     if spec:
         found = only(found, specs_named(spec)[0])
-    if klass:
-        found = only_class(found, klass)
+    if category:
+        found = only_class(found, category)
     if readme:
         markdown.rewrite(readme, found)
         print(f"{readme}: the leaderboard is that of {found.info.id}")
@@ -79,12 +79,12 @@ def only(run: Run, spec: Spec) -> Run:
     )
 
 
-def only_class(run: Run, klass: str) -> Run:
+def only_class(run: Run, category: str) -> Run:
     """Return the part of a run that is about one class of servers; raise UsageError when there is none."""
-    servers = tuple(one for one in run.info.implementations if one.klass == klass)
+    servers = tuple(one for one in run.info.implementations if one.category == category)
     if not servers:
-        known = dict.fromkeys(one.klass for one in run.info.implementations)
-        raise UsageError(f'{run.info.id} has no server of the class "{klass}", only of {", ".join(known)}')
+        known = dict.fromkeys(one.category for one in run.info.implementations)
+        raise UsageError(f'{run.info.id} has no server of the class "{category}", only of {", ".join(known)}')
     names = {(one.spec, one.name) for one in servers}
     others = {(one.spec, one.name) for one in run.info.implementations} - names
     return Run(

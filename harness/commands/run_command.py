@@ -14,7 +14,7 @@ from harness.commands.checking import SCRIPTS, announce, watcher, write_reports
 from harness.commands.measuring import Clock, look, looked_at_first, measure, new_run, reopened
 from harness.conformance.check import Choice, check, exit_status
 from harness.errors import UsageError
-from harness.model import Checked, Implementation, Verdict
+from harness.model import CheckResult, Implementation, Verdict
 from harness.report.progress import show
 from harness.zoo.discover import select, specs_named
 
@@ -67,12 +67,12 @@ def command(
     print(f"results go to {store.path}", flush=True)
 
     async def run() -> int:
-        results: list[Checked] = []
+        results: list[CheckResult] = []
 
         async def check_some(some: Sequence[Implementation]) -> None:
             with show("check") as bar:
 
-                def finished(one: Checked) -> None:
+                def finished(one: CheckResult) -> None:
                     results.append(one)
                     announce(bar, one, width=width, scripts=store.path / SCRIPTS, with_spec=several)
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from harness.conformance.pool import Watcher, checked, open_pool
-from harness.model import Case, CaseResult, Checked, Implementation, Spec, Verdict
+from harness.model import Case, CaseResult, CheckResult, Implementation, Spec, Verdict
 from harness.zoo import build
 from harness.zoo.discover import why_not_here
 
@@ -48,9 +48,9 @@ async def check(
     specs: Sequence[Spec],
     choice: Choice,
     watcher: Watcher,
-    finished: Callable[[Checked], None],
+    finished: Callable[[CheckResult], None],
     done: Collection[CaseResult] = (),
-) -> list[Checked]:
+) -> list[CheckResult]:
     """Check servers, spec by spec; return what came of each, in the order given.
 
     Args:
@@ -60,9 +60,9 @@ async def check(
     Raises:
         UsageError: no case was chosen.
     """
-    found: dict[tuple[str, str], Checked] = {}
+    found: dict[tuple[str, str], CheckResult] = {}
 
-    def finish(one: Checked) -> None:
+    def finish(one: CheckResult) -> None:
         found[one.spec, one.implementation] = one
         finished(one)
 
@@ -95,7 +95,7 @@ async def _check_spec(
     spec: Spec,
     choice: Choice,
     watcher: Watcher,
-    finish: Callable[[Checked], None],
+    finish: Callable[[CheckResult], None],
     done: Collection[CaseResult],
 ) -> None:
     results = list(done)
@@ -120,11 +120,11 @@ async def _check_spec(
         finish(checked(one, results))
 
 
-def _unchecked(one: Implementation, verdict: Verdict, reason: str) -> Checked:
-    return Checked(implementation=one.name, spec=one.spec, verdict=verdict, message=reason)
+def _unchecked(one: Implementation, verdict: Verdict, reason: str) -> CheckResult:
+    return CheckResult(implementation=one.name, spec=one.spec, verdict=verdict, message=reason)
 
 
-def exit_status(results: Sequence[Checked]) -> int:
+def exit_status(results: Sequence[CheckResult]) -> int:
     """Return 0 when every MUST holds wherever one could look, 1 when one fails, 3 when it could not be told."""
     verdicts = {one.verdict for one in results}
     if Verdict.FAIL in verdicts:

@@ -27,7 +27,7 @@ from harness.conformance.api.room import Room
 from harness.conformance.api.start import Start
 from harness.conformance.reproduce.evidence import Found, gather
 from harness.errors import CouldNotTell, HarnessError, LaunchError, UsageError, Violation
-from harness.model import Case, Implementation, Level, Spec, Used, Verdict
+from harness.model import Case, Implementation, Level, ServerUsage, Spec, Verdict
 from harness.processes.tasks import background_tasks
 from harness.requirements import text as requirements
 from harness.zoo.discover import select
@@ -36,7 +36,7 @@ IMPLEMENTATION = pytest.StashKey[Implementation]()
 NOTES = pytest.StashKey[list[str]]()
 CASE = pytest.StashKey[Case]()
 FACTS = pytest.StashKey[dict[str, str]]()
-USED = pytest.StashKey[tuple[Used, ...]]()
+USED = pytest.StashKey[tuple[ServerUsage, ...]]()
 START = pytest.StashKey[Start]()
 FOUND = pytest.StashKey[Found]()
 SEED = pytest.StashKey[int]()

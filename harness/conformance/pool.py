@@ -17,7 +17,7 @@ import msgspec
 
 from harness.conformance.worker import Collected, Request
 from harness.errors import UsageError
-from harness.model import Case, CaseResult, Checked, Evidence, Implementation, Level, Spec, Verdict
+from harness.model import Case, CaseResult, CheckResult, Evidence, Implementation, Level, Spec, Verdict
 from harness.processes.workers import PYTHON, Worker, WorkerDied, worker
 from harness.records import from_json, to_json
 
@@ -242,7 +242,7 @@ async def open_pool(
         yield pool
 
 
-def checked(implementation: Implementation, results: Sequence[CaseResult]) -> Checked:
+def checked(implementation: Implementation, results: Sequence[CaseResult]) -> CheckResult:
     """Return the results of one server with the verdict they add up to."""
     mine = tuple(one for one in results if one.implementation == implementation.name)
     verdicts = {one.verdict for one in mine}
@@ -252,4 +252,4 @@ def checked(implementation: Implementation, results: Sequence[CaseResult]) -> Ch
         verdict = Verdict.FAIL
     elif not mine or doubts & {Verdict.UNKNOWN, Verdict.ERROR, Verdict.BLOCKED}:
         verdict = Verdict.UNKNOWN
-    return Checked(implementation=implementation.name, spec=implementation.spec, verdict=verdict, cases=mine)
+    return CheckResult(implementation=implementation.name, spec=implementation.spec, verdict=verdict, cases=mine)

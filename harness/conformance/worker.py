@@ -106,7 +106,7 @@ def run(item: pytest.Item, implementation: Implementation, seed: int) -> CaseRes
         verdict=Verdict(said["verdict"]),
         message=said["message"],
         seconds=round(time.monotonic() - begun, 3),
-        tells_cause=bool(said.get("tells_cause")),
+        states_cause=bool(said.get("tells_cause")),
         facts=item.stash.get(FACTS, {}),
         used=item.stash.get(USED, ()),
         evidence=found.evidence if (found := item.stash.get(FOUND, None)) else None,

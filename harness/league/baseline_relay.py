@@ -21,7 +21,7 @@ def null_server(spec: str) -> Implementation:
         spec=spec,
         language="C",
         style="none",
-        klass="engine",
+        category="engine",
         summary="bytes in, the same bytes out to everybody: the ceiling of this machine",
         source=SOURCE,
         build=("cc", "-O2", "-Wall", "-Wextra", "-o", "{build}/baseline_relay", SOURCE.name),

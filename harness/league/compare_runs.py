@@ -98,7 +98,7 @@ def of_runs(first: Run, second: Run) -> list[Change]:
 
 def _trials(run: Run, spec: str, server: str) -> list[TrialResult]:
     mine = [one for one in run.trials if (one.plan.spec, one.plan.implementation) == (spec, server)]
-    return [one for one in counted(mine) if not one.plan.ghost]
+    return [one for one in counted(mine) if not one.plan.is_control]
 
 
 def _changes(pairs: Sequence[_Pair], *runs: Run) -> list[Change]:

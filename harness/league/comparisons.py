@@ -69,7 +69,7 @@ def scores(trials: Sequence[TrialResult], entries: Sequence[Entry], workload: st
         (one.plan.block, place, one.figures[figure])
         for one in trials
         if one.plan.workload == workload and one.figures.get(figure, 0) > 0
-        if (place := places.get(Entry(one.plan.implementation, one.plan.ghost))) is not None
+        if (place := places.get(Entry(one.plan.implementation, one.plan.is_control))) is not None
     ]
     made = np.full((max((block for block, _, _ in found), default=-1) + 1, len(entries)), np.nan)
     for block, place, value in found:

@@ -68,7 +68,7 @@ def references(implementations: Sequence[Implementation], profile: Profile, name
     """
     if profile.blocks < fewest_blocks():
         return {}
-    ordered = sorted(implementations, key=lambda one: (one.name != name, one.klass != "idiomatic"))
+    ordered = sorted(implementations, key=lambda one: (one.name != name, one.category != "idiomatic"))
     return {one.spec: one.name for one in reversed(ordered)}
 
 
@@ -173,7 +173,7 @@ def _plan(
         spec=one.spec,
         workload=workload.name,
         parameters=dict(parameters),
-        ghost=ghost,
+        is_control=ghost,
         probe=probe,
     )
 

@@ -21,7 +21,7 @@ from harness.league.pareto import beaten_by
 from harness.league.plan import CEILING, PROFILES, RANKED, RANKED_BY
 from harness.league.valid_trials import counted, limited_by_generator
 from harness.load import latency
-from harness.model import Checked, Implementation, Run, TrialResult, Verdict
+from harness.model import CheckResult, Implementation, Run, TrialResult, Verdict
 
 TOO_MANY_DISCARDED = 0.2  # of all trials: beyond it a run says more about the machine than about the servers
 
@@ -55,7 +55,7 @@ class Row:
     """
 
     implementation: Implementation
-    checked: Checked | None
+    checked: CheckResult | None
     code_lines: int
     place: int | None = None
     rank: tuple[int, int] = (0, 0)
@@ -125,7 +125,8 @@ def _league(run: Run, spec: str) -> League:
     flood = [one for one in trials if one.plan.workload == RANKED and one.plan.implementation in names]
     entries = [Entry(row.implementation.name) for row in ranked]
     entries += [
-        Entry(name, ghost=True) for name in dict.fromkeys(one.plan.implementation for one in flood if one.plan.ghost)
+        Entry(name, ghost=True)
+        for name in dict.fromkeys(one.plan.implementation for one in flood if one.plan.is_control)
     ]
     of = scores(flood, entries, RANKED, RANKED_BY)
     slowed = {row.implementation.name for row in ranked if row.deliveries_per_s and row.deliveries_per_s.at_least}
@@ -154,8 +155,8 @@ def _placed(ranked: Sequence[Row], stand: Standing) -> list[Row]:
     ranks = dict(zip(order, rank_intervals(stand.better, order), strict=True))
     ties = dict(zip(order, letters(stand.better[np.ix_(order, order)]), strict=True))
     in_class: dict[int, tuple[int, int]] = {}
-    for klass in {row.implementation.klass for row in ranked}:
-        mine = [one for one in order if ranked[one].implementation.klass == klass]
+    for category in {row.implementation.category for row in ranked}:
+        mine = [one for one in order if ranked[one].implementation.category == category]
         in_class |= zip(mine, rank_intervals(stand.better, mine), strict=True)
     beaten = beaten_by([_qualities(row) for row in ranked], stand.better)
     return [
@@ -213,7 +214,7 @@ def _row(run: Run, implementation: Implementation, counts: Sequence[TrialResult]
         note = f"not measured: {failed} failed" if failed else "not measured: conformance unknown"
     elif unfinished := next((one for one in trials if one.did_not_finish), None):
         note = f"did not finish ({unfinished.plan.workload}): {unfinished.did_not_finish}"
-    trials = [one for one in trials if not one.plan.ghost]
+    trials = [one for one in trials if not one.plan.is_control]
     of = {name: [one for one in trials if one.plan.workload == name] for name in ("paced", "idle", RANKED)}
     histograms = [one.histogram for one in of["paced"] if one.histogram]
     times = latency.merged(histograms) if histograms else None

@@ -43,7 +43,7 @@ def _standing(trials: Sequence[TrialResult]) -> list[TrialResult]:
 
 
 def _what(one: TrialResult) -> tuple[str, str, str, bool]:
-    return one.plan.spec, one.plan.implementation, one.plan.workload, one.plan.ghost
+    return one.plan.spec, one.plan.implementation, one.plan.workload, one.plan.is_control
 
 
 def _found(steps: Sequence[TrialResult]) -> TrialResult:

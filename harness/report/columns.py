@@ -41,8 +41,8 @@ def interval(rank: tuple[int, int]) -> str:
 
 
 def _class(row: Row, league: League) -> str:
-    several = len({one.implementation.klass for one in league.rows if one.place}) > 1
-    return f"{row.implementation.klass} {interval(row.rank_in_class)}" if several else NOTHING
+    several = len({one.implementation.category for one in league.rows if one.place}) > 1
+    return f"{row.implementation.category} {interval(row.rank_in_class)}" if several else NOTHING
 
 
 def _passed(row: Row, league: League) -> str:

@@ -123,7 +123,7 @@ def missing(run: Run, found: Sequence[Chart]) -> list[str]:
 
 
 def _counts(trial: TrialResult) -> bool:
-    return not (trial.did_not_finish or trial.disturbed or trial.plan.ghost)
+    return not (trial.did_not_finish or trial.disturbed or trial.plan.is_control)
 
 
 def distribution(histograms: Sequence[str]) -> list[Point]:

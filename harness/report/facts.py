@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from tabulate import tabulate
 
-from harness.model import CaseResult, Checked, Used
+from harness.model import CaseResult, CheckResult, ServerUsage
 
 
 def facts(cases: Sequence[CaseResult]) -> dict[str, str]:
@@ -14,7 +14,7 @@ def facts(cases: Sequence[CaseResult]) -> dict[str, str]:
     return {name: said for case in cases for name, said in case.facts.items()}
 
 
-def fact_table(results: Sequence[Checked], width: int) -> str:
+def fact_table(results: Sequence[CheckResult], width: int) -> str:
     """Return servers as rows, of several specs with these, and facts as columns, or "" when no case told any.
 
     Args:
@@ -33,7 +33,7 @@ def fact_table(results: Sequence[Checked], width: int) -> str:
     return ""
 
 
-def in_short(used: Used) -> str:
+def in_short(used: ServerUsage) -> str:
     """Return what a server used at last, and since it was ready: "31.2 MB +0.4, 12 fds +0, 3 threads, cpu 0.31 s"."""
     before, after = used.before, used.after
     more_threads = f" {after.threads - before.threads:+}" if after.threads != before.threads else ""

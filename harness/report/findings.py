@@ -85,17 +85,17 @@ def _limited(ranked: Sequence[Row]) -> list[str]:
 
 
 def _classes(ranked: Sequence[Row]) -> list[str]:
-    classes = dict.fromkeys(row.implementation.klass for row in ranked)
+    classes = dict.fromkeys(row.implementation.category for row in ranked)
     if len(classes) < 2:
         return []
     said = [
-        f"{klass}: "
+        f"{category}: "
         + ", ".join(
             f"{interval(row.rank_in_class)} {row.implementation.name}"
             for row in ranked
-            if row.implementation.klass == klass
+            if row.implementation.category == category
         )
-        for klass in classes
+        for category in classes
     ]
     return [f"By class: {'; '.join(said)}."]
 

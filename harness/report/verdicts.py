@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from harness import plugins
-from harness.model import CaseResult, Checked, Evidence, Level, Verdict
+from harness.model import CaseResult, CheckResult, Evidence, Level, Verdict
 from harness.report.facts import in_short
 from harness.requirements import text as requirements
 
@@ -30,7 +30,7 @@ def name_of(spec: str, name: str, *, with_spec: bool) -> str:
     return f"{spec + ' ' if with_spec else '':{SPEC_WIDTH if with_spec else 0}}{name:12}"
 
 
-def summary(one: Checked, *, with_spec: bool = False) -> str:
+def summary(one: CheckResult, *, with_spec: bool = False) -> str:
     """Return a line for a server, e.g. "asyncio      pass  81/81, 5 told"."""
     name = name_of(one.spec, one.implementation, with_spec=with_spec)
     if one.verdict is Verdict.UNSUPPORTED:
@@ -43,7 +43,7 @@ def summary(one: Checked, *, with_spec: bool = False) -> str:
     return f"{name} {verdict:7} {', '.join(counts)}"
 
 
-def details(one: Checked, *, width: int, verbose: bool, scripts: Path) -> str:
+def details(one: CheckResult, *, width: int, verbose: bool, scripts: Path) -> str:
     """Return what did not pass, each broken requirement once, and with `verbose` all cases and what they used.
 
     Args:
@@ -75,8 +75,8 @@ def _told(spec: str, requirement: str, verdict: Verdict, cases: Sequence[CaseRes
     lines += _item("seen", first.message, width)
     if verdict is not Verdict.ERROR:
         lines += _item("expected", (first.evidence and first.evidence.expected) or clause.right, width)
-        lines += _item("clause", clause.clause, width)
-        if not first.tells_cause:
+        lines += _item("clause", clause.text, width)
+        if not first.states_cause:
             lines += _item("likely", clause.bug, width)
     if first.evidence:
         lines += _shown(first.evidence, first.id, verdict, width, scripts)
@@ -119,7 +119,7 @@ def _wrapped(text: str, width: int, initial: str) -> list[str]:
     )
 
 
-def closing(results: Sequence[Checked]) -> str:
+def closing(results: Sequence[CheckResult]) -> str:
     """Return the last line of a check: how many passed, and what that means."""
     passed = sum(one.verdict is Verdict.PASS for one in results)
     failed = sum(one.verdict is Verdict.FAIL for one in results)

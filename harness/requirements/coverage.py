@@ -77,5 +77,5 @@ def page(spec: Spec) -> str:
     ]
     for one in requirements.of(spec).values():
         named = ", ".join(f"{case.id} ({case.number})" for case in cases if one.id in case.requirements)
-        lines.append(f"| [{one.id}](README.md) {one.clause} | {one.level} | {one.origin} | {named or '**none**'} |")
+        lines.append(f"| [{one.id}](README.md) {one.text} | {one.level} | {one.origin} | {named or '**none**'} |")
     return "\n".join(lines) + "\n"

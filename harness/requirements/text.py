@@ -51,9 +51,7 @@ def _section(text: Path, number: int, heading: re.Match[str], rest: list[str]) -
     missing = [key for key in ("why", "right", "wrong", "bug") if key not in items]
     if not clause or missing:
         raise UsageError(f"{text}, line {number}: {heading['id']} lacks its {', '.join(missing) or 'clause'}")
-    return Requirement(
-        id=heading["id"], level=Level(heading["level"]), origin=heading["origin"], clause=clause, **items
-    )
+    return Requirement(id=heading["id"], level=Level(heading["level"]), origin=heading["origin"], text=clause, **items)
 
 
 def of(spec: Spec) -> dict[str, Requirement]:

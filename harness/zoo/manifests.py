@@ -87,8 +87,8 @@ def _implementation(path: Path, data: dict[str, object], lines: _Lines) -> Imple
     except msgspec.ValidationError as error:
         key = match[1] if (match := re.search(r"\$\.(\w+)", str(error))) else ""
         raise UsageError(f"{path}, line {lines.of(key)}: {error}") from None
-    if found.klass not in CLASSES:
-        raise UsageError(f'{path}, line {lines.of("class")}: class "{found.klass}" is none of {", ".join(CLASSES)}')
+    if found.category not in CLASSES:
+        raise UsageError(f'{path}, line {lines.of("class")}: class "{found.category}" is none of {", ".join(CLASSES)}')
     try:
         needs.of(found)
     except UsageError as error:

@@ -49,7 +49,8 @@ def model_for(language: str, spec: str, implementations: Sequence[Implementation
             f"there are in {', '.join(languages)}"
         )
     return min(
-        mine, key=lambda one: (one.klass != "idiomatic", why_not_here(one), len(one.needs), code_lines(one), one.name)
+        mine,
+        key=lambda one: (one.category != "idiomatic", why_not_here(one), len(one.needs), code_lines(one), one.name),
     )
 
 

@@ -15,7 +15,7 @@ def harness_implementations() -> list[Implementation]:
             spec="broadcast",
             language="Python",
             style="task pair per connection",
-            klass="idiomatic",
+            category="idiomatic",
             summary="curio's tasks, one kernel of its own; drops for a client with 256 KiB unsent",
             source=HERE / "broadcast.py",
             needs=("python:curio",),

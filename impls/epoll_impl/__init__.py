@@ -15,7 +15,7 @@ def harness_implementations() -> list[Implementation]:
             spec="broadcast",
             language="Python",
             style="event loop",
-            klass="tuned",
+            category="tuned",
             summary="epoll, one thread, one batch a turn; drops for a client with 256 KiB unsent",
             source=HERE / "broadcast.py",
             needs=("python>=3.10",),

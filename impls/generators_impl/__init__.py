@@ -15,7 +15,7 @@ def harness_implementations() -> list[Implementation]:
             spec="broadcast",
             language="Python",
             style="generators, own scheduler",
-            klass="idiomatic",
+            category="idiomatic",
             summary="two generators a connection, a scheduler of thirty lines; drops for a client with 256 KiB unsent",
             source=HERE / "broadcast.py",
             needs=("python>=3.10",),

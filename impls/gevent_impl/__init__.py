@@ -15,7 +15,7 @@ def harness_implementations() -> list[Implementation]:
             spec="broadcast",
             language="Python",
             style="greenlet pair per connection",
-            klass="idiomatic",
+            category="idiomatic",
             summary="gevent's cooperative sockets, one event loop; drops for a client with 256 KiB unsent",
             source=HERE / "broadcast.py",
             needs=("python:gevent",),

@@ -15,7 +15,7 @@ def harness_implementations() -> list[Implementation]:
             spec="broadcast",
             language="Python",
             style="greenlets, own scheduler",
-            klass="idiomatic",
+            category="idiomatic",
             summary="two greenlets a connection, a scheduler of thirty lines; drops for a client with 256 KiB unsent",
             source=HERE / "broadcast.py",
             needs=("python:greenlet",),

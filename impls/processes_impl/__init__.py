@@ -15,7 +15,7 @@ def harness_implementations() -> list[Implementation]:
             spec="broadcast",
             language="Python",
             style="processes on one port",
-            klass="idiomatic",
+            category="idiomatic",
             summary="SO_REUSEPORT, a coroutine per connection in each worker; drops for a client with 256 KiB unsent",
             source=HERE / "broadcast.py",
         )

@@ -15,7 +15,7 @@ def harness_implementations() -> list[Implementation]:
             spec="broadcast",
             language="Python",
             style="coroutine per connection",
-            klass="idiomatic",
+            category="idiomatic",
             summary="Tornado's streams, one event loop; drops for a client with 256 KiB unsent",
             source=HERE / "broadcast.py",
             needs=("python:tornado",),

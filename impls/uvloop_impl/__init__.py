@@ -15,7 +15,7 @@ def harness_implementations() -> list[Implementation]:
             spec="broadcast",
             language="Python",
             style="protocol callbacks",
-            klass="tuned",
+            category="tuned",
             summary="buffered protocols on libuv, one inbox for all; drops for a client with 256 KiB unsent",
             source=HERE / "broadcast.py",
             needs=("python:uvloop",),

@@ -9,7 +9,7 @@ from anyio.abc import TaskGroup
 
 from harness.addresses import Address, free_address
 from harness.conformance.api.room import Room
-from harness.model import Implementation, Spec, Usage, Used
+from harness.model import Implementation, ServerUsage, Spec, Usage
 from harness.servers.launch import launch
 from harness.servers.process import Server, spawn
 
@@ -77,6 +77,6 @@ class Start:
         self._ready.clear()
         self.programs.clear()
 
-    def used(self) -> tuple[Used, ...]:
+    def used(self) -> tuple[ServerUsage, ...]:
         """Return what each server used when it was ready, and uses now or used when that was last known."""
-        return tuple(Used(before, server.used() or before) for server, before in self._ready)
+        return tuple(ServerUsage(before, server.used() or before) for server, before in self._ready)

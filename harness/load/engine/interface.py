@@ -17,7 +17,7 @@ from harness.errors import HarnessError
 from harness.load.engine.python import Twin
 from harness.load.verify.frame_templates import Shape
 
-VARIABLE = "ZILLIONS_PUMP"  # in the environment: "native" or "python", where one of them is wanted
+VARIABLE = "ZILLIONS_ENGINE"  # in the environment: "native" or "python", where one of them is wanted
 
 
 class Reason(IntFlag):

@@ -8,12 +8,12 @@ from xml.etree import ElementTree
 import msgspec
 
 from harness.conformance.pool import checked
-from harness.model import Checked, Run, Verdict
+from harness.model import CheckResult, Run, Verdict
 from harness.plugins import Reporter, hookimpl
 from harness.records import to_json
 
 
-def conformance(results: Sequence[Checked]) -> str:
+def conformance(results: Sequence[CheckResult]) -> str:
     """Return what came of the cases as JSON: {"results": [{"implementation": ..., "cases": [...]}]}."""
     plain = [
         {
@@ -40,7 +40,7 @@ def conformance(results: Sequence[Checked]) -> str:
     return msgspec.json.format(to_json({"results": plain})).decode() + "\n"
 
 
-def junit(results: Sequence[Checked]) -> str:
+def junit(results: Sequence[CheckResult]) -> str:
     """Return what came of the cases as JUnit's XML: a suite a server, a test case a case."""
     root = ElementTree.Element("testsuites")
     for one in results:
@@ -85,7 +85,7 @@ def _clean(text: str) -> str:
     return "".join(one if one.isprintable() or one in "\n\t" else "\N{REPLACEMENT CHARACTER}" for one in text)
 
 
-def _checked(run: Run) -> list[Checked]:
+def _checked(run: Run) -> list[CheckResult]:
     return [checked(one, [case for case in run.cases if case.spec == one.spec]) for one in run.info.implementations]
 
 

@@ -30,7 +30,7 @@ PUMPS = {
 def origin(info: RunInfo) -> str:
     """Return what made a run: the command, the machine, the versions, in a sentence."""
     one = info.machine
-    pump = f"; {PUMPS[info.pump]}" if info.pump else ""
+    pump = f"; {PUMPS[info.engine]}" if info.engine else ""
     toolchains = "".join(f", {version}" for version in info.toolchains.values())
     return (
         f"Made by `{info.command}` on {one.processor}, {one.cores} cores, {one.memory_gib:g} GiB, {one.kernel}, "
