@@ -14,7 +14,7 @@ from harness.codec import Codec
 from harness.errors import Violation
 from harness.load.engine import interface
 from harness.load.processes import Ranks
-from harness.load.verify.frame_templates import Numbers
+from harness.load.engine.frame_templates import Numbers
 from harness.load.verify.frames import Frames, Voice
 from harness.load.verify.streams import Streams
 from harness.servers.resources import usage

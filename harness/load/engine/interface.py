@@ -15,7 +15,7 @@ from typing import Protocol
 
 from harness.errors import HarnessError
 from harness.load.engine.python import Twin
-from harness.load.verify.frame_templates import Shape
+from harness.load.engine.frame_templates import Shape
 
 VARIABLE = "ZILLIONS_ENGINE"  # in the environment: "native" or "python", where one of them is wanted
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from harness.load.engine.python_sending import CLOSED, Speech
 from harness.load.engine.python_state import CHUNK, Group, Member
-from harness.load.verify.frame_templates import CODE, FEW, Numbers, Reader, Shape
+from harness.load.engine.frame_templates import CODE, FEW, Numbers, Reader, Shape
 
 KEPT = 8 << 20  # bytes of a stream kept before the part that all have received is let go
 LAG = 6 << 20  # bytes behind the longest stream at which a client is followed by itself

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from harness.load.engine.python_state import Member, Speaker
-from harness.load.verify.frame_templates import CODE, Pages, Shape
+from harness.load.engine.frame_templates import CODE, Pages, Shape
 
 CLOSED = 8  # see `core.Reason`
 MESSAGES_READY = 8192  # on the pages of all voices, or ten of each

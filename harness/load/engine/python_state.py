@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from harness.load.verify.frame_templates import Numbers, Pages, Shape
+from harness.load.engine.frame_templates import Numbers, Pages, Shape
 
 CHUNK = 64 * 1024  # bytes a read; larger ones leave the cache
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from harness.load.engine.interface import Core
 from harness.load.processes import Ranks
-from harness.load.verify.frame_templates import Numbers
+from harness.load.engine.frame_templates import Numbers
 from harness.load.verify.frames import Voice
 from harness.load.verify.recent import Window
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from harness.codec import Codec
 from harness.errors import Violation
-from harness.load.verify.frame_templates import DIGITS, VOICE_DIGITS, Numbers, Shape
+from harness.load.engine.frame_templates import DIGITS, VOICE_DIGITS, Numbers, Shape
 
 SMALLEST_TEXT = DIGITS
 FILLER = b"~"

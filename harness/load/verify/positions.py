@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from harness.load.engine.interface import Core
-from harness.load.verify.frame_templates import CODE, Numbers
+from harness.load.engine.frame_templates import CODE, Numbers
 
 PLACES = 1 << 21  # kept over all voices
 LEAST = 256  # for each voice

@@ -16,7 +16,7 @@ from harness.errors import Violation
 from harness.history.judge import judge
 from harness.history.record import History
 from harness.load.engine.interface import Core
-from harness.load.verify.frame_templates import CODE, Numbers
+from harness.load.engine.frame_templates import CODE, Numbers
 from harness.load.verify.frames import Voice
 
 OWN_KEPT = 16_000_000  # deliveries to those who had parted, for a generation

@@ -21,7 +21,7 @@ from harness.errors import Violation
 from harness.load.engine.interface import Core, Reason
 from harness.load.processes import Ranks
 from harness.load.verify.across_processes import Whole
-from harness.load.verify.frame_templates import CODE, Numbers
+from harness.load.engine.frame_templates import CODE, Numbers
 from harness.load.verify.frames import Frames, Parsed, Voice
 from harness.load.verify.positions import Order
 from harness.load.verify.recent import Window
