@@ -1,8 +1,11 @@
-"""pluggy: the hooks a plugin may implement, and the manager that asks them.
+"""pluggy: the hooks that a plugin may implement, and the manager that calls them.
 
-The built-in servers, specs, workloads and reporters come in by the same hooks as anyone's. A plugin is
-a module or package with functions marked `@hookimpl`, found below `impls/` and `spec/` or as an entry
-point in the group `harness`.
+The built-in servers, specs, workloads and reporters come in by the same hooks as those of other packages. A plugin is
+a module or package with functions marked `@hookimpl`. Built-in ones lie in the room of their hook (`ROOMS`): adding a
+file or folder there adds a plugin. Those of other packages are entry points in the group `harness`, and may implement
+every hook.
+
+A room is imported when its hook is called for the first time: `implementations()` imports no spec and no workload.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ import traceback
 from collections.abc import Iterable, Iterator
 from functools import cache
 from itertools import chain
+from typing import TypeVar
 
 import pluggy
 
@@ -38,10 +42,13 @@ PROJECT = "harness"
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
 
-# Packages whose modules are all plugins: adding a file or a folder there is adding a plugin.
-PLUGIN_PACKAGES = ("impls", "spec", "harness.load.workloads", "harness.report.formats")
-PLUGIN_MODULES = ("harness.zoo.manifests",)
-_left_out: set[str] = set()
+# For each hook: packages whose modules are all plugins, and modules that are plugins themselves.
+ROOMS = {
+    "harness_implementations": ("harness.zoo.manifests", "impls"),
+    "harness_specs": ("spec",),
+    "harness_workloads": ("harness.load.workloads",),
+    "harness_reporters": ("harness.report.formats",),
+}
 
 
 class Hooks:
@@ -49,59 +56,72 @@ class Hooks:
 
     @hookspec
     def harness_implementations(self) -> Iterable[Implementation]:
-        """Servers. A Python one needs no `run`: its source is run by the harness's Python."""
+        """Return servers. One in Python needs no `run`: the harness's Python runs its source."""
         raise NotImplementedError
 
     @hookspec
     def harness_specs(self) -> Iterable[Spec]:
-        """Protocols, each with its text, codec and cases."""
+        """Return protocols, each with its text, codec and cases."""
         raise NotImplementedError
 
     @hookspec
     def harness_workloads(self) -> Iterable[Workload]:
-        """Ways to load a server."""
+        """Return ways to load a server."""
         raise NotImplementedError
 
     @hookspec
     def harness_reporters(self) -> Iterable[Reporter]:
-        """Ways to show a run."""
+        """Return ways to show a run."""
         raise NotImplementedError
-
-
-def leave_out(*packages: str) -> None:
-    """Load no built-in plugins from these packages in this process, which does not need them; to be called first."""
-    _left_out.update(packages)
-
-
-def _builtin_modules() -> Iterator[str]:
-    yield from PLUGIN_MODULES
-    for package in PLUGIN_PACKAGES:
-        if package in _left_out:
-            continue
-        found = importlib.import_module(package)
-        for module in pkgutil.iter_modules(found.__path__, prefix=f"{package}."):
-            yield module.name
 
 
 @cache
 def manager() -> pluggy.PluginManager:
-    """Return the plugin manager with everything registered; raise UsageError for a broken plugin."""
+    """Return the plugin manager, with the plugins of other packages registered.
+
+    Raises:
+        UsageError: an installed plugin cannot be loaded.
+    """
     plugins = pluggy.PluginManager(PROJECT)
     plugins.add_hookspecs(Hooks)
-    for name in _builtin_modules():
-        try:
-            plugins.register(importlib.import_module(name), name=name)
-        except Exception as error:
-            raise UsageError(_told(f"plugin {name}", error)) from error
     try:
         plugins.load_setuptools_entrypoints(PROJECT)
+        plugins.check_pending()
     except Exception as error:
-        raise UsageError(_told("an installed plugin", error)) from error
-    plugins.check_pending()
+        raise UsageError(_failure("an installed plugin", error)) from error
     return plugins
 
 
-def _told(what: str, error: Exception) -> str:
+@cache
+def _load(hook: str) -> None:
+    """Import and register the built-in plugins of a hook.
+
+    Raises:
+        UsageError: a plugin cannot be loaded, or implements a hook of another room.
+    """
+    for name in _modules(hook):
+        try:
+            module = importlib.import_module(name)
+            manager().register(module, name=name)
+            manager().check_pending()
+        except Exception as error:
+            raise UsageError(_failure(f"plugin {name}", error)) from error
+        for other in manager().get_hookcallers(module) or ():
+            if other.name != hook:
+                room = ROOMS[other.name][-1].replace(".", "/")
+                raise UsageError(f"plugin {name} implements {other.name}: move that function into a module in {room}/")
+
+
+def _modules(hook: str) -> Iterator[str]:
+    for name in ROOMS[hook]:
+        room = importlib.import_module(name)
+        if hasattr(room, "__path__"):
+            yield from (module.name for module in pkgutil.iter_modules(room.__path__, prefix=f"{name}."))
+        else:
+            yield name
+
+
+def _failure(what: str, error: Exception) -> str:
     if isinstance(error, SyntaxError):
         where = f"{error.filename}, line {error.lineno}"
     else:
@@ -110,42 +130,55 @@ def _told(what: str, error: Exception) -> str:
     return f"{what} cannot be loaded: {type(error).__name__}: {error} ({where})"
 
 
-def _gather(hook: str) -> Iterable[object]:
+def _call(hook: str) -> list[object]:
+    """Return what all plugins answer to a hook; raise UsageError for a plugin that fails."""
+    _load(hook)
     try:
         return list(chain.from_iterable(getattr(manager().hook, hook)()))
     except UsageError:
         raise
     except Exception as error:
-        raise UsageError(_told(f"a plugin's {hook}", error)) from error
+        raise UsageError(_failure(f"a plugin's {hook}", error)) from error
 
 
 def implementations() -> list[Implementation]:
-    """Return every server that any plugin declares, by spec and name; raise UsageError for two of one name."""
-    seen: dict[tuple[str, str], Implementation] = {}
-    for found in _gather("harness_implementations"):
-        assert isinstance(found, Implementation)
-        if (found.spec, found.name) in seen:
+    """Return every server that a plugin declares, by spec and name; raise UsageError for two of one name."""
+    by_name: dict[tuple[str, str], Implementation] = {}
+    for declared in _call("harness_implementations"):
+        assert isinstance(declared, Implementation)
+        if first := by_name.get((declared.spec, declared.name)):
             raise UsageError(
-                f'two implementations of {found.spec} are called "{found.name}": '
-                f"{seen[found.spec, found.name].source} and {found.source}"
+                f'two implementations of {declared.spec} are called "{declared.name}": '
+                f"{first.source} and {declared.source}"
             )
-        seen[found.spec, found.name] = found
-    return sorted(seen.values(), key=lambda one: (one.spec, one.name))
+        by_name[declared.spec, declared.name] = declared
+    return [by_name[key] for key in sorted(by_name)]
 
 
 def specs() -> dict[str, Spec]:
-    """Return every spec by its name, the default one first."""
-    found = [one for one in _gather("harness_specs") if isinstance(one, Spec)]
-    return {one.name: one for one in sorted(found, key=lambda one: (not one.default, one.name))}
+    """Return every spec by its name, the default one first; raise UsageError for two of one name."""
+    found = _by_name("spec", (spec for spec in _call("harness_specs") if isinstance(spec, Spec)))
+    return dict(sorted(found.items(), key=lambda item: (not item[1].default, item[0])))
 
 
 def workloads() -> dict[str, Workload]:
-    """Return every workload by its name."""
-    found: Iterable[Workload] = _gather("harness_workloads")  # type: ignore[assignment]
-    return {one.name: one for one in sorted(found, key=lambda one: one.name)}
+    """Return every workload by its name; raise UsageError for two of one name."""
+    found: Iterable[Workload] = _call("harness_workloads")  # type: ignore[assignment]
+    return _by_name("workload", found)
 
 
 def reporters() -> dict[str, Reporter]:
-    """Return every reporter by its name."""
-    found = [one for one in _gather("harness_reporters") if isinstance(one, Reporter)]
-    return {one.name: one for one in sorted(found, key=lambda one: one.name)}
+    """Return every reporter by its name; raise UsageError for two of one name."""
+    return _by_name("reporter", (each for each in _call("harness_reporters") if isinstance(each, Reporter)))
+
+
+Named = TypeVar("Named", Spec, Workload, Reporter)
+
+
+def _by_name(what: str, found: Iterable[Named]) -> dict[str, Named]:
+    by_name: dict[str, Named] = {}
+    for added in found:
+        if added.name in by_name:
+            raise UsageError(f'two plugins add a {what} called "{added.name}"')
+        by_name[added.name] = added
+    return dict(sorted(by_name.items()))

@@ -57,7 +57,6 @@ def main() -> None:
             _follow(*join(int(sys.argv[1])))
         return
     request = from_json(sys.stdin.buffer.read(), LoadRequest)
-    plugins.leave_out("impls", "harness.report.formats")  # half of the time that it takes to start
     workload = plugins.workloads()[request.workload]
     ranks = Ranks(count=request.processes if getattr(workload, "is_splittable", False) else 1)
     swarm = _swarm(request, ranks)
@@ -77,7 +76,6 @@ def main() -> None:
 
 def _follow(ranks: Ranks, request: LoadRequest) -> None:
     """Do the share of a process that another one has started."""
-    plugins.leave_out("impls", "harness.report.formats")
     swarm = _swarm(request, ranks)
     try:
         _run(plugins.workloads()[request.workload], swarm, request.parameters)
