@@ -29,7 +29,7 @@ import anyio
 from benchmarks.programs import c_program, figures, here, server, take_places
 from harness.errors import HarnessError
 from harness.league.trial import Cores
-from harness.load.engine import interface
+from harness.load.engine import choose
 from harness.model import Implementation
 from harness.servers.launch import launch
 from harness.zoo import build
@@ -102,7 +102,7 @@ async def in_c(one: Implementation, load: Load, generator: str, cores: Cores) ->
     words = [f"{name}={value:g}" for name, value in load.parameters.items()]
     words += [f"spin={int(generator == SPIN)}", *(f"core={number}" for number in cores.load)]
     async with launch(one, grace_s=2) as running:
-        command = [*await build.built(GENERATOR), mode, str(running.address), *words]
+        command = [*await build.ensure_built(GENERATOR), mode, str(running.address), *words]
         done = await anyio.run_process(command, check=False, stderr=None)
     if done.returncode:
         raise HarnessError(f"the C generator ended with status {done.returncode}: {' '.join(command)}")
@@ -113,7 +113,7 @@ async def in_c(one: Implementation, load: Load, generator: str, cores: Cores) ->
 async def measured(one: Implementation, load: Load, generator: str, cores: Cores) -> dict[str, float]:
     """Load a server with one of the generators; return its figures."""
     if generator in (NATIVE, PYTHON):
-        os.environ[interface.VARIABLE] = generator.lower()
+        os.environ[choose.ENGINE_VARIABLE] = generator.lower()
         return await figures(one, load.workload, load.parameters, cores)
     return await in_c(one, load, generator, cores)
 

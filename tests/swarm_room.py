@@ -8,11 +8,11 @@ import time
 from collections.abc import Sequence
 from typing import Literal
 
-from harness.history.record import History, sent
+from harness.history.record import History, send_event
 from harness.load.load import Load
-from harness.load.processes import Ranks
-from harness.load.verify.frame_templates import make
-from harness.load.verify.frames import Frames, Voice
+from harness.load.processes import LoadProcesses
+from harness.load.engine.frame_templates import make_frames
+from harness.load.verify.frames import Frames, Sender
 from spec.broadcast.wire import CODEC
 
 TEXT_BYTES = 32
@@ -36,28 +36,28 @@ class Room:
         topics: Sequence[tuple[int, ...]] | None = None,
         *,
         are_together: bool = True,
-        ranks: Ranks | None = None,
+        ranks: LoadProcesses | None = None,
     ) -> None:
         pairs = [socket.socketpair() for _ in range(clients)]
         self._ours, self._theirs = [one for one, _ in pairs], [two for _, two in pairs]
-        voices = [Voice(client) for client in speakers]
-        ranks = ranks or Ranks()
+        voices = [Sender(client) for client in speakers]
+        ranks = ranks or LoadProcesses()
         self.load = Load(
             self._ours,
             topics or [(0,)] * clients,
             CODEC,
             server_pid=1,
-            voices=voices,
+            senders=voices,
             text_bytes=TEXT_BYTES,
             are_together=are_together,
             numbers=range(ranks.rank, clients * ranks.count, ranks.count),
-            ranks=ranks,
+            processes=ranks,
         )
-        self.shapes = Frames(CODEC, voices, TEXT_BYTES).shapes
+        self.shapes = Frames(CODEC, voices, TEXT_BYTES).templates
 
     def frames(self, *messages: tuple[int, int]) -> bytes:
         """Return messages (voice, number) as a server delivers them."""
-        return b"".join(make(self.shapes[voice], number, 1) for voice, number in messages)
+        return b"".join(make_frames(self.shapes[voice], number, 1) for voice, number in messages)
 
     def write(self, client: int, data: bytes) -> None:
         """Send bytes to a client, and let the load take them."""
@@ -85,7 +85,7 @@ def history(streams: list[list[tuple[int, int]]], speakers: list[int], said: int
     numbers = {(voice, number): voice * said + number for voice in range(len(speakers)) for number in range(said)}
     events = [
         [
-            sent(numbers[voice, number])
+            send_event(numbers[voice, number])
             for voice, speaker in enumerate(speakers)
             if speaker == client
             for number in range(said)

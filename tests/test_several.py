@@ -26,9 +26,9 @@ from harness.errors import HarnessError, Violation
 from harness.history.judge import judge
 from harness.load import latency
 from harness.load.__main__ import LoadAnswer, LoadRequest
-from harness.load.engine import interface
-from harness.load.load import Account
-from harness.load.processes import Lost, Ranks
+from harness.load.engine import choose
+from harness.load.load import LoadSnapshot
+from harness.load.processes import FirstProcessLost, LoadProcesses
 from harness.model import Implementation
 from harness.processes import warden
 from harness.processes.workers import PYTHON
@@ -50,9 +50,9 @@ WORK_S = 0.5  # of processor time, several times what a server needs to start an
 @pytest.fixture(params=CORES, autouse=True)
 def which(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Which core is tested."""
-    monkeypatch.setenv(interface.VARIABLE, request.param)
+    monkeypatch.setenv(choose.ENGINE_VARIABLE, request.param)
     try:
-        return interface.which()
+        return choose.engine_name()
     except HarnessError as error:
         pytest.skip(str(error))
 
@@ -69,15 +69,15 @@ class Rooms:
 
     def __init__(self, count: int, speakers: Sequence[int]) -> None:
         pairs: list[tuple[Connection, Connection]] = [Pipe() for _ in range(1, count)]
-        self._ranks = [Ranks(0, count, [one for one, _ in pairs])]
-        self._ranks += [Ranks(rank, count, [other]) for rank, (_, other) in enumerate(pairs, 1)]
+        self._ranks = [LoadProcesses(0, count, [one for one, _ in pairs])]
+        self._ranks += [LoadProcesses(rank, count, [other]) for rank, (_, other) in enumerate(pairs, 1)]
         self._speakers = speakers
         self.rooms = [Room(EACH, speakers, ranks=one) for one in self._ranks]
 
     def say(self, voice: int, count: int) -> None:
         """Let a voice say its next messages."""
         load = self.rooms[self._speakers[voice] % len(self.rooms)].load
-        load.core.say(voice, count)
+        load.engine.send(voice, count)
         load.step(0)
 
     def deliver(self, rank: int, *messages: tuple[int, int]) -> None:
@@ -92,14 +92,14 @@ class Rooms:
     def each(self, do: Callable[[Room], T]) -> T:
         """Let all do something at the same time; return what rank 0 has from it, or raise what it would tell of."""
 
-        def one_of_them(room: Room, ranks: Ranks) -> T:
+        def one_of_them(room: Room, ranks: LoadProcesses) -> T:
             try:
                 had = do(room)
                 ranks.gather(None)
             except Violation as violation:
                 if not ranks.rank:
                     raise
-                ranks.found(violation)
+                ranks.report_violation(violation)
                 raise
             finally:
                 if not ranks.rank:
@@ -109,7 +109,7 @@ class Rooms:
         with ThreadPoolExecutor(len(self.rooms)) as threads:
             done = [threads.submit(one_of_them, *one) for one in zip(self.rooms, self._ranks, strict=True)]
         for one in done[1:]:
-            with suppress(Lost, Violation):  # which is told by rank 0
+            with suppress(FirstProcessLost, Violation):  # which is told by rank 0
                 one.result()
         return done[0].result()
 
@@ -137,7 +137,7 @@ def test_the_same_order_in_all_ranks_is_lawful(all_ranks: Rooms) -> None:
         all_ranks.deliver(rank, *A, *B)
     all_ranks.judge()
     clients = len(all_ranks.rooms) * EACH
-    assert sum(room.load.core.heard(client) for room in all_ranks.rooms for client in range(EACH)) == clients * 6
+    assert sum(room.load.engine.received_count(client) for room in all_ranks.rooms for client in range(EACH)) == clients * 6
 
 
 def test_ranks_that_hear_different_orders_are_found_out(all_ranks: Rooms) -> None:
@@ -253,7 +253,7 @@ def test_counts_are_added_and_the_busiest_process_tells_the_share(all_ranks: Roo
     def shares(room: Room) -> dict[str, float]:
         room.judge()
         cpu_s = (room.load.ranks.rank + 1) / 10
-        return room.load.shares(Account(0.0, 0, 0.0, 0.0), Account(1.0, 0, 0.0, cpu_s))
+        return room.load.shares(LoadSnapshot(0.0, 0, 0.0, 0.0), LoadSnapshot(1.0, 0, 0.0, cpu_s))
 
     count = len(all_ranks.rooms)
     figures = all_ranks.each(shares)
@@ -330,7 +330,7 @@ async def test_a_schedule_is_said_and_timed_by_all_processes(count: int) -> None
     told = await answer(SERVER, "paced", count, rate_per_s=300, seconds=1, warm_up_s=0)
     assert told.violation == ""
     assert told.figures["dropped_share"] == 0
-    assert latency.merged([told.histogram]).get_total_count() == pytest.approx(300, abs=30)
+    assert latency.merge([told.histogram]).get_total_count() == pytest.approx(300, abs=30)
     assert 0.5 < told.figures["sent_share"] <= 1.1
 
 

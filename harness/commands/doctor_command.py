@@ -14,7 +14,7 @@ from tabulate import tabulate
 
 from harness.addresses import has_ipv6
 from harness.commands import options
-from harness.load.engine import interface
+from harness.load.engine import choose
 from harness.model import Implementation
 from harness.zoo import machine
 from harness.zoo.build import cache_folder
@@ -64,15 +64,15 @@ def _facts() -> dict[str, str]:
         "IPv6": "yes" if has_ipv6() else "no: cases of it are unsupported here",
         "load now": f"{psutil.cpu_percent(interval=0.5):.0f} % of the processor, by others",
         "builds": str(cache_folder()),
-        "load": f"by the {interface.which()} core" + ("" if interface.which() == "native" else NO_NATIVE_CORE),
+        "load": f"by the {choose.engine_name()} core" + ("" if choose.engine_name() == "native" else NO_NATIVE_CORE),
     }
 
 
-def _row(one: needs.Found) -> list[str]:
+def _row(one: needs.NeedStatus) -> list[str]:
     # Of a tool that is too old, or does not work, the reason says more than its version.
-    absent = f"{one.need.shown} is not here"
-    state = "not here" if one.lacking == absent else one.lacking or one.version or "here"
-    return [one.need.label, state, one.need.tool.what, one.need.remedy, ", ".join(one.servers)]
+    absent = f"{one.need.description} is not here"
+    state = "not here" if one.why_missing == absent else one.why_missing or one.version or "here"
+    return [one.need.label, state, one.need.tool.what, one.need.install_command, ", ".join(one.servers)]
 
 
 def _servers(chosen: Sequence[Implementation]) -> list[str]:
@@ -87,9 +87,9 @@ def _servers(chosen: Sequence[Implementation]) -> list[str]:
     ]
 
 
-def _packages(found: Sequence[needs.Found]) -> list[str]:
+def _packages(found: Sequence[needs.NeedStatus]) -> list[str]:
     """Return the Debian packages that bring what is missing."""
-    return sorted({package for one in found if one.lacking for package in one.need.tool.debian})
+    return sorted({package for one in found if one.why_missing for package in one.need.tool.debian})
 
 
 def _install(chosen: Sequence[Implementation]) -> int:
@@ -98,10 +98,10 @@ def _install(chosen: Sequence[Implementation]) -> int:
     unknown = debian.install(packages) if packages else []
     for name in unknown:
         print(f"Debian has no package {name} here")
-    needs.forget()
-    still = [one for one in needs.survey(chosen) if one.lacking]
+    needs.clear_cache()
+    still = [one for one in needs.survey(chosen) if one.why_missing]
     for one in still:
-        print(f"{one.lacking}{f': {one.need.remedy}' if one.need.remedy else ''} (for {', '.join(one.servers)})")
+        print(f"{one.why_missing}{f': {one.need.install_command}' if one.need.install_command else ''} (for {', '.join(one.servers)})")
     if not still:
         print("nothing is missing")
     return 0

@@ -18,17 +18,17 @@ import msgspec
 from harness import __version__, plugins, results
 from harness.errors import UsageError, nearest
 from harness.league import plan
-from harness.league.baseline_relay import null_server
+from harness.league.baseline_relay import relay
 from harness.league.bench import bench
-from harness.league.plan import CEILING, RANKED, Design
-from harness.load.engine import interface
+from harness.league.plan import BASELINE, RANKED, Design
+from harness.load.engine import choose
 from harness.model import Implementation, Run, RunInfo, TrialPlan, TrialResult
 from harness.report.formats.terminal import render
 from harness.report.progress import Show, show
 from harness.results import Store
 from harness.zoo import build, machine
 from harness.zoo.code_lines import code_lines
-from harness.zoo.discover import why_not_here
+from harness.zoo.discover import why_unavailable
 
 FIRST = 16  # servers that are looked at before the others are checked, or even built
 
@@ -93,11 +93,11 @@ def new_run(
         smoke=smoke,
         seed=random.randrange(2**32),
         implementations=tuple(implementations),
-        unavailable={f"{one.spec}/{one.name}": reason for one in implementations if (reason := why_not_here(one))},
+        unavailable={f"{one.spec}/{one.name}": reason for one in implementations if (reason := why_unavailable(one))},
         toolchains=machine.toolchains(implementations),
         code_lines={f"{one.spec}/{one.name}": code_lines(one) for one in implementations},
         reference=reference,
-        engine=interface.which(),
+        engine=choose.engine_name(),
     )
     return results.create(info), Run(info, [], [])
 
@@ -111,7 +111,7 @@ def looked_at_first(implementations: Sequence[Implementation]) -> list[Implement
     """Return some servers of the first spec that can be started at once; none where there are few anyway."""
     if len(implementations) <= FIRST:
         return []
-    ready = (one for one in implementations if not why_not_here(one) and build.is_built(one))
+    ready = (one for one in implementations if not why_unavailable(one) and build.is_built(one))
     return [one for one in islice(ready, FIRST) if one.spec == implementations[0].spec]
 
 
@@ -169,11 +169,11 @@ async def measure(
             plan.added(design, done, lambda: time.monotonic() >= clock.more_until_s),
         )
         in_time = takewhile(lambda _: time.monotonic() < clock.end_s, trials)
-        await bench(in_time, [*implementations, *design.ceilings], done, starting, ended, profile.attempts)
+        await bench(in_time, [*implementations, *design.baselines], done, starting, ended, profile.attempts)
     run = results.read(store.path)
     print(f"\n{_league(run)}", end="")
     print("\n`harness report --plots` draws latency, throughput and drops; `--svg FOLDER` writes them as files")
-    return not any(one.did_not_finish for one in run.trials if one.plan.workload != CEILING)
+    return not any(one.did_not_finish for one in run.trials if one.plan.workload != BASELINE)
 
 
 def _league(run: Run) -> str:
@@ -186,8 +186,8 @@ def _design(info: RunInfo, implementations: Sequence[Implementation], bar: Show)
         workloads = {name: one for name, one in workloads.items() if name in (RANKED, *info.workloads)}
     return Design(
         implementations=implementations,
-        ghosts=plan.references(implementations, profile, info.reference),
-        ceilings=_ceilings(implementations, bar),
+        controls=plan.references(implementations, profile, info.reference),
+        baselines=_ceilings(implementations, bar),
         specs=plugins.specs(),
         workloads=workloads,
         profile=profile,
@@ -196,8 +196,8 @@ def _design(info: RunInfo, implementations: Sequence[Implementation], bar: Show)
 
 
 def _ceilings(implementations: Sequence[Implementation], bar: Show) -> list[Implementation]:
-    found = [null_server(spec) for spec in dict.fromkeys(one.spec for one in implementations)]
-    if found and (reason := why_not_here(found[0])):
+    found = [relay(spec) for spec in dict.fromkeys(one.spec for one in implementations)]
+    if found and (reason := why_unavailable(found[0])):
         bar.say(f"the kernel's ceiling is not measured: {reason}")
         return []
     return found

@@ -14,23 +14,23 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-VOICE_DIGITS = 4
+SENDER_DIGITS = 4
 NUMBER_DIGITS = 9
-DIGITS = VOICE_DIGITS + NUMBER_DIGITS
-CODE = 10**NUMBER_DIGITS  # a message's code is voice * CODE + number
+DIGITS = SENDER_DIGITS + NUMBER_DIGITS
+CODE_STRIDE = 10**NUMBER_DIGITS  # a message's code is voice * CODE + number
 JOINS = [
     (np.uint64(10), np.uint64(8), np.uint64(0x00FF00FF00FF00FF)),
     (np.uint64(100), np.uint64(16), np.uint64(0x0000FFFF0000FFFF)),
     (np.uint64(10000), np.uint64(32), np.uint64(0xFFFFFFFF)),
 ]
-PAGES = 4  # kept of each voice
-FEW = 8  # messages, below which a loop in Python is faster than numpy
+PAGES_KEPT = 4  # kept of each voice
+SMALL_BATCH = 8  # messages, below which a loop in Python is faster than numpy
 
 Bytes = NDArray[np.uint8]
-Numbers = NDArray[np.int64]
+Int64Array = NDArray[np.int64]
 
 
-class Shape(NamedTuple):
+class FrameTemplate(NamedTuple):
     """The frames of one voice.
 
     Attributes:
@@ -42,12 +42,12 @@ class Shape(NamedTuple):
 
     client: int
     sent: bytes
-    sent_at: int
-    arrives: bytes
-    arrives_at: int
+    sent_offset: int
+    arriving: bytes
+    arriving_offset: int
 
 
-class Read(NamedTuple):
+class CanonicalFrames(NamedTuple):
     """What was in some bytes.
 
     Attributes:
@@ -57,20 +57,20 @@ class Read(NamedTuple):
         is_foreign: whether what comes then is no frame in its usual spelling; else it is the beginning of one.
     """
 
-    codes: Numbers
-    ends: Numbers
+    codes: Int64Array
+    ends: Int64Array
     consumed: int
-    is_foreign: bool
+    is_noncanonical: bool
 
 
-def make(shape: Shape, first: int, count: int, *, as_arriving: bool = False) -> bytes:
+def make_frames(shape: FrameTemplate, first: int, count: int, *, as_arriving: bool = False) -> bytes:
     """Return the frames in which a voice sends its messages `first`, `first` + 1, …: `count` of them.
 
     Args:
         as_arriving: the frames in which they arrive, instead.
     """
-    frame, at = (shape.arrives, shape.arrives_at) if as_arriving else (shape.sent, shape.sent_at)
-    before, behind = frame[: at + VOICE_DIGITS], frame[at + DIGITS :]
+    frame, at = (shape.arriving, shape.arriving_offset) if as_arriving else (shape.sent, shape.sent_offset)
+    before, behind = frame[: at + SENDER_DIGITS], frame[at + DIGITS :]
     return b"".join(before + b"%0*d" % (NUMBER_DIGITS, number) + behind for number in range(first, first + count))
 
 
@@ -97,7 +97,7 @@ def _number(digits: NDArray[np.uint64]) -> NDArray[np.uint64] | None:
     return made
 
 
-class Pages:
+class FramePages:
     """The frames of one voice in either form, made by the page: what was said is sent, and recognised, as a slice.
 
     Args:
@@ -105,15 +105,15 @@ class Pages:
         as_arriving: see `make`.
     """
 
-    def __init__(self, shape: Shape, digits: int, *, as_arriving: bool) -> None:
+    def __init__(self, shape: FrameTemplate, digits: int, *, as_arriving: bool) -> None:
         self._size = 10**digits
-        self._first = make(shape, 0, self._size, as_arriving=as_arriving)
-        self._length = len(shape.arrives if as_arriving else shape.sent)
-        self._at = (shape.arrives_at if as_arriving else shape.sent_at) + VOICE_DIGITS
+        self._first = make_frames(shape, 0, self._size, as_arriving=as_arriving)
+        self._length = len(shape.arriving if as_arriving else shape.sent)
+        self._at = (shape.arriving_offset if as_arriving else shape.sent_offset) + SENDER_DIGITS
         self._same = NUMBER_DIGITS - digits
         self._kept: dict[int, memoryview] = {}
 
-    def rest(self, number: int) -> memoryview:
+    def from_number(self, number: int) -> memoryview:
         """Return the frames from this number on, as far as its page goes."""
         page, place = divmod(number, self._size)
         frames = self._kept.get(page)
@@ -122,7 +122,7 @@ class Pages:
             kind = f"V{self._same}"
             _column(made, kind, self._at, self._length)[:] = np.array(b"%0*d" % (self._same, page)).view(kind)
             frames = self._kept[page] = memoryview(made)
-            if len(self._kept) > PAGES:
+            if len(self._kept) > PAGES_KEPT:
                 del self._kept[min(self._kept)]
         return frames[place * self._length :]
 
@@ -130,63 +130,63 @@ class Pages:
         """Return the frames of so many messages."""
         parts = []
         while count:
-            part = self.rest(first)[: count * self._length]
+            part = self.from_number(first)[: count * self._length]
             parts.append(part)
             first, count = first + len(part) // self._length, count - len(part) // self._length
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
-class Reader:
+class CanonicalReader:
     """Reads frames that all have their usual spelling, and one length; of others it says that they are foreign."""
 
-    def __init__(self, shapes: Sequence[Shape]) -> None:
+    def __init__(self, shapes: Sequence[FrameTemplate]) -> None:
         self._shapes = shapes
-        self._length, self._at = len(shapes[0].arrives), shapes[0].arrives_at
-        self._is_uniform = {(len(one.arrives), one.arrives_at) for one in shapes} == {(self._length, self._at)}
+        self._length, self._at = len(shapes[0].arriving), shapes[0].arriving_offset
+        self._is_uniform = {(len(one.arriving), one.arriving_offset) for one in shapes} == {(self._length, self._at)}
         self._digits = slice(self._at, self._at + DIGITS)
-        self._parts = [(one.arrives[: self._at], one.arrives[self._at + DIGITS :]) for one in shapes]
+        self._parts = [(one.arriving[: self._at], one.arriving[self._at + DIGITS :]) for one in shapes]
         self._sides_differ = len(set(self._parts)) > 1
 
-    def first(self, data: bytearray, begin: int) -> int:
+    def code_at(self, data: bytearray, begin: int) -> int:
         """Return the code of the frame that begins at an offset, -1 where no whole one in its usual spelling does."""
         at = begin + self._at
         digits = data[at : at + DIGITS]
         if not self._is_uniform or not digits.isdigit() or begin + self._length > len(data):
             return -1
-        voice = int(digits[:VOICE_DIGITS])
+        voice = int(digits[:SENDER_DIGITS])
         if voice >= len(self._shapes):
             return -1
         before, behind = self._parts[voice]
         is_usual = data.startswith(before, begin) and data.startswith(behind, at + DIGITS)
         return int(digits) if is_usual else -1
 
-    def read(self, data: bytes) -> Read:
+    def read(self, data: bytes) -> CanonicalFrames:
         """Return what is in bytes that begin at the beginning of a frame."""
         whole = len(data) // self._length * self._length
         codes = None
         if self._is_uniform:
-            codes = self._few(data, whole) if whole < FEW * self._length else self._many(data[:whole])
+            codes = self._few(data, whole) if whole < SMALL_BATCH * self._length else self._many(data[:whole])
         if codes is None and data:
-            return Read(np.empty(0, np.int64), np.empty(0, np.int64), 0, True)
+            return CanonicalFrames(np.empty(0, np.int64), np.empty(0, np.int64), 0, True)
         codes = np.empty(0, np.int64) if codes is None else codes
         ends = np.arange(1, codes.size + 1, dtype=np.int64) * self._length
-        return Read(codes, ends, whole, not self.begins(data[whole:]))
+        return CanonicalFrames(codes, ends, whole, not self.is_prefix(data[whole:]))
 
-    def _few(self, data: bytes, whole: int) -> Numbers | None:
+    def _few(self, data: bytes, whole: int) -> Int64Array | None:
         """Return the codes of whole frames; None when something else is among them."""
         codes = []
         for begin in range(0, whole, self._length):
             at = begin + self._at
             digits = data[at : at + DIGITS]
-            if not digits.isdigit() or int(digits[:VOICE_DIGITS]) >= len(self._shapes):
+            if not digits.isdigit() or int(digits[:SENDER_DIGITS]) >= len(self._shapes):
                 return None
-            before, behind = self._parts[int(digits[:VOICE_DIGITS])]
+            before, behind = self._parts[int(digits[:SENDER_DIGITS])]
             if data[begin:at] != before or data[at + DIGITS : begin + self._length] != behind:
                 return None
             codes.append(int(digits))
         return np.array(codes, np.int64)
 
-    def _many(self, data: bytes) -> Numbers | None:
+    def _many(self, data: bytes) -> Int64Array | None:
         """The same, all at once."""
         padded = bytearray(b"0" * 8 * (len(data) // self._length))
         _column(padded, "V5", 3, 8)[:] = _column(data, "V5", self._at, self._length)
@@ -197,7 +197,7 @@ class Reader:
         high *= np.uint64(10**8)
         high += low
         codes = high.view(np.int64)
-        voices = codes // CODE if self._sides_differ else codes
+        voices = codes // CODE_STRIDE if self._sides_differ else codes
         for side, at in ((0, 0), (1, self._at + DIGITS)):
             usual = [one[side] for one in self._parts]
             if usual[0]:
@@ -207,21 +207,21 @@ class Reader:
                     return None
         return codes
 
-    def begins(self, data: bytes) -> bool:
+    def is_prefix(self, data: bytes) -> bool:
         """Return whether bytes, fewer than a frame's, are the beginning of one in its usual spelling."""
         if len(data) >= self._length or not self._is_uniform:
             return not data
         digits = data[self._digits]
         if digits and not digits.isdigit():
             return False
-        voice = data[self._at : self._at + VOICE_DIGITS]
+        voice = data[self._at : self._at + SENDER_DIGITS]
         able = self._shapes
-        if len(voice) == VOICE_DIGITS:
+        if len(voice) == SENDER_DIGITS:
             able = able[int(voice) : int(voice) + 1]
         behind = data[self._at + DIGITS :]
         return any(
-            one.arrives.startswith(data[: self._at])
-            and one.arrives[self._at :].startswith(voice)
-            and one.arrives[self._at + DIGITS :].startswith(behind)
+            one.arriving.startswith(data[: self._at])
+            and one.arriving[self._at :].startswith(voice)
+            and one.arriving[self._at + DIGITS :].startswith(behind)
             for one in able
         )

@@ -7,29 +7,20 @@ same tests. Numbers in bulk go through them as the bytes of int64; times are tho
 
 from __future__ import annotations
 
-import os
-from collections.abc import Sequence
 from enum import IntFlag
-from importlib import import_module
 from typing import Protocol
-
-from harness.errors import HarnessError
-from harness.load.engine.python import Twin
-from harness.load.engine.frame_templates import Shape
-
-VARIABLE = "ZILLIONS_ENGINE"  # in the environment: "native" or "python", where one of them is wanted
 
 
 class Reason(IntFlag):
     """Why `Core.run` came back before its time."""
 
-    PARTED = 1  # a client whose stream is not its group's has received something
-    FOREIGN = 2  # a group's stream goes on with something that only the codec's decoder can read
+    DIVERGED = 1  # a client whose stream is not its group's has received something
+    NONCANONICAL = 2  # a group's stream goes on with something that only the codec's decoder can read
     SUSPECT = 4  # a message came too often, too late, before it was said, or to somebody who should not hear it
     CLOSED = 8  # a connection has ended
 
 
-class Core(Protocol):
+class Engine(Protocol):
     """One load's clients. They are numbered as they are added, and so are groups and voices."""
 
     def add(self, fd: int, group: int, is_in_step: bool) -> int:
@@ -54,11 +45,11 @@ class Core(Protocol):
         """
         ...
 
-    def say(self, voice: int, count: int) -> None:
+    def send(self, voice: int, count: int) -> None:
         """Let a voice say its next `count` messages now, out of turn: it is on no schedule any more."""
         ...
 
-    def hush(self) -> None:
+    def stop_sending(self) -> None:
         """End flood and schedule."""
         ...
 
@@ -66,7 +57,7 @@ class Core(Protocol):
         """Do all that until then, or for a tenth of a second, or until there is a `Reason`; return the reasons."""
         ...
 
-    def parted(self) -> list[tuple[int, int, int, bytes, int]]:
+    def take_diverged(self) -> list[tuple[int, int, int, bytes, int]]:
         """Hand over what was received by those who have parted.
 
         For each: client, messages heard so far, messages of its group's stream up to its parting, bytes (from the end
@@ -74,26 +65,26 @@ class Core(Protocol):
         """
         ...
 
-    def echoes(self, client: int, heard: int, codes: bytes, at_ns: int) -> None:
+    def record_received(self, client: int, heard: int, codes: bytes, at_ns: int) -> None:
         """Say what messages a parted client has received, and how many it has heard by now in all."""
         ...
 
-    def rejoin(self, client: int, position: int, tail: bytes) -> bool:
+    def resynchronise(self, client: int, position: int, tail: bytes) -> bool:
         """Let a client be in step again: its last message was `position` of its group's stream, then came `tail`.
 
         Returns False, and changes nothing, where that stream goes on in another way or is not kept from there on.
         """
         ...
 
-    def append(self, group: int, frames: bytes) -> None:
+    def append_frames(self, group: int, frames: bytes) -> None:
         """Let a group's stream go on with whole frames; who has received part of another one behind it has parted."""
         ...
 
-    def foreign(self, group: int) -> tuple[int, bytes]:
+    def noncanonical(self, group: int) -> tuple[int, bytes]:
         """Return the offset and the bytes from which on a group's stream cannot be read here; b"" where it can."""
         ...
 
-    def told(self, group: int, codes: bytes, ends: bytes, parsed: int) -> None:
+    def append_decoded(self, group: int, codes: bytes, ends: bytes, parsed: int) -> None:
         """Say what messages were there, the offsets where they end, and the offset up to which all is read."""
         ...
 
@@ -101,23 +92,23 @@ class Core(Protocol):
         """Return the clients whose connections have ended, and those dropped."""
         ...
 
-    def parse(self, data: bytes) -> tuple[bytes, bytes, int, bool]:
+    def parse_canonical(self, data: bytes) -> tuple[bytes, bytes, int, bool]:
         """Read frames in their usual spelling: codes, ends, bytes consumed, whether what comes then is foreign."""
         ...
 
-    def count(self, group: int) -> tuple[int, int]:
+    def stream_range(self, group: int) -> tuple[int, int]:
         """Return the number of the first message kept of a group's stream, and how many messages it has had."""
         ...
 
-    def codes(self, group: int, start: int, stop: int) -> bytes:
+    def stream_codes(self, group: int, start: int, stop: int) -> bytes:
         """Return the codes of messages of a group's stream; IndexError when they are not kept."""
         ...
 
-    def forget(self, group: int, until: int) -> None:
+    def discard_before(self, group: int, until: int) -> None:
         """Keep no message before this one, as far as all in step have received it."""
         ...
 
-    def heard(self, client: int) -> int:
+    def received_count(self, client: int) -> int:
         """Return how many messages a client has heard."""
         ...
 
@@ -125,55 +116,26 @@ class Core(Protocol):
         """Return how many messages of its group's stream a client has received, or had when it parted."""
         ...
 
-    def voice(self, voice: int) -> tuple[int, int]:
+    def sender_counts(self, voice: int) -> tuple[int, int]:
         """Return how many messages a voice has said, and up to which it has heard itself."""
         ...
 
-    def unsent(self) -> bool:
+    def has_unsent(self) -> bool:
         """Return whether something that was said could not be sent yet."""
         ...
 
-    def progress_ns(self) -> int:
+    def last_progress_ns(self) -> int:
         """Return when something was received last, or given up."""
         ...
 
-    def sends(self) -> bytes:
+    def take_sends(self) -> bytes:
         """Hand over what was said: voice, messages that its client had heard, number of the first, count; and so on."""
         ...
 
-    def latencies(self) -> bytes:
+    def take_latencies(self) -> bytes:
         """Hand over the latencies of the schedule: message, ns from its intended time until its voice heard it; …"""
         ...
 
-    def lags(self) -> bytes:
+    def take_lags(self) -> bytes:
         """Hand over how late the messages of the schedule were said: message, ns; and so on."""
         ...
-
-
-def make(shapes: Sequence[Shape], owed: Sequence[bytes]) -> Core:
-    """Return a core for voices of these shapes and groups that may hear them: for each group a byte a voice, 0 or 1.
-
-    Raises:
-        HarnessError: a core is wanted that is not here.
-    """
-    voices = [tuple(one) for one in shapes]
-    if which() == "native":
-        core: Core = import_module("harness.load.engine._native").Core(voices, list(owed))
-        return core
-    return Twin(shapes, owed)
-
-
-def which() -> str:
-    """Return which core loads are made with here, "native" or "python"; raise HarnessError for one that is not here."""
-    wanted = os.environ.get(VARIABLE, "")
-    if wanted not in ("", "native", "python"):
-        raise HarnessError(f'{VARIABLE} is "{wanted}", and can be "native" or "python"')
-    if wanted == "python":
-        return wanted
-    try:
-        import_module("harness.load.engine._native")
-    except ImportError as error:
-        if wanted:
-            raise HarnessError(f"the native core was not built ({error}); it needs a C compiler at install") from None
-        return "python"
-    return "native"

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from harness.load.engine.frame_templates import CODE_STRIDE, SMALL_BATCH, CanonicalReader, FrameTemplate, Int64Array
 from harness.load.engine.python_sending import CLOSED, Speech
 from harness.load.engine.python_state import CHUNK, Group, Member
-from harness.load.engine.frame_templates import CODE, FEW, Numbers, Reader, Shape
 
 KEPT = 8 << 20  # bytes of a stream kept before the part that all have received is let go
 LAG = 6 << 20  # bytes behind the longest stream at which a client is followed by itself
@@ -34,12 +34,12 @@ def _alike(stream: bytearray, at: int, frames: memoryview, length: int) -> int:
     return low
 
 
-class Twin(Speech):
+class PythonEngine(Speech):
     """A `core.Core`."""
 
-    def __init__(self, shapes: Sequence[Shape], owed: Sequence[bytes]) -> None:
+    def __init__(self, shapes: Sequence[FrameTemplate], owed: Sequence[bytes]) -> None:
         super().__init__(shapes)
-        self._reader = Reader(shapes)
+        self._reader = CanonicalReader(shapes)
         self._groups = [Group(one, [-1] * len(shapes)) for one in owed]
         self._with_pending: set[int] = set()
         self._chunk = memoryview(bytearray(CHUNK))
@@ -129,7 +129,7 @@ class Twin(Speech):
         found = self._reader.read(bytes(memoryview(group.stream)[group.parsed - group.base :]))
         self._enter(group, found.codes, found.ends + group.parsed)
         group.parsed += found.consumed
-        if found.is_foreign:
+        if found.is_noncanonical:
             group.is_foreign = True
             self._reason |= FOREIGN
 
@@ -140,31 +140,31 @@ class Twin(Speech):
         """
         stream = group.stream
         while (at := group.parsed - group.base) < len(stream):
-            code = self._reader.first(stream, at)
+            code = self._reader.code_at(stream, at)
             if code < 0:
-                return self._reader.begins(bytes(stream[at:]))
-            voice, number = code // CODE, code % CODE
+                return self._reader.is_prefix(bytes(stream[at:]))
+            voice, number = code // CODE_STRIDE, code % CODE_STRIDE
             speaker = self._speakers[voice]
-            length = len(speaker.shape.arrives)
+            length = len(speaker.shape.arriving)
             most = min(len(stream) - at, (self._said(speaker) - number) * length)
             if most <= 0:
                 return False
-            count = _alike(stream, at, speaker.arrives.rest(number)[:most], length)
+            count = _alike(stream, at, speaker.arrives.from_number(number)[:most], length)
             self._check(group, voice, number, number + count - 1)
             group.enter_run(code, count, length)
         return True
 
-    def _enter(self, group: Group, codes: Numbers, ends: Numbers) -> None:
-        if codes.size < FEW:
+    def _enter(self, group: Group, codes: Int64Array, ends: Int64Array) -> None:
+        if codes.size < SMALL_BATCH:
             for code in codes.tolist():
-                self._check(group, code // CODE, code % CODE, code % CODE)
+                self._check(group, code // CODE_STRIDE, code % CODE_STRIDE, code % CODE_STRIDE)
         else:
-            voices = codes // CODE
+            voices = codes // CODE_STRIDE
             for voice in np.unique(voices).tolist():
                 mine = codes[voices == voice]
                 if not (mine[1:] > mine[:-1]).all():
                     self._reason |= SUSPECT
-                self._check(group, voice, int(mine[0]) % CODE, int(mine[-1]) % CODE)
+                self._check(group, voice, int(mine[0]) % CODE_STRIDE, int(mine[-1]) % CODE_STRIDE)
         group.enter(codes, ends)
 
     def _check(self, group: Group, voice: int, first: int, last: int) -> None:
@@ -202,12 +202,12 @@ class Twin(Speech):
         until = group.messages(one.taken)
         if until > one.looked:
             for code, count in group.runs(one.looked, until):
-                if code // CODE in one.voices:
-                    self._echo(code // CODE, code % CODE, count, one.at_ns)
+                if code // CODE_STRIDE in one.voices:
+                    self._echo(code // CODE_STRIDE, code % CODE_STRIDE, count, one.at_ns)
             one.looked = until
             self._refill(one.voices)
 
-    def parted(self) -> list[tuple[int, int, int, bytes, int]]:
+    def take_diverged(self) -> list[tuple[int, int, int, bytes, int]]:
         found = []
         for client in sorted(self._with_pending):
             one = self._members[client]
@@ -216,15 +216,15 @@ class Twin(Speech):
         self._with_pending.clear()
         return [one for one in found if one[3]]
 
-    def echoes(self, client: int, heard: int, codes: bytes, at_ns: int) -> None:
+    def record_received(self, client: int, heard: int, codes: bytes, at_ns: int) -> None:
         one, numbers = self._members[client], np.frombuffer(codes, np.int64)
         one.heard = heard
         for voice in one.voices:
-            for code in numbers[numbers // CODE == voice].tolist():
-                self._echo(voice, code % CODE, 1, at_ns)
+            for code in numbers[numbers // CODE_STRIDE == voice].tolist():
+                self._echo(voice, code % CODE_STRIDE, 1, at_ns)
         self._refill(one.voices)
 
-    def rejoin(self, client: int, position: int, tail: bytes) -> bool:
+    def resynchronise(self, client: int, position: int, tail: bytes) -> bool:
         one = self._members[client]
         group = self._groups[one.group]
         end = group.end_of(position + 1) if position >= group.first else -1
@@ -240,7 +240,7 @@ class Twin(Speech):
         self._look(client, one)
         return True
 
-    def append(self, group: int, frames: bytes) -> None:
+    def append_frames(self, group: int, frames: bytes) -> None:
         one = self._groups[group]
         if one.is_foreign:
             return
@@ -250,11 +250,11 @@ class Twin(Speech):
         del one.stream[one.parsed - one.base :]
         self._grow(group, frames)
 
-    def foreign(self, group: int) -> tuple[int, bytes]:
+    def noncanonical(self, group: int) -> tuple[int, bytes]:
         one = self._groups[group]
         return one.parsed, bytes(one.stream[one.parsed - one.base :]) if one.is_foreign else b""
 
-    def told(self, group: int, codes: bytes, ends: bytes, parsed: int) -> None:
+    def append_decoded(self, group: int, codes: bytes, ends: bytes, parsed: int) -> None:
         one = self._groups[group]
         self._enter(one, np.frombuffer(codes, np.int64), np.frombuffer(ends, np.int64))
         one.parsed, one.is_foreign = parsed, False
@@ -265,20 +265,20 @@ class Twin(Speech):
     def closed(self) -> list[int]:
         return [client for client, one in enumerate(self._members) if one.is_closed]
 
-    def parse(self, data: bytes) -> tuple[bytes, bytes, int, bool]:
+    def parse_canonical(self, data: bytes) -> tuple[bytes, bytes, int, bool]:
         found = self._reader.read(data)
-        return found.codes.tobytes(), found.ends.tobytes(), found.consumed, found.is_foreign
+        return found.codes.tobytes(), found.ends.tobytes(), found.consumed, found.is_noncanonical
 
-    def count(self, group: int) -> tuple[int, int]:
+    def stream_range(self, group: int) -> tuple[int, int]:
         return self._groups[group].first, self._groups[group].count
 
-    def codes(self, group: int, start: int, stop: int) -> bytes:
+    def stream_codes(self, group: int, start: int, stop: int) -> bytes:
         one = self._groups[group]
         if not one.first <= start <= stop <= one.count:
             raise IndexError(f"of that group messages {one.first} to {one.count} are kept")
         return one.codes_of(start, stop).tobytes()
 
-    def forget(self, group: int, until: int) -> None:
+    def discard_before(self, group: int, until: int) -> None:
         one = self._groups[group]
         for member in self._members:
             if member.group == group and not member.parted and not member.is_closed:
@@ -286,7 +286,7 @@ class Twin(Speech):
         if until > one.first:
             one.forget(until)
 
-    def heard(self, client: int) -> int:
+    def received_count(self, client: int) -> int:
         one = self._members[client]
         return one.heard if one.parted else self._groups[one.group].messages(one.taken) + one.shift
 
@@ -294,5 +294,5 @@ class Twin(Speech):
         one = self._members[client]
         return one.looked if one.parted else self._groups[one.group].messages(one.taken)
 
-    def progress_ns(self) -> int:
+    def last_progress_ns(self) -> int:
         return self._progress_ns

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from harness.load.engine.frame_templates import CODE_STRIDE, FramePages, FrameTemplate
 from harness.load.engine.python_state import Member, Speaker
-from harness.load.engine.frame_templates import CODE, Pages, Shape
 
 CLOSED = 8  # see `core.Reason`
 MESSAGES_READY = 8192  # on the pages of all voices, or ten of each
@@ -22,7 +22,7 @@ MOST_DIGITS = 3  # of messages on a page
 class Speech:
     """Clients and what they say; for what the methods mean see `core.Core`."""
 
-    def __init__(self, shapes: Sequence[Shape]) -> None:
+    def __init__(self, shapes: Sequence[FrameTemplate]) -> None:
         digits = min(MOST_DIGITS, max(1, int(math.log10(MESSAGES_READY / len(shapes)))))
         self._speakers = [self._speaker(shape, digits) for shape in shapes]
         self._members: list[Member] = []
@@ -46,14 +46,14 @@ class Speech:
             one.connection.detach()  # it is another's
         self._poll.close()
 
-    def _speaker(self, shape: Shape, digits: int) -> Speaker:
-        arrives = Pages(shape, digits, as_arriving=True)
-        sent = arrives if shape.sent == shape.arrives else Pages(shape, digits, as_arriving=False)
+    def _speaker(self, shape: FrameTemplate, digits: int) -> Speaker:
+        arrives = FramePages(shape, digits, as_arriving=True)
+        sent = arrives if shape.sent == shape.arriving else FramePages(shape, digits, as_arriving=False)
         return Speaker(shape, sent, arrives)
 
     def _said(self, speaker: Speaker) -> int:
         """Return how many messages a voice has said; of those of other processes nobody here knows."""
-        return speaker.said if speaker.shape.client >= 0 else CODE
+        return speaker.said if speaker.shape.client >= 0 else CODE_STRIDE
 
     def add(self, fd: int, group: int, is_in_step: bool) -> int:
         number = len(self._members)
@@ -84,10 +84,10 @@ class Speech:
         for place, voice in enumerate(voices):
             self._speakers[voice].place = place
 
-    def hush(self) -> None:
+    def stop_sending(self) -> None:
         self._speaking = False
 
-    def say(self, voice: int, count: int) -> None:
+    def send(self, voice: int, count: int) -> None:
         self._speakers[voice].place = -1
         self._say(voice, count)
 
@@ -167,20 +167,20 @@ class Speech:
                 message = one * len(self._paced) + speaker.place
                 self._latencies += (message, at_ns - self._intended_ns(message))
 
-    def voice(self, voice: int) -> tuple[int, int]:
+    def sender_counts(self, voice: int) -> tuple[int, int]:
         return self._speakers[voice].said, self._speakers[voice].echoed
 
-    def unsent(self) -> bool:
+    def has_unsent(self) -> bool:
         return any(self._members[client].unsent for client in self._with_unsent)
 
-    def sends(self) -> bytes:
+    def take_sends(self) -> bytes:
         found, self._sends = self._sends, []
         return np.array(found, np.int64).tobytes()
 
-    def latencies(self) -> bytes:
+    def take_latencies(self) -> bytes:
         found, self._latencies = self._latencies, []
         return np.array(found, np.int64).tobytes()
 
-    def lags(self) -> bytes:
+    def take_lags(self) -> bytes:
         found, self._lags = self._lags, []
         return np.array(found, np.int64).tobytes()

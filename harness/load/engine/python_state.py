@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from harness.load.engine.frame_templates import Numbers, Pages, Shape
+from harness.load.engine.frame_templates import FramePages, FrameTemplate, Int64Array
 
 CHUNK = 64 * 1024  # bytes a read; larger ones leave the cache
 
@@ -23,9 +23,9 @@ class Speaker:
         sent, arrives: its frames, as it sends them and as they arrive.
     """
 
-    shape: Shape
-    sent: Pages
-    arrives: Pages
+    shape: FrameTemplate
+    sent: FramePages
+    arrives: FramePages
     said: int = 0
     echoed: int = 0
     window: int = 0
@@ -94,7 +94,7 @@ class Group:
             yield code, until - start
             start = until
 
-    def codes_of(self, start: int, stop: int) -> Numbers:
+    def codes_of(self, start: int, stop: int) -> Int64Array:
         """Return the codes of messages."""
         low = max(0, bisect_right(self.firsts, start) - 1)
         high = bisect_left(self.firsts, stop)
@@ -123,7 +123,7 @@ class Group:
         self.count += count
         self.ends += count * length
 
-    def enter(self, codes: Numbers, ends: Numbers) -> None:
+    def enter(self, codes: Int64Array, ends: Int64Array) -> None:
         """Take messages as the next ones; in front of one may be frames that are no messages."""
         if not codes.size:
             return

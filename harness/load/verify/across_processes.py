@@ -15,53 +15,53 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from harness.load.engine.interface import Core
-from harness.load.processes import Ranks
-from harness.load.engine.frame_templates import Numbers
-from harness.load.verify.frames import Voice
-from harness.load.verify.recent import Window
+from harness.load.engine.frame_templates import Int64Array
+from harness.load.engine.interface import Engine
+from harness.load.processes import LoadProcesses
+from harness.load.verify.frames import Sender
+from harness.load.verify.recent import RecentHistory
 
 # Deliveries to those who had parted. What comes behind them is not there for the judge of all: a history with holes
 # is never worse than a whole one, for a server may drop any message.
 OWN_KEPT = 16_000_000
 
 
-class Whole(Window):
+class CompleteHistory(RecentHistory):
     """Remembers all of a load, and not only what was lately; the groups' streams in a file that has no name."""
 
     def __init__(
-        self, core: Core, voices: Sequence[Voice], groups: int, groups_of: Sequence[int], numbers: Sequence[int]
+        self, core: Engine, voices: Sequence[Sender], groups: int, groups_of: Sequence[int], numbers: Sequence[int]
     ) -> None:
         super().__init__(core, voices, groups, groups_of, numbers)
         self._file = tempfile.TemporaryFile()  # noqa: SIM115  it lasts as long as this
-        self._parts: list[list[Numbers]] = [[] for _ in range(groups)]
+        self._parts: list[list[Int64Array]] = [[] for _ in range(groups)]
         self._counts = [0] * groups
 
     def keep(self) -> None:
         """Take what the groups' streams have now, before the core forgets it."""
         for group, count in enumerate(self._counts):
-            _, now = self._core.count(group)
+            _, now = self._core.stream_range(group)
             if now > count:
                 at = self._file.seek(0, 2)
-                self._file.write(self._core.codes(group, count, now))
+                self._file.write(self._core.stream_codes(group, count, now))
                 self._file.flush()
                 self._parts[group].append(np.memmap(self._file, np.int64, "r", at, (now - count,)))
                 self._counts[group] = now
 
-    def heard(self, client: int, codes: Numbers) -> None:
+    def heard(self, client: int, codes: Int64Array) -> None:
         """Note what a client that has parted has heard, up to OWN_KEPT in all."""
         if self._own < OWN_KEPT:
             super().heard(client, codes)
 
-    def stream(self, group: int) -> Numbers:
+    def stream(self, group: int) -> Int64Array:
         """Return the codes of a group's stream, as far as `keep` has seen it."""
         parts = self._parts[group]
         return np.concatenate(parts) if parts else np.empty(0, np.int64)
 
-    def _common(self, group: int, start: int, stop: int) -> Numbers:
+    def _common(self, group: int, start: int, stop: int) -> Int64Array:
         return self.stream(group)[start:stop]
 
-    def compare(self, ranks: Ranks, groups: Sequence[tuple[int, ...]], *, is_in_doubt: bool) -> None:
+    def compare(self, ranks: LoadProcesses, groups: Sequence[tuple[int, ...]], *, is_in_doubt: bool) -> None:
         """Raise Violation when what was heard and said in all processes does not fit into one order.
 
         Args:
@@ -78,7 +78,7 @@ class Whole(Window):
         same = all(len({one[beginning] for _, one in told if beginning in one}) == 1 for beginning in known)
         if same and not any(doubt for doubt, _ in told):
             return
-        streams = ranks.collect(self.told())
+        streams = ranks.gather_at_first(self.told())
         if streams:
             self.decide({client: events for one in streams for client, events in one.items()})
 

@@ -15,9 +15,9 @@ import numpy as np
 from harness.errors import Violation
 from harness.history.judge import judge
 from harness.history.record import History
-from harness.load.engine.interface import Core
-from harness.load.engine.frame_templates import CODE, Numbers
-from harness.load.verify.frames import Voice
+from harness.load.engine.frame_templates import CODE_STRIDE, Int64Array
+from harness.load.engine.interface import Engine
+from harness.load.verify.frames import Sender
 
 OWN_KEPT = 16_000_000  # deliveries to those who had parted, for a generation
 COMMON_KEPT = 4_000_000  # messages of the groups' streams, for a generation
@@ -30,7 +30,7 @@ class Span(NamedTuple):
     generation: int
     start: int = 0
     stop: int = 0
-    codes: Numbers | None = None
+    codes: Int64Array | None = None
 
 
 @dataclass
@@ -41,7 +41,7 @@ class Past:
     in_step_from: int | None = 0
 
 
-class Window:
+class RecentHistory:
     """Remembers for the judge.
 
     Args:
@@ -52,18 +52,18 @@ class Window:
     """
 
     def __init__(
-        self, core: Core, voices: Sequence[Voice], groups: int, groups_of: Sequence[int], numbers: Sequence[int]
+        self, core: Engine, voices: Sequence[Sender], groups: int, groups_of: Sequence[int], numbers: Sequence[int]
     ) -> None:
         self._core, self._voices, self._groups_of, self._numbers = core, voices, groups_of, numbers
         here = {number: client for client, number in enumerate(numbers)}
         self._speakers = [here.get(one.client, -1) for one in voices]
         self._past: dict[int, Past] = defaultdict(Past)
-        self._said: list[tuple[int, Numbers]] = []  # generation; rows of voice, heard before, first number, count
+        self._said: list[tuple[int, Int64Array]] = []  # generation; rows of voice, heard before, first number, count
         self._notes = 0
         self._generation, self._own = 0, 0
         self._marks = [[0, 0] for _ in range(groups)]  # by group: where the generation before began, and this one
 
-    def said(self, rows: Numbers) -> None:
+    def said(self, rows: Int64Array) -> None:
         """Take notes of what was said, as `Core.sends` hands them over."""
         if rows.size:
             self._said.append((self._generation, rows.reshape(-1, 4)))
@@ -79,7 +79,7 @@ class Window:
         past.spans.append(Span(self._generation, past.in_step_from or 0, looked))
         past.in_step_from = None
 
-    def heard(self, client: int, codes: Numbers) -> None:
+    def heard(self, client: int, codes: Int64Array) -> None:
         """Note what a client that has parted has heard."""
         self._own += codes.size
         self._past[client].spans.append(Span(self._generation, codes=codes))
@@ -90,7 +90,7 @@ class Window:
 
     def is_full(self, *, has_parted: bool) -> bool:
         """Return whether it is time for another generation."""
-        common = sum(self._core.count(group)[1] - marks[1] for group, marks in enumerate(self._marks))
+        common = sum(self._core.stream_range(group)[1] - marks[1] for group, marks in enumerate(self._marks))
         if not has_parted:
             return max(common, self._notes) > IN_STEP_KEPT
         return self._own > OWN_KEPT or common > COMMON_KEPT
@@ -103,8 +103,8 @@ class Window:
             past.spans = [one for one in past.spans if one.generation >= self._generation - 1]
         self._said = [one for one in self._said if one[0] >= self._generation - 1]
         for group, marks in enumerate(self._marks):
-            marks[:] = [marks[1], self._core.count(group)[1]]
-            self._core.forget(group, marks[0])
+            marks[:] = [marks[1], self._core.stream_range(group)[1]]
+            self._core.discard_before(group, marks[0])
 
     # --- judging
 
@@ -116,7 +116,7 @@ class Window:
         """
         self.decide(self.told())
 
-    def told(self) -> dict[int, Numbers]:
+    def told(self) -> dict[int, Int64Array]:
         """Return what the judge is told: by the client's number over all processes, codes + 1, negative where said."""
         speakers = {client for client in self._speakers if client >= 0}
         told = {client: self._said_and_heard(client) for client in sorted(speakers)}
@@ -124,14 +124,14 @@ class Window:
         for group in range(len(self._marks)):
             in_step = [one for one, its in enumerate(self._groups_of) if its == group and one not in told]
             if in_step:
-                longest = max(in_step, key=self._core.heard)
+                longest = max(in_step, key=self._core.received_count)
                 told[longest] = self._heard(longest) + 1
         return {self._number(client): events for client, events in told.items()}
 
     def _number(self, client: int) -> int:
         return self._numbers[client] if client < len(self._numbers) else client
 
-    def _heard(self, client: int) -> Numbers:
+    def _heard(self, client: int) -> Int64Array:
         """Return the codes of what a client has heard in the window."""
         past, group = self._past.get(client, Past()), self._groups_of[client]
         parts = [self._common(group, one.start, one.stop) if one.codes is None else one.codes for one in past.spans]
@@ -139,32 +139,32 @@ class Window:
             parts.append(self._common(group, past.in_step_from, self._core.position(client)))
         return np.concatenate(parts) if parts else np.empty(0, np.int64)
 
-    def _common(self, group: int, start: int, stop: int) -> Numbers:
-        first, _ = self._core.count(group)
+    def _common(self, group: int, start: int, stop: int) -> Int64Array:
+        first, _ = self._core.stream_range(group)
         start = max(start, first)
-        return np.frombuffer(self._core.codes(group, start, max(start, stop)), np.int64)
+        return np.frombuffer(self._core.stream_codes(group, start, max(start, stop)), np.int64)
 
-    def _said_and_heard(self, client: int) -> Numbers:
+    def _said_and_heard(self, client: int) -> Int64Array:
         """Return what a client that speaks did, in its own order: codes + 1, negative where it said something.
 
         What it said before the window began stands at its beginning, as far as it has heard it.
         """
         heard = self._heard(client)
-        before = self._core.heard(client) - heard.size  # messages heard before the window
+        before = self._core.received_count(client) - heard.size  # messages heard before the window
         rows = [row for _, rows in self._said for row in rows.tolist() if self._speakers[row[0]] == client]
         parts, at = [], 0
         for voice, place, first, count in rows:
             until = max(at, place - before)
-            parts += [heard[at:until] + 1, -(np.arange(first, first + count) + voice * CODE + 1)]
+            parts += [heard[at:until] + 1, -(np.arange(first, first + count) + voice * CODE_STRIDE + 1)]
             at = until
         parts.append(heard[at:] + 1)
         whole = np.concatenate(parts)
         mine = [voice for voice, one in enumerate(self._speakers) if one == client]
-        own = heard[np.isin(heard // CODE, mine)]
+        own = heard[np.isin(heard // CODE_STRIDE, mine)]
         earlier = np.setdiff1d(own, -whole[whole < 0] - 1)
         return np.concatenate((-(earlier + 1), whole))
 
-    def decide(self, told: dict[int, Numbers]) -> None:
+    def decide(self, told: dict[int, Int64Array]) -> None:
         """Let the judge decide about what `told` has returned; raise Violation."""
         streams = list(told.values())
         known, inverse = np.unique(np.concatenate([np.abs(stream) for stream in streams]), return_inverse=True)
@@ -178,9 +178,9 @@ class Window:
             History(
                 events=numbered,
                 clients=list(told),
-                senders=[self._voices[number].client for number in (codes // CODE).tolist()],
-                times_sent=[1] * known.size,
-                names=[f"{code // CODE}.{code % CODE}" for code in codes.tolist()],
+                senders=[self._voices[number].client for number in (codes // CODE_STRIDE).tolist()],
+                send_counts=[1] * known.size,
+                names=[f"{code // CODE_STRIDE}.{code % CODE_STRIDE}" for code in codes.tolist()],
             )
         )
         if faults:

@@ -18,17 +18,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.errors import Violation
-from harness.load.engine.interface import Core, Reason
-from harness.load.processes import Ranks
-from harness.load.verify.across_processes import Whole
-from harness.load.engine.frame_templates import CODE, Numbers
-from harness.load.verify.frames import Frames, Parsed, Voice
-from harness.load.verify.positions import Order
-from harness.load.verify.recent import Window
+from harness.load.engine.frame_templates import CODE_STRIDE, Int64Array
+from harness.load.engine.interface import Engine, Reason
+from harness.load.processes import LoadProcesses
+from harness.load.verify.across_processes import CompleteHistory
+from harness.load.verify.frames import DecodedFrames, Frames, Sender
+from harness.load.verify.positions import Positions
+from harness.load.verify.recent import RecentHistory
 
 
 @dataclass
-class Follower:
+class DivergedClient:
     """A client that has parted.
 
     Attributes:
@@ -46,7 +46,7 @@ class Follower:
     rest: bytes = b""
 
 
-class Streams:
+class StreamVerifier:
     """Follows those who have parted, and raises Violation for what no lawful server can have done.
 
     Args:
@@ -57,30 +57,30 @@ class Streams:
 
     def __init__(
         self,
-        core: Core,
+        core: Engine,
         frames: Frames,
-        voices: Sequence[Voice],
+        voices: Sequence[Sender],
         groups: Sequence[tuple[int, ...]],
         groups_of: Sequence[int],
         *,
         are_in_step: bool,
         numbers: Sequence[int],
-        ranks: Ranks,
+        ranks: LoadProcesses,
     ) -> None:
         self._core, self._frames, self._voices = core, frames, voices
         self._groups, self._groups_of, self._numbers, self._ranks = groups, list(groups_of), numbers, ranks
         self._bound = set(range(len(groups_of)))  # those whom the server must not disconnect
         self._owed = [np.array([voice.topic in topics for voice in voices]) for topics in groups]
-        self._orders: dict[int, Order] = {}
-        self._followers: dict[int, Follower] = {}
-        self._window = Window(core, voices, len(groups), self._groups_of, numbers)
+        self._orders: dict[int, Positions] = {}
+        self._followers: dict[int, DivergedClient] = {}
+        self._window = RecentHistory(core, voices, len(groups), self._groups_of, numbers)
         self._windows = [self._window]
         if ranks.count > 1:
-            self._whole = Whole(core, voices, len(groups), self._groups_of, numbers)
+            self._whole = CompleteHistory(core, voices, len(groups), self._groups_of, numbers)
             self._windows.append(self._whole)
         # What other processes say is known when the load has ended; until then it may be anything.
         elsewhere = {voice.client for voice in voices} - set(numbers)
-        self._said_elsewhere = np.array([CODE * (voice.client in elsewhere) for voice in voices], np.int64)
+        self._said_elsewhere = np.array([CODE_STRIDE * (voice.client in elsewhere) for voice in voices], np.int64)
         self._highest = np.full(len(voices), -1, np.int64)  # by voice, where there are several processes
         topics = [topic for one in groups for topic in one]
         speakers = [voice.client for voice in voices]
@@ -91,26 +91,26 @@ class Streams:
         self._was_in_doubt = self._is_in_doubt
         self._has_parted = not are_in_step
         for client, group in enumerate([] if are_in_step else groups_of):
-            self._followers[client] = Follower(group, False, -1, 0)
+            self._followers[client] = DivergedClient(group, False, -1, 0)
             for window in self._windows:
                 window.came(client)
 
-    def add_guest(self, client: int, group: int, *, may_be_closed: bool) -> None:
+    def add_transient(self, client: int, group: int, *, may_be_closed: bool) -> None:
         """Follow a client that has come during the load and hears what a group hears."""
         self._groups_of.append(group)
         if not may_be_closed:
             self._bound.add(client)
-        self._followers[client] = Follower(group, True, -1, 0)
+        self._followers[client] = DivergedClient(group, True, -1, 0)
         for window in self._windows:
             window.came(client)
         self._has_parted = True
 
-    def drop_guest(self, client: int) -> None:
+    def drop_transient(self, client: int) -> None:
         """Note that nothing more will come for a guest."""
         del self._followers[client]
         self._bound.discard(client)
 
-    def attend(self, reason: int) -> list[tuple[int, int]]:
+    def handle(self, reason: int) -> list[tuple[int, int]]:
         """Look at what the core's `run` came back for; return (client, time in ns) of what those apart have received.
 
         Raises:
@@ -119,35 +119,35 @@ class Streams:
         gone = self._core.closed() if reason & Reason.CLOSED else []
         if gone := [one for one in gone if one in self._bound]:
             raise Violation(f"the server closed the connection of client {self._number(gone[0])}, which was reading")
-        if reason & Reason.FOREIGN:
+        if reason & Reason.NONCANONICAL:
             for group in range(len(self._owed)):
                 self._decode(group)
         took = []
-        if reason & Reason.PARTED:
-            for client, heard, looked, data, at_ns in self._core.parted():
+        if reason & Reason.DIVERGED:
+            for client, heard, looked, data, at_ns in self._core.take_diverged():
                 self._follow(client, heard, looked, data, at_ns)
                 took.append((client, at_ns))
-        sends = np.frombuffer(self._core.sends(), np.int64)
+        sends = np.frombuffer(self._core.take_sends(), np.int64)
         for window in self._windows:
             window.said(sends)
         if reason & Reason.SUSPECT:
             self._look_at_suspects()
         if self._window.is_full(has_parted=self._has_parted):
-            self.settle()
+            self.resolve_doubt()
             if self._ranks.count > 1:
                 self._whole.keep()
             self._window.roll()
             self._has_parted = bool(self._followers) or self._is_always_in_doubt
         return took
 
-    def settle(self) -> None:
+    def resolve_doubt(self) -> None:
         """Let the judge decide where there is doubt; raise Violation."""
         if self._is_in_doubt:
             self._window.judge()
         self._was_in_doubt |= self._is_in_doubt
         self._is_in_doubt = self._is_always_in_doubt
 
-    def compare(self, said: Sequence[int]) -> None:
+    def compare_processes(self, said: Sequence[int]) -> None:
         """Compare with the other processes of the load, when all have ended and settled; raise Violation.
 
         Args:
@@ -163,23 +163,23 @@ class Streams:
             self._whole.compare(self._ranks, self._groups, is_in_doubt=self._was_in_doubt)
 
     def _decode(self, group: int) -> None:
-        offset, data = self._core.foreign(group)
+        offset, data = self._core.noncanonical(group)
         if data:
             found = self._frames.decode(data, "a client")
             ends = found.ends + offset
-            self._core.told(group, found.codes.tobytes(), ends.tobytes(), offset + len(data) - len(found.rest))
+            self._core.append_decoded(group, found.codes.tobytes(), ends.tobytes(), offset + len(data) - len(found.rest))
 
     def _look_at_suspects(self) -> None:
         for group, owed in enumerate(self._owed):
-            first, count = self._core.count(group)
-            self._check(np.frombuffer(self._core.codes(group, first, count), np.int64), owed)
+            first, count = self._core.stream_range(group)
+            self._check(np.frombuffer(self._core.stream_codes(group, first, count), np.int64), owed)
         self._was_in_doubt = True
         self._window.judge()
 
-    def _check(self, codes: Numbers, owed: Numbers) -> None:
+    def _check(self, codes: Int64Array, owed: Int64Array) -> None:
         """Raise Violation for a message that was never said, or is of a topic that was not asked for."""
-        voices, numbers = codes // CODE, codes % CODE
-        said = np.array([self._core.voice(voice)[0] for voice in range(len(self._voices))], np.int64)
+        voices, numbers = codes // CODE_STRIDE, codes % CODE_STRIDE
+        said = np.array([self._core.sender_counts(voice)[0] for voice in range(len(self._voices))], np.int64)
         if self._ranks.count > 1:
             said = np.maximum(said, self._said_elsewhere)
             np.maximum.at(self._highest, voices, numbers)
@@ -196,7 +196,7 @@ class Streams:
     def _follow(self, client: int, heard: int, looked: int, data: bytes, at_ns: int) -> None:
         one = self._followers.get(client)
         if one is None:
-            one = self._followers[client] = Follower(self._groups_of[client], False, looked - 1, heard)
+            one = self._followers[client] = DivergedClient(self._groups_of[client], False, looked - 1, heard)
             for window in self._windows:
                 window.parted(client, looked)
             self._has_parted = True
@@ -208,26 +208,26 @@ class Streams:
             one.heard += found.codes.size
             for window in self._windows:
                 window.heard(client, found.codes)
-            self._core.echoes(client, one.heard, found.codes.tobytes(), at_ns)
+            self._core.record_received(client, one.heard, found.codes.tobytes(), at_ns)
             is_in_place = self._place(one, found, data)
-            if is_in_place and not one.is_guest and self._core.rejoin(client, one.position, one.rest):
+            if is_in_place and not one.is_guest and self._core.resynchronise(client, one.position, one.rest):
                 for window in self._windows:
                     window.rejoined(client, one.position)
                 del self._followers[client]
 
-    def _parse(self, data: bytes, who: str) -> Parsed:
-        codes, ends, consumed, is_foreign = self._core.parse(data)
+    def _parse(self, data: bytes, who: str) -> DecodedFrames:
+        codes, ends, consumed, is_foreign = self._core.parse_canonical(data)
         if is_foreign:
             return self._frames.decode(data, who)
-        return Parsed(np.frombuffer(codes, np.int64), np.frombuffer(ends, np.int64), data[consumed:])
+        return DecodedFrames(np.frombuffer(codes, np.int64), np.frombuffer(ends, np.int64), data[consumed:])
 
-    def _place(self, one: Follower, found: Parsed, data: bytes) -> bool:
+    def _place(self, one: DivergedClient, found: DecodedFrames, data: bytes) -> bool:
         """Find the places of messages in the group's stream, or let it go on with them; return whether all have one."""
         if one.group not in self._orders:
-            self._orders[one.group] = Order(self._core, one.group, len(self._voices))
+            self._orders[one.group] = Positions(self._core, one.group, len(self._voices))
         order = self._orders[one.group]
         order.catch_up()
-        positions = order.positions(found.codes)
+        positions = order.find(found.codes)
         known = np.flatnonzero(positions >= 0)
         until = int(known[-1]) + 1 if known.size else 0
         if known.size:
@@ -239,9 +239,9 @@ class Streams:
         if not news.size:
             return True
         begin, end = int(found.ends[until - 1]) if until else 0, int(found.ends[-1])
-        if order.are_news(news):
+        if order.are_newer(news):
             before = order.catch_up()
-            self._core.append(one.group, data[begin:end])
+            self._core.append_frames(one.group, data[begin:end])
             if order.catch_up() == before + news.size:
                 one.position = before + news.size - 1
                 return True

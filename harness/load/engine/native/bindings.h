@@ -32,11 +32,11 @@ static inline bool is_in(int number, int count, const char *what)
 
 /* deeds.c: what Python has done. answers.c: what it is told. */
 #define DEEDS(each) \
-    each(add) each(drop) each(flood) each(pace) each(say) each(hush) each(run) each(told) each(echoes) \
-    each(rejoin) each(append) each(forget)
+    each(add) each(drop) each(flood) each(pace) each(send) each(stop_sending) each(run) each(append_decoded) each(record_received) \
+    each(resynchronise) each(append_frames) each(discard_before)
 #define ANSWERS(each) \
-    each(parted) each(closed) each(foreign) each(parse) each(count) each(codes) each(heard) each(position) \
-    each(voice) each(unsent) each(progress_ns) each(sends) each(latencies) each(lags)
+    each(take_diverged) each(closed) each(noncanonical) each(parse_canonical) each(stream_range) each(stream_codes) each(received_count) each(position) \
+    each(sender_counts) each(has_unsent) each(last_progress_ns) each(take_sends) each(take_latencies) each(take_lags)
 #define DECLARED(name) METHOD(name);
 DEEDS(DECLARED)
 ANSWERS(DECLARED)

@@ -78,7 +78,7 @@ METHOD(pace)
     Py_RETURN_NONE;
 }
 
-METHOD(say)
+METHOD(send)
 {
     int number;
     long long count;
@@ -89,7 +89,7 @@ METHOD(say)
     return done(core);
 }
 
-METHOD(hush)
+METHOD(stop_sending)
 {
     (void)arguments;
     core->speaking = false;
@@ -112,7 +112,7 @@ METHOD(run)
 
 /* --- what was looked into */
 
-METHOD(told)
+METHOD(append_decoded)
 {
     int number;
     long long parsed;
@@ -133,7 +133,7 @@ METHOD(told)
     return PyErr_Occurred() ? NULL : done(core);
 }
 
-METHOD(echoes)
+METHOD(record_received)
 {
     int number;
     long long heard_now, at_ns;
@@ -153,7 +153,7 @@ METHOD(echoes)
     return PyErr_Occurred() ? NULL : done(core);
 }
 
-METHOD(rejoin)
+METHOD(resynchronise)
 {
     int number;
     long long position;
@@ -184,7 +184,7 @@ METHOD(rejoin)
     return PyErr_Occurred() ? NULL : PyBool_FromLong(back);
 }
 
-METHOD(append)
+METHOD(append_frames)
 {
     int number;
     Py_buffer data;
@@ -202,7 +202,7 @@ METHOD(append)
     return PyErr_Occurred() ? NULL : done(core);
 }
 
-METHOD(forget)
+METHOD(discard_before)
 {
     int number;
     long long until;

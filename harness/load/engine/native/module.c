@@ -111,7 +111,7 @@ static void core_dealloc(Core *core)
 static PyMethodDef methods[] = {DEEDS(ENTRY) ANSWERS(ENTRY){NULL, NULL, 0, NULL}};
 
 static PyTypeObject type = {
-    PyVarObject_HEAD_INIT(NULL, 0).tp_name = "harness.load.engine._native.Core",
+    PyVarObject_HEAD_INIT(NULL, 0).tp_name = "harness.load.engine._native.Engine",
     .tp_basicsize = sizeof(Core),
     .tp_flags = Py_TPFLAGS_DEFAULT,
     .tp_new = PyType_GenericNew,
@@ -127,7 +127,7 @@ PyMODINIT_FUNC PyInit__native(void)
     if (PyType_Ready(&type) < 0)
         return NULL;
     PyObject *made = PyModule_Create(&module);
-    if (made && PyModule_AddObjectRef(made, "Core", (PyObject *)&type) < 0)
+    if (made && PyModule_AddObjectRef(made, "Engine", (PyObject *)&type) < 0)
         Py_CLEAR(made);
     return made;
 }

@@ -16,7 +16,7 @@ static PyObject *handed_over(Numbers *one)
 
 /* --- what Python must look at */
 
-METHOD(parted)
+METHOD(take_diverged)
 {
     (void)arguments;
     PyObject *list = PyList_New(0);
@@ -49,7 +49,7 @@ METHOD(closed)
     return list;
 }
 
-METHOD(foreign)
+METHOD(noncanonical)
 {
     int number;
     TAKE("i", &number);
@@ -59,7 +59,7 @@ METHOD(foreign)
                          (Py_ssize_t)(group->stream.length - at));
 }
 
-METHOD(parse)
+METHOD(parse_canonical)
 {
     Py_buffer data;
     TAKE("y*", &data);
@@ -80,7 +80,7 @@ METHOD(parse)
 
 /* --- what there is */
 
-METHOD(count)
+METHOD(stream_range)
 {
     int number;
     TAKE("i", &number);
@@ -88,7 +88,7 @@ METHOD(count)
     return Py_BuildValue("LL", (long long)group->first, (long long)group->count);
 }
 
-METHOD(codes)
+METHOD(stream_codes)
 {
     int number;
     long long start, stop;
@@ -103,7 +103,7 @@ METHOD(codes)
     return bytes;
 }
 
-METHOD(heard)
+METHOD(received_count)
 {
     int number;
     TAKE("i", &number);
@@ -121,7 +121,7 @@ METHOD(position)
     return PyLong_FromLongLong(messages(&core->groups[client->group], client->taken));
 }
 
-METHOD(voice)
+METHOD(sender_counts)
 {
     int number;
     TAKE("i", &number);
@@ -129,7 +129,7 @@ METHOD(voice)
     return Py_BuildValue("LL", (long long)voice->said, (long long)voice->echoed);
 }
 
-METHOD(unsent)
+METHOD(has_unsent)
 {
     (void)arguments;
     for (int i = 0; i < core->clients_count; i++)
@@ -138,7 +138,7 @@ METHOD(unsent)
     Py_RETURN_FALSE;
 }
 
-METHOD(progress_ns) { (void)arguments; return PyLong_FromLongLong(core->progress_ns); }
-METHOD(sends) { (void)arguments; return handed_over(&core->sends); }
-METHOD(latencies) { (void)arguments; return handed_over(&core->latencies); }
-METHOD(lags) { (void)arguments; return handed_over(&core->lags); }
+METHOD(last_progress_ns) { (void)arguments; return PyLong_FromLongLong(core->progress_ns); }
+METHOD(take_sends) { (void)arguments; return handed_over(&core->sends); }
+METHOD(take_latencies) { (void)arguments; return handed_over(&core->latencies); }
+METHOD(take_lags) { (void)arguments; return handed_over(&core->lags); }
