@@ -10,7 +10,7 @@ import pytest
 
 from harness.league import compare_runs
 from harness.model import Run
-from tests.simulated import MACHINE, kept, run_of
+from tests.simulated_runs import MACHINE, kept, run_of
 from tests.zoo import harness, lines_of
 
 LEVELS = {"ant": 5e6, "bee": 9e6, "cow": 5e6}

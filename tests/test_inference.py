@@ -7,17 +7,17 @@ import math
 import numpy as np
 import pytest
 
-from harness.league.comparisons import Entry, Standing, looks, standing, undecided
-from harness.league.inference import Differences, differences, fewest_blocks, letters, rank_intervals
+from harness.league.comparisons import Comparisons, Entry, compare, looks, undecided
+from harness.league.inference import Differences, differences, fewest_blocks, rank_intervals, tie_letters
 
 ENTRIES = [Entry(name) for name in "abcd"]
 LEVELS = np.array([0.0, 0.5, 0.5, 1.0])
 NEVER = np.zeros(4, np.bool_)
 
 
-def league(blocks: int = 8, noise: float = 0.01, seed: int = 1, added: int = 0) -> Standing:
+def league(blocks: int = 8, noise: float = 0.01, seed: int = 1, added: int = 0) -> Comparisons:
     """Return the standing of four servers, the middle two of which are equal, under shifts of whole blocks."""
-    return standing(scores(blocks + added, noise, seed), ENTRIES, planned=blocks, seed=seed, limited=NEVER)
+    return compare(scores(blocks + added, noise, seed), ENTRIES, planned=blocks, seed=seed, limited=NEVER)
 
 
 def scores(blocks: int, noise: float, seed: int) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
@@ -59,14 +59,14 @@ def test_the_error_is_exact_where_all_are_equal(seed: int) -> None:
     noise = np.random.default_rng(seed).standard_t(3, (6, 3))
     of = np.stack([noise[:, 0] - noise[:, 1], noise[:, 0] - noise[:, 2], noise[:, 1] - noise[:, 2]], axis=1)
     signs = 1.0 - 2.0 * (np.arange(64)[:, None] >> np.arange(6) & 1)
-    assert sum(bool(differences(of * some[:, None]).told.any()) for some in signs) <= 2
+    assert sum(bool(differences(of * some[:, None]).significant.any()) for some in signs) <= 2
 
 
 def test_the_interval_agrees_with_what_is_told() -> None:
     for seed in range(50):
         chance = np.random.default_rng(seed)
         found = differences(chance.standard_t(3, (8, 6)) + chance.integers(0, 4, 6))
-        assert ((found.low > 1e-9) | (found.high < -1e-9)).tolist() == found.told.tolist()
+        assert ((found.low > 1e-9) | (found.high < -1e-9)).tolist() == found.significant.tolist()
 
 
 def test_a_missing_trial_costs_its_own_pairs_a_block_and_no_other() -> None:
@@ -84,13 +84,13 @@ def test_a_comparison_with_too_few_blocks_does_not_blunt_the_others() -> None:
     of[1:, 2] = np.nan
     found = differences(of)
     assert found.low[:2].tolist() == alone.low.tolist()
-    assert math.isnan(found.low[2]) and not found.told[2]
+    assert math.isnan(found.low[2]) and not found.significant[2]
 
 
 def test_nothing_at_all_and_no_noise_at_all() -> None:
-    assert differences(np.empty((0, 0))).told.tolist() == []
+    assert differences(np.empty((0, 0))).significant.tolist() == []
     same: Differences = differences(np.tile([0.0, 0.2], (8, 1)))
-    assert same.told.tolist() == [False, True]
+    assert same.significant.tolist() == [False, True]
     assert same.low.tolist() == same.high.tolist() == same.mean.tolist()
 
 
@@ -113,14 +113,14 @@ def test_the_same_seed_tells_the_same(blocks: int) -> None:
     ],
 )
 def test_tie_letters(pairs: tuple[str, ...], letters_of: list[str]) -> None:
-    assert letters(better(*pairs)) == letters_of
+    assert tie_letters(better(*pairs)) == letters_of
 
 
 def test_servers_share_a_letter_where_neither_is_better_and_nowhere_else() -> None:
     chance = np.random.default_rng(5)
     for _ in range(100):
         some = np.triu(chance.random((9, 9)) < 0.6, 1)
-        found = letters(some)
+        found = tie_letters(some)
         for i in range(9):
             for j in range(i + 1, 9):
                 assert bool(set(found[i]) & set(found[j])) is not bool(some[i, j])
@@ -132,9 +132,9 @@ def test_who_does_not_count_takes_no_rank() -> None:
 
 def test_whoever_the_generator_limited_is_worse_than_nobody() -> None:
     limited = np.array([True, False, False, False])
-    stand = standing(scores(8, 0.01, 1), ENTRIES, planned=8, seed=1, limited=limited)
+    stand = compare(scores(8, 0.01, 1), ENTRIES, planned=8, seed=1, limited=limited)
     assert (stand.better == better("db", "dc")).all()
-    assert undecided(stand, limited) == {1, 2} or stand.alike(1, 2)
+    assert undecided(stand, limited) == {1, 2} or stand.are_equivalent(1, 2)
 
 
 def test_each_look_spends_half_of_what_is_left() -> None:
@@ -148,7 +148,7 @@ def test_what_a_look_has_told_stays_told() -> None:
     """Two that only the planned blocks have are told apart by them, whatever the others do for many blocks."""
     of = scores(200, 0.01, 1)
     of[8:, [0, 3]] = np.nan
-    stand = standing(of, ENTRIES, planned=8, seed=1, limited=NEVER)
+    stand = compare(of, ENTRIES, planned=8, seed=1, limited=NEVER)
     assert np.isnan(stand.low[0, 3])
     assert stand.better[3, 0]
 

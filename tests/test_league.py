@@ -9,12 +9,12 @@ import msgspec
 import pytest
 
 from harness import results
-from harness.league.pareto import beaten_by
+from harness.league.pareto import dominators
 from harness.league.table import League, leagues
 from harness.model import Run
 from harness.report.columns import table
-from harness.report.findings import change, claims
-from tests.simulated import kept, run_of, server, trial
+from harness.report.findings import change_text, findings
+from tests.simulated_runs import kept, run_of, server, trial
 from tests.zoo import harness
 
 
@@ -30,7 +30,7 @@ def test_ranks_are_intervals_and_the_ghost_has_none() -> None:
     assert {row.rank for row in league.rows[1:]} == {(2, 3)}
     assert {row.ties for row in league.rows[1:]} == {"b"}
     assert not league.invalid
-    assert any("bee was loaded twice in each block; its ghost:" in line for line in claims(league))
+    assert any("bee was loaded twice in each block; its ghost:" in line for line in findings(league))
 
 
 def test_classes_are_ranked_together_and_apart() -> None:
@@ -39,7 +39,7 @@ def test_classes_are_ranked_together_and_apart() -> None:
     assert (rows["ant"].rank, rows["ant"].rank_in_class) == ((2, 2), (1, 1))
     assert (rows["bee"].rank, rows["bee"].rank_in_class) == ((1, 1), (1, 1))
     assert (rows["cow"].rank, rows["cow"].rank_in_class) == ((3, 3), (2, 2))
-    assert "By class: tuned: 1 bee; idiomatic: 1 ant, 2 cow." in claims(league_of(run))
+    assert "By class: tuned: 1 bee; idiomatic: 1 ant, 2 cow." in findings(league_of(run))
 
 
 def test_a_disturbed_trial_does_not_count_and_is_told() -> None:
@@ -48,7 +48,7 @@ def test_a_disturbed_trial_does_not_count_and_is_told() -> None:
     league = league_of(Run(run.info, [], [wild, *run.trials]))
     ant = next(row for row in league.rows if row.implementation.name == "ant")
     assert ant.deliveries_per_s and ant.deliveries_per_s.low > 4e6
-    assert "1 of 17 trials (6 %) were disturbed, and do not count." in claims(league)
+    assert "1 of 17 trials (6 %) were disturbed, and do not count." in findings(league)
     assert not league.invalid
 
 
@@ -59,7 +59,7 @@ def test_where_all_trials_were_disturbed_the_last_attempts_count_and_that_is_tol
     league = league_of(Run(info, [], [*run.trials, *wild]))
     cow = next(row for row in league.rows if row.implementation.name == "cow")
     assert cow.deliveries_per_s and cow.deliveries_per_s.median == 3e6
-    assert "Disturbed each time, so that these trials had to count: cow (flood)." in claims(league)
+    assert "Disturbed each time, so that these trials had to count: cow (flood)." in findings(league)
 
 
 def test_a_run_is_invalid_when_over_a_fifth_was_disturbed() -> None:
@@ -78,20 +78,20 @@ def test_a_run_is_invalid_when_the_ghost_is_told_apart_from_its_twin() -> None:
     ]
     league = league_of(Run(run.info, [], [*(one for one in run.trials if not one.plan.is_control), *slow]))
     assert league.invalid == "ant was told apart from itself"
-    assert "This run is invalid: ant was told apart from itself." in claims(league)
+    assert "This run is invalid: ant was told apart from itself." in findings(league)
 
 
 def test_too_few_blocks_claim_nothing() -> None:
     league = league_of(run_of({"ant": 1e6, "bee": 9e6}, blocks=3))
     assert [row.rank for row in league.rows] == [(1, 2), (1, 2)]
-    assert "Ranks: 3 blocks can tell nobody apart: for an error of 5 % it takes 6." in claims(league)
+    assert "Ranks: 3 blocks can tell nobody apart: for an error of 5 % it takes 6." in findings(league)
 
 
 def test_nobody_is_ranked_before_whom_the_generator_limited() -> None:
     run = run_of({"ant": 5e6, "bee": 9e6}, more={"ant": {"generator_cpu_share": 0.99}})
     league = league_of(run)
     assert [row.rank for row in league.rows] == [(1, 2), (1, 2)]
-    assert any("≥: the load generator was the limit of ant" in line for line in claims(league))
+    assert any("≥: the load generator was the limit of ant" in line for line in findings(league))
     assert "≥5.0" in table(league, width=200, style="simple")
 
 
@@ -134,23 +134,23 @@ def test_a_full_table_fits(width: int) -> None:
 
 
 def test_who_is_beaten_in_everything() -> None:
-    stand = league_of(run_of({"ant": 9e6, "bee": 5e6, "cow": 5e6})).standing
+    stand = league_of(run_of({"ant": 9e6, "bee": 5e6, "cow": 5e6})).comparisons
     #                    ant is faster than both; bee has the lower latency, cow is beaten by both
-    assert beaten_by([(3, 1, 1), (1, 1, 1), (4, 2, 1)], stand.better) == [[], [], [0, 1]]
-    assert beaten_by([(1, 1, 1), (1, 1, 1), None], stand.better) == [[], [0], None]
-    assert beaten_by([None, (1, 1, 1), (1, 1, 1)], stand.better) == [None, [], []], "equal in all, nobody is beaten"
+    assert dominators([(3, 1, 1), (1, 1, 1), (4, 2, 1)], stand.better) == [[], [], [0, 1]]
+    assert dominators([(1, 1, 1), (1, 1, 1), None], stand.better) == [[], [0], None]
+    assert dominators([None, (1, 1, 1), (1, 1, 1)], stand.better) == [None, [], []], "equal in all, nobody is beaten"
 
 
 def test_of_very_many_who_beat_somebody_some_are_named() -> None:
     league = league_of(run_of({**dict.fromkeys("abcdef", 9e6), "slow": 1e6}))
     beaten = {"slow": list("abcdef")}
-    rows = [replace(row, beaten_by=beaten.get(row.implementation.name, [])) for row in league.rows]
-    assert claims(replace(league, rows=rows))[-1].endswith(" Beaten: slow by a, b, c, d and 2 more.")
+    rows = [replace(row, dominated_by=beaten.get(row.implementation.name, [])) for row in league.rows]
+    assert findings(replace(league, rows=rows))[-1].endswith(" Beaten: slow by a, b, c, d and 2 more.")
 
 
 def test_a_change_in_words() -> None:
-    assert change(0.0415, -0.011, 0.0889) == "+4.2 % [−1.1, +9.3]"
-    assert change(1.0, float("nan"), float("nan")) == "+172 %"
+    assert change_text(0.0415, -0.011, 0.0889) == "+4.2 % [−1.1, +9.3]"
+    assert change_text(1.0, float("nan"), float("nan")) == "+172 %"
 
 
 def test_the_report_of_a_class_and_of_an_older_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

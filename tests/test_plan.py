@@ -12,12 +12,12 @@ import pytest
 from harness import plugins
 from harness.kinds import Workload
 from harness.league import bench as bench_module
-from harness.league import plan
 from harness.league.bench import bench
-from harness.league.plan import Design, Profile, added, planned, references
-from harness.league.valid_trials import counted, limited_by_generator
+from harness.league.plan import Design, added, planned, references
+from harness.league.profiles import PROFILES, Profile
+from harness.league.valid_trials import limited_by_generator, valid_trials
 from harness.model import TrialPlan, TrialResult
-from tests.simulated import server, trial
+from tests.simulated_runs import server, trial
 
 PROFILE = Profile("quick", 8)
 ZOO = [server(name) for name in ("ant", "bee", "cow")]
@@ -151,7 +151,7 @@ def test_the_steps_of_a_search_are_one_result() -> None:
         done: list[TrialResult] = []
         for one in planned(design(Halving("halving", rate=4, blocks=2)), done):
             done.append(made_of(one))
-        found = counted([trial("ant", figures={"deliveries_per_s": 1}), *done])
+        found = valid_trials([trial("ant", figures={"deliveries_per_s": 1}), *done])
         assert [one.figures.get("found") for one in found] == [None, *[1] * 6]
         assert [limited_by_generator(one) for one in found] == [False, *[True] * 6]
         assert len({one.plan.key for one in found}) == 7
@@ -239,4 +239,4 @@ def test_a_trial_that_is_always_disturbed_is_given_up_after_three_attempts(monke
 
 
 def test_the_profiles_have_enough_blocks_to_tell_somebody_apart() -> None:
-    assert all(one.blocks >= 6 for name, one in plan.PROFILES.items() if name != "smoke")
+    assert all(one.blocks >= 6 for name, one in PROFILES.items() if name != "smoke")

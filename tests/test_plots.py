@@ -24,7 +24,7 @@ from harness.report.curves import Chart, charts
 from harness.report.formats import plots, terminal
 from harness.report.scales import in_short, log_axis, percent_axis, spread
 from harness.results import CASES, INFO, TRIALS
-from tests.made_up import CAPACITY_PER_S, WINDOW, flooded, offered, run_of, timed, trial, zoo
+from tests.sample_runs import CAPACITY_PER_S, WINDOW, flooded, offered, run_of, timed, trial, zoo
 from tests.zoo import harness
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -136,8 +136,8 @@ def test_where_the_load_was_the_limit_is_told() -> None:
     chart = only(run, "throughput")
     assert chart.has_limited
     assert [point.at_least for point in chart.series[0].points] == [False, True]
-    assert re.search(r" A one$.* A capital letter: ", plots.drawn(chart, 80), re.MULTILINE | re.DOTALL)
-    assert f">{svg.LIMITED}<" in svg.drawn(chart)
+    assert re.search(r" A one$.* A capital letter: ", plots.draw(chart, 80), re.MULTILINE | re.DOTALL)
+    assert f">{svg.LIMITED}<" in svg.draw(chart)
 
 
 def test_what_makes_no_curve_is_left_out_and_told() -> None:
@@ -244,16 +244,16 @@ def test_the_files_are_well_formed_and_name_every_server(folder: Path) -> None:
 
 def test_a_file_is_the_same_whenever_it_is_made(whole: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "0")
-    first = [svg.drawn(one) for one in charts(whole)[:3]]
+    first = [svg.draw(one) for one in charts(whole)[:3]]
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1000000000")
-    assert [svg.drawn(one) for one in charts(whole)[:3]] == first
+    assert [svg.draw(one) for one in charts(whole)[:3]] == first
     assert not any("date" in one.split("<defs>")[0] for one in first)
 
 
 def test_a_name_may_have_any_character() -> None:
     name = "a$b_c$<&>"
     chart = only(run_of(*(flooded(name, clients, 1e6) for clients in (10, 100))), "throughput")
-    assert name in {one.text for one in ElementTree.fromstring(svg.drawn(chart)).iter(f"{SVG}text")}
+    assert name in {one.text for one in ElementTree.fromstring(svg.draw(chart)).iter(f"{SVG}text")}
 
 
 def test_a_folder_that_cannot_be_written_is_told(whole: Run, tmp_path: Path) -> None:

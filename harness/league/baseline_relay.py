@@ -14,7 +14,7 @@ SOURCE = Path(__file__).parent / "native" / "baseline_relay.c"
 NAME = "null"
 
 
-def null_server(spec: str) -> Implementation:
+def relay(spec: str) -> Implementation:
     """Return the null server as an implementation of a spec, which it is not: only the workload "ceiling" suits it."""
     return Implementation(
         name=NAME,

@@ -50,7 +50,7 @@ async def bench(
                     one = await stack.enter_async_context(worker(COMMAND))
                 request = TrialRequest(plan, by_name[plan.spec, plan.implementation])
                 try:
-                    answer = await one.ask(to_json(request), load_limit_s(plan) + LAUNCH_S)
+                    answer = await one.request(to_json(request), load_limit_s(plan) + LAUNCH_S)
                     result = from_json(answer, TrialResult)
                 except WorkerDied as error:
                     one = None

@@ -16,11 +16,12 @@ from itertools import combinations
 import numpy as np
 
 from harness import plugins
-from harness.league.comparisons import ALIKE, Entry, looks, scores
+from harness.league.comparisons import EQUIVALENCE_MARGIN, Entry, looks, scores
 from harness.league.inference import Floats, differences
-from harness.league.plan import PROFILES, RANKED, RANKED_BY
+from harness.league.plan import RANKED, RANKED_BY
+from harness.league.profiles import PROFILES
 from harness.league.table import League, leagues
-from harness.league.valid_trials import counted
+from harness.league.valid_trials import valid_trials
 from harness.model import Run, TrialResult
 
 # What is compared beside that which workloads tell themselves (see `Workload.tells`).
@@ -56,15 +57,15 @@ class Change:
     mean: float
     low: float
     high: float
-    told: bool
+    is_significant: bool
 
     @property
     def words(self) -> str:
         """What can be said of it."""
         if math.isnan(self.low):
             return "too few blocks to tell"
-        alike = max(abs(self.low), abs(self.high)) <= ALIKE
-        if not self.told:
+        alike = max(abs(self.low), abs(self.high)) <= EQUIVALENCE_MARGIN
+        if not self.is_significant:
             return "as good as equal" if alike else "cannot be told apart"
         better = (self.mean > 0) == self.figure.endswith(MORE_IS_BETTER)
         return ("better" if better else "worse") + (", by less than 3 %" if alike else "")
@@ -98,7 +99,7 @@ def of_runs(first: Run, second: Run) -> list[Change]:
 
 def _trials(run: Run, spec: str, server: str) -> list[TrialResult]:
     mine = [one for one in run.trials if (one.plan.spec, one.plan.implementation) == (spec, server)]
-    return [one for one in counted(mine) if not one.plan.is_control]
+    return [one for one in valid_trials(mine) if not one.plan.is_control]
 
 
 def _changes(pairs: Sequence[_Pair], *runs: Run) -> list[Change]:
@@ -119,7 +120,7 @@ def _changes(pairs: Sequence[_Pair], *runs: Run) -> list[Change]:
     kinds = np.array([names.index((workload, figure)) for _, workload, figure, _, _ in found])
     planned = min((PROFILES[run.info.profile].blocks for run in runs if run.info.profile in PROFILES), default=blocks)
     error = looks(planned, blocks)[-1][1]
-    all_of_them = differences(of, error=error, seed=runs[0].info.seed, kinds=kinds)
+    all_of_them = differences(of, error=error, seed=runs[0].info.seed, groups=kinds)
     return [
         Change(
             spec=pair.spec,
@@ -132,7 +133,7 @@ def _changes(pairs: Sequence[_Pair], *runs: Run) -> list[Change]:
             mean=float(all_of_them.mean[place]),
             low=float(all_of_them.low[place]),
             high=float(all_of_them.high[place]),
-            told=bool(all_of_them.told[place]),
+            is_significant=bool(all_of_them.significant[place]),
         )
         for place, (pair, workload, figure, first, second) in enumerate(found)
     ]
@@ -202,10 +203,10 @@ def contradictions(first: Run, second: Run) -> list[tuple[str, str, str]]:
 
 
 def _before(league: League) -> set[tuple[str, str]]:
-    ranked = [row for row in league.rows if row.place]
-    stand, found = league.standing, set()
+    ranked = [row for row in league.rows if row.position]
+    stand, found = league.comparisons, set()
     for one, other in combinations(ranked, 2):
-        i, j = (stand.place(Entry(row.implementation.name)) for row in (one, other))
+        i, j = (stand.index(Entry(row.implementation.name)) for row in (one, other))
         names = one.implementation.name, other.implementation.name
         if stand.better[i, j] or one.rank[1] < other.rank[0]:
             found.add(names)

@@ -18,7 +18,7 @@ import numpy as np
 from harness.league.inference import ERROR, Floats, Truths, differences, rank_intervals
 from harness.model import TrialResult
 
-ALIKE = math.log(1.03)  # two servers whose whole interval is within it are as good as equal
+EQUIVALENCE_MARGIN = math.log(1.03)  # two servers whose whole interval is within it are as good as equal
 
 
 @dataclass(frozen=True)
@@ -26,11 +26,11 @@ class Entry:
     """Who stands in the league: a server, or the ghost of one."""
 
     name: str
-    ghost: bool = False
+    is_control: bool = False
 
 
 @dataclass(frozen=True)
-class Standing:
+class Comparisons:
     """How some entries stand to each other; rows and columns of the matrices are the entries.
 
     Attributes:
@@ -47,13 +47,13 @@ class Standing:
     better: Truths
     error: float
 
-    def place(self, entry: Entry) -> int:
+    def index(self, entry: Entry) -> int:
         """Return the number of an entry."""
         return self.entries.index(entry)
 
-    def alike(self, i: int, j: int) -> bool:
+    def are_equivalent(self, i: int, j: int) -> bool:
         """Return whether the interval of two lies within 3 %, which is as good as equal."""
-        return bool(max(abs(self.low[i, j]), abs(self.high[i, j])) <= ALIKE)
+        return bool(max(abs(self.low[i, j]), abs(self.high[i, j])) <= EQUIVALENCE_MARGIN)
 
     def order(self, among: Sequence[int]) -> list[int]:
         """Return entries from the best to the worst: by their ranks, and within these by their means."""
@@ -87,7 +87,7 @@ def looks(planned: int, blocks: int) -> list[tuple[int, float]]:
     return [(end, ERROR / 2**look) for look, end in enumerate([*ends, blocks], 1)]
 
 
-def standing(of: Floats, entries: Sequence[Entry], *, planned: int, seed: int, limited: Truths) -> Standing:
+def compare(values: Floats, entries: Sequence[Entry], *, planned: int, seed: int, limited: Truths) -> Comparisons:
     """Return how entries stand to each other.
 
     Args:
@@ -99,9 +99,9 @@ def standing(of: Floats, entries: Sequence[Entry], *, planned: int, seed: int, l
     first, second = np.triu_indices(count, 1)
     better = np.zeros((count, count), np.bool_)
     pairs, error = differences(np.empty((0, len(first)))), ERROR
-    for blocks, error in looks(planned, len(of)):
-        pairs = differences(of[:blocks, first] - of[:blocks, second], error=error, seed=seed)
-        up, down = pairs.told & (pairs.mean > 0), pairs.told & (pairs.mean < 0)
+    for blocks, error in looks(planned, len(values)):
+        pairs = differences(values[:blocks, first] - values[:blocks, second], error=error, seed=seed)
+        up, down = pairs.significant & (pairs.mean > 0), pairs.significant & (pairs.mean < 0)
         told = np.zeros_like(better)
         told[first[up], second[up]] = told[second[down], first[down]] = True
         better |= told & ~better.T
@@ -109,15 +109,17 @@ def standing(of: Floats, entries: Sequence[Entry], *, planned: int, seed: int, l
     mean[first, second], mean[second, first] = pairs.mean, -pairs.mean
     low[first, second], low[second, first] = pairs.low, -pairs.high
     high[first, second], high[second, first] = pairs.high, -pairs.low
-    return Standing(entries, mean, low, high, better & ~limited[None, :], error)
+    return Comparisons(entries, mean, low, high, better & ~limited[None, :], error)
 
 
-def undecided(one: Standing, limited: Truths) -> set[int]:
+def undecided(comparisons: Comparisons, limited: Truths) -> set[int]:
     """Return the entries that more blocks could tell from a neighbour, ghosts left out."""
-    order = one.order([place for place, entry in enumerate(one.entries) if not entry.ghost])
+    order = comparisons.order([place for place, entry in enumerate(comparisons.entries) if not entry.is_control])
     found: set[int] = set()
     for i, j in pairwise(order):
-        slower = j if not one.mean[i, j] < 0 else i
-        if not (one.better[i, j] or one.better[j, i] or one.alike(i, j) or limited[slower]):
+        slower = j if not comparisons.mean[i, j] < 0 else i
+        if not (
+            comparisons.better[i, j] or comparisons.better[j, i] or comparisons.are_equivalent(i, j) or limited[slower]
+        ):
             found |= {i, j}
     return found

@@ -54,7 +54,7 @@ class Differences:
     mean: Floats
     low: Floats
     high: Floats
-    told: Truths
+    significant: Truths
     blocks: NDArray[np.int64]
 
 
@@ -64,7 +64,7 @@ def fewest_blocks(error: float = ERROR) -> int:
 
 
 def differences(
-    of: Floats, *, error: float = ERROR, seed: int = 0, kinds: NDArray[np.int64] | None = None
+    values: Floats, *, error: float = ERROR, seed: int = 0, groups: NDArray[np.int64] | None = None
 ) -> Differences:
     """Return what can be said of differences.
 
@@ -75,15 +75,15 @@ def differences(
         kinds: a number for each comparison; those with the same one are alike, so that each learns from the noise of
             all. Without it all are alike.
     """
-    here = ~np.isnan(of)
+    here = ~np.isnan(values)
     blocks = here.sum(axis=0)
     enough = blocks >= fewest_blocks(error)
-    mean = np.full(of.shape[1], np.nan)
-    mean[blocks > 0] = np.nansum(of[:, blocks > 0], axis=0) / blocks[blocks > 0]
+    mean = np.full(values.shape[1], np.nan)
+    mean[blocks > 0] = np.nansum(values[:, blocks > 0], axis=0) / blocks[blocks > 0]
     low, high, told = np.full_like(mean, np.nan), np.full_like(mean, np.nan), np.zeros(len(mean), np.bool_)
     if enough.any():
-        alike = np.zeros(len(mean), np.int64) if kinds is None else kinds
-        margin, told[enough] = _margins(of[:, enough], mean[enough], alike[enough], error, seed)
+        alike = np.zeros(len(mean), np.int64) if groups is None else groups
+        margin, told[enough] = _margins(values[:, enough], mean[enough], alike[enough], error, seed)
         low[enough], high[enough] = mean[enough] - margin, mean[enough] + margin
     return Differences(mean, low, high, told, blocks)
 
@@ -141,7 +141,7 @@ def _quantile(maxima: Floats, error: float) -> float:
     return float(np.sort(maxima)[len(maxima) - 1 - math.floor(error * len(maxima))])
 
 
-def letters(better: Truths) -> list[str]:
+def tie_letters(better: Truths) -> list[str]:
     """Return the tie letters of servers in their order: a letter in common where neither is better."""
     sets: list[frozenset[int]] = [frozenset(range(len(better)))]
     for i, j in zip(*np.nonzero(better), strict=True):

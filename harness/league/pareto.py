@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from harness.league.inference import Truths
 
-OF = "throughput, p99, idle memory and lines of code"
+CRITERIA = "throughput, p99, idle memory and lines of code"
 
 
-def beaten_by(qualities: Sequence[Sequence[float] | None], better: Truths) -> list[list[int] | None]:
+def dominators(qualities: Sequence[Sequence[float] | None], better: Truths) -> list[list[int] | None]:
     """Return for each server who beats it: is not told to be slower, worse in nothing else, and better in something.
 
     Args:

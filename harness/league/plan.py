@@ -16,29 +16,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.kinds import Search, Workload
-from harness.league.comparisons import Entry, scores, standing, undecided
+from harness.league.comparisons import Entry, compare, scores, undecided
 from harness.league.inference import fewest_blocks
-from harness.league.valid_trials import counted, limited_by_generator, searches
+from harness.league.profiles import Profile
+from harness.league.valid_trials import limited_by_generator, searches, valid_trials
 from harness.model import Implementation, Spec, TrialPlan, TrialResult
 
 RANKED, RANKED_BY = "flood", "deliveries_per_s"  # the workload, and its figure, that ranks depend on
-CEILING = "ceiling"  # the workload that only the null server meets
-
-
-@dataclass(frozen=True)
-class Profile:
-    """How much is measured.
-
-    Attributes:
-        attempts: at a trial that something disturbs; one is enough where the blocks tell nobody apart anyway.
-    """
-
-    name: str
-    blocks: int
-    attempts: int = 3
-
-
-PROFILES = {one.name: one for one in (Profile("quick", 8), Profile("full", 10), Profile("smoke", 1, attempts=1))}
+BASELINE = "ceiling"  # the workload that only the null server meets
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,8 +38,8 @@ class Design:
     """
 
     implementations: Sequence[Implementation]
-    ghosts: Mapping[str, str]
-    ceilings: Sequence[Implementation]
+    controls: Mapping[str, str]
+    baselines: Sequence[Implementation]
     specs: Mapping[str, Spec]
     workloads: Mapping[str, Workload]
     profile: Profile
@@ -90,18 +75,18 @@ def planned(design: Design, done: Sequence[TrialResult], *, ranked_first: bool =
 
 def _blocks(design: Design, workloads: Sequence[Workload], done: Sequence[TrialResult]) -> Iterator[TrialPlan]:
     entries = [(one, False) for one in design.implementations]
-    entries += [(one, True) for one in design.implementations if design.ghosts.get(one.spec) == one.name]
+    entries += [(one, True) for one in design.implementations if design.controls.get(one.spec) == one.name]
     for block in range(design.profile.blocks):
         order = _shuffled(entries, block, design.seed)
         for workload in workloads:
             parameters = workload.profiles.get(design.profile.name)
             if parameters is None or block >= parameters.get("blocks", design.profile.blocks):
                 continue
-            who = _who(design, workload, order)
+            who = _suited(design, workload, order)
             if searches(workload):
                 yield from _rounds(block, workload, parameters, [one for one, _ in who], done)
             else:
-                yield from (_plan(block, one, workload, parameters, ghost=ghost) for one, ghost in who)
+                yield from (_plan(block, one, workload, parameters, is_control=ghost) for one, ghost in who)
 
 
 def added(design: Design, done: Sequence[TrialResult], is_over: Callable[[], bool]) -> Iterator[TrialPlan]:
@@ -128,14 +113,14 @@ def added(design: Design, done: Sequence[TrialResult], is_over: Callable[[], boo
 def _undecided(design: Design, done: Sequence[TrialResult]) -> list[Implementation]:
     found: list[Implementation] = []
     for spec in dict.fromkeys(one.spec for one in design.implementations):
-        mine = [one for one in counted(done) if (one.plan.spec, one.plan.workload) == (spec, RANKED)]
+        mine = [one for one in valid_trials(done) if (one.plan.spec, one.plan.workload) == (spec, RANKED)]
         out = {one.plan.implementation for one in done if one.plan.spec == spec and one.did_not_finish}
         servers = [one for one in design.implementations if one.spec == spec and one.name not in out]
         entries = [Entry(one.name) for one in servers]
         slowed = {one.plan.implementation for one in mine if limited_by_generator(one)}
         limited = np.array([entry.name in slowed for entry in entries], np.bool_)
         made = scores(mine, entries, RANKED, RANKED_BY)
-        stand = standing(made, entries, planned=design.profile.blocks, seed=design.seed, limited=limited)
+        stand = compare(made, entries, planned=design.profile.blocks, seed=design.seed, limited=limited)
         found += [servers[place] for place in sorted(undecided(stand, limited))]
     return found
 
@@ -149,31 +134,31 @@ def _shuffled(
     return order[::-1] if block % 2 else order
 
 
-def _who(
+def _suited(
     design: Design, workload: Workload, order: Sequence[tuple[Implementation, bool]]
 ) -> list[tuple[Implementation, bool]]:
-    if workload.name == CEILING:
-        order = [(one, False) for one in design.ceilings]
+    if workload.name == BASELINE:
+        order = [(one, False) for one in design.baselines]
     suited = [(one, ghost) for one, ghost in order if workload.suits(design.specs[one.spec].codec)]
     return [(one, ghost) for one, ghost in suited if not ghost or workload.name == RANKED]
 
 
 def _plan(
     block: int,
-    one: Implementation,
+    implementation: Implementation,
     workload: Workload,
     parameters: Mapping[str, float],
     *,
-    ghost: bool = False,
+    is_control: bool = False,
     probe: int = 0,
 ) -> TrialPlan:
     return TrialPlan(
         block=block,
-        implementation=one.name,
-        spec=one.spec,
+        implementation=implementation.name,
+        spec=implementation.spec,
         workload=workload.name,
         parameters=dict(parameters),
-        is_control=ghost,
+        is_control=is_control,
         probe=probe,
     )
 

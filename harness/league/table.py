@@ -15,11 +15,12 @@ import numpy as np
 
 from harness import plugins
 from harness.conformance.pool import checked
-from harness.league.comparisons import Entry, Standing, scores, standing
-from harness.league.inference import letters, rank_intervals
-from harness.league.pareto import beaten_by
-from harness.league.plan import CEILING, PROFILES, RANKED, RANKED_BY
-from harness.league.valid_trials import counted, limited_by_generator
+from harness.league.comparisons import Comparisons, Entry, compare, scores
+from harness.league.inference import rank_intervals, tie_letters
+from harness.league.pareto import dominators
+from harness.league.plan import BASELINE, RANKED, RANKED_BY
+from harness.league.profiles import PROFILES
+from harness.league.valid_trials import limited_by_generator, valid_trials
 from harness.load import latency
 from harness.model import CheckResult, Implementation, Run, TrialResult, Verdict
 
@@ -27,7 +28,7 @@ TOO_MANY_DISCARDED = 0.2  # of all trials: beyond it a run says more about the m
 
 
 @dataclass(frozen=True)
-class Figure:
+class Summary:
     """A measured quantity over the blocks of a run.
 
     Attributes:
@@ -57,17 +58,17 @@ class Row:
     implementation: Implementation
     checked: CheckResult | None
     code_lines: int
-    place: int | None = None
+    position: int | None = None
     rank: tuple[int, int] = (0, 0)
     rank_in_class: tuple[int, int] = (0, 0)
     ties: str = ""
-    beaten_by: Sequence[str] | None = None
-    deliveries_per_s: Figure | None = None
+    dominated_by: Sequence[str] | None = None
+    deliveries_per_s: Summary | None = None
     p50_ns: float | None = None
     p99_ns: float | None = None
-    rss_idle_bytes: Figure | None = None
-    more: Mapping[str, Figure] = field(default_factory=dict)
-    others: Mapping[tuple[str, str], Figure] = field(default_factory=dict)
+    rss_idle_bytes: Summary | None = None
+    figures: Mapping[str, Summary] = field(default_factory=dict)
+    other_figures: Mapping[tuple[str, str], Summary] = field(default_factory=dict)
     note: str = ""
 
 
@@ -86,27 +87,27 @@ class League:
     spec: str
     rows: Sequence[Row]
     conditions: Sequence[str]
-    standing: Standing
+    comparisons: Comparisons
     blocks: int
-    ceiling: Figure | None
-    made: int
-    discarded: int
+    baseline: Summary | None
+    trials: int
+    disturbed: int
     always_disturbed: Sequence[str]
 
     @property
-    def ghost(self) -> tuple[int, int] | None:
+    def control(self) -> tuple[int, int] | None:
         """The numbers of the ghost and of its twin in the standing; None without a ghost, or when its twin is out."""
-        entries = self.standing.entries
-        found = [place for place, one in enumerate(entries) if one.ghost and Entry(one.name) in entries]
-        return (found[0], self.standing.place(Entry(entries[found[0]].name))) if found else None
+        entries = self.comparisons.entries
+        found = [place for place, one in enumerate(entries) if one.is_control and Entry(one.name) in entries]
+        return (found[0], self.comparisons.index(Entry(entries[found[0]].name))) if found else None
 
     @property
     def invalid(self) -> str:
         """Why the whole run is not to be trusted, or ""."""
-        if self.discarded > TOO_MANY_DISCARDED * self.made:
-            return f"{self.discarded} of {self.made} trials were disturbed, more than a fifth"
-        if self.ghost and (self.standing.better | self.standing.better.T)[self.ghost]:
-            return f"{self.standing.entries[self.ghost[0]].name} was told apart from itself"
+        if self.disturbed > TOO_MANY_DISCARDED * self.trials:
+            return f"{self.disturbed} of {self.trials} trials were disturbed, more than a fifth"
+        if self.control and (self.comparisons.better | self.comparisons.better.T)[self.control]:
+            return f"{self.comparisons.entries[self.control[0]].name} was told apart from itself"
         return ""
 
 
@@ -118,57 +119,59 @@ def leagues(run: Run) -> list[League]:
 
 def _league(run: Run, spec: str) -> League:
     made = [one for one in run.trials if one.plan.spec == spec]
-    trials = counted(made)
+    trials = valid_trials(made)
     rows = [_row(run, one, trials) for one in run.info.implementations if one.spec == spec]
     ranked = [row for row in rows if row.deliveries_per_s and not row.note]
     names = {row.implementation.name for row in ranked}
     flood = [one for one in trials if one.plan.workload == RANKED and one.plan.implementation in names]
     entries = [Entry(row.implementation.name) for row in ranked]
     entries += [
-        Entry(name, ghost=True)
+        Entry(name, is_control=True)
         for name in dict.fromkeys(one.plan.implementation for one in flood if one.plan.is_control)
     ]
     of = scores(flood, entries, RANKED, RANKED_BY)
     slowed = {row.implementation.name for row in ranked if row.deliveries_per_s and row.deliveries_per_s.at_least}
     limited = np.array([one.name in slowed for one in entries], np.bool_)
     planned = PROFILES[run.info.profile].blocks if run.info.profile in PROFILES else len(of)
-    stand = standing(of, entries, planned=planned, seed=run.info.seed, limited=limited)
-    placed = _placed(ranked, stand)
+    stand = compare(of, entries, planned=planned, seed=run.info.seed, limited=limited)
+    placed = _ranked_rows(ranked, stand)
     return League(
         spec=spec,
         rows=[*placed, *(row for row in rows if row not in ranked)],
         conditions=_conditions(trials),
-        standing=stand,
+        comparisons=stand,
         blocks=len(of),
-        ceiling=_figure([one for one in trials if one.plan.workload == CEILING], RANKED_BY),
-        made=len(made),
-        discarded=sum(bool(one.disturbed) for one in made),
+        baseline=_summary([one for one in trials if one.plan.workload == BASELINE], RANKED_BY),
+        trials=len(made),
+        disturbed=sum(bool(one.disturbed) for one in made),
         always_disturbed=list(
             dict.fromkeys(f"{one.plan.implementation} ({one.plan.workload})" for one in trials if one.disturbed)
         ),
     )
 
 
-def _placed(ranked: Sequence[Row], stand: Standing) -> list[Row]:
+def _ranked_rows(ranked: Sequence[Row], stand: Comparisons) -> list[Row]:
     """Return the ranked rows, the numbers of which are those of the first entries, from the best to the worst."""
     order = stand.order(range(len(ranked)))
     ranks = dict(zip(order, rank_intervals(stand.better, order), strict=True))
-    ties = dict(zip(order, letters(stand.better[np.ix_(order, order)]), strict=True))
+    ties = dict(zip(order, tie_letters(stand.better[np.ix_(order, order)]), strict=True))
     in_class: dict[int, tuple[int, int]] = {}
     for category in {row.implementation.category for row in ranked}:
         mine = [one for one in order if ranked[one].implementation.category == category]
         in_class |= zip(mine, rank_intervals(stand.better, mine), strict=True)
-    beaten = beaten_by([_qualities(row) for row in ranked], stand.better)
+    dominators_of = dominators([_qualities(row) for row in ranked], stand.better)
     return [
         replace(
             ranked[one],
-            place=place,
+            position=position,
             rank=ranks[one],
             rank_in_class=in_class[one],
             ties=ties[one],
-            beaten_by=None if (by := beaten[one]) is None else [ranked[other].implementation.name for other in by],
+            dominated_by=None
+            if (by := dominators_of[one]) is None
+            else [ranked[other].implementation.name for other in by],
         )
-        for place, one in enumerate(order, 1)
+        for position, one in enumerate(order, 1)
     ]
 
 
@@ -191,12 +194,12 @@ def _conditions(trials: Sequence[TrialResult]) -> list[str]:
     return sentences
 
 
-def _figure(chosen: Iterable[TrialResult], name: str) -> Figure | None:
+def _summary(chosen: Iterable[TrialResult], name: str) -> Summary | None:
     told = [one for one in chosen if name in one.figures]
     if not told:
         return None
     values = [one.figures[name] for one in told]
-    return Figure(
+    return Summary(
         statistics.median(values), min(values), max(values), at_least=any(limited_by_generator(one) for one in told)
     )
 
@@ -217,29 +220,29 @@ def _row(run: Run, implementation: Implementation, counts: Sequence[TrialResult]
     trials = [one for one in trials if not one.plan.is_control]
     of = {name: [one for one in trials if one.plan.workload == name] for name in ("paced", "idle", RANKED)}
     histograms = [one.histogram for one in of["paced"] if one.histogram]
-    times = latency.merged(histograms) if histograms else None
+    times = latency.merge(histograms) if histograms else None
     names = {name: workload for workload, some in of.items() for one in some for name in one.figures}
-    more = {name: figure for name, workload in names.items() if (figure := _figure(of[workload], name))}
+    more = {name: figure for name, workload in names.items() if (figure := _summary(of[workload], name))}
     return Row(
         implementation=implementation,
         checked=found,
         code_lines=run.info.code_lines.get(key, 0),
-        deliveries_per_s=_figure(of[RANKED], RANKED_BY),
+        deliveries_per_s=_summary(of[RANKED], RANKED_BY),
         p50_ns=latency.percentile_ns(times, 50) if times else None,
         p99_ns=latency.percentile_ns(times, 99) if times else None,
-        rss_idle_bytes=_figure(of["idle"], "rss_idle_bytes"),
-        more=more,
-        others=_others(trials),
+        rss_idle_bytes=_summary(of["idle"], "rss_idle_bytes"),
+        figures=more,
+        other_figures=_others(trials),
         note=note,
     )
 
 
-def _others(trials: Sequence[TrialResult]) -> dict[tuple[str, str], Figure]:
+def _others(trials: Sequence[TrialResult]) -> dict[tuple[str, str], Summary]:
     known = plugins.workloads()
     names = [name for name in dict.fromkeys(one.plan.workload for one in trials) if name in known]
     told = [(name, figure) for name in names for figure in known[name].tells]
     by_name = {name: [one for one in trials if one.plan.workload == name] for name in names}
-    return {what: found for what in told if (found := _figure(by_name[what[0]], what[1]))}
+    return {what: found for what in told if (found := _summary(by_name[what[0]], what[1]))}
 
 
 def _counted(count: int, what: str) -> str:

@@ -25,8 +25,8 @@ from harness.load.__main__ import LoadAnswer, LoadRequest
 from harness.model import Implementation, TrialPlan, TrialResult
 from harness.processes.workers import PYTHON
 from harness.records import from_json, to_json
-from harness.servers.launch import last_words_are_in, launch
-from harness.servers.process import Server, adopt
+from harness.servers.launch import launch, wait_for_last_words
+from harness.servers.process import Server, mark_as_own_child
 from harness.servers.resources import raise_descriptor_limit, usable_cores
 
 DYING_S = 0.3
@@ -48,7 +48,7 @@ class Cores(NamedTuple):
     load: tuple[int, ...] = ()
 
 
-async def make(request: TrialRequest, cores: Cores) -> TrialResult:
+async def run_trial(request: TrialRequest, cores: Cores) -> TrialResult:
     """Make one trial; whatever goes wrong with the server is the reason why it did not finish."""
     plan, begun = request.plan, time.monotonic()
     started = datetime.now(UTC).isoformat(timespec="seconds")
@@ -58,10 +58,10 @@ async def make(request: TrialRequest, cores: Cores) -> TrialResult:
             answer, reason = await _load(server, plan, cores)
             if reason:  # its connections may have ended a moment before itself
                 with anyio.move_on_after(DYING_S):
-                    await server.ended()
+                    await server.wait()
             if server.status is not None:
-                await last_words_are_in(server)
-                reason = f"the server {server.how_it_ended()} in the middle of the trial"
+                await wait_for_last_words(server)
+                reason = f"the server {server.exit_description()} in the middle of the trial"
                 if words := server.stderr.last_words():
                     reason += f"; its last words: {words}"
     except LaunchError as error:
@@ -95,7 +95,7 @@ async def _load(server: Server, plan: TrialPlan, cores: Cores) -> tuple[LoadAnsw
     )
     limit_s = load_limit_s(plan)
     process = await anyio.open_process([*PYTHON, "harness.load"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    adopt(process.pid)
+    mark_as_own_child(process.pid)
     said, complaints = bytearray(), bytearray()
 
     async def read(stream: anyio.abc.ByteReceiveStream, into: bytearray) -> None:
@@ -137,7 +137,7 @@ def main() -> None:
     os.dup2(2, 1)
     with open(answers, "wb", buffering=0) as out:
         for line in sys.stdin.buffer:
-            result = anyio.run(make, from_json(line, TrialRequest), cores)
+            result = anyio.run(run_trial, from_json(line, TrialRequest), cores)
             out.write(to_json(result) + b"\n")
 
 

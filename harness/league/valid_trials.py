@@ -23,7 +23,7 @@ def searches(workload: Workload) -> TypeGuard[Search]:
     return hasattr(workload, "next_probe")
 
 
-def counted(trials: Sequence[TrialResult]) -> list[TrialResult]:
+def valid_trials(trials: Sequence[TrialResult]) -> list[TrialResult]:
     """Return the results that count, in their order; the steps of each search as one result."""
     known = {name for name, one in plugins.workloads().items() if searches(one)}
     steps: dict[tuple[object, ...], list[TrialResult]] = defaultdict(list)
@@ -58,4 +58,4 @@ def _found(steps: Sequence[TrialResult]) -> TrialResult:
 
 def limited_by_generator(one: TrialResult) -> bool:
     """Return whether the load generator was the limit of a trial."""
-    return bool(one.figures.get("generator_limited", accounting.limited(one.figures)))
+    return bool(one.figures.get("generator_limited", accounting.generator_limited(one.figures)))

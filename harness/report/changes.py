@@ -11,7 +11,7 @@ from tabulate import tabulate
 
 from harness.league.compare_runs import Change
 from harness.report.columns import significant
-from harness.report.findings import change
+from harness.report.findings import change_text
 from harness.report.other_workloads import unit
 
 
@@ -29,7 +29,7 @@ def table(changes: Sequence[Change], names: tuple[str, str], width: int) -> str:
             *([one.spec] if several[1] else []),
             _figure(one),
             *(significant(value / unit(one.figure)[2]) for value in (one.first, one.second)),
-            change(one.mean, one.low, one.high),
+            change_text(one.mean, one.low, one.high),
             one.words,
         ]
         for one in changes

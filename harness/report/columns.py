@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import tabulate as tabulate_module
 from tabulate import tabulate
 
-from harness.league.table import Figure, League, Row
+from harness.league.table import League, Row, Summary
 from harness.report.facts import facts
 
 tabulate_module.MIN_PADDING = 0  # two characters more under every heading do not fit 80 columns
@@ -41,7 +41,7 @@ def interval(rank: tuple[int, int]) -> str:
 
 
 def _class(row: Row, league: League) -> str:
-    several = len({one.implementation.category for one in league.rows if one.place}) > 1
+    several = len({one.implementation.category for one in league.rows if one.position}) > 1
     return f"{row.implementation.category} {interval(row.rank_in_class)}" if several else NOTHING
 
 
@@ -67,7 +67,7 @@ def _spread(row: Row, league: League) -> str:
 
 
 def _of_ceiling(row: Row, league: League) -> str:
-    mine, ceiling = row.deliveries_per_s, league.ceiling
+    mine, ceiling = row.deliveries_per_s, league.baseline
     if mine is None or ceiling is None or (mine.at_least and ceiling.at_least):
         return NOTHING  # where the load was the limit of both, it says nothing
     bound = "≥" if mine.at_least else "≤" if ceiling.at_least else ""
@@ -75,7 +75,7 @@ def _of_ceiling(row: Row, league: League) -> str:
 
 
 def _front(row: Row, league: League) -> str:
-    return NOTHING if row.beaten_by is None else "" if row.beaten_by else "●"
+    return NOTHING if row.dominated_by is None else "" if row.dominated_by else "●"
 
 
 def _percent(share: float) -> str:
@@ -85,14 +85,14 @@ def _percent(share: float) -> str:
 
 def _share(name: str) -> Callable[[Row, League], str]:
     def cell(row: Row, league: League) -> str:
-        return _percent(row.more[name].median) if name in row.more else NOTHING
+        return _percent(row.figures[name].median) if name in row.figures else NOTHING
 
     return cell
 
 
 def _scaled(name: str, unit: float = 1) -> Callable[[Row, League], str]:
     def cell(row: Row, league: League) -> str:
-        return significant(row.more[name].median / unit) if name in row.more else NOTHING
+        return significant(row.figures[name].median / unit) if name in row.figures else NOTHING
 
     return cell
 
@@ -160,7 +160,7 @@ def table(league: League, *, width: int, style: str) -> str:
         width: in characters; what does not fit is left out, the most spare columns first.
         style: a format of tabulate, e.g. "simple" or "github".
     """
-    ranked = [row for row in league.rows if row.place]
+    ranked = [row for row in league.rows if row.position]
     columns = [one for one in COLUMNS if not ranked or any(one.cell(row, league) != NOTHING for row in ranked)]
     while True:
         made = _tabulated(league, columns, style, LONGEST_NAME)
@@ -174,7 +174,7 @@ def table(league: League, *, width: int, style: str) -> str:
 
 def _tabulated(league: League, columns: Sequence[Column], style: str, longest_name: int) -> str:
     one_line = style == "github"
-    rows = [[one.cell(row, league) for one in columns] for row in league.rows if row.place]
+    rows = [[one.cell(row, league) for one in columns] for row in league.rows if row.position]
     for row in rows:
         if len(row[1]) > longest_name:
             row[1] = f"{row[1][: longest_name - 1]}…"
@@ -189,9 +189,9 @@ def _tabulated(league: League, columns: Sequence[Column], style: str, longest_na
 
 def unranked(league: League) -> Sequence[Row]:
     """Return the rows that have no place, which are told in words."""
-    return [row for row in league.rows if not row.place]
+    return [row for row in league.rows if not row.position]
 
 
-def figure(found: Figure | None, unit: float) -> str:
+def median_text(found: Summary | None, unit: float) -> str:
     """Return the median of a figure in a unit, with "≥" where it is a lower bound."""
     return NOTHING if found is None else ("≥" if found.at_least else "") + significant(found.median / unit)

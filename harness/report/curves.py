@@ -126,13 +126,13 @@ def _counts(trial: TrialResult) -> bool:
     return not (trial.did_not_finish or trial.disturbed or trial.plan.is_control)
 
 
-def distribution(histograms: Sequence[str]) -> list[Point]:
+def latency_points(histograms: Sequence[str]) -> list[Point]:
     """Return the latencies in ms of merged histograms, at x = 1 / (1 - q) for quantiles q; none of empty ones.
 
     On a logarithmic x axis every nine of a percentile then has the same room. The last quantile is the one below which
     all but one message are: beyond it there is nothing to tell.
     """
-    whole = latency.merged(histograms)
+    whole = latency.merge(histograms)
     if not (count := whole.get_total_count()):
         return []
     first, last = 1 / (1 - FIRST_QUANTILE), max(2, count)
@@ -150,7 +150,7 @@ def _latency(spec: str, servers: Sequence[str], trials: Sequence[TrialResult]) -
     chosen = [one for one in trials if one.plan.workload == LATENCIES_OF and one.histogram]
     series = []
     for number, server in enumerate(servers):
-        if points := distribution([one.histogram for one in chosen if one.plan.implementation == server]):
+        if points := latency_points([one.histogram for one in chosen if one.plan.implementation == server]):
             series.append(Series(server, number, points))
     if series:
         xs = [point.x for one in series for point in one.points]
@@ -159,7 +159,7 @@ def _latency(spec: str, servers: Sequence[str], trials: Sequence[TrialResult]) -
             spec=spec,
             kind="latency",
             title="latency in ms, from the intended time of sending",
-            conditions=_words(_alike(chosen[0], "")),
+            conditions=_conditions_text(_conditions(chosen[0], "")),
             x=log_axis("this share of all messages took no longer", xs, [(2.0, "50 %"), *nines]),
             y=log_axis("ms", [point.y for one in series for point in one.points]),
             series=series,
@@ -212,7 +212,7 @@ def _curves(
     """
     groups: defaultdict[Parameters, list[TrialResult]] = defaultdict(list)
     for one in trials:
-        groups[_alike(one, varied)].append(one)
+        groups[_conditions(one, varied)].append(one)
     for alike, members in groups.items():
         series = []
         for number, server in enumerate(servers):
@@ -222,7 +222,7 @@ def _curves(
                 at = [[one for one in mine if one.figures[x] == place] for place in xs]
                 series.append(Series(server, number, [_point(same, x, y, unit) for same in at]))
         if series:
-            yield _words(alike), series
+            yield _conditions_text(alike), series
 
 
 def _point(trials: Sequence[TrialResult], x: str, y: str, unit: float) -> Point:
@@ -231,9 +231,9 @@ def _point(trials: Sequence[TrialResult], x: str, y: str, unit: float) -> Point:
     return Point(trials[0].figures[x], statistics.median(values), min(values), max(values), limited)
 
 
-def _alike(trial: TrialResult, varied: str) -> Parameters:
+def _conditions(trial: TrialResult, varied: str) -> Parameters:
     return tuple((name, value) for name, value in trial.plan.parameters.items() if name not in {varied, *HOW_LONG})
 
 
-def _words(parameters: Parameters) -> str:
+def _conditions_text(parameters: Parameters) -> str:
     return ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in parameters)

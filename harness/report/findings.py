@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from harness.league.comparisons import ALIKE
+from harness.league.comparisons import EQUIVALENCE_MARGIN
 from harness.league.inference import ERROR, fewest_blocks
-from harness.league.pareto import OF
+from harness.league.pareto import CRITERIA
 from harness.league.table import League, Row
 from harness.report.columns import interval
 
@@ -17,7 +17,7 @@ CANNOT_TELL = "cannot be told apart"
 SOME = 4  # names in a sentence, where there may be very many
 
 
-def change(mean: float, low: float, high: float) -> str:
+def change_text(mean: float, low: float, high: float) -> str:
     """Return a difference of logarithms as a change in percent, with its interval where it has one."""
     interval = "" if math.isnan(low) else f" [{_percent(low)}, {_percent(high)}]"
     return f"{_percent(mean)} %{interval}"
@@ -29,16 +29,16 @@ def _percent(difference: float) -> str:
     return f"{percent:+,.{digits}f}".replace("-", "−")
 
 
-def claims(league: League) -> list[str]:
+def findings(league: League) -> list[str]:
     """Return the sentences of a league: whether it is valid, what its ranks say, who is tied, limited or beaten."""
-    ranked = [row for row in league.rows if row.place]
+    ranked = [row for row in league.rows if row.position]
     found = [f"This run is invalid: {league.invalid}."] if league.invalid else []
-    if len(ranked) > 1 or league.ghost:
+    if len(ranked) > 1 or league.control:
         found.append(_ranks(league))
     found += [*_ghost(league), *_alike(league, ranked), *_limited(ranked), *_classes(ranked), *_front(ranked)]
-    if league.discarded:
-        share = f"{league.discarded / league.made * 100:.0f} %"
-        found.append(f"{league.discarded} of {league.made} trials ({share}) were disturbed, and do not count.")
+    if league.disturbed:
+        share = f"{league.disturbed / league.trials * 100:.0f} %"
+        found.append(f"{league.disturbed} of {league.trials} trials ({share}) were disturbed, and do not count.")
     if league.always_disturbed:
         names = _some(league.always_disturbed)
         found.append(f"Disturbed each time, so that these trials had to count: {names}.")
@@ -49,7 +49,7 @@ def _ranks(league: League) -> str:
     if league.blocks < fewest_blocks():
         blocks = f"{league.blocks} block" + "s" * (league.blocks != 1)
         return f"Ranks: {blocks} can tell nobody apart: for an error of {ERROR * 100:g} % it takes {fewest_blocks()}."
-    half = (league.standing.high - league.standing.low)[~np.isnan(league.standing.high)] / 2
+    half = (league.comparisons.high - league.comparisons.low)[~np.isnan(league.comparisons.high)] / 2
     typical = (
         f", and a difference of typically {math.expm1(float(np.median(half))) * 100:.1f} % is one" if len(half) else ""
     )
@@ -60,21 +60,23 @@ def _ranks(league: League) -> str:
 
 
 def _ghost(league: League) -> list[str]:
-    if not league.ghost:
+    if not league.control:
         return []
-    stand, (ghost, twin) = league.standing, league.ghost
+    stand, (ghost, twin) = league.comparisons, league.control
     mean, low, high = (float(one[ghost, twin]) for one in (stand.mean, stand.low, stand.high))
     told = "told apart" if (stand.better | stand.better.T)[ghost, twin] else CANNOT_TELL
-    return [f"{stand.entries[twin].name} was loaded twice in each block; its ghost: {change(mean, low, high)}: {told}."]
+    return [
+        f"{stand.entries[twin].name} was loaded twice in each block; its ghost: {change_text(mean, low, high)}: {told}."
+    ]
 
 
 def _alike(league: League, ranked: Sequence[Row]) -> list[str]:
-    places = {place: one.name for place, one in enumerate(league.standing.entries) if not one.ghost}
-    pairs = [(i, j) for i in places for j in places if i < j and league.standing.alike(i, j)]
+    places = {place: one.name for place, one in enumerate(league.comparisons.entries) if not one.is_control}
+    pairs = [(i, j) for i in places for j in places if i < j and league.comparisons.are_equivalent(i, j)]
     if not pairs:
         return []
     said = ", ".join(f"{places[i]} ≈ {places[j]}" for i, j in pairs)
-    return [f"As good as equal (the whole interval is within ±{math.expm1(ALIKE) * 100:.0f} %): {said}."]
+    return [f"As good as equal (the whole interval is within ±{math.expm1(EQUIVALENCE_MARGIN) * 100:.0f} %): {said}."]
 
 
 def _limited(ranked: Sequence[Row]) -> list[str]:
@@ -101,12 +103,12 @@ def _classes(ranked: Sequence[Row]) -> list[str]:
 
 
 def _front(ranked: Sequence[Row]) -> list[str]:
-    judged = [row for row in ranked if row.beaten_by is not None]
+    judged = [row for row in ranked if row.dominated_by is not None]
     if len(judged) < 2:
         return []
-    front = [row.implementation.name for row in judged if not row.beaten_by]
-    beaten = [f"{row.implementation.name} by {_some(row.beaten_by)}" for row in judged if row.beaten_by]
-    said = f"On the front (●), beaten by nobody in {OF} at once: {_listed(front)}."
+    front = [row.implementation.name for row in judged if not row.dominated_by]
+    beaten = [f"{row.implementation.name} by {_some(row.dominated_by)}" for row in judged if row.dominated_by]
+    said = f"On the front (●), beaten by nobody in {CRITERIA} at once: {_listed(front)}."
     return [said + (f" Beaten: {'; '.join(beaten)}." if beaten else "")]
 
 

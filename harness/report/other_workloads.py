@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from tabulate import tabulate
 
-from harness.league.table import Figure, League
+from harness.league.table import League, Summary
 from harness.report.columns import significant
 
 # What the end of a figure's name says of its unit: the words for it, and how many of it make one of these.
@@ -18,19 +18,19 @@ UNITS = {
 }
 
 
-def other_loads(league: League, *, width: int, style: str) -> str:
+def other_workloads(league: League, *, width: int, style: str) -> str:
     """Return the table, or "" when no workload told anything for it.
 
     Args:
         width: in characters; what does not fit is left out, the last columns first.
         style: a format of tabulate.
     """
-    told = list(dict.fromkeys(what for row in league.rows for what in row.others))
+    told = list(dict.fromkeys(what for row in league.rows for what in row.other_figures))
     while told:
         rows = [
-            [row.implementation.name, *(_cell(row.others.get(what), what[1]) for what in told)]
+            [row.implementation.name, *(_cell(row.other_figures.get(what), what[1]) for what in told)]
             for row in league.rows
-            if row.place and row.others
+            if row.position and row.other_figures
         ]
         headings = [_heading(*what, " " if style == "github" else "\n") for what in told]
         made = _tabulated(rows, ["server", *headings], style)
@@ -58,7 +58,7 @@ def _heading(workload: str, figure: str, line_end: str) -> str:
     return line_end.join(f"{workload} {name} {word}".strip().replace("_", " ").split(" "))
 
 
-def _cell(figure: Figure | None, name: str) -> str:
+def _cell(figure: Summary | None, name: str) -> str:
     if figure is None:
         return "–"
     return ("≥" if figure.at_least else "") + significant(figure.median / unit(name)[2])

@@ -56,14 +56,14 @@ def write_svg(run: Run, folder: Path) -> Iterator[str]:
         folder.mkdir(parents=True, exist_ok=True)
         for chart in found:
             file = folder / f"{chart.name}.svg"
-            file.write_text(drawn(chart), "utf-8")
+            file.write_text(draw(chart), "utf-8")
             yield f"{file}: {chart.title}"
     except OSError as error:
         raise HarnessError(f"{error.filename or folder} cannot be written: {error.strerror}") from None
     yield from missing(run, found)
 
 
-def drawn(chart: Chart) -> str:
+def draw(chart: Chart) -> str:
     """Return a chart as the text of an SVG file."""
     import matplotlib
     from matplotlib.figure import Figure

@@ -9,9 +9,9 @@ from harness.league.table import leagues
 from harness.model import Run
 from harness.plugins import Reporter, hookimpl
 from harness.report.columns import table, unranked
-from harness.report.findings import claims
+from harness.report.findings import findings
 from harness.report.formats.terminal import origin
-from harness.report.other_workloads import other_loads
+from harness.report.other_workloads import other_workloads
 
 BEGIN, END = "<!-- leaderboard: begin -->", "<!-- leaderboard: end -->"
 WIDTH = 1000
@@ -25,8 +25,8 @@ def render(run: Run, width: int = WIDTH) -> str:
         if several:
             parts.append(f"### {league.spec}")
         parts.append(table(league, width=WIDTH, style="github"))
-        parts.append(other_loads(league, width=WIDTH, style="github"))
-        parts.append("\n".join(f"- {line}" for line in claims(league)))
+        parts.append(other_workloads(league, width=WIDTH, style="github"))
+        parts.append("\n".join(f"- {line}" for line in findings(league)))
         parts.append(
             "\n".join(f"- {row.implementation.name}: {row.note or 'not measured'}" for row in unranked(league))
         )

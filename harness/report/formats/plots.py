@@ -27,12 +27,12 @@ LIMITED = "A capital letter: at least that, the load generator was the limit."
 def render(run: Run, width: int, *, in_colour: bool = False) -> str:
     """Return the charts of a run, one below the other, and what there is nothing to draw for."""
     found = charts(run)
-    parts = [drawn(one, width, in_colour=in_colour) for one in found]
+    parts = [draw(one, width, in_colour=in_colour) for one in found]
     parts += [textwrap.fill(one, width) for one in missing(run, found)]
     return "\n\n".join(parts) + "\n"
 
 
-def drawn(chart: Chart, width: int, *, in_colour: bool = False) -> str:
+def draw(chart: Chart, width: int, *, in_colour: bool = False) -> str:
     """Return a chart as text, with its title above and its conditions below.
 
     Args:

@@ -8,8 +8,8 @@ from harness.league.table import leagues
 from harness.model import Run, RunInfo
 from harness.plugins import Reporter, hookimpl
 from harness.report.columns import table, unranked
-from harness.report.findings import claims
-from harness.report.other_workloads import other_loads
+from harness.report.findings import findings
+from harness.report.other_workloads import other_workloads
 
 HOW_TO_READ = (
     "#: the ranks that a server can have, by deliveries a second. tie: who shares a letter cannot be told apart. "
@@ -47,8 +47,8 @@ def render(run: Run, width: int) -> str:
     parts = []
     for league in leagues(run):
         parts.append(f"{league.spec}\n{table(league, width=width, style='simple')}")
-        parts += filter(None, [other_loads(league, width=width, style="simple")])
-        parts.append("\n".join(_wrapped(line, width) for line in claims(league)))
+        parts += filter(None, [other_workloads(league, width=width, style="simple")])
+        parts.append("\n".join(_wrapped(line, width) for line in findings(league)))
         parts.append(
             "\n".join(
                 _wrapped(f"{row.implementation.name}: {row.note or 'not measured'}", width) for row in unranked(league)

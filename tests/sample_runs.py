@@ -53,7 +53,7 @@ def trial(
         started="",
         seconds=0,
         figures=figures,
-        histogram="" if latencies_ns is None else latency.encoded(latency.histogram(latencies_ns)),
+        histogram="" if latencies_ns is None else latency.encode(latency.histogram_of(latencies_ns)),
         did_not_finish=did_not_finish,
         disturbed=disturbed,
     )
