@@ -37,4 +37,4 @@ def test_a_conversation_that_ends_badly_is_told_with_its_seed_and_a_script() -> 
     assert "the server" in found.message
     assert found.evidence
     assert found.evidence.seed == 3
-    assert "SEEN AGAIN" in found.evidence.script
+    assert "REPRODUCED" in found.evidence.script

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from harness.conformance.pool import Watcher, checked, open_pool
 from harness.model import Case, CaseResult, CheckResult, Implementation, Spec, Verdict
 from harness.zoo import build
-from harness.zoo.discover import why_not_here
+from harness.zoo.discover import why_unavailable
 
 SMOKE_JOBS = 2  # before more workers were up, it would be over
 
@@ -70,7 +70,7 @@ async def check(
         mine = [one for one in implementations if one.spec == spec.name]
         here = []
         for one in mine:
-            if reason := why_not_here(one):
+            if reason := why_unavailable(one):
                 finish(_unchecked(one, Verdict.UNSUPPORTED, reason))
             else:
                 here.append(one)
@@ -79,7 +79,7 @@ async def check(
         for some in (built, [one for one in here if one not in built]):
             able = []
             for one in some:
-                if reason := await build.why_not_built(one):
+                if reason := await build.try_build(one):
                     finish(_unchecked(one, Verdict.UNKNOWN, reason))
                 else:
                     able.append(one)

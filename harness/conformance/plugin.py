@@ -25,8 +25,8 @@ from harness import plugins
 from harness.conformance import backend
 from harness.conformance.api.room import Room
 from harness.conformance.api.start import Start
-from harness.conformance.reproduce.evidence import Found, gather
-from harness.errors import CouldNotTell, HarnessError, LaunchError, UsageError, Violation
+from harness.conformance.reproduce.evidence import Failure, gather_failure
+from harness.errors import Inconclusive, HarnessError, LaunchError, UsageError, Violation
 from harness.model import Case, Implementation, Level, ServerUsage, Spec, Verdict
 from harness.processes.tasks import background_tasks
 from harness.requirements import text as requirements
@@ -38,7 +38,7 @@ CASE = pytest.StashKey[Case]()
 FACTS = pytest.StashKey[dict[str, str]]()
 USED = pytest.StashKey[tuple[ServerUsage, ...]]()
 START = pytest.StashKey[Start]()
-FOUND = pytest.StashKey[Found]()
+FAILURE = pytest.StashKey[Failure]()
 SEED = pytest.StashKey[int]()
 NOTHING_HEARD = {"silent", "closed", "died"}
 
@@ -116,7 +116,7 @@ def case_of(item: pytest.Item, spec: Spec) -> Case | None:
     number, *ids = marker.args
     known = requirements.of(spec)
     if spec.cases not in item.path.parents:
-        ids = list(requirements.of_shared_case(spec, ids))
+        ids = list(requirements.ids_of_shared_case(spec, ids))
         if not ids:
             return None
     if unknown := [one for one in ids if one not in known]:
@@ -175,7 +175,7 @@ def fact(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
 
 
 @pytest.fixture
-def chance(request: pytest.FixtureRequest) -> random.Random:
+def rng(request: pytest.FixtureRequest) -> random.Random:
     """Whatever is random in a case comes from here: the same for the same case and `--seed`."""
     seed = request.node.stash.setdefault(SEED, request.config.getoption("--seed"))
     return random.Random(f"{seed} {request.node.name}")
@@ -219,7 +219,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, o
             outcome = yield
         except BaseException:
             for room in rooms:
-                room.look_dead()  # then that is what there is to tell, and not what followed from it
+                room.check_not_dying()  # then that is what there is to tell, and not what followed from it
             raise
         for room in rooms:
             room.judge()
@@ -245,10 +245,10 @@ def _keep_evidence(item: pytest.Item, start: Start, error: BaseException) -> Non
         case = item.stash[CASE]
         name = re.sub(r"[^\w.-]+", "-", f"{start.name.removesuffix('.py')}-{start.spec.name}-{case.id}.py").lstrip("-.")
         title = f"{broken or case.requirements[-1]}: {message}"
-        found = gather(error, start.spec.codec, start.rooms, start.programs, title=title, name=name)
-        if "chance" in getattr(item, "fixturenames", ()):
+        found = gather_failure(error, start.spec.codec, start.rooms, start.programs, title=title, name=name)
+        if "rng" in getattr(item, "fixturenames", ()):
             found = replace(found, evidence=msgspec.structs.replace(found.evidence, seed=item.stash[SEED]))
-        item.stash[FOUND] = found
+        item.stash[FAILURE] = found
 
 
 def leaf(error: BaseException) -> BaseException:
@@ -274,7 +274,7 @@ def verdict_of(level: Level, error: BaseException | None) -> tuple[Verdict, str,
             return failed.get(level, Verdict.INFO), _sentence(error), None
         case pytest.skip.Exception():
             return Verdict.UNSUPPORTED, str(error), None
-        case CouldNotTell():
+        case Inconclusive():
             return Verdict.UNKNOWN, str(error), None
         case HarnessError():
             return Verdict.ERROR, str(error), None

@@ -156,10 +156,12 @@ class Pool:
     async def _ask(self, implementation: Implementation, case: Case, stack: AsyncExitStack) -> CaseResult:
         try:
             one = self._idle.pop() if self._idle else await self._another(stack)
-            result = from_json(await one.ask(to_json(Request(case.id, implementation, self.seed)), CASE_S), CaseResult)
+            result = from_json(
+                await one.request(to_json(Request(case.id, implementation, self.seed)), CASE_S), CaseResult
+            )
             if self._is_to_be_shrunk(result):
                 request = Request(case.id, implementation, shrink=True)
-                evidence = from_json(await one.ask(to_json(request), CASE_S), Evidence)
+                evidence = from_json(await one.request(to_json(request), CASE_S), Evidence)
                 result = msgspec.structs.replace(result, evidence=evidence)
         except WorkerDied as error:
             return _result(implementation, case, Verdict.ERROR, f"the harness's own fault: {error}")
@@ -170,7 +172,7 @@ class Pool:
         """Start a worker for one that has died."""
         one = await stack.enter_async_context(worker(self.command))
         stack.callback(lambda: self._idle.remove(one) if one in self._idle else None)
-        await one.hear(COLLECT_S)
+        await one.receive(COLLECT_S)
         return one
 
     def _is_to_be_shrunk(self, result: CaseResult) -> bool:
@@ -235,7 +237,7 @@ async def open_pool(
         for _ in range(jobs):
             pool._idle.append(await stack.enter_async_context(worker(command)))
         for one in pool._idle:
-            collected = from_json(await one.hear(COLLECT_S), Collected)
+            collected = from_json(await one.receive(COLLECT_S), Collected)
             if collected.problem or not collected.cases:
                 raise UsageError(collected.problem or f"no case of {spec.name} is called that")
             pool.cases = collected.cases

@@ -19,8 +19,8 @@ import msgspec
 import pytest
 from _pytest.runner import runtestprotocol
 
-from harness.conformance.plugin import CASE, FACTS, FOUND, IMPLEMENTATION, SEED, START, USED
-from harness.conformance.reproduce.shrink import shrink
+from harness.conformance.plugin import CASE, FACTS, FAILURE, IMPLEMENTATION, SEED, START, USED
+from harness.conformance.reproduce.shrink import shrunk_evidence
 from harness.errors import HarnessError
 from harness.model import Case, CaseResult, Evidence, Implementation, Level, Verdict
 from harness.processes import warden
@@ -77,8 +77,8 @@ class Errand:
 
 def shrunk(item: pytest.Item, implementation: Implementation) -> Evidence:
     """Return the evidence of the case that this worker has just run, with a shorter script where there is one."""
-    found = item.stash[FOUND]
-    return anyio.run(shrink, implementation, found) if found.steps else found.evidence
+    found = item.stash[FAILURE]
+    return anyio.run(shrunk_evidence, implementation, found) if found.steps else found.evidence
 
 
 def run(item: pytest.Item, implementation: Implementation, seed: int) -> CaseResult:
@@ -109,7 +109,7 @@ def run(item: pytest.Item, implementation: Implementation, seed: int) -> CaseRes
         states_cause=bool(said.get("tells_cause")),
         facts=item.stash.get(FACTS, {}),
         used=item.stash.get(USED, ()),
-        evidence=found.evidence if (found := item.stash.get(FOUND, None)) else None,
+        evidence=found.evidence if (found := item.stash.get(FAILURE, None)) else None,
     )
 
 

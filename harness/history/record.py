@@ -13,35 +13,35 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def sent(number: int) -> int:
+def send_event(number: int) -> int:
     """Return the event "sent message `number`"."""
     return -number - 1
 
 
 @dataclass
-class Ledger:
+class MessageRegistry:
     """All messages of a history: their bodies, who sent them first, and how often."""
 
     bodies: list[bytes] = field(default_factory=list)
     senders: list[int] = field(default_factory=list)
-    times_sent: list[int] = field(default_factory=list)
+    send_counts: list[int] = field(default_factory=list)
     numbers: dict[bytes, int] = field(default_factory=dict)
 
-    def enter(self, client: int, body: bytes) -> int:
+    def register(self, sender: int, body: bytes) -> int:
         """Note that a client is about to send this body; return the number of the message."""
         number = self.numbers.get(body)
         if number is None:
             number = self.numbers[body] = len(self.bodies)
             self.bodies.append(body)
-            self.senders.append(client)
-            self.times_sent.append(0)
-        self.times_sent[number] += 1
+            self.senders.append(sender)
+            self.send_counts.append(0)
+        self.send_counts[number] += 1
         return number
 
-    def again(self, events: Sequence[int]) -> None:
+    def register_again(self, events: Sequence[int]) -> None:
         """Note that a client is about to send once more what these events (see `sent`) have sent."""
         for event in events:
-            self.times_sent[-event - 1] += 1
+            self.send_counts[-event - 1] += 1
 
 
 @dataclass(frozen=True)
@@ -62,16 +62,16 @@ class History:
     events: Sequence[Sequence[int] | NDArray[np.int64]]
     clients: Sequence[int]
     senders: Sequence[int]
-    times_sent: Sequence[int]
+    send_counts: Sequence[int]
     names: Sequence[str]
-    where: Callable[[int, int], tuple[int | None, int | None]] | None = None
+    locate: Callable[[int, int], tuple[int | None, int | None]] | None = None
 
 
-class Names(Sequence[str]):
+class MessageNames(Sequence[str]):
     """What to call each message of a ledger in a sentence, made only when it is needed."""
 
-    def __init__(self, ledger: Ledger) -> None:
-        self._ledger = ledger
+    def __init__(self, messages: MessageRegistry) -> None:
+        self._ledger = messages
 
     def __len__(self) -> int:
         return len(self._ledger.bodies)

@@ -10,7 +10,7 @@ from functools import partial
 import anyio
 import pytest
 
-from harness.conformance.api import Client, CouldNotTell, Room, Usage, Violation, recurs, watch_growth
+from harness.conformance.api import Client, Inconclusive, Room, Usage, Violation, recurs, watch_growth
 
 RELEASE_S = 12.0
 EMPTY_S = 1.5
@@ -67,7 +67,7 @@ async def test_a_message_cut_short_by_fin_is_discarded(room: Room) -> None:
         await newcomer.leave()
         await carol.send_raw(room.encode(body)[9:])
         await room.deliver(carol, [carol.next_body()], [alice, bob, carol])
-        finished = finished or bool(room.heard(alice, body))
+        finished = finished or bool(room.times_received(alice, body))
         if finished and turn >= len(CUTS) - 1:
             return
     raise Violation(
@@ -85,7 +85,7 @@ async def test_a_message_cut_short_by_rst_is_discarded(room: Room) -> None:
     for length, present in CUTS:
         guest = await room.join_one()
         await guest.send_raw(unfinished(room, length, present))
-        await room.fence(alice)
+        await room.barrier(alice)
         await guest.reset()
         newcomer = await room.join_one()
         await room.deliver(newcomer, [newcomer.next_body()], [alice, bob, newcomer])
@@ -117,10 +117,10 @@ async def test_whether_a_half_closed_client_still_hears_is_told(room: Room, note
     alice, bob = await room.join(2)
     await bob.close_sending()
     for _ in room.rounds(10, seconds=3):
-        await room.fence(alice, [alice])
+        await room.barrier(alice, [alice])
     mark = len(bob.received)
-    number = await alice.tell()
-    await room.fence(alice, [alice])
+    number = await alice.send_next()
+    await room.barrier(alice, [alice])
     heard = await room.wait_until(lambda: number in bob.received[mark:] or bob.closed is not None, 2)
     note("a half-closed client goes on receiving" if heard and not bob.closed else "a half-close ends the connection")
 
@@ -141,7 +141,7 @@ async def test_a_peer_that_dies_while_it_is_written_to_harms_nobody(room: Room) 
             tasks.start_soon(partial(room.pour, alice, 200_000, size=200, seconds=2))
             await anyio.sleep(0.002)
             await victim.reset()
-        await room.fence(bob)
+        await room.barrier(bob)
 
 
 @pytest.mark.case(58, "COME-5")
@@ -156,8 +156,8 @@ async def test_a_sender_that_leaves_during_its_own_broadcast_harms_nobody(room: 
         guest = await room.join_one()
         await guest.send(*(guest.next_body(20) for _ in range(500)))
         await (guest.reset, guest.leave, guest.hang_up)[turn % 3]()
-        await room.fence(alice)
-        await room.fence(bob)
+        await room.barrier(alice)
+        await room.barrier(bob)
 
 
 @pytest.mark.slow
@@ -175,13 +175,13 @@ async def test_thousands_of_reconnects_leave_nothing_behind(
 
     async def visits(done: int) -> int:
         await _come_and_go(room, 50)
-        await room.fence(alice)
+        await room.barrier(alice)
         return 50
 
     async def flood(done: int) -> int:
         for _ in range(20):
             await alice.send(*[b"~" * room.longest] * 90)
-            await room.fence(alice)
+            await room.barrier(alice)
         return 1800
 
     def size() -> int:
@@ -199,7 +199,7 @@ async def test_thousands_of_reconnects_leave_nothing_behind(
     fact("bytes a connection", growth.in_short(BOUND))
     told = f"{slope} bytes a connection, after {growth.count:,} connections"
     if growth.count < ENOUGH and slope.high > BOUND:
-        raise CouldNotTell(f"{told}; so few do not prove that it goes on, or ends")
+        raise Inconclusive(f"{told}; so few do not prove that it goes on, or ends")
     if recurs(turns, BOUND):
         raise Violation(
             f"memory still grows by {told} ({growth.size / 1e6:.1f} MB): something of each is kept", kind="used"
@@ -232,7 +232,7 @@ async def _must_return(room: Room, alice: Client, before: Usage, count: int, wha
     """
     deadline = time.monotonic() + RELEASE_S
     while True:
-        await room.fence(alice, [alice])
+        await room.barrier(alice, [alice])
         now = room.usage()
         if (
             now.descriptors <= before.descriptors + SPARE_DESCRIPTORS
@@ -266,7 +266,7 @@ async def test_clients_that_never_read_and_leave_by_reset_leave_nothing_behind(r
         await room.pour(alice, 1_200_000, size=min(room.spec.codec.max_body, FILLING), seconds=4)
         for one in stalled:
             await one.reset()
-        await room.fence(alice, [alice])
+        await room.barrier(alice, [alice])
         return 10
 
     before = room.usage()
@@ -321,8 +321,8 @@ async def test_the_server_closes_its_side_of_a_closed_connection(room: Room) -> 
             await guest.send_raw(room.encode(b"unfinished")[:4])
         elif turn % 3 == 2:
             guest.stall()
-            await guest.tell(200)
-    await room.fence(alice, [alice])
+            await guest.send_next(200)
+    await room.barrier(alice, [alice])
     for guest in guests:
         await guest.hang_up()
     await _must_return(room, alice, before, len(guests), "clients have closed")

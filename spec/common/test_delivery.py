@@ -10,7 +10,7 @@ import anyio
 import pytest
 
 from harness.codec import random_body
-from harness.conformance.api import Client, CouldNotTell, Room, Violation
+from harness.conformance.api import Client, Inconclusive, Room, Violation
 
 ATTEMPTS = 100  # a server that loses half of all deliveries gets both through in every fourth
 ROUNDS, SHARE = 1667, 0.999  # of three messages each, and what must come of them
@@ -51,9 +51,9 @@ async def test_the_sender_gets_one_copy(room: Room) -> None:
     alice, bob = await room.join(2)
     bodies = [alice.next_body() for _ in range(100)]
     await alice.send(*bodies)
-    await room.fence(alice)
-    await room.fence(bob)
-    twice = [body for body in bodies if room.heard(alice, body) > 1]
+    await room.barrier(alice)
+    await room.barrier(bob)
+    twice = [body for body in bodies if room.times_received(alice, body) > 1]
     assert not twice, f"the sender received {len(twice)} of its {len(bodies)} messages more than once"
 
 
@@ -67,14 +67,14 @@ async def test_no_duplicates_in_ten_thousand_messages(room: Room) -> None:
     for turn in range(40):
         speaker = everybody[turn % 4]
         await speaker.send(*(speaker.next_body() for _ in range(250)))
-        await room.fence(speaker)
+        await room.barrier(speaker)
     await anyio.sleep(1)
     for one in everybody:
-        await room.fence(one)
+        await room.barrier(one)
 
 
 @pytest.mark.case(35, "DELIVER-3")
-async def test_nothing_is_invented_or_altered(room: Room, chance: random.Random) -> None:
+async def test_nothing_is_invented_or_altered(room: Room, rng: random.Random) -> None:
     """DELIVER-3: Nothing is delivered that nobody sent, and nothing is altered.
 
     Random bodies of every length from three clients; what is heard must have been sent, to the byte.
@@ -82,10 +82,10 @@ async def test_nothing_is_invented_or_altered(room: Room, chance: random.Random)
     everybody = await room.join(3)
     for _ in room.rounds(60, seconds=15):
         for speaker in everybody:
-            await speaker.send(*(random_body(room.spec.codec, chance, chance.randrange(256)) for _ in range(20)))
-        await room.fence(speaker)
+            await speaker.send(*(random_body(room.spec.codec, rng, rng.randrange(256)) for _ in range(20)))
+        await room.barrier(speaker)
     for one in everybody:
-        await room.fence(one)
+        await room.barrier(one)
 
 
 @pytest.mark.smoke
@@ -110,14 +110,14 @@ async def test_a_newcomer_is_not_told_the_past(room: Room) -> None:
     alice = await room.join_one()
     for _ in range(3):
         await alice.send(*(alice.next_body() for _ in range(50)))
-        await room.fence(alice, [alice])
+        await room.barrier(alice, [alice])
         await _must_know_nothing(room, alice)
     for _ in range(2):
         sleepers = await room.join_stalled(3)
         await room.pour(alice, 1_200_000, size=250, seconds=4)
         for one in sleepers:
             await one.reset()
-        await room.fence(alice, [alice])
+        await room.barrier(alice, [alice])
         for _ in sleepers:
             await _must_know_nothing(room, alice)
 
@@ -142,14 +142,14 @@ async def test_equal_bodies_are_different_messages(room: Room) -> None:
         for second in (alice, bob):
             twice = Counter({alice: 0, bob: 0})
             for _ in range(ATTEMPTS):
-                before = {one: room.heard(one, body) for one in twice}
-                with room.frozen():  # nothing shall come between them
+                before = {one: room.times_received(one, body) for one in twice}
+                with room.server_paused():  # nothing shall come between them
                     await alice.send(*[body] * (2 if second is alice else 1))
                     if second is bob:
                         await bob.send(body)
-                await room.fence(second)  # not alice: it would come between hers and the other's
-                await room.fence(alice)
-                twice.update(one for one, had in before.items() if room.heard(one, body) - had > 1)
+                await room.barrier(second)  # not alice: it would come between hers and the other's
+                await room.barrier(alice)
+                twice.update(one for one, had in before.items() if room.times_received(one, body) - had > 1)
                 if min(twice.values()) >= ENOUGH:
                     break
             else:
@@ -157,7 +157,7 @@ async def test_equal_bodies_are_different_messages(room: Room) -> None:
                 raise Violation(
                     f"of two equal messages of {len(body)} bytes, from {alice} and {second}, both arrived at {deaf} "
                     f"{twice[deaf]} times in {ATTEMPTS}",
-                    about=(second.number, deaf.number),
+                    clients=(second.number, deaf.number),
                 )
 
 
@@ -187,7 +187,7 @@ async def test_a_client_may_send_at_once(room: Room) -> None:
     for _ in range(20):
         newcomer = await room.connect()
         (number,) = await newcomer.send(b"first words of " + newcomer.next_body())
-        await room.fence(newcomer, [alice, newcomer])  # what it said first has been delivered by now, or lost
+        await room.barrier(newcomer, [alice, newcomer])  # what it said first has been delivered by now, or lost
         if number in alice.received:
             return
     raise Violation("what a client sends at once after connecting never arrives, tried with 20 newcomers")
@@ -203,7 +203,7 @@ async def test_everybody_is_served_over_ten_thousand_messages(room: Room) -> Non
     for turn in range(40):
         speaker = everybody[turn % 6]
         await speaker.send(*(speaker.next_body() for _ in range(250)))
-        await room.fence(speaker, everybody)
+        await room.barrier(speaker, everybody)
 
 
 @pytest.mark.slow
@@ -215,12 +215,12 @@ async def test_everybody_is_served_for_twelve_seconds(room: Room) -> None:
     """
     alice, bob, quiet = await room.join(3)
     silent = await room.connect()
-    await quiet.tell()
+    await quiet.send_next()
     for turn in range(24):
-        await room.fence((alice, bob)[turn % 2], [alice, bob])
+        await room.barrier((alice, bob)[turn % 2], [alice, bob])
         await anyio.sleep(0.5)
-    await room.fence(alice, [alice, bob, quiet, silent])
-    await room.fence(quiet, [alice, bob, quiet, silent])
+    await room.barrier(alice, [alice, bob, quiet, silent])
+    await room.barrier(quiet, [alice, bob, quiet, silent])
 
 
 @pytest.mark.case(42, "DELIVER-9")
@@ -235,14 +235,14 @@ async def test_clients_that_keep_up_receive_nearly_everything(room: Room, note: 
         speaker = everybody[turn % 4]
         marks = [len(one.received) for one in everybody]
         numbers = await speaker.send(*(speaker.next_body() for _ in range(3)))
-        await room.fence(speaker)
+        await room.barrier(speaker)
         sent += len(numbers) * len(everybody)
         for one, mark in zip(everybody, marks, strict=True):
             lost += len(numbers) - len(set(numbers).intersection(one.received[mark:]))
         if lost > (1 - SHARE) * 3 * ROUNDS * len(everybody):  # whatever still comes
             break
     if sent < 200:
-        raise CouldNotTell(f"only {sent} deliveries in six seconds")
+        raise Inconclusive(f"only {sent} deliveries in six seconds")
     share = 1 - lost / sent
     note(f"{share:.2%} of {sent} deliveries arrived")
     assert share >= SHARE, f"of {sent} deliveries to clients that kept up {lost} were lost ({1 - share:.1%})"
@@ -264,4 +264,4 @@ async def test_everybody_is_in_one_room(room: Room) -> None:
             for _ in range(count):
                 tasks.start_soon(come)
         for speaker in everybody[::3]:
-            await room.fence(speaker, everybody)
+            await room.barrier(speaker, everybody)

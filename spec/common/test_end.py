@@ -20,7 +20,7 @@ async def occupied(room: Room) -> list[Client]:
     await room.join_stalled()
     await half.send_raw(room.encode(b"x" * 100)[:50])
     await room.pour(alice, 1_500_000, size=250, seconds=3)
-    room.may_end = True
+    room.expect_end()
     return [alice, bob, half]
 
 
@@ -75,15 +75,15 @@ async def test_clients_see_the_end(room: Room) -> None:
     FIN or RST, whichever.
     """
     alice, bob = await room.join(2)
-    room.may_end = True
+    room.expect_end()
     room.server.send_signal(signal.SIGTERM)
     for one in (alice, bob):
-        assert await one.until_closed(5), f"5 s after SIGTERM, {one} is still connected"
+        assert await one.wait_closed(5), f"5 s after SIGTERM, {one} is still connected"
 
 
 @pytest.mark.slow
 @pytest.mark.case(79, "END-5")
-async def test_it_is_still_alive_after_all_of_this(room: Room, chance: random.Random) -> None:
+async def test_it_is_still_alive_after_all_of_this(room: Room, rng: random.Random) -> None:
     """END-5: After anything its clients have done, a server is alive and serves.
 
     Everything in random order: joins, halves, resets, stalls, bursts, leaves; then the room must work.
@@ -92,22 +92,22 @@ async def test_it_is_still_alive_after_all_of_this(room: Room, chance: random.Ra
     await room.join_stalled()
     await room.pour(alice, 1_500_000, size=250, seconds=4)  # a backlog, all through what follows
     for _ in room.rounds(400, seconds=10):
-        deed = chance.randrange(7)
+        deed = rng.randrange(7)
         if deed < 2 or not guests:
             guests.append(await room.connect())
             continue
-        guest = guests[chance.randrange(len(guests))]
+        guest = guests[rng.randrange(len(guests))]
         if deed == 2:
             with contextlib.suppress(Violation):  # one that stalled may have been disconnected for it
-                await guest.send_raw(room.encode(b"x" * chance.randrange(1, 256))[: chance.randrange(1, 9)])
+                await guest.send_raw(room.encode(b"x" * rng.randrange(1, 256))[: rng.randrange(1, 9)])
         elif deed == 3:
             guest.stall()
         elif deed == 4:
-            await room.pour(alice, 30_000, size=chance.randrange(10, 250), seconds=1)
+            await room.pour(alice, 30_000, size=rng.randrange(10, 250), seconds=1)
         else:
             guests.remove(guest)
-            await (guest.reset, guest.hang_up, guest.close_sending)[chance.randrange(3)]()
-    await room.fence(alice, [alice])
+            await (guest.reset, guest.hang_up, guest.close_sending)[rng.randrange(3)]()
+    await room.barrier(alice, [alice])
     for guest in guests:
         await guest.reset()
     await anyio.sleep(0.1)

@@ -44,10 +44,10 @@ async def test_all_receivers_agree_while_several_send_at_once(room: Room) -> Non
     everybody += await room.join(15)
     await room.chatter(everybody[:12], 100, burst=5)
     for turn in room.rounds(60, seconds=4):
-        with room.frozen():
+        with room.server_paused():
             for one in everybody[:2] if turn % 2 else everybody[turn % 5 :: 2]:
-                await one.tell()
-        await room.fence(everybody[0])
+                await one.send_next()
+        await room.barrier(everybody[0])
 
 
 @pytest.mark.case(46, "ORDER-3")
@@ -60,14 +60,14 @@ async def test_an_answer_never_comes_before_its_question(room: Room) -> None:
 
     async def converse(asker: Client, answerer: Client) -> None:
         for _ in room.rounds(100, seconds=4):
-            await room.fence(asker, [answerer])
-            await room.fence(answerer, [asker])
+            await room.barrier(asker, [answerer])
+            await room.barrier(answerer, [asker])
 
     async with anyio.create_task_group() as tasks:
         for pair in range(3):
             tasks.start_soon(converse, everybody[2 * pair], everybody[2 * pair + 1])
     for one in everybody:
-        await room.fence(one)
+        await room.barrier(one)
 
 
 @pytest.mark.case(47, "ORDER-4")
@@ -80,8 +80,8 @@ async def test_a_senders_own_copies_stand_in_the_common_order(room: Room) -> Non
     for _ in room.rounds(60, seconds=4):
         async with anyio.create_task_group() as tasks:
             for one in everybody:
-                tasks.start_soon(one.tell)
-        await room.fence(everybody[0])
+                tasks.start_soon(one.send_next)
+        await room.barrier(everybody[0])
     await room.chatter(everybody, 200, burst=4)
 
 
@@ -102,9 +102,9 @@ async def test_the_order_holds_under_drops(room: Room) -> None:
             for one in speakers:
                 tasks.start_soon(partial(room.pour, one, 1_200_000, size=250, seconds=3))
         with contextlib.suppress(Violation):  # it may have been disconnected
-            await sleeper.tell()  # a word of its own, behind all that it has not heard
+            await sleeper.send_next()  # a word of its own, behind all that it has not heard
         sleeper.start_reading()
-        await room.fence_or_closed(speakers[0], sleeper)
+        await room.barrier_or_closed(speakers[0], sleeper)
 
 
 @pytest.mark.case(49, "ORDER-5")
@@ -122,7 +122,7 @@ async def test_the_order_holds_while_clients_join_and_leave(room: Room) -> None:
             guest = await room.connect()
             await guest.send(guest.next_body(), guest.next_body(100))
             await anyio.sleep(0.001)
-            await guest.tell()  # it arrives together with the end
+            await guest.send_next()  # it arrives together with the end
             await leave(guest)  # type: ignore[misc]
 
     async with anyio.create_task_group() as tasks:
@@ -132,7 +132,7 @@ async def test_the_order_holds_while_clients_join_and_leave(room: Room) -> None:
             await room.chatter(everybody[:3], 100, burst=5)
         over.set()
     for one in everybody:
-        await room.fence(one)
+        await room.barrier(one)
 
 
 async def _leave_by_fin(guest: Client) -> None:
@@ -144,7 +144,7 @@ async def _leave_by_reset(guest: Client) -> None:
 
 
 @pytest.mark.case(50, "ORDER-5")
-async def test_the_order_holds_with_sliced_segments(room: Room, chance: random.Random) -> None:
+async def test_the_order_holds_with_sliced_segments(room: Room, rng: random.Random) -> None:
     """ORDER-5: The order holds whatever else happens: messages dropped, clients joining and leaving,
     segments sliced.
 
@@ -152,17 +152,17 @@ async def test_the_order_holds_with_sliced_segments(room: Room, chance: random.R
     """
     everybody = await room.join(5)
     for _ in range(30):
-        streams = [b"".join(room.encode(one.next_body(chance.randrange(60))) for _ in range(20)) for one in everybody]
+        streams = [b"".join(room.encode(one.next_body(rng.randrange(60))) for _ in range(20)) for one in everybody]
         while any(streams):
             for place, one in enumerate(everybody[:4]):
-                cut = chance.randrange(1, 90)
+                cut = rng.randrange(1, 90)
                 if streams[place]:
                     await one.send_raw(streams[place][:cut])
                 streams[place] = streams[place][cut:]
             streams[4] = b""  # the fifth only listens
-        await room.fence(everybody[0])
+        await room.barrier(everybody[0])
     for one in everybody:
-        await room.fence(one)
+        await room.barrier(one)
 
 
 @pytest.mark.case(51, "ORDER-6")
@@ -175,10 +175,10 @@ async def test_whether_the_order_is_that_of_real_time_is_told(room: Room, note: 
     pairs = swapped = 0
     for turn in room.rounds(300, seconds=3):
         first, second = (alice, bob) if turn % 2 else (bob, alice)
-        earlier = await first.tell()
-        await room.fence(first, [first])
-        later = await second.tell()
-        await room.fence(second)
+        earlier = await first.send_next()
+        await room.barrier(first, [first])
+        later = await second.send_next()
+        await room.barrier(second)
         if earlier in carol.received and later in carol.received:
             pairs += 1
             swapped += carol.received.index(earlier) > carol.received.index(later)

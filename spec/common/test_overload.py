@@ -11,7 +11,7 @@ from functools import partial
 import anyio
 import pytest
 
-from harness.conformance.api import CouldNotTell, Room, Violation
+from harness.conformance.api import Inconclusive, Room, Violation
 
 OFFERED = 128 * 1024 * 1024  # bytes
 BOUND = 64 * 1024 * 1024  # bytes of growth, and a MiB for each stalled client; who needs more is offered more
@@ -42,13 +42,13 @@ async def test_one_stalled_reader_does_not_stop_the_others(room: Room, note: Cal
     taken = await room.flood(flooder, STALLING, seconds=10)
     alice, bob = await room.join(2)
     for _ in range(3):  # a message that comes alone may take another way than a flood
-        number = await alice.tell()
+        number = await alice.send_next()
         await room.wait_until(lambda number=number: number in bob.received, 1)  # type: ignore[misc]
     for _ in room.rounds(20, seconds=5):
-        await room.fence(alice, [alice, bob])
+        await room.barrier(alice, [alice, bob])
         await room.pour(bob, 100_000, size=250, seconds=1)
     sleeper.start_reading()
-    await room.fence_or_closed(alice, sleeper)
+    await room.barrier_or_closed(alice, sleeper)
     if sleeper.closed:
         note(f"disconnects a client that does not read ({sleeper.bytes_received:,} bytes reached it)")
     else:
@@ -130,7 +130,7 @@ async def _offer_to_stalled(
             kind="used",
         )
     if taken < OFFERED and slope() > 0.5:
-        raise CouldNotTell(
+        raise Inconclusive(
             f"in {OFFERING_S:.0f} s the server took {taken / 1e6:.0f} MB, and its memory was still growing"
         )
     await flooder.reset()
@@ -153,8 +153,8 @@ async def test_a_stalled_reader_that_resumes_gets_whole_messages_or_the_end(room
     await anyio.sleep(LONG_S)
     await room.pour(alice, 100_000, size=200, seconds=2)
     sleeper.start_reading()
-    await room.fence_or_closed(alice, sleeper)
-    await room.fence_or_closed(bob, sleeper)
+    await room.barrier_or_closed(alice, sleeper)
+    await room.barrier_or_closed(bob, sleeper)
 
 
 @pytest.mark.slow
@@ -176,7 +176,7 @@ async def test_a_reader_at_one_kilobyte_a_second_does_not_stop_the_others(room: 
         tasks.start_soon(crawl)
         for _ in room.rounds(40, seconds=3):
             await room.pour(alice, 100_000, size=250, seconds=1)
-            await room.fence(bob, [alice, bob])
+            await room.barrier(bob, [alice, bob])
         tasks.cancel_scope.cancel()
 
 
@@ -196,10 +196,10 @@ async def test_a_sender_that_never_reads_harms_nobody(room: Room) -> None:
         tasks.start_soon(partial(room.flood, deaf, STALLING, seconds=6, size=size))
         carol, dave = await room.join(2)
         for _ in room.rounds(20, seconds=4):
-            await room.fence(carol, [carol, dave])
+            await room.barrier(carol, [carol, dave])
     # Those who were there from the start may have been too slow for the flood, and cut off for it.
     for one in (alice, bob):
-        await room.fence_or_closed(carol, one)
+        await room.barrier_or_closed(carol, one)
 
 
 @pytest.mark.slow
@@ -216,9 +216,9 @@ async def test_a_flood_does_not_starve_a_light_sender(room: Room, note: Callable
         await anyio.sleep(0.1)  # until the flood has risen
         for _ in room.rounds(LIGHT, seconds=8):
             begun = time.monotonic()
-            await room.fence_or_closed(light, light)
+            await room.barrier_or_closed(light, light)
             if light.closed:  # it hears the flood as well, and may be cut off for not keeping up with that
-                raise CouldNotTell("the light sender did not keep up with the flood it heard, and was disconnected")
+                raise Inconclusive("the light sender did not keep up with the flood it heard, and was disconnected")
             waits.append(time.monotonic() - begun)
             await anyio.sleep(0.02)
     note(f"{len(waits)} messages during the flood, the slowest heard after {max(waits) * 1000:.0f} ms")
@@ -236,7 +236,7 @@ async def test_two_hundred_unfinished_messages_harm_nobody(room: Room) -> None:
         guest = await room.connect()
         await guest.send_raw(room.encode(b"x" * 200)[: 1 + (turn % 2) * 100])
     for _ in range(3):
-        await room.fence(alice)
+        await room.barrier(alice)
         await room.deliver(bob, [bob.next_body()], [alice, bob])
 
 
@@ -269,17 +269,17 @@ async def test_without_descriptors_the_server_survives_and_recovers(room: Room) 
     _, hard = resource.prlimit(room.server.pid, resource.RLIMIT_NOFILE)
     resource.prlimit(room.server.pid, resource.RLIMIT_NOFILE, (used + 20, hard))
     guests = [await room.connect() for _ in range(60)]
-    await room.fence(alice, [alice, bob])
+    await room.barrier(alice, [alice, bob])
     before = room.usage().cpu_s
     await anyio.sleep(SPIN_S)
     spent = room.usage().cpu_s - before
-    await room.fence(alice, [alice, bob])
+    await room.barrier(alice, [alice, bob])
     for guest in guests[:50]:
         await guest.hang_up()
     # Until it has noticed that they left it may still turn newcomers away: lawful, if it ends.
     for _ in room.rounds(100, seconds=RECOVER_S):
         newcomer = await room.connect()
-        await room.fence_or_closed(alice, newcomer)
+        await room.barrier_or_closed(alice, newcomer)
         if not newcomer.closed:
             break
         await anyio.sleep(0.1)
@@ -298,8 +298,8 @@ async def test_two_hundred_at_once_are_all_served(room: Room) -> None:
     async with anyio.create_task_group() as tasks:
         for _ in range(200):
             tasks.start_soon(room.connect)
-    await room.fence(room.clients[0])
-    await room.fence(room.clients[-1])
+    await room.barrier(room.clients[0])
+    await room.barrier(room.clients[-1])
 
 
 @pytest.mark.slow
@@ -313,7 +313,7 @@ async def test_an_idle_server_uses_no_processor(room: Room, note: Callable[[str]
     await guests[0].send_raw(room.encode(b"half")[:2])
     for turn, guest in enumerate(guests[:5]):
         await (guest.reset() if turn % 2 else guest.hang_up())
-    await room.fence(guests[-1])
+    await room.barrier(guests[-1])
     await anyio.sleep(0.5)
     before, begun = room.usage().cpu_s, time.monotonic()
     await anyio.sleep(2)

@@ -14,12 +14,12 @@ from harness.conformance.api import Start, converse
 @pytest.mark.slow
 @pytest.mark.case(82, "END-5")
 async def test_any_conversation_is_lawful(
-    start: Start, chance: random.Random, fuzz_s: float, note: Callable[[str], None]
+    start: Start, rng: random.Random, fuzz_s: float, note: Callable[[str], None]
 ) -> None:
     """END-5: After anything its clients have done, a server is alive and serves.
 
     Joining, leaving, resets, halves, stalls, bursts, in any mixture; every history is judged, and what fails is
     made as short as it can be.
     """
-    conversations = await converse(start, fuzz_s, chance)
+    conversations = await converse(start, fuzz_s, rng)
     note(f"{conversations} random conversations")

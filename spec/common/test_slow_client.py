@@ -29,7 +29,7 @@ async def test_what_is_done_with_a_client_that_does_not_read_is_told(
     come of them tells the policy. The bytes are those until the first loss, the kernel's buffers included.
     """
     (sleeper,), alice = await room.join_stalled(), await room.join_one()
-    bodies = room.ledger.bodies
+    bodies = room.messages.bodies
 
     def tell(word: str, messages: Sequence[int]) -> None:
         size = sum(len(room.encode(bodies[number])) for number in messages)
@@ -44,7 +44,7 @@ async def test_what_is_done_with_a_client_that_does_not_read_is_told(
         tell("stalls everyone", offered)
         return
     sleeper.start_reading()
-    await room.fence_or_closed(alice, sleeper)
+    await room.barrier_or_closed(alice, sleeper)
     received = set(sleeper.received)
     came = [number in received for number in offered]
     before = offered[: came.index(False) if False in came else None]
@@ -64,7 +64,7 @@ async def _offer(room: Room, alice: Client) -> bool:
             break
         with anyio.move_on_after(STUCK_S) as patience:
             await alice.send(*(alice.next_body(SIZE) for _ in range(AT_ONCE)))
-            await room.fence(alice, [alice])
+            await room.barrier(alice, [alice])
         if patience.cancelled_caught:
             return True
     return False

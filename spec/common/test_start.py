@@ -58,12 +58,12 @@ async def test_nothing_else_is_printed_to_standard_output(room: Room) -> None:
     alice, bob = await room.join(2)
     await room.chatter([alice, bob], 50)
     await bob.leave()
-    await room.fence(alice)
-    room.may_end = True
+    await room.barrier(alice)
+    room.expect_end()
     await room.server.stop(grace_s=2)
     with_end = len(room.server.stdout.first_line or b"") + 1
-    assert room.server.stdout.count == with_end, (
-        f"after the ready line the server printed {room.server.stdout.count - with_end} more bytes "
+    assert room.server.stdout.byte_count == with_end, (
+        f"after the ready line the server printed {room.server.stdout.byte_count - with_end} more bytes "
         f"to standard output, at the end: {room.server.stdout.last_words(1)}"
     )
 
@@ -215,7 +215,7 @@ async def test_it_restarts_at_once_on_the_same_address(start: Start) -> None:
     address = start.address()
     first = start.room(await start.server(address=address))
     await first.join(3)
-    first.may_end = True
+    first.expect_end()
     await first.server.stop(grace_s=2)
     second = start.room(await start.server(address=address))
     await second.join(2)

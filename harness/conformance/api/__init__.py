@@ -6,14 +6,14 @@ from harness.conformance.api.fuzz import converse
 from harness.conformance.api.growth import recurs, watch_growth
 from harness.conformance.api.room import Room
 from harness.conformance.api.start import Start
-from harness.errors import CouldNotTell, LaunchError, Violation
+from harness.errors import Inconclusive, LaunchError, Violation
 from harness.model import Usage
 from harness.servers.launch import wait_until_ready
 
 __all__ = [
     "Address",
     "Client",
-    "CouldNotTell",
+    "Inconclusive",
     "LaunchError",
     "Room",
     "Start",

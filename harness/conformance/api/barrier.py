@@ -1,124 +1,116 @@
-"""The fence: a message whose arrival proves what stood before it, so that nobody has to sleep to hear nothing.
+"""The barrier: a message whose arrival proves that the messages before it were delivered or dropped, without a sleep.
 
-Fences may be dropped, so they are said again, as often as it takes. A wait ends when nothing at all has come
-for PATIENCE_S: a slow server is waited for as long as it makes progress, or waits for a processor.
+A barrier message may be dropped, so it is sent again as often as necessary. The wait fails when nothing at all
+has arrived for PATIENCE_S: a slow server is waited for while it makes progress, or waits for a processor.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Collection, Mapping, Sequence
-from typing import Protocol
 
 import anyio
 
 from harness.conformance.api.client import Client
-from harness.errors import CouldNotTell, Violation
-from harness.history.record import Ledger
-from harness.model import Spec
-from harness.processes.deadlines import Queueing
-from harness.processes.proc import queued_s
-from harness.servers.process import Server
+from harness.conformance.api.participants import Participants
+from harness.errors import Inconclusive, Violation
+from harness.processes.deadlines import CpuWait
+from harness.processes.proc import cpu_wait_s
 
-PATIENCE_S = 20.0  # without any sign of life; no lawful server that reads our messages is that slow
-LIMIT_S = 90.0  # for one wait, whatever comes
-STARVED_S = 5.0  # that a server has waited for a processor before it took nothing more
-AGAIN_S = 0.1  # before a fence is sent again; longer each time that nobody more has heard it
-AGAIN_MOST_S = 0.5  # some forty fences until patience ends: more than a server loses by bad luck
+PATIENCE_S = 20.0  # without any sign of life; no conforming server that reads our messages is that slow
+LIMIT_S = 90.0  # for one wait, whatever arrives
+STARVED_S = 5.0  # of waiting for a processor excuse a server that took no more bytes
+AGAIN_S = 0.1  # before a barrier message is sent again; longer each time that no further client has received it
+AGAIN_MOST_S = 0.5  # some forty messages until patience ends: more than a server loses by bad luck
 
 
-class Place(Protocol):
-    """Where a fence is said: a room."""
+async def barrier(participants: Participants, sender: Client, receivers: Collection[Client]) -> None:
+    """Return when every receiver has received a message that the sender sent after the call began.
 
-    spec: Spec
-    ledger: Ledger
-    server: Server
-
-    def look_alive(self) -> None:
-        """Raise Violation when the server has ended."""
-
-
-async def fence(place: Place, speaker: Client, hearers: Collection[Client]) -> None:
-    """Return when every hearer has heard something that the speaker said after the call began.
+    Args:
+        participants: all clients of the server.
+        sender: sends the barrier messages.
+        receivers: the clients to wait for; those that leave meanwhile are not waited for.
 
     Raises:
-        Violation: a hearer heard nothing for PATIENCE_S, saw a fault, or was disconnected.
-        CouldNotTell: the server took nothing, but it had waited for a processor.
+        Violation: a receiver received nothing for PATIENCE_S, saw a fault, or was disconnected.
+        Inconclusive: the server took nothing, but it had waited for a processor.
     """
-    waiting = set(hearers)
-    heard, fences = anyio.Event(), set[int]()
+    server = participants.server
+    waiting = set(receivers)
+    all_received, barriers = anyio.Event(), set[int]()
 
-    def watch(one: Client, numbers: list[int]) -> None:
-        if not fences.isdisjoint(numbers):
-            waiting.discard(one)
+    def watch(client: Client, numbers: list[int]) -> None:
+        if not barriers.isdisjoint(numbers):
+            waiting.discard(client)
             if not waiting:
-                heard.set()
+                all_received.set()
 
-    for one in hearers:
-        one.watchers.add(watch)
+    for client in receivers:
+        client.watchers.add(watch)
     again, begun = AGAIN_S, time.monotonic()
     progress, since = 0, begun
-    queueing: Queueing | None = None  # not before it is needed: who serves thousands has thousands of threads to ask
+    queueing: CpuWait | None = None  # created late: a server of thousands of clients has as many threads to look at
     try:
         while waiting:
             # The number is taken before the message leaves: its echo may be faster than we are.
-            fences.add(len(place.ledger.bodies))
+            barriers.add(len(participants.messages.bodies))
             with anyio.move_on_after(PATIENCE_S) as sending:
-                await speaker.tell(as_step=False)
+                await sender.send_next(as_step=False)
             if sending.cancelled_caught:
-                if queued_s(place.server.pid) > STARVED_S:
-                    raise CouldNotTell(f"the server took nothing for {PATIENCE_S:.0f} s, but the machine was too busy")
+                if cpu_wait_s(server.pid) > STARVED_S:
+                    raise Inconclusive(f"the server took nothing for {PATIENCE_S:.0f} s, but the machine was too busy")
                 raise Violation(
-                    f"the server took nothing that {speaker} sent for {PATIENCE_S:.0f} s",
+                    f"the server took nothing that {sender} sent for {PATIENCE_S:.0f} s",
                     kind="silent",
-                    about=(speaker.number,),
+                    clients=(sender.number,),
                 )
-            if len(fences) == 2:
-                queueing = Queueing(place.server.pid)
-            deaf_so_far = len(waiting)
+            if len(barriers) == 2:
+                queueing = CpuWait(server.pid)
+            waiting_before = len(waiting)
             with anyio.move_on_after(again):
-                await heard.wait()
-            again = AGAIN_S if len(waiting) < deaf_so_far else min(2 * again, AGAIN_MOST_S)
-            waiting -= {one for one in waiting if one.left}
-            _look_for_faults(waiting, place.spec.faults)
-            _look_for_the_disconnected(waiting, place)
-            came, now = sum(one.bytes_received for one in waiting), time.monotonic()
-            if came != progress:
-                progress, since = came, now
+                await all_received.wait()
+            again = AGAIN_S if len(waiting) < waiting_before else min(2 * again, AGAIN_MOST_S)
+            waiting -= {client for client in waiting if client.left}
+            _raise_first_fault(waiting, participants.spec.faults)
+            _check_connected(waiting, participants)
+            received, now = sum(client.bytes_received for client in waiting), time.monotonic()
+            if received != progress:
+                progress, since = received, now
             if waiting and (now - since > PATIENCE_S or now - begun > LIMIT_S):
-                if queueing and (excused_s := queueing.excuses_s(min(now - since, PATIENCE_S))):
+                if queueing and (excused_s := queueing.since_last_call_s(min(now - since, PATIENCE_S))):
                     since, begun = since + excused_s, begun + excused_s
                     continue
-                deaf = sorted(waiting, key=lambda one: one.number)
+                missing = sorted(waiting, key=lambda client: client.number)
                 raise Violation(
-                    f"{_listed(deaf)} heard nothing of what {speaker} said, although it was said "
-                    f"{len(fences)} times in {now - begun:.0f} s",
+                    f"{_listed(missing)} received none of the {len(barriers)} messages that {sender} sent "
+                    f"in {now - begun:.0f} s",
                     kind="silent",
-                    about=(speaker.number, *(one.number for one in deaf[:3])),
+                    clients=(sender.number, *(client.number for client in missing[:3])),
                 )
     finally:
-        for one in hearers:
-            one.watchers.discard(watch)
+        for client in receivers:
+            client.watchers.discard(watch)
 
 
-def _look_for_faults(waiting: Collection[Client], requirements: Mapping[str, str]) -> None:
-    # A stream that is out of step will never make sense again: no use in waiting for it.
-    for one in waiting:
-        for fault in one.faults:
-            raise Violation(fault.sentence, requirements[fault.kind], fault=fault, about=(one.number,))
+def _raise_first_fault(waiting: Collection[Client], requirements: Mapping[str, str]) -> None:
+    # A stream that is out of step never makes sense again: waiting for it is of no use.
+    for client in waiting:
+        for fault in client.faults:
+            raise Violation(fault.sentence, requirements[fault.kind], fault=fault, clients=(client.number,))
 
 
-def _look_for_the_disconnected(waiting: Collection[Client], place: Place) -> None:
-    for one in waiting:
-        if one.closed:
-            place.look_alive()
+def _check_connected(waiting: Collection[Client], participants: Participants) -> None:
+    for client in waiting:
+        if client.closed:
+            participants.check_alive()
             raise Violation(
-                f"the server closed the connection of {one} ({one.closed}), which was reading",
+                f"the server closed the connection of {client} ({client.closed}), which was reading",
                 kind="closed",
-                about=(one.number,),
+                clients=(client.number,),
             )
 
 
-def _listed(some: Sequence[Client]) -> str:
-    names = ", ".join(map(str, some[:5]))
-    return f"{names} and {len(some) - 5} more" if len(some) > 5 else names
+def _listed(clients: Sequence[Client]) -> str:
+    names = ", ".join(map(str, clients[:5]))
+    return f"{names} and {len(clients) - 5} more" if len(clients) > 5 else names

@@ -18,11 +18,11 @@ from anyio.abc import SocketAttribute, SocketStream, TaskGroup
 from harness.addresses import Address
 from harness.codec import Codec, Frame
 from harness.conformance.api.dial import dial
-from harness.conformance.api.trace import Journal
+from harness.conformance.api.trace import Trace
 from harness.errors import Violation
-from harness.history.fault import Fault, Sighting, where
-from harness.history.record import Ledger, printable, sent
-from harness.processes.deadlines import in_time
+from harness.history.fault import Fault, Observation, location_note
+from harness.history.record import MessageRegistry, printable, send_event
+from harness.processes.deadlines import completes_within
 
 CHUNK = 65536
 
@@ -62,17 +62,21 @@ class Client:
         number: int,
         stream: SocketStream,
         codec: Codec,
-        ledger: Ledger,
-        journal: Journal,
+        ledger: MessageRegistry,
+        journal: Trace,
         tasks: TaskGroup,
         pid: int,
     ) -> None:
-        self.number, self._stream, self._codec, self._ledger = number, stream, codec, ledger
-        self._journal, self._tasks, self._pid = journal, tasks, pid
-        self._incoming, self._outgoing = codec.replies(), codec.requests()
-        self._said = 0
+        self.number, self._stream, self._codec, self._messages = number, stream, codec, ledger
+        self._trace, self._tasks, self._pid = journal, tasks, pid
+        self._incoming, self._outgoing = codec.reply_decoder(), codec.request_decoder()
+        self._made = 0
         self._decoded = 0  # bytes that its own decoder has been fed with
-        self._latest: tuple[bytes, list[int], list[int]] = b"", [], []  # what was sent last, if it was whole messages
+        self._last_write: tuple[bytes, list[int], list[int]] = (
+            b"",
+            [],
+            [],
+        )  # what was sent last, if it was whole messages
         self._reading: anyio.CancelScope | None = None
         self._raw = stream.extra(SocketAttribute.raw_socket)
         self.name = codec.name(number)
@@ -80,7 +84,7 @@ class Client:
         self.offsets: list[int] = []
         self.received: list[int] = []
         self.notes: list[Note] = []
-        self.signed: list[tuple[int, str]] = []
+        self.sender_names: list[tuple[int, str]] = []
         self.bytes_sent = self.bytes_received = 0
         self.closed: str | None = None
         self.left = False
@@ -96,23 +100,23 @@ class Client:
 
     def next_body(self, size: int = 0) -> bytes:
         """Return a body that nobody has sent yet, padded to at least `size` bytes."""
-        body = f"{self.number}.{self._said}".encode()
-        self._said += 1
+        body = f"{self.number}.{self._made}".encode()
+        self._made += 1
         return body.ljust(size, b"~")
 
-    async def tell(self, size: int = 0, *, as_step: bool = True) -> int:
+    async def send_next(self, size: int = 0, *, as_step: bool = True) -> int:
         """Send a message of its own making; return its number."""
         body = self.next_body(size)
         await self.send(body, as_step=as_step)
-        return self._ledger.numbers[body]
+        return self._messages.numbers[body]
 
     async def send(self, *bodies: bytes, as_step: bool = True) -> list[int]:
         """Send messages in one write; return their numbers."""
         frames = list(map(self._codec.encode, bodies))
         if self._outgoing.pending:  # then they are part of something else
             await self.send_raw(b"".join(frames), as_step=as_step)
-            return [self._ledger.numbers[body] for body in bodies]
-        entered = [sent(self._ledger.enter(self.number, body)) for body in bodies]
+            return [self._messages.numbers[body] for body in bodies]
+        entered = [send_event(self._messages.register(self.number, body)) for body in bodies]
         begins = [0, *itertools.accumulate(map(len, frames))][:-1]
         await self._write(b"".join(frames), entered, begins, as_step=as_step)
         return [-event - 1 for event in entered]
@@ -126,31 +130,31 @@ class Client:
         Raises:
             Violation: the server has closed the connection.
         """
-        await self._write(data, *self._enter(data), as_step=as_step)
+        await self._write(data, *self._register(data), as_step=as_step)
 
-    def _enter(self, data: bytes) -> tuple[list[int], list[int]]:
+    def _register(self, data: bytes) -> tuple[list[int], list[int]]:
         """Enter the whole messages that the bytes complete; return their events, and where in the bytes they begin."""
-        latest, entered, begins = self._latest
+        latest, entered, begins = self._last_write
         if data is latest:  # a flood says the same again and again: no need to look into it
-            self._ledger.again(entered)
+            self._messages.register_again(entered)
             return entered, begins
         is_whole = not self._outgoing.pending
         at, self._decoded = self._decoded, self._decoded + len(data)
-        messages = [(frame.begins, frame.body) for frame in self._outgoing.feed(data) if frame.body is not None]
-        entered = [sent(self._ledger.enter(self.number, body)) for _, body in messages]
+        messages = [(frame.offset, frame.body) for frame in self._outgoing.feed(data) if frame.body is not None]
+        entered = [send_event(self._messages.register(self.number, body)) for _, body in messages]
         begins = [begin - at for begin, _ in messages]
-        self._latest = (data, entered, begins) if is_whole and not self._outgoing.pending else (b"", [], [])
+        self._last_write = (data, entered, begins) if is_whole and not self._outgoing.pending else (b"", [], [])
         return entered, begins
 
     async def _write(self, data: bytes, entered: list[int], begins: list[int], *, as_step: bool) -> None:
         if as_step:
-            self._journal.step("send", [self.number], data)
+            self._trace.record_step("send", [self.number], data)
         # Noted before the bytes leave: the echo may come back before this task runs again.
         self.events += entered
         self.offsets += [self.bytes_sent + begin for begin in begins]
         self.bytes_sent += len(data)
-        self._journal.passed(self.number, "→", data)
-        self._journal.mark(self.number, len(self.events))
+        self._trace.record_bytes(self.number, "→", data)
+        self._trace.record_events(self.number, len(self.events))
         try:
             await self._stream.send(data)
         except (anyio.BrokenResourceError, anyio.ClosedResourceError):
@@ -162,7 +166,7 @@ class Client:
     def start_reading(self) -> None:
         """Read from now on, in a task, until the stream ends or `stall()`."""
         if self._reading:
-            self._journal.step("resume", [self.number])
+            self._trace.record_step("resume", [self.number])
         self._reading = anyio.CancelScope()
         self._tasks.start_soon(self._read, self._reading)
 
@@ -175,7 +179,7 @@ class Client:
     def stall(self) -> None:
         """Stop reading; the connection stays open."""
         if self.is_reading:
-            self._journal.step("stall", [self.number])
+            self._trace.record_step("stall", [self.number])
         self._stop_reading()
 
     def _stop_reading(self) -> None:
@@ -201,24 +205,24 @@ class Client:
     def _take(self, data: bytes) -> None:
         begins_at = self.bytes_received - len(self._incoming.pending)  # the first frame that the data complete
         self.bytes_received += len(data)
-        self._journal.passed(self.number, "←", data)
+        self._trace.record_bytes(self.number, "←", data)
         try:
             frames = self._incoming.feed(data)
         except ValueError as error:
             self._saw("created", "bytes that are not of this protocol", str(error), begins_at)
             frames = []
-        known = self._ledger.numbers
+        known = self._messages.numbers
         try:
             numbers = [known[frame.body] for frame in frames]  # type: ignore[index]
         except KeyError:  # not all are messages that somebody has sent
             frames = self._known_messages(frames)
             numbers = [known[frame.body] for frame in frames]  # type: ignore[index]
         if frames and frames[0].sender is not None:
-            self.signed += [(len(self.events) + at, frame.sender or "") for at, frame in enumerate(frames)]
+            self.sender_names += [(len(self.events) + at, frame.sender or "") for at, frame in enumerate(frames)]
         self.events += numbers
-        self.offsets += [frame.begins for frame in frames]
+        self.offsets += [frame.offset for frame in frames]
         self.received += numbers
-        self._journal.mark(self.number, len(self.events))
+        self._trace.record_events(self.number, len(self.events))
         for watch in tuple(self.watchers):
             watch(self, numbers)
         self._wake()
@@ -228,22 +232,22 @@ class Client:
         found: list[Frame] = []
         for frame in frames:
             if frame.body is None:
-                self.notes.append(Note(frame.note, len(self.received) + len(found)))
-            elif frame.body in self._ledger.numbers:
+                self.notes.append(Note(frame.value, len(self.received) + len(found)))
+            elif frame.body in self._messages.numbers:
                 found.append(frame)
             else:
-                self._saw("created", printable(frame.body), "which nobody has sent", frame.begins)
+                self._saw("created", printable(frame.body), "which nobody has sent", frame.offset)
         return found
 
     def _saw(self, kind: str, what: str, why: str, offset: int) -> None:
         if not self.faults:  # after the first one the stream may be out of step, and all else follows
-            seen = Sighting(self.number, "receive", what, offset, self._journal.latest_ns)
-            sentence = f"{self} received {what}{where(seen)}, {why}"
+            seen = Observation(self.number, "receive", what, offset, self._trace.latest_ns)
+            sentence = f"{self} received {what}{location_note(seen)}, {why}"
             self.faults.append(Fault(kind, sentence, (self.number,), (what,), (seen,)))
 
     def _ended(self, how: str) -> None:
         self.closed = how
-        self._journal.word(self.number, f"{how} from the server")
+        self._trace.record_note(self.number, f"{how} from the server")
         self._wake()
 
     def _wake(self) -> None:
@@ -251,11 +255,11 @@ class Client:
         self.news = anyio.Event()
 
     @property
-    def rest(self) -> bytes:
+    def unfinished(self) -> bytes:
         """The bytes of a message that has not been received whole."""
         return self._incoming.pending
 
-    async def until(self, condition: Callable[[], bool], seconds: float) -> bool:
+    async def wait_until(self, condition: Callable[[], bool], seconds: float) -> bool:
         """Wait until what has come makes it so, or the stream ends; return whether it is so after `seconds`.
 
         Time in which the server waits for a processor does not count.
@@ -265,10 +269,10 @@ class Client:
             while not condition() and self.closed is None:
                 await self.news.wait()
 
-        await in_time(news, seconds, self._pid)
+        await completes_within(news, seconds, self._pid)
         return condition()
 
-    async def until_closed(self, seconds: float) -> bool:
+    async def wait_closed(self, seconds: float) -> bool:
         """Wait until the server has ended the stream; return whether it did within `seconds`."""
         with anyio.move_on_after(seconds):
             while self.closed is None:
@@ -289,7 +293,7 @@ class Client:
     async def leave(self) -> None:
         """Leave politely: FIN, read what still comes for a moment, close."""
         await self.close_sending()
-        await self.until_closed(0.5)
+        await self.wait_closed(0.5)
         await self.hang_up()
 
     async def hang_up(self) -> None:
@@ -302,8 +306,8 @@ class Client:
     def _depart(self, deed: str, word: str) -> None:
         if self._departed not in (deed, "close", "reset"):  # a FIN may be followed by one of these
             self._departed = deed
-            self._journal.step(deed, [self.number])
-            self._journal.word(self.number, word)
+            self._trace.record_step(deed, [self.number])
+            self._trace.record_note(self.number, word)
         self.left = True
 
     async def reset(self) -> None:
@@ -318,8 +322,8 @@ async def connect(
     number: int,
     address: Address,
     codec: Codec,
-    ledger: Ledger,
-    journal: Journal,
+    messages: MessageRegistry,
+    trace: Trace,
     tasks: TaskGroup,
     pid: int,
     *,
@@ -334,5 +338,5 @@ async def connect(
         Violation: the server does not take the connection.
     """
     raw = await dial(address, small=small)
-    journal.word(number, "connected")
-    return Client(number, await SocketStream.from_socket(raw), codec, ledger, journal, tasks, pid)
+    trace.record_note(number, "connected")
+    return Client(number, await SocketStream.from_socket(raw), codec, messages, trace, tasks, pid)

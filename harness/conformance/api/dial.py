@@ -9,7 +9,7 @@ import socket
 import anyio
 
 from harness.addresses import Address
-from harness.errors import CouldNotTell, Violation
+from harness.errors import Inconclusive, Violation
 
 CONNECT_S = 30.0
 SEGMENT_BYTES = 1460  # Ethernet's
@@ -37,7 +37,7 @@ async def dial(address: Address, *, small: bool = False) -> socket.socket:
         raise Violation(f"connecting to {address} took over {CONNECT_S:.0f} s") from None
     except OSError as cause:
         if cause.errno in (errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL):
-            raise CouldNotTell(f"the harness cannot open another connection: {cause.strerror}") from None
+            raise Inconclusive(f"the harness cannot open another connection: {cause.strerror}") from None
         raise Violation(
             f"connecting to {address} failed: {os.strerror(cause.errno) if cause.errno else cause}"
         ) from None

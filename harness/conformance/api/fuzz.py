@@ -37,7 +37,7 @@ SHRINK_S = 15.0
 MOST_CLIENTS = 30
 
 
-async def converse(start: Start, seconds: float, chance: random.Random) -> int:
+async def converse(start: Start, seconds: float, rng: random.Random) -> int:
     """Hold random conversations with fresh servers; return how many.
 
     Args:
@@ -49,7 +49,7 @@ async def converse(start: Start, seconds: float, chance: random.Random) -> int:
     """
     search = _Search(start, time.monotonic() + seconds)
     while not search.is_over():
-        machine = hypothesis.seed(chance.randrange(2**64))(type("Machine", (Conversation,), {"search": search}))
+        machine = hypothesis.seed(rng.randrange(2**64))(type("Machine", (Conversation,), {"search": search}))
         await _serve(machine, search)
     if search.worst:
         error, room = search.worst
@@ -112,7 +112,7 @@ class _Search:
         """Note a conversation that ended badly; from the first one on there is some time for a shorter one."""
         if self.worst is None:
             self.deadline = time.monotonic() + SHRINK_S
-        if self.worst is None or len(room.journal.steps) <= len(self.worst[1].journal.steps):
+        if self.worst is None or len(room.trace.steps) <= len(self.worst[1].trace.steps):
             self.worst = error, room
 
 
@@ -175,7 +175,7 @@ class Conversation(RuleBasedStateMachine):
             if small:  # whether it keeps up depends on our own speed
                 self.was_slow.add(newcomer.number)
             elif proven:
-                self._do(self.room.fence, newcomer, [newcomer])
+                self._do(self.room.barrier, newcomer, [newcomer])
 
     @precondition(lambda self: self._here())
     @rule(place=st.integers(0, 99), texts=st.lists(st.binary(max_size=255), min_size=1, max_size=6))
@@ -252,7 +252,7 @@ class Conversation(RuleBasedStateMachine):
     def all_hear(self, place: int) -> None:
         assert self.room
         some = self._speakers()
-        self._do(self.room.fence, some[place % len(some)], [one for one in some if one.is_reading])
+        self._do(self.room.barrier, some[place % len(some)], [one for one in some if one.is_reading])
 
     # --- how
 
@@ -274,7 +274,7 @@ class Conversation(RuleBasedStateMachine):
             try:
                 await one.send_raw(data)
             except Violation:
-                self.room.look_dead()
+                self.room.check_not_dying()
                 if one.number not in self.was_slow:
                     raise
         if patience.cancelled_caught:  # nobody knows how much of it has left
@@ -295,13 +295,13 @@ class Conversation(RuleBasedStateMachine):
         newcomers = await self.room.join(2)
         for one in self._here():
             if one.number in self.was_slow and one.is_reading:
-                await self.room.fence_or_closed(newcomers[0], one)
-        await self.room.fence(newcomers[1], [one for one in self._speakers() if one.is_reading])
+                await self.room.barrier_or_closed(newcomers[0], one)
+        await self.room.barrier(newcomers[1], [one for one in self._speakers() if one.is_reading])
         self.room.judge()
 
     async def _close(self) -> None:
         assert self.room
         for one in self.room.clients:
             await one.hang_up()
-        self.room.may_end = True
+        self.room.expect_end()
         await self.room.server.stop(grace_s=0)

@@ -1,150 +1,116 @@
-"""Who comes to a server: its clients, each proven to be in the room, and fences between what they say.
-
-A fence is a message that is heard later: it proves what stood before it, so that nothing here sleeps.
-"""
+"""The clients of one server: how they connect, what they record together, and whether their server still runs."""
 
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 
 from anyio.abc import TaskGroup
 
-from harness.conformance.api import client as clients
-from harness.conformance.api.barrier import fence
-from harness.conformance.api.client import Client
-from harness.conformance.api.trace import Journal
+from harness.conformance.api.client import Client, connect
+from harness.conformance.api.trace import Trace
 from harness.errors import Violation
-from harness.history.record import Ledger
+from harness.history.record import History, MessageRegistry, MessageNames
 from harness.model import Spec
-from harness.servers.launch import where_instead
+from harness.servers.launch import actual_address_note
 from harness.servers.process import Server
 
 DYING_S = 0.2  # between a server's last connection and its end
 
 
-class Door:
-    """The clients of one server, and how they come to it."""
+class Participants:
+    """The clients of one server, and the records that they share.
+
+    Attributes:
+        clients: all that have connected so far, in the order of their numbers.
+        messages: every body that a client has sent.
+        trace: what the clients did, and what went over the wire.
+        server_may_end: set by cases that end the server themselves.
+    """
 
     def __init__(self, spec: Spec, server: Server, tasks: TaskGroup) -> None:
         self.spec, self.server, self._tasks = spec, server, tasks
-        self.ledger, self.journal = Ledger(), Journal()
+        self.messages, self.trace = MessageRegistry(), Trace()
         self.clients: list[Client] = []
-        self._connected = 0
-        self.may_end = False  # set by cases that end the server themselves
+        self.server_may_end = False
+        self._attempts = 0  # to connect; a client that is refused has a number as well
 
-    # --- coming
-
-    async def connect(
-        self, *, small: bool = False, joins: bool = True, topics: Sequence[int] = (0,), reads: bool = True
-    ) -> Client:
-        """Connect one client, which is not known to be in the room yet.
+    async def connect(self, *, small: bool, joins: bool, topics: Sequence[int], reads: bool) -> Client:
+        """Connect one client.
 
         Args:
-            small: for clients that will stall, little is kept on the way to them (see `harness.conformance.api.dial`).
-            joins: whether it says at once what it takes to be in the room.
-            topics: what it wants to hear, where a client chooses that.
+            small: for clients that will stall: little is buffered on the way to them (see `dial`).
+            joins: whether it sends at once what the protocol requires of a joining client.
+            topics: the topics that it subscribes to, where a client chooses them.
             reads: whether it reads from the start.
+
+        Raises:
+            Violation: the server does not accept the connection.
         """
-        number = self._connected
-        self._connected += 1
-        greeting = self.spec.codec.join(number, topics) if joins else b""
-        self.journal.step("connect", [number], greeting)
+        number = self._attempts
+        self._attempts += 1
+        greeting = self.spec.codec.encode_join(number, topics) if joins else b""
+        self.trace.record_step("connect", [number], greeting)
         try:
-            one = await clients.connect(
+            client = await connect(
                 number,
                 self.server.address,
                 self.spec.codec,
-                self.ledger,
-                self.journal,
+                self.messages,
+                self.trace,
                 self._tasks,
                 self.server.pid,
                 small=small,
             )
         except Violation as refused:
-            self.look_dead()
-            raise Violation(f"{refused}{where_instead(self.server)}", kind="died") from None
-        self.clients.append(one)
+            self.check_not_dying()
+            raise Violation(f"{refused}{actual_address_note(self.server)}", kind="died") from None
+        self.clients.append(client)
         if reads:
-            one.start_reading()
+            client.start_reading()
         if greeting:
-            with suppress(Violation):  # who is not served is told as that, where somebody waits for it
-                await one.send_raw(greeting, as_step=False)
-        return one
+            with suppress(Violation):  # a client that is not served is reported where the case waits for it
+                await client.send_raw(greeting, as_step=False)
+        return client
 
-    async def join(self, count: int = 1, *, small: bool = False) -> list[Client]:
-        """Connect this many reading clients, each proven to be in the room: it has heard a message.
+    def reading(self) -> list[Client]:
+        """Return the clients that are connected and reading."""
+        return [client for client in self.clients if client.is_reading]
 
-        Args:
-            small: see `connect`.
-        """
-        # They read when all have come: of a thousand, each may be told of each other one, and that is half a million.
-        newcomers = [await self.connect(small=small, reads=False) for _ in range(count)]
-        for one in newcomers:
-            one.start_reading()
-        await self.fence(newcomers[0], newcomers)
-        return newcomers
-
-    async def join_one(self, *, small: bool = False) -> Client:
-        """Connect one reading client, proven to be in the room."""
-        return (await self.join(1, small=small))[0]
-
-    async def join_stalled(self, count: int = 1) -> list[Client]:
-        """Connect this many clients that are in the room and then read no more."""
-        newcomers = await self.join(count, small=True)
-        for one in newcomers:
-            one.stall()
-        return newcomers
-
-    # --- fences
-
-    async def fence(
-        self, speaker: Client | None = None, hearers: Collection[Client] | None = None, *, as_step: bool = True
-    ) -> None:
-        """Return when every hearer has heard something that the speaker said after the call began.
-
-        By the order of one sender everything the speaker said before has then been delivered or dropped.
-
-        Args:
-            speaker: by default the first client that is reading.
-            hearers: by default every client that is connected and reading.
-            as_step: whether this is a deed of its own for the journal, and not a part of a larger one.
-
-        Raises:
-            Violation: a hearer heard nothing for PATIENCE_S, or was disconnected.
-        """
-        reading = [one for one in self.clients if one.is_reading]
-        speaker = speaker or reading[0]
-        hearers = reading if hearers is None else hearers
-        if as_step:
-            self.journal.step("fence", [speaker.number, *(one.number for one in hearers)])
-        await fence(self, speaker, hearers)
-
-    async def fence_or_closed(self, speaker: Client, slow: Client) -> None:
-        """Return when a client that was slow has heard the speaker again, or has been disconnected for it."""
-        try:
-            await self.fence(speaker, [slow])
-        except Violation:
-            self.look_alive()
-            if slow.closed is None:
-                raise
-
-    # --- dying
-
-    def look_alive(self) -> None:
+    def check_alive(self) -> None:
         """Raise Violation when the server's process has ended."""
-        if self.server.status is not None and not self.may_end:
+        if self.server.status is not None and not self.server_may_end:
             last_words = self.server.stderr.last_words()
             raise Violation(
-                f"the server {self.server.how_it_ended()} in the middle of the case"
+                f"the server {self.server.exit_description()} in the middle of the case"
                 + (f"; its last words: {last_words}" if last_words else ""),
                 self.spec.faults["died"],
                 kind="died",
             )
 
-    def look_dead(self) -> None:
-        """Raise Violation when the server's process has ended, or does so in the next moment."""
+    def check_not_dying(self) -> None:
+        """Raise Violation when the server's process has ended, or ends within the next moment."""
         with suppress(subprocess.TimeoutExpired):
             self.server.process.wait(DYING_S)
-        self.look_alive()
+        self.check_alive()
+
+    def history(self) -> History:
+        """Return what all clients did so far."""
+        events: list[list[int]] = [[] for _ in range(self._attempts)]
+        for client in self.clients:
+            events[client.number] = client.events
+        return History(
+            events=events,
+            clients=range(self._attempts),
+            senders=self.messages.senders,
+            send_counts=self.messages.send_counts,
+            names=MessageNames(self.messages),
+            locate=self._where,
+        )
+
+    def _where(self, number: int, event: int) -> tuple[int | None, int | None]:
+        """Return the byte offset and the time (ns) of a client's event, for `History.where`."""
+        client = next(client for client in self.clients if client.number == number)
+        times = self.trace.event_times.get(number)
+        return client.offsets[event], times.time_of(event) if times else None

@@ -1,41 +1,127 @@
-"""A server under test and the clients that a case brings to it.
+"""A server under test and the clients that a case connects to it.
 
-Nothing here sleeps to find out that something did *not* come: a fence, a message that is sent and heard
-later, proves it. Nothing here blames a server for one lost message: what must arrive is sent again, as often
-as it takes, and only what never arrives is a fault (see `harness.conformance.api.barrier`).
+Nothing here sleeps to find out that something did *not* arrive: a barrier proves it, by a message that is sent and
+received later. Nothing here blames a server for one lost message: what must arrive is sent again, as often as
+necessary, and only what never arrives is a fault.
 """
 
 from __future__ import annotations
 
 import signal
 import time
-from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
-from functools import reduce
-from operator import or_
 
 import anyio
+from anyio.abc import TaskGroup
 
+from harness.conformance.api import barrier, sender_names, traffic
 from harness.conformance.api.client import Client
-from harness.conformance.api.participants import Door
-from harness.conformance.api.signatures import signatures
+from harness.conformance.api.participants import Participants
 from harness.errors import Violation
 from harness.history.judge import judge
-from harness.history.record import History, Names, printable
-from harness.model import Usage
+from harness.model import Spec, Usage
+from harness.servers.process import Server
 from harness.servers.resources import usage
 
-ATTEMPTS = 20  # to get one message through: a server that loses half of all deliveries passes nearly surely
-FLOOD_CHUNK = 65536
 LONG_BODY = 255  # long enough where a protocol has far longer ones
 POUR_BATCH = 24_000  # bytes on their way to a client that keeps up; its server need not buffer more
 
 
-class Room(Door):
-    """The clients of one server, in one history."""
+class Room:
+    """One server and its clients, whose history is judged as a whole.
 
-    # --- bodies
+    Attributes:
+        spec: the spec whose protocol they speak.
+        server: the server's process.
+        clients: all that have connected so far, in the order of their numbers.
+        messages: the bodies of all messages that a client has sent, by their numbers.
+        trace: what the clients did, and what went over the wire.
+    """
+
+    def __init__(self, spec: Spec, server: Server, tasks: TaskGroup) -> None:
+        self.spec, self.server = spec, server
+        self._participants = Participants(spec, server, tasks)
+        self.clients: Sequence[Client] = self._participants.clients
+        self.messages, self.trace = self._participants.messages, self._participants.trace
+
+    # --- connecting
+
+    async def connect(
+        self, *, small: bool = False, joins: bool = True, topics: Sequence[int] = (0,), reads: bool = True
+    ) -> Client:
+        """Connect one client, which is not known to be in the room yet.
+
+        Args:
+            small: for clients that will stall: little is buffered on the way to them.
+            joins: whether it sends at once what the protocol requires of a joining client.
+            topics: the topics that it subscribes to, where a client chooses them.
+            reads: whether it reads from the start.
+
+        Raises:
+            Violation: the server does not accept the connection.
+        """
+        return await self._participants.connect(small=small, joins=joins, topics=topics, reads=reads)
+
+    async def join(self, count: int = 1, *, small: bool = False) -> list[Client]:
+        """Connect clients that read, and wait until each has received a message, which proves that it is in the room.
+
+        Args:
+            count: how many.
+            small: see `connect`.
+        """
+        # They read when all have connected: of a thousand, each may be notified of every other, half a million times.
+        clients = [await self.connect(small=small, reads=False) for _ in range(count)]
+        for client in clients:
+            client.start_reading()
+        await self.barrier(clients[0], clients)
+        return clients
+
+    async def join_one(self, *, small: bool = False) -> Client:
+        """Connect one client as `join` does."""
+        return (await self.join(1, small=small))[0]
+
+    async def join_stalled(self, count: int = 1) -> list[Client]:
+        """Connect clients that are in the room and then stop reading."""
+        clients = await self.join(count, small=True)
+        for client in clients:
+            client.stall()
+        return clients
+
+    # --- barriers
+
+    async def barrier(
+        self, sender: Client | None = None, receivers: Collection[Client] | None = None, *, as_step: bool = True
+    ) -> None:
+        """Return when every receiver has received something that the sender sent after the call began.
+
+        By the order of one sender, everything the sender sent before has then been delivered or dropped.
+
+        Args:
+            sender: by default the first client that is reading.
+            receivers: by default every client that is connected and reading.
+            as_step: whether this is a step of its own in the trace, and not a part of a larger one.
+
+        Raises:
+            Violation: a receiver received nothing for `barrier.PATIENCE_S`, or was disconnected.
+        """
+        reading = self._participants.reading()
+        sender = sender or reading[0]
+        receivers = reading if receivers is None else receivers
+        if as_step:
+            self.trace.record_step("barrier", [sender.number, *(client.number for client in receivers)])
+        await barrier.barrier(self._participants, sender, receivers)
+
+    async def barrier_or_closed(self, sender: Client, slow: Client) -> None:
+        """Return when a slow client has received from the sender again, or has been disconnected for being slow."""
+        try:
+            await self.barrier(sender, [slow])
+        except Violation:
+            self.check_alive()
+            if slow.closed is None:
+                raise
+
+    # --- sending
 
     def encode(self, body: bytes) -> bytes:
         """Return the bytes that send a body."""
@@ -46,172 +132,146 @@ class Room(Door):
         """The length of a long body, in bytes: the longest there is, or LONG_BODY."""
         return min(self.spec.codec.max_body, LONG_BODY)
 
-    # --- saying
-
     async def deliver(
         self,
-        speaker: Client,
+        sender: Client,
         bodies: Sequence[bytes],
-        hearers: Collection[Client] | None = None,
+        receivers: Collection[Client] | None = None,
         *,
-        window: int = 256,
+        at_once: int = 256,
     ) -> int:
-        """Send these bodies until every hearer has received each of them; return how many copies were lost.
+        """Send bodies until every receiver has received each of them; return how many copies were lost.
 
-        `window` messages go out in one write. What was lost is sent again in smaller windows, so that a
-        server with a queue of a few messages gets it all through as well.
+        Args:
+            sender: sends them.
+            bodies: what is sent; a body that occurs twice must arrive twice.
+            receivers: by default every client that is connected and reading.
+            at_once: how many messages go out in one write; fewer when some were lost.
 
         Raises:
             Violation: a body never arrives.
         """
-        hearers = [one for one in self.clients if one.is_reading] if hearers is None else hearers
-        wanted: list[tuple[Client, Counter[bytes]]] = [(one, Counter(bodies)) for one in hearers]
-        lost, failures = 0, 0
-        while queue := list(reduce(or_, (counter for _, counter in wanted), Counter[bytes]()).elements()):
-            batch = queue[:window]
-            marks = [len(one.received) for one, _ in wanted]
-            await speaker.send(*batch)
-            await self.fence(speaker, hearers)
-            missed = 0
-            for (one, counter), mark in zip(wanted, marks, strict=True):
-                came = Counter(self.ledger.bodies[number] for number in one.received[mark:])
-                due = Counter(batch) & counter
-                missed += (due - came).total()
-                counter.subtract(due & came)
-            lost += missed
-            if not missed:
-                failures, window = 0, min(2 * window, 1024)
-            elif window > 1:
-                window = max(1, window // 4)
-            else:
-                failures += 1
-                if failures >= ATTEMPTS:
-                    one = next(one for one, counter in wanted if counter[batch[0]] > 0)
-                    raise Violation(
-                        f"{one} never received {printable(batch[0])}, a body of {len(batch[0])} bytes that "
-                        f"{speaker} sent {failures} times, while messages before and after it arrived",
-                        kind="lost",
-                        about=(speaker.number, one.number),
-                        body=batch[0],
-                    )
-        return lost
+        chosen = self._participants.reading() if receivers is None else receivers
+
+        async def settle() -> None:
+            await self.barrier(sender, chosen)
+
+        return await traffic.deliver(sender, bodies, chosen, at_once=at_once, messages=self.messages, barrier=settle)
 
     async def chatter(self, senders: Sequence[Client], messages: int, *, burst: int = 20, size: int = 0) -> None:
-        """Let all senders speak at once, each in bursts, and wait until everybody has heard the last of each."""
+        """Let all senders send at the same time, and wait until every client has received the last message of each.
 
-        async def speak(one: Client) -> None:
+        Args:
+            senders: the clients that send.
+            messages: how many each of them sends.
+            burst: how many messages go out in one write.
+            size: bytes of a body, at least.
+        """
+
+        async def send(client: Client) -> None:
             for _ in range(0, messages, burst):
-                await one.send(*(one.next_body(size) for _ in range(burst)), as_step=False)
+                await client.send(*(client.next_body(size) for _ in range(burst)), as_step=False)
 
-        self.journal.step("chatter", [one.number for one in senders], numbers=(messages, burst, size))
+        self.trace.record_step("chatter", [client.number for client in senders], numbers=(messages, burst, size))
 
         async with anyio.create_task_group() as tasks:
-            for one in senders:
-                tasks.start_soon(speak, one)
-        for one in senders:
-            await self.fence(one)
+            for client in senders:
+                tasks.start_soon(send, client)
+        for client in senders:
+            await self.barrier(client)
 
-    async def pour(self, speaker: Client, total: int, *, size: int, seconds: float) -> None:
-        """Send `total` bytes of distinct messages, in batches small enough that whoever reads keeps up."""
+    async def pour(self, sender: Client, total: int, *, size: int, seconds: float) -> None:
+        """Send distinct messages in batches small enough that every client that reads keeps up.
+
+        Args:
+            sender: sends them, and waits for its own copies.
+            total: bytes of bodies.
+            size: bytes of a body.
+            seconds: after which it ends early.
+        """
         batch = max(1, POUR_BATCH // size)
-        self.journal.step("pour", [speaker.number], numbers=(total, size))
+        self.trace.record_step("pour", [sender.number], numbers=(total, size))
         for _ in self.rounds(total // (batch * size), seconds):
-            await speaker.send(*(speaker.next_body(size) for _ in range(batch)), as_step=False)
-            await self.fence(speaker, [speaker], as_step=False)
+            await sender.send(*(sender.next_body(size) for _ in range(batch)), as_step=False)
+            await self.barrier(sender, [sender], as_step=False)
 
     async def flood(
         self,
-        speaker: Client,
+        sender: Client,
         total: int,
         *,
         seconds: float,
         until: Callable[[], bool] = lambda: False,
         size: int | None = None,
     ) -> int:
-        """Send `total` bytes of messages (long ones by default) as fast as they are taken; return how many were.
+        """Send one message again and again, as fast as the server takes it; return how many bytes it took.
 
-        Ends early after `seconds`, when the server takes nothing for two seconds, when it has hung up on the
-        speaker (it may: whoever floods does not keep up with the echo), or when `until()` says so.
+        Ends early when the server takes nothing for two seconds, or has disconnected the sender.
+
+        Args:
+            sender: sends it.
+            total: bytes after which the flood ends.
+            seconds: after which the flood ends.
+            until: ends the flood when it returns true.
+            size: bytes of the body; by default a long one.
         """
-        size = size or self.longest
-        chunk = self.spec.codec.encode(f"flood of client {speaker.number} ".encode().ljust(size, b"~"))
-        chunk *= FLOOD_CHUNK // len(chunk)
-        taken, deadline = 0, time.monotonic() + seconds
-        while taken < total and time.monotonic() < deadline and not until():
-            with anyio.move_on_after(2) as patience:
-                try:
-                    await speaker.send_raw(chunk)
-                except Violation:
-                    break
-                taken += len(chunk)
-            if patience.cancelled_caught:
-                break
-        return taken
+        body = f"flood of client {sender.number} ".encode().ljust(size or self.longest, b"~")
+        return await traffic.flood(sender, self.encode(body), total, seconds=seconds, until=until)
 
     def rounds(self, count: int, seconds: float) -> Iterator[int]:
         """Count to `count`, but no longer than `seconds`: a slow server need not do as much as a fast one."""
-        deadline = time.monotonic() + seconds
-        for number in range(count):
-            if time.monotonic() > deadline and number:
-                return
-            yield number
+        return traffic.rounds(count, seconds)
+
+    # --- the server's process
 
     async def wait_until(self, condition: Callable[[], bool], seconds: float) -> bool:
-        """Look at something outside this process until it is so; return whether it was within `seconds`."""
+        """Poll something outside this process until it is true; return whether it was within `seconds`."""
         deadline = time.monotonic() + seconds
-        while not (so := condition()) and time.monotonic() < deadline:
-            await anyio.sleep(0.02)  # what is looked at sets no event of ours
-        return so
+        while not (is_true := condition()) and time.monotonic() < deadline:
+            await anyio.sleep(0.02)  # what is polled sets no event of ours
+        return is_true
 
     @contextmanager
-    def frozen(self) -> Iterator[None]:
-        """Stop the server's processes for the length of the context: what comes meanwhile, it finds all at once."""
-        self.journal.step("signal", numbers=[signal.SIGSTOP])
+    def server_paused(self) -> Iterator[None]:
+        """Stop the server's processes (SIGSTOP) for the length of the context; it then finds all input at once."""
+        self.trace.record_step("signal", numbers=[signal.SIGSTOP])
         self.server.signal_all(signal.SIGSTOP)
         try:
             yield
         finally:
-            self.journal.step("signal", numbers=[signal.SIGCONT])
+            self.trace.record_step("signal", numbers=[signal.SIGCONT])
             self.server.signal_all(signal.SIGCONT)
-
-    # --- judging
 
     def usage(self) -> Usage:
         """Return what the server and all its children use now."""
-        self.look_alive()
+        self.check_alive()
         return usage(self.server.pid)
 
-    def heard(self, one: Client, body: bytes) -> int:
+    def expect_end(self) -> None:
+        """Let the server end from now on: the case ends it."""
+        self._participants.server_may_end = True
+
+    def check_alive(self) -> None:
+        """Raise Violation when the server's process has ended."""
+        self._participants.check_alive()
+
+    def check_not_dying(self) -> None:
+        """Raise Violation when the server's process has ended, or ends within the next moment."""
+        self._participants.check_not_dying()
+
+    # --- judging
+
+    def times_received(self, client: Client, body: bytes) -> int:
         """Return how many times a client has received a body."""
-        number = self.ledger.numbers.get(body)
-        return 0 if number is None else one.received.count(number)
+        number = self.messages.numbers.get(body)
+        return 0 if number is None else client.received.count(number)
 
     def judge(self) -> None:
-        """Raise Violation when the history so far is none that a lawful server can make, or the server has died."""
-        self.look_alive()
-        faults = [fault for one in self.clients for fault in one.faults]
-        faults += signatures(self.clients, self.ledger)
-        faults += judge(self.history())
+        """Raise Violation when no conforming server can have produced the history so far, or the server has ended."""
+        self.check_alive()
+        faults = [fault for client in self.clients for fault in client.faults]
+        faults += sender_names.wrong_names(self.clients, self.messages)
+        faults += judge(self._participants.history())
         if faults:
             first = faults[0]
-            raise Violation(first.sentence, self.spec.faults[first.kind], fault=first, about=first.witnesses)
-
-    def history(self) -> History:
-        """Return what all clients did so far."""
-        events: list[list[int]] = [[] for _ in range(self._connected)]
-        for one in self.clients:
-            events[one.number] = one.events
-        return History(
-            events=events,
-            clients=range(self._connected),
-            senders=self.ledger.senders,
-            times_sent=self.ledger.times_sent,
-            names=Names(self.ledger),
-            where=self._where,
-        )
-
-    def _where(self, client: int, event: int) -> tuple[int | None, int | None]:
-        """Return the byte offset and the time (ns) of an event, for `History.where`."""
-        one = next(one for one in self.clients if one.number == client)
-        marks = self.journal.marks.get(client)
-        return one.offsets[event], marks.time_of(event) if marks else None
+            raise Violation(first.sentence, self.spec.faults[first.kind], fault=first, clients=first.witnesses)

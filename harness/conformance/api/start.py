@@ -49,7 +49,7 @@ class Start:
             )
         )
         self.programs[-1] = (server, [str(address)])
-        if used := server.used():
+        if used := server.resource_usage():
             self._ready.append((server, used))
         return server
 
@@ -79,4 +79,4 @@ class Start:
 
     def used(self) -> tuple[ServerUsage, ...]:
         """Return what each server used when it was ready, and uses now or used when that was last known."""
-        return tuple(ServerUsage(before, server.used() or before) for server, before in self._ready)
+        return tuple(ServerUsage(before, server.resource_usage() or before) for server, before in self._ready)

@@ -33,7 +33,7 @@ class Step(msgspec.Struct, frozen=True):
             size; for "signal" its number; for "pause" seconds.
     """
 
-    deed: str
+    action: str
     clients: tuple[int, ...] = ()
     data: bytes = b""
     numbers: tuple[float, ...] = ()
@@ -52,14 +52,14 @@ class Chunk:
 
     at_ns: int
     client: int
-    way: str
+    direction: str
     offset: int = 0
     size: int = 0
     head: bytes = b""
 
 
 @dataclass
-class Marks:
+class EventTimes:
     """When a client's events were noted: for each chunk how many there were by then, and the time."""
 
     counts: list[int] = field(default_factory=list)
@@ -71,13 +71,13 @@ class Marks:
         return self.times_ns[place] if place < len(self.counts) else None
 
 
-class Journal:
+class Trace:
     """What happened in one room so far."""
 
     def __init__(self) -> None:
         self._opened_ns = self._latest_ns = time.monotonic_ns()
         self.chunks: deque[Chunk] = deque(maxlen=CHUNKS_KEPT)
-        self.marks: dict[int, Marks] = {}
+        self.event_times: dict[int, EventTimes] = {}
         self._steps: list[Step] = []
         self._bytes = 0
         self._offsets: dict[tuple[int, str], int] = {}
@@ -93,33 +93,35 @@ class Journal:
 
     # --- the wire
 
-    def passed(self, client: int, way: str, data: bytes) -> None:
+    def record_bytes(self, client: int, way: str, data: bytes) -> None:
         """Note bytes that a client sends ("→") or has received ("←")."""
         at = self._offsets.get((client, way), 0)
         self._offsets[client, way] = at + len(data)
         self.chunks.append(Chunk(self._now(), client, way, at, len(data), data[:HEAD_BYTES]))
 
-    def word(self, client: int, what: str) -> None:
+    def record_note(self, client: int, what: str) -> None:
         """Note what happened to a connection, e.g. "FIN from the server"."""
         self.chunks.append(Chunk(self._now(), client, what))
 
-    def mark(self, client: int, events: int) -> None:
+    def record_events(self, client: int, events: int) -> None:
         """Note that a client has so many events by now."""
-        marks = self.marks.setdefault(client, Marks())
+        marks = self.event_times.setdefault(client, EventTimes())
         marks.counts.append(events)
         marks.times_ns.append(self.latest_ns)
 
     # --- deeds
 
-    def step(self, deed: str, clients: Sequence[int] = (), data: bytes = b"", numbers: Sequence[float] = ()) -> None:
+    def record_step(
+        self, action: str, clients: Sequence[int] = (), data: bytes = b"", numbers: Sequence[float] = ()
+    ) -> None:
         """Note a deed; equal sends in a row become one, and a silence before it a pause."""
         quiet_s = (time.monotonic_ns() - self._latest_ns) / 1e9
         if quiet_s > PAUSE_S and self._steps:
             self._steps.append(Step("pause", numbers=(round(quiet_s, 1),)))
         self._now()
-        one = Step(deed, tuple(clients), data, tuple(numbers) if deed != "send" else (1,))
+        one = Step(action, tuple(clients), data, tuple(numbers) if action != "send" else (1,))
         last = self._steps[-1] if self._steps else None
-        if last and deed == "send" == last.deed and (last.clients, last.data) == (one.clients, one.data):
+        if last and action == "send" == last.action and (last.clients, last.data) == (one.clients, one.data):
             self._steps[-1] = Step("send", one.clients, data, (last.numbers[0] + 1,))
         elif len(self._steps) <= STEPS_KEPT and self._bytes <= STEP_BYTES_KEPT:
             self._steps.append(one)

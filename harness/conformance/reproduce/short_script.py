@@ -1,7 +1,7 @@
-"""The briefest form of a script: some twenty lines that one reads at a glance, with blocking sockets and no machinery.
+"""The short form of a script: some twenty lines to read at a glance, with blocking sockets and no helper functions.
 
-It serves for few deeds and few messages. Fences become moments of sleep, and nobody reads before the end: what has
-come by then waits in the kernel. So it need not show what the full form shows, and whoever makes one must try it.
+It serves for few steps and few messages. Barriers become sleeps, and no client reads before the end: what has arrived
+by then waits in the kernel. So a short script need not reproduce what the full one does: it must be tried.
 """
 
 from __future__ import annotations
@@ -22,129 +22,138 @@ from harness.conformance.reproduce.full_script import (
 )
 
 MOST_STEPS, MOST_BYTES = 24, 4000
-SHORT = 40  # bytes that are read most easily as they are
-NOTICED_S = 0.1  # for a server to notice what was done
+SHORT = 40  # bytes that are easiest to read as a literal
+NOTICED_S = 0.1  # for a server to notice what its clients did
 
 HEAD = Template('''\
 #!/usr/bin/env python3
 """$title
 
 Start the server, then: python3 $name ADDRESS
-Exit status 1: seen again. 0: not this time.
+Exit status 1: reproduced. 0: not this time.
 """
 import $modules
 $framing
 def connect():
     host, port = sys.argv[1].rsplit(":", 1)
     return socket.create_connection((host.strip("[]"), port), 1)
-$heard
-$deeds
+$received
+$actions
 $check''')
-HEARD = """
-def heard(one):  # what has come, and comes until a second passes without any
+RECEIVED = """
+def received(client):  # all messages, until none arrives for a second
     data = b""
     try:
-        while more := one.recv(65536):
+        while more := client.recv(65536):
             data += more
     except OSError:
         pass
     return split(data)[0]
 """
-# For each kind of symptom, how it is seen again in what the clients have heard and said.
+# For each kind of symptom, how to detect it in what the clients have received and sent.
 CHECKS = {
     "created": """\
-said = $said
-for one in [$clients]:
-    if strange := [body for body in heard(one) if body not in said]:
-        sys.exit(f"SEEN AGAIN: {strange[0]} came, which nobody sent")
+sent = $sent
+for client in [$clients]:
+    if strange := [body for body in received(client) if body not in sent]:
+        sys.exit(f"REPRODUCED: {strange[0]} arrived, which no client sent")
 """,
     "duplicated": """\
-said = $said
-for one in [$clients]:
-    got = heard(one)
-    if twice := [body for body in got if got.count(body) > said.count(body)]:
-        sys.exit(f"SEEN AGAIN: {twice[0]} came more often than it was sent")
+sent = $sent
+for client in [$clients]:
+    bodies = received(client)
+    if twice := [body for body in bodies if bodies.count(body) > sent.count(body)]:
+        sys.exit(f"REPRODUCED: {twice[0]} arrived more often than it was sent")
 """,
     "order": """\
-views = [$said_by_each, *map(heard, [$clients])]
-for one in views:
+views = [$sent_by_each, *map(received, [$clients])]
+for view in views:
     for other in views:
-        if (some := [body for body in one if body in other]) != (same := [body for body in other if body in one]):
-            sys.exit(f"SEEN AGAIN: one has the order {some}, another {same}")
+        if (here := [body for body in view if body in other]) != (there := [body for body in other if body in view]):
+            sys.exit(f"REPRODUCED: one client has the order {here}, another {there}")
 """,
     "lost": """\
-if ($body) not in heard($suffers):
-    sys.exit("SEEN AGAIN: $suffers never received it")
+if ($body) not in received($receiver):
+    sys.exit("REPRODUCED: $receiver never received it")
 """,
     "silent": """\
-for one in [$hearers]:
-    if b"anybody there?" not in heard(one):
-        sys.exit("SEEN AGAIN: one of $hearers hears nothing")
+for client in [$receivers]:
+    if b"anybody there?" not in received(client):
+        sys.exit("REPRODUCED: one of $receivers receives nothing")
 """,
     "closed": """\
-for one in [$clients]:
+for client in [$clients]:
     try:
-        while one.recv(65536):
+        while client.recv(65536):
             pass
     except TimeoutError:
         continue  # it is still connected
     except ConnectionError:
         pass
-    sys.exit("SEEN AGAIN: a client was disconnected")
+    sys.exit("REPRODUCED: a client was disconnected")
 """,
     "died": """\
 time.sleep(0.5)
 try:
     connect()
 except OSError as error:
-    sys.exit(f"SEEN AGAIN: it does not even accept: {error}")
+    sys.exit(f"REPRODUCED: the server accepts no connection: {error}")
 """,
 }
 
 
 @dataclass
-class _Deeds:
-    """Lines of Python for the deeds so far, and what has been said by then."""
+class _Lines:
+    """Lines of Python for the steps so far, and what the clients have sent by then.
+
+    Attributes:
+        names: for each client its variable in the script.
+        reading: the variables of the clients that still read, in the order of their connecting.
+        sent: for each variable the bodies that its client has sent.
+        receivers: the variables of the clients that are checked for silence.
+    """
 
     codec: Codec
     lines: list[str] = field(default_factory=list)
     names: dict[int, str] = field(default_factory=dict)
-    reading: dict[str, None] = field(default_factory=dict)  # who still reads, in the order of coming
-    said: dict[str, list[bytes]] = field(default_factory=dict)
+    reading: dict[str, None] = field(default_factory=dict)
+    sent: dict[str, list[bytes]] = field(default_factory=dict)
     decoders: dict[int, Decoder] = field(default_factory=dict)
-    hearers: Sequence[str] = ()
+    receivers: Sequence[str] = ()
 
-    def add(self, step: Step, *, asks: bool) -> bool:
-        """Add the lines of a step; return False when this form has no words for it.
+    def add(self, step: Step, *, is_last_barrier: bool) -> bool:
+        """Add the lines of a step; return False when the short form cannot express it.
 
         Args:
-            asks: whether it is the fence of which it is looked at the end who has heard it.
+            step: what clients did.
+            is_last_barrier: whether it is the barrier whose receivers the script checks for silence at its end.
         """
-        one = self._name(step.clients[0]) if step.clients else ""
-        match step.deed:
+        client = self._name(step.clients[0]) if step.clients else ""
+        match step.action:
             case "connect":
-                self.reading[one] = None
-                self.lines.append(f"{one} = connect()")
-                self.lines += [f"{one}.sendall({step.data!r})"] if step.data else []
+                self.reading[client] = None
+                self.lines.append(f"{client} = connect()")
+                self.lines += [f"{client}.sendall({step.data!r})"] if step.data else []
             case "send":
                 times = int(step.numbers[0])
                 self.lines += [f"for _ in range({times}):"] if times > 1 else []
-                self.lines.append(f"{'    ' * (times > 1)}{one}.sendall({self._data(step.data)})")
-                decoder = self.decoders.setdefault(step.clients[0], self.codec.requests())
+                self.lines.append(f"{'    ' * (times > 1)}{client}.sendall({self._data(step.data)})")
+                decoder = self.decoders.setdefault(step.clients[0], self.codec.request_decoder())
                 for _ in range(times):
-                    self.said.setdefault(one, []).extend(bodies_of(decoder.feed(step.data)))
-            case "fence" if asks:
-                self.hearers = [name for name in map(self._name, step.clients[1:]) if name in self.reading]
-                self.lines.append(f'{one}.sendall(encode(b"anybody there?"))')
-            case "fence":
+                    self.sent.setdefault(client, []).extend(bodies_of(decoder.feed(step.data)))
+            case "barrier" if is_last_barrier:
+                self.receivers = [name for name in map(self._name, step.clients[1:]) if name in self.reading]
+                self.lines.append(f'{client}.sendall(encode(b"anybody there?"))')
+            case "barrier":
                 self.lines.append(f"time.sleep({NOTICED_S})")
             case "pause":
                 self.lines.append(f"time.sleep({step.numbers[0]:g})")
             case "finish" | "close" | "reset":
-                self.reading.pop(one, None)
-                if step.deed == "reset":
-                    self.lines.append(f'{one}.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))')
-                self.lines.append(f"{one}.{'shutdown(socket.SHUT_WR)' if step.deed == 'finish' else 'close()'}")
+                self.reading.pop(client, None)
+                if step.action == "reset":
+                    linger = 'socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)'
+                    self.lines.append(f"{client}.setsockopt({linger})")
+                self.lines.append(f"{client}.{'shutdown(socket.SHUT_WR)' if step.action == 'finish' else 'close()'}")
             case _:
                 return False
         return True
@@ -156,38 +165,42 @@ class _Deeds:
         return self.names.setdefault(client, f"c{len(self.names)}")
 
 
-def brief(steps: Sequence[Step], symptom: Symptom, codec: Codec, *, title: str, name: str) -> str | None:
-    """Return a program as `harness.conformance.reproduce.full_script.script` does, in the briefest form; None when it needs the other.
+def short_script(steps: Sequence[Step], symptom: Symptom, codec: Codec, *, title: str, name: str) -> str | None:
+    """Return a program as `full_script` does, in the short form; None when that cannot express the steps.
 
     Args:
-        title: what its docstring begins with.
-        name: of its file, for the docstring.
+        steps: what the clients did.
+        symptom: the failure that the program looks for.
+        codec: the protocol of the server.
+        title: how the program's docstring begins.
+        name: the name of the program's file, for its docstring.
     """
     kind = symptom_kind(symptom)
-    if kind not in CHECKS or len(steps) > MOST_STEPS or sum(len(one.data) for one in steps) > MOST_BYTES:
+    if kind not in CHECKS or len(steps) > MOST_STEPS or sum(len(step.data) for step in steps) > MOST_BYTES:
         return None
-    deeds = _Deeds(codec)
-    asking = max((at for at, one in enumerate(steps) if kind == "silent" and one.deed == "fence"), default=-1)
-    added = [deeds.add(step, asks=at == asking) for at, step in enumerate(steps)]
-    is_sent = any(symptom.body in bodies for bodies in deeds.said.values())
-    if not all(added) or (kind == "lost" and not (symptom.client in deeds.names and is_sent)):
+    barriers = [place for place, step in enumerate(steps) if step.action == "barrier"]
+    last_barrier = barriers[-1] if barriers and kind == "silent" else -1
+    so_far = _Lines(codec)
+    added = [so_far.add(step, is_last_barrier=place == last_barrier) for place, step in enumerate(steps)]
+    is_sent = any(symptom.body in bodies for bodies in so_far.sent.values())
+    if not all(added) or (kind == "lost" and not (symptom.client in so_far.names and is_sent)):
         return None
     check = Template(CHECKS[kind]).substitute(
-        said=[body for bodies in deeds.said.values() for body in bodies],
-        said_by_each=", ".join(map(str, deeds.said.values())),
-        clients=", ".join(deeds.reading),
-        hearers=", ".join(deeds.hearers),
-        suffers=deeds.names.get(symptom.client, ""),
+        sent=[body for bodies in so_far.sent.values() for body in bodies],
+        sent_by_each=", ".join(map(str, so_far.sent.values())),
+        clients=", ".join(so_far.reading),
+        receivers=", ".join(so_far.receivers),
+        receiver=so_far.names.get(symptom.client, ""),
         body=body_literal(symptom.body),
     )
-    lines = "\n".join(deeds.lines)
+    lines = "\n".join(so_far.lines)
     text = HEAD.substitute(
         title=as_docstring(title),
         name=name,
         modules="$modules",
-        framing=f"\n{codec.standalone.strip()}\n" if "heard" in check or "encode(" in lines else "",
-        heard=HEARD if "heard" in check else "",
-        deeds=lines,
+        framing=f"\n{codec.standalone_source.strip()}\n" if "received" in check or "encode(" in lines else "",
+        received=RECEIVED if "received" in check else "",
+        actions=lines,
         check=check,
     )
     return text.replace("$modules", imports(text))

@@ -1,4 +1,4 @@
-"""Makes the deeds that show a failure fewer: delta debugging, with the very script that the reader gets as its test.
+"""Reduces the steps that reproduce a failure by delta debugging; its test is the script that the user gets.
 
 The algorithm is ddmin of Zeller and Hildebrandt, "Simplifying and Isolating Failure-Inducing Input" (2002).
 """
@@ -16,28 +16,29 @@ from typing import TypeVar
 import anyio
 import msgspec
 
-from harness.codec import Codec, whole_messages
+from harness.codec import Codec, complete_messages
 from harness.conformance.api.trace import Step
-from harness.conformance.reproduce.evidence import Found
-from harness.conformance.reproduce.full_script import script
-from harness.conformance.reproduce.short_script import brief
+from harness.conformance.reproduce.evidence import Failure
+from harness.conformance.reproduce.full_script import full_script
+from harness.conformance.reproduce.short_script import short_script
 from harness.errors import LaunchError
 from harness.model import Evidence, Implementation
 from harness.servers.launch import launch
 
 T = TypeVar("T")
 BUDGET_S = 12.0
-TRIES = 3  # to see it at all: threads race
+TRIES = 3  # to reproduce it at all: threads race
 ATTEMPT_S = 20.0
-PATIENCE_S = 2.0  # the server is known to break; an innocent one would be waited for longer
+PATIENCE_S = 2.0  # the server is known to fail; the final script waits longer
 
 
 async def ddmin(items: Sequence[T], fails: Callable[[Sequence[T]], Awaitable[bool]], deadline: float) -> Sequence[T]:
-    """Return a subsequence that still fails, of which no single part can be left out, as far as time allows.
+    """Return a subsequence that still fails, of which no single item can be left out, as far as time allows.
 
     Args:
-        fails: whether a subsequence fails; `items` itself is known to.
-        deadline: of `time.monotonic()`.
+        items: the sequence, which is known to fail.
+        fails: whether a subsequence fails.
+        deadline: when to return the best so far, in seconds of `time.monotonic()`.
     """
     parts = 2
     while len(items) > 1:
@@ -56,35 +57,35 @@ async def ddmin(items: Sequence[T], fails: Callable[[Sequence[T]], Awaitable[boo
     return items
 
 
-async def shrink(implementation: Implementation, found: Found) -> Evidence:
-    """Return the evidence with a script of as few steps as still show the failure, and how often it did."""
-    codec = found.codec
+async def shrunk_evidence(implementation: Implementation, failure: Failure) -> Evidence:
+    """Return the evidence with a script of as few steps as still reproduce the failure, and how often it did."""
+    codec = failure.codec
 
     async def fails(some: Sequence[Step]) -> bool:
-        text = script(some, found.symptom, codec, title="", name="", patience_s=PATIENCE_S)
-        return await _seen(implementation, text)
+        text = full_script(some, failure.symptom, codec, title="", name="", patience_s=PATIENCE_S)
+        return await _reproduces(implementation, text)
 
-    whole, seen = list(found.steps), 0
+    steps, reproduced = list(failure.steps), 0
     for _ in range(TRIES):
-        seen += await fails(whole)
-    if seen:
+        reproduced += await fails(steps)
+    if reproduced:
         deadline = time.monotonic() + BUDGET_S
 
         async def steps_fail(some: Sequence[Step]) -> bool:
-            some = _sound(some)
-            suffers = found.symptom.client
-            # Who is not there hears nothing, but that is no fault.
-            return (suffers < 0 or Step("connect", (suffers,)) in some) and await fails(some)
+            some = _connected_only(some)
+            affected = failure.symptom.client
+            # A client that never connects receives nothing, but that is no fault.
+            return (affected < 0 or Step("connect", (affected,)) in some) and await fails(some)
 
-        whole = _sound(await ddmin(whole, steps_fail, deadline))
-        for place, step in enumerate(whole):
-            whole[place] = await _with_less_data(step, place, whole, codec, fails, deadline)
-    told = f"{found.title}\n\nWhen this was written, it was seen again in {seen} of {TRIES} runs of the whole case."
-    short = brief(whole, found.symptom, codec, title=told, name=found.name)
-    if short and await _seen(implementation, short):
-        return msgspec.structs.replace(found.evidence, script=short)
-    text = script(whole, found.symptom, codec, title=told, name=found.name)
-    return msgspec.structs.replace(found.evidence, script=text)
+        steps = _connected_only(await ddmin(steps, steps_fail, deadline))
+        for place, step in enumerate(steps):
+            steps[place] = await _with_less_data(step, place, steps, codec, fails, deadline)
+    title = f"{failure.title}\n\nReproduced in {reproduced} of {TRIES} runs of all steps when this was written."
+    short = short_script(steps, failure.symptom, codec, title=title, name=failure.name)
+    if short and await _reproduces(implementation, short):
+        return msgspec.structs.replace(failure.evidence, script=short)
+    text = full_script(steps, failure.symptom, codec, title=title, name=failure.name)
+    return msgspec.structs.replace(failure.evidence, script=text)
 
 
 async def _with_less_data(
@@ -95,9 +96,9 @@ async def _with_less_data(
     fails: Callable[[Sequence[Step]], Awaitable[bool]],
     deadline: float,
 ) -> Step:
-    """Return a send with as few of its messages as still show the failure."""
-    bodies = whole_messages(step.data, codec)
-    if step.deed != "send" or len(bodies) < 2:
+    """Return a send with as few of its messages as still reproduce the failure."""
+    bodies = complete_messages(step.data, codec)
+    if step.action != "send" or len(bodies) < 2:
         return step
 
     def sending(some: Sequence[bytes]) -> Step:
@@ -109,25 +110,25 @@ async def _with_less_data(
     return sending(await ddmin(bodies, bodies_fail, deadline))
 
 
-def _sound(steps: Sequence[Step]) -> list[Step]:
-    """Leave out what clients do that never connect."""
-    here: set[int] = set()
-    found = []
+def _connected_only(steps: Sequence[Step]) -> list[Step]:
+    """Return the steps without those of clients that never connect."""
+    connected: set[int] = set()
+    kept = []
     for step in steps:
-        if step.deed == "connect":
-            here.update(step.clients)
-        clients = tuple(one for one in step.clients if one in here)
-        alone = step.deed == "fence" and len(clients) < 2
+        if step.action == "connect":
+            connected.update(step.clients)
+        clients = tuple(client for client in step.clients if client in connected)
+        alone = step.action == "barrier" and len(clients) < 2
         if step.clients and (not clients or clients[0] != step.clients[0] or alone):
             continue
-        found.append(msgspec.structs.replace(step, clients=clients))
-    return found
+        kept.append(msgspec.structs.replace(step, clients=clients))
+    return kept
 
 
-async def _seen(implementation: Implementation, text: str) -> bool:
-    """Run a script against a fresh server; return whether it has seen the failure again."""
+async def _reproduces(implementation: Implementation, text: str) -> bool:
+    """Run a script against a fresh server; return whether it reproduces the failure."""
     with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "again.py"
+        file = Path(folder) / "reproduce.py"
         file.write_text(text, "utf-8")
         try:
             async with launch(implementation, grace_s=0) as server:
@@ -137,7 +138,7 @@ async def _seen(implementation: Implementation, text: str) -> bool:
                         check=False,
                         stdout=subprocess.DEVNULL,
                     )
-                    return ended.returncode == 1 and ended.stderr.startswith(b"SEEN AGAIN")
+                    return ended.returncode == 1 and ended.stderr.startswith(b"REPRODUCED")
         except LaunchError:
             return False
     return False

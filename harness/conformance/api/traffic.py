@@ -1,0 +1,115 @@
+"""What clients send in bulk: until all of it has arrived, or as fast as a server takes it."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
+from functools import reduce
+from operator import or_
+
+import anyio
+
+from harness.conformance.api.client import Client
+from harness.errors import Violation
+from harness.history.record import MessageRegistry, printable
+
+ATTEMPTS = 20  # to get one message through: a server that loses half of all deliveries passes nearly surely
+MOST_AT_ONCE = 1024  # messages in one write
+FLOOD_CHUNK = 65536  # bytes
+STUCK_S = 2  # without a byte being taken before a flood ends
+
+
+async def deliver(
+    sender: Client,
+    bodies: Sequence[bytes],
+    receivers: Collection[Client],
+    *,
+    at_once: int,
+    messages: MessageRegistry,
+    barrier: Callable[[], Awaitable[None]],
+) -> int:
+    """Send bodies until every receiver has received each of them.
+
+    Args:
+        sender: sends them.
+        bodies: what is sent; a body that occurs twice must arrive twice.
+        receivers: the clients that must receive them.
+        at_once: how many messages go out in one write. Lost messages are sent again in smaller batches, so that
+            a server with a queue of a few messages delivers them all as well.
+        messages: the registry of the clients' messages.
+        barrier: returns when everything sent so far has been delivered to the receivers, or dropped.
+
+    Returns:
+        How many copies were lost.
+
+    Raises:
+        Violation: a body never arrives.
+    """
+    missing = [(client, Counter(bodies)) for client in receivers]
+    lost, failures = 0, 0
+    while queue := list(reduce(or_, (wanted for _, wanted in missing), Counter[bytes]()).elements()):
+        batch = queue[:at_once]
+        marks = [len(client.received) for client, _ in missing]
+        await sender.send(*batch)
+        await barrier()
+        lost_now = 0
+        for (client, wanted), mark in zip(missing, marks, strict=True):
+            received = Counter(messages.bodies[number] for number in client.received[mark:])
+            due = Counter(batch) & wanted
+            lost_now += (due - received).total()
+            wanted.subtract(due & received)
+        lost += lost_now
+        if not lost_now:
+            failures, at_once = 0, min(2 * at_once, MOST_AT_ONCE)
+        elif at_once > 1:
+            at_once = max(1, at_once // 4)
+        else:
+            failures += 1
+            if failures >= ATTEMPTS:
+                client = next(client for client, wanted in missing if wanted[batch[0]] > 0)
+                raise Violation(
+                    f"{client} never received {printable(batch[0])}, a body of {len(batch[0])} bytes that "
+                    f"{sender} sent {failures} times, while messages before and after it arrived",
+                    kind="lost",
+                    clients=(sender.number, client.number),
+                    body=batch[0],
+                )
+    return lost
+
+
+async def flood(sender: Client, message: bytes, total: int, *, seconds: float, until: Callable[[], bool]) -> int:
+    """Send one message again and again, as fast as the server takes it.
+
+    Args:
+        sender: sends it.
+        message: its bytes, encoded.
+        total: bytes after which the flood ends. It ends earlier when the server takes nothing for STUCK_S, or has
+            disconnected the sender (it may: a client that floods does not keep up with the echo).
+        seconds: after which the flood ends.
+        until: ends the flood when it returns true.
+
+    Returns:
+        How many bytes the server took.
+    """
+    chunk = message * (FLOOD_CHUNK // len(message))
+    taken, deadline = 0, time.monotonic() + seconds
+    while taken < total and time.monotonic() < deadline and not until():
+        with anyio.move_on_after(STUCK_S) as patience:
+            try:
+                await sender.send_raw(chunk)
+            except Violation:
+                break
+            taken += len(chunk)
+        if patience.cancelled_caught:
+            break
+    return taken
+
+
+def rounds(count: int, seconds: float) -> Iterator[int]:
+    """Count to `count`, but no longer than `seconds`, and at least once: a slow server need not do as much."""
+    deadline = time.monotonic() + seconds
+    for number in range(count):
+        if time.monotonic() > deadline and number:
+            return
+        yield number
