@@ -1,58 +1,82 @@
-"""What plugins bring beside servers and specs: workloads, searches and reporters, as the harness sees them."""
+"""What plugins add beside servers and specs: workloads, searches and reporters, as the harness sees them."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from harness.codec import Codec
+from harness.figures import Figure
 from harness.model import Run, TrialResult
 
+if TYPE_CHECKING:  # for annotations only: at run time no root module imports a room
+    from harness.load.swarm import Swarm
 
-class Workload(Protocol):
-    """What a swarm does: one file in `harness/load/workloads/`, or in a plugin.
+
+class Search(Protocol):
+    """How a workload searches: in steps, each of which is a trial against a fresh server.
+
+    The servers take turns: each makes its first step, then each its second.
+    """
+
+    def next_probe(self, parameters: Mapping[str, float], done: Sequence[TrialResult]) -> dict[str, float] | None:
+        """Return the parameters of one server's next step, or None when its search has ended.
+
+        Args:
+            parameters: the workload's, in the profile of the run.
+            done: the results of the steps so far, in their order.
+        """
+        ...
+
+    def outcome(self, done: Sequence[TrialResult]) -> dict[str, float]:
+        """Return the figures of one server's search: what its steps add up to.
+
+        A figure whose name ends in `_at_least` is 1 where the result is a lower bound.
+        """
+        ...
+
+
+class Workload(ABC):
+    """A way to load a server: one class in `harness/load/workloads/`, or in a plugin.
 
     Attributes:
         name: e.g. "flood".
         summary: one line for people.
-        profiles: profile name → parameters for one trial; "blocks" among them, where it shall not be in all blocks.
-        tells: the names of those of its figures that stand in a table beside the league.
-
-    One that has `is_splittable = True` as well may be run by several processes at once, each of which has its share of
-    the clients; it does then nothing but connect, join, and load.
+        profiles: profile name → parameters for one trial; "blocks" among them says in how many blocks it is, where it
+            is not in all.
+        figures: what its trials measure: groups from `harness.figures`, and figures of its own. A trial that writes
+            any other is an error.
+        reported: the names of those that stand in the table of other workloads, which no rank depends on.
+        is_splittable: whether several processes may run it at once, each with its share of the clients. It must then do
+            nothing but connect, join, and start one load.
+        search: how it searches, where a result takes several trials; None where each trial is a result.
     """
 
     name: str
     summary: str
     profiles: Mapping[str, dict[str, float]]
-    tells: tuple[str, ...]
+    figures: tuple[Figure, ...]
+    reported: tuple[str, ...] = ()
+    is_splittable: bool = False
+    search: Search | None = None
 
     def suits(self, codec: Codec) -> bool:
-        """Return whether servers of a protocol can be loaded like that."""
-        ...
+        """Return whether servers of a protocol can be loaded like this; unless overridden, all can."""
+        return True
 
-    def run(self, swarm: Any, parameters: Mapping[str, float]) -> None:
-        """Load the server through `swarm` (a `harness.load.swarm.Swarm`) and note the figures."""
-        ...
+    @abstractmethod
+    def run(self, swarm: Swarm, parameters: Mapping[str, float]) -> None:
+        """Load a server and leave the results in `swarm.figures`.
 
+        Args:
+            swarm: connects clients to the server and starts the load.
+            parameters: those of a profile.
 
-class Search(Workload, Protocol):
-    """A workload that looks for something by steps, each a trial against a fresh server.
-
-    The steps of all servers take turns: each makes its first, then each its second.
-    """
-
-    def next_probe(self, parameters: Mapping[str, float], done: Sequence[TrialResult]) -> dict[str, float] | None:
-        """Return the parameters of one server's next step, after the steps done so far; None when it has found."""
-        ...
-
-    def found(self, done: Sequence[TrialResult]) -> dict[str, float]:
-        """Return what one server's steps add up to: figures, as a trial has them.
-
-        One whose name ends in `_at_least` is 1 where what was found is a lower bound.
+        Raises:
+            Violation: the server does what no conforming server does.
         """
-        ...
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,7 +13,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import traceback
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from itertools import chain
 from typing import TypeVar
@@ -21,6 +21,7 @@ from typing import TypeVar
 import pluggy
 
 from harness.errors import UsageError
+from harness.figures import BUILT_IN, Figure
 from harness.kinds import Reporter, Workload
 from harness.model import Implementation, Spec
 from harness.toolchain import Tool
@@ -31,6 +32,7 @@ __all__ = [
     "Spec",
     "Tool",
     "Workload",
+    "figures",
     "hookimpl",
     "implementations",
     "reporters",
@@ -165,6 +167,23 @@ def workloads() -> dict[str, Workload]:
     """Return every workload by its name; raise UsageError for two of one name."""
     found: Iterable[Workload] = _call("harness_workloads")  # type: ignore[assignment]
     return _by_name("workload", found)
+
+
+def figures() -> Mapping[str, Figure]:
+    """Return every figure by its name: the built-in ones and those that workloads declare.
+
+    Raises:
+        UsageError: two different figures have one name, or a workload reports a figure that it does not declare.
+    """
+    known: dict[str, Figure] = dict(BUILT_IN)
+    for workload in workloads().values():
+        for figure in workload.figures:
+            if known.setdefault(figure.name, figure) != figure:
+                raise UsageError(f'the workload {workload.name} declares another figure called "{figure.name}"')
+        for name in workload.reported:
+            if name not in {figure.name for figure in workload.figures}:
+                raise UsageError(f'the workload {workload.name} reports "{name}", which is none of its figures')
+    return known
 
 
 def reporters() -> dict[str, Reporter]:

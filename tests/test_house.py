@@ -14,6 +14,7 @@ import pytest
 
 import harness
 from harness import plugins
+from harness.figures import Figure
 from harness.kinds import Reporter, Workload
 from harness.model import Implementation, Spec
 
@@ -114,7 +115,8 @@ class ThirdParty:
         class Nothing:
             name, summary = "nothing", "does nothing"
             profiles: Mapping[str, dict[str, float]] = MappingProxyType({"quick": {}})
-            tells: tuple[str, ...] = ()
+            figures: tuple[Figure, ...] = ()
+            reported: tuple[str, ...] = ()
 
             def suits(self, codec: object) -> bool:
                 return True
