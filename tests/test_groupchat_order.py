@@ -10,7 +10,7 @@ import pytest
 
 from harness.errors import Violation
 from spec.groupchat.messages import Joined, Left, Welcome
-from spec.groupchat.people import must_have_one_order
+from spec.groupchat.membership import must_have_one_order
 
 
 @dataclass(eq=False)

@@ -23,7 +23,7 @@ def harness_specs() -> list[Spec]:
             faults={
                 "created": "BC-DELIVER-3",
                 "duplicated": "BC-DELIVER-2",
-                "heard before sent": "BC-DELIVER-3",
+                "received before sent": "BC-DELIVER-3",
                 "sender order": "BC-ORDER-1",
                 "disagreement": "BC-ORDER-2",
                 "answer first": "BC-ORDER-3",

@@ -17,7 +17,7 @@ class BroadcastDialect:
         f"A line is a message to everybody, you too. It has at most {MAX_BODY} bytes;\n"
         r"\n, \r, \t, \\ and \xHH stand for one byte each."
     )
-    words: tuple[str, ...] = ()
+    commands: tuple[str, ...] = ()
 
     def greeting(self, name: str) -> bytes:
         return b""

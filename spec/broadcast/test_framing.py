@@ -12,7 +12,7 @@ from harness.conformance.api import Client, Room, Violation
 from spec.broadcast.wire import encode
 
 
-def body_of(length: int) -> bytes:
+def patterned_body(length: int) -> bytes:
     """Return a body of this length whose bytes differ from their neighbours'."""
     return bytes((7 * length + place) % 256 for place in range(length))
 
@@ -20,8 +20,8 @@ def body_of(length: int) -> bytes:
 @pytest.mark.smoke
 @pytest.mark.case(15, "BC-FRAME-1")
 async def test_an_empty_message_is_forwarded(room: Room) -> None:
-    """BC-FRAME-1: A message is one length byte, 0 to 255, and a body of exactly that many bytes, and is forwarded in
-    that form.
+    """BC-FRAME-1: A message is one length byte, 0 to 255, followed by a body of exactly that many bytes, and is
+    forwarded in that form.
 
     The length byte alone: 00.
     """
@@ -31,8 +31,8 @@ async def test_an_empty_message_is_forwarded(room: Room) -> None:
 
 @pytest.mark.case(16, "BC-FRAME-1")
 async def test_a_message_of_one_byte_is_forwarded(room: Room) -> None:
-    """BC-FRAME-1: A message is one length byte, 0 to 255, and a body of exactly that many bytes, and is forwarded in
-    that form.
+    """BC-FRAME-1: A message is one length byte, 0 to 255, followed by a body of exactly that many bytes, and is
+    forwarded in that form.
 
     Every value of the one byte, the length bytes 00 and 01 among them.
     """
@@ -43,43 +43,43 @@ async def test_a_message_of_one_byte_is_forwarded(room: Room) -> None:
 @pytest.mark.smoke
 @pytest.mark.case(17, "BC-FRAME-1")
 async def test_lengths_127_and_128_are_forwarded(room: Room) -> None:
-    """BC-FRAME-1: A message is one length byte, 0 to 255, and a body of exactly that many bytes, and is forwarded in
-    that form.
+    """BC-FRAME-1: A message is one length byte, 0 to 255, followed by a body of exactly that many bytes, and is
+    forwarded in that form.
 
     Where a signed byte turns negative.
     """
     alice, bob = await room.join(2)
-    await room.deliver(alice, [body_of(127), body_of(128), body_of(129)], [alice, bob])
+    await room.deliver(alice, [patterned_body(127), patterned_body(128), patterned_body(129)], [alice, bob])
 
 
 @pytest.mark.smoke
 @pytest.mark.case(18, "BC-FRAME-1")
 async def test_the_longest_message_is_forwarded(room: Room) -> None:
-    """BC-FRAME-1: A message is one length byte, 0 to 255, and a body of exactly that many bytes, and is forwarded in
-    that form.
+    """BC-FRAME-1: A message is one length byte, 0 to 255, followed by a body of exactly that many bytes, and is
+    forwarded in that form.
 
     255 bytes of body, 256 in all.
     """
     alice, bob = await room.join(2)
-    await room.deliver(alice, [body_of(255), b"\xff" * 255], [alice, bob])
+    await room.deliver(alice, [patterned_body(255), b"\xff" * 255], [alice, bob])
 
 
 @pytest.mark.case(19, "BC-FRAME-1")
 async def test_every_length_is_forwarded(room: Room) -> None:
-    """BC-FRAME-1: A message is one length byte, 0 to 255, and a body of exactly that many bytes, and is forwarded in
-    that form.
+    """BC-FRAME-1: A message is one length byte, 0 to 255, followed by a body of exactly that many bytes, and is
+    forwarded in that form.
 
     All 256 of them, one after the other and in one write.
     """
     alice, bob = await room.join(2)
-    await room.deliver(alice, [body_of(length) for length in range(256)], [alice, bob], window=16)
-    await room.deliver(alice, [body_of(length)[::-1] for length in range(256)], [alice, bob])
+    await room.deliver(alice, [patterned_body(length) for length in range(256)], [alice, bob], at_once=16)
+    await room.deliver(alice, [patterned_body(length)[::-1] for length in range(256)], [alice, bob])
 
 
 @pytest.mark.smoke
 @pytest.mark.case(20, "BC-FRAME-2")
 async def test_a_header_may_come_alone(room: Room) -> None:
-    """BC-FRAME-2: However TCP slices the bytes of a message, it is the same message.
+    """BC-FRAME-2: However TCP splits the bytes of a message, it is the same message.
 
     The length byte, then a whole round of somebody else's messages, then the body.
     """
@@ -89,7 +89,7 @@ async def test_a_header_may_come_alone(room: Room) -> None:
 
 @pytest.mark.case(21, "BC-FRAME-2")
 async def test_a_message_may_come_byte_by_byte(room: Room) -> None:
-    """BC-FRAME-2: However TCP slices the bytes of a message, it is the same message.
+    """BC-FRAME-2: However TCP splits the bytes of a message, it is the same message.
 
     A fence of somebody else's between every two bytes.
     """
@@ -99,7 +99,7 @@ async def test_a_message_may_come_byte_by_byte(room: Room) -> None:
 
 @pytest.mark.case(22, "BC-FRAME-2")
 async def test_messages_may_be_split_at_every_offset(room: Room) -> None:
-    """BC-FRAME-2: However TCP slices the bytes of a message, it is the same message.
+    """BC-FRAME-2: However TCP splits the bytes of a message, it is the same message.
 
     Three messages, one of them empty, cut in two at each place in turn.
     """
@@ -127,10 +127,10 @@ async def _until_heard(
         first, *rest = slices(body)
         await speaker.send_raw(first)
         for piece in rest:
-            await room.fence(other)
+            await room.barrier(other)
             await speaker.send_raw(piece)
-        await room.fence(speaker)
-        if all(room.heard(one, body) for one in (speaker, other)):
+        await room.barrier(speaker)
+        if all(room.times_received(one, body) for one in (speaker, other)):
             return
     raise AssertionError(
         f"a message sent in {len(rest) + 1} pieces of {len(first)} and {', '.join(str(len(p)) for p in rest[:6])}… "
@@ -140,18 +140,19 @@ async def _until_heard(
 
 @pytest.mark.case(23, "BC-FRAME-3")
 async def test_many_messages_in_one_segment_stay_whole_and_in_order(room: Room, note: Callable[[str], None]) -> None:
-    """BC-FRAME-3: Many messages in one segment are many messages: what is forwarded of them stays whole and in order.
+    """BC-FRAME-3: Several messages in one segment are separate messages: those that are forwarded stay whole and in
+    order.
 
     A thousand small messages in one write; losing some is no fault, and is told.
     """
     alice, bob = await room.join(2)
     numbers = await alice.send(*(alice.next_body() for _ in range(1000)))
-    await room.fence(alice)
+    await room.barrier(alice)
     heard = set(bob.received) & set(numbers)
     note(f"{len(numbers) - len(heard)} of {len(numbers)} lost in the burst")
     for _ in range(20):
         numbers = await alice.send(*(alice.next_body() for _ in range(3)))
-        await room.fence(alice)
+        await room.barrier(alice)
         if heard := set(bob.received).intersection(numbers[1:]):
             return
     raise Violation("of three messages in one segment the second and the third never arrive, tried 20 times")
@@ -159,13 +160,14 @@ async def test_many_messages_in_one_segment_stay_whole_and_in_order(room: Room, 
 
 @pytest.mark.case(24, "BC-FRAME-3")
 async def test_a_thousand_empty_messages_are_harmless(room: Room) -> None:
-    """BC-FRAME-3: Many messages in one segment are many messages: what is forwarded of them stays whole and in order.
+    """BC-FRAME-3: Several messages in one segment are separate messages: those that are forwarded stay whole and in
+    order.
 
     A thousand zero bytes in one write.
     """
     alice, bob = await room.join(2)
     await alice.send_raw(encode(b"") * 1000)
-    await room.fence(alice)
+    await room.barrier(alice)
     await room.deliver(alice, [b"", b"x", b"", b"yz"], [alice, bob])
 
 
@@ -200,7 +202,7 @@ ODD_BODIES = [
 @pytest.mark.smoke
 @pytest.mark.case(25, "BC-FRAME-4")
 async def test_a_body_is_any_bytes(room: Room) -> None:
-    """BC-FRAME-4: A body is any bytes at all and is forwarded unaltered.
+    """BC-FRAME-4: A body may contain any bytes and is forwarded unchanged.
 
     NUL, line ends, white space at both ends, what is no UTF-8, control characters, escapes of terminals and of
     telnet, and each value three times in a row.
@@ -211,7 +213,7 @@ async def test_a_body_is_any_bytes(room: Room) -> None:
 
 @pytest.mark.case(26, "BC-FRAME-4")
 async def test_a_body_may_look_like_messages(room: Room) -> None:
-    """BC-FRAME-4: A body is any bytes at all and is forwarded unaltered.
+    """BC-FRAME-4: A body may contain any bytes and is forwarded unchanged.
 
     Bodies that are whole messages, halves of them, and ready lines.
     """
@@ -222,7 +224,7 @@ async def test_a_body_may_look_like_messages(room: Room) -> None:
 
 @pytest.mark.case(27, "BC-FRAME-2")
 async def test_messages_may_straddle_4096_and_65536_bytes(room: Room) -> None:
-    """BC-FRAME-2: However TCP slices the bytes of a message, it is the same message.
+    """BC-FRAME-2: However TCP splits the bytes of a message, it is the same message.
 
     In one write, with a message across each boundary, its header before, on and behind it.
     """
@@ -239,12 +241,12 @@ async def test_messages_may_straddle_4096_and_65536_bytes(room: Room) -> None:
                 bodies.append(alice.next_body(gap - 1))
             bodies += [alice.next_body(200), alice.next_body(200)]
             await alice.send(*bodies)
-            await room.fence(alice)
+            await room.barrier(alice)
 
 
 @pytest.mark.case(28, "BC-FRAME-5")
-async def test_halves_of_two_clients_never_mix(room: Room, chance: random.Random) -> None:
-    """BC-FRAME-5: Messages of different clients never mix.
+async def test_halves_of_two_clients_never_mix(room: Room, rng: random.Random) -> None:
+    """BC-FRAME-5: Messages of different clients are never mixed.
 
     Header and half a body of each in turn, in both orders, until all of it has been heard; then eight who all speak
     at the same moment, which their server finds when it wakes up.
@@ -254,27 +256,27 @@ async def test_halves_of_two_clients_never_mix(room: Room, chance: random.Random
         pieces = []
         for one in (alice, bob):
             message = encode(one.next_body(40)) + encode(one.next_body(3))
-            cut = chance.randrange(1, len(message))
+            cut = rng.randrange(1, len(message))
             pieces.append((one, message[:cut], message[cut:]))
         for one, first, _ in pieces:
             await one.send_raw(first)
-        await room.fence(carol)
+        await room.barrier(carol)
         for one, _, second in reversed(pieces):
             await one.send_raw(second)
     for one in (alice, bob):
-        await room.fence(one)
+        await room.barrier(one)
         await room.deliver(one, [one.next_body(50)], [alice, bob, carol])
     for _ in room.rounds(40, seconds=4):
-        with room.frozen():
+        with room.server_paused():
             for one in (alice, bob, carol, *others):
                 await one.send(*(one.next_body(size) for size in (0, 3, 200)))
-        await room.fence(alice)
+        await room.barrier(alice)
 
 
 @pytest.mark.smoke
 @pytest.mark.case(29, "BC-FRAME-6")
 async def test_an_unfinished_message_is_not_forwarded_and_blocks_nobody(room: Room) -> None:
-    """BC-FRAME-6: A message that is not complete is not forwarded, and keeps nobody else waiting.
+    """BC-FRAME-6: An incomplete message is not forwarded and keeps no other client waiting.
 
     A header alone, and a body that lacks its last byte: nobody hears of them, everybody hears the others.
     """
@@ -282,7 +284,7 @@ async def test_an_unfinished_message_is_not_forwarded_and_blocks_nobody(room: Ro
     await alice.send_raw(encode(b"never finished")[:1])
     await bob.send_raw(encode(b"nearly finished")[:-1])
     for _ in range(3):
-        await room.fence(carol, [alice, bob, carol])
+        await room.barrier(carol, [alice, bob, carol])
         await room.deliver(carol, [carol.next_body()], [alice, bob, carol])
 
 
@@ -299,5 +301,5 @@ async def test_after_drops_the_stream_is_still_whole_messages(room: Room) -> Non
         await room.pour(alice, total, size=size, seconds=6)
         await room.join_one()  # somebody else's message is half written now, or as good as
         slow.start_reading()
-        await room.fence_or_closed(alice, slow)
+        await room.barrier_or_closed(alice, slow)
         await slow.hang_up()

@@ -32,7 +32,7 @@ def encode(body: bytes) -> bytes:
     return bytes((len(body),)) + body
 
 
-class Decoder:
+class MessageDecoder:
     """Cuts a stream into messages, whatever the segments."""
 
     def __init__(self) -> None:
@@ -66,28 +66,28 @@ class BroadcastCodec:
     max_body: int = MAX_BODY
     is_text: bool = False
     has_topics: bool = False
-    standalone: str = STANDALONE
+    standalone_source: str = STANDALONE
 
     def name(self, client: int) -> None:
         """Nobody has a name."""
 
-    def join(self, client: int, topics: Sequence[int] = (0,)) -> bytes:
+    def encode_join(self, client: int, topics: Sequence[int] = (0,)) -> bytes:
         return b""
 
-    def body(self, text: bytes, topic: int = 0) -> bytes:
+    def make_body(self, text: bytes, topic: int = 0) -> bytes:
         return text
 
     def encode(self, body: bytes) -> bytes:
         return encode(body)
 
-    def arrives(self, body: bytes, client: int) -> bytes:
+    def encode_delivery(self, body: bytes, client: int) -> bytes:
         return encode(body)
 
-    def requests(self) -> Decoder:
-        return Decoder()
+    def request_decoder(self) -> MessageDecoder:
+        return MessageDecoder()
 
-    def replies(self) -> Decoder:
-        return Decoder()
+    def reply_decoder(self) -> MessageDecoder:
+        return MessageDecoder()
 
 
 CODEC = BroadcastCodec()

@@ -23,7 +23,7 @@ def harness_specs() -> list[Spec]:
             faults={
                 "created": "CH-DELIVER-3",
                 "duplicated": "CH-DELIVER-2",
-                "heard before sent": "CH-DELIVER-3",
+                "received before sent": "CH-DELIVER-3",
                 "sender order": "CH-ORDER-1",
                 "disagreement": "CH-ORDER-2",
                 "answer first": "CH-ORDER-3",

@@ -19,7 +19,7 @@ class ChannelsDialect:
     """Lines that people type, and what they are shown."""
 
     help: str = HELP
-    words: tuple[str, ...] = ("subscribe", "send")
+    commands: tuple[str, ...] = ("subscribe", "send")
 
     def greeting(self, name: str) -> bytes:
         return b""
@@ -40,12 +40,12 @@ class ChannelsDialect:
     def show(self, frame: Frame) -> str:
         if frame.body is not None:
             channel, message = content_of(frame.body)
-            return f"{visible(channel)}: {visible(message)}"
-        match frame.note:
+            return f"{escape_control(channel)}: {escape_control(message)}"
+        match frame.value:
             case Subscribed(channel):
-                return f"subscribed to {visible(channel)}"
+                return f"subscribed to {escape_control(channel)}"
             case Error(words):
-                return f"error: {visible(words)}"
+                return f"error: {escape_control(words)}"
         return ""
 
 
@@ -71,7 +71,7 @@ def _line(request: Request) -> bytes:
     return line
 
 
-def visible(text: str) -> str:
+def escape_control(text: str) -> str:
     """Return a text in which nothing steers the terminal: line breaks and control characters are escaped."""
     return "".join(one if one.isprintable() else json.dumps(one)[1:-1] for one in text)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness.conformance.api import Client, Room
-from spec.channels.talk import answers, lines, subscribe
+from spec.channels.replies import replies_to, encode_lines, subscribe
 from spec.channels.wire import Error, Send, Subscribe, Subscribed
 
 NO_REQUESTS = [
@@ -117,7 +117,7 @@ AT_ONCE = 3000
 
 async def _each_must_be_one_error(client: Client, some: list[bytes]) -> None:
     for line in some:
-        replies = await answers(client, line + b"\n")
+        replies = await replies_to(client, line + b"\n")
         assert len(replies) == 1 and isinstance(replies[0], Error), (
             f"the line {line[:80]!r} ({len(line)} bytes) was answered by {replies or 'nothing'}, not by one Error"
         )
@@ -126,13 +126,13 @@ async def _each_must_be_one_error(client: Client, some: list[bytes]) -> None:
 @pytest.mark.smoke
 @pytest.mark.case(141, "CH-ERROR-1")
 async def test_what_is_no_request_is_answered_by_an_error(room: Room) -> None:
-    """CH-ERROR-1: A line that is no request is answered by one Error, and the connection lives.
+    """CH-ERROR-1: A line that is not a request is answered by one Error, and the connection stays open.
 
     Malformed JSON, values of other types, unknown tags, two tags, missing fields: one by one, and all at once.
     """
     alice, bob = await room.join(2)
     await _each_must_be_one_error(alice, NO_REQUESTS)
-    replies = await answers(alice, b"\n".join([*NO_REQUESTS, b""]))
+    replies = await replies_to(alice, b"\n".join([*NO_REQUESTS, b""]))
     assert [type(one) for one in replies] == [Error] * len(NO_REQUESTS), (
         f"{len(NO_REQUESTS)} lines at once that are no requests were answered by {len(replies)} replies"
     )
@@ -142,7 +142,7 @@ async def test_what_is_no_request_is_answered_by_an_error(room: Room) -> None:
 @pytest.mark.smoke
 @pytest.mark.case(142, "CH-ERROR-2")
 async def test_what_is_no_utf_8_is_answered_by_an_error(room: Room) -> None:
-    """CH-ERROR-2: Bytes that are no UTF-8 are answered by one Error, and the connection lives.
+    """CH-ERROR-2: Bytes that are not UTF-8 are answered by one Error, and the connection stays open.
 
     Bytes that never occur in it, characters cut short, overlong forms, surrogates, and what lies behind U+10FFFF.
     """
@@ -154,7 +154,7 @@ async def test_what_is_no_utf_8_is_answered_by_an_error(room: Room) -> None:
 @pytest.mark.smoke
 @pytest.mark.case(143, "CH-ERROR-3")
 async def test_deep_nesting_and_long_numbers_harm_nobody(room: Room) -> None:
-    """CH-ERROR-3: However deep a line is nested and however long its numbers are, it is a line like any other.
+    """CH-ERROR-3: However deeply a line is nested and however long its numbers are, it is a line like any other.
 
     Sixty thousand brackets, closed or not, and numbers of as many digits, alone and in the place of a string.
     """
@@ -176,8 +176,8 @@ async def test_a_lone_surrogate_is_answered_by_an_error(room: Room) -> None:
 @pytest.mark.smoke
 @pytest.mark.case(145, "CH-ERROR-5")
 async def test_what_is_left_open_harms_nobody(room: Room) -> None:
-    """CH-ERROR-5: What is left open (a blank line, an unknown field in a Send, a key that stands twice, a lone
-    surrogate) harms nobody: the connection lives, and so do all others.
+    """CH-ERROR-5: Input that this text leaves open (a blank line, an unknown field in a Send, a repeated key, a lone
+    surrogate) harms no client: the connection stays open, and so do all others.
 
     Each of them several times; the surrogates go to somebody who will never read what is made of them.
     """
@@ -187,10 +187,10 @@ async def test_what_is_left_open_harms_nobody(room: Room) -> None:
     stalled.stall()
     broken = [f'{{"Send":{{"channel":"odd","message":"{one}"}}}}\n'.encode() for one in SURROGATES]
     for line in [*LEFT_OPEN, *broken]:
-        replies = await answers(alice, line * 2)
+        replies = await replies_to(alice, line * 2)
         strange = [one for one in replies if not isinstance(one, Error) and one != Subscribed("zoo")]
         assert not strange, f"{line[:80]!r} was answered by {strange}"
-        await room.fence(alice)
+        await room.barrier(alice)
     await stalled.reset()
     await room.deliver(alice, [b"nothing has happened"], [alice, bob])
 
@@ -198,7 +198,7 @@ async def test_what_is_left_open_harms_nobody(room: Room) -> None:
 @pytest.mark.smoke
 @pytest.mark.case(146, "CH-ERROR-6")
 async def test_only_who_asked_is_told_an_error(room: Room) -> None:
-    """CH-ERROR-6: An Error goes to nobody but the client whose request it answers.
+    """CH-ERROR-6: An Error goes only to the client whose request it answers.
 
     One asks for all kinds of nonsense and sends to channels that there are not; three others hear nothing of it.
     """
@@ -206,32 +206,33 @@ async def test_only_who_asked_is_told_an_error(room: Room) -> None:
     stranger = await room.connect(joins=False)
     others = [bob, carol, stranger]
     for one in others:
-        await answers(one, b"")
+        await replies_to(one, b"")
     before = [len(one.notes) for one in others]
     for line in [*NO_REQUESTS, *NO_UTF_8[:5], b"x" * 70_000]:
-        await alice.send_raw(line + b"\n" + lines(Send("no such channel", "hello")))
-    await answers(alice, b"")
-    await room.fence(alice, [alice, bob, carol])
+        await alice.send_raw(line + b"\n" + encode_lines(Send("no such channel", "hello")))
+    await replies_to(alice, b"")
+    await room.barrier(alice, [alice, bob, carol])
     for one, count in zip(others, before, strict=True):
-        assert await answers(one, b"", since=count) == [], (
+        assert await replies_to(one, b"", since=count) == [], (
             f"{one}, who had asked for nothing, received {one.notes[count].value}"
         )
 
 
 @pytest.mark.case(147, "CH-ERROR-7")
 async def test_replies_are_not_dropped_and_keep_their_order(room: Room) -> None:
-    """CH-ERROR-7: Subscribed and Error are not dropped for a client that reads, and come in the order of its requests.
+    """CH-ERROR-7: Subscribed and Error are not dropped for a client that reads, and arrive in the order of its
+    requests.
 
     Three thousand requests in one write, every third of them nonsense, from a client in a channel where others talk.
     """
     alice, bob, carol = await room.join(3)
     asked = [Subscribe(f"{number}") if number % 3 else None for number in range(AT_ONCE)]
     for turn in range(2):
-        with room.frozen():
+        with room.server_paused():
             for one in (bob, carol):
                 await one.send(*(one.next_body(200) for _ in range(100)))
-        data = b"".join(lines(one) if one else b"nonsense\n" for one in asked)
-        replies = await answers(alice, data)
+        data = b"".join(encode_lines(one) if one else b"nonsense\n" for one in asked)
+        replies = await replies_to(alice, data)
         told = [one.channel if isinstance(one, Subscribed) else None for one in replies]
         wanted = [one.channel if one else None for one in asked]
         if told != wanted:
@@ -242,4 +243,4 @@ async def test_replies_are_not_dropped_and_keep_their_order(room: Room) -> None:
                 f"{len(wanted)} requests at once had {len(told)} replies; in turn {turn} the replies are not those "
                 f"to the requests from number {place} on"
             )
-    await room.fence(alice)
+    await room.barrier(alice)

@@ -8,8 +8,8 @@ from functools import partial
 import anyio
 import pytest
 
-from harness.conformance.api import Client, CouldNotTell, Room, Violation, recurs, watch_growth
-from spec.channels.talk import answers, lines, subscribe, until_answered
+from harness.conformance.api import Client, Inconclusive, Room, Violation, recurs, watch_growth
+from spec.channels.replies import replies_to, encode_lines, subscribe, wait_for_replies
 from spec.channels.wire import Send, Subscribe, body_of
 
 VISIT_BOUND, CHANNEL_BOUND = 200.0, 100.0  # bytes of memory: less than anybody needs to remember one
@@ -20,7 +20,7 @@ LASTING = [f"lasting {number}" for number in range(10)]
 
 @pytest.mark.case(130, "CH-CHANNEL-9")
 async def test_a_channel_outlives_one_of_its_subscribers(room: Room) -> None:
-    """CH-CHANNEL-9: A channel lives on while one of its subscribers stays.
+    """CH-CHANNEL-9: A channel continues to exist while one of its subscribers stays.
 
     The first, the second and the last to come leave, by FIN, by RST, and with unread messages.
     """
@@ -33,7 +33,7 @@ async def test_a_channel_outlives_one_of_its_subscribers(room: Room) -> None:
         victim = guests.pop(turn // 3)
         await (victim.leave, victim.reset, victim.hang_up)[turn % 3]()
         for _ in range(3):
-            replies = await answers(alice, lines(Send(name, "are you there?")))
+            replies = await replies_to(alice, encode_lines(Send(name, "are you there?")))
             assert not replies, f"one of three has left the channel, and a message to it was answered by {replies}"
         await room.deliver(alice, [body_of(name, f"{name}?")], guests)
         for guest in guests:
@@ -42,7 +42,8 @@ async def test_a_channel_outlives_one_of_its_subscribers(room: Room) -> None:
 
 @pytest.mark.case(131, "CH-CHANNEL-10")
 async def test_an_abandoned_channel_can_be_used_again(room: Room) -> None:
-    """CH-CHANNEL-10: A channel whose subscribers have all left can be subscribed to again, and is heard again.
+    """CH-CHANNEL-10: A channel whose subscribers have all left can be subscribed to again, and its messages are
+    delivered again.
 
     Five times, after every way to leave; sometimes something is sent to it meanwhile.
     """
@@ -53,12 +54,12 @@ async def test_an_abandoned_channel_can_be_used_again(room: Room) -> None:
         await subscribe(other, "phoenix")
         for one in (guest, other):
             await (one.leave, one.reset, one.hang_up)[turn % 3]()
-        await room.fence(alice)
+        await room.barrier(alice)
         if turn % 2:
-            await answers(alice, lines(Send("phoenix", "nobody hears")))
+            await replies_to(alice, encode_lines(Send("phoenix", "nobody hears")))
         newcomer = await room.join_one()
         await subscribe(newcomer, "phoenix")
-        replies = await answers(alice, lines(Send("phoenix", "welcome back")))
+        replies = await replies_to(alice, encode_lines(Send("phoenix", "welcome back")))
         assert not replies, f"a message to a channel that has a subscriber again was answered by {replies}"
         await room.deliver(alice, [body_of("phoenix", f"turn {turn}")], [newcomer])
         await newcomer.hang_up()
@@ -68,7 +69,7 @@ async def test_an_abandoned_channel_can_be_used_again(room: Room) -> None:
 async def test_what_is_answered_in_an_abandoned_channel_is_told(
     room: Room, note: Callable[[str], None], fact: Callable[[str, str], None]
 ) -> None:
-    """CH-CHANNEL-11: A message to a channel whose subscribers have all left may be answered by an Error, or by nothing.
+    """CH-CHANNEL-11: A message to a channel whose subscribers have all left may be answered by an Error, or not at all.
 
     The only subscriber leaves; messages are sent until one is answered, or for a second.
     """
@@ -76,7 +77,7 @@ async def test_what_is_answered_in_an_abandoned_channel_is_told(
     await subscribe(bob, "past")
     await bob.leave()
     for _ in room.rounds(50, seconds=1):
-        if await answers(alice, lines(Send("past", "anybody?"))):
+        if await replies_to(alice, encode_lines(Send("past", "anybody?"))):
             word = "forgets"
             break
         await anyio.sleep(0.02)  # its end may not have been noticed
@@ -89,7 +90,7 @@ async def test_what_is_answered_in_an_abandoned_channel_is_told(
 @pytest.mark.smoke
 @pytest.mark.case(135, "CH-CHANNEL-12")
 async def test_a_dead_subscriber_harms_no_message(room: Room) -> None:
-    """CH-CHANNEL-12: A subscriber that has left is in no list any more: nothing is kept of it, and nothing is written
+    """CH-CHANNEL-12: A subscriber that has left is no longer in any list: nothing is kept of it, and nothing is written
     to it.
 
     Several die by RST, some before and some while messages go to their channel: nobody is told an Error, and the
@@ -102,12 +103,12 @@ async def test_a_dead_subscriber_harms_no_message(room: Room) -> None:
         for guest in guests:
             await subscribe(guest, "rust")
         since = len(alice.notes)
-        with room.frozen():
+        with room.server_paused():
             await alice.send(*(body_of("rust", f"{turn}.{number}") for number in range(10)))
             for guest in guests:
                 await (guest.hang_up() if turn % 3 else guest.reset())
             await alice.send(*(body_of("rust", f"{turn}:{number}") for number in range(10)))
-        replies = await answers(alice, lines(Send("rust", "still there?")), since=since)
+        replies = await replies_to(alice, encode_lines(Send("rust", "still there?")), since=since)
         assert not replies, f"messages to a channel some of whose subscribers had died were answered by {replies}"
         await room.deliver(alice, [body_of("rust", f"turn {turn}")], [bob])
 
@@ -117,7 +118,7 @@ async def test_a_dead_subscriber_harms_no_message(room: Room) -> None:
 async def test_subscribers_that_have_left_are_in_no_list(
     room: Room, note: Callable[[str], None], fact: Callable[[str, str], None]
 ) -> None:
-    """CH-CHANNEL-12: A subscriber that has left is in no list any more: nothing is kept of it, and nothing is written
+    """CH-CHANNEL-12: A subscriber that has left is no longer in any list: nothing is kept of it, and nothing is written
     to it.
 
     Thousands subscribe to eleven channels, in which somebody stays, and leave in every way. Blamed is only whose
@@ -127,10 +128,10 @@ async def test_subscribers_that_have_left_are_in_no_list(
     await subscribe(bob, *LASTING)
 
     async def visits(done: int) -> int:
-        await _come_and_go(room, STEP, lambda turn: lines(*map(Subscribe, LASTING)))
-        replies = await answers(alice, lines(*(Send(name, "next") for name in LASTING)))
+        await _come_and_go(room, STEP, lambda turn: encode_lines(*map(Subscribe, LASTING)))
+        replies = await replies_to(alice, encode_lines(*(Send(name, "next") for name in LASTING)))
         assert not replies, f"after some subscribers had left, messages were answered by {replies[:3]}"
-        await room.fence(alice, [alice, bob])
+        await room.barrier(alice, [alice, bob])
         return STEP
 
     await _must_stop_growing(room, visits, VISIT_BOUND, "a subscriber that has left", note)
@@ -141,7 +142,7 @@ async def test_subscribers_that_have_left_are_in_no_list(
 async def test_channels_that_have_come_and_gone_leave_nothing_behind(
     room: Room, note: Callable[[str], None], fact: Callable[[str, str], None]
 ) -> None:
-    """CH-CHANNEL-13: Nor is anything kept of channels that have come and gone.
+    """CH-CHANNEL-13: Likewise, nothing is kept of channels that have come and gone.
 
     Each of some thousand clients subscribes to ten channels of its own, and leaves.
     """
@@ -152,9 +153,9 @@ async def test_channels_that_have_come_and_gone_leave_nothing_behind(
         nonlocal made
         made += STEP
         await _come_and_go(
-            room, STEP, lambda turn: lines(*(Subscribe(f"passing {made} {turn} {one}") for one in range(10)))
+            room, STEP, lambda turn: encode_lines(*(Subscribe(f"passing {made} {turn} {one}") for one in range(10)))
         )
-        await room.fence(alice)
+        await room.barrier(alice)
         return 10 * STEP
 
     try:
@@ -176,7 +177,7 @@ async def _must_stop_growing(
     growth = turns[-1]
     told = f"{growth.slope()} bytes for {what}, after {growth.count:,}"
     if growth.count < ENOUGH_VISITS and growth.slope().high > bound:
-        raise CouldNotTell(f"{told}; so few do not prove that it goes on, or ends")
+        raise Inconclusive(f"{told}; so few do not prove that it goes on, or ends")
     if recurs(turns, bound):
         raise Violation(f"memory still grows by {told}: something of each is kept", kind="used")
     note(told)
@@ -195,7 +196,7 @@ async def _come_and_go(room: Room, count: int, requests: Callable[[int], bytes])
             asked = requests(turn)
             await guest.send_raw(asked)
             if turn % 3:  # without `answers`: that makes a channel of its own, which a server may keep
-                await until_answered(guest, partial(_has_replies, guest, asked.count(b"\n")))
+                await wait_for_replies(guest, partial(_has_replies, guest, asked.count(b"\n")))
             await (guest.reset() if turn % 2 else guest.hang_up())
 
     async with anyio.create_task_group() as tasks:

@@ -8,7 +8,7 @@ from functools import partial
 import pytest
 
 from harness.conformance.api import Room, Violation
-from spec.channels.talk import answers, lines, subscribe, until_heard
+from spec.channels.replies import replies_to, encode_lines, subscribe, send_until_received
 from spec.channels.wire import MAX_BODY, Error, Send, Subscribe, Subscribed, body_of
 
 ENDLESS = 48 * 1024 * 1024  # bytes
@@ -19,13 +19,13 @@ PIPELINED = 100
 @pytest.mark.smoke
 @pytest.mark.case(101, "CH-LINE-1")
 async def test_requests_and_replies_are_lines_of_json(room: Room) -> None:
-    """CH-LINE-1: A request and a reply are one JSON value each, on a line of its own that ends with LF.
+    """CH-LINE-1: Each request and each reply is one JSON value on a line of its own, which ends with LF.
 
     The two requests and the three replies, and a message with a line break in it.
     """
     alice, bob = await room.join(2)
     await subscribe(bob, "rust")
-    replies = await answers(alice, b'{"Subscribe":"rust"}\n{"Send":{"channel":"rust","message":"hi"}}\n?\n')
+    replies = await replies_to(alice, b'{"Subscribe":"rust"}\n{"Send":{"channel":"rust","message":"hi"}}\n?\n')
     assert len(replies) == 2 and replies[0] == Subscribed("rust") and isinstance(replies[1], Error), (
         f"to a Subscribe, a Send and what is no request it replied {replies}"
     )
@@ -35,47 +35,47 @@ async def test_requests_and_replies_are_lines_of_json(room: Room) -> None:
 @pytest.mark.smoke
 @pytest.mark.case(102, "CH-LINE-2")
 async def test_a_line_may_come_byte_by_byte(room: Room) -> None:
-    """CH-LINE-2: However TCP slices the bytes of a line, it is the same line.
+    """CH-LINE-2: However TCP splits the bytes of a line, it is the same line.
 
     A fence of somebody else's between every two bytes; among them those of characters of two, three and four.
     """
     alice, bob = await room.join(2)
     message = "zażółć 馬 🦓"
-    line = lines(Subscribe("slow"), Send("slow", message))
+    line = encode_lines(Subscribe("slow"), Send("slow", message))
     for _ in range(20):
         for place in range(len(line)):
             await alice.send_raw(line[place : place + 1])
-            await room.fence(bob)
-        await room.fence(alice)
-        if room.heard(alice, body_of("slow", message)):
+            await room.barrier(bob)
+        await room.barrier(alice)
+        if room.times_received(alice, body_of("slow", message)):
             return
     raise Violation("what is sent byte by byte never arrives, though it was tried 20 times")
 
 
 @pytest.mark.case(103, "CH-LINE-2")
 async def test_a_line_may_be_split_at_every_offset(room: Room) -> None:
-    """CH-LINE-2: However TCP slices the bytes of a line, it is the same line.
+    """CH-LINE-2: However TCP splits the bytes of a line, it is the same line.
 
     Three requests, with an escape, a character of four bytes and a CR LF, cut in two at each place in turn.
     """
     alice, bob = await room.join(2)
     await subscribe(alice, "é")
     three = b'{"Subscribe":"\\u00e9"}\r\n{"Send":{"channel":"zoo","message":"\\ud83e\\udd93 \xf0\x9f\xa6\x93"}}\n'
-    three += lines(Send("é", "z"))
+    three += encode_lines(Send("é", "z"))
     for offset in range(1, len(three)):
         since = len(alice.notes)
         await alice.send_raw(three[:offset])
-        await room.fence(bob)
-        replies = await answers(alice, three[offset:], since=since)
+        await room.barrier(bob)
+        replies = await replies_to(alice, three[offset:], since=since)
         assert replies == [Subscribed("é")], f"cut in two at byte {offset}, {three!r} was answered by {replies}"
-    await room.fence(alice)
+    await room.barrier(alice)
     for body in (body_of("zoo", "🦓 🦓"), body_of("é", "z")):
-        assert room.heard(alice, body), f"{body.decode()!r} was sent in two pieces {len(three)} times and never came"
+        assert room.times_received(alice, body), f"{body.decode()!r} was sent in two pieces {len(three)} times and never came"
 
 
 @pytest.mark.case(104, "CH-LINE-2")
 async def test_lines_may_straddle_4096_and_65536_bytes(room: Room) -> None:
-    """CH-LINE-2: However TCP slices the bytes of a line, it is the same line.
+    """CH-LINE-2: However TCP splits the bytes of a line, it is the same line.
 
     In one write, with a line across each boundary, its LF before, on and behind it.
     """
@@ -84,9 +84,9 @@ async def test_lines_may_straddle_4096_and_65536_bytes(room: Room) -> None:
         for shift in (-2, -1, 0, 1, 2, 100):
             fill = boundary + shift - len(room.encode(b""))
             sent = await alice.send(alice.next_body(fill - 200), alice.next_body(200), alice.next_body(100))
-            replies = await answers(alice, b"")
+            replies = await replies_to(alice, b"")
             assert not replies, f"three messages across {boundary} bytes were answered by {replies}"
-            await room.fence(alice)
+            await room.barrier(alice)
             if not set(sent) & set(bob.received):  # all three of them lost: try once more what is owed
                 await room.deliver(alice, [alice.next_body(fill - 200), alice.next_body(200)], [bob])
 
@@ -94,8 +94,8 @@ async def test_lines_may_straddle_4096_and_65536_bytes(room: Room) -> None:
 @pytest.mark.smoke
 @pytest.mark.case(105, "CH-LINE-3")
 async def test_requests_in_one_segment_are_served_in_their_order(room: Room) -> None:
-    """CH-LINE-3: Many requests in one segment are many requests: they are served one after the other, in the order
-    in which they came.
+    """CH-LINE-3: Several requests in one segment are separate requests: they are served one after the other, in the
+    order in which they arrived.
 
     A message to a channel that there is not yet, Subscribe, and a message to it, a hundred times over in one write.
     """
@@ -103,16 +103,16 @@ async def test_requests_in_one_segment_are_served_in_their_order(room: Room) -> 
     names = [f"order {number}" for number in range(PIPELINED)]
     early, late = ([body_of(name, f"{word} {name}") for name in names] for word in ("early", "late"))
     requests = [
-        room.encode(first) + lines(Subscribe(name)) + room.encode(second)
+        room.encode(first) + encode_lines(Subscribe(name)) + room.encode(second)
         for name, first, second in zip(names, early, late, strict=True)
     ]
-    replies = await answers(alice, b"".join(requests))
+    replies = await replies_to(alice, b"".join(requests))
     told = [one.channel if isinstance(one, Subscribed) else type(one).__name__ for one in replies]
     wanted = [word for name in names for word in ("Error", name)]
     assert told == wanted, f"to Send, Subscribe, Send for each of {PIPELINED} channels it replied {told[:6]}…"
-    await room.fence(alice)
-    assert not any(room.heard(alice, body) for body in early), "a message came to who subscribed after it had sent it"
-    assert any(room.heard(alice, body) for body in late), f"of {PIPELINED} messages sent after Subscribe none came"
+    await room.barrier(alice)
+    assert not any(room.times_received(alice, body) for body in early), "a message came to who subscribed after it had sent it"
+    assert any(room.times_received(alice, body) for body in late), f"of {PIPELINED} messages sent after Subscribe none came"
 
 
 SPELLINGS = [
@@ -126,7 +126,7 @@ SPELLINGS = [
 @pytest.mark.smoke
 @pytest.mark.case(106, "CH-LINE-4")
 async def test_white_space_and_the_order_of_keys_mean_nothing(room: Room) -> None:
-    """CH-LINE-4: White space around a value and within it means nothing, so a line may end with CR LF; keys come in
+    """CH-LINE-4: White space around and within a value has no meaning, so a line may end with CR LF; keys may come in
     any order.
 
     Blanks, tabs and CRs in every place where JSON has them, and the keys of Send the other way round.
@@ -134,9 +134,9 @@ async def test_white_space_and_the_order_of_keys_mean_nothing(room: Room) -> Non
     alice, bob = await room.join(2)
     for spelling in SPELLINGS:
         make = partial(_spelt, spelling)
-        await until_heard(room, alice, [bob], make, f"a Send written as {spelling!r}")
+        await send_until_received(room, alice, [bob], make, f"a Send written as {spelling!r}")
     for line in (b'{"Subscribe":"rust"}\r\n', b' \t{\r"Subscribe" : "rust"\t} \r\n'):
-        assert await answers(alice, line) == [Subscribed("rust")], f"{line!r} is not answered by Subscribed"
+        assert await replies_to(alice, line) == [Subscribed("rust")], f"{line!r} is not answered by Subscribed"
 
 
 def _spelt(spelling: str, word: str) -> tuple[bytes, bytes]:
@@ -155,13 +155,13 @@ ESCAPED = [  # how a string is written, and what it is
 
 @pytest.mark.case(107, "CH-LINE-5")
 async def test_how_a_string_is_escaped_makes_no_difference(room: Room) -> None:
-    """CH-LINE-5: How a string is escaped makes no difference: its value counts.
+    """CH-LINE-5: How a string is escaped makes no difference: only its value counts.
 
     Every kind of escape in texts, in names and in keys; a name that is spelt in two ways is one name.
     """
     alice, bob = await room.join(2)
     for written, value in ESCAPED:
-        assert await answers(bob, f'{{"Subscribe":"{written}"}}\n'.encode()) == [Subscribed(value)], (
+        assert await replies_to(bob, f'{{"Subscribe":"{written}"}}\n'.encode()) == [Subscribed(value)], (
             f'the answer to Subscribe "{written}" does not have that name'
         )
         await room.deliver(alice, [body_of(value, f"to {value}")], [bob])
@@ -170,7 +170,7 @@ async def test_how_a_string_is_escaped_makes_no_difference(room: Room) -> None:
             line = f'{{"\\u0053end":{{"channel":"{written}","\\u006dessage":"{word} {written}"}}}}\n'
             return line.encode(), body_of(value, f"{word} {value}")
 
-        await until_heard(room, alice, [bob], make, f'a message "{written}" to the channel "{written}"')
+        await send_until_received(room, alice, [bob], make, f'a message "{written}" to the channel "{written}"')
 
 
 ODD_MESSAGES = [
@@ -207,7 +207,7 @@ ODD_MESSAGES = [
 @pytest.mark.smoke
 @pytest.mark.case(108, "CH-LINE-6")
 async def test_a_message_is_any_unicode_string(room: Room) -> None:
-    """CH-LINE-6: A message is any Unicode string, also the empty one, and is forwarded unaltered.
+    """CH-LINE-6: A message may be any Unicode string, including the empty one, and is forwarded unchanged.
 
     White space at both ends, line breaks, NUL, what normalisation would change, characters outside the first plane,
     text that looks like a line, and every code point up to U+02FF.
@@ -218,7 +218,7 @@ async def test_a_message_is_any_unicode_string(room: Room) -> None:
 
 @pytest.mark.case(109, "CH-LINE-6")
 async def test_a_long_message_is_forwarded(room: Room) -> None:
-    """CH-LINE-6: A message is any Unicode string, also the empty one, and is forwarded unaltered.
+    """CH-LINE-6: A message may be any Unicode string, including the empty one, and is forwarded unchanged.
 
     32,768 and 65,000 bytes, in characters of one byte and of four.
     """
@@ -230,7 +230,7 @@ async def test_a_long_message_is_forwarded(room: Room) -> None:
 @pytest.mark.smoke
 @pytest.mark.case(113, "CH-LINE-10")
 async def test_an_unfinished_line_is_not_served_and_blocks_nobody(room: Room) -> None:
-    """CH-LINE-10: A line that is not complete is not served, and keeps nobody else waiting.
+    """CH-LINE-10: An incomplete line is not served and keeps no other client waiting.
 
     A whole Send without its LF, half a Send, half a character; nobody hears of them, everybody hears the others.
     """
@@ -240,14 +240,14 @@ async def test_an_unfinished_line_is_not_served_and_blocks_nobody(room: Room) ->
     await bob.send_raw(whole[:20])
     await dave.send_raw(b'{"Subscribe":"\xf0\x9f')
     for _ in range(3):
-        await room.fence(carol, [alice, bob, carol, dave])
+        await room.barrier(carol, [alice, bob, carol, dave])
         await room.deliver(carol, [carol.next_body()], [alice, bob, carol, dave])
     assert len(dave.notes) == 1, "half a request was answered"
 
 
 @pytest.mark.case(114, "CH-LINE-11")
-async def test_halves_of_two_clients_never_mix(room: Room, chance: random.Random) -> None:
-    """CH-LINE-11: Lines of different clients never mix.
+async def test_halves_of_two_clients_never_mix(room: Room, rng: random.Random) -> None:
+    """CH-LINE-11: Lines of different clients are never mixed.
 
     Half a line of each in turn, in both orders, until all of it has been heard; then six who all speak and ask at the
     same moment, which their server finds when it wakes up.
@@ -258,11 +258,11 @@ async def test_halves_of_two_clients_never_mix(room: Room, chance: random.Random
         pieces = []
         for one in (alice, bob):
             line = room.encode(one.next_body(40)) + room.encode(one.next_body(3))
-            cut = chance.randrange(1, len(line))
+            cut = rng.randrange(1, len(line))
             pieces.append((one, line[:cut], line[cut:]))
         for one, first, _ in pieces:
             await one.send_raw(first)
-        await room.fence(carol)
+        await room.barrier(carol)
         for one, _, second in reversed(pieces):
             await one.send_raw(second)
     for one in (alice, bob):
@@ -272,13 +272,13 @@ async def test_halves_of_two_clients_never_mix(room: Room, chance: random.Random
         assert not refused, f"{one}, whose lines are requests, was answered {refused[0]}"
     for turn in room.rounds(20, seconds=3):
         heard = [len(one.notes) for one in everybody]
-        with room.frozen():
+        with room.server_paused():
             for one in everybody:
                 await one.send(*(one.next_body(size) for size in (0, 3, 2000)))
-                await one.send_raw(lines(Subscribe(f"{one.number} {turn}")))
-        await room.fence(alice)
+                await one.send_raw(encode_lines(Subscribe(f"{one.number} {turn}")))
+        await room.barrier(alice)
         for one, before in zip(everybody, heard, strict=True):
-            replies = await answers(one, b"", since=before)
+            replies = await replies_to(one, b"", since=before)
             assert replies == [Subscribed(f"{one.number} {turn}")], f"{one} got the replies {replies}"
 
 
@@ -294,5 +294,5 @@ async def test_after_drops_the_stream_is_still_whole_lines(room: Room) -> None:
         (slow,) = await room.join_stalled()
         await room.pour(alice, total, size=size, seconds=4)
         slow.start_reading()
-        await room.fence_or_closed(alice, slow)
+        await room.barrier_or_closed(alice, slow)
         await slow.hang_up()

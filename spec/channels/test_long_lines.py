@@ -9,7 +9,7 @@ import anyio
 import pytest
 
 from harness.conformance.api import Client, Room, Violation
-from spec.channels.talk import answers, lines, until_heard
+from spec.channels.replies import replies_to, encode_lines, send_until_received
 from spec.channels.wire import MAX_LINE, Error, Subscribe, body_of
 
 ENDLESS = 48 * 1024 * 1024  # bytes
@@ -35,7 +35,7 @@ def _padded(pattern: str, padding: str, size: int, word: str) -> tuple[bytes, by
 @pytest.mark.smoke
 @pytest.mark.case(110, "CH-LINE-7")
 async def test_a_line_of_65536_bytes_is_served(room: Room) -> None:
-    """CH-LINE-7: A request line of up to 65,536 bytes, its LF among them, is served.
+    """CH-LINE-7: A request line of up to 65,536 bytes, including its LF, is served.
 
     Exactly so many, and one less: of one letter, of white space, of characters of three bytes, and of escapes.
     """
@@ -43,13 +43,13 @@ async def test_a_line_of_65536_bytes_is_served(room: Room) -> None:
     for size in (MAX_LINE - 1, MAX_LINE):
         for pattern, padding in PADDINGS:
             make = partial(_padded, pattern, padding, size)
-            await until_heard(room, alice, [bob], make, f"a Send of {size} bytes, filled with {padding!r},")
+            await send_until_received(room, alice, [bob], make, f"a Send of {size} bytes, filled with {padding!r},")
 
 
 @pytest.mark.smoke
 @pytest.mark.case(111, "CH-LINE-8")
 async def test_a_longer_line_is_an_error_and_is_skipped(room: Room) -> None:
-    """CH-LINE-8: A longer line is answered by one Error and skipped to its end, and the connection lives.
+    """CH-LINE-8: A longer line is answered by one Error and skipped to its end, and the connection stays open.
 
     One byte more, twice as many, a megabyte; at once, and in pieces whose last one looks like a request.
     """
@@ -58,24 +58,24 @@ async def test_a_longer_line_is_an_error_and_is_skipped(room: Room) -> None:
         for pattern, padding in PADDINGS[:3]:
             line, body = _padded(pattern, padding, size, alice.next_body().decode())
             await _must_be_one_error(alice, line, f"a line of {size} bytes, filled with {padding!r},")
-            assert not room.heard(bob, body), f"a message on a line of {size} bytes was forwarded"
+            assert not room.times_received(bob, body), f"a message on a line of {size} bytes was forwarded"
     for size in (MAX_LINE - 1, MAX_LINE, 3 * MAX_LINE):
         since = len(alice.notes)
         await alice.send_raw(b"x" * size)
-        await room.fence(bob, [bob])  # its Error may come before its end
+        await room.barrier(bob, [bob])  # its Error may come before its end
         what = f"a Subscribe behind {size} bytes of its line"
-        await _must_be_one_error(alice, lines(Subscribe("the rest")), what, since=since)
+        await _must_be_one_error(alice, encode_lines(Subscribe("the rest")), what, since=since)
     await room.deliver(alice, [b"still here"], [alice, bob])
 
 
 async def _must_be_one_error(client: Client, line: bytes, what: str, *, since: int | None = None) -> None:
-    replies = await answers(client, line, since=since)
+    replies = await replies_to(client, line, since=since)
     assert len(replies) == 1 and isinstance(replies[0], Error), f"{what} was answered by {replies}, not by one Error"
 
 
 @pytest.mark.case(112, "CH-LINE-9")
 async def test_a_line_without_an_end_is_not_kept(room: Room) -> None:
-    """CH-LINE-9: A line without an end is not kept: the server's memory does not grow with it.
+    """CH-LINE-9: A line that does not end is not stored: the server's memory does not grow with it.
 
     48 MB of it, or as much as is taken in some seconds, while two others talk; then it ends, and is one Error.
     """
@@ -86,10 +86,10 @@ async def test_a_line_without_an_end_is_not_kept(room: Room) -> None:
         with anyio.move_on_after(20) as patience:
             await alice.send_raw(piece, as_step=False)
         if patience.cancelled_caught:
-            raise Violation("the server stopped taking a line that does not end", kind="silent", about=(alice.number,))
+            raise Violation("the server stopped taking a line that does not end", kind="silent", clients=(alice.number,))
         sent += len(piece)
         if turn % 64 == 63:
-            await room.fence(bob, [bob, carol])
+            await room.barrier(bob, [bob, carol])
             grown = room.usage().rss_bytes - before
             assert grown < ENDLESS_BOUND, (
                 f"of a line without an end {sent / 1e6:.0f} MB were sent, and memory has grown by {grown / 1e6:.0f} MB"

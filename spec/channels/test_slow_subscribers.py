@@ -8,7 +8,7 @@ import anyio
 import pytest
 
 from harness.conformance.api import Client, Room, Violation
-from spec.channels.talk import lines, subscribe
+from spec.channels.replies import encode_lines, subscribe
 from spec.channels.wire import Send, Subscribe, body_of
 
 POURED = 6_000_000  # bytes that fill every buffer on the way to a client that does not read
@@ -36,7 +36,7 @@ async def _drown(speaker: Client, line: bytes, total: int, seconds: float) -> in
 @pytest.mark.slow
 @pytest.mark.case(151, "CH-LOAD-1")
 async def test_a_slow_subscriber_holds_up_no_channel(room: Room) -> None:
-    """CH-LOAD-1: A client that does not read, or reads slowly, does not stop the others.
+    """CH-LOAD-1: A client that does not read, or reads slowly, does not stop the other clients.
 
     It is in one channel, into which more is sent than any kernel buffers; the others hear each other in that
     channel and in others.
@@ -50,25 +50,25 @@ async def test_a_slow_subscriber_holds_up_no_channel(room: Room) -> None:
         await subscribe(sleeper, "busy")
         sleeper.stall()
     flooder = await room.connect(joins=False)
-    await _drown(flooder, lines(Send("busy", "~" * 1000)), POURED, 8)
+    await _drown(flooder, encode_lines(Send("busy", "~" * 1000)), POURED, 8)
     for _ in range(3):
         await room.deliver(alice, [body_of("busy", alice.next_body().decode())], [alice, bob])
         await room.deliver(bob, [body_of("quiet", bob.next_body().decode())], [carol])
-        await room.fence(carol, [alice, bob, carol])
+        await room.barrier(carol, [alice, bob, carol])
 
 
 @pytest.mark.slow
 @pytest.mark.case(152, "CH-LOAD-2", "CH-LOAD-4")
 async def test_replies_that_nobody_takes_are_not_kept_without_bound(room: Room) -> None:
     """CH-LOAD-2: A server does not buffer without bound.
-    CH-LOAD-4: A sender that never reads harms nobody.
+    CH-LOAD-4: A sender that never reads harms no other client.
 
     One asks for what is answered at length, and for what is no request, some 100 MB of it or as much as is taken, and
     reads no answer.
     """
     alice, bob = await room.join(2)
     before = room.usage().rss_bytes
-    for request in (lines(Subscribe("long " * 1000)), b"nonsense " * 20 + b"\n"):
+    for request in (encode_lines(Subscribe("long " * 1000)), b"nonsense " * 20 + b"\n"):
         deaf = await room.connect(small=True, joins=False)
         deaf.stall()
         taken = 0
@@ -80,8 +80,8 @@ async def test_replies_that_nobody_takes_are_not_kept_without_bound(room: Room) 
 
             tasks.start_soon(ask)
             for _ in room.rounds(10, seconds=4):
-                await room.fence(alice, [alice, bob])
-                await room.fence(bob, [alice, bob])
+                await room.barrier(alice, [alice, bob])
+                await room.barrier(bob, [alice, bob])
         grown = room.usage().rss_bytes - before
         if grown > OWED_BOUND:
             raise Violation(
@@ -90,4 +90,4 @@ async def test_replies_that_nobody_takes_are_not_kept_without_bound(room: Room) 
                 kind="used",
             )
         await deaf.reset()
-    await room.fence(alice)
+    await room.barrier(alice)

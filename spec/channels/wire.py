@@ -215,7 +215,7 @@ def _request_frame(begins: int, line: bytes) -> Frame | None:
             return Frame(begins, body_of(request.channel, request.message))
     except ValueError:
         return None
-    return Frame(begins, None, note=request)
+    return Frame(begins, None, value=request)
 
 
 def _reply_frame(begins: int, line: bytes) -> Frame:
@@ -224,7 +224,7 @@ def _reply_frame(begins: int, line: bytes) -> Frame:
     reply = decode_reply(line)
     if isinstance(reply, Message):
         return Frame(begins, body_of(reply.channel, reply.message))
-    return Frame(begins, None, note=reply)
+    return Frame(begins, None, value=reply)
 
 
 def _never_ends() -> None:
@@ -268,31 +268,31 @@ class ChannelsCodec:
     max_body: int = MAX_BODY
     is_text: bool = True
     has_topics: bool = True
-    standalone: str = STANDALONE
+    standalone_source: str = STANDALONE
 
     def name(self, client: int) -> None:
         """Nobody has a name."""
 
-    def join(self, client: int, topics: Sequence[int] = (0,)) -> bytes:
-        return b"".join(encode_value(Subscribe(channel(topic))) for topic in topics)
+    def encode_join(self, client: int, topics: Sequence[int] = (0,)) -> bytes:
+        return b"".join(encode_value(Subscribe(channel_name(topic))) for topic in topics)
 
-    def body(self, text: bytes, topic: int = 0) -> bytes:
-        return body_of(channel(topic), text.decode())
+    def make_body(self, text: bytes, topic: int = 0) -> bytes:
+        return body_of(channel_name(topic), text.decode())
 
     def encode(self, body: bytes) -> bytes:
         return encode(body)
 
-    def arrives(self, body: bytes, client: int) -> bytes:
+    def encode_delivery(self, body: bytes, client: int) -> bytes:
         return encode_value(Message(*content_of(body)))
 
-    def requests(self) -> LineDecoder:
+    def request_decoder(self) -> LineDecoder:
         return LineDecoder(_request_frame, MAX_LINE)
 
-    def replies(self) -> LineDecoder:
+    def reply_decoder(self) -> LineDecoder:
         return LineDecoder(_reply_frame, MAX_REPLY, _never_ends)
 
 
-def channel(topic: int) -> str:
+def channel_name(topic: int) -> str:
     """Return the name of the channel that stands for a topic."""
     return f"{DEFAULT}-{topic}" if topic else DEFAULT
 

@@ -27,7 +27,7 @@ SPARE_DESCRIPTORS, SPARE_THREADS, SPARE_PROCESSES = 8, 32, 8  # a pool may keep 
 @pytest.mark.smoke
 @pytest.mark.case(52, "COME-1")
 async def test_clients_come_and_go_without_a_word(room: Room) -> None:
-    """COME-1: Clients may come and go without a word, and the others go on.
+    """COME-1: Clients may come and go without sending a message, and the others are still served.
 
     A hundred and fifty of them, most at once after connecting, with what lets them in or without it, some after they
     have been in the room.
@@ -48,7 +48,7 @@ def unfinished(room: Room, length: int, present: int) -> bytes:
 @pytest.mark.smoke
 @pytest.mark.case(53, "COME-2")
 async def test_a_message_cut_short_by_fin_is_discarded(room: Room) -> None:
-    """COME-2: A message left unfinished by a client that leaves is discarded, whether it leaves by FIN or by RST.
+    """COME-2: If a client leaves in the middle of a message, by FIN or by RST, the unfinished message is discarded.
 
     The stream ends behind the header, in the body, and one byte before its end; somebody else has half a message
     under way, and must be able to finish it.
@@ -77,7 +77,7 @@ async def test_a_message_cut_short_by_fin_is_discarded(room: Room) -> None:
 
 @pytest.mark.case(54, "COME-2")
 async def test_a_message_cut_short_by_rst_is_discarded(room: Room) -> None:
-    """COME-2: A message left unfinished by a client that leaves is discarded, whether it leaves by FIN or by RST.
+    """COME-2: If a client leaves in the middle of a message, by FIN or by RST, the unfinished message is discarded.
 
     The same, by RST.
     """
@@ -94,7 +94,7 @@ async def test_a_message_cut_short_by_rst_is_discarded(room: Room) -> None:
 
 @pytest.mark.case(55, "COME-3")
 async def test_last_words_are_delivered(room: Room) -> None:
-    """COME-3: What a client sent whole before it left is delivered like any other message.
+    """COME-3: A message that a client sent in full before it left is delivered like any other message.
 
     Connect, send, FIN; one in several must be heard.
     """
@@ -110,7 +110,7 @@ async def test_last_words_are_delivered(room: Room) -> None:
 
 @pytest.mark.case(56, "COME-4")
 async def test_whether_a_half_closed_client_still_hears_is_told(room: Room, note: Callable[[str], None]) -> None:
-    """COME-4: A client that has closed its sending side may go on receiving.
+    """COME-4: A client that has closed its sending side may continue to receive.
 
     FIN from the client, then messages from others.
     """
@@ -127,8 +127,8 @@ async def test_whether_a_half_closed_client_still_hears_is_told(room: Room, note
 
 @pytest.mark.case(57, "COME-5")
 async def test_a_peer_that_dies_while_it_is_written_to_harms_nobody(room: Room) -> None:
-    """COME-5: A peer that dies while it is written to, or while its own messages are on their way, harms
-    nobody else.
+    """COME-5: A client that dies while the server writes to it, or while its own messages are in transit, harms no
+    other client.
 
     Ten clients reset in the middle of everybody's chatter, some with unread bytes and some without.
     """
@@ -146,8 +146,8 @@ async def test_a_peer_that_dies_while_it_is_written_to_harms_nobody(room: Room) 
 
 @pytest.mark.case(58, "COME-5")
 async def test_a_sender_that_leaves_during_its_own_broadcast_harms_nobody(room: Room) -> None:
-    """COME-5: A peer that dies while it is written to, or while its own messages are on their way, harms
-    nobody else.
+    """COME-5: A client that dies while the server writes to it, or while its own messages are in transit, harms no
+    other client.
 
     Five hundred messages and a RST, a FIN, or a close with unread echoes.
     """
@@ -292,7 +292,7 @@ async def test_clients_that_never_read_and_leave_by_reset_leave_nothing_behind(r
 
 @pytest.mark.case(61, "COME-7")
 async def test_after_the_last_one_has_left_a_new_one_is_served(room: Room) -> None:
-    """COME-7: A server outlives its last client.
+    """COME-7: A server keeps running after its last client has left.
 
     An empty room, five times, after every way to leave; the last one stays empty for a while.
     """
@@ -308,7 +308,7 @@ async def test_after_the_last_one_has_left_a_new_one_is_served(room: Room) -> No
 
 @pytest.mark.case(62, "COME-8")
 async def test_the_server_closes_its_side_of_a_closed_connection(room: Room) -> None:
-    """COME-8: A server closes its side when a client has closed.
+    """COME-8: A server closes its side of a connection after the client has closed the connection.
 
     Thirty close, ten of them in the middle of a message and ten with messages that they have not read; the room
     talks on (a server may notice only then); their descriptors must be gone.

@@ -21,7 +21,7 @@ ENOUGH = 5  # by chance something else may come between two messages once or twi
 @pytest.mark.smoke
 @pytest.mark.case(31, "DELIVER-1")
 async def test_a_lone_client_hears_itself(room: Room) -> None:
-    """DELIVER-1: Every message is forwarded to all clients, the sender too.
+    """DELIVER-1: Every message is forwarded to all clients, including the sender.
 
     One client, alone in the room.
     """
@@ -32,7 +32,7 @@ async def test_a_lone_client_hears_itself(room: Room) -> None:
 @pytest.mark.parametrize("count", [3, 50, 200])
 @pytest.mark.case(32, "DELIVER-1")
 async def test_everybody_hears_everybody(room: Room, count: int) -> None:
-    """DELIVER-1: Every message is forwarded to all clients, the sender too.
+    """DELIVER-1: Every message is forwarded to all clients, including the sender.
 
     Some of them speak in turn, all of them hear it.
     """
@@ -44,7 +44,7 @@ async def test_everybody_hears_everybody(room: Room, count: int) -> None:
 @pytest.mark.smoke
 @pytest.mark.case(33, "DELIVER-2")
 async def test_the_sender_gets_one_copy(room: Room) -> None:
-    """DELIVER-2: Nobody gets a message twice.
+    """DELIVER-2: No client receives a message twice.
 
     Not one as the sender and one as a client.
     """
@@ -59,7 +59,7 @@ async def test_the_sender_gets_one_copy(room: Room) -> None:
 
 @pytest.mark.case(34, "DELIVER-2")
 async def test_no_duplicates_in_ten_thousand_messages(room: Room) -> None:
-    """DELIVER-2: Nobody gets a message twice.
+    """DELIVER-2: No client receives a message twice.
 
     Also none that come late: after a second's silence the streams are looked at again.
     """
@@ -75,7 +75,7 @@ async def test_no_duplicates_in_ten_thousand_messages(room: Room) -> None:
 
 @pytest.mark.case(35, "DELIVER-3")
 async def test_nothing_is_invented_or_altered(room: Room, rng: random.Random) -> None:
-    """DELIVER-3: Nothing is delivered that nobody sent, and nothing is altered.
+    """DELIVER-3: Only messages that a client has sent are delivered, and they are delivered unchanged.
 
     Random bodies of every length from three clients; what is heard must have been sent, to the byte.
     """
@@ -91,7 +91,7 @@ async def test_nothing_is_invented_or_altered(room: Room, rng: random.Random) ->
 @pytest.mark.smoke
 @pytest.mark.case(36, "DELIVER-1")
 async def test_a_client_that_never_speaks_hears(room: Room) -> None:
-    """DELIVER-1: Every message is forwarded to all clients, the sender too.
+    """DELIVER-1: Every message is forwarded to all clients, including the sender.
 
     It only connects.
     """
@@ -102,7 +102,7 @@ async def test_a_client_that_never_speaks_hears(room: Room) -> None:
 
 @pytest.mark.case(37, "DELIVER-4")
 async def test_a_newcomer_is_not_told_the_past(room: Room) -> None:
-    """DELIVER-4: A newcomer is not told what was said before it came.
+    """DELIVER-4: A client receives no message that was sent before it joined.
 
     Fifty messages are said and heard, then somebody joins, three times over; then those join who may get the place
     of clients that left in the middle of much that they had not read.
@@ -132,7 +132,7 @@ async def _must_know_nothing(room: Room, witness: Client) -> None:
 
 @pytest.mark.case(38, "DELIVER-5")
 async def test_equal_bodies_are_different_messages(room: Room) -> None:
-    """DELIVER-5: Equal bodies are different messages.
+    """DELIVER-5: Messages with equal bodies are different messages.
 
     The same body twice in a row, from one client and from two, until both of them have arrived five times; short
     bodies and long ones.
@@ -164,7 +164,7 @@ async def test_equal_bodies_are_different_messages(room: Room) -> None:
 @pytest.mark.slow
 @pytest.mark.case(39, "DELIVER-6")
 async def test_the_room_works_after_five_seconds_of_silence(room: Room) -> None:
-    """DELIVER-6: A room still works after a silence.
+    """DELIVER-6: A room still works after a period of silence.
 
     Nobody says a word, and one has not finished his; then all do.
     """
@@ -195,7 +195,7 @@ async def test_a_client_may_send_at_once(room: Room) -> None:
 
 @pytest.mark.case(41, "DELIVER-8")
 async def test_everybody_is_served_over_ten_thousand_messages(room: Room) -> None:
-    """DELIVER-8: A client that reads is served as long as it stays.
+    """DELIVER-8: A client that reads is served for as long as it stays.
 
     Eight clients, two of which never speak; after each 250 messages all of them must still hear.
     """
@@ -209,7 +209,7 @@ async def test_everybody_is_served_over_ten_thousand_messages(room: Room) -> Non
 @pytest.mark.slow
 @pytest.mark.case(41, "DELIVER-8")
 async def test_everybody_is_served_for_twelve_seconds(room: Room) -> None:
-    """DELIVER-8: A client that reads is served as long as it stays.
+    """DELIVER-8: A client that reads is served for as long as it stays.
 
     Two talk now and then, one has said a word at first, and one never speaks: after twelve seconds all still hear.
     """
@@ -250,7 +250,7 @@ async def test_clients_that_keep_up_receive_nearly_everything(room: Room, note: 
 
 @pytest.mark.case(43, "DELIVER-10")
 async def test_everybody_is_in_one_room(room: Room) -> None:
-    """DELIVER-10: All clients are in one room, whoever accepted them.
+    """DELIVER-10: All clients are in one room, whichever part of the server accepted them.
 
     Twenty-four clients connect at the same moment, and eighty more; every third is heard by every one.
     """

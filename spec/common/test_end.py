@@ -84,7 +84,7 @@ async def test_clients_see_the_end(room: Room) -> None:
 @pytest.mark.slow
 @pytest.mark.case(79, "END-5")
 async def test_it_is_still_alive_after_all_of_this(room: Room, rng: random.Random) -> None:
-    """END-5: After anything its clients have done, a server is alive and serves.
+    """END-5: Whatever its clients have done, a server is still alive and serves.
 
     Everything in random order: joins, halves, resets, stalls, bursts, leaves; then the room must work.
     """

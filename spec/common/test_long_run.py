@@ -18,7 +18,7 @@ ENOUGH = 20_000  # messages that tell, one way or the other
 async def test_memory_does_not_grow_with_the_messages_that_have_passed(
     room: Room, note: Callable[[str], None], fact: Callable[[str, str], None]
 ) -> None:
-    """LOAD-11: Memory does not grow with the number of messages that have passed.
+    """LOAD-11: Memory does not grow with the number of messages that have been forwarded.
 
     Two talk and three hear, some hundred thousand small messages; while memory grows it goes on for some
     million, and the longest messages are among them, which make a runtime that collects garbage collect it.

@@ -32,8 +32,8 @@ async def test_each_senders_order_is_kept(room: Room) -> None:
 @pytest.mark.smoke
 @pytest.mark.case(45, "ORDER-2")
 async def test_all_receivers_agree_while_several_send_at_once(room: Room) -> None:
-    """ORDER-2: All clients see one order: there is one sequence of all messages of which everybody receives
-    a part.
+    """ORDER-2: All clients see the same order: there is one sequence of all messages, and each client receives a part
+    of it.
 
     Six senders at once and three who only listen; then twelve of twenty-four; then two, and all, whose messages the
     server finds at the same moment, because it was stopped while they came.
@@ -72,7 +72,7 @@ async def test_an_answer_never_comes_before_its_question(room: Room) -> None:
 
 @pytest.mark.case(47, "ORDER-4")
 async def test_a_senders_own_copies_stand_in_the_common_order(room: Room) -> None:
-    """ORDER-4: A sender's own messages reach it in the common order.
+    """ORDER-4: A sender receives its own messages in the common order.
 
     Everybody speaks at the same moment, one message at a time, and hears itself among the others.
     """
@@ -88,8 +88,7 @@ async def test_a_senders_own_copies_stand_in_the_common_order(room: Room) -> Non
 @pytest.mark.slow
 @pytest.mark.case(48, "ORDER-5")
 async def test_the_order_holds_under_drops(room: Room) -> None:
-    """ORDER-5: The order holds whatever else happens: messages dropped, clients joining and leaving,
-    segments sliced.
+    """ORDER-5: The order holds whatever else happens: messages are dropped, clients join and leave, segments are split.
 
     Two clients stall and read on by turns while three others send more than any buffer holds.
     """
@@ -109,8 +108,7 @@ async def test_the_order_holds_under_drops(room: Room) -> None:
 
 @pytest.mark.case(49, "ORDER-5")
 async def test_the_order_holds_while_clients_join_and_leave(room: Room) -> None:
-    """ORDER-5: The order holds whatever else happens: messages dropped, clients joining and leaving,
-    segments sliced.
+    """ORDER-5: The order holds whatever else happens: messages are dropped, clients join and leave, segments are split.
 
     Three senders and a listener stay; others come, speak and leave in every way all the time.
     """
@@ -145,8 +143,7 @@ async def _leave_by_reset(guest: Client) -> None:
 
 @pytest.mark.case(50, "ORDER-5")
 async def test_the_order_holds_with_sliced_segments(room: Room, rng: random.Random) -> None:
-    """ORDER-5: The order holds whatever else happens: messages dropped, clients joining and leaving,
-    segments sliced.
+    """ORDER-5: The order holds whatever else happens: messages are dropped, clients join and leave, segments are split.
 
     Four senders whose bytes are cut at random places, the pieces taking turns.
     """
@@ -167,7 +164,7 @@ async def test_the_order_holds_with_sliced_segments(room: Room, rng: random.Rand
 
 @pytest.mark.case(51, "ORDER-6")
 async def test_whether_the_order_is_that_of_real_time_is_told(room: Room, note: Callable[[str], None]) -> None:
-    """ORDER-6: Whether the order is also the order of real time (linearizable) is told.
+    """ORDER-6: The harness reports whether the order is also the real-time order (linearizable).
 
     One says a word when another has heard itself: in real time the first was earlier, by any clock.
     """

@@ -33,7 +33,7 @@ SPIN_S, SPIN_SHARE = 2.0, 0.1  # of a core: whoever spins gets more on the busie
 @pytest.mark.slow
 @pytest.mark.case(63, "LOAD-1")
 async def test_one_stalled_reader_does_not_stop_the_others(room: Room, note: Callable[[str], None]) -> None:
-    """LOAD-1: A client that does not read, or reads slowly, does not stop the others.
+    """LOAD-1: A client that does not read, or reads slowly, does not stop the other clients.
 
     More is offered than any kernel buffers for the stalled one; then the others must hear each other.
     """
@@ -140,7 +140,7 @@ async def _offer_to_stalled(
 @pytest.mark.slow
 @pytest.mark.case(66, "LOAD-3")
 async def test_a_stalled_reader_that_resumes_gets_whole_messages_or_the_end(room: Room) -> None:
-    """LOAD-3: A client that was slow and reads again gets whole messages in order, or is disconnected.
+    """LOAD-3: A client that was slow and reads again receives whole messages in order, or is disconnected.
 
     It reads on three seconds after everything has overflowed: a part of the common order, then the present, or the
     end.
@@ -160,7 +160,7 @@ async def test_a_stalled_reader_that_resumes_gets_whole_messages_or_the_end(room
 @pytest.mark.slow
 @pytest.mark.case(67, "LOAD-1")
 async def test_a_reader_at_one_kilobyte_a_second_does_not_stop_the_others(room: Room) -> None:
-    """LOAD-1: A client that does not read, or reads slowly, does not stop the others.
+    """LOAD-1: A client that does not read, or reads slowly, does not stop the other clients.
 
     It takes 256 bytes every quarter of a second, while 4 MB are said (or for three seconds).
     """
@@ -183,7 +183,7 @@ async def test_a_reader_at_one_kilobyte_a_second_does_not_stop_the_others(room: 
 @pytest.mark.slow
 @pytest.mark.case(68, "LOAD-4")
 async def test_a_sender_that_never_reads_harms_nobody(room: Room) -> None:
-    """LOAD-4: A sender that never reads harms nobody.
+    """LOAD-4: A sender that never reads harms no other client.
 
     It sends 8 MB, or as much as the server takes, and reads none of its own echo.
     """
@@ -205,7 +205,7 @@ async def test_a_sender_that_never_reads_harms_nobody(room: Room) -> None:
 @pytest.mark.slow
 @pytest.mark.case(69, "LOAD-5")
 async def test_a_flood_does_not_starve_a_light_sender(room: Room, note: Callable[[str], None]) -> None:
-    """LOAD-5: A flood from one client does not starve a light sender.
+    """LOAD-5: A flood from one client does not starve a client that sends little.
 
     While one floods, another wants to hear itself, ten times.
     """
@@ -227,7 +227,7 @@ async def test_a_flood_does_not_starve_a_light_sender(room: Room, note: Callable
 
 @pytest.mark.case(70, "LOAD-6")
 async def test_two_hundred_unfinished_messages_harm_nobody(room: Room) -> None:
-    """LOAD-6: Any number of unfinished messages harms nobody.
+    """LOAD-6: Unfinished messages, however many, harm no other client.
 
     Two hundred clients send a header, or a header and half a body, and nothing else.
     """
@@ -243,7 +243,7 @@ async def test_two_hundred_unfinished_messages_harm_nobody(room: Room) -> None:
 @pytest.mark.slow
 @pytest.mark.case(71, "LOAD-7")
 async def test_a_thousand_clients_are_served(room: Room) -> None:
-    """LOAD-7: A server serves more than a thousand clients, where the descriptors allow it.
+    """LOAD-7: A server serves more than a thousand clients if the descriptor limit allows it.
 
     1050 join, more than `select` can look at; one speaks, all hear; the last one speaks, all hear.
     """
@@ -258,7 +258,7 @@ async def test_a_thousand_clients_are_served(room: Room) -> None:
 @pytest.mark.slow
 @pytest.mark.case(72, "LOAD-8")
 async def test_without_descriptors_the_server_survives_and_recovers(room: Room) -> None:
-    """LOAD-8: A server that has no descriptor left survives, does not spin, and accepts again when one is free.
+    """LOAD-8: A server that has run out of descriptors survives, does not spin, and accepts again when one is free.
 
     The limit of open files is lowered to what it uses and twenty more; sixty connect; then forty leave.
     """
@@ -291,7 +291,7 @@ async def test_without_descriptors_the_server_survives_and_recovers(room: Room) 
 
 @pytest.mark.case(73, "LOAD-9")
 async def test_two_hundred_at_once_are_all_served(room: Room) -> None:
-    """LOAD-9: Two hundred clients that connect at once are all served.
+    """LOAD-9: Two hundred clients that connect at the same time are all served.
 
     All connects are under way at the same moment.
     """

@@ -16,7 +16,7 @@ from harness.conformance.api import Start, converse
 async def test_any_conversation_is_lawful(
     start: Start, rng: random.Random, fuzz_s: float, note: Callable[[str], None]
 ) -> None:
-    """END-5: After anything its clients have done, a server is alive and serves.
+    """END-5: Whatever its clients have done, a server is still alive and serves.
 
     Joining, leaving, resets, halves, stalls, bursts, in any mixture; every history is judged, and what fails is
     made as short as it can be.

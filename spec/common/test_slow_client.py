@@ -23,7 +23,7 @@ SIZE, AT_ONCE = 250, 90  # bytes of a body, and messages on their way to those w
 async def test_what_is_done_with_a_client_that_does_not_read_is_told(
     room: Room, note: Callable[[str], None], fact: Callable[[str, str], None]
 ) -> None:
-    """LOAD-12: What a server does with a client that does not read, and after how many bytes, is told.
+    """LOAD-12: The harness reports what a server does with a client that does not read, and after how many bytes.
 
     It stalls while 8 MB of numbered messages are said to somebody who keeps up, and then reads on: what has
     come of them tells the policy. The bytes are those until the first loss, the kernel's buffers included.

@@ -17,7 +17,7 @@ EXIT_S = 5.0
 @pytest.mark.smoke
 @pytest.mark.case(3, "START-3")
 async def test_the_ready_line_comes_through_a_pipe(start: Start) -> None:
-    """START-3: The ready line reaches a reader at the other end of a pipe at once.
+    """START-3: The ready line reaches a reader at the other end of a pipe immediately.
 
     Standard output is a pipe here, as it is for every program that starts a server.
     """
@@ -70,7 +70,7 @@ async def test_nothing_else_is_printed_to_standard_output(room: Room) -> None:
 
 @pytest.mark.case(5, "START-5")
 async def test_the_ready_line_names_the_address_as_given(start: Start) -> None:
-    """START-5: The ready line names the address as it was given.
+    """START-5: The ready line contains the address as it was given.
 
     `127.0.0.1:9000` stays `127.0.0.1:9000`.
     """
@@ -81,7 +81,7 @@ async def test_the_ready_line_names_the_address_as_given(start: Start) -> None:
 
 @pytest.mark.case(5, "START-6")
 async def test_with_port_0_the_real_port_is_named(start: Start, note: Callable[[str], None]) -> None:
-    """START-6: Given port 0, a server takes a free port and names the real one in its ready line.
+    """START-6: Given port 0, a server takes a free port and names the actual port in its ready line.
 
     Told, not judged.
     """
@@ -140,7 +140,7 @@ async def _must_not_listen_on(room: Room, *hosts: str) -> None:
 
 @pytest.mark.case(7, "START-8")
 async def test_it_serves_an_ipv6_address(start: Start) -> None:
-    """START-8: A server serves an IPv6 address, written `[::1]:PORT`.
+    """START-8: A server serves on an IPv6 address, written `[::1]:PORT`.
 
     The whole way: ready line, join, a message.
     """
@@ -165,8 +165,7 @@ async def test_a_wrong_number_of_arguments_is_refused(start: Start, count: int) 
 @pytest.mark.parametrize("text", ["", "nonsense", "127.0.0.1", "127.0.0.1:", "127.0.0.1:port", "127.0.0.1:99999"])
 @pytest.mark.case(9, "START-10")
 async def test_a_malformed_address_is_refused_with_a_message(start: Start, text: str) -> None:
-    """START-10: Given a malformed address, a server exits promptly with a non-zero status and a message on
-    standard
+    """START-10: Given a malformed address, a server exits promptly with a non-zero status and a message on standard
     error.
 
     A non-zero status within seconds, and words on standard error.
@@ -207,7 +206,7 @@ async def _must_refuse(start: Start, situation: str, *arguments: str) -> str:
 
 @pytest.mark.case(11, "START-12")
 async def test_it_restarts_at_once_on_the_same_address(start: Start) -> None:
-    """START-12: A server can be started again on the same address at once after it ended, also when clients were
+    """START-12: A server can be restarted on the same address immediately after it has ended, even if clients were
     connected.
 
     The first server ends while clients are connected, which leaves its side in TIME_WAIT.
@@ -223,7 +222,7 @@ async def test_it_restarts_at_once_on_the_same_address(start: Start) -> None:
 
 @pytest.mark.case(12, "START-13")
 async def test_it_serves_with_standard_input_closed(start: Start) -> None:
-    """START-13: A server serves with its standard input closed.
+    """START-13: A server works with its standard input closed.
 
     Closed, not empty: descriptor 0 is free and may become a socket.
     """
@@ -235,7 +234,7 @@ async def test_it_serves_with_standard_input_closed(start: Start) -> None:
 
 @pytest.mark.case(13, "START-14")
 async def test_it_serves_while_nobody_reads_its_standard_error(start: Start) -> None:
-    """START-14: A server whose standard error nobody reads keeps serving.
+    """START-14: A server keeps serving when nothing reads its standard error.
 
     The pipe holds one page; a hundred clients and two thousand messages would fill it with a line each.
     """
@@ -249,7 +248,7 @@ async def test_it_serves_while_nobody_reads_its_standard_error(start: Start) -> 
 
 @pytest.mark.case(14, "START-15")
 async def test_the_time_to_ready_is_told(start: Start, note: Callable[[str], None]) -> None:
-    """START-15: The time from start to the ready line is told.
+    """START-15: The harness reports the time from start to the ready line.
 
     The median of five starts.
     """

@@ -37,7 +37,7 @@ def harness_specs() -> list[Spec]:
             faults={
                 "created": "GC-DELIVER-3",
                 "duplicated": "GC-DELIVER-2",
-                "heard before sent": "GC-DELIVER-3",
+                "received before sent": "GC-DELIVER-3",
                 "sender order": "GC-ORDER-1",
                 "disagreement": "GC-ORDER-2",
                 "answer first": "GC-ORDER-3",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from harness.codec import Frame
 from spec.groupchat.messages import Join, Joined, Left, Refused, Say, Welcome
-from spec.groupchat.wire import request
+from spec.groupchat.wire import encode_request
 
 RENAME = "/join "
 
@@ -17,18 +17,18 @@ class GroupchatDialect:
     """Connecting asks for a name; if it is taken, `/join NAME` asks for another."""
 
     help: str = "A line is said to everybody in the room.\n/join NAME  asks for a name, where the first one was refused"
-    words: Sequence[str] = (RENAME,)
+    commands: Sequence[str] = (RENAME,)
 
     def greeting(self, name: str) -> bytes:
-        return request(Join(name))
+        return encode_request(Join(name))
 
     def request(self, line: str) -> bytes:
         if line.startswith(RENAME):
-            return request(Join(line.removeprefix(RENAME).strip()))
-        return request(Say(line))
+            return encode_request(Join(line.removeprefix(RENAME).strip()))
+        return encode_request(Say(line))
 
     def show(self, frame: Frame) -> str:
-        match frame.note:
+        match frame.value:
             case Welcome(names):
                 return f"here: {', '.join(sorted(names))}" if names else "nobody else is here"
             case Refused(reason):

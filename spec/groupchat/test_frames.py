@@ -11,15 +11,15 @@ import pytest
 
 from harness.conformance.api import Client, Room, Violation
 from spec.groupchat.messages import Joined, Refused
-from spec.groupchat.people import NONSENSE, answers, ask, enter, guest, must_refuse, notices
-from spec.groupchat.wire import frame, say, varint
+from spec.groupchat.membership import INVALID_FRAME, answers, send_and_get_answer, join_as, connect_guest, must_refuse, notices
+from spec.groupchat.wire import encode_frame, encode_say, encode_varint
 
 CLAIM_BOUND = 64 * 1024 * 1024  # bytes that a server may grow by, whatever is claimed
 CLAIM = 256 * 1024 * 1024
 TRIES = 20
 
 
-def text_of(length: int) -> bytes:
+def patterned_text(length: int) -> bytes:
     """Return a text of this length whose bytes differ from their neighbours'."""
     return bytes(33 + (7 * length + place) % 90 for place in range(length))
 
@@ -27,20 +27,20 @@ def text_of(length: int) -> bytes:
 @pytest.mark.smoke
 @pytest.mark.case(101, "GC-FRAME-1")
 async def test_frames_of_all_lengths_are_understood(room: Room) -> None:
-    """GC-FRAME-1: A frame is the length of its payload in two bytes, the higher one first, and that payload: one
-    Request from a client, one Reply from a server, in the binary format of serdy.
+    """GC-FRAME-1: A frame is the length of its payload in two bytes, high byte first, and that payload: one Request
+    from a client, one Reply from a server, in the binary format of serdy.
 
     Where one of the two bytes, or the varint before the text, begins to count, and where a signed one turns negative.
     """
     alice, bob = await room.join(2)
     lengths = (0, 1, 125, 126, 127, 128, 129, 252, 253, 254, 255, 256, 257, 16_383, 16_384, 32_763, 32_764, 32_768)
-    await room.deliver(alice, [text_of(length) for length in lengths], [alice, bob], window=4)
+    await room.deliver(alice, [patterned_text(length) for length in lengths], [alice, bob], at_once=4)
 
 
 @pytest.mark.smoke
 @pytest.mark.case(102, "GC-FRAME-2")
 async def test_a_frame_may_come_byte_by_byte(room: Room) -> None:
-    """GC-FRAME-2: However TCP slices the bytes of a message, it is the same message.
+    """GC-FRAME-2: However TCP splits the bytes of a message, it is the same message.
 
     A fence of somebody else's between every two bytes, from the first byte of Join on.
     """
@@ -48,18 +48,18 @@ async def test_a_frame_may_come_byte_by_byte(room: Room) -> None:
     for _ in range(TRIES):
         late = await room.connect(joins=False)
         body = late.next_body()
-        for byte in room.spec.codec.join(late.number) + room.encode(body):
+        for byte in room.spec.codec.encode_join(late.number) + room.encode(body):
             await late.send_raw(bytes((byte,)))
-            await room.fence(alice, [alice, bob])
-        await room.fence(late, [alice, bob, late])
-        if all(room.heard(one, body) for one in (alice, bob, late)):
+            await room.barrier(alice, [alice, bob])
+        await room.barrier(late, [alice, bob, late])
+        if all(room.times_received(one, body) for one in (alice, bob, late)):
             return
     raise Violation(f"a Join and a Say that come byte by byte never arrive, tried {TRIES} times")
 
 
 @pytest.mark.case(103, "GC-FRAME-2")
 async def test_frames_may_be_split_at_every_offset(room: Room) -> None:
-    """GC-FRAME-2: However TCP slices the bytes of a message, it is the same message.
+    """GC-FRAME-2: However TCP splits the bytes of a message, it is the same message.
 
     Three frames, one of them with an empty text, cut in two at each place in turn; then a long one in many places.
     """
@@ -92,17 +92,18 @@ async def _until_heard(
         first, *rest = slices(body)
         await speaker.send_raw(first)
         for piece in rest:
-            await room.fence(other)
+            await room.barrier(other)
             await speaker.send_raw(piece)
-        await room.fence(speaker)
-        if all(room.heard(one, body) for one in (speaker, other)):
+        await room.barrier(speaker)
+        if all(room.times_received(one, body) for one in (speaker, other)):
             return
     raise Violation(f"a frame that is sent in pieces of {len(first)}, {len(rest[0])}… bytes never arrives")
 
 
 @pytest.mark.case(104, "GC-FRAME-3")
 async def test_many_frames_in_one_segment_stay_whole_and_in_order(room: Room) -> None:
-    """GC-FRAME-3: Many messages in one segment are many messages: what is forwarded of them stays whole and in order.
+    """GC-FRAME-3: Several messages in one segment are separate messages: those that are forwarded stay whole and in
+    order.
 
     A thousand small ones in one write, then three at a time until the second or the third has come; frames across
     4,096 and 65,536 bytes.
@@ -110,18 +111,18 @@ async def test_many_frames_in_one_segment_stay_whole_and_in_order(room: Room) ->
     alice, bob = await room.join(2)
     await alice.send(*(alice.next_body() for _ in range(1000)))
     await alice.send(*(alice.next_body(1000 + step) for step in range(80)))
-    await room.fence(alice)
+    await room.barrier(alice)
     for _ in range(TRIES):
         numbers = await alice.send(*(alice.next_body() for _ in range(3)))
-        await room.fence(alice)
+        await room.barrier(alice)
         if set(bob.received).intersection(numbers[1:]):
             return
     raise Violation(f"of three messages in one segment the second and the third never arrive, tried {TRIES} times")
 
 
 @pytest.mark.case(105, "GC-FRAME-5")
-async def test_halves_of_two_clients_never_mix(room: Room, chance: random.Random) -> None:
-    """GC-FRAME-5: Messages of different clients never mix.
+async def test_halves_of_two_clients_never_mix(room: Room, rng: random.Random) -> None:
+    """GC-FRAME-5: Messages of different clients are never mixed.
 
     The beginning of a frame of each in turn, and the rests in the other order, until all of it has been heard.
     """
@@ -130,32 +131,32 @@ async def test_halves_of_two_clients_never_mix(room: Room, chance: random.Random
         pieces = []
         for one in (alice, bob):
             data = room.encode(one.next_body(40)) + room.encode(one.next_body(3))
-            cut = chance.randrange(1, len(data))
+            cut = rng.randrange(1, len(data))
             pieces.append((one, data[:cut], data[cut:]))
         for one, first, _ in pieces:
             await one.send_raw(first)
-        await room.fence(carol)
+        await room.barrier(carol)
         for one, _, second in reversed(pieces):
             await one.send_raw(second)
     for one in (alice, bob):
-        await room.fence(one)
+        await room.barrier(one)
         await room.deliver(one, [one.next_body(50)], [alice, bob, carol])
 
 
 @pytest.mark.smoke
 @pytest.mark.case(106, "GC-FRAME-6")
 async def test_an_unfinished_frame_is_not_forwarded_and_blocks_nobody(room: Room) -> None:
-    """GC-FRAME-6: A message that is not complete is not forwarded, and keeps nobody else waiting.
+    """GC-FRAME-6: An incomplete message is not forwarded and keeps no other client waiting.
 
     One byte of the length, and a payload that lacks its last byte, of a member and of a guest: everybody hears others.
     """
     alice, bob, carol = await room.join(3)
-    stranger = await guest(room)
+    stranger = await connect_guest(room)
     await alice.send_raw(room.encode(b"never finished")[:1])
     await bob.send_raw(room.encode(b"nearly finished")[:-1])
-    await stranger.send_raw(room.spec.codec.join(stranger.number)[:-1])
+    await stranger.send_raw(room.spec.codec.encode_join(stranger.number)[:-1])
     for _ in range(3):
-        await room.fence(carol, [alice, bob, carol])
+        await room.barrier(carol, [alice, bob, carol])
         await room.deliver(carol, [carol.next_body()], [alice, bob, carol])
 
 
@@ -171,7 +172,7 @@ async def test_after_drops_the_stream_is_still_whole_frames(room: Room) -> None:
         (slow,) = await room.join_stalled()
         await room.pour(alice, total, size=size, seconds=3)
         slow.start_reading()
-        await room.fence_or_closed(alice, slow)
+        await room.barrier_or_closed(alice, slow)
         await slow.hang_up()
 
 
@@ -200,55 +201,55 @@ NO_REQUESTS = {
 @pytest.mark.smoke
 @pytest.mark.case(108, "GC-ASK-1")
 async def test_a_payload_that_is_no_request_is_refused_and_the_connection_lives(room: Room) -> None:
-    """GC-ASK-1: A payload that is no Request is refused, and the frames behind it are read as ever.
+    """GC-ASK-1: A payload that is not a Request is refused, and the frames after it are read as usual.
 
     Of a member and of a guest: tags, lengths, text that is no UTF-8, bytes left over, and no bytes at all.
     """
     alice, bob = await room.join(2)
-    stranger = await guest(room)
+    stranger = await connect_guest(room)
     for what, payload in NO_REQUESTS.items():
         for one in (alice, stranger):
-            await must_refuse(one, frame(payload), what)
+            await must_refuse(one, encode_frame(payload), what)
     await room.deliver(alice, [b"still here"], [alice, bob])
-    await ask(stranger, room.spec.codec.join(stranger.number))
+    await send_and_get_answer(stranger, room.spec.codec.encode_join(stranger.number))
     await room.deliver(stranger, [b"and so am I"], [alice, bob, stranger])
 
 
 @pytest.mark.case(109, "GC-ASK-1")
 async def test_what_follows_nonsense_in_the_same_segment_is_served(room: Room) -> None:
-    """GC-ASK-1: A payload that is no Request is refused, and the frames behind it are read as ever.
+    """GC-ASK-1: A payload that is not a Request is refused, and the frames after it are read as usual.
 
     Nonsense and sense by turns in one write, until the sense has come.
     """
     alice, bob = await room.join(2)
     for _ in range(TRIES):
         bodies = [alice.next_body() for _ in range(len(NO_REQUESTS))]
-        frames = (frame(one) + room.encode(body) for one, body in zip(NO_REQUESTS.values(), bodies, strict=True))
-        await ask(alice, b"".join(frames), count=len(NO_REQUESTS))
-        await room.fence(alice)
-        if all(room.heard(bob, body) for body in bodies[-1:]):
+        frames = (encode_frame(one) + room.encode(body) for one, body in zip(NO_REQUESTS.values(), bodies, strict=True))
+        await send_and_get_answer(alice, b"".join(frames), count=len(NO_REQUESTS))
+        await room.barrier(alice)
+        if all(room.times_received(bob, body) for body in bodies[-1:]):
             return
     raise Violation(f"a Say that follows nonsense in one segment never arrives, tried {TRIES} times")
 
 
 @pytest.mark.case(110, "GC-ASK-2")
 async def test_a_length_is_only_a_claim(room: Room) -> None:
-    """GC-ASK-2: A length inside a payload is a claim: nothing is done with it before it is held against the bytes
-    that are there.
+    """GC-ASK-2: A length inside a payload is only a claim: it is checked against the bytes that are present before it
+    is used.
 
     Names and texts that claim everything from one byte more than there is to 2**64, and varints without an end; then
     a quarter of a gigabyte, ten times. All are refused, and memory does not follow.
     """
     alice, bob = await room.join(2)
-    stranger = await guest(room)
+    stranger = await connect_guest(room)
     before = peak(room)
     for size in (3, 127, 128, 65_535, 65_536, 2**31 - 1, 2**31, 2**32 - 1, 2**32, 2**62, 2**63 - 1, 2**63, 2**64 - 1):
         for tag in (b"\x00", b"\x01"):
-            await must_refuse(stranger, frame(tag + varint(size) + b"hi"), f"a length of {size}")
+            await must_refuse(stranger, encode_frame(tag + encode_varint(size) + b"hi"), f"a length of {size}")
     for endless in (b"\x01" + b"\xff" * 9 + b"\x7f", b"\x01" + b"\x80" * 20 + b"\x01", b"\x01" + b"\xff" * 60_000):
-        await must_refuse(alice, frame(endless), "a length without an end")
+        await must_refuse(alice, encode_frame(endless), "a length without an end")
     for _ in range(10):
-        await must_refuse(alice, frame(b"\x01" + varint(CLAIM) + b"hi"), f"a length of {CLAIM}")
+        await must_refuse(alice, encode_frame(b"\x01" + encode_varint(CLAIM) + b"hi"), f"a length of {CLAIM}")
     grown = peak(room) - before
     assert grown < CLAIM_BOUND, f"a length of {CLAIM} was claimed, and memory grew by {grown / 1e6:.0f} MB for a time"
     await room.deliver(bob, [b"still here"], [alice, bob])
@@ -264,23 +265,23 @@ def peak(room: Room) -> int:
 @pytest.mark.smoke
 @pytest.mark.case(111, "GC-ASK-3")
 async def test_refused_is_told_once_to_its_sender_and_to_nobody_else(room: Room) -> None:
-    """GC-ASK-3: Whatever is refused is answered by one Refused, to its sender and nobody else; it changes nothing,
-    and the connection lives.
+    """GC-ASK-3: Whatever is refused is answered by one Refused, to its sender and no other client; it changes nothing,
+    and the connection stays open.
 
     A taken name, a second Join, a Say of a guest, a long text and nonsense, of three of five; the others hear nothing.
     """
     alice, bob = await room.join(2)
     had = len(notices(bob))  # of alice, if bob was served first
-    await enter(room, "zoe")
-    stranger, other = await guest(room), await guest(room)
-    await must_refuse(stranger, room.spec.codec.join(alice.number), "a taken name")
-    await must_refuse(stranger, say(b"hello?"), "a Say of a guest")
-    await must_refuse(alice, room.spec.codec.join(999), "a second Join")
-    await must_refuse(alice, say(b"~" * 32_769), "a text of 32,769 bytes")
-    await must_refuse(alice, NONSENSE, "nonsense")
+    await join_as(room, "zoe")
+    stranger, other = await connect_guest(room), await connect_guest(room)
+    await must_refuse(stranger, room.spec.codec.encode_join(alice.number), "a taken name")
+    await must_refuse(stranger, encode_say(b"hello?"), "a Say of a guest")
+    await must_refuse(alice, room.spec.codec.encode_join(999), "a second Join")
+    await must_refuse(alice, encode_say(b"~" * 32_769), "a text of 32,769 bytes")
+    await must_refuse(alice, INVALID_FRAME, "nonsense")
     for one in (alice, bob):
-        await room.fence(one, [alice, bob])
-    await must_refuse(other, NONSENSE, "nonsense")
+        await room.barrier(one, [alice, bob])
+    await must_refuse(other, INVALID_FRAME, "nonsense")
     for one, count in ((alice, 3), (bob, 0), (stranger, 2), (other, 1)):
         refused = [answer for answer in answers(one) if isinstance(answer, Refused)]
         assert len(refused) == count, f"{one} was refused {count} times and told so {len(refused)} times: {refused}"

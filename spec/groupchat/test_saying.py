@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from harness.conformance.api import Client, Room
-from spec.groupchat.people import enter, members, must_refuse
-from spec.groupchat.wire import say
+from spec.groupchat.membership import join_as, members_seen_by, must_refuse
+from spec.groupchat.wire import encode_say
 
 TEXTS = [
     "",
@@ -32,46 +32,46 @@ TEXTS = [
 @pytest.mark.smoke
 @pytest.mark.case(141, "GC-SAY-1")
 async def test_words_come_under_the_name_of_who_said_them(room: Room) -> None:
-    """GC-SAY-1: Said has the name of who said it.
+    """GC-SAY-1: Said has the name of the client that sent the text.
 
     Eight with all sorts of names speak at once, in long bursts and in short ones; then all of them at the same moment,
     which their server finds when it wakes up. The judge of histories compares.
     """
     names = ["ann", "🦓" * 32, " ", "x", "Ωμέγα", "null", "n" * 32, "a b"]
-    everybody = [await enter(room, name) for name in names]
+    everybody = [await join_as(room, name) for name in names]
     await room.chatter(everybody, 200, burst=40)
     await room.chatter(everybody, 60, burst=1)
     for _ in room.rounds(40, seconds=3):
-        with room.frozen():
+        with room.server_paused():
             for one in everybody:
                 await one.send(*(one.next_body(size) for size in (0, 3, 200)))
-        await room.fence(everybody[0])
+        await room.barrier(everybody[0])
     for one in everybody:
-        members(one)
+        members_seen_by(one)
 
 
 @pytest.mark.case(142, "GC-SAY-1")
 async def test_words_keep_their_name_while_names_change_hands(room: Room) -> None:
-    """GC-SAY-1: Said has the name of who said it.
+    """GC-SAY-1: Said has the name of the client that sent the text.
 
     Somebody says a hundred things and leaves, the next one takes the place, and perhaps the descriptor, and speaks.
     """
     alice, bob = await room.join(2)
     for turn in range(20):
-        one = await enter(room, f"visitor {turn}")
+        one = await join_as(room, f"visitor {turn}")
         await one.send(*(one.next_body(30) for _ in range(100)))
         await alice.send(*(alice.next_body(30) for _ in range(10)))
         await (one.leave, one.reset, one.hang_up)[turn % 3]()
     for one in (alice, bob):
-        await room.fence(one)
-        members(one)
+        await room.barrier(one)
+        members_seen_by(one)
 
 
 @pytest.mark.smoke
 @pytest.mark.case(143, "GC-SAY-2")
 async def test_a_text_is_any_text_and_comes_unaltered(room: Room) -> None:
-    """GC-SAY-2: A text is any Unicode text of at most 32,768 bytes in UTF-8, the empty one too, and is forwarded
-    unaltered.
+    """GC-SAY-2: A text may be any Unicode text of at most 32,768 bytes in UTF-8, including the empty one, and is
+    forwarded unchanged.
 
     None at all, control characters, both normal forms, the last code point; each ASCII character three times.
     """
@@ -83,15 +83,15 @@ async def test_a_text_is_any_text_and_comes_unaltered(room: Room) -> None:
 @pytest.mark.smoke
 @pytest.mark.case(144, "GC-SAY-2")
 async def test_the_longest_texts_come_whole(room: Room) -> None:
-    """GC-SAY-2: A text is any Unicode text of at most 32,768 bytes in UTF-8, the empty one too, and is forwarded
-    unaltered.
+    """GC-SAY-2: A text may be any Unicode text of at most 32,768 bytes in UTF-8, including the empty one, and is
+    forwarded unchanged.
 
     Of 32,768 bytes, of one byte a character and of four; said by those with the shortest name and with the longest.
     """
-    short, long = await enter(room, "x"), await enter(room, "🦓" * 32)
+    short, long = await join_as(room, "x"), await join_as(room, "🦓" * 32)
     for one in (short, long):
         texts = [one.next_body(32_768), "🦓".encode() * 8192, "é".encode() * 16_384, one.next_body(4097)]
-        await room.deliver(one, texts, [short, long], window=1)
+        await room.deliver(one, texts, [short, long], at_once=1)
 
 
 @pytest.mark.case(145, "GC-SAY-3")
@@ -102,12 +102,12 @@ async def test_a_longer_text_is_refused_and_not_heard(room: Room) -> None:
     """
     alice, bob = await room.join(2)
     for text in (b"~" * 32_769, b"~" * 32_770, "€".encode() * 10_923, "🦓".encode() * 8193, b"~" * 65_531):
-        await must_refuse(alice, say(text), f"a text of {len(text)} bytes")
+        await must_refuse(alice, encode_say(text), f"a text of {len(text)} bytes")
     await room.deliver(alice, [b"shorter now"], [alice, bob])
     await _must_have_heard_short_ones_only(room, [alice, bob])
 
 
 async def _must_have_heard_short_ones_only(room: Room, clients: list[Client]) -> None:
     for one in clients:
-        longest = max(len(room.ledger.bodies[number]) for number in one.received)
+        longest = max(len(room.messages.bodies[number]) for number in one.received)
         assert longest < 1000, f"{one} received a text of {longest} bytes"

@@ -50,30 +50,30 @@ def split(data):  # two bytes of length, then a payload; of Say (1) and of Said 
 
 
 @dataclass(frozen=True)
-class Nonsense:
+class InvalidPayload:
     """What a client sent and every server refuses: the payload of a frame that is no Request."""
 
     payload: bytes
 
 
-def frame(payload: bytes) -> bytes:
+def encode_frame(payload: bytes) -> bytes:
     """Return a payload with its length before it; raise ValueError when it is over 65,535 bytes long."""
     if len(payload) > MAX_PAYLOAD:
         raise ValueError(f"a frame has room for {MAX_PAYLOAD:,} bytes, this payload has {len(payload):,}")
     return len(payload).to_bytes(HEADER, "big") + payload
 
 
-def request(value: Request) -> bytes:
+def encode_request(value: Request) -> bytes:
     """Return the frame of something that a client asks for; raise ValueError when no server may grant it."""
-    return frame(dumps(value, Request))
+    return encode_frame(dumps(value, Request))
 
 
-def reply(value: Reply) -> bytes:
+def encode_reply(value: Reply) -> bytes:
     """Return the frame of something that a server says; raise ValueError when it has no room for it."""
-    return frame(dumps(value, Reply))
+    return encode_frame(dumps(value, Reply))
 
 
-def varint(number: int) -> bytes:
+def encode_varint(number: int) -> bytes:
     """Return a number from 0 on as few bytes of seven bits each, the low ones first."""
     found = bytearray()
     while number > 0x7F:
@@ -82,12 +82,12 @@ def varint(number: int) -> bytes:
     return bytes((*found, number))
 
 
-def say(text: bytes) -> bytes:
+def encode_say(text: bytes) -> bytes:
     """Return the frame of Say(text), whatever the text; raise ValueError when a frame has no room for it."""
-    return frame(bytes((SAY,)) + varint(len(text)) + text)
+    return encode_frame(bytes((SAY,)) + encode_varint(len(text)) + text)
 
 
-class Decoder:
+class FrameDecoder:
     """Cuts a stream into frames, whatever the segments, and lets `understand` say what is in each.
 
     Args:
@@ -122,7 +122,7 @@ class Decoder:
         return self._rest
 
 
-def requested(begins: int, payload: bytes) -> Frame:
+def parse_request(begins: int, payload: bytes) -> Frame:
     """Return what a client sends in a payload: a text, a Join, or Nonsense."""
     try:
         if payload[:1] == bytes((SAY,)):
@@ -131,16 +131,16 @@ def requested(begins: int, payload: bytes) -> Frame:
                 text.decode()
                 return Frame(begins, text)
         else:
-            return Frame(begins, None, note=loads(payload, Request))
+            return Frame(begins, None, value=loads(payload, Request))
     except (DecodeError, UnicodeDecodeError):
         pass
-    return Frame(begins, None, note=Nonsense(payload))
+    return Frame(begins, None, value=InvalidPayload(payload))
 
 
-def replied(begins: int, payload: bytes) -> Frame:
+def parse_reply(begins: int, payload: bytes) -> Frame:
     """Return what a server sends in a payload: a text and who said it, or a notice; raise ValueError if it is none."""
     if payload[:1] != bytes((SAID,)):
-        return Frame(begins, None, note=(_notice if payload[:1] in NOTICES else _reply)(payload))
+        return Frame(begins, None, value=(_notice if payload[:1] in NOTICES else _reply)(payload))
     name, at = _string(payload, 1)
     text, end = _string(payload, at)
     if end < len(payload):
@@ -188,29 +188,29 @@ class GroupchatCodec:
     def name(self, client: int) -> str:
         return f"c{client}"
 
-    def join(self, client: int, topics: Sequence[int] = (0,)) -> bytes:
-        return request(Join(self.name(client)))
+    def encode_join(self, client: int, topics: Sequence[int] = (0,)) -> bytes:
+        return encode_request(Join(self.name(client)))
 
-    def body(self, text: bytes, topic: int = 0) -> bytes:
+    def make_body(self, text: bytes, topic: int = 0) -> bytes:
         return text
 
     def encode(self, body: bytes) -> bytes:
         if len(body) > MAX_TEXT:
             raise ValueError(f"a text has at most {MAX_TEXT:,} bytes, this one has {len(body):,}")
         body.decode()
-        return say(body)
+        return encode_say(body)
 
-    def arrives(self, body: bytes, client: int) -> bytes:
-        return reply(Said(self.name(client), body.decode()))
+    def encode_delivery(self, body: bytes, client: int) -> bytes:
+        return encode_reply(Said(self.name(client), body.decode()))
 
-    def requests(self) -> Decoder:
-        return Decoder(requested)
+    def request_decoder(self) -> FrameDecoder:
+        return FrameDecoder(parse_request)
 
-    def replies(self) -> Decoder:
-        return Decoder(replied)
+    def reply_decoder(self) -> FrameDecoder:
+        return FrameDecoder(parse_reply)
 
     @property
-    def standalone(self) -> str:
+    def standalone_source(self) -> str:
         return STANDALONE
 
 
