@@ -1,4 +1,4 @@
-"""Histories in files, the drawings of their faults, and `harness judge` as a user has it."""
+"""Histories in files, the drawings of their faults, and the command `harness judge`."""
 
 from __future__ import annotations
 
@@ -17,28 +17,28 @@ from harness.history import file
 from harness.history.draw import as_data, draw
 from harness.history.file import read, write
 from harness.history.judge import judge
-from harness.history.record import History, sent
-from tests.histories import history, made_up
+from harness.history.record import History, send_event
+from tests.histories import history, random_history
 from tests.zoo import command, harness
 
 DISAGREEMENT = ["0 send a", "1 send b", "0 receive a", "0 receive b", "1 receive b", "1 receive a"]
 
 
 def lines(*events: str) -> bytes:
-    """Return the lines of a file: each event is client, deed, message, and perhaps offset and seconds."""
-    found = []
+    """Return the lines of a file: each event is client, action, message, and perhaps offset and seconds."""
+    encoded = []
     for event in events:
-        client, deed, message, *places = event.split()
-        known = dict(zip(("offset", "at"), map(json.loads, places), strict=False))
-        found.append(json.dumps({"client": int(client), "event": deed, "message": message, **known}) + "\n")
-    return "".join(found).encode()
+        client, action, message, *numbers = event.split()
+        location = dict(zip(("offset", "at"), map(json.loads, numbers), strict=False))
+        encoded.append(json.dumps({"client": int(client), "event": action, "message": message, **location}) + "\n")
+    return "".join(encoded).encode()
 
 
-def events_by_name(one: History) -> dict[int, list[tuple[bool, str]]]:
-    """Return what each client did, without the numbers of the messages."""
+def events_by_name(history: History) -> dict[int, list[tuple[bool, str]]]:
+    """Return each client's events as whether it sent and the message's name, without the messages' numbers."""
     return {
-        client: [(event < 0, one.names[event if event >= 0 else sent(event)]) for event in events]
-        for client, events in zip(one.clients, one.events, strict=True)
+        client: [(event < 0, history.names[event if event >= 0 else send_event(event)]) for event in events]
+        for client, events in zip(history.clients, history.events, strict=True)
         if len(events)
     }
 
@@ -48,37 +48,37 @@ def test_lines_of_different_clients_may_be_mixed_in_any_way() -> None:
     assert judge(read_late) == []
     assert events_by_name(read_late) == {1: [(False, "a")], 0: [(True, "a"), (False, "a")]}
     (fault,) = judge(read(io.BytesIO(lines("0 receive a", "0 send a"))))
-    assert fault.kind == "heard before sent"
+    assert fault.kind == "received before sent"
 
 
 @pytest.mark.parametrize("seed", range(20))
 def test_what_is_written_is_read_again(seed: int, tmp_path: Path) -> None:
-    one = made_up(random.Random(seed), clients=5, messages=40, drops=0.2, faults=seed % 3)
-    write(tmp_path / "history.jsonl", one)
+    written = random_history(random.Random(seed), clients=5, messages=40, drops=0.2, faults=seed % 3)
+    write(tmp_path / "history.jsonl", written)
     again = read(tmp_path / "history.jsonl")
-    assert events_by_name(again) == events_by_name(one)
-    assert [fault.kind for fault in judge(again)] == [fault.kind for fault in judge(one)]
+    assert events_by_name(again) == events_by_name(written)
+    assert [fault.kind for fault in judge(again)] == [fault.kind for fault in judge(written)]
 
 
 def test_different_messages_of_one_name_remain_different(tmp_path: Path) -> None:
-    one = dataclasses.replace(history("+a +b a b", "a b"), names=['"same"', '"same"'])
-    write(tmp_path / "history.jsonl", one)
+    ambiguous = dataclasses.replace(history("+a +b a b", "a b"), names=['"same"', '"same"'])
+    write(tmp_path / "history.jsonl", ambiguous)
     assert judge(read(tmp_path / "history.jsonl")) == []
 
 
-def test_a_file_is_read_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_is_read_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     text = lines(*(f"{number % 3} send m{number}" for number in range(100)))
     whole = events_by_name(read(io.BytesIO(text)))
     for size in (97, 128, 1000):
-        monkeypatch.setattr(file, "PIECE_BYTES", size)
+        monkeypatch.setattr(file, "BLOCK_BYTES", size)
         assert events_by_name(read(io.BytesIO(text))) == whole
         with pytest.raises(UsageError, match=r"line 100: Input data was truncated"):
             read(io.BytesIO(text[:-5]))
 
 
-def test_places_in_the_file_are_told() -> None:
-    one = read(io.BytesIO(lines("0 send a", "0 send b", "1 receive b 5120 0.0812", "1 receive a 5125")))
-    (fault,) = judge(one)
+def test_locations_in_the_file_are_reported() -> None:
+    located = read(io.BytesIO(lines("0 send a", "0 send b", "1 receive b 5120 0.0812", "1 receive a 5125")))
+    (fault,) = judge(located)
     assert fault.sentence == (
         "client 0 sent a before b, but client 1 received b (byte 5,120, at 81.2 ms) before a (byte 5,125)"
     )
@@ -99,10 +99,10 @@ def test_places_in_the_file_are_told() -> None:
         (b"[1]\n", "line 1: Expected `object`, got `array`"),
         (bytes(range(128, 256)), "line 1: "),
         (b'{"client": 0, "event": "send", "message": "\xff"}\n', "line 1: "),
-        (b"x" * 3_000_000, "line 1 is longer than 1,048,576 bytes: this is no history"),
+        (b"x" * 3_000_000, "line 1 is longer than 1,048,576 bytes: this is not a history"),
     ],
 )
-def test_what_is_no_history_is_told_with_its_line(data: bytes, words: str, tmp_path: Path) -> None:
+def test_an_invalid_line_is_reported_with_its_number(data: bytes, words: str, tmp_path: Path) -> None:
     (tmp_path / "history.jsonl").write_bytes(data)
     with pytest.raises(UsageError) as caught:
         read(tmp_path / "history.jsonl")
@@ -111,12 +111,12 @@ def test_what_is_no_history_is_told_with_its_line(data: bytes, words: str, tmp_p
 
 
 @pytest.mark.parametrize("clients", [2, 3, 4, 9])
-@pytest.mark.parametrize("where", [None, lambda client, event: (10 * event, 81_200_000 * event)])
+@pytest.mark.parametrize("locate", [None, lambda client, event: (10 * event, 81_200_000 * event)])
 @pytest.mark.parametrize("name", ["m", "message.", "a name that goes on and on for ever, and then some more "])
-def test_a_drawing_shows_all_witnesses_and_fits(clients: int, where: None, name: str) -> None:
+def test_a_drawing_shows_all_witnesses_and_fits(clients: int, locate: None, name: str) -> None:
     names = [f"{name}{number}".replace(" ", "_") for number in range(clients)]
-    ring = [f"{one} {other}" for one, other in zip(names, names[1:] + names[:1], strict=True)]
-    (fault,) = judge(dataclasses.replace(history(*ring, *(f"+{one}" for one in names)), where=where))
+    ring = [f"{first} {second}" for first, second in zip(names, names[1:] + names[:1], strict=True)]
+    (fault,) = judge(dataclasses.replace(history(*ring, *(f"+{name}" for name in names)), locate=locate))
     for width in (72, 80, 120):
         drawn = draw(fault, width)
         assert max(map(len, drawn.splitlines())) <= width
@@ -144,12 +144,12 @@ def test_a_drawing_looks_like_this() -> None:
         (["0 send a", "0 receive a", "1 receive a"], 0, "lawful: 2 clients, 1 message, 2 deliveries"),
         ([], 0, "lawful: the history is empty"),
         (["0 send a", "0 receive a", "0 receive a"], 1, "duplicated: client 0 received message a 2 times"),
-        (["0 receive a"], 1, "created: client 0 received a, which nobody has sent"),
+        (["0 receive a"], 1, "created: client 0 received a, which no client has sent"),
         (DISAGREEMENT, 1, "own first: client 0 received a before b, but client 1 received b before a"),
         (["0 send a", "0 hears a"], 2, "history.jsonl, line 2: Invalid enum value 'hears'"),
     ],
 )
-def test_judge_tells_whether_a_history_is_lawful(
+def test_judge_reports_whether_a_history_is_lawful(
     events: Sequence[str], status: int, words: str, tmp_path: Path
 ) -> None:
     (tmp_path / "history.jsonl").write_bytes(lines(*events))
@@ -165,14 +165,14 @@ def test_judge_tells_whether_a_history_is_lawful(
 
 
 @pytest.mark.parametrize(("name", "words"), [("", "Is a directory"), ("nothing", "No such file or directory")])
-def test_judge_says_what_it_cannot_read(name: str, words: str, tmp_path: Path) -> None:
+def test_judge_reports_a_file_that_it_cannot_read(name: str, words: str, tmp_path: Path) -> None:
     ended = harness("judge", str(tmp_path / name), folder=tmp_path)
     assert (ended.returncode, ended.stdout) == (2, "")
     assert words in ended.stderr
     assert "Traceback" not in ended.stderr
 
 
-def test_data_of_a_fault_has_all_of_it() -> None:
+def test_data_of_a_fault_is_complete() -> None:
     (fault,) = judge(history("+a", "+b", "a b", "b a"))
     data = json.loads(json.dumps(as_data(fault)))
     assert (data["kind"], data["witnesses"], data["messages"]) == ("disagreement", [2, 3], ["a", "b"])

@@ -1,1 +1,1 @@
-"""Histories: what every client sent and received, in its own order, and whether a lawful server can have made them."""
+"""Histories: what every client sent and received, in its own order, and whether a lawful server can produce them."""

@@ -1,6 +1,6 @@
-"""Tells a cycle of testimonies as an argument: what kind of fault it is, in a sentence, with what was seen where.
+"""Turns a cycle of edges into an argument: what kind of fault it is, and a sentence that says what was seen where.
 
-The manner is that of Elle: each says what it saw, and the last one cannot be true as well.
+The form is Elle's: each client states what it saw, and the last statement contradicts the others.
 """
 
 from __future__ import annotations
@@ -11,113 +11,130 @@ from typing import Literal
 
 import numpy as np
 
-from harness.history.fault import Fault, Sighting, shown, where
-from harness.history.record import History, sent
+from harness.history.fault import Fault, Observation, display_name, location_note
+from harness.history.record import History, send_event
 from harness.history.views import View
-from harness.history.witnesses import Hop
+from harness.history.witnesses import Edge
 
 Event = Literal["send", "receive"]
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A client's testimony that one message comes before another.
+    """A client's claim that one message comes before another.
 
     Attributes:
-        place: of the client in the history.
-        events: what it did with the one and the other.
+        client_index: which of the history's clients makes it.
+        before: the number of the earlier message.
+        after: the number of the later message.
+        events: what the client did with the earlier and with the later message.
         others: how many other clients saw the same.
     """
 
-    place: int
+    client_index: int
     before: int
     after: int
     events: tuple[Event, Event]
     others: int = 0
 
 
-def explain(history: History, views: Sequence[View], hops: Sequence[Hop]) -> Fault:
-    """Return the fault that a cycle of hops shows.
+def explain(history: History, views: Sequence[View], edges: Sequence[Edge]) -> Fault:
+    """Return the fault that a cycle of edges shows.
 
     Args:
-        views: of all clients, with at least the messages of the cycle, as the history numbers them.
-        hops: a cycle; where it has two, the witnesses are chosen again for the simplest explanation.
+        history: the history that has the cycle.
+        views: of all its clients, with at least the messages of the cycle, numbered as in the history.
+        edges: the cycle; if it has two edges, the clients are chosen again for the simplest explanation.
     """
-    claims = [list(_claims(views, hop.before, hop.after)) for hop in hops]
-    if len(hops) == 2:
-        kind, chosen = _pair(history, *claims)
+    claims = [list(_claims(views, edge.before, edge.after)) for edge in edges]
+    if len(edges) == 2:
+        kind, chosen = _contradiction(history, *claims)
     else:
-        own = [
-            [claim for claim in options if claim.place == hop.place] for hop, options in zip(hops, claims, strict=True)
+        first_claims = [
+            next(claim for claim in options if claim.client_index == edge.client_index)
+            for edge, options in zip(edges, claims, strict=True)
         ]
-        kind, chosen = "cycle", _ring([options[0] for options in own])
-    clients = list(dict.fromkeys(history.clients[claim.place] for claim in chosen))
-    told = [f"{_who(history, claim)} {_did(history, claim)}" for claim in chosen]
+        kind, chosen = "cycle", _rotated(first_claims)
+    clients = list(dict.fromkeys(history.clients[claim.client_index] for claim in chosen))
+    statements = [f"{_subject(history, claim)} {_predicate(history, claim)}" for claim in chosen]
     if kind == "cycle":
-        sentence = f"{'; '.join(told[:-1])}; yet {told[-1]}: no one order fits what these {len(clients)} witnesses saw"
+        sentence = (
+            f"{'; '.join(statements[:-1])}; but {statements[-1]}: "
+            f"no single order fits what these {len(clients)} clients saw"
+        )
     elif len(clients) == 1:
-        sentence = f"{told[0]}, but {_did(history, chosen[1])}"
+        sentence = f"{statements[0]}, but {_predicate(history, chosen[1])}"
     else:
-        sentence = f"{told[0]}, but {told[1]}"
+        sentence = f"{statements[0]}, but {statements[1]}"
     if kind == "own first":
-        sentence += f": client {history.clients[chosen[0].place]} saw its own message ahead of the common order"
+        sentence += f": client {history.clients[chosen[0].client_index]} saw its own message ahead of the common order"
     return Fault(
         kind,
         sentence,
         tuple(clients),
         tuple(history.names[claim.before] for claim in chosen),
-        tuple(_sightings(history, chosen)),
+        tuple(_observations(history, chosen)),
     )
 
 
 def _claims(views: Sequence[View], before: int, after: int) -> Iterator[Claim]:
-    """Yield all testimonies that one message comes before another: said so, answered so, heard so."""
-    heard, answered = [], []
-    for place, view in enumerate(views):
-        said = np.flatnonzero(view.said == after)
-        if said.size and (view.said[: said[0]] == before).any():
-            yield Claim(place, before, after, ("send", "send"))
-        elif said.size and (view.heard[: view.known[said[0]]] == before).any():
-            answered.append(Claim(place, before, after, ("receive", "send")))
-        first, second = np.flatnonzero(view.heard == before), np.flatnonzero(view.heard == after)
+    """Yield all claims that one message comes before another: first by sends, then by answers, then by deliveries."""
+    by_delivery, by_answer = [], []
+    for client_index, view in enumerate(views):
+        sends = np.flatnonzero(view.sent == after)
+        if sends.size and (view.sent[: sends[0]] == before).any():
+            yield Claim(client_index, before, after, ("send", "send"))
+        elif sends.size and (view.received[: view.received_before_send[sends[0]]] == before).any():
+            by_answer.append(Claim(client_index, before, after, ("receive", "send")))
+        first, second = np.flatnonzero(view.received == before), np.flatnonzero(view.received == after)
         if first.size and second.size and first[0] < second[0]:
-            heard.append(place)
-    yield from answered
-    for place in heard:
-        yield Claim(place, before, after, ("receive", "receive"), len(heard) - 1)
+            by_delivery.append(client_index)
+    yield from by_answer
+    for client_index in by_delivery:
+        yield Claim(client_index, before, after, ("receive", "receive"), len(by_delivery) - 1)
 
 
-def _pair(history: History, one: list[Claim], other: list[Claim]) -> tuple[str, list[Claim]]:
-    """Return the simplest kind of contradiction of two hops, and who shows it."""
-    if one[0].events > other[0].events:
-        simple, against = one, other
+def _contradiction(history: History, forward: list[Claim], backward: list[Claim]) -> tuple[str, list[Claim]]:
+    """Return the simplest kind of contradiction of two edges, and the claims that show it.
+
+    Args:
+        history: the history that has it.
+        forward: all claims that a message comes before another.
+        backward: all claims that it comes after the other.
+    """
+    if forward[0].events > backward[0].events:
+        simple, against = forward, backward
     else:
-        simple, against = other, one
+        simple, against = backward, forward
     if simple[0].events == ("send", "send"):
-        by_itself = next((claim for claim in against if claim.place == simple[0].place), None)
-        return "sender order", [simple[0], by_itself or against[0]]
+        by_same_client = next((claim for claim in against if claim.client_index == simple[0].client_index), None)
+        return "sender order", [simple[0], by_same_client or against[0]]
     if simple[0].events == ("receive", "send"):
         return "answer first", [simple[0], against[0]]
-    for alone, common in sorted(((one, other), (other, one)), key=lambda sides: sides[0][0].place):
-        if len(alone) == 1 and history.clients[alone[0].place] == history.senders[alone[0].before]:
-            return "own first", [alone[0], common[0]]
-    most, fewer = (one, other) if (-len(one), one[0].place) < (-len(other), other[0].place) else (other, one)
-    return "disagreement", [most[0], fewer[0]]
+    sides = sorted(((forward, backward), (backward, forward)), key=lambda side: side[0][0].client_index)
+    for single, common in sides:
+        if len(single) == 1 and history.clients[single[0].client_index] == history.senders[single[0].before]:
+            return "own first", [single[0], common[0]]
+    if (-len(forward), forward[0].client_index) < (-len(backward), backward[0].client_index):
+        majority, minority = forward, backward
+    else:
+        majority, minority = backward, forward
+    return "disagreement", [majority[0], minority[0]]
 
 
-def _ring(claims: list[Claim]) -> list[Claim]:
-    """Return the same circle, begun with the lowest client."""
-    start = min(range(len(claims)), key=lambda at: claims[at].place)
+def _rotated(claims: list[Claim]) -> list[Claim]:
+    """Return the same cycle, beginning with the claim of the first client."""
+    start = min(range(len(claims)), key=lambda at: claims[at].client_index)
     return claims[start:] + claims[:start]
 
 
-def _who(history: History, claim: Claim) -> str:
-    who = f"client {history.clients[claim.place]}"
-    return f"{who} and {claim.others:,} other{'s' if claim.others > 1 else ''}" if claim.others else who
+def _subject(history: History, claim: Claim) -> str:
+    client = f"client {history.clients[claim.client_index]}"
+    return f"{client} and {claim.others:,} other{'s' if claim.others > 1 else ''}" if claim.others else client
 
 
-def _did(history: History, claim: Claim) -> str:
-    first, second = (_name(history, claim, number) for number in (0, 1))
+def _predicate(history: History, claim: Claim) -> str:
+    first, second = (_message(history, claim, which) for which in (0, 1))
     if claim.events == ("send", "send"):
         return f"sent {first} before {second}"
     if claim.events == ("receive", "send"):
@@ -125,30 +142,35 @@ def _did(history: History, claim: Claim) -> str:
     return f"received {first} before {second}"
 
 
-def _name(history: History, claim: Claim, which: int) -> str:
+def _message(history: History, claim: Claim, which: int) -> str:
     number = (claim.before, claim.after)[which]
-    _, seen = sight(history, claim.place, claim.events[which], number)
-    return shown(seen.message) + where(seen)
+    _, observation = observe(history, claim.client_index, claim.events[which], number)
+    return display_name(observation.message) + location_note(observation)
 
 
-def _sightings(history: History, claims: Sequence[Claim]) -> list[Sighting]:
+def _observations(history: History, claims: Sequence[Claim]) -> list[Observation]:
     """Return what the claims rest on, client by client, each in its own order."""
-    found: dict[int, dict[int, Sighting]] = {}
+    by_client: dict[int, dict[int, Observation]] = {}
     for claim in claims:
         for event, number in zip(claim.events, (claim.before, claim.after), strict=True):
-            at, seen = sight(history, claim.place, event, number)
-            found.setdefault(claim.place, {})[at] = seen
-    return [seen for events in found.values() for _, seen in sorted(events.items(), key=lambda item: item[0])]
+            at, observation = observe(history, claim.client_index, event, number)
+            by_client.setdefault(claim.client_index, {})[at] = observation
+    return [events[at] for events in by_client.values() for at in sorted(events)]
 
 
-def sight(history: History, place: int, event: Event, number: int, again: int = 0) -> tuple[int, Sighting]:
-    """Return which of a client's events an event is, and all that is known of it.
+def observe(
+    history: History, client_index: int, event: Event, number: int, repetition: int = 0
+) -> tuple[int, Observation]:
+    """Return the index of an event among a client's events, and all that is known of it.
 
     Args:
-        place: of the client in the history.
-        again: which of several equal events is meant.
+        history: the history that has the event.
+        client_index: which of the history's clients it belongs to.
+        event: whether the message was sent or received.
+        number: the number of the message.
+        repetition: which of several equal events is meant, from 0.
     """
-    code = sent(number) if event == "send" else number
-    at = int(np.flatnonzero(np.asarray(history.events[place]) == code)[again])
-    offset, at_ns = history.where(place, at) if history.where else (None, None)
-    return at, Sighting(history.clients[place], event, history.names[number], offset, at_ns, number)
+    code = send_event(number) if event == "send" else number
+    at = int(np.flatnonzero(np.asarray(history.events[client_index]) == code)[repetition])
+    offset, at_ns = history.locate(client_index, at) if history.locate else (None, None)
+    return at, Observation(history.clients[client_index], event, history.names[number], offset, at_ns, number)

@@ -1,4 +1,4 @@
-"""What is wrong with a history: who saw it, in which messages, and where in their streams."""
+"""A fault of a history: the clients that saw it, the messages it is about, and where in their streams it is."""
 
 from __future__ import annotations
 
@@ -7,15 +7,16 @@ from typing import Literal
 
 
 @dataclass(frozen=True)
-class Sighting:
-    """One event that a fault is made of.
+class Observation:
+    """One event that a fault consists of.
 
     Attributes:
         client: the number of the client.
+        event: whether it sent or received the message.
         message: the message's name.
-        offset: of the message's first byte in that client's stream of that direction; None where nobody knows.
-        at_ns: nanoseconds since the history began; None where nobody knows.
-        number: the message's number in the history, where it has one.
+        offset: of the message's first byte in that client's stream of that direction; None if unknown.
+        at_ns: nanoseconds since the history began; None if unknown.
+        number: the message's number in the history, if it has one.
     """
 
     client: int
@@ -28,32 +29,32 @@ class Sighting:
 
 @dataclass(frozen=True)
 class Fault:
-    """One thing that no lawful server does.
+    """Something that no conforming server does.
 
     Attributes:
-        kind: "created", "duplicated", "heard before sent", "sender order", "answer first", "own first",
+        kind: "created", "duplicated", "received before sent", "sender order", "answer first", "own first",
             "disagreement", "cycle" or "sender name"; a spec maps it to the requirement that it breaks.
         sentence: what was seen, for people.
-        witnesses: the numbers of the clients whose events, taken together, no lawful server can have made.
-        messages: the names of the messages it is about.
-        sightings: the events that contradict each other, the argument in the order in which it is told.
+        witnesses: the numbers of the clients whose events, taken together, contradict every conforming server.
+        messages: the names of the messages it is about; of a cycle, in the cycle's order.
+        observations: the events that contradict each other, in the order of the argument.
     """
 
     kind: str
     sentence: str
     witnesses: tuple[int, ...] = ()
     messages: tuple[str, ...] = ()
-    sightings: tuple[Sighting, ...] = ()
+    observations: tuple[Observation, ...] = ()
 
 
-def shown(name: str, limit: int = 40) -> str:
-    """Return a message's name as it can stand in a sentence: in one line, and not too long."""
+def display_name(name: str, limit: int = 40) -> str:
+    """Return a message's name for a sentence: on one line, and at most `limit` characters long."""
     text = name if name.isprintable() and name.strip() else repr(name)
     return text if len(text) <= limit else f"{text[: limit - 1]}…"
 
 
-def where(one: Sighting) -> str:
-    """Return where a sighting was made, in brackets behind a space; "" where nobody knows."""
-    known = [] if one.offset is None else [f"byte {one.offset:,}"]
-    known += [] if one.at_ns is None else [f"at {one.at_ns / 1e6:,.1f} ms"]
-    return f" ({', '.join(known)})" if known else ""
+def location_note(observation: Observation) -> str:
+    """Return where and when an event was observed, as " (byte 10, at 1.0 ms)"; "" if neither is known."""
+    parts = [] if observation.offset is None else [f"byte {observation.offset:,}"]
+    parts += [] if observation.at_ns is None else [f"at {observation.at_ns / 1e6:,.1f} ms"]
+    return f" ({', '.join(parts)})" if parts else ""

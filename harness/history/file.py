@@ -1,10 +1,10 @@
 """Histories in files of JSON lines: {"client": 0, "event": "send"|"receive", "message": "0.3"}.
 
-Lines of one client stand in its own order; lines of different clients may be mixed in any way, so that a message
-may be received some lines before it is sent. A line may also tell "at" (seconds since the history began) and
-"offset" (bytes, of the message in that client's stream of that direction), for the explanations.
+The lines of one client are in its own order; lines of different clients may be mixed in any way, so a message may be
+received some lines before it is sent. For explanations a line may also have "at" (seconds since the history began) and
+"offset" (of the message in that client's stream of that direction, in bytes).
 
-Files are read in pieces, each line being forgotten when its event has been noted: eight bytes an event remain.
+Files are read in blocks, and of each line only the event is kept: eight bytes.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ import msgspec
 import numpy as np
 
 from harness.errors import UsageError
-from harness.history.record import History, sent
-from harness.processes.output import shortened
+from harness.history.record import History, send_event
+from harness.processes.output import shorten
 
-PIECE_BYTES = 1 << 20
+BLOCK_BYTES = 1 << 20
 UNKNOWN = -1
 EXPECTED = 'expected {"client": 0, "event": "send" or "receive", "message": "0.3"}'
 
@@ -39,31 +39,31 @@ class Line(msgspec.Struct, forbid_unknown_fields=True, gc=False):
 
 
 class Stream:
-    """The events of one client, and where they were seen: two more lists when any line says so."""
+    """The events of one client, with their offsets and times if any line has them."""
 
     def __init__(self) -> None:
         self.events = array("q")
         self.offsets, self.times_ns = array("q"), array("q")
 
-    def note(self, line: Line) -> None:
-        """Note where the latest event was seen."""
+    def add_location(self, line: Line) -> None:
+        """Record the offset and the time of the latest event."""
         at_ns = None if line.at is None else round(line.at * 1e9)
-        for places, value in ((self.offsets, line.offset), (self.times_ns, at_ns)):
-            places.extend(itertools.repeat(UNKNOWN, len(self.events) - 1 - len(places)))
-            places.append(UNKNOWN if value is None else value)
+        for values, value in ((self.offsets, line.offset), (self.times_ns, at_ns)):
+            values.extend(itertools.repeat(UNKNOWN, len(self.events) - 1 - len(values)))
+            values.append(UNKNOWN if value is None else value)
 
-    def where(self, event: int) -> tuple[int | None, int | None]:
-        """Return the offset and the time of an event, None for what no line told."""
-        known = [places[event] if event < len(places) else UNKNOWN for places in (self.offsets, self.times_ns)]
-        offset, at_ns = (None if value == UNKNOWN else value for value in known)
+    def locate(self, event: int) -> tuple[int | None, int | None]:
+        """Return the offset and the time of an event, None where its line has none."""
+        recorded = [values[event] if event < len(values) else UNKNOWN for values in (self.offsets, self.times_ns)]
+        offset, at_ns = (None if value == UNKNOWN else value for value in recorded)
         return offset, at_ns
 
 
 def read(source: Path | BinaryIO) -> History:
-    """Return the history in a file, or in what is read from an open one.
+    """Return the history in a file, given by its path or already open.
 
     Raises:
-        UsageError: the file cannot be read, or a line is no event, with its number.
+        UsageError: the file cannot be read, or a line is not an event (the message has its number).
     """
     if not isinstance(source, Path):
         return _history(_lines(source, "standard input"))
@@ -77,69 +77,69 @@ def read(source: Path | BinaryIO) -> History:
 def _lines(file: BinaryIO, name: str) -> Iterator[Line]:
     decoder = msgspec.json.Decoder(Line)
     count, rest = 0, b""
-    while piece := file.read(PIECE_BYTES):
-        whole, end, rest = (rest + piece).rpartition(b"\n")
-        if not end and len(rest) > PIECE_BYTES:
-            raise UsageError(f"{name}, line {count + 1} is longer than {PIECE_BYTES:,} bytes: this is no history")
+    while block := file.read(BLOCK_BYTES):
+        complete, end, rest = (rest + block).rpartition(b"\n")
+        if not end and len(rest) > BLOCK_BYTES:
+            raise UsageError(f"{name}, line {count + 1} is longer than {BLOCK_BYTES:,} bytes: this is not a history")
         try:
-            lines = decoder.decode_lines(whole)
+            lines = decoder.decode_lines(complete)
         except (msgspec.MsgspecError, UnicodeDecodeError):
-            _complain(whole.split(b"\n"), count, decoder, name)
+            _reject_first_invalid(complete.split(b"\n"), count, decoder, name)
             raise
         yield from lines
-        count += whole.count(b"\n") + len(end)
+        count += complete.count(b"\n") + len(end)
     if rest.strip():
-        _complain([rest], count, decoder, name)
+        _reject_first_invalid([rest], count, decoder, name)
         yield decoder.decode(rest)
 
 
-def _complain(texts: Iterable[bytes], count: int, decoder: msgspec.json.Decoder[Line], name: str) -> None:
-    """Raise the error of the first line that is no event, if there is one."""
+def _reject_first_invalid(texts: Iterable[bytes], count: int, decoder: msgspec.json.Decoder[Line], name: str) -> None:
+    """Raise UsageError for the first line that is not an event, if there is one."""
     for number, text in enumerate(texts, count + 1):
         if text.strip():
             try:
                 decoder.decode(text)
             except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-                shown = shortened(ascii(text.decode("utf-8", "replace"))[1:-1], 60)
-                raise UsageError(f"{name}, line {number}: {error}; {EXPECTED}, read {shown}") from None
+                excerpt = shorten(ascii(text.decode("utf-8", "replace"))[1:-1], 60)
+                raise UsageError(f"{name}, line {number}: {error}; {EXPECTED}, read {excerpt}") from None
 
 
 def _history(lines: Iterable[Line]) -> History:
     numbers: dict[str, int] = {}
     senders = array("q")
-    times = array("q")
+    send_counts = array("q")
     streams: dict[int, Stream] = {}
     for line in lines:
         number = numbers.get(line.message)
         if number is None:
             number = numbers[line.message] = len(numbers)
             senders.append(UNKNOWN)
-            times.append(0)
+            send_counts.append(0)
         stream = streams.get(line.client)
         if stream is None:
             stream = streams[line.client] = Stream()
         if line.event == "send":
-            times[number] += 1
+            send_counts[number] += 1
             senders[number] = line.client
-            number = sent(number)
+            number = send_event(number)
         stream.events.append(number)
         if line.at is not None or line.offset is not None:
-            stream.note(line)
+            stream.add_location(line)
     clients = sorted(streams)
     return History(
         events=[np.frombuffer(streams[client].events, np.int64) for client in clients],
         clients=clients,
         senders=senders,
-        times_sent=times,
+        send_counts=send_counts,
         names=list(numbers),
-        where=lambda place, event: streams[clients[place]].where(event),
+        locate=lambda client_index, event: streams[clients[client_index]].locate(event),
     )
 
 
 def write(path: Path, history: History) -> None:
-    """Write a history into a file, client by client; what happened to a message stays, its number does not.
+    """Write a history to a file, client by client; the numbers of the messages are not kept.
 
-    Messages of one name get their numbers behind it, so that they remain different messages.
+    Messages that share a name get their numbers appended to it, so that they remain different messages.
     """
     counts = Counter(history.names)
     quoted = [
@@ -150,5 +150,5 @@ def write(path: Path, history: History) -> None:
         for client, events in zip(history.clients, history.events, strict=True):
             start = f'{{"client":{client},"event":'
             for number in np.asarray(events).tolist():
-                event, name = ("receive", quoted[number]) if number >= 0 else ("send", quoted[sent(number)])
+                event, name = ("receive", quoted[number]) if number >= 0 else ("send", quoted[send_event(number)])
                 file.write(f'{start}"{event}","message":{name}}}\n')

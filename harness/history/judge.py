@@ -1,14 +1,14 @@
-"""Says whether a history is lawful: nothing created, nothing twice, and one order for all, drops allowed.
+"""Decides whether a history is lawful: nothing created, nothing duplicated, one order for all clients; drops allowed.
 
-A history is sequentially consistent exactly when a global order of all messages exists of which every
-client's stream is a subsequence and in which every client's own events stand in its own order. With messages
-told apart that needs no search: take an edge from each delivery to the next of the same client, from each
-send to the next of the same sender, and from the last message received before a send to the one sent. The
-history is lawful when these edges have no cycle, nobody received a message more often than it was sent, and
-nobody heard its own message before sending it. Dropped messages make no edges and so break nothing.
+A history is sequentially consistent exactly when there is a global order of all messages such that every client's
+stream is a subsequence of it and every client's own events keep their order in it. Because messages can be
+distinguished, this needs no search. There is an edge from each delivery to the next delivery of the same client, from
+each send to the next send of the same client, and from the last message received before a send to the message sent.
+The history is lawful when these edges have no cycle, no client received a message more often than it was sent, and
+no client received its own message before sending it. A dropped message makes no edge, so it breaks nothing.
 
-A message that was sent several times can be received in as many places, and nobody can tell which of them was
-which: of such messages only the number of copies is judged, and they tell nothing of order.
+A message that was sent several times can be received in as many places, and the copies cannot be distinguished. For
+such messages only the number of copies is judged; they say nothing about order.
 """
 
 from __future__ import annotations
@@ -18,122 +18,144 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.history.explain import explain, sight
-from harness.history.fault import Fault, Sighting, shown, where
-from harness.history.order import guess, suspects
+from harness.history.explain import explain, observe
+from harness.history.fault import Fault, Observation, display_name, location_note
+from harness.history.order import guess_order, suspect_messages
 from harness.history.record import History
-from harness.history.views import Mask, Numbers, View, view
-from harness.history.witnesses import Hop, fewest
+from harness.history.views import Mask, Numbers, View, view_of
+from harness.history.witnesses import Edge, smallest_cycle
 
-__all__ = ["Fault", "Sighting", "judge"]
+__all__ = ["Fault", "Observation", "judge"]
 
 
 def judge(history: History) -> list[Fault]:
-    """Return what is wrong with a history, one fault of a kind; [] when it is lawful.
+    """Return the faults of a history, at most one of each kind; [] when it is lawful.
 
-    The order is judged by what is left without the messages that another fault tells of already.
+    The order is judged without the messages that another fault already reports.
     """
-    times_sent = np.asarray(history.times_sent, dtype=np.int64)
-    views, faults = _views(history, times_sent)
-    order = guess(views, times_sent.size)
-    doubtful = suspects(views, order)
-    if doubtful.size:
-        inside = np.zeros(times_sent.size, dtype=bool)
-        inside[doubtful] = True
-        rank = np.zeros(times_sent.size, np.int32)
-        rank[doubtful] = np.arange(doubtful.size, dtype=np.int32)
-        views = [one.only(inside) for one in views]
-        cycle = fewest([one.renamed(rank) for one in views], doubtful.size)
+    send_counts = np.asarray(history.send_counts, dtype=np.int64)
+    views, faults = _views(history, send_counts)
+    order = guess_order(views, send_counts.size)
+    suspects = suspect_messages(views, order)
+    if suspects.size:
+        is_suspect = np.zeros(send_counts.size, dtype=bool)
+        is_suspect[suspects] = True
+        rank = np.zeros(send_counts.size, np.int32)
+        rank[suspects] = np.arange(suspects.size, dtype=np.int32)
+        views = [view.restricted_to(is_suspect) for view in views]
+        cycle = smallest_cycle([view.renumbered(rank) for view in views], suspects.size)
         if cycle:
-            cycle = [Hop(hop.place, int(doubtful[hop.before]), int(doubtful[hop.after])) for hop in cycle]
+            cycle = [Edge(edge.client_index, int(suspects[edge.before]), int(suspects[edge.after])) for edge in cycle]
             faults.append(explain(history, views, cycle))
     return faults
 
 
-def _views(history: History, times_sent: NDArray[np.int64]) -> tuple[list[View], list[Fault]]:
-    """Return what tells of the order, each message once, and the faults that can be seen in one client alone."""
-    once: Mask = times_sent == 1
-    everything_once = bool(once.all())
-    place_of = np.zeros(times_sent.size, np.int32)  # in the line that was looked at last; elsewhere anything
+def _views(history: History, send_counts: NDArray[np.int64]) -> tuple[list[View], list[Fault]]:
+    """Return the views that the order is judged by, each message once, and the faults of single clients.
+
+    Args:
+        history: what all clients did.
+        send_counts: shape (messages,), how often each message was sent.
+    """
+    sent_once: Mask = send_counts == 1
+    all_sent_once = bool(sent_once.all())
+    place_of = np.zeros(send_counts.size, np.int32)  # scratch: by message, its place in the line looked at last
     views: list[View] = []
+    # Each a list of (index of the client, number of the message).
     created: list[tuple[int, int]] = []
-    copied: list[tuple[int, int]] = []
+    duplicated: list[tuple[int, int]] = []
     early: list[tuple[int, int]] = []
-    for place, events in enumerate(history.events):
-        one = view(events)
-        distinct = _distinct(one.heard, place_of)
-        if not distinct:
-            numbers, counts = np.unique(one.heard, return_counts=True)
-            surplus = numbers[(counts > times_sent[numbers]) & (times_sent[numbers] > 0)]
-            copied += [(place, int(number)) for number in surplus]
-        if not everything_once:
-            created += [(place, int(number)) for number in np.unique(one.heard[times_sent[one.heard] == 0])]
-            one = one.only(once)
-        if not distinct:
-            one = one.kept(_first_of_each(one.heard), np.ones(one.said.size, dtype=bool))
-        if one.said.size and one.heard.size:
-            own = _heard_before_sent(one, place_of)
-            early += [(place, int(number)) for number in one.said[own]]
-            one = one.kept(~np.isin(one.heard, one.said[own]), np.ones(one.said.size, dtype=bool)) if own.any() else one
-        views.append(one)
-    faults = [
-        told(history, found) for told, found in ((_created, created), (_copied, copied), (_early, early)) if found
-    ]
+    for client_index, events in enumerate(history.events):
+        view = view_of(events)
+        is_distinct = _distinct(view.received, place_of)
+        if not is_distinct:
+            numbers, counts = np.unique(view.received, return_counts=True)
+            surplus = numbers[(counts > send_counts[numbers]) & (send_counts[numbers] > 0)]
+            duplicated += [(client_index, int(number)) for number in surplus]
+        if not all_sent_once:
+            never_sent = np.unique(view.received[send_counts[view.received] == 0])
+            created += [(client_index, int(number)) for number in never_sent]
+            view = view.restricted_to(sent_once)
+        if not is_distinct:
+            view = view.select(_first_of_each(view.received), np.ones(view.sent.size, dtype=bool))
+        if view.sent.size and view.received.size:
+            is_early = _received_before_sent(view, place_of)
+            if is_early.any():
+                early_numbers = view.sent[is_early]
+                early += [(client_index, int(number)) for number in early_numbers]
+                view = view.select(~np.isin(view.received, early_numbers), np.ones(view.sent.size, dtype=bool))
+        views.append(view)
+    faults = []
+    for describe, occurrences in ((_created, created), (_duplicated, duplicated), (_early, early)):
+        if occurrences:
+            faults.append(describe(history, occurrences))
     return views, faults
 
 
 def _distinct(line: Numbers, place_of: Numbers) -> bool:
-    """Return whether no message stands twice in a line; note the place of each."""
+    """Return whether no message is in a line twice; write the place of each message into `place_of`."""
     places = np.arange(line.size, dtype=np.int32)
     place_of[line] = places
     return bool((place_of[line] == places).all())
 
 
 def _first_of_each(line: Numbers) -> Mask:
-    kept = np.zeros(line.size, dtype=bool)
-    kept[np.unique(line, return_index=True)[1]] = True
-    return kept
+    """Return for each place in a line whether its message is there for the first time."""
+    is_first = np.zeros(line.size, dtype=bool)
+    is_first[np.unique(line, return_index=True)[1]] = True
+    return is_first
 
 
-def _heard_before_sent(one: View, place_of: Numbers) -> Mask:
-    """Return for each message that a client sent whether it had received it by then."""
-    _distinct(one.heard, place_of)
-    places = np.minimum(place_of[one.said], one.heard.size - 1)
-    own: Mask = (one.heard[places] == one.said) & (places < one.known)
-    return own
+def _received_before_sent(view: View, place_of: Numbers) -> Mask:
+    """Return for each message that a client sent whether it had already received it by then."""
+    _distinct(view.received, place_of)
+    places = np.minimum(place_of[view.sent], view.received.size - 1)
+    is_early: Mask = (view.received[places] == view.sent) & (places < view.received_before_send)
+    return is_early
 
 
-def _created(history: History, found: Sequence[tuple[int, int]]) -> Fault:
-    place, number = found[0]
-    _, seen = sight(history, place, "receive", number)
-    said = f"client {seen.client} received {shown(seen.message)}{where(seen)}, which nobody has sent"
-    return _alone("created", said, found, [seen])
-
-
-def _copied(history: History, found: Sequence[tuple[int, int]]) -> Fault:
-    place, number = found[0]
-    copies = int((np.asarray(history.events[place]) == number).sum())
-    # As many as were sent, and the one that is too many.
-    seen = [sight(history, place, "receive", number, again)[1] for again in range(history.times_sent[number] + 1)]
-    said = (
-        f"client {seen[0].client} received message {shown(seen[0].message)} {copies} times"
-        f"{where(seen[-1])}; it was sent {_times(history.times_sent[number])}"
+def _created(history: History, occurrences: Sequence[tuple[int, int]]) -> Fault:
+    client_index, number = occurrences[0]
+    _, delivery = observe(history, client_index, "receive", number)
+    sentence = (
+        f"client {delivery.client} received {display_name(delivery.message)}{location_note(delivery)}, "
+        "which no client has sent"
     )
-    return _alone("duplicated", said, found, seen)
+    return _single_client_fault("created", sentence, occurrences, [delivery])
 
 
-def _early(history: History, found: Sequence[tuple[int, int]]) -> Fault:
-    place, number = found[0]
-    _, heard = sight(history, place, "receive", number)
-    _, said = sight(history, place, "send", number)
-    own = f"client {said.client} received its own message {shown(said.message)}{where(heard)}"
-    return _alone("heard before sent", f"{own} before it sent it{where(said)}", found, [heard, said])
+def _duplicated(history: History, occurrences: Sequence[tuple[int, int]]) -> Fault:
+    client_index, number = occurrences[0]
+    copies = int((np.asarray(history.events[client_index]) == number).sum())
+    # As many deliveries as it was sent times, and the first surplus one.
+    deliveries = [
+        observe(history, client_index, "receive", number, repetition)[1]
+        for repetition in range(history.send_counts[number] + 1)
+    ]
+    sentence = (
+        f"client {deliveries[0].client} received message {display_name(deliveries[0].message)} {copies} times"
+        f"{location_note(deliveries[-1])}; it was sent {_times(history.send_counts[number])}"
+    )
+    return _single_client_fault("duplicated", sentence, occurrences, deliveries)
 
 
-def _alone(kind: str, sentence: str, found: Sequence[tuple[int, int]], seen: Sequence[Sighting]) -> Fault:
-    if len(found) > 1:
-        sentence += f" ({len(found):,} deliveries like that)"
-    return Fault(kind, sentence, (seen[0].client,), (seen[0].message,), tuple(seen))
+def _early(history: History, occurrences: Sequence[tuple[int, int]]) -> Fault:
+    client_index, number = occurrences[0]
+    _, delivery = observe(history, client_index, "receive", number)
+    _, sending = observe(history, client_index, "send", number)
+    sentence = (
+        f"client {sending.client} received its own message {display_name(sending.message)}{location_note(delivery)} "
+        f"before it sent it{location_note(sending)}"
+    )
+    return _single_client_fault("received before sent", sentence, occurrences, [delivery, sending])
+
+
+def _single_client_fault(
+    kind: str, sentence: str, occurrences: Sequence[tuple[int, int]], observations: Sequence[Observation]
+) -> Fault:
+    if len(occurrences) > 1:
+        sentence += f" ({len(occurrences):,} such deliveries)"
+    return Fault(kind, sentence, (observations[0].client,), (observations[0].message,), tuple(observations))
 
 
 def _times(count: int) -> str:

@@ -1,12 +1,11 @@
-"""Finds out whether one order fits what all clients saw, and if not which messages stand in its way.
+"""Finds out whether one order fits what all clients saw, and if not, which messages contradict it.
 
-An order is guessed, by weaving the streams together, and held against every stream: an order that fits is a
-proof, whatever it came from. Where streams run against the guess, only the stretch between the two messages
-concerned can be wrong; overlapping stretches make a block, every cycle of edges lies within one block, and
-Kahn's algorithm decides there. All of it is linear in the events but for sorting the edges within blocks, and
-the verdict does not depend on the guess, only the time does. The idea that an edge against a known order
-concerns nothing outside its stretch is Pearce's and Kelly's (A dynamic topological sort algorithm for
-directed acyclic graphs, 2006).
+An order is guessed by merging the streams, and then compared with every stream. An order that fits is a proof, however
+it was found. Where a stream contradicts the guess, only the stretch between the two messages concerned can be wrong.
+Overlapping stretches form a block, every cycle of edges lies within one block, and Kahn's algorithm decides there. All
+of it is linear in the number of events, except for sorting the edges within blocks. The verdict does not depend on the
+guess; only the running time does. That an edge against a known order concerns nothing outside its stretch is the idea
+of Pearce and Kelly (A dynamic topological sort algorithm for directed acyclic graphs, 2006).
 """
 
 from __future__ import annotations
@@ -19,79 +18,99 @@ from numpy.typing import NDArray
 
 from harness.history.views import Mask, Numbers, View
 
-SETTLE = 8  # woven messages are settled when what was looked at since is a SETTLEth of the whole
+INSERT_DIVISOR = 8  # new messages are inserted once the events looked at since are this fraction of the order
 
 
-def guess(views: Sequence[View], messages: int) -> Numbers:
+def guess_order(views: Sequence[View], messages: int) -> Numbers:
     """Return all messages in an order that fits most of what the clients saw.
 
-    The longest stream comes first; each other stream puts its new messages behind what it has before them.
+    The longest stream comes first; every other stream inserts its new messages after the one it has before them.
+
+    Args:
+        views: one for each client.
+        messages: how many messages there are.
+
+    Returns:
+        Shape (messages,), the numbers of the messages.
     """
     order: Numbers = np.empty(0, np.int32)
-    rank = np.full(messages, -1, np.int32)  # -1 for unknown, -2 for known and not settled yet
-    fresh: list[Numbers] = []
-    behind: list[Numbers] = []
+    rank = np.full(messages, -1, np.int32)  # by message: -1 is unknown, -2 is known but not inserted yet
+    new_messages: list[Numbers] = []
+    ranks_before: list[Numbers] = []
     looked_at = 0
-    lines = [view.heard for view in sorted(views, key=lambda view: -view.heard.size)]
-    # What nobody heard stands where its sender said it.
-    unheard = (view.in_turn() for view in views if (rank[view.said] == -1).any())
-    for line in chain(lines, unheard):
+    lines = [view.received for view in sorted(views, key=lambda view: -view.received.size)]
+    # A message that no client received is placed where its sender sent it.
+    unreceived = (view.interleaved() for view in views if (rank[view.sent] == -1).any())
+    for line in chain(lines, unreceived):
         looked_at += line.size
         ranks = rank[line]
-        new = ranks == -1
-        if new.any():
-            fresh.append(line[new])
-            behind.append(np.maximum.accumulate(ranks)[new])
-            rank[line[new]] = -2
-        if fresh and looked_at * SETTLE >= order.size:
-            order = _settled(order, fresh, behind)
+        is_new = ranks == -1
+        if is_new.any():
+            new_messages.append(line[is_new])
+            ranks_before.append(np.maximum.accumulate(ranks)[is_new])
+            rank[line[is_new]] = -2
+        if new_messages and looked_at * INSERT_DIVISOR >= order.size:
+            order = _inserted(order, new_messages, ranks_before)
             rank[order] = np.arange(order.size, dtype=np.int32)
-            fresh, behind, looked_at = [], [], 0
-    order = _settled(order, fresh, behind)
+            new_messages, ranks_before, looked_at = [], [], 0
+    order = _inserted(order, new_messages, ranks_before)
     rank[order] = 0
     return np.concatenate((order, np.flatnonzero(rank == -1).astype(np.int32)))
 
 
-def _settled(order: Numbers, fresh: Sequence[Numbers], behind: Sequence[Numbers]) -> Numbers:
-    if not fresh:
+def _inserted(order: Numbers, new_messages: Sequence[Numbers], ranks_before: Sequence[Numbers]) -> Numbers:
+    """Return the order with each new message inserted after the rank before it."""
+    if not new_messages:
         return order
-    return np.insert(order, np.maximum(np.concatenate(behind), -1) + 1, np.concatenate(fresh))
+    return np.insert(order, np.maximum(np.concatenate(ranks_before), -1) + 1, np.concatenate(new_messages))
 
 
-def suspects(views: Sequence[View], order: Numbers) -> Numbers:
-    """Return, in their order, the messages of all stretches that some client saw otherwise.
+def suspect_messages(views: Sequence[View], order: Numbers) -> Numbers:
+    """Return the messages of all stretches that contradict some client, in the given order.
 
-    All cycles of edges are among them; where there are none, the order fits everybody.
+    All cycles of edges are among them. When there are none, the order fits every client.
+
+    Args:
+        views: one for each client.
+        order: shape (messages,), a guessed order of all messages.
+
+    Returns:
+        Shape (suspects,), the numbers of the messages.
     """
     rank = np.empty(order.size, np.int32)
     rank[order] = np.arange(order.size, dtype=np.int32)
-    begin, end = np.zeros(order.size, np.int64), np.zeros(order.size, np.int64)
+    begins, ends = np.zeros(order.size, np.int64), np.zeros(order.size, np.int64)  # stretches, by rank
     for view in views:
         before, after = (rank[numbers] for numbers in view.edges())
-        against = before > after
-        if against.any():
-            np.add.at(begin, after[against], 1)
-            np.add.at(end, before[against], 1)
-    open_ = np.cumsum(begin - end)
-    return order[(open_ > 0) | (end > 0)]
+        is_against = before > after
+        if is_against.any():
+            np.add.at(begins, after[is_against], 1)
+            np.add.at(ends, before[is_against], 1)
+    open_stretches = np.cumsum(begins - ends)
+    return order[(open_stretches > 0) | (ends > 0)]
 
 
 def on_cycles(views: Sequence[View], messages: int) -> Mask:
-    """Return for each message whether it is on a cycle of edges, or between two."""
+    """Return a mask of shape (messages,): which messages are on a cycle of edges, or on a path between two cycles.
+
+    Args:
+        views: one for each client.
+        messages: how many messages there are.
+    """
     pairs = []
     for view in views:
-        froms, tos = view.edges()
-        pairs.append(_distinct(froms.astype(np.int64) * messages + tos))
+        before, after = view.edges()
+        pairs.append(_distinct(before.astype(np.int64) * messages + after))
     edges = _distinct(np.concatenate(pairs))
     before, after = edges // messages, edges % messages
-    late = _left_by_kahn(before, after, messages)
-    if not late.any():
-        return late
-    within = late[before] & late[after]
-    before, after = before[within], after[within]
+    follows_cycle = _left_by_kahn(before, after, messages)
+    if not follows_cycle.any():
+        return follows_cycle
+    is_within = follows_cycle[before] & follows_cycle[after]
+    before, after = before[is_within], after[is_within]
     backwards = np.argsort(after, kind="stable")
-    early = _left_by_kahn(after[backwards], before[backwards], messages)
-    return late & early
+    precedes_cycle = _left_by_kahn(after[backwards], before[backwards], messages)
+    return follows_cycle & precedes_cycle
 
 
 def _distinct(numbers: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -100,15 +119,15 @@ def _distinct(numbers: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def _left_by_kahn(before: NDArray[np.int64], after: NDArray[np.int64], messages: int) -> Mask:
-    """Return what is on a cycle or behind one; edges are sorted by `before`."""
+    """Return which messages are on a cycle or after one; the edges are sorted by `before`."""
     starts = np.searchsorted(before, np.arange(messages + 1)).tolist()
-    waiting = np.bincount(after, minlength=messages)
-    ready = np.flatnonzero(waiting == 0).tolist()
-    targets, waiting = after.tolist(), waiting.tolist()
+    in_degrees = np.bincount(after, minlength=messages)
+    ready = np.flatnonzero(in_degrees == 0).tolist()
+    targets, in_degrees = after.tolist(), in_degrees.tolist()
     while ready:
         number = ready.pop()
         for later in targets[starts[number] : starts[number + 1]]:
-            waiting[later] -= 1
-            if not waiting[later]:
+            in_degrees[later] -= 1
+            if not in_degrees[later]:
                 ready.append(later)
-    return np.asarray(waiting) > 0
+    return np.asarray(in_degrees) > 0

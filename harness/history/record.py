@@ -1,7 +1,7 @@
-"""Records what clients send and receive as numbers, cheaply enough to be on everywhere.
+"""Records what clients send and receive as numbers, cheaply enough to be always on.
 
-Every body that is sent gets a number, in the order of sending. A client's events are one list of integers:
-a number n for "received message n", and -n-1 for "sent message n".
+Every body that is sent gets a number, in the order of sending. A client's events are one list of integers: n stands for
+"received message n", and -n-1 for "sent message n".
 """
 
 from __future__ import annotations
@@ -14,13 +14,20 @@ from numpy.typing import NDArray
 
 
 def send_event(number: int) -> int:
-    """Return the event "sent message `number`"."""
+    """Return the code of the event "sent message `number`"."""
     return -number - 1
 
 
 @dataclass
 class MessageRegistry:
-    """All messages of a history: their bodies, who sent them first, and how often."""
+    """All messages of a history, by number.
+
+    Attributes:
+        bodies: the body of each message.
+        senders: the client that sent it first.
+        send_counts: how often it was sent.
+        numbers: the number of each body.
+    """
 
     bodies: list[bytes] = field(default_factory=list)
     senders: list[int] = field(default_factory=list)
@@ -28,7 +35,7 @@ class MessageRegistry:
     numbers: dict[bytes, int] = field(default_factory=dict)
 
     def register(self, sender: int, body: bytes) -> int:
-        """Note that a client is about to send this body; return the number of the message."""
+        """Record that a client is about to send this body; return the number of the message."""
         number = self.numbers.get(body)
         if number is None:
             number = self.numbers[body] = len(self.bodies)
@@ -39,7 +46,7 @@ class MessageRegistry:
         return number
 
     def register_again(self, events: Sequence[int]) -> None:
-        """Note that a client is about to send once more what these events (see `sent`) have sent."""
+        """Record that a client is about to repeat these send events (see `send_event`)."""
         for event in events:
             self.send_counts[-event - 1] += 1
 
@@ -49,14 +56,14 @@ class History:
     """What all clients of one server did.
 
     Attributes:
-        events: for each client its events, in its own order (see the module).
-        clients: for each of these lists the number of its client, as an explanation calls it.
+        events: for each client the codes of its events, shape (events of the client,), in its own order (see above).
+        clients: for each of these the number of its client, as explanations call it.
         senders: for each message the number of the client that sent it.
-        times_sent: for each message how often it was sent; only those sent once tell of order.
-        names: for each message what to call it in an explanation.
-        where: tells of an event, given as an index into `events` and one into that client's events, the offset
-            of the message in that client's stream of that direction (in bytes) and the time since the history
-            began (in ns), None for what it does not know. Asked only about the events of a fault.
+        send_counts: for each message how often it was sent; only messages sent once say anything about order.
+        names: for each message its name in explanations.
+        locate: for an index into `events` and an index into that client's events, returns the offset of the message in
+            the client's stream of that direction (in bytes) and the time since the history began (in ns), each None
+            if unknown. Called only for the events of a fault.
     """
 
     events: Sequence[Sequence[int] | NDArray[np.int64]]
@@ -68,20 +75,20 @@ class History:
 
 
 class MessageNames(Sequence[str]):
-    """What to call each message of a ledger in a sentence, made only when it is needed."""
+    """The names of registered messages in explanations, each made only when it is needed."""
 
     def __init__(self, messages: MessageRegistry) -> None:
-        self._ledger = messages
+        self._messages = messages
 
     def __len__(self) -> int:
-        return len(self._ledger.bodies)
+        return len(self._messages.bodies)
 
     def __getitem__(self, number: int) -> str:  # type: ignore[override]
-        return printable(self._ledger.bodies[number].rstrip(b"~ "))
+        return printable(self._messages.bodies[number].rstrip(b"~ "))
 
 
 def printable(body: bytes, limit: int = 24) -> str:
-    """Return a body for people: its text where it is text, its length when it is long."""
+    """Return a body for people: as text if it is ASCII, else in hexadecimal; a long one is cut, with its length."""
     text = body[:limit].decode("ascii", errors="replace")
-    shown = f'"{text}"' if text.isprintable() and text.isascii() else body[:limit].hex(" ")
-    return shown if len(body) <= limit else f"{shown}… ({len(body)} bytes)"
+    quoted = f'"{text}"' if text.isprintable() and text.isascii() else body[:limit].hex(" ")
+    return quoted if len(body) <= limit else f"{quoted}… ({len(body)} bytes)"

@@ -1,7 +1,7 @@
-"""What each client did, as arrays: the messages it heard, those it said, and what it knew when it said them.
+"""Each client's events as arrays: the messages it received, those it sent, and what it had received before each send.
 
-One client alone puts messages in order in three ways: it heard a before b, it said a before b, it had heard a
-when it said b. Each is a chain of neighbours ("edges"), and whatever follows from them holds at any distance.
+A single client orders messages in three ways: it received a before b, it sent a before b, or it had received a when it
+sent b. Each of these is a chain of neighbours ("edges"); the order of messages further apart follows from the edges.
 """
 
 from __future__ import annotations
@@ -18,58 +18,65 @@ Mask = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class View:
-    """What one client did with the messages that count; no message stands twice in either list.
+    """What one client did with the messages that are judged; no message is twice in the same array.
 
     Attributes:
-        heard: the messages it received, in order.
-        said: the messages it sent, in order.
-        known: for each of `said` how many of `heard` it had received by then.
+        received: shape (deliveries,), numbers of the messages it received, in order.
+        sent: shape (sends,), numbers of the messages it sent, in order.
+        received_before_send: shape (sends,), for each of `sent` how many of `received` it had received by then.
     """
 
-    heard: Numbers
-    said: Numbers
-    known: Numbers
+    received: Numbers
+    sent: Numbers
+    received_before_send: Numbers
 
     def edges(self) -> tuple[Numbers, Numbers]:
-        """Return messages and for each the one that must come after it: all else follows from these pairs."""
-        heard, said = self.heard, self.said
-        if not said.size:
-            return heard[:-1], heard[1:]
-        answers = self.known > 0
+        """Return two arrays of shape (edges,): messages, and for each one that must come after it.
+
+        The order of all other pairs follows from these.
+        """
+        received, sent = self.received, self.sent
+        if not sent.size:
+            return received[:-1], received[1:]
+        is_answer = self.received_before_send > 0
         return (
-            np.concatenate((heard[:-1], said[:-1], heard[self.known[answers] - 1])),
-            np.concatenate((heard[1:], said[1:], said[answers])),
+            np.concatenate((received[:-1], sent[:-1], received[self.received_before_send[is_answer] - 1])),
+            np.concatenate((received[1:], sent[1:], sent[is_answer])),
         )
 
-    def only(self, wanted: Mask) -> View:
-        """Return what it did with the wanted messages; `wanted` has a place for each message."""
-        return self.kept(wanted[self.heard], wanted[self.said])
+    def restricted_to(self, wanted: Mask) -> View:
+        """Return the view of the wanted messages only; `wanted` has shape (messages,)."""
+        return self.select(wanted[self.received], wanted[self.sent])
 
-    def kept(self, heard: Mask, said: Mask) -> View:
-        """Return the same with these places of `heard` and `said` only."""
-        known = self.known[said]
-        if known.size:
-            known = np.concatenate(([0], np.cumsum(heard, dtype=np.int32)))[known].astype(np.int32)
-        return View(self.heard[heard], self.said[said], known)
+    def select(self, received: Mask, sent: Mask) -> View:
+        """Return the view of these deliveries and sends only; the masks have the shapes of `received` and `sent`."""
+        counts = self.received_before_send[sent]
+        if counts.size:
+            counts = np.concatenate(([0], np.cumsum(received, dtype=np.int32)))[counts].astype(np.int32)
+        return View(self.received[received], self.sent[sent], counts)
 
-    def renamed(self, names: Numbers) -> View:
-        """Return the same with other numbers for the messages; `names` has a place for each message."""
-        return View(names[self.heard], names[self.said], self.known)
+    def renumbered(self, new_numbers: Numbers) -> View:
+        """Return the view with other numbers for the messages; `new_numbers` has shape (messages,)."""
+        return View(new_numbers[self.received], new_numbers[self.sent], self.received_before_send)
 
-    def in_turn(self) -> Numbers:
-        """Return what it heard and said in one line, as it came; its own messages may stand there twice."""
-        return np.insert(self.heard, self.known, self.said)
+    def interleaved(self) -> Numbers:
+        """Return all received and sent messages in the client's own order; its own messages may be there twice."""
+        return np.insert(self.received, self.received_before_send, self.sent)
 
 
-def view(events: Sequence[int] | NDArray[np.int64]) -> View:
-    """Return what a client did from its events (see `harness.history.record`); messages may stand there twice."""
-    line = np.asarray(events).astype(np.int32)
-    is_said = line < 0
-    if not is_said.any():
-        return View(line, _NONE, _NONE)
-    known = np.cumsum(~is_said, dtype=np.int32)[is_said]
-    return View(line[~is_said], -line[is_said] - 1, known)
+def view_of(events: Sequence[int] | NDArray[np.int64]) -> View:
+    """Return the view of a client's events; here a message may be in an array twice.
+
+    Args:
+        events: shape (events,), codes as in `harness.history.record`.
+    """
+    codes = np.asarray(events).astype(np.int32)
+    is_send = codes < 0
+    if not is_send.any():
+        return View(codes, _NONE, _NONE)
+    counts = np.cumsum(~is_send, dtype=np.int32)[is_send]
+    return View(codes[~is_send], -codes[is_send] - 1, counts)
 
 
 _NONE: Numbers = np.empty(0, np.int32)
-NOTHING = View(_NONE, _NONE, _NONE)
+EMPTY_VIEW = View(_NONE, _NONE, _NONE)

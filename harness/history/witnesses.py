@@ -1,8 +1,8 @@
-"""Finds the fewest witnesses that contradict each other: a shortest cycle, told hop by hop.
+"""Finds the smallest set of clients that contradict each other, as a shortest cycle of edges.
 
-A hop is "this client put a before b", at any distance in its events. The search is breadth-first with hops for
-steps, so that one testimony may leap over any number of messages; it begins wherever a client runs against the
-guessed order, for some hop of every cycle must. It ends at two hops, the fewest there can be.
+An edge says "this client put a before b", at any distance in its events. The search is breadth-first over edges, so
+that a single edge may span any number of messages. It starts wherever a client's events contradict the guessed order,
+because every cycle has an edge that does. It stops at a cycle of two edges: there is none shorter.
 """
 
 from __future__ import annotations
@@ -16,176 +16,202 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.history.order import on_cycles
-from harness.history.views import NOTHING, Mask, Numbers, View
+from harness.history.views import EMPTY_VIEW, Mask, Numbers, View
 
-FIRST_LOOK = 256  # messages that are looked at before all others: most faults show at once
-FURTHER = 16  # times as many at each further look
-PATIENCE = 500_000_000  # events looked at for a shorter cycle than the one that was found
-A_LOOK = 500  # what looking at a client costs beside its events
+FIRST_PREFIX = 256  # messages that are searched first: most faults show at once
+PREFIX_GROWTH = 16  # each further search takes so many times as many
+SEARCH_BUDGET = 500_000_000  # events to look at for a shorter cycle than the one already found
+CLIENT_COST = 500  # what a client costs a search in addition to its events, in events
 SETS_TRIED = 3000
 
 
 @dataclass(frozen=True)
-class Hop:
+class Edge:
     """One client put one message before another.
 
     Attributes:
-        place: of the client among the views.
+        client_index: which of the views is the client's.
+        before: the number of the earlier message.
+        after: the number of the later message.
     """
 
-    place: int
+    client_index: int
     before: int
     after: int
 
 
-def fewest(views: Sequence[View], messages: int) -> list[Hop]:
-    """Return a cycle of as few clients, and then as few hops, as there are; [] when there is none.
+def smallest_cycle(views: Sequence[View], messages: int) -> list[Edge]:
+    """Return a cycle that involves as few clients, and among these as few edges, as possible; [] if there is none.
 
-    Each hop begins where the last one ended, and so does the first.
+    Each edge begins at the message where the previous one ended, and the first where the last one ended.
+
+    In a history with thousands of contradictions, none of them between two clients, the search is limited: it then
+    returns a cycle that may not be the smallest.
 
     Args:
-        views: of clients, with messages numbered in the order that was guessed.
-        messages: how many there are.
-
-    A history with thousands of contradictions, none of them between two clients, is searched only so far: what
-    is returned then is a cycle, and perhaps not one of the fewest.
+        views: one for each client, with messages numbered in the guessed order.
+        messages: how many messages there are.
     """
-    if found := _alone(views, messages):
-        return found
-    cycle, on_cycle = _shortest(views, messages)
-    return _of_fewer(cycle, on_cycle) if len(cycle) > 2 else cycle
+    if contradiction := _by_one_client(views, messages):
+        return contradiction
+    cycle, cyclic_views = _shortest(views, messages)
+    return _with_fewer_clients(cycle, cyclic_views) if len(cycle) > 2 else cycle
 
 
-def _alone(views: Sequence[View], messages: int) -> list[Hop]:
-    """Return the contradiction of a client that heard its own messages in another order than it said them."""
-    turn = np.zeros(messages, np.int32)  # in what was said by the client that was looked at last
-    for place, view in enumerate(views):
-        if view.said.size > 1:
-            turn[view.said] = np.arange(view.said.size, dtype=np.int32)
-            turns = np.minimum(turn[view.heard], view.said.size - 1)
-            turns = turns[view.said[turns] == view.heard]
-            falls = np.flatnonzero(turns[:-1] > turns[1:])
-            if falls.size:
-                late, early = (int(view.said[turns[falls[0] + step]]) for step in (0, 1))
-                return [Hop(place, early, late), Hop(place, late, early)]
+def _by_one_client(views: Sequence[View], messages: int) -> list[Edge]:
+    """Return the contradiction of a client that received its own messages in another order than it sent them."""
+    place_of = np.zeros(messages, np.int32)  # scratch: by message, its place in `sent` of the client looked at last
+    for client_index, view in enumerate(views):
+        if view.sent.size > 1:
+            place_of[view.sent] = np.arange(view.sent.size, dtype=np.int32)
+            places = np.minimum(place_of[view.received], view.sent.size - 1)
+            places = places[view.sent[places] == view.received]  # of its own messages, as it received them
+            inversions = np.flatnonzero(places[:-1] > places[1:])
+            if inversions.size:
+                late, early = (int(view.sent[places[inversions[0] + step]]) for step in (0, 1))
+                return [Edge(client_index, early, late), Edge(client_index, late, early)]
     return []
 
 
-def _shortest(views: Sequence[View], messages: int) -> tuple[list[Hop], list[View]]:
-    """Return a cycle of as few hops as there are, and what the clients did with all messages that are on cycles."""
-    best: list[Hop] = []
-    window, patience = FIRST_LOOK, PATIENCE
-    while True:
-        window = min(window, messages)
-        wanted = np.arange(messages) < window
-        near = [view.only(wanted) for view in views]
-        core = on_cycles(near, window)
-        near = [view.only(core) for view in near]
-        cost = sum(view.heard.size + view.said.size + A_LOOK for view in near)
-        for place, earlier, later in _cuts(near):
-            found, levels = _search(near, window, place, earlier, later, len(best) - 1 if best else window)
-            patience -= levels * cost
-            best = found or best
-            if len(best) == 2 or (best and patience < 0):
-                return best, near
-        if window == messages:
-            return best, near
-        window *= FURTHER
+def _shortest(views: Sequence[View], messages: int) -> tuple[list[Edge], list[View]]:
+    """Return a cycle of as few edges as possible, and the views restricted to the messages that are on cycles.
 
-
-def _of_fewer(cycle: list[Hop], views: Sequence[View]) -> list[Hop]:
-    """Return a cycle of fewer clients than a shortest one, where there is one, and few enough sets to try.
-
-    It has more hops than clients: somebody testifies twice, to what it said and to what it heard.
+    Messages beyond a prefix of the guessed order are searched only when the prefix has no cycle of two edges.
     """
-    left = np.unique(np.concatenate([numbers for view in views for numbers in (view.heard, view.said)]))
-    views = [view.renamed(np.searchsorted(left, np.arange(left[-1] + 1)).astype(np.int32)) for view in views]
-    twice = {place for place, view in enumerate(views) if view.said.size > 1 and view.heard.size}
-    able = [place for place, view in enumerate(views) if view.heard.size + view.said.size > 1]
-    for count in range((len(cycle) + 1) // 2, len({hop.place for hop in cycle})):
-        if not twice or math.comb(len(able), count) > SETS_TRIED:
+    best: list[Edge] = []
+    prefix, budget = FIRST_PREFIX, SEARCH_BUDGET
+    while True:
+        prefix = min(prefix, messages)
+        is_in_prefix = np.arange(messages) < prefix
+        cyclic = [view.restricted_to(is_in_prefix) for view in views]
+        is_on_cycle = on_cycles(cyclic, prefix)
+        cyclic = [view.restricted_to(is_on_cycle) for view in cyclic]
+        cost = sum(view.received.size + view.sent.size + CLIENT_COST for view in cyclic)
+        for client_index, earlier, later in _inversions(cyclic):
+            limit = len(best) - 1 if best else prefix
+            cycle, levels = _search(cyclic, prefix, client_index, earlier, later, limit)
+            budget -= levels * cost
+            best = cycle or best
+            if len(best) == 2 or (best and budget < 0):
+                return best, cyclic
+        if prefix == messages:
+            return best, cyclic
+        prefix *= PREFIX_GROWTH
+
+
+def _with_fewer_clients(cycle: list[Edge], views: Sequence[View]) -> list[Edge]:
+    """Return a cycle of fewer clients than a shortest one, if there is one, and few enough sets of clients to try.
+
+    Such a cycle has more edges than clients: at least one client contributes two.
+    """
+    numbers = np.unique(np.concatenate([line for view in views for line in (view.received, view.sent)]))
+    views = [view.renumbered(np.searchsorted(numbers, np.arange(numbers[-1] + 1)).astype(np.int32)) for view in views]
+    # Clients that can contribute two edges, and those that can contribute any.
+    with_two = {index for index, view in enumerate(views) if view.sent.size > 1 and view.received.size}
+    candidates = [index for index, view in enumerate(views) if view.received.size + view.sent.size > 1]
+    for count in range((len(cycle) + 1) // 2, len({edge.client_index for edge in cycle})):
+        if not with_two or math.comb(len(candidates), count) > SETS_TRIED:
             break
-        for some in itertools.combinations(able, count):
-            if not twice.isdisjoint(some):
-                found, _ = _shortest(
-                    [view if place in some else NOTHING for place, view in enumerate(views)], left.size
+        for subset in itertools.combinations(candidates, count):
+            if not with_two.isdisjoint(subset):
+                smaller, _ = _shortest(
+                    [view if index in subset else EMPTY_VIEW for index, view in enumerate(views)], numbers.size
                 )
-                if found:
-                    return [Hop(hop.place, int(left[hop.before]), int(left[hop.after])) for hop in found]
+                if smaller:
+                    return [
+                        Edge(edge.client_index, int(numbers[edge.before]), int(numbers[edge.after])) for edge in smaller
+                    ]
     return cycle
 
 
-def _cuts(views: Sequence[View]) -> Iterator[tuple[int, Numbers, Numbers]]:
-    """Yield where a client runs against the order, the earliest first: its place, what it puts before, and what after.
+def _inversions(views: Sequence[View]) -> Iterator[tuple[int, Numbers, Numbers]]:
+    """Yield where a client contradicts the guessed order, earliest message first: the client, and two arrays.
 
-    Whatever stands in the one list comes before whatever stands in the other, for this client.
+    For this client every message of the first array comes before every message of the second.
     """
     keys: list[Numbers] = []
-    cuts: list[NDArray[np.int64]] = []  # rows of place, cut in what it heard, cut in what it said; one of them is -1
-    for place, view in enumerate(views):
-        heard, said, known = view.heard, view.said, view.known
-        falls = np.flatnonzero(heard[:-1] > heard[1:]) + 1
-        answers = np.flatnonzero(known > 0)
-        answers = answers[heard[known[answers] - 1] > said[answers]]
-        said_falls = np.flatnonzero(said[:-1] > said[1:]) + 1
-        keys += [heard[falls], said[answers], said[said_falls]]
-        for heard_cut, said_cut in ((falls, -1), (known[answers], -1), (-1, said_falls)):
-            cuts.append(np.stack(np.broadcast_arrays(place, heard_cut, said_cut), axis=1))
-    for place, heard_cut, said_cut in np.concatenate(cuts)[np.argsort(np.concatenate(keys), kind="stable")].tolist():
-        view = views[place]
-        if said_cut < 0:
-            later = np.concatenate((view.heard[heard_cut:], view.said[view.known >= heard_cut]))
-            yield place, view.heard[:heard_cut], later
+    # Rows of client, cut in what it received, cut in what it sent; one of the cuts is -1.
+    cuts: list[NDArray[np.int64]] = []
+    for client_index, view in enumerate(views):
+        received, sent, counts = view.received, view.sent, view.received_before_send
+        received_cuts = np.flatnonzero(received[:-1] > received[1:]) + 1
+        answers = np.flatnonzero(counts > 0)
+        answers = answers[received[counts[answers] - 1] > sent[answers]]
+        sent_cuts = np.flatnonzero(sent[:-1] > sent[1:]) + 1
+        keys += [received[received_cuts], sent[answers], sent[sent_cuts]]
+        for received_cut, sent_cut in ((received_cuts, -1), (counts[answers], -1), (-1, sent_cuts)):
+            cuts.append(np.stack(np.broadcast_arrays(client_index, received_cut, sent_cut), axis=1))
+    in_order = np.concatenate(cuts)[np.argsort(np.concatenate(keys), kind="stable")].tolist()
+    for client_index, received_cut, sent_cut in in_order:
+        view = views[client_index]
+        if sent_cut < 0:
+            later = np.concatenate((view.received[received_cut:], view.sent[view.received_before_send >= received_cut]))
+            yield client_index, view.received[:received_cut], later
         else:
-            earlier = np.concatenate((view.heard[: view.known[said_cut - 1]], view.said[:said_cut]))
-            yield place, earlier, view.said[said_cut:]
+            received_count = view.received_before_send[sent_cut - 1]
+            earlier = np.concatenate((view.received[:received_count], view.sent[:sent_cut]))
+            yield client_index, earlier, view.sent[sent_cut:]
 
 
 def _search(
-    views: Sequence[View], messages: int, first: int, earlier: Numbers, later: Numbers, limit: int
-) -> tuple[list[Hop], int]:
-    """Return a shortest cycle, of at most `limit` hops, whose first leads from `earlier` to `later`
-    through the client `first`; and how many hops were looked at."""
-    reached = np.zeros(messages, dtype=bool)
-    reached[later] = True
-    came = np.full(messages, -1, np.int32)
-    through = np.full(messages, -1, np.int32)
-    for hops in range(2, limit + 1):
-        so_far = reached.copy()
-        for place, view in enumerate(views):
-            before, after = _next(view, so_far)
-            new = ~reached[after]
-            if new.any():
-                before, after = before[new], after[new]
-                came[after], through[after], reached[after] = before, place, True
-        home = earlier[reached[earlier]]
-        if home.size:
-            return _cycle(first, int(home[-1]), came, through), hops
-        if (reached == so_far).all():
-            return [], hops
+    views: Sequence[View], messages: int, client_index: int, earlier: Numbers, later: Numbers, limit: int
+) -> tuple[list[Edge], int]:
+    """Return a shortest cycle through a given inversion, [] if there is none, and how many levels were searched.
+
+    Args:
+        views: one for each client.
+        messages: how many messages there are.
+        client_index: the client that has the inversion; the cycle's first edge is this client's.
+        earlier: shape (any,), messages at which the first edge may begin.
+        later: shape (any,), messages at which the first edge may end.
+        limit: the most edges that the cycle may have.
+    """
+    is_reached = np.zeros(messages, dtype=bool)
+    is_reached[later] = True
+    predecessor = np.full(messages, -1, np.int32)  # by message: the one from which it was reached
+    through = np.full(messages, -1, np.int32)  # by message: the client whose edge led to it
+    for length in range(2, limit + 1):
+        reached_before = is_reached.copy()
+        for index, view in enumerate(views):
+            before, after = _one_edge_further(view, reached_before)
+            is_new = ~is_reached[after]
+            if is_new.any():
+                before, after = before[is_new], after[is_new]
+                predecessor[after], through[after], is_reached[after] = before, index, True
+        closing = earlier[is_reached[earlier]]
+        if closing.size:
+            return _cycle(client_index, int(closing[-1]), predecessor, through), length
+        if (is_reached == reached_before).all():
+            return [], length
     return [], limit
 
 
-def _next(view: View, reached: Mask) -> tuple[Numbers, Numbers]:
-    """Return what one hop through a client leads to: for each message after one reached, the nearest such, and it."""
-    latest = _latest(view.heard, reached)
-    before, after = [latest[:-1]], [view.heard]
-    if view.said.size:
-        before += [_latest(view.said, reached)[:-1], latest[view.known]]
-        after += [view.said, view.said]
-    froms, tos = np.concatenate(before), np.concatenate(after)
-    return froms[froms >= 0], tos[froms >= 0]
+def _one_edge_further(view: View, is_reached: Mask) -> tuple[Numbers, Numbers]:
+    """Return the edges of a client that leave a reached message: two arrays, where each begins and where it ends.
+
+    Each edge begins at the nearest reached message before its end.
+    """
+    latest = _latest_reached(view.received, is_reached)
+    before, after = [latest[:-1]], [view.received]
+    if view.sent.size:
+        before += [_latest_reached(view.sent, is_reached)[:-1], latest[view.received_before_send]]
+        after += [view.sent, view.sent]
+    begins, ends = np.concatenate(before), np.concatenate(after)
+    return begins[begins >= 0], ends[begins >= 0]
 
 
-def _latest(line: Numbers, reached: Mask) -> Numbers:
-    """Return, for each place in a line and its end, the nearest message before it that is reached; -1 for none."""
-    places = np.maximum.accumulate(np.where(reached[line], np.arange(line.size), -1)) if line.size else line
-    return np.concatenate(([-1], np.where(places >= 0, line[places], -1) if line.size else line)).astype(np.int32)
+def _latest_reached(line: Numbers, is_reached: Mask) -> Numbers:
+    """Return, for each place in a line and for its end, the nearest reached message before it; -1 for none."""
+    if not line.size:
+        return np.full(1, -1, np.int32)
+    places = np.maximum.accumulate(np.where(is_reached[line], np.arange(line.size), -1))
+    return np.concatenate(([-1], np.where(places >= 0, line[places], -1))).astype(np.int32)
 
 
-def _cycle(place: int, home: int, came: Numbers, through: Numbers) -> list[Hop]:
-    hops, at = [], home
-    while came[at] >= 0:
-        hops.append(Hop(int(through[at]), int(came[at]), at))
-        at = int(came[at])
-    return [Hop(place, home, at), *reversed(hops)]
+def _cycle(client_index: int, start: int, predecessor: Numbers, through: Numbers) -> list[Edge]:
+    """Return the cycle that a search closed, from the message at which its first edge begins."""
+    edges, message = [], start
+    while predecessor[message] >= 0:
+        edges.append(Edge(int(through[message]), int(predecessor[message]), message))
+        message = int(predecessor[message])
+    return [Edge(client_index, start, message), *reversed(edges)]
