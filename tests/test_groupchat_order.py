@@ -20,7 +20,7 @@ class Person:
     name: str
     number: int = 0
     received: list[int] = field(default_factory=list)
-    signed: list[tuple[int, str]] = field(default_factory=list)
+    sender_names: list[tuple[int, str]] = field(default_factory=list)
     notes: list[SimpleNamespace] = field(default_factory=list)
 
 
@@ -31,7 +31,7 @@ def client(name: str, *told: object) -> Any:
         if isinstance(thing, tuple):
             said_by, number = thing
             one.received.append(number)
-            one.signed.append((number, said_by))
+            one.sender_names.append((number, said_by))
         else:
             one.notes.append(SimpleNamespace(value=thing, after=len(one.received)))
     return one

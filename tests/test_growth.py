@@ -10,7 +10,7 @@ import anyio
 import pytest
 
 from harness import plugins
-from harness.conformance.api.growth import Growth, recurs, slope, watch_growth
+from harness.conformance.api.growth import Growth, recurs, theil_sen, watch_growth
 from harness.conformance.pool import Watcher, open_pool
 from harness.model import Case, CaseResult, Implementation, Verdict
 from tests.zoo import MUTANTS, implementation
@@ -20,7 +20,7 @@ Size = Callable[[int], float]
 
 
 def test_the_slope_of_a_line_is_exact() -> None:
-    found = slope(range(20), [7 + 3 * one for one in range(20)])
+    found = theil_sen(range(20), [7 + 3 * one for one in range(20)])
     assert (found.low, found.value, found.high) == (3, 3, 3)
     assert str(found) == "3.0 [3.0, 3.0]"
 
@@ -29,12 +29,12 @@ def test_the_limits_are_those_of_sen() -> None:
     """Of 45 slopes: 2.576 * sqrt(10 * 9 * 25 / 18) = 28.8, so the 9th from either end, counted from 1."""
     sizes = [one * one for one in range(10)]
     slopes = sorted((sizes[b] - sizes[a]) / (b - a) for a in range(10) for b in range(a + 1, 10))
-    found = slope(range(10), sizes)
+    found = theil_sen(range(10), sizes)
     assert (found.low, found.value, found.high) == (slopes[8], slopes[22], slopes[45 - 8])
 
 
 def test_a_few_points_tell_nothing() -> None:
-    found = slope([0, 1, 2], [0, 5, 10])
+    found = theil_sen([0, 1, 2], [0, 5, 10])
     assert (found.low, found.high) == (-math.inf, math.inf)
 
 
@@ -44,7 +44,7 @@ def test_pages_noise_and_one_outlier_do_not_hide_the_slope(seed: int) -> None:
     counts = range(0, 100_000, 2000)
     sizes = [(40 * count + dice.randrange(200_000)) // PAGE * PAGE for count in counts]
     sizes[dice.randrange(len(sizes))] += 50_000_000
-    found = slope(counts, sizes)
+    found = theil_sen(counts, sizes)
     assert found.low < 40 < found.high
     assert found.low > 36 and found.high < 44
 
@@ -70,8 +70,8 @@ def watched(size: Size, *, bound: float = 16) -> Growth:
 @pytest.mark.parametrize("bytes_each", [17, 40, 100, 5000])
 def test_what_grows_with_everything_is_watched_to_the_end(bytes_each: int) -> None:
     growth = watched(lambda count: bytes_each * count)
-    assert growth.goes_on(16)
-    assert growth.count == 1_000_000 or growth.size > 1e9
+    assert growth.continues(16)
+    assert growth.total_count == 1_000_000 or growth.total_bytes > 1e9
     assert growth.slope().value == pytest.approx(bytes_each, rel=0.01)
 
 
@@ -92,8 +92,8 @@ def test_what_grows_with_everything_is_watched_to_the_end(bytes_each: int) -> No
 )
 def test_what_grows_for_a_while_is_let_go(size: Size, most: int) -> None:
     growth = watched(size)
-    assert not growth.goes_on(16)
-    assert growth.count <= most
+    assert not growth.continues(16)
+    assert growth.total_count <= most
 
 
 @pytest.mark.parametrize(
@@ -107,9 +107,9 @@ def test_whoever_keeps_something_of_each_keeps_the_same_in_every_turn(bytes_each
 
 def test_what_did_not_settle_is_not_told_as_a_figure() -> None:
     counts = list(range(0, 100_000, 1000))
-    assert Growth(counts, [40 * count for count in counts]).in_short(16) == "40"
-    assert Growth(counts, [0 for count in counts]).in_short(16) == "0"
-    assert Growth(counts, [40 * count % 1_000_000 for count in counts]).in_short(16) == "varies"
+    assert Growth(counts, [40 * count for count in counts]).summary(16) == "40"
+    assert Growth(counts, [0 for count in counts]).summary(16) == "0"
+    assert Growth(counts, [40 * count % 1_000_000 for count in counts]).summary(16) == "varies"
 
 
 @pytest.fixture(scope="module")

@@ -187,7 +187,7 @@ async def start(request: pytest.FixtureRequest, spec: Spec, implementation: Impl
     async with background_tasks() as tasks, AsyncExitStack() as stack:
         one = request.node.stash[START] = Start(spec, implementation, stack, tasks)
         yield one
-        request.node.stash[USED] = one.used()
+        request.node.stash[USED] = one.usage()
         async with anyio.create_task_group() as leaving:  # at once: nobody hears that the others leave
             for room in one.rooms:
                 for client in room.clients:

@@ -190,19 +190,19 @@ async def test_thousands_of_reconnects_leave_nothing_behind(
     await visits(0)
     before = room.usage()
     turns = [await watch_growth(visits, size, bound=BOUND, enough=3000, most=5000, seconds=14)]
-    await _must_return(room, alice, before, turns[0].count, "connections have come and gone")
+    await _must_return(room, alice, before, turns[0].total_count, "connections have come and gone")
     while recurs(turns, BOUND) and len(turns) < 3:
         await watch_growth(flood, size, bound=FLOOD_BOUND, enough=200_000, most=1_000_000, seconds=8)
         turns.append(await watch_growth(visits, size, bound=BOUND, enough=3000, most=5000, seconds=14))
     growth = turns[-1]
     slope = growth.slope()
-    fact("bytes a connection", growth.in_short(BOUND))
-    told = f"{slope} bytes a connection, after {growth.count:,} connections"
-    if growth.count < ENOUGH and slope.high > BOUND:
+    fact("bytes a connection", growth.summary(BOUND))
+    told = f"{slope} bytes a connection, after {growth.total_count:,} connections"
+    if growth.total_count < ENOUGH and slope.high > BOUND:
         raise Inconclusive(f"{told}; so few do not prove that it goes on, or ends")
     if recurs(turns, BOUND):
         raise Violation(
-            f"memory still grows by {told} ({growth.size / 1e6:.1f} MB): something of each is kept", kind="used"
+            f"memory still grows by {told} ({growth.total_bytes / 1e6:.1f} MB): something of each is kept", kind="used"
         )
     note(told)
 
@@ -283,9 +283,9 @@ async def test_clients_that_never_read_and_leave_by_reset_leave_nothing_behind(r
     growth = await watch_growth(
         visits, lambda: room.usage().rss_bytes, bound=STALLED_BOUND, enough=80, most=300, seconds=20
     )
-    if growth.count >= 80 and growth.goes_on(STALLED_BOUND):
+    if growth.total_count >= 80 and growth.continues(STALLED_BOUND):
         raise Violation(
-            f"memory still grows by {growth.slope()} bytes for each stalled client that has left, after {growth.count}",
+            f"memory still grows by {growth.slope()} bytes for each stalled client that has left, after {growth.total_count}",
             kind="used",
         )
 

@@ -39,12 +39,12 @@ async def test_memory_does_not_grow_with_the_messages_that_have_passed(
         talk, lambda: room.usage().rss_bytes, bound=BOUND, enough=200_000, most=2_000_000, seconds=30
     )
     slope = growth.slope()
-    fact("bytes a message", growth.in_short(BOUND))
-    told = f"{slope} bytes a message, after {growth.count:,} messages"
-    if growth.count < ENOUGH and slope.high > BOUND:
+    fact("bytes a message", growth.summary(BOUND))
+    told = f"{slope} bytes a message, after {growth.total_count:,} messages"
+    if growth.total_count < ENOUGH and slope.high > BOUND:
         raise Inconclusive(f"{told}; so few do not prove that it goes on, or ends")
-    if growth.goes_on(BOUND):
+    if growth.continues(BOUND):
         raise Violation(
-            f"memory still grows by {told} ({growth.size / 1e6:.1f} MB): something of each is kept", kind="used"
+            f"memory still grows by {told} ({growth.total_bytes / 1e6:.1f} MB): something of each is kept", kind="used"
         )
     note(told)

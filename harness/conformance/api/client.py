@@ -1,6 +1,6 @@
-"""One client, polite or not, over anyio: it speaks a codec, notes all it sends and hears, and can misbehave.
+"""One client over anyio: it speaks a codec, records all that it sends and receives, and can misbehave.
 
-It never decides what is lawful; it only notes it, and tells when the server hangs up.
+It never judges its server; it only records faults, and raises an error when the server closes its connection.
 """
 
 from __future__ import annotations
@@ -15,24 +15,22 @@ from dataclasses import dataclass
 import anyio
 from anyio.abc import SocketAttribute, SocketStream, TaskGroup
 
-from harness.addresses import Address
 from harness.codec import Codec, Frame
-from harness.conformance.api.dial import dial
 from harness.conformance.api.trace import Trace
 from harness.errors import Violation
 from harness.history.fault import Fault, Observation, location_note
 from harness.history.record import MessageRegistry, printable, send_event
 from harness.processes.deadlines import completes_within
 
-CHUNK = 65536
+CHUNK = 65536  # bytes of one read
 
 
 @dataclass(frozen=True)
 class Note:
-    """Something that a client received and that is no message: a reply, a notice.
+    """Something other than a message that a client received: a reply, a notice.
 
     Attributes:
-        value: of the protocol's own type.
+        value: what it was, in a type of the protocol's own.
         after: how many messages the client had received before it.
     """
 
@@ -40,8 +38,27 @@ class Note:
     after: int
 
 
+@dataclass(frozen=True)
+class Shared:
+    """What all clients of a room share.
+
+    Attributes:
+        codec: the protocol that they speak.
+        messages: the registry of all messages that a client has sent.
+        trace: where they record what they do.
+        tasks: in which they read.
+        pid: the process id of their server.
+    """
+
+    codec: Codec
+    messages: MessageRegistry
+    trace: Trace
+    tasks: TaskGroup
+    pid: int
+
+
 class Client:
-    """One connection; made by `connect()`.
+    """One connection; created by `harness.conformance.api.participants`.
 
     Attributes:
         number: its place among the clients of its room; "client 3" in messages.
@@ -49,37 +66,25 @@ class Client:
         events: what it sent and received (see `harness.history.record`).
         offsets: for each event where it begins in the stream of its direction, in bytes.
         received: the numbers of the messages it received, in order.
-        notes: what it received that is no message, in order.
-        signed: the event and the name of the sender of each message that came with one.
+        notes: whatever else it received, in order.
+        sender_names: for each message that arrived with a sender's name, the index of its event and that name.
         closed: how its stream ended: "FIN", "RST", or None while it is open.
-        left: whether it has begun to leave, so that nothing is owed to it any more.
-        faults: what it saw that no lawful server does.
-        watchers: called after each chunk with the numbers of the messages it brought.
+        left: whether it has begun to leave, so that the server owes it no more deliveries.
+        faults: what it saw that no conforming server does.
+        watchers: are called after each chunk with the numbers of the messages it contained.
     """
 
-    def __init__(
-        self,
-        number: int,
-        stream: SocketStream,
-        codec: Codec,
-        ledger: MessageRegistry,
-        journal: Trace,
-        tasks: TaskGroup,
-        pid: int,
-    ) -> None:
-        self.number, self._stream, self._codec, self._messages = number, stream, codec, ledger
-        self._trace, self._tasks, self._pid = journal, tasks, pid
-        self._incoming, self._outgoing = codec.reply_decoder(), codec.request_decoder()
-        self._made = 0
-        self._decoded = 0  # bytes that its own decoder has been fed with
-        self._last_write: tuple[bytes, list[int], list[int]] = (
-            b"",
-            [],
-            [],
-        )  # what was sent last, if it was whole messages
+    def __init__(self, number: int, stream: SocketStream, shared: Shared) -> None:
+        self.number, self._stream, self._codec, self._messages = number, stream, shared.codec, shared.messages
+        self._trace, self._tasks, self._pid = shared.trace, shared.tasks, shared.pid
+        self._incoming, self._outgoing = shared.codec.reply_decoder(), shared.codec.request_decoder()
+        self._bodies_made = 0
+        self._decoded = 0  # bytes that the decoder of its own requests has been fed with
+        # The last write with its events and offsets, if it was of complete messages.
+        self._last_write: tuple[bytes, list[int], list[int]] = b"", [], []
         self._reading: anyio.CancelScope | None = None
         self._raw = stream.extra(SocketAttribute.raw_socket)
-        self.name = codec.name(number)
+        self.name = shared.codec.name(number)
         self.events: list[int] = []
         self.offsets: list[int] = []
         self.received: list[int] = []
@@ -91,21 +96,21 @@ class Client:
         self._departed = ""
         self.faults: list[Fault] = []
         self.watchers: set[Callable[[Client, list[int]], None]] = set()
-        self.news = anyio.Event()
+        self._changed = anyio.Event()
 
     def __repr__(self) -> str:
         return f"client {self.number}"
 
-    # --- speaking
+    # --- sending
 
     def next_body(self, size: int = 0) -> bytes:
-        """Return a body that nobody has sent yet, padded to at least `size` bytes."""
-        body = f"{self.number}.{self._made}".encode()
-        self._made += 1
+        """Return a body that no client has sent yet, padded to at least `size` bytes."""
+        body = f"{self.number}.{self._bodies_made}".encode()
+        self._bodies_made += 1
         return body.ljust(size, b"~")
 
     async def send_next(self, size: int = 0, *, as_step: bool = True) -> int:
-        """Send a message of its own making; return its number."""
+        """Send a message with a new body of at least `size` bytes; return its number."""
         body = self.next_body(size)
         await self.send(body, as_step=as_step)
         return self._messages.numbers[body]
@@ -113,19 +118,20 @@ class Client:
     async def send(self, *bodies: bytes, as_step: bool = True) -> list[int]:
         """Send messages in one write; return their numbers."""
         frames = list(map(self._codec.encode, bodies))
-        if self._outgoing.pending:  # then they are part of something else
+        if self._outgoing.pending:  # then they complete an unfinished message
             await self.send_raw(b"".join(frames), as_step=as_step)
             return [self._messages.numbers[body] for body in bodies]
-        entered = [send_event(self._messages.register(self.number, body)) for body in bodies]
+        events = [send_event(self._messages.register(self.number, body)) for body in bodies]
         begins = [0, *itertools.accumulate(map(len, frames))][:-1]
-        await self._write(b"".join(frames), entered, begins, as_step=as_step)
-        return [-event - 1 for event in entered]
+        await self._write(b"".join(frames), events, begins, as_step=as_step)
+        return [-event - 1 for event in events]
 
     async def send_raw(self, data: bytes, *, as_step: bool = True) -> None:
-        """Send bytes as they are; whole messages among them count as sent.
+        """Send bytes as they are; complete messages among them count as sent.
 
         Args:
-            as_step: whether this is a deed of its own for the journal, and not a part of a larger one.
+            data: the bytes.
+            as_step: whether this is a step of its own in the trace, and not a part of a larger one.
 
         Raises:
             Violation: the server has closed the connection.
@@ -133,24 +139,24 @@ class Client:
         await self._write(data, *self._register(data), as_step=as_step)
 
     def _register(self, data: bytes) -> tuple[list[int], list[int]]:
-        """Enter the whole messages that the bytes complete; return their events, and where in the bytes they begin."""
-        latest, entered, begins = self._last_write
-        if data is latest:  # a flood says the same again and again: no need to look into it
-            self._messages.register_again(entered)
-            return entered, begins
-        is_whole = not self._outgoing.pending
+        """Register the messages that the bytes complete; return their events, and where in the bytes they begin."""
+        last_data, events, begins = self._last_write
+        if data is last_data:  # a flood sends the same bytes again and again: no need to decode them
+            self._messages.register_again(events)
+            return events, begins
+        begins_message = not self._outgoing.pending
         at, self._decoded = self._decoded, self._decoded + len(data)
         messages = [(frame.offset, frame.body) for frame in self._outgoing.feed(data) if frame.body is not None]
-        entered = [send_event(self._messages.register(self.number, body)) for _, body in messages]
+        events = [send_event(self._messages.register(self.number, body)) for _, body in messages]
         begins = [begin - at for begin, _ in messages]
-        self._last_write = (data, entered, begins) if is_whole and not self._outgoing.pending else (b"", [], [])
-        return entered, begins
+        self._last_write = (data, events, begins) if begins_message and not self._outgoing.pending else (b"", [], [])
+        return events, begins
 
-    async def _write(self, data: bytes, entered: list[int], begins: list[int], *, as_step: bool) -> None:
+    async def _write(self, data: bytes, events: list[int], begins: list[int], *, as_step: bool) -> None:
         if as_step:
             self._trace.record_step("send", [self.number], data)
-        # Noted before the bytes leave: the echo may come back before this task runs again.
-        self.events += entered
+        # Recorded before the bytes leave: the echo may come back before this task runs again.
+        self.events += events
         self.offsets += [self.bytes_sent + begin for begin in begins]
         self.bytes_sent += len(data)
         self._trace.record_bytes(self.number, "→", data)
@@ -161,7 +167,7 @@ class Client:
             self.closed = self.closed or "RST"
             raise Violation(f"the server closed the connection of {self} while it was sending") from None
 
-    # --- hearing
+    # --- receiving
 
     def start_reading(self) -> None:
         """Read from now on, in a task, until the stream ends or `stall()`."""
@@ -172,7 +178,7 @@ class Client:
 
     @property
     def is_reading(self) -> bool:
-        """Whether it wants to hear whatever comes: it has neither stalled nor begun to leave."""
+        """Whether it reads whatever arrives: it has neither stalled nor begun to leave."""
         reads = self._reading is not None and not self._reading.cancel_called
         return reads and not self.left
 
@@ -192,7 +198,7 @@ class Client:
                 await self.read_once(CHUNK)
 
     async def read_once(self, limit: int) -> None:
-        """Wait for bytes and take at most `limit` of them, or note the end of the stream."""
+        """Wait for bytes and take at most `limit` of them, or record the end of the stream."""
         try:
             data = await self._stream.receive(limit)
         except anyio.EndOfStream:
@@ -203,18 +209,20 @@ class Client:
             self._take(data)
 
     def _take(self, data: bytes) -> None:
-        begins_at = self.bytes_received - len(self._incoming.pending)  # the first frame that the data complete
+        begins_at = self.bytes_received - len(
+            self._incoming.pending
+        )  # where the first frame begins that the data complete
         self.bytes_received += len(data)
         self._trace.record_bytes(self.number, "←", data)
         try:
             frames = self._incoming.feed(data)
         except ValueError as error:
-            self._saw("created", "bytes that are not of this protocol", str(error), begins_at)
+            self._record_fault("created", "bytes that are not of this protocol", str(error), begins_at)
             frames = []
         known = self._messages.numbers
         try:
             numbers = [known[frame.body] for frame in frames]  # type: ignore[index]
-        except KeyError:  # not all are messages that somebody has sent
+        except KeyError:  # not all are messages that a client has sent
             frames = self._known_messages(frames)
             numbers = [known[frame.body] for frame in frames]  # type: ignore[index]
         if frames and frames[0].sender is not None:
@@ -228,19 +236,19 @@ class Client:
         self._wake()
 
     def _known_messages(self, frames: list[Frame]) -> list[Frame]:
-        """Return the messages that somebody has sent; note what is no message, and who nobody has sent."""
-        found: list[Frame] = []
+        """Return the messages that a client has sent; record other frames, and messages that no client has sent."""
+        known: list[Frame] = []
         for frame in frames:
             if frame.body is None:
-                self.notes.append(Note(frame.value, len(self.received) + len(found)))
+                self.notes.append(Note(frame.value, len(self.received) + len(known)))
             elif frame.body in self._messages.numbers:
-                found.append(frame)
+                known.append(frame)
             else:
-                self._saw("created", printable(frame.body), "which nobody has sent", frame.offset)
-        return found
+                self._record_fault("created", printable(frame.body), "which no client has sent", frame.offset)
+        return known
 
-    def _saw(self, kind: str, what: str, why: str, offset: int) -> None:
-        if not self.faults:  # after the first one the stream may be out of step, and all else follows
+    def _record_fault(self, kind: str, what: str, why: str, offset: int) -> None:
+        if not self.faults:  # after the first fault the stream may be out of step, and cause all others
             seen = Observation(self.number, "receive", what, offset, self._trace.latest_ns)
             sentence = f"{self} received {what}{location_note(seen)}, {why}"
             self.faults.append(Fault(kind, sentence, (self.number,), (what,), (seen,)))
@@ -251,25 +259,30 @@ class Client:
         self._wake()
 
     def _wake(self) -> None:
-        self.news.set()
-        self.news = anyio.Event()
+        self._changed.set()
+        self._changed = anyio.Event()
 
     @property
     def unfinished(self) -> bytes:
-        """The bytes of a message that has not been received whole."""
+        """The bytes of a message that has not been received completely."""
         return self._incoming.pending
 
     async def wait_until(self, condition: Callable[[], bool], seconds: float) -> bool:
-        """Wait until what has come makes it so, or the stream ends; return whether it is so after `seconds`.
+        """Wait until a condition on what has arrived is true, or the stream ends.
 
-        Time in which the server waits for a processor does not count.
+        Args:
+            condition: is called after each chunk.
+            seconds: how long to wait; time in which the server waits for a processor does not count.
+
+        Returns:
+            Whether the condition is true.
         """
 
-        async def news() -> None:
+        async def changes() -> None:
             while not condition() and self.closed is None:
-                await self.news.wait()
+                await self._changed.wait()
 
-        await completes_within(news, seconds, self._pid)
+        await completes_within(changes, seconds, self._pid)
         return condition()
 
     async def wait_closed(self, seconds: float) -> bool:
@@ -277,7 +290,7 @@ class Client:
         with anyio.move_on_after(seconds):
             while self.closed is None:
                 if self._reading and not self._reading.cancel_called:
-                    await self.news.wait()
+                    await self._changed.wait()
                 else:
                     await self.read_once(CHUNK)
         return self.closed is not None
@@ -291,52 +304,28 @@ class Client:
             await self._stream.send_eof()
 
     async def leave(self) -> None:
-        """Leave politely: FIN, read what still comes for a moment, close."""
+        """Leave in order: send FIN, read what still arrives for a moment, close."""
         await self.close_sending()
         await self.wait_closed(0.5)
         await self.hang_up()
 
     async def hang_up(self) -> None:
-        """Close at once. With unread bytes the kernel makes a RST of it, as it does for anybody."""
+        """Close at once. With unread bytes the kernel sends a RST, as for any program."""
         self._depart("close", "closes")
         self._stop_reading()
         with contextlib.suppress(OSError, anyio.BrokenResourceError):
             await self._stream.aclose()
 
-    def _depart(self, deed: str, word: str) -> None:
-        if self._departed not in (deed, "close", "reset"):  # a FIN may be followed by one of these
-            self._departed = deed
-            self._trace.record_step(deed, [self.number])
-            self._trace.record_note(self.number, word)
+    def _depart(self, action: str, note: str) -> None:
+        if self._departed not in (action, "close", "reset"):  # a FIN may be followed by one of these
+            self._departed = action
+            self._trace.record_step(action, [self.number])
+            self._trace.record_note(self.number, note)
         self.left = True
 
     async def reset(self) -> None:
-        """Leave by RST, in the middle of whatever goes on."""
+        """Leave by RST at once."""
         self._depart("reset", "RST")
         with contextlib.suppress(OSError):
             self._raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         await self.hang_up()
-
-
-async def connect(
-    number: int,
-    address: Address,
-    codec: Codec,
-    messages: MessageRegistry,
-    trace: Trace,
-    tasks: TaskGroup,
-    pid: int,
-    *,
-    small: bool = False,
-) -> Client:
-    """Connect a client to a server, whose pid that is; it does not read yet.
-
-    Args:
-        small: see `dial`.
-
-    Raises:
-        Violation: the server does not take the connection.
-    """
-    raw = await dial(address, small=small)
-    trace.record_note(number, "connected")
-    return Client(number, await SocketStream.from_socket(raw), codec, messages, trace, tasks, pid)

@@ -12,8 +12,8 @@ from harness.addresses import Address
 from harness.errors import Inconclusive, Violation
 
 CONNECT_S = 30.0
-SEGMENT_BYTES = 1460  # Ethernet's
-READING_BYTES = 256 * 1024  # of a kernel's memory, which counts a notice of ten bytes as hundreds
+SEGMENT_BYTES = 1460  # as on Ethernet
+READING_BYTES = 256 * 1024  # of the kernel's memory, in which a notice of ten bytes occupies hundreds
 SMALL_BYTES = 16384
 
 
@@ -21,14 +21,15 @@ async def dial(address: Address, *, small: bool = False) -> socket.socket:
     """Return a connected socket.
 
     Args:
-        small: with a small buffer and the segments of a real network. Loopback's are of 64 KB, for which the
-            server's kernel makes a buffer of megabytes at once: that a client does not read would be noticed late,
-            and every backlog cost a case as much. Who reads shall have large ones: our own delays must not look
-            like slowness.
+        address: where the server listens.
+        small: whether it gets a small buffer and the segments of a real network. Loopback's segments are 64 KB, for
+            which the server's kernel allocates a buffer of megabytes at once: a server would notice late that a
+            client does not read, and a case would have to fill that buffer for every backlog. Clients that read
+            get large buffers: our own delays must not look like slowness.
 
     Raises:
-        Violation: the server does not take the connection.
-        CouldNotTell: it is this process that cannot open another one.
+        Violation: the server does not accept the connection.
+        Inconclusive: this process cannot open another connection.
     """
     try:
         with anyio.fail_after(CONNECT_S):
@@ -47,8 +48,8 @@ async def _connected(address: Address, small: bool) -> socket.socket:
     raw = socket.socket(socket.AF_INET6 if ":" in address.host else socket.AF_INET, socket.SOCK_STREAM)
     try:
         raw.setblocking(False)
-        # From the first byte: what is made smaller later drops what was promised room already, and a server's kernel
-        # then waits as long again as the client has not read.
+        # Before connecting: a buffer that shrinks later drops bytes for which it has announced room, and the server's
+        # kernel then waits before it sends them again, for as long as the client had not read.
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SMALL_BYTES if small else READING_BYTES)
         if small:
             raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, SEGMENT_BYTES)

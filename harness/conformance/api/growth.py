@@ -2,7 +2,7 @@
 
 Memory is taken in pages, arenas and pools, and a runtime that collects garbage grows by hundreds of
 megabytes before it does so: growth alone proves nothing. So a measurement goes on while memory grows, and
-ends as soon as the latter half of it is flat; only who grows steadily to its end is suspected.
+ends as soon as its latter half is flat; only a server that grows steadily to the end is suspected.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ import numpy as np
 import psutil
 
 CONFIDENCE = 0.99
-POINTS = 60  # of a regression: more of them cost a square and tell no more
-LEAST_POINTS = 8
-PATIENCE_S = 4.0  # a slow server need not do enough of anything
-ALIKE = 2.0  # times: the slopes of several turns
-GIVEN_BACK = 1 / 4  # of what memory has grown by
-TOO_MUCH = 1 / 8  # of the machine's memory; a runtime may well take as much before it collects
+POINTS = 60  # for a regression: the cost grows with their square, and more give no better result
+LEAST_POINTS = 8  # before the first look at the slope
+PATIENCE_S = 4.0  # then a slow server has done enough
+ALIKE = 2.0  # the largest ratio between slopes of several turns that count as the same
+GIVEN_BACK = 1 / 4  # a server that frees this share of its growth collects garbage
+TOO_MUCH = 1 / 8  # of the machine's memory; a runtime may well use as much before it collects
 
 
 @dataclass(frozen=True)
 class Slope:
-    """Bytes for each of what is counted, and the limits between which they lie with a confidence of 99 %."""
+    """Bytes for each counted action, with the limits of a 99 % confidence interval."""
 
     value: float
     low: float
@@ -40,26 +40,30 @@ class Slope:
 
     @property
     def short(self) -> str:
-        """The value and how far the limits are from it, e.g. "51 ±20", for a table."""
+        """The value and the distance of the limits from it, e.g. "51 ±20", for a table."""
         away = max(self.high - self.value, self.value - self.low)
         return f"{self.value:.0f} ±{away:.0f}" if away >= 0.5 else f"{self.value:.0f}"
 
 
-def slope(counts: Sequence[float], sizes: Sequence[float]) -> Slope:
-    """Return the slope of sizes over counts that increase, by the estimator of Theil and Sen.
+def theil_sen(counts: Sequence[float], sizes: Sequence[float]) -> Slope:
+    """Return the slope of sizes over increasing counts, by the estimator of Theil and Sen.
 
     It is the median of the slopes of all pairs of points, so that a step here and there does not move it. The
     limits are those of P. K. Sen, "Estimates of the regression coefficient based on Kendall's tau", Journal of
     the American Statistical Association 63 (1968), by the normal approximation without ties (ties make the true
     interval narrower); they are infinite for very few points.
+
+    Args:
+        counts: how often something had been done, one for each point.
+        sizes: the bytes in use then.
     """
-    many = len(counts)
-    if many < 2:
+    points = len(counts)
+    if points < 2:
         return Slope(0.0, -math.inf, math.inf)
-    first, second = np.triu_indices(many, 1)
+    first, second = np.triu_indices(points, 1)
     x, y = np.asarray(counts, float), np.asarray(sizes, float)
     slopes = np.sort((y[second] - y[first]) / (x[second] - x[first]))
-    width = NormalDist().inv_cdf((1 + CONFIDENCE) / 2) * math.sqrt(many * (many - 1) * (2 * many + 5) / 18)
+    width = NormalDist().inv_cdf((1 + CONFIDENCE) / 2) * math.sqrt(points * (points - 1) * (2 * points + 5) / 18)
     below, above = math.floor((slopes.size - width) / 2), math.ceil((slopes.size + width) / 2)
     return Slope(
         float(np.median(slopes)),
@@ -70,53 +74,59 @@ def slope(counts: Sequence[float], sizes: Sequence[float]) -> Slope:
 
 @dataclass
 class Growth:
-    """What was measured: how often something had been done, and the bytes in use then."""
+    """A measurement: how often something had been done, and the bytes in use then.
+
+    Attributes:
+        counts: how often, one for each point.
+        sizes: the bytes in use then.
+    """
 
     counts: list[int] = field(default_factory=list)
     sizes: list[int] = field(default_factory=list)
 
     @property
-    def count(self) -> int:
+    def total_count(self) -> int:
+        """How often it was done during the measurement."""
         return self.counts[-1] - self.counts[0]
 
     @property
-    def size(self) -> int:
-        """By how many bytes memory has grown."""
+    def total_bytes(self) -> int:
+        """The bytes by which memory has grown."""
         return self.sizes[-1] - self.sizes[0]
 
     def slope(self, begin: float = 0.5, end: float = 1.0) -> Slope:
-        """Return the slope over a part of the count, by default its latter half."""
-        first, last = (self.counts[0] + self.count * share for share in (begin, end))
+        """Return the slope between two shares of the count, by default over its latter half."""
+        first, last = (self.counts[0] + self.total_count * share for share in (begin, end))
         part = [place for place, count in enumerate(self.counts) if first <= count <= last]
         chosen = sorted({part[round(at)] for at in np.linspace(0, len(part) - 1, POINTS)}) if part else []
-        return slope([self.counts[one] for one in chosen], [self.sizes[one] for one in chosen])
+        return theil_sen([self.counts[place] for place in chosen], [self.sizes[place] for place in chosen])
 
-    def goes_on(self, bound: float) -> bool:
-        """Return whether memory grows by more than `bound` bytes each in both parts of the latter half.
+    def continues(self, bound: float) -> bool:
+        """Return whether memory grows by more than `bound` bytes each in both quarters of the latter half.
 
-        One of them alone may have met a step: a larger heap, a second arena. And whoever gives much back
-        collects garbage, however long it takes to come to that.
+        One quarter alone may contain a step: a larger heap, a second arena. And a server that gives much back
+        collects garbage, however rarely it does so.
         """
         steadily = min(self.slope(0.5, 0.75).low, self.slope(0.75, 1.0).low) > bound
         given_back = max(map(operator.sub, itertools.accumulate(self.sizes, max), self.sizes))
-        return steadily and given_back < GIVEN_BACK * self.size
+        return steadily and given_back < GIVEN_BACK * self.total_bytes
 
-    def settled(self, bound: float) -> bool:
-        """Return whether memory became flat, or grows steadily."""
-        return self.slope().high < bound or self.goes_on(bound)
+    def is_settled(self, bound: float) -> bool:
+        """Return whether memory became flat, or grows steadily by more than `bound` bytes each."""
+        return self.slope().high < bound or self.continues(bound)
 
-    def in_short(self, bound: float) -> str:
-        """Return the slope for a table; "varies" when it is not settled."""
-        return self.slope().short if self.settled(bound) else "varies"
+    def summary(self, bound: float) -> str:
+        """Return the slope for a table; "varies" when memory neither is flat nor grows steadily."""
+        return self.slope().short if self.is_settled(bound) else "varies"
 
 
 def recurs(turns: Sequence[Growth], bound: float) -> bool:
-    """Return whether memory goes on growing in every turn, and by much the same in each.
+    """Return whether memory keeps growing in every turn, and by much the same in each.
 
-    Whoever keeps something of each keeps the same of each; what a collector has not come to yet differs.
+    A leak keeps the same for each action; the garbage that a collector has not freed yet differs between turns.
     """
-    slopes = [one.slope().value for one in turns]
-    return all(one.goes_on(bound) for one in turns) and max(slopes) < ALIKE * min(slopes)
+    slopes = [growth.slope().value for growth in turns]
+    return all(growth.continues(bound) for growth in turns) and max(slopes) < ALIKE * min(slopes)
 
 
 async def watch_growth(
@@ -128,23 +138,25 @@ async def watch_growth(
     most: int,
     seconds: float,
 ) -> Growth:
-    """Do step after step, and measure after each, until memory is flat, or to the end.
+    """Do step after step and measure after each, until memory is flat or the measurement ends.
+
+    It ends in any case when memory has grown by TOO_MUCH of the machine's.
 
     Args:
-        step: given how often something was done, does it some times more; returns how often.
+        step: given how often something was done, does it some more times; returns how many.
         size: returns the bytes in use.
-        bound: bytes for each of them; flat is what is surely below it over the latter half.
-        enough: of them before memory can be called flat, unless PATIENCE_S have gone by.
-        most: of them before the measurement ends anyway; so it does after `seconds`, and when memory has grown by
-            TOO_MUCH of the machine's.
+        bound: bytes for each action; memory is flat when its slope over the latter half is surely below.
+        enough: how many actions must be done before memory can be called flat, unless PATIENCE_S have passed.
+        most: how many actions end the measurement.
+        seconds: how long until the measurement ends.
     """
-    growth, begun, look = Growth([0], [size()]), time.monotonic(), LEAST_POINTS
+    growth, begun, next_look = Growth([0], [size()]), time.monotonic(), LEAST_POINTS
     too_much = TOO_MUCH * psutil.virtual_memory().total
-    while growth.count < most and growth.size < too_much and (took := time.monotonic() - begun) < seconds:
-        growth.counts.append(growth.count + await step(growth.count))
+    while growth.total_count < most and growth.total_bytes < too_much and (took := time.monotonic() - begun) < seconds:
+        growth.counts.append(growth.total_count + await step(growth.total_count))
         growth.sizes.append(size())
-        if len(growth.counts) >= look and (growth.count >= enough or took > PATIENCE_S):
+        if len(growth.counts) >= next_look and (growth.total_count >= enough or took > PATIENCE_S):
             if growth.slope().high < bound:
                 break
-            look = math.ceil(1.1 * len(growth.counts))
+            next_look = math.ceil(1.1 * len(growth.counts))
     return growth

@@ -6,12 +6,13 @@ import subprocess
 from collections.abc import Sequence
 from contextlib import suppress
 
-from anyio.abc import TaskGroup
+from anyio.abc import SocketStream, TaskGroup
 
-from harness.conformance.api.client import Client, connect
+from harness.conformance.api.client import Client, Shared
+from harness.conformance.api.dial import dial
 from harness.conformance.api.trace import Trace
 from harness.errors import Violation
-from harness.history.record import History, MessageRegistry, MessageNames
+from harness.history.record import History, MessageNames, MessageRegistry
 from harness.model import Spec
 from harness.servers.launch import actual_address_note
 from harness.servers.process import Server
@@ -30,8 +31,9 @@ class Participants:
     """
 
     def __init__(self, spec: Spec, server: Server, tasks: TaskGroup) -> None:
-        self.spec, self.server, self._tasks = spec, server, tasks
+        self.spec, self.server = spec, server
         self.messages, self.trace = MessageRegistry(), Trace()
+        self._shared = Shared(spec.codec, self.messages, self.trace, tasks, server.pid)
         self.clients: list[Client] = []
         self.server_may_end = False
         self._attempts = 0  # to connect; a client that is refused has a number as well
@@ -53,19 +55,12 @@ class Participants:
         greeting = self.spec.codec.encode_join(number, topics) if joins else b""
         self.trace.record_step("connect", [number], greeting)
         try:
-            client = await connect(
-                number,
-                self.server.address,
-                self.spec.codec,
-                self.messages,
-                self.trace,
-                self._tasks,
-                self.server.pid,
-                small=small,
-            )
+            socket = await dial(self.server.address, small=small)
         except Violation as refused:
             self.check_not_dying()
             raise Violation(f"{refused}{actual_address_note(self.server)}", kind="died") from None
+        self.trace.record_note(number, "connected")
+        client = Client(number, await SocketStream.from_socket(socket), self._shared)
         self.clients.append(client)
         if reads:
             client.start_reading()

@@ -15,17 +15,23 @@ from harness.servers.process import Server, spawn
 
 
 class Start:
-    """Starts the server under test, as often and in whatever way a case wants; all end with the case."""
+    """Starts the server under test, as often and in whatever way a case needs; all servers end with the case.
+
+    Attributes:
+        rooms: the rooms that the case opened; their histories are judged when the case has ended.
+        programs: the servers that were started (None for one that did not start) with their arguments.
+        name: the implementation's name.
+    """
 
     def __init__(self, spec: Spec, implementation: Implementation, stack: AsyncExitStack, tasks: TaskGroup) -> None:
         self.spec, self._implementation, self._stack, self.tasks = spec, implementation, stack, tasks
         self.rooms: list[Room] = []
-        self._ready: list[tuple[Server, Usage]] = []  # and what it used then
-        self.programs: list[tuple[Server | None, Sequence[str]]] = []  # None: it did not start
+        self._ready: list[tuple[Server, Usage]] = []  # with what it used then
+        self.programs: list[tuple[Server | None, Sequence[str]]] = []
         self.name = implementation.name
 
     def address(self, host: str = "127.0.0.1") -> Address:
-        """Reserve an address for the length of the case."""
+        """Reserve an address until the case ends."""
         return self._stack.enter_context(free_address(host))
 
     async def server(
@@ -36,7 +42,14 @@ class Start:
         wrap: Sequence[str] = (),
         drain_stderr: bool = True,
     ) -> Server:
-        """Start the server and wait for its ready line; see `harness.servers.launch.launch`."""
+        """Start the server and wait for its ready line; see `harness.servers.launch.launch`.
+
+        Args:
+            host: the host of the address.
+            address: where it listens; by default a free port of the host.
+            wrap: a command that is put before the server's own.
+            drain_stderr: whether its standard error is read.
+        """
         address = address or self.address(host)
         self.programs.append((None, [str(address)]))
         server = await self._stack.enter_async_context(
@@ -54,7 +67,13 @@ class Start:
         return server
 
     async def program(self, *arguments: str, address: Address | None = None, terminal: bool = False) -> Server:
-        """Start the server's program with any arguments, and wait for nothing; see `harness.servers.process.spawn`."""
+        """Start the server's program with any arguments, without waiting; see `harness.servers.process.spawn`.
+
+        Args:
+            arguments: all of its arguments.
+            address: where it is expected to listen, if it does.
+            terminal: whether its standard output is a terminal.
+        """
         server = await self._stack.enter_async_context(
             spawn(
                 self._implementation,
@@ -73,10 +92,10 @@ class Start:
         return self.rooms[-1]
 
     def forget_servers(self) -> None:
-        """Count those that were started so far no longer as the case's."""
+        """Forget the servers that were started so far: they no longer count as the case's."""
         self._ready.clear()
         self.programs.clear()
 
-    def used(self) -> tuple[ServerUsage, ...]:
-        """Return what each server used when it was ready, and uses now or used when that was last known."""
+    def usage(self) -> tuple[ServerUsage, ...]:
+        """Return for each server what it used when it was ready, and what it uses now or used when last measured."""
         return tuple(ServerUsage(before, server.resource_usage() or before) for server, before in self._ready)

@@ -1,7 +1,7 @@
-"""Writes down what the clients of a room do and hear: for the transcript of a failure, and to do it all again.
+"""Records what the clients of a room do and receive, for the transcript of a failure and the script that reproduces it.
 
-Two lists: chunks, which went over the wire (their beginnings, and of a long history the latest), and steps,
-the deeds of the clients in the words in which a script can repeat them.
+There are two lists: chunks, which went over the wire (the beginning of each, and only the latest of a long history),
+and steps, the actions of the clients in a form that a script can repeat.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ import msgspec
 
 CHUNKS_KEPT = 20_000
 HEAD_BYTES = 64  # kept of each chunk
-STEPS_KEPT = 4000  # more than that is no script that anybody reads
+STEPS_KEPT = 4000  # a longer script is of no use to a reader
 STEP_BYTES_KEPT = 1 << 20
-PAUSE_S = 0.4  # without any event: somebody waited on purpose
+PAUSE_S = 0.4  # without any event: the case waited on purpose
 
 
 class Step(msgspec.Struct, frozen=True):
-    """One deed.
+    """One action of one or several clients, or of the case.
 
     Attributes:
-        deed: "connect", "send", "fence", "pour", "chatter", "stall", "resume", "finish" (FIN), "close",
+        action: "connect", "send", "barrier", "pour", "chatter", "stall", "resume", "finish" (FIN), "close",
             "reset", "signal" or "pause".
-        clients: who does it; for a fence the speaker and then the hearers.
-        data: for "send", the bytes; for "connect" those that are sent at once.
+        clients: the clients that act; for a barrier the sender and then the receivers.
+        data: for "send" the bytes; for "connect" those that are sent at once.
         numbers: for "send" how many times; for "pour" bytes and size; for "chatter" messages, burst and
             size; for "signal" its number; for "pause" seconds.
     """
@@ -41,13 +41,15 @@ class Step(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Something that one client saw or did on the wire.
+    """Bytes that one client sent or received, or an event of its connection.
 
     Attributes:
-        at_ns: since the journal was opened.
-        way: "→" to the server, "←" from it, or in words what happened to the connection.
+        at_ns: the time since the trace began.
+        client: the client's number.
+        direction: "→" to the server, "←" from it, or in words what happened to the connection.
         offset: of its first byte in the client's stream of that direction.
-        size: in bytes; `head` is the beginning of them.
+        size: in bytes.
+        head: the first HEAD_BYTES of them.
     """
 
     at_ns: int
@@ -60,22 +62,27 @@ class Chunk:
 
 @dataclass
 class EventTimes:
-    """When a client's events were noted: for each chunk how many there were by then, and the time."""
+    """When a client's events were recorded: for each chunk the number of events by then, and the time."""
 
     counts: list[int] = field(default_factory=list)
     times_ns: list[int] = field(default_factory=list)
 
     def time_of(self, event: int) -> int | None:
-        """Return when the event with this index was noted, in ns since the journal was opened."""
+        """Return when the event with this index was recorded, in ns since the trace began."""
         place = bisect_left(self.counts, event + 1)
         return self.times_ns[place] if place < len(self.counts) else None
 
 
 class Trace:
-    """What happened in one room so far."""
+    """What the clients of one room did and received so far.
+
+    Attributes:
+        chunks: what went over the wire, the latest CHUNKS_KEPT of them.
+        event_times: for each client when its events were recorded.
+    """
 
     def __init__(self) -> None:
-        self._opened_ns = self._latest_ns = time.monotonic_ns()
+        self._began_ns = self._latest_ns = time.monotonic_ns()
         self.chunks: deque[Chunk] = deque(maxlen=CHUNKS_KEPT)
         self.event_times: dict[int, EventTimes] = {}
         self._steps: list[Step] = []
@@ -84,51 +91,64 @@ class Trace:
 
     def _now(self) -> int:
         self._latest_ns = time.monotonic_ns()
-        return self._latest_ns - self._opened_ns
+        return self._latest_ns - self._began_ns
 
     @property
     def latest_ns(self) -> int:
-        """When the latest event was, in ns since the journal was opened."""
-        return self._latest_ns - self._opened_ns
+        """The time of the latest event, in ns since the trace began."""
+        return self._latest_ns - self._began_ns
 
     # --- the wire
 
-    def record_bytes(self, client: int, way: str, data: bytes) -> None:
-        """Note bytes that a client sends ("→") or has received ("←")."""
-        at = self._offsets.get((client, way), 0)
-        self._offsets[client, way] = at + len(data)
-        self.chunks.append(Chunk(self._now(), client, way, at, len(data), data[:HEAD_BYTES]))
+    def record_bytes(self, client: int, direction: str, data: bytes) -> None:
+        """Record bytes of a client's stream.
 
-    def record_note(self, client: int, what: str) -> None:
-        """Note what happened to a connection, e.g. "FIN from the server"."""
-        self.chunks.append(Chunk(self._now(), client, what))
+        Args:
+            client: its number.
+            direction: "→" for bytes that it sends, "←" for bytes that it has received.
+            data: the bytes.
+        """
+        at = self._offsets.get((client, direction), 0)
+        self._offsets[client, direction] = at + len(data)
+        self.chunks.append(Chunk(self._now(), client, direction, at, len(data), data[:HEAD_BYTES]))
+
+    def record_note(self, client: int, text: str) -> None:
+        """Record what happened to a connection, e.g. "FIN from the server"."""
+        self.chunks.append(Chunk(self._now(), client, text))
 
     def record_events(self, client: int, events: int) -> None:
-        """Note that a client has so many events by now."""
-        marks = self.event_times.setdefault(client, EventTimes())
-        marks.counts.append(events)
-        marks.times_ns.append(self.latest_ns)
+        """Record that a client has this many events by now."""
+        times = self.event_times.setdefault(client, EventTimes())
+        times.counts.append(events)
+        times.times_ns.append(self.latest_ns)
 
-    # --- deeds
+    # --- steps
 
     def record_step(
         self, action: str, clients: Sequence[int] = (), data: bytes = b"", numbers: Sequence[float] = ()
     ) -> None:
-        """Note a deed; equal sends in a row become one, and a silence before it a pause."""
+        """Record a step; equal sends in a row become one, and a silence before it a pause.
+
+        Args:
+            action: see `Step`, as for all others.
+            clients: the clients that act.
+            data: the bytes that are sent.
+            numbers: the numbers of the action.
+        """
         quiet_s = (time.monotonic_ns() - self._latest_ns) / 1e9
         if quiet_s > PAUSE_S and self._steps:
             self._steps.append(Step("pause", numbers=(round(quiet_s, 1),)))
         self._now()
-        one = Step(action, tuple(clients), data, tuple(numbers) if action != "send" else (1,))
+        step = Step(action, tuple(clients), data, tuple(numbers) if action != "send" else (1,))
         last = self._steps[-1] if self._steps else None
-        if last and action == "send" == last.action and (last.clients, last.data) == (one.clients, one.data):
-            self._steps[-1] = Step("send", one.clients, data, (last.numbers[0] + 1,))
+        if last and action == "send" == last.action and (last.clients, last.data) == (step.clients, step.data):
+            self._steps[-1] = Step("send", step.clients, data, (last.numbers[0] + 1,))
         elif len(self._steps) <= STEPS_KEPT and self._bytes <= STEP_BYTES_KEPT:
-            self._steps.append(one)
+            self._steps.append(step)
             self._bytes += len(data)
 
     @property
     def steps(self) -> tuple[Step, ...]:
-        """All deeds in order; none at all when there were too many to be kept."""
-        whole = len(self._steps) <= STEPS_KEPT and self._bytes <= STEP_BYTES_KEPT
-        return tuple(self._steps) if whole else ()
+        """All steps in order; none at all when there were too many to keep."""
+        complete = len(self._steps) <= STEPS_KEPT and self._bytes <= STEP_BYTES_KEPT
+        return tuple(self._steps) if complete else ()
