@@ -1,8 +1,14 @@
-"""The core of a swarm, of which there are two: a native one, and a twin in Python where that was not built.
+"""The interface of a load engine, of which there are two: a native one, and a reference in Python.
 
-A core holds some clients' connections and one load on them: it says what is to be said, receives, compares what clients
-of a group receive with the longest stream among them, and keeps logs. Both have the same methods and are tested by the
-same tests. Numbers in bulk go through them as the bytes of int64; times are those of the monotonic clock, in ns.
+An engine holds some clients' connections and one load on them: it sends, receives, compares what the clients of a group
+receive with the longest stream among them, and keeps logs. Both engines have the same methods and pass the same tests.
+Clients, groups and senders are numbered from 0, in the order in which they are added.
+
+Arrays pass as bytes, because their elements are many: int64 in the byte order of the machine, of shape (n,), or row
+by row of shape (n, columns). Times are those of the monotonic clock, in ns. A message's *code* is its sender's number
+times CODE_STRIDE plus its own number (see `frame_templates.py`); its *place* is its index in its group's stream.
+
+The native engine has its own copies of the constants below and in `frame_templates.py`; a test compares them.
 """
 
 from __future__ import annotations
@@ -10,23 +16,35 @@ from __future__ import annotations
 from enum import IntFlag
 from typing import Protocol
 
+READ_BYTES = 64 * 1024  # per read; a larger buffer does not fit into the cache
+TRIM_ABOVE_BYTES = 8 << 20  # a longer stream is trimmed by the part that all clients have received
+MAX_LAG_BYTES = 6 << 20  # a client further behind the longest stream counts as diverged
+MAX_RUN_NS = 100_000_000  # Python must get its turn to handle signals
+QUIET_NS = 500_000_000  # after so long without a byte, messages in flight count as dropped
+
 
 class Reason(IntFlag):
-    """Why `Core.run` came back before its time."""
+    """Why `Engine.run` has returned before its time."""
 
     DIVERGED = 1  # a client whose stream is not its group's has received something
     NONCANONICAL = 2  # a group's stream goes on with something that only the codec's decoder can read
-    SUSPECT = 4  # a message came too often, too late, before it was said, or to somebody who should not hear it
+    SUSPECT = 4  # a message came twice, out of order, before it was sent, or to a client that is not subscribed to it
     CLOSED = 8  # a connection has ended
 
 
 class Engine(Protocol):
-    """One load's clients. They are numbered as they are added, and so are groups and voices."""
+    """The clients of one load, and what they send and receive."""
 
     def add(self, fd: int, group: int, is_in_step: bool) -> int:
-        """Take a non-blocking socket of a client of this group, whose stream begins now; return its number.
+        """Add a client, whose stream begins now.
 
-        Who is not in step has parted from the first; who is of no group, -1, stays so.
+        Args:
+            fd: its non-blocking socket, which stays the caller's.
+            group: the group whose stream it is promised; -1 for a client that never is in step.
+            is_in_step: whether its stream begins where the group's does; if not, it counts as diverged at first.
+
+        Returns:
+            The client's number.
         """
         ...
 
@@ -34,19 +52,24 @@ class Engine(Protocol):
         """Receive no more for a client; its socket stays open."""
         ...
 
-    def flood(self, voice: int, window: int) -> None:
-        """Let a voice speak as fast as a window lets: so many messages said and not yet heard by itself."""
+    def flood(self, sender: int, max_in_flight: int) -> None:
+        """Let a sender send as fast as it can with so many messages sent and not yet received by its own client."""
         ...
 
-    def pace(self, voices: list[int], start_ns: int, interval_ns: float) -> None:
-        """Let voices speak in turns on a schedule: message n is due at start_ns + n * interval_ns.
+    def pace(self, senders: list[int], start_ns: int, interval_ns: float) -> None:
+        """Let senders send in turns on a schedule: message n is due at start_ns + n * interval_ns.
 
-        Messages of voices that are another process's take their turns, and are not said here.
+        Senders of other processes have their turns too, but nothing is sent for them here.
+
+        Args:
+            senders: their numbers, in the order of their turns.
+            start_ns: when the first message is due.
+            interval_ns: from one message to the next, whoever sends it.
         """
         ...
 
-    def send(self, voice: int, count: int) -> None:
-        """Let a voice say its next `count` messages now, out of turn: it is on no schedule any more."""
+    def send(self, sender: int, count: int) -> None:
+        """Send the next `count` messages of a sender now; from then on it is not part of the schedule."""
         ...
 
     def stop_sending(self) -> None:
@@ -54,38 +77,59 @@ class Engine(Protocol):
         ...
 
     def run(self, until_ns: int) -> int:
-        """Do all that until then, or for a tenth of a second, or until there is a `Reason`; return the reasons."""
+        """Send and receive until then, but at most MAX_RUN_NS, or until there is a `Reason`; return the reasons."""
         ...
 
     def take_diverged(self) -> list[tuple[int, int, int, bytes, int]]:
-        """Hand over what was received by those who have parted.
+        """Return what diverged clients have received since the last call.
 
-        For each: client, messages heard so far, messages of its group's stream up to its parting, bytes (from the end
-        of the last message heard on), time of the last of them.
+        Returns:
+            For each of them: client, messages received before these bytes, place in its group's stream at which it
+            diverged, bytes (they begin where a message does, or go on with earlier ones), time of the last read.
         """
         ...
 
-    def record_received(self, client: int, heard: int, codes: bytes, at_ns: int) -> None:
-        """Say what messages a parted client has received, and how many it has heard by now in all."""
+    def record_received(self, client: int, received: int, codes: bytes, at_ns: int) -> None:
+        """Record which messages a diverged client has received; those of its own senders are their echoes.
+
+        Args:
+            client: its number.
+            received: how many messages it has received by now in all.
+            codes: of the messages that are new, in order (shape (n,)).
+            at_ns: when they were received.
+        """
         ...
 
     def resynchronise(self, client: int, position: int, tail: bytes) -> bool:
-        """Let a client be in step again: its last message was `position` of its group's stream, then came `tail`.
+        """Put a diverged client in step with its group again.
 
-        Returns False, and changes nothing, where that stream goes on in another way or is not kept from there on.
+        Args:
+            client: its number.
+            position: the place of its last message in its group's stream.
+            tail: the bytes that it has received after that message.
+
+        Returns:
+            False, with nothing changed, if the group's stream goes on differently or is not kept from there on.
         """
         ...
 
     def append_frames(self, group: int, frames: bytes) -> None:
-        """Let a group's stream go on with whole frames; who has received part of another one behind it has parted."""
+        """Append whole frames to a group's stream; a client that has received part of another one now diverges."""
         ...
 
     def noncanonical(self, group: int) -> tuple[int, bytes]:
-        """Return the offset and the bytes from which on a group's stream cannot be read here; b"" where it can."""
+        """Return the offset from which the engine cannot parse a group's stream, and the bytes there; b"" if it can."""
         ...
 
     def append_decoded(self, group: int, codes: bytes, ends: bytes, parsed: int) -> None:
-        """Say what messages were there, the offsets where they end, and the offset up to which all is read."""
+        """Append the messages that the codec has decoded from `noncanonical` bytes.
+
+        Args:
+            group: its number.
+            codes: of the messages (shape (n,)).
+            ends: the offsets at which they end in the group's stream (shape (n,)).
+            parsed: the offset up to which the stream is decoded now.
+        """
         ...
 
     def closed(self) -> list[int]:
@@ -93,49 +137,70 @@ class Engine(Protocol):
         ...
 
     def parse_canonical(self, data: bytes) -> tuple[bytes, bytes, int, bool]:
-        """Read frames in their usual spelling: codes, ends, bytes consumed, whether what comes then is foreign."""
+        """Parse frames in their canonical encoding.
+
+        Returns:
+            Codes of the messages and offsets at which they end (both of shape (n,)), bytes consumed, and whether the
+            bytes behind these are noncanonical; if not, they are the beginning of a frame.
+        """
         ...
 
     def stream_range(self, group: int) -> tuple[int, int]:
-        """Return the number of the first message kept of a group's stream, and how many messages it has had."""
+        """Return the place of the first message kept of a group's stream, and how many messages it has had in all."""
         ...
 
     def stream_codes(self, group: int, start: int, stop: int) -> bytes:
-        """Return the codes of messages of a group's stream; IndexError when they are not kept."""
+        """Return the codes of the messages at places `start` to `stop` of a group's stream (shape (n,)).
+
+        Raises:
+            IndexError: not all of them are kept.
+        """
         ...
 
     def discard_before(self, group: int, until: int) -> None:
-        """Keep no message before this one, as far as all in step have received it."""
+        """Discard a group's messages before this place, as far as all clients in step have received them."""
         ...
 
     def received_count(self, client: int) -> int:
-        """Return how many messages a client has heard."""
+        """Return how many messages a client has received."""
         ...
 
     def position(self, client: int) -> int:
-        """Return how many messages of its group's stream a client has received, or had when it parted."""
+        """Return how many messages of its group's stream a client has received, or had when it diverged."""
         ...
 
-    def sender_counts(self, voice: int) -> tuple[int, int]:
-        """Return how many messages a voice has said, and up to which it has heard itself."""
+    def sender_counts(self, sender: int) -> tuple[int, int]:
+        """Return how many messages a sender has sent, and the number up to which its client has received them back."""
         ...
 
     def has_unsent(self) -> bool:
-        """Return whether something that was said could not be sent yet."""
+        """Return whether some messages still wait for their socket."""
         ...
 
     def last_progress_ns(self) -> int:
-        """Return when something was received last, or given up."""
+        """Return when something was last received, or messages in flight were given up."""
         ...
 
     def take_sends(self) -> bytes:
-        """Hand over what was said: voice, messages that its client had heard, number of the first, count; and so on."""
+        """Return what was sent since the last call.
+
+        Returns:
+            Rows (n, 4): sender, messages that its client had received before, number of the first message, count.
+        """
         ...
 
     def take_latencies(self) -> bytes:
-        """Hand over the latencies of the schedule: message, ns from its intended time until its voice heard it; …"""
+        """Return the latencies of the schedule since the last call.
+
+        Returns:
+            Rows (n, 2): message of the schedule, ns from its intended time until its sender's client received it.
+        """
         ...
 
     def take_lags(self) -> bytes:
-        """Hand over how late the messages of the schedule were said: message, ns; and so on."""
+        """Return how late the messages of the schedule since the last call were sent.
+
+        Returns:
+            Rows (n, 2): message of the schedule, ns by which it was sent late.
+        """
         ...

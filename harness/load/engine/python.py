@@ -1,6 +1,7 @@
-"""The core of a swarm in Python, for where the native one was not built: the same deeds by the same rules.
+"""The reference engine, in Python: used where the native one was not built, and to test that one against.
 
-What costs is the way of a chunk from the socket to its place in the stream: `receive` and `_take` are written for that.
+What costs time is the way of a chunk of bytes from the socket to its place in the stream: `_receive` and `_compare` are
+written for that.
 """
 
 from __future__ import annotations
@@ -11,288 +12,276 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from harness.load.engine.frame_templates import CODE_STRIDE, SMALL_BATCH, CanonicalReader, FrameTemplate, Int64Array
-from harness.load.engine.python_sending import CLOSED, Speech
-from harness.load.engine.python_state import CHUNK, Group, Member
+from harness.load.engine.frame_templates import CODE_STRIDE, FrameTemplate
+from harness.load.engine.interface import MAX_RUN_NS, QUIET_NS, READ_BYTES, Reason
+from harness.load.engine.python_sending import Sending
+from harness.load.engine.python_state import ClientState, ClientTable
+from harness.load.engine.python_streams import Streams
 
-KEPT = 8 << 20  # bytes of a stream kept before the part that all have received is let go
-LAG = 6 << 20  # bytes behind the longest stream at which a client is followed by itself
-LONGEST_CALL_NS = 100_000_000
-QUIET_NS = 500_000_000  # without a byte: what has not come by then was dropped
-SPIN_NS = 1_500_000  # the kernel's timers count in ms for epoll, and wake late: a deadline is spun for
-PARTED, FOREIGN, SUSPECT = 1, 2, 4  # see `core.Reason`
+SPIN_NS = 1_500_000  # epoll's timeout counts in ms and wakes late: the rest of the time to a deadline is spun
+DIVERGED = int(Reason.DIVERGED)  # an int, because the sums of an IntFlag are slow
 
 
-def _alike(stream: bytearray, at: int, frames: memoryview, length: int) -> int:
-    """Return how many frames a stream has, from an offset on, as these are; it has the first of them."""
-    low, high = 1, len(frames) // length
-    if stream.startswith(frames[: high * length], at):
-        return high
-    while low < high - 1:
-        middle = (low + high) // 2
-        low, high = (middle, high) if stream.startswith(frames[: middle * length], at) else (low, middle)
-    return low
+class PythonEngine:
+    """An `interface.Engine`, which says what the methods mean.
 
+    Args:
+        templates: the frame template of each sender.
+        subscribed: for each group one byte a sender, 1 if the group's clients may receive from it, else 0.
+    """
 
-class PythonEngine(Speech):
-    """A `core.Core`."""
+    def __init__(self, templates: Sequence[FrameTemplate], subscribed: Sequence[bytes]) -> None:
+        self._table = ClientTable()
+        self._clients = self._table.by_number
+        self._sending = Sending(self._table, templates)
+        self._senders = self._sending.senders
+        self._streams = Streams(self._table, self._senders, subscribed)
+        self._groups = self._streams.groups
+        self._chunk = memoryview(bytearray(READ_BYTES))
 
-    def __init__(self, shapes: Sequence[FrameTemplate], owed: Sequence[bytes]) -> None:
-        super().__init__(shapes)
-        self._reader = CanonicalReader(shapes)
-        self._groups = [Group(one, [-1] * len(shapes)) for one in owed]
-        self._with_pending: set[int] = set()
-        self._chunk = memoryview(bytearray(CHUNK))
+    # --- clients and sending
+
+    def add(self, fd: int, group: int, is_in_step: bool) -> int:
+        """Add a client."""
+        senders = self._sending.senders_of.get(len(self._clients), [])
+        return self._table.add(fd, group, is_in_step, senders)
+
+    def drop(self, client: int) -> None:
+        """Receive no more for a client."""
+        self._table.close(client)
+
+    def flood(self, sender: int, max_in_flight: int) -> None:
+        """Let a sender flood."""
+        self._sending.flood(sender, max_in_flight)
+
+    def pace(self, senders: list[int], start_ns: int, interval_ns: float) -> None:
+        """Let senders send on a schedule; for the arguments see `interface.Engine`."""
+        self._sending.pace(senders, start_ns, interval_ns)
+
+    def send(self, sender: int, count: int) -> None:
+        """Send the next messages of a sender, out of turn."""
+        self._senders[sender].slot = -1
+        self._sending.send(sender, count)
+
+    def stop_sending(self) -> None:
+        """End flood and schedule."""
+        self._sending.is_active = False
+
+    # --- the loop
 
     def run(self, until_ns: int) -> int:
+        """Send and receive until then, or until there is a `Reason`."""
+        table, sending = self._table, self._sending
         now_ns = time.monotonic_ns()
-        stop_ns = min(until_ns, now_ns + LONGEST_CALL_NS)
+        stop_ns = min(until_ns, now_ns + MAX_RUN_NS)
         while True:
             next_ns, spin_ns = stop_ns, 0
-            if self._speaking and self._paced:
-                self._say_what_is_due(now_ns)
-                next_ns, spin_ns = min(stop_ns, self._intended_ns(self._due)), SPIN_NS
-            if self._speaking and self._flooding and now_ns - self._progress_ns > QUIET_NS:
-                self._forgive()
-            ready = self._poll.poll(max(0, next_ns - time.monotonic_ns() - spin_ns) / 1e9)
-            if self._flooding:  # who speaks comes first: the server has something to do while the others are read
-                ready.sort(key=self._listens_only)
+            if sending.is_active and sending.paced:
+                sending.send_due(now_ns)
+                next_ns, spin_ns = min(stop_ns, sending.next_due_ns()), SPIN_NS
+            if sending.is_active and sending.is_flooding and now_ns - table.progress_ns > QUIET_NS:
+                sending.expire_in_flight()
+            ready = table.poll.poll(max(0, next_ns - time.monotonic_ns() - spin_ns) / 1e9)
+            if sending.is_flooding:  # senders first: so the server has something to do while the others are read
+                ready.sort(key=self._has_no_sender)
             for fd, events in ready:
                 if events == select.EPOLLIN:
-                    self._receive(self._by_fd[fd])
+                    self._receive(table.number_of[fd])
                     continue
                 if events & select.EPOLLOUT:
-                    self._push(self._by_fd[fd])
-                if events & ~select.EPOLLOUT and fd in self._by_fd:
-                    self._receive(self._by_fd[fd])
+                    sending.flush_unsent(table.number_of[fd])
+                if events & ~select.EPOLLOUT and fd in table.number_of:
+                    self._receive(table.number_of[fd])
             now_ns = time.monotonic_ns()
-            if now_ns >= stop_ns or self._reason:
-                reason, self._reason = self._reason, 0
+            if now_ns >= stop_ns or table.reason:
+                reason, table.reason = table.reason, 0
                 return reason
 
-    def _listens_only(self, ready: tuple[int, int]) -> bool:
-        return not self._members[self._by_fd[ready[0]]].voices
+    def _has_no_sender(self, ready: tuple[int, int]) -> bool:
+        return not self._clients[self._table.number_of[ready[0]]].senders
 
-    def _receive(self, client: int) -> None:
-        one = self._members[client]
+    def _receive(self, number: int) -> None:
+        client = self._clients[number]
         try:
-            size = one.connection.recv_into(self._chunk)
+            size = client.connection.recv_into(self._chunk)
         except BlockingIOError:
             return
         except OSError:
             size = 0
         if not size:
-            self._close(client)
-            self._reason |= CLOSED
+            self._table.report_closed(number)
             return
-        self._progress_ns = one.at_ns = time.monotonic_ns()
+        self._table.progress_ns = client.read_ns = time.monotonic_ns()
         data = self._chunk[:size]
-        if not one.parted and not one.voices:  # most of what comes is nothing new
-            group = self._groups[one.group]
-            if group.stream.startswith(data, one.taken - group.base):
-                one.taken += size
+        if not client.is_diverged and not client.senders:  # most of what arrives is nothing new
+            group = self._groups[client.group]
+            if group.stream.startswith(data, client.offset - group.base):
+                client.offset += size
                 return
-        if one.parted or not self._take(client, one, data):
-            one.pending += data
-            self._with_pending.add(client)
-            self._reason |= PARTED
+        if client.is_diverged or not self._compare(number, client, data):
+            client.pending += data
+            self._table.with_pending.add(number)
+            self._table.reason |= DIVERGED
 
-    def _take(self, client: int, one: Member, data: memoryview) -> bool:
-        """Compare a chunk with the stream of its group; return False where the client has parted."""
-        group = self._groups[one.group]
-        stream, at, size = group.stream, one.taken - group.base, len(data)
+    def _compare(self, number: int, client: ClientState, data: memoryview) -> bool:
+        """Compare a chunk with the stream of the client's group; return False if the client has diverged."""
+        group = self._groups[client.group]
+        stream, at, size = group.stream, client.offset - group.base, len(data)
         known = len(stream) - at
         if known >= size:
             if not stream.startswith(data, at):
-                self._part(client, one)
+                self._streams.diverge(number, client)
                 return False
-            one.taken += size
+            client.offset += size
         else:
             if known and not stream.startswith(data[:known], at):
-                self._part(client, one)
+                self._streams.diverge(number, client)
                 return False
-            one.taken += size
-            self._grow(one.group, data[known:])
-        if one.voices and not one.parted:
-            self._look(client, one)
+            client.offset += size
+            self._streams.extend(client.group, data[known:])
+        if client.senders and not client.is_diverged:
+            self._scan_for_echoes(client)
         return True
 
-    def _grow(self, number: int, data: bytes | memoryview) -> None:
-        group = self._groups[number]
-        if len(group.stream) > KEPT and not group.is_foreign:
-            self._trim(number, group)
-        group.stream += data
-        if group.is_foreign:
-            return
-        if self._recognises_all(group):
-            return
-        found = self._reader.read(bytes(memoryview(group.stream)[group.parsed - group.base :]))
-        self._enter(group, found.codes, found.ends + group.parsed)
-        group.parsed += found.consumed
-        if found.is_noncanonical:
-            group.is_foreign = True
-            self._reason |= FOREIGN
-
-    def _recognises_all(self, group: Group) -> bool:
-        """Take what stands in a group's stream just as it was said, many messages at once: that needs no reading.
-
-        Returns whether that was all; what is not whole is then the beginning of a frame.
-        """
-        stream = group.stream
-        while (at := group.parsed - group.base) < len(stream):
-            code = self._reader.code_at(stream, at)
-            if code < 0:
-                return self._reader.is_prefix(bytes(stream[at:]))
-            voice, number = code // CODE_STRIDE, code % CODE_STRIDE
-            speaker = self._speakers[voice]
-            length = len(speaker.shape.arriving)
-            most = min(len(stream) - at, (self._said(speaker) - number) * length)
-            if most <= 0:
-                return False
-            count = _alike(stream, at, speaker.arrives.from_number(number)[:most], length)
-            self._check(group, voice, number, number + count - 1)
-            group.enter_run(code, count, length)
-        return True
-
-    def _enter(self, group: Group, codes: Int64Array, ends: Int64Array) -> None:
-        if codes.size < SMALL_BATCH:
-            for code in codes.tolist():
-                self._check(group, code // CODE_STRIDE, code % CODE_STRIDE, code % CODE_STRIDE)
-        else:
-            voices = codes // CODE_STRIDE
-            for voice in np.unique(voices).tolist():
-                mine = codes[voices == voice]
-                if not (mine[1:] > mine[:-1]).all():
-                    self._reason |= SUSPECT
-                self._check(group, voice, int(mine[0]) % CODE_STRIDE, int(mine[-1]) % CODE_STRIDE)
-        group.enter(codes, ends)
-
-    def _check(self, group: Group, voice: int, first: int, last: int) -> None:
-        """Note it when a voice's next messages in a stream, which rise, are none that may stand there."""
-        speaker = self._speakers[voice]
-        if first <= group.latest[voice] or last >= self._said(speaker) or not group.owed[voice]:
-            self._reason |= SUSPECT
-        group.latest[voice] = max(group.latest[voice], last)
-
-    def _trim(self, number: int, group: Group) -> None:
-        """Let go of what all in step have received; who is far behind is followed by itself."""
-        least = group.end_of(group.count)
-        for client, one in enumerate(self._members):
-            if one.group == number and not one.parted and not one.is_closed:
-                if group.end - one.taken > LAG:
-                    self._part(client, one)
-                else:
-                    least = min(least, group.end_of(group.messages(one.taken)))
-        del group.stream[: least - group.base]
-        group.base = least
-
-    def _part(self, client: int, one: Member) -> None:
-        """Follow a client by itself, from the last message that it has received whole."""
-        group = self._groups[one.group]
-        one.looked = group.messages(one.taken)
-        one.heard = one.looked + one.shift
-        one.parted = True
-        one.pending += group.stream[group.end_of(one.looked) - group.base : one.taken - group.base]
-        self._with_pending.add(client)
-        self._reason |= PARTED
-
-    def _look(self, client: int, one: Member) -> None:
+    def _scan_for_echoes(self, client: ClientState) -> None:
         """Look for a client's own messages in what it has newly received of its group's stream."""
-        group = self._groups[one.group]
-        until = group.messages(one.taken)
-        if until > one.looked:
-            for code, count in group.runs(one.looked, until):
-                if code // CODE_STRIDE in one.voices:
-                    self._echo(code // CODE_STRIDE, code % CODE_STRIDE, count, one.at_ns)
-            one.looked = until
-            self._refill(one.voices)
+        group = self._groups[client.group]
+        until = group.messages_within(client.offset)
+        if until > client.scanned:
+            for code, count in group.runs_between(client.scanned, until):
+                if code // CODE_STRIDE in client.senders:
+                    self._sending.record_echo(code // CODE_STRIDE, code % CODE_STRIDE, count, client.read_ns)
+            client.scanned = until
+            self._sending.refill(client.senders)
+
+    # --- diverged clients and noncanonical frames
 
     def take_diverged(self) -> list[tuple[int, int, int, bytes, int]]:
-        found = []
-        for client in sorted(self._with_pending):
-            one = self._members[client]
-            found.append((client, one.heard, one.looked, bytes(one.pending), one.at_ns))
-            one.pending.clear()
-        self._with_pending.clear()
-        return [one for one in found if one[3]]
+        """Return what diverged clients have received since the last call."""
+        rows = []
+        for number in sorted(self._table.with_pending):
+            client = self._clients[number]
+            rows.append((number, client.received, client.scanned, bytes(client.pending), client.read_ns))
+            client.pending.clear()
+        self._table.with_pending.clear()
+        return [row for row in rows if row[3]]
 
-    def record_received(self, client: int, heard: int, codes: bytes, at_ns: int) -> None:
-        one, numbers = self._members[client], np.frombuffer(codes, np.int64)
-        one.heard = heard
-        for voice in one.voices:
-            for code in numbers[numbers // CODE_STRIDE == voice].tolist():
-                self._echo(voice, code % CODE_STRIDE, 1, at_ns)
-        self._refill(one.voices)
+    def record_received(self, client: int, received: int, codes: bytes, at_ns: int) -> None:
+        """Record which messages a diverged client has received; for the arguments see `interface.Engine`."""
+        state, numbers = self._clients[client], np.frombuffer(codes, np.int64)
+        state.received = received
+        for sender in state.senders:
+            for code in numbers[numbers // CODE_STRIDE == sender].tolist():
+                self._sending.record_echo(sender, code % CODE_STRIDE, 1, at_ns)
+        self._sending.refill(state.senders)
 
     def resynchronise(self, client: int, position: int, tail: bytes) -> bool:
-        one = self._members[client]
-        group = self._groups[one.group]
+        """Put a diverged client in step with its group again; for the arguments see `interface.Engine`."""
+        state = self._clients[client]
+        group = self._groups[state.group]
         end = group.end_of(position + 1) if position >= group.first else -1
         if end < group.base:
             return False
         known = bytes(memoryview(group.stream)[end - group.base :][: len(tail)])
         if not tail.startswith(known):
             return False
-        one.parted, one.taken, one.looked = False, end + len(tail), position + 1
-        one.shift = one.heard - one.looked
+        state.is_diverged, state.offset, state.scanned = False, end + len(tail), position + 1
+        state.shift = state.received - state.scanned
         if len(tail) > len(known):
-            self._grow(one.group, tail[len(known) :])
-        self._look(client, one)
+            self._streams.extend(state.group, tail[len(known) :])
+        self._scan_for_echoes(state)
         return True
 
     def append_frames(self, group: int, frames: bytes) -> None:
-        one = self._groups[group]
-        if one.is_foreign:
+        """Append whole frames to a group's stream."""
+        state = self._groups[group]
+        if state.is_noncanonical:
             return
-        for client, member in enumerate(self._members):
-            if member.group == group and not member.parted and not member.is_closed and member.taken > one.parsed:
-                self._part(client, member)
-        del one.stream[one.parsed - one.base :]
-        self._grow(group, frames)
+        for number, client in enumerate(self._clients):
+            is_in_step = client.group == group and not client.is_diverged and not client.is_closed
+            if is_in_step and client.offset > state.parsed:
+                self._streams.diverge(number, client)
+        del state.stream[state.parsed - state.base :]
+        self._streams.extend(group, frames)
 
     def noncanonical(self, group: int) -> tuple[int, bytes]:
-        one = self._groups[group]
-        return one.parsed, bytes(one.stream[one.parsed - one.base :]) if one.is_foreign else b""
+        """Return the offset from which a group's stream cannot be parsed, and the bytes there."""
+        state = self._groups[group]
+        return state.parsed, bytes(state.stream[state.parsed - state.base :]) if state.is_noncanonical else b""
 
     def append_decoded(self, group: int, codes: bytes, ends: bytes, parsed: int) -> None:
-        one = self._groups[group]
-        self._enter(one, np.frombuffer(codes, np.int64), np.frombuffer(ends, np.int64))
-        one.parsed, one.is_foreign = parsed, False
-        for client, member in enumerate(self._members):
-            if member.group == group and member.voices and not member.parted:
-                self._look(client, member)
-
-    def closed(self) -> list[int]:
-        return [client for client, one in enumerate(self._members) if one.is_closed]
+        """Append decoded messages to a group's stream; for the arguments see `interface.Engine`."""
+        state = self._groups[group]
+        self._streams.append_messages(state, np.frombuffer(codes, np.int64), np.frombuffer(ends, np.int64))
+        state.parsed, state.is_noncanonical = parsed, False
+        for client in self._clients:
+            if client.group == group and client.senders and not client.is_diverged:
+                self._scan_for_echoes(client)
 
     def parse_canonical(self, data: bytes) -> tuple[bytes, bytes, int, bool]:
-        found = self._reader.read(data)
-        return found.codes.tobytes(), found.ends.tobytes(), found.consumed, found.is_noncanonical
+        """Parse frames in their canonical encoding; ones of several lengths are left to the codec."""
+        frames = self._streams.reader.read(data)
+        return frames.codes.tobytes(), frames.ends.tobytes(), frames.consumed, frames.is_noncanonical
+
+    # --- queries
+
+    def closed(self) -> list[int]:
+        """Return the clients whose connections have ended, and those dropped."""
+        return [number for number, client in enumerate(self._clients) if client.is_closed]
 
     def stream_range(self, group: int) -> tuple[int, int]:
+        """Return the place of the first message kept, and how many there were in all."""
         return self._groups[group].first, self._groups[group].count
 
     def stream_codes(self, group: int, start: int, stop: int) -> bytes:
-        one = self._groups[group]
-        if not one.first <= start <= stop <= one.count:
-            raise IndexError(f"of that group messages {one.first} to {one.count} are kept")
-        return one.codes_of(start, stop).tobytes()
+        """Return the codes of the messages at places `start` to `stop`; for errors see `interface.Engine`."""
+        state = self._groups[group]
+        if not state.first <= start <= stop <= state.count:
+            raise IndexError(f"the messages kept of this group are {state.first} to {state.count}")
+        return state.codes_between(start, stop).tobytes()
 
     def discard_before(self, group: int, until: int) -> None:
-        one = self._groups[group]
-        for member in self._members:
-            if member.group == group and not member.parted and not member.is_closed:
-                until = min(until, one.messages(member.taken), member.looked if member.voices else until)
-        if until > one.first:
-            one.forget(until)
+        """Discard a group's messages before this place, as far as all clients in step have received them."""
+        state = self._groups[group]
+        for client in self._clients:
+            if client.group == group and not client.is_diverged and not client.is_closed:
+                whole = state.messages_within(client.offset)
+                until = min(until, whole, client.scanned if client.senders else until)
+        if until > state.first:
+            state.discard_before(until)
 
     def received_count(self, client: int) -> int:
-        one = self._members[client]
-        return one.heard if one.parted else self._groups[one.group].messages(one.taken) + one.shift
+        """Return how many messages a client has received."""
+        state = self._clients[client]
+        if state.is_diverged:
+            return state.received
+        return self._groups[state.group].messages_within(state.offset) + state.shift
 
     def position(self, client: int) -> int:
-        one = self._members[client]
-        return one.looked if one.parted else self._groups[one.group].messages(one.taken)
+        """Return how many messages of its group's stream a client has received, or had when it diverged."""
+        state = self._clients[client]
+        return state.scanned if state.is_diverged else self._groups[state.group].messages_within(state.offset)
+
+    def sender_counts(self, sender: int) -> tuple[int, int]:
+        """Return how many messages a sender has sent, and up to which they were echoed."""
+        return self._senders[sender].sent, self._senders[sender].echoed
+
+    def has_unsent(self) -> bool:
+        """Return whether some messages still wait for their socket."""
+        return self._sending.has_unsent()
 
     def last_progress_ns(self) -> int:
-        return self._progress_ns
+        """Return when something was last received, or messages in flight were given up."""
+        return self._table.progress_ns
+
+    def take_sends(self) -> bytes:
+        """Return what was sent since the last call, as rows."""
+        return self._sending.take_sends()
+
+    def take_latencies(self) -> bytes:
+        """Return the latencies of the schedule since the last call, as rows."""
+        return self._sending.take_latencies()
+
+    def take_lags(self) -> bytes:
+        """Return how late the messages of the schedule were sent, as rows."""
+        return self._sending.take_lags()

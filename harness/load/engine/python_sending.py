@@ -1,186 +1,191 @@
-"""The half of the core in Python that speaks: connections, voices, window and schedule."""
+"""The sending half of the Python engine: frames that wait for a socket, floods with a limit in flight, a schedule."""
 
 from __future__ import annotations
 
 import math
 import select
-import socket
 import time
 from collections import defaultdict
 from collections.abc import Sequence
 
 import numpy as np
 
-from harness.load.engine.frame_templates import CODE_STRIDE, FramePages, FrameTemplate
-from harness.load.engine.python_state import Member, Speaker
+from harness.load.engine.frame_templates import FramePages, FrameTemplate
+from harness.load.engine.python_state import ClientTable, SenderState
 
-CLOSED = 8  # see `core.Reason`
-MESSAGES_READY = 8192  # on the pages of all voices, or ten of each
-MOST_DIGITS = 3  # of messages on a page
+MESSAGES_READY = 8192  # on the pages of all senders together, or ten messages for each sender if that is more
+MAX_PAGE_DIGITS = 3  # at most 10 ** 3 messages a page
 
 
-class Speech:
-    """Clients and what they say; for what the methods mean see `core.Core`."""
+def _as_rows(numbers: list[int]) -> bytes:
+    return np.array(numbers, np.int64).tobytes()
 
-    def __init__(self, shapes: Sequence[FrameTemplate]) -> None:
-        digits = min(MOST_DIGITS, max(1, int(math.log10(MESSAGES_READY / len(shapes)))))
-        self._speakers = [self._speaker(shape, digits) for shape in shapes]
-        self._members: list[Member] = []
-        self._by_fd: dict[int, int] = {}
-        self._voices: dict[int, list[int]] = defaultdict(list)
-        for number, one in enumerate(shapes):
-            self._voices[one.client].append(number)
-        self._poll = select.epoll()
-        self._reason = 0
-        self._speaking, self._flooding = True, False
-        self._paced: list[int] = []
+
+def _sender(template: FrameTemplate, page_digits: int) -> SenderState:
+    arriving = FramePages(template, page_digits, as_arriving=True)
+    is_same = template.sent == template.arriving
+    return SenderState(
+        template, arriving if is_same else FramePages(template, page_digits, as_arriving=False), arriving
+    )
+
+
+class Sending:
+    """What the clients of an engine send; for the meaning of the methods see `interface.Engine`.
+
+    Args:
+        clients: the engine's clients.
+        templates: the frame template of each sender.
+
+    Attributes:
+        senders: by number.
+        is_active: until `stop_sending`.
+        is_flooding: whether some senders flood.
+        paced: the senders of the schedule, in the order of their turns.
+    """
+
+    def __init__(self, clients: ClientTable, templates: Sequence[FrameTemplate]) -> None:
+        page_digits = min(MAX_PAGE_DIGITS, max(1, int(math.log10(MESSAGES_READY / len(templates)))))
+        self.senders = [_sender(template, page_digits) for template in templates]
+        self.senders_of: dict[int, list[int]] = defaultdict(list)
+        for number, template in enumerate(templates):
+            self.senders_of[template.client].append(number)
+        self.is_active, self.is_flooding = True, False
+        self.paced: list[int] = []
+        self._clients, self._by_number = clients, clients.by_number
         self._start_ns, self._interval_ns, self._due = 0, 0.0, 0
-        self._progress_ns = time.monotonic_ns()
         self._with_unsent: set[int] = set()
         self._sends: list[int] = []
         self._latencies: list[int] = []
         self._lags: list[int] = []
 
-    def __del__(self) -> None:
-        for one in self._members:
-            one.connection.detach()  # it is another's
-        self._poll.close()
+    # --- commands
 
-    def _speaker(self, shape: FrameTemplate, digits: int) -> Speaker:
-        arrives = FramePages(shape, digits, as_arriving=True)
-        sent = arrives if shape.sent == shape.arriving else FramePages(shape, digits, as_arriving=False)
-        return Speaker(shape, sent, arrives)
+    def flood(self, sender: int, max_in_flight: int) -> None:
+        """Let a sender flood."""
+        self.senders[sender].max_in_flight = max_in_flight
+        self.is_flooding = True
+        self.refill([sender])
 
-    def _said(self, speaker: Speaker) -> int:
-        """Return how many messages a voice has said; of those of other processes nobody here knows."""
-        return speaker.said if speaker.shape.client >= 0 else CODE_STRIDE
+    def pace(self, senders: list[int], start_ns: int, interval_ns: float) -> None:
+        """Let senders send on a schedule; for the arguments see `interface.Engine`."""
+        self.paced, self._start_ns, self._interval_ns = senders, start_ns, interval_ns
+        for slot, sender in enumerate(senders):
+            self.senders[sender].slot = slot
 
-    def add(self, fd: int, group: int, is_in_step: bool) -> int:
-        number = len(self._members)
-        voices = self._voices.get(number, [])
-        self._members.append(Member(socket.socket(fileno=fd), group, not is_in_step, voices))
-        self._by_fd[fd] = number
-        self._poll.register(fd, select.EPOLLIN)
-        return number
+    def send(self, number: int, count: int) -> None:
+        """Send the next `count` messages of a sender."""
+        sender = self.senders[number]
+        client_number = sender.template.client
+        client = self._by_number[client_number]
+        received = client.received if client.is_diverged else client.scanned + client.shift
+        self._sends += (number, received, sender.sent, count)
+        frames = sender.sent_frames.frames(sender.sent, count)
+        sender.sent += count
+        size = 0 if client.unsent else self._write(client_number, frames)
+        if size < len(frames):
+            client.unsent += frames[size:]
+            self.flush_unsent(client_number)
 
-    def drop(self, client: int) -> None:
-        self._close(client)
-
-    def _close(self, client: int) -> None:
-        one = self._members[client]
-        if not one.is_closed:
-            one.is_closed = True
-            fd = one.connection.fileno()
-            self._poll.unregister(fd)
-            del self._by_fd[fd]
-
-    def flood(self, voice: int, window: int) -> None:
-        self._speakers[voice].window = window
-        self._flooding = True
-        self._refill([voice])
-
-    def pace(self, voices: list[int], start_ns: int, interval_ns: float) -> None:
-        self._paced, self._start_ns, self._interval_ns = voices, start_ns, interval_ns
-        for place, voice in enumerate(voices):
-            self._speakers[voice].place = place
-
-    def stop_sending(self) -> None:
-        self._speaking = False
-
-    def send(self, voice: int, count: int) -> None:
-        self._speakers[voice].place = -1
-        self._say(voice, count)
-
-    def _say(self, voice: int, count: int) -> None:
-        speaker = self._speakers[voice]
-        client = speaker.shape.client
-        one = self._members[client]
-        heard = one.heard if one.parted else one.looked + one.shift
-        self._sends += (voice, heard, speaker.said, count)
-        frames = speaker.sent.frames(speaker.said, count)
-        speaker.said += count
-        sent = 0 if one.unsent else self._send(client, frames)
-        if sent < len(frames):
-            one.unsent += frames[sent:]
-            self._push(client)
-
-    def _send(self, client: int, data: bytes | bytearray | memoryview) -> int:
+    def _write(self, number: int, data: bytes | bytearray | memoryview) -> int:
         """Return how many bytes the kernel has taken."""
-        one = self._members[client]
+        client = self._by_number[number]
         try:
-            return 0 if one.is_closed else one.connection.send(data)
+            return 0 if client.is_closed else client.connection.send(data)
         except BlockingIOError:
             return 0
         except OSError:
-            self._close(client)
-            self._reason |= CLOSED
+            self._clients.report_closed(number)
             return 0
 
-    def _push(self, client: int) -> None:
-        one = self._members[client]
-        while one.unsent and (sent := self._send(client, one.unsent)):
-            del one.unsent[:sent]
-        if bool(one.unsent) != (client in self._with_unsent) and not one.is_closed:
-            self._with_unsent ^= {client}
-            self._poll.modify(one.connection.fileno(), select.EPOLLIN | (select.EPOLLOUT if one.unsent else 0))
+    def flush_unsent(self, number: int) -> None:
+        """Send as much of a client's unsent bytes as its socket takes now."""
+        client = self._by_number[number]
+        while client.unsent and (size := self._write(number, client.unsent)):
+            del client.unsent[:size]
+        if bool(client.unsent) != (number in self._with_unsent) and not client.is_closed:
+            self._with_unsent ^= {number}
+            events = select.EPOLLIN | (select.EPOLLOUT if client.unsent else 0)
+            self._clients.poll.modify(client.connection.fileno(), events)
 
-    def _refill(self, voices: Sequence[int]) -> None:
-        if not self._speaking:
+    # --- flood
+
+    def refill(self, senders: Sequence[int]) -> None:
+        """Let those of these senders that flood send up to their limits in flight."""
+        if not self.is_active:
             return
-        for voice in voices:
-            one = self._speakers[voice]
-            room = one.window - (one.said - one.echoed)
-            # In batches of half a window: waking up for each echo would measure that instead.
-            if one.window and room >= max(1, one.window // 2) and not self._members[one.shape.client].unsent:
-                self._say(voice, room)
+        for number in senders:
+            sender = self.senders[number]
+            room = sender.max_in_flight - (sender.sent - sender.echoed)
+            # In batches of half the limit: if each echo woke it up, the cost of that would be measured instead.
+            is_worth_it = room >= max(1, sender.max_in_flight // 2)
+            if sender.max_in_flight and is_worth_it and not self._by_number[sender.template.client].unsent:
+                self.send(number, room)
+
+    def expire_in_flight(self) -> None:
+        """Count all messages in flight as dropped, after nothing has arrived for QUIET_NS; let the flood go on."""
+        self._clients.progress_ns = time.monotonic_ns()
+        for number, sender in enumerate(self.senders):
+            sender.echoed = sender.sent
+            self.refill([number])
+
+    # --- schedule
 
     def _intended_ns(self, message: int) -> int:
         return self._start_ns + int(message * self._interval_ns)
 
-    def _say_what_is_due(self, now_ns: int) -> None:
-        first, voices = self._due, len(self._paced)
+    def next_due_ns(self) -> int:
+        """Return when the next message of the schedule is due."""
+        return self._intended_ns(self._due)
+
+    def send_due(self, now_ns: int) -> None:
+        """Send the messages of the schedule that have become due."""
+        first, senders = self._due, len(self.paced)
         while self._intended_ns(self._due) <= now_ns:
             self._due += 1
-        # In one write a voice: at high rates a write a message would be the limit.
-        for turn in range(first, min(self._due, first + voices)):
-            voice = self._paced[turn % voices]
-            if self._speakers[voice].shape.client < 0:
-                continue  # another process says it
-            messages, at_ns = range(turn, self._due, voices), time.monotonic_ns()
+        # In one write for each sender: with one for each message, the writes would be the limit at high rates.
+        for turn in range(first, min(self._due, first + senders)):
+            number = self.paced[turn % senders]
+            if self.senders[number].template.client < 0:
+                continue  # another process sends it
+            messages, at_ns = range(turn, self._due, senders), time.monotonic_ns()
             for message in messages:
                 self._lags += (message, at_ns - self._intended_ns(message))
-            self._say(voice, len(messages))
+            self.send(number, len(messages))
 
-    def _forgive(self) -> None:
-        self._progress_ns = time.monotonic_ns()
-        for voice, one in enumerate(self._speakers):
-            one.echoed = one.said
-            self._refill([voice])
+    def record_echo(self, number: int, first: int, count: int, at_ns: int) -> None:
+        """Record that a sender's client has received the sender's own messages.
 
-    def _echo(self, voice: int, number: int, count: int, at_ns: int) -> None:
-        """Note that a voice has heard its own messages, so many from this number on."""
-        speaker = self._speakers[voice]
-        # By the order of one sender, whatever it said before has come by now, or never will.
-        speaker.echoed = max(speaker.echoed, number + count)
-        if speaker.place >= 0:
-            for one in range(number, number + count):
-                message = one * len(self._paced) + speaker.place
-                self._latencies += (message, at_ns - self._intended_ns(message))
+        Args:
+            number: of the sender.
+            first: number of the first message.
+            count: how many messages, with successive numbers.
+            at_ns: when they were received.
+        """
+        sender = self.senders[number]
+        # One sender's messages arrive in order: what it sent before has arrived by now, or never will.
+        sender.echoed = max(sender.echoed, first + count)
+        if sender.slot >= 0:
+            for message in range(first, first + count):
+                scheduled = message * len(self.paced) + sender.slot
+                self._latencies += (scheduled, at_ns - self._intended_ns(scheduled))
 
-    def sender_counts(self, voice: int) -> tuple[int, int]:
-        return self._speakers[voice].said, self._speakers[voice].echoed
+    # --- queries
 
     def has_unsent(self) -> bool:
-        return any(self._members[client].unsent for client in self._with_unsent)
+        """Return whether some messages still wait for their socket."""
+        return any(self._by_number[client].unsent for client in self._with_unsent)
 
     def take_sends(self) -> bytes:
-        found, self._sends = self._sends, []
-        return np.array(found, np.int64).tobytes()
+        """Return what was sent since the last call, as rows."""
+        rows, self._sends = self._sends, []
+        return _as_rows(rows)
 
     def take_latencies(self) -> bytes:
-        found, self._latencies = self._latencies, []
-        return np.array(found, np.int64).tobytes()
+        """Return the latencies of the schedule since the last call, as rows."""
+        rows, self._latencies = self._latencies, []
+        return _as_rows(rows)
 
     def take_lags(self) -> bytes:
-        found, self._lags = self._lags, []
-        return np.array(found, np.int64).tobytes()
+        """Return how late the messages since the last call were sent, as rows."""
+        rows, self._lags = self._lags, []
+        return _as_rows(rows)

@@ -1,8 +1,10 @@
-"""What the core in Python is made of: a voice's counts, a group's stream, a client."""
+"""The state of the Python engine: senders with their counts, groups with their streams, clients with their sockets."""
 
 from __future__ import annotations
 
+import select
 import socket
+import time
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
@@ -10,26 +12,103 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from harness.load.engine.frame_templates import FramePages, FrameTemplate, Int64Array
+from harness.load.engine.frame_templates import CODE_STRIDE, FramePages, FrameTemplate, Int64Array
+from harness.load.engine.interface import Reason
 
-CHUNK = 64 * 1024  # bytes a read; larger ones leave the cache
+CLOSED = int(Reason.CLOSED)  # an int, because the sums of an IntFlag are slow
 
 
 @dataclass
-class Speaker:
-    """A voice: its frames and its counts.
+class SenderState:
+    """A sender: its frames and its counts, which mean what they do in `Sender` of native/core.h."""
+
+    template: FrameTemplate
+    sent_frames: FramePages
+    arriving_frames: FramePages
+    sent: int = 0
+    echoed: int = 0
+    max_in_flight: int = 0
+    slot: int = -1
+
+    def sent_limit(self) -> int:
+        """Return the number below which its messages may exist; what another process has sent is unknown here."""
+        return self.sent if self.template.client >= 0 else CODE_STRIDE
+
+
+@dataclass
+class ClientState:
+    """A client. Its numbers mean what they do in `Client` of native/core.h."""
+
+    connection: socket.socket
+    group: int
+    is_diverged: bool
+    senders: list[int]
+    offset: int = 0
+    scanned: int = 0
+    shift: int = 0
+    received: int = 0
+    read_ns: int = 0
+    is_closed: bool = False
+    pending: bytearray = field(default_factory=bytearray)
+    unsent: bytearray = field(default_factory=bytearray)
+
+
+class ClientTable:
+    """The clients of an engine, by number, and what `run` has to report about them.
 
     Attributes:
-        sent, arrives: its frames, as it sends them and as they arrive.
+        by_number: all clients, also the closed ones.
+        number_of: the numbers of the open ones, by file descriptor.
+        poll: watches the open ones.
+        with_pending: the numbers of those that have received something while they were diverged.
+        reason: why `run` is to return, the sum of `Reason`s.
+        progress_ns: when something was last received, or messages in flight were given up.
     """
 
-    shape: FrameTemplate
-    sent: FramePages
-    arrives: FramePages
-    said: int = 0
-    echoed: int = 0
-    window: int = 0
-    place: int = -1
+    def __init__(self) -> None:
+        self.by_number: list[ClientState] = []
+        self.number_of: dict[int, int] = {}
+        self.with_pending: set[int] = set()
+        self.poll = select.epoll()
+        self.reason = 0
+        self.progress_ns = time.monotonic_ns()
+
+    def __del__(self) -> None:
+        for client in self.by_number:
+            client.connection.detach()  # it is the caller's
+        self.poll.close()
+
+    def add(self, fd: int, group: int, is_in_step: bool, senders: list[int]) -> int:
+        """Add a client.
+
+        Args:
+            fd: its non-blocking socket.
+            group: the number of its group, or -1.
+            is_in_step: whether its stream begins where its group's does.
+            senders: the numbers of its senders.
+
+        Returns:
+            Its number.
+        """
+        number = len(self.by_number)
+        self.by_number.append(ClientState(socket.socket(fileno=fd), group, not is_in_step, senders))
+        self.number_of[fd] = number
+        self.poll.register(fd, select.EPOLLIN)
+        return number
+
+    def close(self, number: int) -> None:
+        """Watch a client no more; its socket stays open."""
+        client = self.by_number[number]
+        if not client.is_closed:
+            client.is_closed = True
+            fd = client.connection.fileno()
+            self.poll.unregister(fd)
+            del self.number_of[fd]
+
+    def report_closed(self, number: int) -> None:
+        """Close a client whose connection has ended, and let `run` return for it."""
+        self.close(number)
+        self.reason |= CLOSED
 
 
 def _column() -> array[int]:
@@ -37,55 +116,61 @@ def _column() -> array[int]:
 
 
 @dataclass
-class Group:
-    """The longest stream that clients who hear the same have received, from offset `base` on.
+class GroupState:
+    """A group: the longest stream that any of its clients has received, from offset `base` on.
 
-    Its messages are kept as runs: messages that one voice has numbered one after the other, in frames of one length;
-    most come so. A run lasts until the next one begins.
+    Its messages are kept as runs: successive numbers of one sender, in frames of one length; most messages come so.
+    A run lasts until the next one begins.
 
     Attributes:
-        owed: by voice, whether it may be heard here.
-        latest: by voice, the highest number in the stream.
-        first, count: of its messages, those that are kept.
-        ends: the offset where the last whole message does.
-        firsts, codes, begins, lengths: of the runs: number in the stream, code and offset of the first message, and
-            the bytes of each.
+        subscribed: by sender, whether the clients of this group may receive from it.
+        highest: by sender, its highest number in the stream, or -1.
+        parsed: the offset up to which the stream is parsed.
+        first: the place of the first message kept.
+        count: how many messages the stream has had in all.
+        messages_end: the offset at which the last whole message ends.
+        firsts: by run, the place of its first message in the stream.
+        codes: by run, the code of its first message.
+        begins: by run, the offset of its first message.
+        lengths: by run, the bytes of each message.
+        is_noncanonical: whether only the codec's decoder can read what stands at `parsed`.
     """
 
-    owed: bytes
-    latest: list[int]
+    subscribed: bytes
+    highest: list[int]
     stream: bytearray = field(default_factory=bytearray)
     base: int = 0
     parsed: int = 0
     first: int = 0
     count: int = 0
-    ends: int = 0
+    messages_end: int = 0
     firsts: array[int] = field(default_factory=_column)
     codes: array[int] = field(default_factory=_column)
     begins: array[int] = field(default_factory=_column)
     lengths: array[int] = field(default_factory=_column)
-    is_foreign: bool = False
+    is_noncanonical: bool = False
 
     @property
-    def end(self) -> int:
+    def stream_end(self) -> int:
+        """The offset at which the stream ends."""
         return self.base + len(self.stream)
 
-    def messages(self, taken: int) -> int:
+    def messages_within(self, offset: int) -> int:
         """Return how many messages are whole in the bytes up to this offset."""
-        if taken >= self.ends:
+        if offset >= self.messages_end:
             return self.count
-        run = bisect_right(self.begins, taken) - 1
-        return self.firsts[run] + (taken - self.begins[run]) // self.lengths[run] if run >= 0 else self.first
+        run = bisect_right(self.begins, offset) - 1
+        return self.firsts[run] + (offset - self.begins[run]) // self.lengths[run] if run >= 0 else self.first
 
     def end_of(self, messages: int) -> int:
         """Return the offset at which the last of so many messages ends."""
         if messages == self.count:
-            return self.ends
+            return self.messages_end
         run = max(0, bisect_right(self.firsts, messages - 1) - 1)
         return self.begins[run] + (messages - self.firsts[run]) * self.lengths[run]
 
-    def runs(self, start: int, stop: int) -> Iterator[tuple[int, int]]:
-        """Yield the code of the first and the number of messages of each run, or part of one, between two messages."""
+    def runs_between(self, start: int, stop: int) -> Iterator[tuple[int, int]]:
+        """Yield, for each run or part of a run between two places, the code of its first message and their number."""
         run = bisect_right(self.firsts, start) - 1
         while start < stop:
             code = self.codes[run] + start - self.firsts[run]
@@ -94,8 +179,8 @@ class Group:
             yield code, until - start
             start = until
 
-    def codes_of(self, start: int, stop: int) -> Int64Array:
-        """Return the codes of messages."""
+    def codes_between(self, start: int, stop: int) -> Int64Array:
+        """Return the codes of the messages between two places, of shape (stop - start,)."""
         low = max(0, bisect_right(self.firsts, start) - 1)
         high = bisect_left(self.firsts, stop)
         firsts, codes = (np.array(column[low:high], np.int64) for column in (self.firsts, self.codes))
@@ -103,42 +188,52 @@ class Group:
         counts = np.diff(np.append(begins, stop))
         return np.repeat(codes - firsts, counts) + np.arange(start, stop)
 
-    def enter_run(self, code: int, count: int, length: int) -> None:
-        """Take messages of one voice, numbered one after the other, in frames of one length, as the next ones."""
+    def append_run(self, code: int, count: int, length: int) -> None:
+        """Append messages of one sender.
+
+        Args:
+            code: of the first message.
+            count: how many messages, with successive numbers.
+            length: of each of their frames, in bytes.
+        """
         self.parsed += count * length
-        if (
-            skipped := self.parsed - self.ends - count * length
-        ):  # frames that are no messages: they count with the first
-            self._go_on(code, 1, skipped + length)
+        skipped = self.parsed - self.messages_end - count * length
+        if skipped:  # frames that are no messages count as part of the first one
+            self._append(code, 1, skipped + length)
             code, count = code + 1, count - 1
         if count:
-            self._go_on(code, count, length)
+            self._append(code, count, length)
 
-    def _go_on(self, code: int, count: int, length: int) -> None:
+    def _append(self, code: int, count: int, length: int) -> None:
         if not self.firsts or self.codes[-1] + self.count - self.firsts[-1] != code or self.lengths[-1] != length:
             self.firsts.append(self.count)
             self.codes.append(code)
-            self.begins.append(self.ends)
+            self.begins.append(self.messages_end)
             self.lengths.append(length)
         self.count += count
-        self.ends += count * length
+        self.messages_end += count * length
 
-    def enter(self, codes: Int64Array, ends: Int64Array) -> None:
-        """Take messages as the next ones; in front of one may be frames that are no messages."""
+    def append_messages(self, codes: Int64Array, ends: Int64Array) -> None:
+        """Append messages; frames in front of one that are no messages count as part of it.
+
+        Args:
+            codes: of shape (n,).
+            ends: the offsets in the stream at which they end, of shape (n,).
+        """
         if not codes.size:
             return
-        begins = np.append(self.ends, ends[:-1])
+        begins = np.append(self.messages_end, ends[:-1])
         lengths = ends - begins
-        goes_on = (np.diff(codes) == 1) & (np.diff(lengths) == 0)
-        starts = np.append(0, np.flatnonzero(~goes_on) + 1)
+        is_same_run = (np.diff(codes) == 1) & (np.diff(lengths) == 0)
+        starts = np.append(0, np.flatnonzero(~is_same_run) + 1)
         self.firsts.frombytes((starts + self.count).tobytes())
-        for column, told in ((self.codes, codes), (self.begins, begins), (self.lengths, lengths)):
-            column.frombytes(told[starts].tobytes())
+        for column, values in ((self.codes, codes), (self.begins, begins), (self.lengths, lengths)):
+            column.frombytes(values[starts].tobytes())
         self.count += codes.size
-        self.ends = int(ends[-1])
+        self.messages_end = int(ends[-1])
 
-    def forget(self, until: int) -> None:
-        """Keep no message before this one."""
+    def discard_before(self, until: int) -> None:
+        """Discard the messages before this place."""
         gone = bisect_right(self.firsts, until) - 1 if until < self.count else len(self.firsts)
         for column in (self.firsts, self.codes, self.begins, self.lengths):
             del column[:gone]
@@ -147,21 +242,3 @@ class Group:
             self.codes[0] += less
             self.begins[0] += less * self.lengths[0]
         self.first = until
-
-
-@dataclass
-class Member:
-    """A client; for the meaning of its numbers see `Client` in native/core.h."""
-
-    connection: socket.socket
-    group: int
-    parted: bool
-    voices: list[int]
-    taken: int = 0
-    looked: int = 0
-    shift: int = 0
-    heard: int = 0
-    at_ns: int = 0
-    is_closed: bool = False
-    pending: bytearray = field(default_factory=bytearray)
-    unsent: bytearray = field(default_factory=bytearray)

@@ -1,4 +1,4 @@
-/* Arrays that grow, and the clock: what all parts of the native core stand on. */
+/* Arrays that grow, and the clock: what all other parts of the native engine build on. */
 
 #include "core.h"
 
@@ -8,46 +8,47 @@ int64_t now_ns(void)
 {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec * SECOND + now.tv_nsec;
+    return now.tv_sec * SECOND_NS + now.tv_nsec;
 }
 
-/* Return an array, moved if need be, with room for `least` elements of `size` bytes; NULL, the array as it was, when
- * there is no memory. */
-void *with_room(Core *core, void *array, size_t *room, size_t least, size_t size)
+/* Return an array, moved if need be, with room for `least` elements of `size` bytes. When there is no memory, return
+ * NULL and leave the array as it was. */
+void *grow_array(Engine *engine, void *array, size_t *capacity, size_t least, size_t size)
 {
-    if (least <= *room)
+    if (least <= *capacity)
         return array;
-    size_t more = *room ? *room : 64;
+    size_t more = *capacity ? *capacity : 64;
     while (more < least)
         more *= 2;
     void *moved = PyMem_RawRealloc(array, more * size);
     if (moved)
-        *room = more;
+        *capacity = more;
     else
-        core->reason |= NO_MEMORY;
+        engine->reason |= NO_MEMORY;
     return moved;
 }
 
-bool room_for(Core *core, Bytes *one, size_t more)
+/* Make room for so many more bytes; return false when there is no memory. */
+bool reserve(Engine *engine, Bytes *bytes, size_t more)
 {
-    unsigned char *at = with_room(core, one->at, &one->room, one->length + more, sizeof *at);
-    one->at = at ? at : one->at;
-    return at;
+    unsigned char *data = grow_array(engine, bytes->data, &bytes->capacity, bytes->length + more, sizeof *data);
+    bytes->data = data ? data : bytes->data;
+    return data;
 }
 
-void put(Core *core, Bytes *one, const void *data, size_t length)
+void append_bytes(Engine *engine, Bytes *bytes, const void *data, size_t length)
 {
-    if (length && room_for(core, one, length)) {
-        memcpy(one->at + one->length, data, length);
-        one->length += length;
+    if (length && reserve(engine, bytes, length)) {
+        memcpy(bytes->data + bytes->length, data, length);
+        bytes->length += length;
     }
 }
 
-void note(Core *core, Numbers *one, int64_t number)
+void append_number(Engine *engine, Numbers *numbers, int64_t number)
 {
-    int64_t *at = with_room(core, one->at, &one->room, one->length + 1, sizeof *at);
-    if (!at)
+    int64_t *data = grow_array(engine, numbers->data, &numbers->capacity, numbers->length + 1, sizeof *data);
+    if (!data)
         return;
-    one->at = at;
-    at[one->length++] = number;
+    numbers->data = data;
+    data[numbers->length++] = number;
 }

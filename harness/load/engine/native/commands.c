@@ -1,12 +1,12 @@
-/* What Python has the native core do: clients, what they say, a turn of the loop, and what only the codec can read. */
+/* Methods that change a native engine: clients, sending, one turn of the loop, and what only Python can decode. */
 
 #include "bindings.h"
 
 #include <sys/epoll.h>
 
-static PyObject *done(Core *core)
+static PyObject *none_or_error(Engine *engine)
 {
-    if (core->reason & NO_MEMORY)
+    if (engine->reason & NO_MEMORY)
         return PyErr_NoMemory();
     Py_RETURN_NONE;
 }
@@ -14,67 +14,67 @@ static PyObject *done(Core *core)
 METHOD(add)
 {
     int fd, group, is_in_step;
-    TAKE("iip", &fd, &group, &is_in_step);
-    if (group != -1 && !is_in(group, core->groups_count, "group"))
+    PARSE("iip", &fd, &group, &is_in_step);
+    if (group != -1 && !is_valid(group, engine->groups_count, "group"))
         return NULL;
-    if (core->clients_count == core->clients_room) {
-        int room = core->clients_room ? core->clients_room * 2 : 64;
-        Client *at = PyMem_RawRealloc(core->clients, (size_t)room * sizeof *at);
-        if (!at)
+    if (engine->clients_count == engine->clients_capacity) {
+        int capacity = engine->clients_capacity ? engine->clients_capacity * 2 : 64;
+        Client *clients = PyMem_RawRealloc(engine->clients, (size_t)capacity * sizeof *clients);
+        if (!clients)
             return PyErr_NoMemory();
-        core->clients = at;
-        core->clients_room = room;
+        engine->clients = clients;
+        engine->clients_capacity = capacity;
     }
-    int number = core->clients_count++;
-    Client *client = &core->clients[number];
-    *client = (Client){.fd = fd, .group = group, .voice = -1, .parted = !is_in_step};
-    for (int i = core->voices_count - 1; i >= 0; i--)
-        if (core->voices[i].client == number) {
-            core->voices[i].next = client->voice;
-            client->voice = i;
+    int number = engine->clients_count++;
+    Client *client = &engine->clients[number];
+    *client = (Client){.fd = fd, .group = group, .first_sender = -1, .diverged = !is_in_step};
+    for (int i = engine->senders_count - 1; i >= 0; i--)
+        if (engine->senders[i].client == number) {
+            engine->senders[i].next = client->first_sender;
+            client->first_sender = i;
         }
-    watch(core, number, EPOLL_CTL_ADD);
+    watch(engine, number, EPOLL_CTL_ADD);
     return PyLong_FromLong(number);
 }
 
 METHOD(drop)
 {
     int number;
-    TAKE("i", &number);
+    PARSE("i", &number);
     CLIENT(number);
     if (!client->closed)
-        epoll_ctl(core->epoll, EPOLL_CTL_DEL, client->fd, NULL);
+        epoll_ctl(engine->epoll, EPOLL_CTL_DEL, client->fd, NULL);
     client->closed = true;
     Py_RETURN_NONE;
 }
 
-/* --- speaking */
+/* --- sending */
 
 METHOD(flood)
 {
     int number;
-    long long window;
-    TAKE("iL", &number, &window);
-    VOICE(number);
-    voice->window = window;
-    core->flooding = 1;
-    refill_all_of(core, &core->clients[voice->client]);
-    return done(core);
+    long long max_in_flight;
+    PARSE("iL", &number, &max_in_flight);
+    SENDER(number);
+    sender->max_in_flight = max_in_flight;
+    engine->flooding = 1;
+    refill_client(engine, &engine->clients[sender->client]);
+    return none_or_error(engine);
 }
 
 METHOD(pace)
 {
-    PyObject *voices;
+    PyObject *senders;
     long long start_ns;
-    TAKE("O!Ld", &PyList_Type, &voices, &start_ns, &core->interval_ns);
-    core->paced_count = 0;
-    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(voices); i++) {
-        int number = (int)PyLong_AsLong(PyList_GET_ITEM(voices, i));
-        VOICE(number);
-        voice->place = core->paced_count;
-        core->paced[core->paced_count++] = number;
+    PARSE("O!Ld", &PyList_Type, &senders, &start_ns, &engine->interval_ns);
+    engine->paced_count = 0;
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(senders); i++) {
+        int number = (int)PyLong_AsLong(PyList_GET_ITEM(senders, i));
+        SENDER(number);
+        sender->slot = engine->paced_count;
+        engine->paced[engine->paced_count++] = number;
     }
-    core->start_ns = start_ns;
+    engine->start_ns = start_ns;
     Py_RETURN_NONE;
 }
 
@@ -82,75 +82,78 @@ METHOD(send)
 {
     int number;
     long long count;
-    TAKE("iL", &number, &count);
-    VOICE(number);
-    voice->place = -1; /* what it says out of turn is of no schedule */
-    say(core, number, count);
-    return done(core);
+    PARSE("iL", &number, &count);
+    SENDER(number);
+    sender->slot = -1; /* messages out of turn belong to no schedule */
+    send_messages(engine, number, count);
+    return none_or_error(engine);
 }
 
 METHOD(stop_sending)
 {
     (void)arguments;
-    core->speaking = false;
+    engine->sending = false;
     Py_RETURN_NONE;
 }
 
 METHOD(run)
 {
     long long until_ns;
-    TAKE("L", &until_ns);
+    PARSE("L", &until_ns);
     Py_BEGIN_ALLOW_THREADS
-    run(core, until_ns);
+    run_until(engine, until_ns);
     Py_END_ALLOW_THREADS
-    if (core->reason & NO_MEMORY)
+    if (engine->reason & NO_MEMORY)
         return PyErr_NoMemory();
-    int reason = core->reason;
-    core->reason = 0;
+    int reason = engine->reason;
+    engine->reason = 0;
     return PyLong_FromLong(reason);
 }
 
-/* --- what was looked into */
+/* --- what Python has found out */
 
 METHOD(append_decoded)
 {
     int number;
     long long parsed;
     Py_buffer codes, ends;
-    TAKE("iy*y*L", &number, &codes, &ends, &parsed);
-    if (is_in(number, core->groups_count, "group")) {
-        Group *group = &core->groups[number];
+    PARSE("iy*y*L", &number, &codes, &ends, &parsed);
+    if (is_valid(number, engine->groups_count, "group")) {
+        Group *group = &engine->groups[number];
         for (size_t i = 0; i < (size_t)codes.len / sizeof(int64_t); i++)
-            enter(core, group, ((int64_t *)codes.buf)[i], 1, ((int64_t *)ends.buf)[i] - group->ends);
+            append_messages(engine, group, ((int64_t *)codes.buf)[i], 1,
+                            ((int64_t *)ends.buf)[i] - group->messages_end);
         group->parsed = parsed;
-        group->foreign = false;
-        for (int i = 0; i < core->clients_count; i++)
-            if (core->clients[i].group == number && core->clients[i].voice >= 0 && !core->clients[i].parted)
-                look(core, i);
+        group->noncanonical = false;
+        for (int i = 0; i < engine->clients_count; i++) {
+            const Client *client = &engine->clients[i];
+            if (client->group == number && client->first_sender >= 0 && !client->diverged)
+                scan_for_echoes(engine, i);
+        }
     }
     PyBuffer_Release(&codes);
     PyBuffer_Release(&ends);
-    return PyErr_Occurred() ? NULL : done(core);
+    return PyErr_Occurred() ? NULL : none_or_error(engine);
 }
 
 METHOD(record_received)
 {
     int number;
-    long long heard_now, at_ns;
+    long long received, at_ns;
     Py_buffer codes;
-    TAKE("iLy*L", &number, &heard_now, &codes, &at_ns);
-    if (is_in(number, core->clients_count, "client")) {
-        Client *client = &core->clients[number];
-        client->heard = heard_now;
+    PARSE("iLy*L", &number, &received, &codes, &at_ns);
+    if (is_valid(number, engine->clients_count, "client")) {
+        Client *client = &engine->clients[number];
+        client->received = received;
         for (size_t i = 0; i < (size_t)codes.len / sizeof(int64_t); i++) {
             int64_t code = ((int64_t *)codes.buf)[i];
-            if (core->voices[code / CODE].client == number)
-                echo(core, (int)(code / CODE), code % CODE, at_ns);
+            if (engine->senders[code / CODE_STRIDE].client == number)
+                record_echo(engine, (int)(code / CODE_STRIDE), code % CODE_STRIDE, at_ns);
         }
-        refill_all_of(core, client);
+        refill_client(engine, client);
     }
     PyBuffer_Release(&codes);
-    return PyErr_Occurred() ? NULL : done(core);
+    return PyErr_Occurred() ? NULL : none_or_error(engine);
 }
 
 METHOD(resynchronise)
@@ -158,65 +161,66 @@ METHOD(resynchronise)
     int number;
     long long position;
     Py_buffer tail;
-    TAKE("iLy*", &number, &position, &tail);
-    bool back = false;
-    if (is_in(number, core->clients_count, "client")) {
-        Client *client = &core->clients[number];
-        Group *group = &core->groups[client->group];
-        int64_t end = position >= group->first ? end_of_message(group, position) : -1;
+    PARSE("iLy*", &number, &position, &tail);
+    bool is_in_step = false;
+    if (is_valid(number, engine->clients_count, "client")) {
+        Client *client = &engine->clients[number];
+        Group *group = &engine->groups[client->group];
+        int64_t end = position >= group->first ? message_end(group, position) : -1;
         if (end >= group->base) {
-            size_t known = (size_t)(end_of(group) - end), length = (size_t)tail.len;
+            size_t known = (size_t)(stream_end(group) - end), length = (size_t)tail.len;
             size_t same = length < known ? length : known;
-            back = equal(group->stream.at + (end - group->base), tail.buf, same);
-            if (back) {
-                client->parted = false;
-                client->taken = end + tail.len;
-                client->looked = position + 1;
-                client->shift = client->heard - client->looked;
+            is_in_step = equal(group->stream.data + (end - group->base), tail.buf, same);
+            if (is_in_step) {
+                client->diverged = false;
+                client->offset = end + tail.len;
+                client->scanned = position + 1;
+                client->shift = client->received - client->scanned;
                 if (length > known)
-                    grow(core, client->group, (unsigned char *)tail.buf + known, length - known);
-                if (client->voice >= 0)
-                    look(core, number);
+                    extend_stream(engine, client->group, (unsigned char *)tail.buf + known, length - known);
+                if (client->first_sender >= 0)
+                    scan_for_echoes(engine, number);
             }
         }
     }
     PyBuffer_Release(&tail);
-    return PyErr_Occurred() ? NULL : PyBool_FromLong(back);
+    return PyErr_Occurred() ? NULL : PyBool_FromLong(is_in_step);
 }
 
 METHOD(append_frames)
 {
     int number;
     Py_buffer data;
-    TAKE("iy*", &number, &data);
-    if (is_in(number, core->groups_count, "group") && !core->groups[number].foreign) {
-        Group *group = &core->groups[number];
-        for (int i = 0; i < core->clients_count; i++) /* whoever has part of a message behind the whole ones */
-            if (core->clients[i].group == number && !core->clients[i].parted && !core->clients[i].closed
-                && core->clients[i].taken > group->parsed)
-                part(core, &core->clients[i]);
+    PARSE("iy*", &number, &data);
+    if (is_valid(number, engine->groups_count, "group") && !engine->groups[number].noncanonical) {
+        Group *group = &engine->groups[number];
+        for (int i = 0; i < engine->clients_count; i++) { /* part of a message behind the whole ones is in the way */
+            Client *client = &engine->clients[i];
+            if (client->group == number && !client->diverged && !client->closed && client->offset > group->parsed)
+                diverge(engine, client);
+        }
         group->stream.length = (size_t)(group->parsed - group->base);
-        grow(core, number, data.buf, (size_t)data.len);
+        extend_stream(engine, number, data.buf, (size_t)data.len);
     }
     PyBuffer_Release(&data);
-    return PyErr_Occurred() ? NULL : done(core);
+    return PyErr_Occurred() ? NULL : none_or_error(engine);
 }
 
 METHOD(discard_before)
 {
     int number;
     long long until;
-    TAKE("iL", &number, &until);
+    PARSE("iL", &number, &until);
     GROUP(number);
-    for (int i = 0; i < core->clients_count; i++) {
-        Client *client = &core->clients[i];
-        if (client->group != number || client->parted || client->closed)
+    for (int i = 0; i < engine->clients_count; i++) {
+        Client *client = &engine->clients[i];
+        if (client->group != number || client->diverged || client->closed)
             continue;
-        int64_t whole = messages(group, client->taken);
+        int64_t whole = messages_within(group, client->offset);
         until = whole < until ? whole : until;
-        until = client->voice >= 0 && client->looked < until ? client->looked : until;
+        until = client->first_sender >= 0 && client->scanned < until ? client->scanned : until;
     }
     if (until > group->first)
-        forget(group, until);
+        discard_before(group, until);
     Py_RETURN_NONE;
 }

@@ -1,11 +1,12 @@
-/* The native core of a swarm: one call that waits, receives, compares, sends and keeps the logs, without the GIL.
+/* The native engine's loop: one call that waits, receives, compares, sends and keeps the logs, without the GIL.
  *
  * Clients that are promised the same stream form a group. The group keeps the longest stream that any of them has
- * received; what another one receives is compared with it (memcmp), and only what is new to all is parsed. A client
- * whose bytes differ has parted: what it receives is handed to Python, which follows it message by message and lets it
- * rejoin (see `streams.py`). Verdicts are Python's; what looks wrong here only ends the call.
+ * received; what another client receives is compared with it (memcmp), and only bytes that are new to all are parsed.
+ * A client whose bytes differ has diverged: what it receives is handed to Python, which follows it message by message
+ * and resynchronises it when it can (see verify/streams.py). Python decides about faults; what looks wrong here only
+ * ends the call.
  *
- * `twin.py` is the same in Python; `core.py` says what each method takes and returns. */
+ * python.py does the same in Python; interface.py says what each method takes and returns. */
 
 #include "core.h"
 
@@ -14,133 +15,134 @@
 #include <sys/socket.h>
 
 /* Look for a client's own messages in what it has newly received of its group's stream. */
-void look(Core *core, int number)
+void scan_for_echoes(Engine *engine, int number)
 {
-    Client *client = &core->clients[number];
-    Group *group = &core->groups[client->group];
-    if (client->looked == group->count)
+    Client *client = &engine->clients[number];
+    Group *group = &engine->groups[client->group];
+    if (client->scanned == group->count)
         return;
-    for (const Run *run = run_of(group, client->looked, INT64_MAX); client->looked < group->count; run++) {
-        int64_t until = run->first + whole_in(run, client->taken);
-        int voice = (int)(run->code / CODE);
-        if (until > client->looked && core->voices[voice].client == number) {
-            bool is_timed = core->voices[voice].place >= 0; /* else the last of them tells all */
-            for (int64_t one = is_timed ? client->looked : until - 1; one < until; one++)
-                echo(core, voice, run->code % CODE + one - run->first, client->at_ns);
+    for (const Run *run = find_run(group, client->scanned, INT64_MAX); client->scanned < group->count; run++) {
+        int64_t until = run->first + whole_messages(run, client->offset);
+        int sender = (int)(run->code / CODE_STRIDE);
+        if (until > client->scanned && engine->senders[sender].client == number) {
+            bool is_timed = engine->senders[sender].slot >= 0; /* else the last of them is enough */
+            for (int64_t place = is_timed ? client->scanned : until - 1; place < until; place++)
+                record_echo(engine, sender, run->code % CODE_STRIDE + place - run->first, client->read_ns);
         }
         if (until < run->first + run->count) {
-            client->looked = until > client->looked ? until : client->looked;
+            client->scanned = until > client->scanned ? until : client->scanned;
             break;
         }
-        client->looked = until;
+        client->scanned = until;
     }
-    refill_all_of(core, client);
+    refill_client(engine, client);
 }
 
-/* Follow a client by itself, from the last message that it has received whole. */
-void part(Core *core, Client *client)
+/* Take a client out of step with its group; its own bytes begin behind the last message that it has received whole. */
+void diverge(Engine *engine, Client *client)
 {
-    Group *group = &core->groups[client->group];
-    client->looked = messages(group, client->taken);
-    client->heard = client->looked + client->shift;
-    client->parted = true;
-    int64_t end = end_of_message(group, client->looked - 1);
-    put(core, &client->pending, group->stream.at + (end - group->base), (size_t)(client->taken - end));
-    core->reason |= PARTED;
+    Group *group = &engine->groups[client->group];
+    client->scanned = messages_within(group, client->offset);
+    client->received = client->scanned + client->shift;
+    client->diverged = true;
+    int64_t end = message_end(group, client->scanned - 1);
+    append_bytes(engine, &client->pending, group->stream.data + (end - group->base), (size_t)(client->offset - end));
+    engine->reason |= DIVERGED;
 }
 
-/* Let go of what all in step have received; who is far behind is followed by itself. */
-static void trim(Core *core, int number)
+/* Discard the bytes that all clients in step have received; a client that is too far behind counts as diverged. */
+static void trim_stream(Engine *engine, int number)
 {
-    Group *group = &core->groups[number];
-    int64_t least = group->ends;
-    for (int i = 0; i < core->clients_count; i++) {
-        Client *client = &core->clients[i];
-        if (client->group != number || client->parted || client->closed)
+    Group *group = &engine->groups[number];
+    int64_t least = group->messages_end;
+    for (int i = 0; i < engine->clients_count; i++) {
+        Client *client = &engine->clients[i];
+        if (client->group != number || client->diverged || client->closed)
             continue;
-        if (end_of(group) - client->taken > LAG) {
-            part(core, client);
+        if (stream_end(group) - client->offset > MAX_LAG_BYTES) {
+            diverge(engine, client);
             continue;
         }
-        int64_t end = end_of_message(group, messages(group, client->taken) - 1);
+        int64_t end = message_end(group, messages_within(group, client->offset) - 1);
         least = end < least ? end : least;
     }
     size_t gone = (size_t)(least - group->base);
     if (gone)
-        memmove(group->stream.at, group->stream.at + gone, group->stream.length - gone);
+        memmove(group->stream.data, group->stream.data + gone, group->stream.length - gone);
     group->stream.length -= gone;
     group->base = least;
 }
 
-void grow(Core *core, int number, const unsigned char *data, size_t length)
+void extend_stream(Engine *engine, int number, const unsigned char *data, size_t length)
 {
-    Group *group = &core->groups[number];
-    if (group->stream.length > KEPT && !group->foreign)
-        trim(core, number);
-    put(core, &group->stream, data, length);
-    parse(core, group);
+    Group *group = &engine->groups[number];
+    if (group->stream.length > TRIM_ABOVE_BYTES && !group->noncanonical)
+        trim_stream(engine, number);
+    append_bytes(engine, &group->stream, data, length);
+    parse_stream(engine, group);
 }
 
-static void take(Core *core, int number, const unsigned char *data, size_t length)
+/* Compare what a client has received with its group's stream; what goes beyond the stream extends it. */
+static void compare(Engine *engine, int number, const unsigned char *data, size_t length)
 {
-    Client *client = &core->clients[number];
-    if (!client->parted) {
-        Group *group = &core->groups[client->group];
-        size_t known = (size_t)(end_of(group) - client->taken), same = length < known ? length : known;
-        if (equal(group->stream.at + (client->taken - group->base), data, same)) {
-            client->taken += (int64_t)length;
+    Client *client = &engine->clients[number];
+    if (!client->diverged) {
+        Group *group = &engine->groups[client->group];
+        size_t known = (size_t)(stream_end(group) - client->offset), same = length < known ? length : known;
+        if (equal(group->stream.data + (client->offset - group->base), data, same)) {
+            client->offset += (int64_t)length;
             if (length > known)
-                grow(core, client->group, data + known, length - known);
-            if (client->voice >= 0 && !client->parted)
-                look(core, number);
+                extend_stream(engine, client->group, data + known, length - known);
+            if (client->first_sender >= 0 && !client->diverged)
+                scan_for_echoes(engine, number);
             return;
         }
-        part(core, client);
+        diverge(engine, client);
     }
-    put(core, &client->pending, data, length);
-    core->reason |= PARTED;
+    append_bytes(engine, &client->pending, data, length);
+    engine->reason |= DIVERGED;
 }
 
-static void receive(Core *core, int number)
+static void receive(Engine *engine, int number)
 {
-    Client *client = &core->clients[number];
+    Client *client = &engine->clients[number];
     if (client->closed)
         return;
-    ssize_t length = recv(client->fd, core->chunk, CHUNK, MSG_DONTWAIT);
+    ssize_t length = recv(client->fd, engine->chunk, READ_BYTES, MSG_DONTWAIT);
     if (length > 0) {
-        core->progress_ns = client->at_ns = now_ns();
-        take(core, number, core->chunk, (size_t)length);
+        engine->progress_ns = client->read_ns = now_ns();
+        compare(engine, number, engine->chunk, (size_t)length);
     } else if (length == 0 || (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)) {
-        close_client(core, client);
+        close_client(engine, client);
     }
 }
 
-static int wait_for_events(Core *core, struct epoll_event *events, int64_t ns)
+static int wait_for_events(Engine *engine, struct epoll_event *events, int64_t ns)
 {
-    struct timespec timeout = {ns > 0 ? ns / SECOND : 0, ns > 0 ? ns % SECOND : 0};
-    return epoll_pwait2(core->epoll, events, EVENTS, &timeout, NULL);
+    struct timespec timeout = {ns > 0 ? ns / SECOND_NS : 0, ns > 0 ? ns % SECOND_NS : 0};
+    return epoll_pwait2(engine->epoll, events, MAX_EVENTS, &timeout, NULL);
 }
 
-void run(Core *core, int64_t until_ns)
+void run_until(Engine *engine, int64_t until_ns)
 {
-    struct epoll_event events[EVENTS];
-    int64_t now = now_ns(), stop = until_ns < now + LONGEST_CALL ? until_ns : now + LONGEST_CALL;
+    struct epoll_event events[MAX_EVENTS];
+    int64_t now = now_ns(), stop = until_ns < now + MAX_RUN_NS ? until_ns : now + MAX_RUN_NS;
     do {
         int64_t next = stop;
-        if (core->speaking && core->paced_count) {
-            say_what_is_due(core, now);
-            int64_t due = intended_ns(core, core->said);
+        if (engine->sending && engine->paced_count) {
+            send_due(engine, now);
+            int64_t due = intended_ns(engine, engine->due);
             next = due < next ? due : next;
         }
-        if (core->speaking && core->flooding && now - core->progress_ns > QUIET)
-            forgive(core);
-        int ready = wait_for_events(core, events, next - now);
+        if (engine->sending && engine->flooding && now - engine->progress_ns > QUIET_NS)
+            expire_in_flight(engine);
+        int ready = wait_for_events(engine, events, next - now);
         for (int i = 0; i < ready; i++) {
             if (events[i].events & EPOLLOUT)
-                push(core, (int)events[i].data.u32);
+                flush_unsent(engine, (int)events[i].data.u32);
             if (events[i].events & ~(unsigned)EPOLLOUT)
-                receive(core, (int)events[i].data.u32);
+                receive(engine, (int)events[i].data.u32);
         }
         now = now_ns();
-    } while (now < stop && !core->reason);
+    } while (now < stop && !engine->reason);
 }

@@ -1,4 +1,4 @@
-/* What the clients of a native core say: bytes that wait to be sent, floods within a window, and a schedule. */
+/* What the clients of a native engine send: bytes that wait for a socket, floods with a limit in flight, a schedule */
 
 #include "core.h"
 
@@ -6,130 +6,141 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
-int64_t heard(const Core *core, const Client *client)
+/* Return how many messages a client has received in all. */
+int64_t received_count(const Engine *engine, const Client *client)
 {
-    return client->parted ? client->heard : messages(&core->groups[client->group], client->taken) + client->shift;
+    if (client->diverged)
+        return client->received;
+    return messages_within(&engine->groups[client->group], client->offset) + client->shift;
 }
 
-void watch(Core *core, int number, int operation)
+void watch(Engine *engine, int number, int operation)
 {
     struct epoll_event event = {.events = EPOLLIN, .data.u32 = (uint32_t)number};
-    if (core->clients[number].waits_to_write)
+    if (engine->clients[number].waits_to_write)
         event.events |= EPOLLOUT;
-    epoll_ctl(core->epoll, operation, core->clients[number].fd, &event);
+    epoll_ctl(engine->epoll, operation, engine->clients[number].fd, &event);
 }
 
-void close_client(Core *core, Client *client)
+void close_client(Engine *engine, Client *client)
 {
     client->closed = true;
-    core->reason |= CLOSED;
-    epoll_ctl(core->epoll, EPOLL_CTL_DEL, client->fd, NULL);
+    engine->reason |= CLOSED;
+    epoll_ctl(engine->epoll, EPOLL_CTL_DEL, client->fd, NULL);
 }
 
-void push(Core *core, int number)
+/* Send as much of a client's unsent bytes as the socket takes now. */
+void flush_unsent(Engine *engine, int number)
 {
-    Client *client = &core->clients[number];
+    Client *client = &engine->clients[number];
     while (client->unsent_from < client->unsent.length && !client->closed) {
-        ssize_t done = send(client->fd, client->unsent.at + client->unsent_from,
+        ssize_t size = send(client->fd, client->unsent.data + client->unsent_from,
                             client->unsent.length - client->unsent_from, MSG_NOSIGNAL | MSG_DONTWAIT);
-        if (done >= 0)
-            client->unsent_from += (size_t)done;
+        if (size >= 0)
+            client->unsent_from += (size_t)size;
         else if (errno == EAGAIN || errno == EWOULDBLOCK)
             break;
         else if (errno != EINTR)
-            close_client(core, client);
+            close_client(engine, client);
     }
     if (client->unsent_from == client->unsent.length)
         client->unsent.length = client->unsent_from = 0;
     if (client->waits_to_write != (client->unsent.length > 0) && !client->closed) {
         client->waits_to_write = client->unsent.length > 0;
-        watch(core, number, EPOLL_CTL_MOD);
+        watch(engine, number, EPOLL_CTL_MOD);
     }
 }
 
-void say(Core *core, int number, int64_t count)
+/* Send the next `count` messages of a sender. */
+void send_messages(Engine *engine, int number, int64_t count)
 {
-    Voice *voice = &core->voices[number];
-    Client *client = &core->clients[voice->client];
-    size_t length = voice->sent.length;
-    int64_t all[] = {number, client->parted ? client->heard : client->looked + client->shift, voice->said, count};
+    Sender *sender = &engine->senders[number];
+    Client *client = &engine->clients[sender->client];
+    size_t length = sender->sent_frame.length;
+    int64_t received = client->diverged ? client->received : client->scanned + client->shift;
+    int64_t row[] = {number, received, sender->sent, count};
     for (int i = 0; i < 4; i++)
-        note(core, &core->sends, all[i]);
-    if (count <= 0 || !room_for(core, &client->unsent, length * (size_t)count))
+        append_number(engine, &engine->sends, row[i]);
+    if (count <= 0 || !reserve(engine, &client->unsent, length * (size_t)count))
         return;
-    unsigned char *to = client->unsent.at + client->unsent.length;
-    memcpy(to, voice->sent.at, length);
-    int64_t rest = voice->said;
-    for (int place = DIGITS - 1; place >= VOICE_DIGITS; place--, rest /= 10)
-        to[voice->sent_at + (size_t)place] = (unsigned char)('0' + rest % 10);
-    for (int64_t i = 1; i < count; i++, to += length) { /* the frame before it, counted on by one */
+    unsigned char *to = client->unsent.data + client->unsent.length;
+    memcpy(to, sender->sent_frame.data, length);
+    int64_t rest = sender->sent;
+    for (int place = DIGITS - 1; place >= SENDER_DIGITS; place--, rest /= 10)
+        to[sender->sent_digits_at + (size_t)place] = (unsigned char)('0' + rest % 10);
+    for (int64_t i = 1; i < count; i++, to += length) { /* a copy of the frame before it, plus one */
         memcpy(to + length, to, length);
-        count_on(to + length + voice->sent_at);
+        increment_digits(to + length + sender->sent_digits_at);
     }
     client->unsent.length += length * (size_t)count;
-    voice->said += count;
-    push(core, voice->client);
+    sender->sent += count;
+    flush_unsent(engine, sender->client);
 }
 
-/* Fill the window of a voice that floods, in batches of half of it: waking up for each echo would measure that. */
-static void refill(Core *core, int number)
+/* Let a flooding sender send up to its limit in flight, in batches of at least half of it: if each echo woke it up,
+ * the cost of that would be measured instead. */
+static void refill(Engine *engine, int number)
 {
-    Voice *voice = &core->voices[number];
-    int64_t room = voice->window - (voice->said - voice->echoed), least = voice->window / 2;
-    if (core->speaking && voice->window && room >= (least > 1 ? least : 1) && !core->clients[voice->client].unsent.length)
-        say(core, number, room);
+    Sender *sender = &engine->senders[number];
+    int64_t room = sender->max_in_flight - (sender->sent - sender->echoed), least = sender->max_in_flight / 2;
+    if (engine->sending && sender->max_in_flight && room >= (least > 1 ? least : 1)
+        && !engine->clients[sender->client].unsent.length)
+        send_messages(engine, number, room);
 }
 
-int64_t intended_ns(const Core *core, int64_t message)
+int64_t intended_ns(const Engine *engine, int64_t message)
 {
-    return core->start_ns + (int64_t)((double)message * core->interval_ns);
+    return engine->start_ns + (int64_t)((double)message * engine->interval_ns);
 }
 
-/* What has become due meanwhile goes out in one write a voice: at high rates a write a message would be the limit. */
-void say_what_is_due(Core *core, int64_t now)
+/* Send the messages that have become due, in one write for each sender: with one for each message, the writes would
+ * be the limit at high rates. */
+void send_due(Engine *engine, int64_t now)
 {
-    int64_t first = core->said, voices = core->paced_count;
-    while (intended_ns(core, core->said) <= now)
-        core->said++;
-    for (int64_t turn = first; turn < core->said && turn < first + voices; turn++) {
-        int voice = core->paced[turn % voices];
-        if (core->voices[voice].client < 0)
-            continue; /* another process says it */
+    int64_t first = engine->due, senders = engine->paced_count;
+    while (intended_ns(engine, engine->due) <= now)
+        engine->due++;
+    for (int64_t turn = first; turn < engine->due && turn < first + senders; turn++) {
+        int sender = engine->paced[turn % senders];
+        if (engine->senders[sender].client < 0)
+            continue; /* another process sends it */
         int64_t count = 0, at_ns = now_ns();
-        for (int64_t message = turn; message < core->said; message += voices, count++) {
-            note(core, &core->lags, message);
-            note(core, &core->lags, at_ns - intended_ns(core, message));
+        for (int64_t message = turn; message < engine->due; message += senders, count++) {
+            append_number(engine, &engine->lags, message);
+            append_number(engine, &engine->lags, at_ns - intended_ns(engine, message));
         }
-        say(core, voice, count);
+        send_messages(engine, sender, count);
     }
 }
 
-/* A voice has heard its own message. By the order of one sender, what it said before has come by now, or never will. */
-void echo(Core *core, int voice, int64_t number, int64_t at_ns)
+/* Record that a sender's client has received the sender's own message. One sender's messages arrive in order, so what
+ * it sent before has arrived by now, or never will. */
+void record_echo(Engine *engine, int number, int64_t message, int64_t at_ns)
 {
-    Voice *one = &core->voices[voice];
-    if (number >= one->echoed)
-        one->echoed = number + 1;
-    if (one->place >= 0) {
-        int64_t message = number * core->paced_count + one->place;
-        note(core, &core->latencies, message);
-        note(core, &core->latencies, at_ns - intended_ns(core, message));
+    Sender *sender = &engine->senders[number];
+    if (message >= sender->echoed)
+        sender->echoed = message + 1;
+    if (sender->slot >= 0) {
+        int64_t scheduled = message * engine->paced_count + sender->slot;
+        append_number(engine, &engine->latencies, scheduled);
+        append_number(engine, &engine->latencies, at_ns - intended_ns(engine, scheduled));
     }
 }
 
-void refill_all_of(Core *core, const Client *client)
+/* Refill the flooding senders of a client. */
+void refill_client(Engine *engine, const Client *client)
 {
-    for (int voice = client->voice; voice >= 0; voice = core->voices[voice].next)
-        refill(core, voice);
+    for (int sender = client->first_sender; sender >= 0; sender = engine->senders[sender].next)
+        refill(engine, sender);
 }
 
-/* Take for dropped what the flooding voices have not heard when nothing has come for long. */
-void forgive(Core *core)
+/* Count all messages in flight as dropped, after nothing has arrived for QUIET_NS; let the flood go on. */
+void expire_in_flight(Engine *engine)
 {
-    core->progress_ns = now_ns();
-    for (int voice = 0; voice < core->voices_count; voice++) {
-        core->voices[voice].echoed = core->voices[voice].said;
-        if (core->voices[voice].window)
-            refill(core, voice);
+    engine->progress_ns = now_ns();
+    for (int sender = 0; sender < engine->senders_count; sender++) {
+        engine->senders[sender].echoed = engine->senders[sender].sent;
+        if (engine->senders[sender].max_in_flight)
+            refill(engine, sender);
     }
 }
