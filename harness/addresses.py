@@ -1,4 +1,4 @@
-"""Addresses for servers: free ones that no other process of the harness is about to use."""
+"""Addresses for servers: free ports that no other process of the harness is about to use."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-# Below the range that kernels take ports for outgoing connections from, so that no client of ours,
-# or of anybody's, takes the port between our look at it and the server's bind.
+# Below the range from which kernels take ports for outgoing connections, so that no client takes the port between the
+# check that it is free and the server's bind.
 PORTS = range(10240, 32700)
 TRIES = 2000
 
@@ -27,7 +27,7 @@ class Address:
 
     @classmethod
     def parse(cls, text: str) -> Address:
-        """Return the address that HOST:PORT or [HOST]:PORT is; raise ValueError for anything else."""
+        """Return the address written as HOST:PORT or [HOST]:PORT; raise ValueError for any other text."""
         host, colon, port = text.rpartition(":")
         host = host.removeprefix("[").removesuffix("]")
         if not colon or not host or not port.isdecimal() or int(port) > 65535:
@@ -37,10 +37,10 @@ class Address:
 
 @contextlib.contextmanager
 def free_address(host: str = "127.0.0.1") -> Iterator[Address]:
-    """Yield an address with a free port, reserved among all processes of the harness until the end.
+    """Yield an address with a free port, which is reserved among all processes of the harness for the context.
 
-    The reservation is an abstract Unix socket, which the kernel gives back however we end; where there are
-    none (outside Linux) the look at the port has to do. A port with connections in TIME_WAIT is not taken.
+    The reservation is an abstract Unix socket, which the kernel releases however this process ends. On systems other
+    than Linux, which have none, the port is only checked. A port with connections in TIME_WAIT is not used.
     """
     for port in random.sample(PORTS, TRIES):
         reservation = _reserve(port)

@@ -1,7 +1,6 @@
-"""What can go wrong, as types that know how to tell themselves.
+"""Errors, which format themselves for people.
 
-An error knows three things: what happened, what was expected, what to do next. Nothing else in the harness
-formats an error for people.
+An error says three things: what happened, what was expected, what to do next. No other module formats errors.
 """
 
 from __future__ import annotations
@@ -11,36 +10,36 @@ from difflib import get_close_matches
 
 
 class HarnessError(Exception):
-    """Base of every error that is told to the user in one sentence instead of a traceback."""
+    """Base of all errors that the user sees as one sentence instead of a traceback."""
 
     exit_status = 3
 
 
 class UsageError(HarnessError):
-    """The command line, a manifest or a plugin says something that cannot be meant."""
+    """The command line, a manifest or a plugin is invalid."""
 
     exit_status = 2
 
 
 class LaunchError(HarnessError):
-    """A server did not start, or did not start as a server of this zoo does.
+    """A server did not start, or did not follow the start protocol of this zoo.
 
     Args:
         name: the implementation's name.
         happened: what it did, as the rest of a sentence that begins with the server.
         expected: what it should have done, or "".
-        likely: what is probably wrong, or "".
+        hint: what is probably wrong or what to try, or "".
         last_words: the end of its standard error, or "".
     """
 
-    def __init__(self, name: str, happened: str, *, expected: str = "", likely: str = "", last_words: str = "") -> None:
+    def __init__(self, name: str, happened: str, *, expected: str = "", hint: str = "", last_words: str = "") -> None:
         self.name, self.happened, self.expected = name, happened, expected
-        self.likely, self.last_words = likely, last_words
+        self.hint, self.last_words = hint, last_words
         sentence = f'server "{name}" {happened}'
         if expected:
             sentence += f" (expected {expected})"
-        if likely:
-            sentence += f"; {likely}"
+        if hint:
+            sentence += f"; {hint}"
         if last_words:
             sentence += f"; its last words: {last_words}"
         super().__init__(sentence)
@@ -50,13 +49,13 @@ class Violation(AssertionError):
     """A server broke a requirement.
 
     Args:
-        message: what was seen, in sentences.
-        requirement: the id of the requirement when it is another one than the running case's.
-        kind: what it looks like to clients (see `harness.conformance.reproduce.full_script.Symptom`).
-        expected: what should have been seen, where the case can say it better than the requirement.
-        fault: the fault in a history (a `harness.history.judge.Fault`) that it tells of, if it does.
-        about: the numbers of the clients that it tells of; the last is the one that suffers.
-        body: of the message that it tells of.
+        message: what was observed, in sentences.
+        requirement: the id of the requirement, if it is not that of the running case.
+        kind: how clients see it (see `harness.conformance.reproduce.full_script.Symptom`).
+        expected: what should have been observed, if the case can say it better than the requirement does.
+        fault: the fault in a history (a `harness.history.judge.Fault`) that it reports, if any.
+        clients: the numbers of the clients involved; the last one is the client affected.
+        body: the body of the message concerned.
     """
 
     def __init__(
@@ -67,19 +66,19 @@ class Violation(AssertionError):
         kind: str = "other",
         expected: str = "",
         fault: object | None = None,
-        about: Sequence[int] = (),
+        clients: Sequence[int] = (),
         body: bytes = b"",
     ) -> None:
         super().__init__(message)
         self.requirement, self.kind, self.expected = requirement, kind, expected
-        self.fault, self.about, self.body = fault, tuple(about), body
+        self.fault, self.clients, self.body = fault, tuple(clients), body
 
 
-class CouldNotTell(Exception):
-    """A case could not reach a verdict, through no fault that it could see of the server's."""
+class Inconclusive(Exception):
+    """A case could not reach a verdict, for a reason that is not known to be the server's fault."""
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """Return `"; did you mean X?"` for the known word nearest to `word`, or ""."""
-    found = get_close_matches(word, list(known), n=1, cutoff=0.5)
-    return f"; did you mean {found[0]}?" if found else ""
+    """Return "; did you mean X?" with the known word most similar to `word`, or "" if none is similar."""
+    matches = get_close_matches(word, list(known), n=1, cutoff=0.5)
+    return f"; did you mean {matches[0]}?" if matches else ""

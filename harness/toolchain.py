@@ -1,6 +1,7 @@
-"""What is known of the tools that servers need: a table, `toolchain.toml`, and what a server says itself.
+"""The tools that servers need: how each is found and installed, by `toolchain.toml` and the servers' own manifests.
 
-A tool is asked in a process of its own: some hang, some begin with a banner, each says its version in its own way.
+Each query of a tool is a process of its own: some tools hang, some print a banner first, and each prints its version in
+its own way.
 """
 
 from __future__ import annotations
@@ -19,27 +20,27 @@ from pathlib import Path
 import msgspec
 
 TABLE = Path(__file__).with_name("toolchain.toml")
-ASK_S = 10.0
-ANY = "*"  # in the place of a name: what is true of all of a kind
+QUERY_S = 10.0
+ANY = "*"  # in place of a name: an entry for all of a kind
 NUMBERS = (
     re.compile(r"\d+(?:\.\d+)+"),
     re.compile(r"\d+"),
-)  # a version has a dot; where there is none, it is one number
+)  # a version has a dot; if no number has one, it is the first number
 
 
 class Tool(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is known of something that a server needs; "{name}" stands for its name everywhere.
+    """How a tool that servers need is found and installed; "{name}" stands for its name in all fields.
 
     Attributes:
-        what: what it is, for people.
-        here: a command that succeeds where it is.
-        version: a command that says which version it is.
-        debian: the Debian packages that bring it.
-        install: the command that installs it where no Debian package does.
+        what: a description for people.
+        check: a command that succeeds if it is installed.
+        version: a command that prints its version.
+        debian: the Debian packages that contain it.
+        install: the command that installs it if there is no Debian package.
     """
 
     what: str = ""
-    here: tuple[str, ...] = ()
+    check: tuple[str, ...] = ()
     version: tuple[str, ...] = ()
     debian: tuple[str, ...] = ()
     install: str = ""
@@ -47,23 +48,25 @@ class Tool(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 @cache
 def table() -> Mapping[str, Tool]:
-    """Return what stands in the table, by "kind:name" and "kind:*"."""
+    """Return the entries of the table, by "kind:name" and "kind:*"."""
     return msgspec.convert(tomllib.loads(TABLE.read_text("utf-8")), dict[str, Tool])
 
 
 def kinds() -> list[str]:
-    """Return the kinds of needs that the table knows."""
+    """Return the kinds of needs that the table has entries for."""
     return [key.partition(":")[0] for key in table() if key.endswith(f":{ANY}")]
 
 
-def known(kind: str, name: str, own: Mapping[str, Tool]) -> Tool:
-    """Return what is known of a tool, field by field: by what the server says itself, else by the table.
+def lookup(kind: str, name: str, declared: Mapping[str, Tool]) -> Tool:
+    """Return what is known of a tool: each field from the server's own manifest, else from the table.
 
     Args:
-        own: the tools that the server tells of, as in the table.
+        kind: e.g. "command" or "library".
+        name: e.g. "gcc".
+        declared: the tools that the server's manifest declares, with the same keys as the table.
     """
     fields: dict[str, str | tuple[str, ...]] = {}
-    for tools in (table(), own):
+    for tools in (table(), declared):
         for key in (f"{kind}:{ANY}", f"{kind}:{name}"):
             if key in tools:
                 fields |= {field: value for field, value in msgspec.structs.asdict(tools[key]).items() if value}
@@ -77,30 +80,30 @@ def _filled(value: str | tuple[str, ...], name: str) -> str | tuple[str, ...]:
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What a tool that was asked something did: its status, and what it said on each of its outputs."""
+class ToolOutput:
+    """The exit status and the output of a queried tool."""
 
     status: int
-    said: str
-    complaint: str
+    stdout: str
+    stderr: str
 
     @property
     def version(self) -> str:
-        """The first number in what it said, e.g. "12.2.0"; "" when it failed."""
-        found = [one.search(text) for text in (self.said, self.complaint) for one in NUMBERS]
-        return "" if self.status else next((one[0] for one in found if one), "")
+        """The first version number in its output, e.g. "12.2.0"; "" if it failed."""
+        matches = [pattern.search(text) for text in (self.stdout, self.stderr) for pattern in NUMBERS]
+        return "" if self.status else next((match[0] for match in matches if match), "")
 
     @property
-    def reason(self) -> str:
-        """Why it failed, in a line: the first of what it complains of, or the last of a traceback."""
-        lines = [line.strip() for line in (self.complaint or self.said).splitlines() if line.strip()]
+    def failure(self) -> str:
+        """Why it failed, in a line: the first line of its standard error, or the last line of a traceback."""
+        lines = [line.strip() for line in (self.stderr or self.stdout).splitlines() if line.strip()]
         if not lines:
             return f"exited with status {self.status}"
         return lines[-1] if any(line.startswith("Traceback") for line in lines) else lines[0]
 
 
-def ask(words: Sequence[str], seconds: float = ASK_S) -> Answer:
-    """Run a command that only tells something; one that takes too long is killed, with all that it started."""
+def run_query(words: Sequence[str], seconds: float = QUERY_S) -> ToolOutput:
+    """Run a command for its output; one that takes longer than `seconds` is killed with all that it started."""
     try:
         process = subprocess.Popen(
             words,
@@ -112,12 +115,12 @@ def ask(words: Sequence[str], seconds: float = ASK_S) -> Answer:
             start_new_session=True,
         )
     except OSError as error:
-        return Answer(127, "", f"{words[0]}: {error.strerror}")
+        return ToolOutput(127, "", f"{words[0]}: {error.strerror}")
     try:
-        said, complaint = process.communicate(timeout=seconds)
-        return Answer(process.returncode, said, complaint)
+        stdout, stderr = process.communicate(timeout=seconds)
+        return ToolOutput(process.returncode, stdout, stderr)
     except subprocess.TimeoutExpired:
-        return Answer(124, "", f"{words[0]} took over {seconds:g} s")
+        return ToolOutput(124, "", f"{words[0]} took over {seconds:g} s")
     finally:
         if process.poll() is None:
             with contextlib.suppress(ProcessLookupError):
@@ -128,7 +131,7 @@ def ask(words: Sequence[str], seconds: float = ASK_S) -> Answer:
                 pipe.close()
 
 
-def at_least(version: str, least: str) -> bool:
-    """Return whether a version is no older than another; one that is not known is not."""
-    have, want = ([int(number) for number in re.findall(r"\d+", one)] for one in (version, least))
+def is_at_least(version: str, least: str) -> bool:
+    """Return whether a version is at least another; an unknown version ("") is not."""
+    have, want = ([int(number) for number in re.findall(r"\d+", text)] for text in (version, least))
     return have + [0] * (len(want) - len(have)) >= want if have else False

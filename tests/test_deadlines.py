@@ -1,4 +1,4 @@
-"""What a server cannot help: that others have the processor it waits for."""
+"""Deadlines do not count the time in which a server waits for a processor that others use."""
 
 from __future__ import annotations
 
@@ -14,39 +14,40 @@ import anyio
 import pytest
 
 from harness.errors import LaunchError
-from harness.processes.deadlines import Queueing, in_time
-from harness.processes.proc import queued_s
+from harness.processes.deadlines import CpuWait, completes_within
+from harness.processes.proc import cpu_wait_s
 from harness.servers.launch import launch
 from tests.zoo import MISFITS, implementation
 
 OTHERS = 4
-READY_S = 2.0  # twice of what the server needs when it is alone
+READY_S = 2.0  # twice the time that the server needs on an idle machine
 
 pytestmark = pytest.mark.skipif(
-    sys.platform != "linux" or not shutil.which("taskset"), reason="who waits for a processor is told on Linux only"
+    sys.platform != "linux" or not shutil.which("taskset"),
+    reason="only Linux reports how long a process waits for a processor",
 )
 
 
 @pytest.fixture
 def core() -> Iterator[str]:
-    """A core that others use, as the argument of `taskset -c`."""
+    """A core that other processes use, as the argument of `taskset -c`."""
     number = str(min(os.sched_getaffinity(0)))
     words = [sys.executable, "-S", "-c", "import time\nend = time.monotonic() + 60\nwhile time.monotonic() < end: pass"]
     with ExitStack() as stack:
-        for _ in range(OTHERS):  # each a session of its own, and a share of its own
-            one = stack.enter_context(subprocess.Popen(["taskset", "-c", number, *words], start_new_session=True))
-            stack.callback(one.kill)
+        for _ in range(OTHERS):  # each in its own session, so with its own share of the core
+            process = stack.enter_context(subprocess.Popen(["taskset", "-c", number, *words], start_new_session=True))
+            stack.callback(process.kill)
         yield number
 
 
-async def test_who_waits_for_a_processor_may_take_longer_to_be_ready(core: str) -> None:
+async def test_a_server_that_waits_for_a_processor_may_take_longer(core: str) -> None:
     slow = implementation(MISFITS / "compiles_itself.py")
     async with launch(slow, ready_s=READY_S, wrap=["taskset", "-c", core]) as server:
         assert server.ready_s > READY_S
-        assert queued_s(server.pid) > 1
+        assert cpu_wait_s(server.pid) > 1
 
 
-async def test_who_does_nothing_is_not_excused_by_a_busy_machine(core: str) -> None:
+async def test_a_server_that_hangs_gets_no_extra_time_on_a_busy_machine(core: str) -> None:
     hanging = implementation(MISFITS / "never_ready.py")
     with pytest.raises(LaunchError, match=r"printed no ready line in 2 s"):
         with anyio.fail_after(10 * READY_S):
@@ -54,36 +55,36 @@ async def test_who_does_nothing_is_not_excused_by_a_busy_machine(core: str) -> N
                 pass
 
 
-async def test_what_comes_in_time_is_not_waited_for_again() -> None:
-    asked = 0
+async def test_a_wait_that_succeeds_is_not_repeated() -> None:
+    calls = 0
 
-    async def comes() -> None:
-        nonlocal asked
-        asked += 1
+    async def succeeds() -> None:
+        nonlocal calls
+        calls += 1
 
-    assert await in_time(comes, 1, os.getpid())
-    assert asked == 1
+    assert await completes_within(succeeds, 1, os.getpid())
+    assert calls == 1
 
 
-def test_a_process_that_is_gone_has_no_excuse() -> None:
+def test_a_process_that_has_ended_has_not_waited() -> None:
     with subprocess.Popen([sys.executable, "-c", ""]) as process:
         pass
-    assert queued_s(process.pid) == 0
-    assert Queueing(process.pid).excuses_s(10) == 0
+    assert cpu_wait_s(process.pid) == 0
+    assert CpuWait(process.pid).since_last_call_s(10) == 0
 
 
-def test_who_ends_while_it_is_looked_at_is_left_out() -> None:
+def test_a_process_that_ends_while_it_is_read_is_left_out() -> None:
     over = threading.Event()
 
-    def come_and_go() -> None:
+    def start_and_end() -> None:
         while not over.is_set():
             subprocess.run(["true"], check=True)
 
-    passing = threading.Thread(target=come_and_go)
+    passing = threading.Thread(target=start_and_end)
     passing.start()
     try:
-        for _ in range(2000):  # the first that is caught in the act is among some hundreds
-            queued_s(os.getpid())
+        for _ in range(2000):  # within some hundreds, one process ends while it is read
+            cpu_wait_s(os.getpid())
     finally:
         over.set()
         passing.join()

@@ -10,7 +10,7 @@ from harness.escapes import to_bytes, to_text, visible
 
 
 @given(st.binary())
-def test_what_is_shown_can_be_typed_and_is_the_same(data: bytes) -> None:
+def test_bytes_survive_being_shown_and_typed(data: bytes) -> None:
     assert to_bytes(to_text(data)) == data
     assert to_text(data).isprintable()
 
@@ -23,7 +23,7 @@ def test_a_text_without_backslashes_is_its_utf_8(text: str) -> None:
 
 
 @given(st.text(st.characters()))
-def test_what_is_visible_does_nothing_to_a_terminal(text: str) -> None:
+def test_visible_text_cannot_control_a_terminal(text: str) -> None:
     assert visible(text).isprintable()
     assert visible(visible(text)) == visible(text)
 
@@ -43,6 +43,6 @@ def test_escapes_are_bytes(typed: str, data: bytes) -> None:
 
 
 @pytest.mark.parametrize("typed", ["\\", r"\q", r"\x", r"\x4", r"\xg0", "a\\\n"])
-def test_a_backslash_that_begins_no_escape_is_told(typed: str) -> None:
-    with pytest.raises(ValueError, match="is no escape: there are"):
+def test_an_invalid_escape_is_rejected(typed: str) -> None:
+    with pytest.raises(ValueError, match="is not an escape: use"):
         to_bytes(typed)

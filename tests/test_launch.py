@@ -1,4 +1,4 @@
-"""Servers that misbehave as processes: each gets a sentence that says what happened and what was expected."""
+"""Servers that misbehave as processes: each error says what happened and what was expected."""
 
 from __future__ import annotations
 
@@ -31,27 +31,27 @@ def misfit(name: str) -> Path:
         ("dies_of_a_signal.py", r"was ended by SIGSEGV before its ready line"),
         ("other_first_line.py", r"printed 'Server started on .*' as its first line .*logs to standard error"),
         ("floods_before_ready.py", r"printed \d+ bytes without a line end"),
-        ("closes_stdout.py", r"closed its standard output before its ready line, and lives on"),
+        ("closes_stdout.py", r"closed its standard output before its ready line, but is still running"),
         ("not_executable.py", r"is not executable; make it executable: chmod \+x"),
         ("not_a_program", r"cannot be started: .*expected an executable for this machine, or a script that begins"),
         ("is_not_there", r"cannot be started: there is no file"),
     ],
 )
-async def test_what_does_not_start_is_told(name: str, happened: str) -> None:
-    with pytest.raises(LaunchError) as told:
+async def test_a_failed_start_is_explained(name: str, happened: str) -> None:
+    with pytest.raises(LaunchError) as caught:
         async with launch(implementation(misfit(name)), ready_s=READY_S):
             pass
-    assert re.search(happened, str(told.value), re.DOTALL), told.value
+    assert re.search(happened, str(caught.value), re.DOTALL), caught.value
     assert warden.descendants(os.getpid()) == []
 
 
 @pytest.mark.parametrize("name", ["floods_stdout.py", "floods_stderr.py"])
-async def test_a_gigabyte_of_output_is_read_and_forgotten(name: str) -> None:
+async def test_a_gigabyte_of_output_is_read_and_discarded(name: str) -> None:
     async with launch(implementation(misfit(name))) as server:
         flooded = server.stdout if "stdout" in name else server.stderr
         with anyio.fail_after(60):
-            while flooded.count < 10**9:
-                await flooded.news.wait()
+            while flooded.byte_count < 10**9:
+                await flooded.changed.wait()
         assert len(flooded.head) + len(flooded.tail) < 10_000
 
 
@@ -63,7 +63,7 @@ async def test_a_server_that_ignores_sigterm_is_killed() -> None:
 
 
 @pytest.mark.parametrize("name", ["forks_a_child.py", "forks_a_stranger.py"])
-async def test_what_a_server_leaves_behind_is_told_and_killed(name: str) -> None:
+async def test_processes_left_behind_are_reported_and_killed(name: str) -> None:
     async with launch(implementation(misfit(name))) as server:
         stopped = await server.stop(grace_s=0.5)
     assert len(stopped.left_behind) == 1
@@ -71,7 +71,7 @@ async def test_what_a_server_leaves_behind_is_told_and_killed(name: str) -> None
     assert warden.descendants(os.getpid()) == []
 
 
-async def test_an_honest_server_starts_tells_its_address_and_ends() -> None:
+async def test_a_conforming_server_starts_reports_its_address_and_ends() -> None:
     async with launch(implementation(HONEST), address=Address("127.0.0.1", 0)) as server:
         assert server.address.port
         assert server.status is None
@@ -79,14 +79,14 @@ async def test_an_honest_server_starts_tells_its_address_and_ends() -> None:
     assert (stopped.status, stopped.killed, stopped.left_behind) == (0, False, [])
 
 
-def test_an_address_is_reserved_for_one_at_a_time() -> None:
-    with free_address() as one, free_address() as other:
-        assert one.port != other.port
-        assert str(one) == f"127.0.0.1:{one.port}"
+def test_an_address_is_reserved_once() -> None:
+    with free_address() as first, free_address() as second:
+        assert first.port != second.port
+        assert str(first) == f"127.0.0.1:{first.port}"
 
 
 @pytest.mark.parametrize("text", ["", "host", "host:", ":80", "host:port", "host:65536", "host:-1"])
-def test_what_is_no_address_is_refused(text: str) -> None:
+def test_an_invalid_address_is_rejected(text: str) -> None:
     with pytest.raises(ValueError, match="not an address"):
         Address.parse(text)
 

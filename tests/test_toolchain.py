@@ -1,4 +1,4 @@
-"""What servers need: how it is written, whether it is here, which version it is, and what installs it."""
+"""The needs of servers: their syntax, whether each is installed, in which version, and what installs it."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ import pytest
 from harness import plugins, toolchain
 from harness.errors import UsageError
 from harness.model import Implementation
-from harness.toolchain import Answer, Tool
-from harness.zoo.discover import missing, why_not_here
+from harness.toolchain import Tool, ToolOutput
+from harness.zoo.discover import missing, why_unavailable
 from harness.zoo.toolchains import needs
 
 
 @pytest.fixture(autouse=True)
-def asked_anew() -> None:
-    needs.forget()
+def no_cached_answers() -> None:
+    needs.clear_cache()
 
 
 @pytest.fixture
 def commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder on the PATH, for commands that a test makes."""
+    """A folder on the PATH, for commands that a test creates."""
     folder = tmp_path / "bin"
     folder.mkdir()
     monkeypatch.setenv("PATH", str(folder), prepend=os.pathsep)
@@ -38,47 +38,51 @@ def script(path: Path, text: str) -> Path:
     return path
 
 
-def server(*wanted: str, **own: Tool) -> Implementation:
-    return Implementation(name="far", spec="broadcast", run=("far",), needs=wanted, tools=own)
+def server(*wanted: str, **declared: Tool) -> Implementation:
+    return Implementation(name="far", spec="broadcast", run=("far",), needs=wanted, tools=declared)
 
 
-def versions(one: Implementation) -> Sequence[str]:
-    return [found.version for found in needs.survey([one])]
+def versions(implementation: Implementation) -> Sequence[str]:
+    return [result.version for result in needs.survey([implementation])]
 
 
-def test_the_table_says_what_each_tool_is() -> None:
+def test_the_table_describes_each_tool() -> None:
     for key, tool in toolchain.table().items():
         kind, _, name = key.partition(":")
         assert kind in toolchain.kinds(), key
-        assert key.endswith(":*") or toolchain.known(kind, name, {}).what, key
+        assert key.endswith(":*") or toolchain.lookup(kind, name, {}).what, key
         assert not tool.install or not tool.debian, key
 
 
-@pytest.mark.parametrize("one", plugins.implementations(), ids=lambda one: f"{one.spec}-{one.name}")
-def test_of_whatever_the_zoo_needs_it_is_known_what_it_is_and_what_installs_it(one: Implementation) -> None:
-    for need in needs.of(one):
-        assert need.name == "" or (need.tool.what and need.remedy), need
+@pytest.mark.parametrize(
+    "implementation",
+    plugins.implementations(),
+    ids=lambda implementation: f"{implementation.spec}-{implementation.name}",
+)
+def test_every_need_of_the_zoo_has_a_description_and_an_install_command(implementation: Implementation) -> None:
+    for need in needs.parse(implementation):
+        assert need.name == "" or (need.tool.what and need.install_command), need
 
 
-def test_what_a_server_says_of_a_tool_goes_before_the_table_field_by_field() -> None:
-    known = toolchain.known(
+def test_a_servers_own_declaration_overrides_the_table_field_by_field() -> None:
+    known = toolchain.lookup(
         "library", "libmine", {"library:libmine": Tool(debian=("libmine-dev",), what="{name} of mine")}
     )
-    assert known.here == ("pkg-config", "--exists", "libmine")
+    assert known.check == ("pkg-config", "--exists", "libmine")
     assert (known.what, known.debian) == ("libmine of mine", ("libmine-dev",))
-    assert toolchain.known("library", "liburing", {}).debian == ("liburing-dev", "pkg-config")
-    own = {"command:*": Tool(install="brew install {name}"), "command:gcc": Tool(version=("gcc", "-v"))}
-    assert toolchain.known("command", "gcc", own).install == "brew install gcc"
-    assert toolchain.known("command", "gcc", own).version == ("gcc", "-v")
+    assert toolchain.lookup("library", "liburing", {}).debian == ("liburing-dev", "pkg-config")
+    declared = {"command:*": Tool(install="brew install {name}"), "command:gcc": Tool(version=("gcc", "-v"))}
+    assert toolchain.lookup("command", "gcc", declared).install == "brew install gcc"
+    assert toolchain.lookup("command", "gcc", declared).version == ("gcc", "-v")
 
 
-def test_a_kind_of_ones_own_says_how_it_is_found(commands: Path) -> None:
+def test_a_new_kind_declares_how_it_is_found(commands: Path) -> None:
     script(commands / "ask_apl", '[ "$1" = there ] && echo "APL: $1 2.7"')
-    own = {"apl:*": Tool(here=("ask_apl", "{name}"), version=("ask_apl", "{name}"), what="APL workspace")}
-    assert versions(server("apl:there", **own)) == ["2.7"]
-    assert why_not_here(server("apl:gone", **own)) == "APL workspace gone is not here"
-    assert why_not_here(server("apl:there", **{"apl:*": Tool(here=("no_apl",))})) == (
-        "apl there is not found, for no_apl is not here"
+    declared = {"apl:*": Tool(check=("ask_apl", "{name}"), version=("ask_apl", "{name}"), what="APL workspace")}
+    assert versions(server("apl:there", **declared)) == ["2.7"]
+    assert why_unavailable(server("apl:gone", **declared)) == "APL workspace gone is not installed"
+    assert why_unavailable(server("apl:there", **{"apl:*": Tool(check=("no_apl",))})) == (
+        "apl there cannot be found: no_apl is not installed"
     )
 
 
@@ -91,42 +95,44 @@ def test_a_kind_of_ones_own_says_how_it_is_found(commands: Path) -> None:
         ("command>=3", "which is not written"),
         ("libary:liburing", 'nothing says how to find a "libary"; did you mean library?'),
         ("python:os; print", "which is not written"),
-        ("python:os,sys", '"os,sys" is not the name of a module'),
+        ("python:os,sys", '"os,sys" is no module name'),
     ],
 )
-def test_what_cannot_be_meant_is_told(wanted: str, words: str) -> None:
-    with pytest.raises(UsageError) as told:
-        needs.of(server(wanted))
-    assert words in str(told.value)
+def test_an_invalid_need_is_rejected(wanted: str, words: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        needs.parse(server(wanted))
+    assert words in str(caught.value)
 
 
-def test_what_is_not_here_is_told_with_what_installs_it() -> None:
+def test_a_missing_tool_is_reported_with_its_install_command() -> None:
     tool = Tool(debian=("far-away", "farther"))
     assert missing(server("command:far-away", **{"command:far-away": tool})) == [
-        ("far-away is not here", "apt-get install far-away farther")
+        ("far-away is not installed", "apt-get install far-away farther")
     ]
-    assert why_not_here(server("command:far-away")) == "far-away is not here"
-    assert why_not_here(server("python:far_away")) == "Python package far_away is not here: pip install far_away"
-    assert why_not_here(server("python:far_away.part")) != ""
-    assert why_not_here(server("python:json", "python:os.path", "command:sh")) == ""
+    assert why_unavailable(server("command:far-away")) == "far-away is not installed"
+    assert (
+        why_unavailable(server("python:far_away")) == "Python package far_away is not installed: pip install far_away"
+    )
+    assert why_unavailable(server("python:far_away.part")) != ""
+    assert why_unavailable(server("python:json", "python:os.path", "command:sh")) == ""
 
 
-def test_a_tool_that_is_too_old_or_does_not_work_is_not_here(commands: Path) -> None:
+def test_a_tool_that_is_too_old_or_does_not_work_is_unavailable(commands: Path) -> None:
     script(commands / "far", 'echo "far (made 2021) version 1.63.0"')
-    assert why_not_here(server("command:far>=1.63")) == ""
-    assert why_not_here(server("command:far>=1.85")) == "far is 1.63.0, and 1.85 is needed"
+    assert why_unavailable(server("command:far>=1.63")) == ""
+    assert why_unavailable(server("command:far>=1.85")) == "far is 1.63.0, but 1.85 or newer is needed"
     script(commands / "mute", "exit 1")
-    assert why_not_here(server("command:mute")) == ""
-    assert why_not_here(server("command:mute>=1")) == "mute is of an unknown version, and 1 is needed"
+    assert why_unavailable(server("command:mute")) == ""
+    assert why_unavailable(server("command:mute>=1")) == "mute is of unknown version, but 1 or newer is needed"
     script(commands / "shim", "echo 'shim: no version is chosen' >&2; exit 127")
-    working = {"command:shim": Tool(here=("shim", "-c", ""))}
-    assert why_not_here(server("command:shim", **working)) == "shim does not work: shim: no version is chosen"
-    assert why_not_here(server("python>=3.11")) == ""
-    assert why_not_here(server("python>=99")).startswith("Python is 3.")
+    working = {"command:shim": Tool(check=("shim", "-c", ""))}
+    assert why_unavailable(server("command:shim", **working)) == "shim does not work: shim: no version is chosen"
+    assert why_unavailable(server("python>=3.11")) == ""
+    assert why_unavailable(server("python>=99")).startswith("Python is 3.")
 
 
 @pytest.mark.parametrize(
-    ("said", "complaint", "found"),
+    ("stdout", "stderr", "version"),
     [
         ("gcc (Debian 12.2.0-14+deb12u1) 12.2.0\n", "", "12.2.0"),
         ("go version go1.26.8 linux/amd64\n", "", "1.26.8"),
@@ -134,12 +140,12 @@ def test_a_tool_that_is_too_old_or_does_not_work_is_not_here(commands: Path) -> 
         ("javac 21\n", "", "21"),
         ("v18.20.4\n", "Picked up OPTIONS: -Xmx2g\n", "18.20.4"),
         ("\nThis is perl 5, version 36, subversion 0 (v5.36.0)\n", "", "5.36.0"),
-        ("nothing to tell\n", "", ""),
+        ("no number\n", "", ""),
     ],
 )
-def test_a_version_is_read_from_what_a_tool_says(said: str, complaint: str, found: str) -> None:
-    assert Answer(0, said, complaint).version == found
-    assert Answer(1, said, complaint).version == ""
+def test_a_version_is_read_from_the_output_of_a_tool(stdout: str, stderr: str, version: str) -> None:
+    assert ToolOutput(0, stdout, stderr).version == version
+    assert ToolOutput(1, stdout, stderr).version == ""
 
 
 @pytest.mark.parametrize(
@@ -147,7 +153,7 @@ def test_a_version_is_read_from_what_a_tool_says(said: str, complaint: str, foun
     [("1.85.0", "1.85", True), ("1.9", "1.10", False), ("3", "3.0", True), ("3.9.18", "3.10", False), ("", "1", False)],
 )
 def test_versions_are_compared_by_their_numbers(have: str, least: str, enough: bool) -> None:
-    assert toolchain.at_least(have, least) is enough
+    assert toolchain.is_at_least(have, least) is enough
 
 
 def test_a_tool_that_hangs_is_killed_with_all_that_it_started(tmp_path: Path) -> None:
@@ -155,29 +161,29 @@ def test_a_tool_that_hangs_is_killed_with_all_that_it_started(tmp_path: Path) ->
     os.mkfifo(fifo)
     reading = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
     try:
-        hangs = script(tmp_path / "hangs", f"exec 3> {fifo}; echo here >&3; sleep 100 & wait")
-        begun = time.monotonic()
-        answer = toolchain.ask([str(hangs)], seconds=1.5)
-        assert (answer.status, answer.reason) == (124, f"{hangs} took over 1.5 s")
-        assert time.monotonic() - begun < 60, "it was waited for what it had started"
+        hangs = script(tmp_path / "hangs", f"exec 3> {fifo}; echo open >&3; sleep 100 & wait")
+        started_at = time.monotonic()
+        answer = toolchain.run_query([str(hangs)], seconds=1.5)
+        assert (answer.status, answer.failure) == (124, f"{hangs} took over 1.5 s")
+        assert time.monotonic() - started_at < 60, "its child process was waited for"
         os.set_blocking(reading, True)
-        assert os.read(reading, 100) == b"here\n"
-        assert os.read(reading, 100) == b"", "somebody still has it open"
+        assert os.read(reading, 100) == b"open\n"
+        assert os.read(reading, 100) == b"", "a process still has it open"
     finally:
         os.close(reading)
 
 
-def test_a_tool_that_is_not_there_or_fails_says_why(tmp_path: Path) -> None:
-    assert toolchain.ask(["no-such-tool"]).reason == "no-such-tool: No such file or directory"
-    assert toolchain.ask(["false"]).reason == "exited with status 1"
+def test_a_missing_or_failing_tool_gives_a_reason(tmp_path: Path) -> None:
+    assert toolchain.run_query(["no-such-tool"]).failure == "no-such-tool: No such file or directory"
+    assert toolchain.run_query(["false"]).failure == "exited with status 1"
     assert (
-        toolchain.ask([sys.executable, "-c", "import no_such"]).reason
+        toolchain.run_query([sys.executable, "-c", "import no_such"]).failure
         == "ModuleNotFoundError: No module named 'no_such'"
     )
 
 
-def test_tools_are_asked_at_once(commands: Path) -> None:
-    # Each waits until the other is asked: one after the other they would both be killed.
+def test_tools_are_queried_in_parallel(commands: Path) -> None:
+    # Each waits until the other runs: one after the other, both would time out.
     for name in ("one", "other"):
         os.mkfifo(commands / f"{name}.fifo")
     script(commands / "one", f"echo > {commands}/one.fifo; cat {commands}/other.fifo; echo 1.1")
@@ -185,7 +191,7 @@ def test_tools_are_asked_at_once(commands: Path) -> None:
     assert versions(server("command:one", "command:other")) == ["1.1", "2.2"]
 
 
-def test_a_tool_is_asked_once(commands: Path) -> None:
+def test_a_tool_is_queried_once(commands: Path) -> None:
     script(commands / "one", f"echo asked >> {commands}/log; echo 1.1")
     for name in ("first", "second"):
         assert versions(Implementation(name=name, spec="broadcast", needs=("command:one>=1",))) == ["1.1"]

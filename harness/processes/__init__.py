@@ -1,1 +1,1 @@
-"""Child processes: how they are started, watched, waited for and ended, whatever they run."""
+"""Child processes: starting, watching, waiting for and ending them, whatever they run."""

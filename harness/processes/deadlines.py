@@ -1,6 +1,6 @@
-"""How long a server is waited for: the time in which it waits itself, for a processor that others have, does not count.
+"""Deadlines for servers that exclude the time in which the server itself waits for a processor used by others.
 
-So a busy machine is no fault of a server's, and whoever does nothing is told as soon as on an idle one.
+So a busy machine is not held against a server, and a server that does nothing is still reported promptly.
 """
 
 from __future__ import annotations
@@ -9,39 +9,44 @@ from collections.abc import Awaitable, Callable
 
 import anyio
 
-from harness.processes.proc import queued_s
+from harness.processes.proc import cpu_wait_s
 
-LEAST_S = 0.1  # an excuse that is shorter is none
-
-
-class Queueing:
-    """The time that a process and all below it wait for a processor, from now on."""
-
-    def __init__(self, pid: int) -> None:
-        self._pid, self._queued_s = pid, queued_s(pid)
-
-    def excuses_s(self, elapsed_s: float) -> float:
-        """Return how much of the time since this was last asked, `elapsed_s`, was spent so; 0 where nobody can tell."""
-        before, self._queued_s = self._queued_s, queued_s(self._pid)
-        waited = min(self._queued_s - before, elapsed_s)  # of several threads, several may wait at a time
-        return waited if waited >= LEAST_S else 0.0
+MIN_CPU_WAIT_S = 0.1  # shorter waits are counted as time that the server had
 
 
-async def in_time(wait: Callable[[], Awaitable[object]], seconds: float, pid: int) -> bool:
-    """Wait for something that a server owes, for so many seconds in which it could have done it.
+class CpuWait:
+    """The time that a process and its descendants wait for a processor, from the creation of this object on.
 
     Args:
-        wait: returns when it has come; called again, after it was cancelled, where more time is granted.
-        pid: the server's.
+        pid: the process.
+    """
+
+    def __init__(self, pid: int) -> None:
+        self._pid, self._total_s = pid, cpu_wait_s(pid)
+
+    def since_last_call_s(self, elapsed_s: float) -> float:
+        """Return how much of the `elapsed_s` since the last call was spent waiting for a processor; 0 if unknown."""
+        before, self._total_s = self._total_s, cpu_wait_s(self._pid)
+        waited_s = min(self._total_s - before, elapsed_s)  # several threads may wait at the same time
+        return waited_s if waited_s >= MIN_CPU_WAIT_S else 0.0
+
+
+async def completes_within(wait: Callable[[], Awaitable[object]], seconds: float, pid: int) -> bool:
+    """Wait for something that a server must do, not counting the time in which it waited for a processor.
+
+    Args:
+        wait: returns when the server has done it; cancelled and called again when more time is granted.
+        seconds: how long the server may take.
+        pid: the server's process.
 
     Returns:
-        Whether it came.
+        Whether the server has done it.
     """
-    queueing = Queueing(pid)
+    cpu_wait = CpuWait(pid)
     while True:
         with anyio.move_on_after(seconds):
             await wait()
             return True
-        seconds = queueing.excuses_s(seconds)
+        seconds = cpu_wait.since_last_call_s(seconds)
         if not seconds:
             return False

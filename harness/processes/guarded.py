@@ -1,4 +1,4 @@
-"""A process under a warden (see `harness.processes.warden`): nothing of it survives its context, or the harness."""
+"""Runs a command under a warden (see `harness.processes.warden`): it never outlives its context or the harness."""
 
 from __future__ import annotations
 
@@ -24,14 +24,16 @@ async def guarded(
     stdin: int = subprocess.PIPE,
     stderr: int = subprocess.PIPE,
 ) -> AsyncIterator[Process]:
-    """Run a command for the length of the context; afterwards it, and all that it has started, has ended.
+    """Run a command for the duration of the context; at its end the command and all its descendants have ended.
 
     Args:
-        folder: where it is run; by default here.
-        environment: what it finds in its environment beside ours.
-        stdin, stderr: as for `subprocess.Popen`; its standard output is a pipe.
+        command: the command and its arguments.
+        folder: its working directory; by default this process's.
+        environment: variables in addition to this process's environment.
+        stdin: as for `subprocess.Popen`; its standard output is always a pipe.
+        stderr: as for `subprocess.Popen`.
     """
-    control, mine = os.pipe()
+    control, control_writer = os.pipe()
     try:
         process = await anyio.open_process(
             [sys.executable, "-I", "-S", str(WARDEN), str(control), *command],
@@ -40,10 +42,10 @@ async def guarded(
             stdin=stdin,
             stderr=stderr,
             pass_fds=[control],
-            start_new_session=True,  # a Ctrl-C in the terminal is for the harness, which then ends us
+            start_new_session=True,  # Ctrl-C in the terminal goes to the harness, which then ends the command
         )
     except BaseException:
-        os.close(mine)
+        os.close(control_writer)
         raise
     finally:
         os.close(control)
@@ -51,6 +53,6 @@ async def guarded(
         try:
             yield process
         finally:
-            os.close(mine)
+            os.close(control_writer)
             with anyio.CancelScope(shield=True):
                 await process.wait()

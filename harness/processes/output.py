@@ -1,4 +1,4 @@
-"""What comes through a server's pipes: read as it comes, and forgotten but for its ends."""
+"""The output of a server: only its beginning and its end are kept."""
 
 from __future__ import annotations
 
@@ -10,38 +10,46 @@ HEAD_BYTES = 4096
 TAIL_BYTES = 2048
 
 
-def shortened(text: str, limit: int = 200) -> str:
-    """Return the text, cut to `limit` characters."""
+def shorten(text: str, limit: int = 200) -> str:
+    """Return the text, cut to `limit` characters with a note of its length if it is longer."""
     return text if len(text) <= limit else f"{text[:limit]}… ({len(text)} characters)"
 
 
 @dataclass
 class Output:
-    """What came through one of a server's pipes: how much, its first line, its end."""
+    """What a server wrote to one of its pipes.
 
-    count: int = 0
+    Attributes:
+        byte_count: how many bytes it wrote.
+        head: the first HEAD_BYTES.
+        tail: the last TAIL_BYTES.
+        closed: whether the pipe has been closed.
+        changed: set, and replaced by a new event, whenever more was read.
+    """
+
+    byte_count: int = 0
     head: bytes = b""
     tail: bytes = b""
     closed: bool = False
-    news: anyio.Event = field(default_factory=anyio.Event)
+    changed: anyio.Event = field(default_factory=anyio.Event)
 
-    def take(self, data: bytes) -> None:
-        """Take what was read; b"" is the end."""
+    def add(self, data: bytes) -> None:
+        """Add what was read; b"" is the end."""
         self.closed = not data
-        self.count += len(data)
+        self.byte_count += len(data)
         if len(self.head) < HEAD_BYTES:
             self.head += data[: HEAD_BYTES - len(self.head)]
         self.tail = (self.tail + data[-TAIL_BYTES:])[-TAIL_BYTES:]
-        self.news.set()
-        self.news = anyio.Event()
+        self.changed.set()
+        self.changed = anyio.Event()
 
     @property
     def first_line(self) -> bytes | None:
-        """The first line without its end, or None when there is none yet."""
+        """The first line without its line feed, or None if it is not complete yet."""
         line, end, _ = self.head.partition(b"\n")
         return line if end else None
 
     def last_words(self, lines: int = 4) -> str:
-        """Return the last lines for an error message, or ""."""
-        words = self.tail.decode(errors="replace").strip().splitlines()[-lines:]
-        return "\n".join(shortened(line) for line in words)
+        """Return the last lines for an error message, or "" if there is no output."""
+        last = self.tail.decode(errors="replace").strip().splitlines()[-lines:]
+        return "\n".join(shorten(line) for line in last)

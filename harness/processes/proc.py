@@ -1,33 +1,38 @@
-"""What Linux tells of processes in /proc, where any of them may end between two looks."""
+"""Reads /proc of Linux, in which any process may end between two reads."""
 
 from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from harness.processes import warden
 
 
-def texts(folder: str, name: str, *, here: bool = False) -> Iterator[str]:
-    """Yield what is in the file of this name in a folder, or in each of its folders; nothing for what is gone."""
-    try:
-        paths = [folder] if here else [f"{folder}/{one}" for one in os.listdir(folder)]
-    except OSError:
-        return
+def read_existing(paths: Iterable[str]) -> Iterator[str]:
+    """Yield the text of each of these files that still exists."""
     for path in paths:
-        with contextlib.suppress(OSError), open(f"{path}/{name}") as file:
+        with contextlib.suppress(OSError), open(path) as file:
             yield file.read()
 
 
-def queued_s(pid: int) -> float:
-    """Return how long the threads of a process and all below it have waited for a processor so far, by the kernel.
+def read_per_thread(pid: int, name: str) -> Iterator[str]:
+    """Yield the text of the file of this name of each thread of a process; nothing if it has ended."""
+    try:
+        threads = os.listdir(f"/proc/{pid}/task")
+    except OSError:
+        return
+    yield from read_existing(f"/proc/{pid}/task/{thread}/{name}" for thread in threads)
 
-    The second number of a thread's schedstat is what it spent in a run queue, in ns (Linux, sched-stats.rst).
-    Threads that have ended do not count, and where the kernel does not tell nobody has waited.
+
+def cpu_wait_s(pid: int) -> float:
+    """Return how long the threads of a process and its descendants have waited for a processor so far, in s.
+
+    The second number of a thread's schedstat is its time in run queues, in ns (Linux, sched-stats.rst). Threads that
+    have ended do not count. The result is 0 if the kernel does not report it.
     """
-    queued_ns = 0
-    for one in [pid, *warden.descendants(pid)]:
-        for text in texts(f"/proc/{one}/task", "schedstat"):
-            queued_ns += sum(map(int, text.split()[1:2]))
-    return queued_ns / 1e9
+    waited_ns = 0
+    for each in [pid, *warden.descendants(pid)]:
+        for text in read_per_thread(each, "schedstat"):
+            waited_ns += sum(map(int, text.split()[1:2]))
+    return waited_ns / 1e9

@@ -1,4 +1,4 @@
-"""Tasks that serve a context and end with it."""
+"""Background tasks that end with a context."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from anyio.abc import TaskGroup
 
 @asynccontextmanager
 async def background_tasks() -> AsyncIterator[TaskGroup]:
-    """A task group that is cancelled at the end of the context.
+    """Yield a task group that is cancelled at the end of the context.
 
-    What the body of the context raises comes out as it is, not in an exception group: callers catch it by type.
+    An exception of the context's body is raised as it is, not in an exception group: callers catch it by type.
     """
     body: BaseException | None = None
     try:

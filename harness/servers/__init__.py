@@ -1,1 +1,1 @@
-"""A server as a process: started, looked at, and ended, with nothing left behind."""
+"""Servers as processes: starting, observing and ending them, with nothing left running."""

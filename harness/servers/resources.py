@@ -1,6 +1,6 @@
-"""What a process and everything below it uses: memory, descriptors, threads, processor time, the kernel's services.
+"""What a process and its descendants use: memory, descriptors, threads, processor time, system calls.
 
-All of it is read from /proc, which disturbs nobody; what takes a file for each thread says so.
+All of it is read from /proc, which does not disturb the process. Functions that read a file per thread say so.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ import psutil
 
 from harness.model import Usage
 from harness.processes import warden
-from harness.processes.proc import texts
+from harness.processes.proc import read_existing, read_per_thread
 
 
 def usage(pid: int) -> Usage:
-    """Return what a process and all below it use now; zeros for a process that is gone."""
+    """Return what a process and its descendants use now; zeros for a process that has ended."""
     rss_bytes = descriptors = threads = processes = 0
     cpu_s = 0.0
-    for one in [pid, *warden.descendants(pid)]:
+    for each in [pid, *warden.descendants(pid)]:
         with contextlib.suppress(psutil.Error):
-            process = psutil.Process(one)
+            process = psutil.Process(each)
             with process.oneshot():
                 times = process.cpu_times()
                 rss_bytes += process.memory_info().rss
@@ -38,92 +38,93 @@ def usage(pid: int) -> Usage:
 
 
 def raise_descriptor_limit() -> None:
-    """Raise this process's soft limit of open files to the hard one; what it starts inherits it."""
+    """Raise this process's soft limit of open files to the hard limit; its children inherit it."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def descriptors_allowed(pid: int = 0) -> int:
-    """Return how many files a process (0: this one) may have open at a time, by its soft limit."""
+    """Return the soft limit of open files of a process (0 is this one)."""
     try:
         soft, _ = resource.prlimit(pid, resource.RLIMIT_NOFILE)
-    except OSError:  # it is gone, or not ours to look at
+    except OSError:  # it has ended, or this user may not see it
         soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return soft if soft != resource.RLIM_INFINITY else sys.maxsize
 
 
 @dataclass(frozen=True)
 class CpuTimes:
-    """Processor time so far, in s, of a process and all below it, those that have ended included."""
+    """Processor time so far, in s, of a process and its descendants, including those that have ended."""
 
     user_s: float
     system_s: float
 
     @property
     def cpu_s(self) -> float:
+        """The time in user and system mode together."""
         return self.user_s + self.system_s
 
 
 def cpu_times(pid: int) -> CpuTimes:
-    """Return the processor time of a process and all below it; zeros for a process that is gone."""
+    """Return the processor time of a process and its descendants; zeros for a process that has ended."""
     user_s = system_s = 0.0
-    for one in [pid, *warden.descendants(pid)]:
+    for each in [pid, *warden.descendants(pid)]:
         with contextlib.suppress(psutil.Error):
-            times = psutil.Process(one).cpu_times()
+            times = psutil.Process(each).cpu_times()
             user_s += times.user + times.children_user
             system_s += times.system + times.children_system
     return CpuTimes(user_s, system_s)
 
 
 @dataclass(frozen=True)
-class Services:
-    """What the kernel has done so far for a process and all below it.
+class KernelCounters:
+    """What the kernel has counted so far for a process and its descendants.
 
     Attributes:
-        switches: context switches, voluntary and not, of the threads that are alive.
-        read_write_calls: read(2), write(2) and their kin, which is what Linux counts: recv(2), send(2) and all other
-            system calls are not among them. None where it is not told.
+        switches: context switches, voluntary and involuntary, of the threads that are alive.
+        read_write_calls: calls of read(2), write(2) and their variants; Linux does not count recv(2), send(2) or any
+            other system call. None if not reported.
     """
 
     switches: int
     read_write_calls: int | None
 
 
-def services(pid: int) -> Services:
-    """Return what the kernel has done for a process and all below it; reads a file for each thread."""
+def kernel_counters(pid: int) -> KernelCounters:
+    """Return the counters of a process and its descendants; reads a file per thread."""
     switches, calls = 0, None
-    for one in [pid, *warden.descendants(pid)]:
-        for text in texts(f"/proc/{one}/task", "status"):
+    for each in [pid, *warden.descendants(pid)]:
+        for text in read_per_thread(each, "status"):
             switches += sum(map(int, re.findall(r"ctxt_switches:\s*(\d+)", text)))
-        for text in texts(f"/proc/{one}", "io", here=True):
+        for text in read_existing([f"/proc/{each}/io"]):
             calls = (calls or 0) + sum(map(int, re.findall(r"sysc[rw]: (\d+)", text)))
-    return Services(switches, calls)
+    return KernelCounters(switches, calls)
 
 
 def peak_rss_bytes(pid: int) -> int:
-    """Return the most resident memory that a process and those below it have had, each at its own worst moment."""
-    found = 0
-    for one in [pid, *warden.descendants(pid)]:
-        for text in texts(f"/proc/{one}", "status", here=True):
-            found += sum(1024 * int(kib) for kib in re.findall(r"VmHWM:\s*(\d+) kB", text))
-    return found
+    """Return the peak resident memory of a process and its descendants: the sum of each one's own peak."""
+    peak_bytes = 0
+    for each in [pid, *warden.descendants(pid)]:
+        for text in read_existing([f"/proc/{each}/status"]):
+            peak_bytes += sum(1024 * int(kib) for kib in re.findall(r"VmHWM:\s*(\d+) kB", text))
+    return peak_bytes
 
 
 def usable_cores() -> list[int]:
-    """Return the processor cores that this process may use; none where the system does not tell."""
+    """Return the processor cores that this process may use; empty if the system does not report them."""
     return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
 
 
 def busy_s(cores: Collection[int]) -> float | None:
-    """Return for how long these processor cores have been busy since the machine's start, in s of one core.
+    """Return how long these processor cores have been busy since the machine started, summed over the cores, in s.
 
-    Stolen time counts; interrupts do not, for those of loopback are the load's own. None where the kernel does not
-    tell.
+    Stolen time counts. Interrupts do not, because those of the loopback interface belong to the load itself. None if
+    the kernel does not report it.
     """
-    if not (told := next(texts("/proc", "stat", here=True), "")):
+    if not (stat := next(read_existing(["/proc/stat"]), "")):
         return None
     ticks = 0
-    for core, words in re.findall(r"^cpu(\d+) (.+)$", told, re.MULTILINE):
+    for core, words in re.findall(r"^cpu(\d+) (.+)$", stat, re.MULTILINE):
         if int(core) in cores:
             user, nice, system, _idle, _iowait, _irq, _softirq, stolen, *_ = map(int, words.split())
             ticks += user + nice + system + stolen
