@@ -1,1 +1,1 @@
-"""What a server must do: one folder a protocol, each a plugin."""
+"""What a server must do: one folder for each protocol, each a plugin of the harness."""

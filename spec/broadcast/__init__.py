@@ -11,6 +11,7 @@ HERE = Path(__file__).parent
 
 @hookimpl
 def harness_specs() -> list[Spec]:
+    """Return this spec, for the plugin manager of the harness."""
     return [
         Spec(
             name="broadcast",

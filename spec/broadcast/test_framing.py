@@ -1,4 +1,4 @@
-"""Framing: lengths, slices, bytes of every kind, and messages that are never finished."""
+"""Framing: lengths, split segments, bytes of every kind, and messages that are never finished."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from spec.broadcast.wire import encode
 
 
 def patterned_body(length: int) -> bytes:
-    """Return a body of this length whose bytes differ from their neighbours'."""
-    return bytes((7 * length + place) % 256 for place in range(length))
+    """Return a body of this length, each of whose bytes differs from its neighbours."""
+    return bytes((7 * length + index) % 256 for index in range(length))
 
 
 @pytest.mark.smoke
@@ -34,7 +34,7 @@ async def test_a_message_of_one_byte_is_forwarded(room: Room) -> None:
     """BC-FRAME-1: A message is one length byte, 0 to 255, followed by a body of exactly that many bytes, and is
     forwarded in that form.
 
-    Every value of the one byte, the length bytes 00 and 01 among them.
+    Every value of the byte, including those of the length bytes 00 and 01.
     """
     alice, bob = await room.join(2)
     await room.deliver(alice, [bytes((value,)) for value in range(256)], [alice, bob])
@@ -46,7 +46,7 @@ async def test_lengths_127_and_128_are_forwarded(room: Room) -> None:
     """BC-FRAME-1: A message is one length byte, 0 to 255, followed by a body of exactly that many bytes, and is
     forwarded in that form.
 
-    Where a signed byte turns negative.
+    A signed length byte becomes negative here.
     """
     alice, bob = await room.join(2)
     await room.deliver(alice, [patterned_body(127), patterned_body(128), patterned_body(129)], [alice, bob])
@@ -58,7 +58,7 @@ async def test_the_longest_message_is_forwarded(room: Room) -> None:
     """BC-FRAME-1: A message is one length byte, 0 to 255, followed by a body of exactly that many bytes, and is
     forwarded in that form.
 
-    255 bytes of body, 256 in all.
+    A body of 255 bytes, 256 bytes in all.
     """
     alice, bob = await room.join(2)
     await room.deliver(alice, [patterned_body(255), b"\xff" * 255], [alice, bob])
@@ -69,7 +69,7 @@ async def test_every_length_is_forwarded(room: Room) -> None:
     """BC-FRAME-1: A message is one length byte, 0 to 255, followed by a body of exactly that many bytes, and is
     forwarded in that form.
 
-    All 256 of them, one after the other and in one write.
+    All 256 lengths, one after the other and in one write.
     """
     alice, bob = await room.join(2)
     await room.deliver(alice, [patterned_body(length) for length in range(256)], [alice, bob], at_once=16)
@@ -81,60 +81,60 @@ async def test_every_length_is_forwarded(room: Room) -> None:
 async def test_a_header_may_come_alone(room: Room) -> None:
     """BC-FRAME-2: However TCP splits the bytes of a message, it is the same message.
 
-    The length byte, then a whole round of somebody else's messages, then the body.
+    The length byte, then another client's barrier, then the body.
     """
     *_, alice, bob = await room.join(4)
-    await _until_heard(room, alice, bob, lambda body: [encode(body)[:1], encode(body)[1:]])
+    await _send_in_pieces(room, alice, bob, lambda body: [encode(body)[:1], encode(body)[1:]])
 
 
 @pytest.mark.case(21, "BC-FRAME-2")
 async def test_a_message_may_come_byte_by_byte(room: Room) -> None:
     """BC-FRAME-2: However TCP splits the bytes of a message, it is the same message.
 
-    A fence of somebody else's between every two bytes.
+    Another client's barrier after each byte.
     """
     *_, alice, bob = await room.join(4)
-    await _until_heard(room, alice, bob, lambda body: [bytes((one,)) for one in encode(body)])
+    await _send_in_pieces(room, alice, bob, lambda body: [bytes((byte,)) for byte in encode(body)])
 
 
 @pytest.mark.case(22, "BC-FRAME-2")
 async def test_messages_may_be_split_at_every_offset(room: Room) -> None:
     """BC-FRAME-2: However TCP splits the bytes of a message, it is the same message.
 
-    Three messages, one of them empty, cut in two at each place in turn.
+    Three messages, one of them empty, split in two at each offset in turn.
     """
     *_, alice, bob = await room.join(4)
     length = len(_three(b"12345678"))
     for offset in range(1, length):
-        await _until_heard(room, alice, bob, partial(_halves, offset), size=8)
+        await _send_in_pieces(room, alice, bob, partial(_halves, offset), size=8)
 
 
 def _halves(offset: int, body: bytes) -> list[bytes]:
-    whole = _three(body)
-    return [whole[:offset], whole[offset:]]
+    data = _three(body)
+    return [data[:offset], data[offset:]]
 
 
 def _three(body: bytes) -> bytes:
     return encode(body) + encode(b"") + encode(body[::-1])
 
 
-async def _until_heard(
-    room: Room, speaker: Client, other: Client, slices: Callable[[bytes], list[bytes]], *, size: int = 0
+async def _send_in_pieces(
+    room: Room, sender: Client, other: Client, split: Callable[[bytes], list[bytes]], *, size: int = 0
 ) -> None:
-    """Send a new body in slices, with a fence of the other client's between them, until both have heard it."""
+    """Send a new body in pieces, with the other client's barrier between them, until both have received it."""
     for _ in range(20):
-        body = speaker.next_body(size)
-        first, *rest = slices(body)
-        await speaker.send_raw(first)
+        body = sender.next_body(size)
+        first, *rest = split(body)
+        await sender.send_raw(first)
         for piece in rest:
             await room.barrier(other)
-            await speaker.send_raw(piece)
-        await room.barrier(speaker)
-        if all(room.times_received(one, body) for one in (speaker, other)):
+            await sender.send_raw(piece)
+        await room.barrier(sender)
+        if all(room.times_received(client, body) for client in (sender, other)):
             return
     raise AssertionError(
         f"a message sent in {len(rest) + 1} pieces of {len(first)} and {', '.join(str(len(p)) for p in rest[:6])}… "
-        "bytes never arrives, though it was tried 20 times"
+        "bytes never arrives (20 attempts)"
     )
 
 
@@ -143,19 +143,19 @@ async def test_many_messages_in_one_segment_stay_whole_and_in_order(room: Room, 
     """BC-FRAME-3: Several messages in one segment are separate messages: those that are forwarded stay whole and in
     order.
 
-    A thousand small messages in one write; losing some is no fault, and is told.
+    A thousand small messages in one write; the loss of some is not a fault, and is reported.
     """
     alice, bob = await room.join(2)
     numbers = await alice.send(*(alice.next_body() for _ in range(1000)))
     await room.barrier(alice)
-    heard = set(bob.received) & set(numbers)
-    note(f"{len(numbers) - len(heard)} of {len(numbers)} lost in the burst")
+    received = set(bob.received) & set(numbers)
+    note(f"{len(numbers) - len(received)} of {len(numbers)} lost in the burst")
     for _ in range(20):
         numbers = await alice.send(*(alice.next_body() for _ in range(3)))
         await room.barrier(alice)
-        if heard := set(bob.received).intersection(numbers[1:]):
+        if set(bob.received).intersection(numbers[1:]):
             return
-    raise Violation("of three messages in one segment the second and the third never arrive, tried 20 times")
+    raise Violation("of three messages in one segment, the second and the third never arrive (20 attempts)")
 
 
 @pytest.mark.case(24, "BC-FRAME-3")
@@ -204,8 +204,8 @@ ODD_BODIES = [
 async def test_a_body_is_any_bytes(room: Room) -> None:
     """BC-FRAME-4: A body may contain any bytes and is forwarded unchanged.
 
-    NUL, line ends, white space at both ends, what is no UTF-8, control characters, escapes of terminals and of
-    telnet, and each value three times in a row.
+    NUL, line ends, white space at both ends, invalid UTF-8, control characters, terminal and telnet escapes, and each
+    value three times in a row.
     """
     alice, bob = await room.join(2)
     await room.deliver(alice, ODD_BODIES, [alice, bob])
@@ -215,7 +215,7 @@ async def test_a_body_is_any_bytes(room: Room) -> None:
 async def test_a_body_may_look_like_messages(room: Room) -> None:
     """BC-FRAME-4: A body may contain any bytes and is forwarded unchanged.
 
-    Bodies that are whole messages, halves of them, and ready lines.
+    Bodies that are whole messages, parts of messages, and ready lines.
     """
     alice, _bob = await room.join(2)
     inner = encode(b"hello")
@@ -226,7 +226,7 @@ async def test_a_body_may_look_like_messages(room: Room) -> None:
 async def test_messages_may_straddle_4096_and_65536_bytes(room: Room) -> None:
     """BC-FRAME-2: However TCP splits the bytes of a message, it is the same message.
 
-    In one write, with a message across each boundary, its header before, on and behind it.
+    Messages in one write, with a message across each boundary whose header comes before, on and after the boundary.
     """
     alice, _bob = await room.join(2)
     for boundary in (4096, 65536):
@@ -248,28 +248,28 @@ async def test_messages_may_straddle_4096_and_65536_bytes(room: Room) -> None:
 async def test_halves_of_two_clients_never_mix(room: Room, rng: random.Random) -> None:
     """BC-FRAME-5: Messages of different clients are never mixed.
 
-    Header and half a body of each in turn, in both orders, until all of it has been heard; then eight who all speak
-    at the same moment, which their server finds when it wakes up.
+    The beginning of a message of each in turn, with the rests in the opposite order, until all of it has arrived; then
+    messages of eight clients, which the server finds all at the same moment.
     """
     alice, bob, carol, *others = await room.join(8)
     for _ in range(20):
         pieces = []
-        for one in (alice, bob):
-            message = encode(one.next_body(40)) + encode(one.next_body(3))
-            cut = rng.randrange(1, len(message))
-            pieces.append((one, message[:cut], message[cut:]))
-        for one, first, _ in pieces:
-            await one.send_raw(first)
+        for client in (alice, bob):
+            data = encode(client.next_body(40)) + encode(client.next_body(3))
+            cut = rng.randrange(1, len(data))
+            pieces.append((client, data[:cut], data[cut:]))
+        for client, first, _ in pieces:
+            await client.send_raw(first)
         await room.barrier(carol)
-        for one, _, second in reversed(pieces):
-            await one.send_raw(second)
-    for one in (alice, bob):
-        await room.barrier(one)
-        await room.deliver(one, [one.next_body(50)], [alice, bob, carol])
+        for client, _, second in reversed(pieces):
+            await client.send_raw(second)
+    for client in (alice, bob):
+        await room.barrier(client)
+        await room.deliver(client, [client.next_body(50)], [alice, bob, carol])
     for _ in room.rounds(40, seconds=4):
         with room.server_paused():
-            for one in (alice, bob, carol, *others):
-                await one.send(*(one.next_body(size) for size in (0, 3, 200)))
+            for client in (alice, bob, carol, *others):
+                await client.send(*(client.next_body(size) for size in (0, 3, 200)))
         await room.barrier(alice)
 
 
@@ -278,7 +278,7 @@ async def test_halves_of_two_clients_never_mix(room: Room, rng: random.Random) -
 async def test_an_unfinished_message_is_not_forwarded_and_blocks_nobody(room: Room) -> None:
     """BC-FRAME-6: An incomplete message is not forwarded and keeps no other client waiting.
 
-    A header alone, and a body that lacks its last byte: nobody hears of them, everybody hears the others.
+    A header alone, and a body without its last byte: no client receives them, and all receive the messages of others.
     """
     alice, bob, carol = await room.join(3)
     await alice.send_raw(encode(b"never finished")[:1])
@@ -293,13 +293,13 @@ async def test_an_unfinished_message_is_not_forwarded_and_blocks_nobody(room: Ro
 async def test_after_drops_the_stream_is_still_whole_messages(room: Room) -> None:
     """BC-FRAME-7: Only whole messages are dropped.
 
-    A client stalls until its share has filled every buffer, then reads on, three times.
+    A client stalls until its messages have filled every buffer, then resumes reading; three times.
     """
     alice, _bob = await room.join(2)
     for size, total in ((250, 3_000_000), (30, 1_500_000), (101, 2_000_000)):
         (slow,) = await room.join_stalled()
         await room.pour(alice, total, size=size, seconds=6)
-        await room.join_one()  # somebody else's message is half written now, or as good as
+        await room.join_one()  # a message to another client is partly written now, or nearly so
         slow.start_reading()
         await room.barrier_or_closed(alice, slow)
         await slow.hang_up()

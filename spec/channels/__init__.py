@@ -1,4 +1,4 @@
-"""The spec `channels`: JSON lines, and only who has subscribed to a channel hears it."""
+"""The spec `channels`: JSON lines; a message goes only to the subscribers of its channel."""
 
 from pathlib import Path
 
@@ -11,6 +11,7 @@ HERE = Path(__file__).parent
 
 @hookimpl
 def harness_specs() -> list[Spec]:
+    """Return this spec, for the plugin manager of the harness."""
     return [
         Spec(
             name="channels",

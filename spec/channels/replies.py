@@ -1,4 +1,4 @@
-"""What the cases of channels have in common: asking, and waiting for the answers."""
+"""Helpers for the cases of channels: send requests and wait for their replies."""
 
 from __future__ import annotations
 
@@ -7,89 +7,95 @@ from collections.abc import Callable, Collection
 from harness.conformance.api import Client, Room, Violation
 from spec.channels.wire import Request, Subscribe, Subscribed, encode_value
 
-PATIENCE_S = 20.0  # without any sign of life
+PATIENCE_S = 20.0  # without receiving anything
 ATTEMPTS = 20  # to get one message through
 
 
 def encode_lines(*requests: Request) -> bytes:
-    """Return these requests as a client sends them."""
+    """Return the lines of these requests."""
     return b"".join(map(encode_value, requests))
 
 
 async def replies_to(client: Client, data: bytes, *, since: int | None = None) -> list[object]:
-    """Send these lines and one Subscribe behind them; return the replies that come before its answer, in order.
+    """Send lines followed by one Subscribe; return the replies that arrive before the answer to that, in order.
 
-    Nobody has to wait for a reply that does not come: requests are served one after the other.
+    Requests are served in order, so the case need not wait to learn that a reply does not come.
 
     Args:
-        since: how many of the client's notes are of earlier requests; by default all that it has.
+        client: the client that sends.
+        data: the lines.
+        since: the number of the client's replies that belong to earlier requests; by default all of them so far.
 
     Raises:
-        Violation: the last request is not answered.
+        Violation: the Subscribe is not answered.
     """
-    at = len(client.notes) if since is None else since
+    place = len(client.notes) if since is None else since
     end = Subscribed(f"after the {len(client.notes)}th reply to {client}")
-    found: list[object] = []
+    replies: list[object] = []
 
-    def is_over() -> bool:
-        nonlocal at
-        while at < len(client.notes) and (not found or found[-1] != end):
-            found.append(client.notes[at].value)
-            at += 1
-        return bool(found) and found[-1] == end
+    def has_ended() -> bool:
+        nonlocal place
+        while place < len(client.notes) and (not replies or replies[-1] != end):
+            replies.append(client.notes[place].value)
+            place += 1
+        return bool(replies) and replies[-1] == end
 
     await client.send_raw(data + encode_lines(Subscribe(end.channel)))
-    await wait_for_replies(client, is_over)
-    return found[:-1]
+    await wait_for_replies(client, has_ended)
+    return replies[:-1]
 
 
-async def wait_for_replies(client: Client, is_over: Callable[[], bool]) -> None:
-    """Wait until what a client has asked is answered, as long as anything comes.
+async def wait_for_replies(client: Client, has_replies: Callable[[], bool]) -> None:
+    """Wait for the replies to a client's requests, for as long as the client receives anything.
 
     Raises:
-        Violation: it is not.
+        Violation: the replies do not arrive.
     """
-    came = -1
-    while not is_over() and client.closed is None and came < client.bytes_received:
-        came = client.bytes_received
-        await client.wait_until(is_over, PATIENCE_S)
+    received = -1
+    while not has_replies() and client.closed is None and received < client.bytes_received:
+        received = client.bytes_received
+        await client.wait_until(has_replies, PATIENCE_S)
     for fault in client.faults:
         raise Violation(fault.sentence, fault=fault, clients=(client.number,))
-    if not is_over():
-        how = f"the server closed the connection ({client.closed})" if client.closed else "nothing more came"
+    if not has_replies():
+        how = f"the server closed the connection ({client.closed})" if client.closed else "nothing more arrived"
         raise Violation(
-            f"{client} asked to hear a channel, and was not answered: {how}",
+            f"{client} sent a Subscribe and received no answer: {how}",
             kind="closed" if client.closed else "silent",
             clients=(client.number,),
         )
 
 
 async def subscribe(client: Client, *channels: str) -> None:
-    """Subscribe to these channels, and wait until all has been answered."""
-    wanted: list[object] = [Subscribed(channel) for channel in channels]
-    came = await replies_to(client, encode_lines(*map(Subscribe, channels)))
-    if came != wanted:
+    """Subscribe to these channels and wait for all answers; raise Violation when they are not as expected."""
+    expected: list[object] = [Subscribed(channel) for channel in channels]
+    replies = await replies_to(client, encode_lines(*map(Subscribe, channels)))
+    if replies != expected:
         raise Violation(
-            f"{client} subscribed to {len(wanted)} channels, among them {channels[0]!r}, and was answered {came[:3]}"
+            f"{client} subscribed to {len(expected)} channels, including {channels[0]!r}, and received the replies "
+            f"{replies[:3]}"
         )
 
 
 async def send_until_received(
-    room: Room, speaker: Client, hearers: Collection[Client], make: Callable[[str], tuple[bytes, bytes]], what: str
+    room: Room, sender: Client, receivers: Collection[Client], make: Callable[[str], tuple[bytes, bytes]], what: str
 ) -> None:
-    """Send a line again and again until all of the hearers have received what it says.
+    """Send a line repeatedly until all receivers have received the message of one of its copies.
 
     Args:
-        make: returns the bytes of the line and the body of its message for a word that makes it unique.
-        what: of the line, for a failure.
+        room: the room of the clients.
+        sender: the client that sends.
+        receivers: the clients that must receive the message.
+        make: returns the bytes of the line and the body of its message, given a word that makes the line unique.
+        what: describes the line in the failure's message.
 
     Raises:
-        Violation: what it says never arrives.
+        Violation: the message never arrives.
     """
     for _ in range(ATTEMPTS):
-        line, body = make(speaker.next_body().decode())
-        await speaker.send_raw(line)
-        await room.barrier(speaker, [speaker, *hearers])
-        if all(room.times_received(one, body) for one in hearers):
+        line, body = make(sender.next_body().decode())
+        await sender.send_raw(line)
+        await room.barrier(sender, [sender, *receivers])
+        if all(room.times_received(client, body) for client in receivers):
             return
-    raise Violation(f"{what} never arrives, though it was tried {ATTEMPTS} times")
+    raise Violation(f"{what} never arrives ({ATTEMPTS} attempts)")

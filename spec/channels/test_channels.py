@@ -1,4 +1,4 @@
-"""Channels: who hears what, and from when on."""
+"""Channels: which client receives which messages, and from when on."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import anyio
 import pytest
 
 from harness.conformance.api import Client, Room, Violation
-from spec.channels.replies import ATTEMPTS, replies_to, encode_lines, subscribe, wait_for_replies
+from spec.channels.replies import ATTEMPTS, encode_lines, replies_to, subscribe, wait_for_replies
 from spec.channels.wire import Error, Send, Subscribe, Subscribed, body_of
 
 NAMES = [
@@ -33,7 +33,7 @@ NAMES = [
     "馬/\U0001f993",
     "x" * 5000,
 ]
-MANY = 2000  # channels of one client
+MANY = 2000  # channels that one client subscribes to
 
 
 @pytest.mark.smoke
@@ -42,26 +42,27 @@ async def test_subscribe_is_answered_with_the_name(room: Room) -> None:
     """CH-CHANNEL-1: A Subscribe is answered by Subscribed with the name of the channel, before any message of that
     channel.
 
-    Names of every kind, one by one and all at once; then the answer is the first thing that somebody hears who
-    subscribes to a channel in which three others speak.
+    Names of every kind, one by one and all at once; then three clients send while others subscribe, and each new
+    subscriber must receive the answer before anything else.
     """
     alice = await room.join_one()
     for name in NAMES:
         await subscribe(alice, name)
     await subscribe(alice, *NAMES)
-    speakers = await room.join(3)
+    senders = await room.join(3)
     for _ in room.rounds(20, seconds=4):
-        newcomers = [await room.connect(joins=False) for _ in range(3)]
-        with room.server_paused():  # they all speak at the same moment
-            for speaker, newcomer in zip(speakers, newcomers, strict=True):
-                await speaker.send(*(speaker.next_body() for _ in range(3)))
-                await newcomer.send_raw(encode_lines(Subscribe("zoo")))
-                await speaker.send_next()
-        for one in newcomers:  # a fence of alice's proves nothing of others' requests
-            await wait_for_replies(one, partial(bool, one.notes))
-            assert one.notes[0].value == Subscribed("zoo"), f"{one} subscribed, and heard {one.notes}"
-            assert one.notes[0].after == 0, f"{one} received {one.notes[0].after} messages before its Subscribed"
-            await one.hang_up()
+        subscribers = [await room.connect(joins=False) for _ in range(3)]
+        with room.server_paused():  # they all send at the same moment
+            for sender, subscriber in zip(senders, subscribers, strict=True):
+                await sender.send(*(sender.next_body() for _ in range(3)))
+                await subscriber.send_raw(encode_lines(Subscribe("zoo")))
+                await sender.send_next()
+        for client in subscribers:  # a barrier of alice's proves nothing about the requests of others
+            await wait_for_replies(client, partial(bool, client.notes))
+            first = client.notes[0]
+            assert first.value == Subscribed("zoo"), f"{client} subscribed and received {client.notes}"
+            assert first.after == 0, f"{client} received {first.after} messages before its Subscribed"
+            await client.hang_up()
 
 
 @pytest.mark.smoke
@@ -69,19 +70,21 @@ async def test_subscribe_is_answered_with_the_name(room: Room) -> None:
 async def test_who_has_been_told_subscribed_hears(room: Room) -> None:
     """CH-CHANNEL-2: A client that has received Subscribed receives the messages sent to the channel from then on.
 
-    As soon as one has its answer another sends, to thirty new channels; one message in several must be heard, and to
-    none of them there is an Error.
+    As soon as one client has its answer, another sends; this for thirty new channels. At least one of the messages
+    must arrive, and none may be answered by an Error.
     """
     alice, bob = await room.join(2)
-    heard = 0
+    received = 0
     for turn in range(30):
         name = f"just now {turn}"
         await subscribe(bob, name)
         replies = await replies_to(alice, encode_lines(Send(name, "hi")))
-        assert not replies, f"a Send to a channel to which somebody had been told Subscribed was answered by {replies}"
+        assert not replies, (
+            f"a Send to a channel with a subscriber that had received Subscribed was answered by {replies}"
+        )
         await room.barrier(alice)
-        heard += room.times_received(bob, body_of(name, "hi"))
-    assert heard, "of what was sent to 30 channels right after somebody had been told Subscribed nothing came"
+        received += room.times_received(bob, body_of(name, "hi"))
+    assert received, "of the messages sent to 30 channels right after a client had received Subscribed, none arrived"
 
 
 @pytest.mark.smoke
@@ -89,7 +92,7 @@ async def test_who_has_been_told_subscribed_hears(room: Room) -> None:
 async def test_who_subscribes_twice_gets_one_copy(room: Room) -> None:
     """CH-CHANNEL-3: A client that subscribes again is answered again, and still receives each message once.
 
-    Twice in a row, and again after messages have come; others have subscribed once.
+    Twice in a row, and again after messages have arrived; another client has subscribed once.
     """
     alice, bob, carol = await room.join(3)
     await subscribe(carol, "rust")
@@ -99,7 +102,9 @@ async def test_who_subscribes_twice_gets_one_copy(room: Room) -> None:
         await alice.send(*bodies)
         await room.barrier(alice)
         twice = [body for body in bodies if room.times_received(bob, body) > 1]
-        assert not twice, f"who had subscribed twice received {len(twice)} of {len(bodies)} messages more than once"
+        assert not twice, (
+            f"a client that had subscribed twice received {len(twice)} of {len(bodies)} messages more than once"
+        )
         await subscribe(bob, "rust", "zoo")
     await room.deliver(alice, [body_of("rust", "once")], [bob, carol])
 
@@ -108,7 +113,7 @@ async def test_who_subscribes_twice_gets_one_copy(room: Room) -> None:
 async def test_a_client_hears_all_its_channels(room: Room) -> None:
     """CH-CHANNEL-4: A client may subscribe to any number of channels, and receives the messages of each.
 
-    Two thousand; then a message to every tenth of them, and to the first and the last.
+    Two thousand channels; then a message to every tenth of them, and to the first and the last.
     """
     alice, bob = await room.join(2)
     names = [f"channel {number}" for number in range(MANY)]
@@ -122,7 +127,7 @@ async def test_a_client_hears_all_its_channels(room: Room) -> None:
 async def test_only_subscribers_hear(room: Room) -> None:
     """CH-CHANNEL-5: A message goes only to clients that have subscribed to its channel.
 
-    Five channels, some of whose names begin alike, and four clients who are in some of them.
+    Five channels, some of whose names begin alike, and four clients, each subscribed to some of them.
     """
     alice, bob, carol, dave = await room.join(4)
     await subscribe(bob, "rust", "both")
@@ -132,34 +137,34 @@ async def test_only_subscribers_hear(room: Room) -> None:
     for turn in range(10):
         await alice.send(*(body_of(name, f"{name} {turn}.{number}") for name in members for number in range(5)))
     await room.barrier(alice)
-    for name, hearers in members.items():
-        await room.deliver(alice, [body_of(name, f"to {name}")], hearers)
-        for one in {alice, bob, carol, dave}.difference(hearers):
-            strange = [room.messages.bodies[number] for number in one.received]
-            strange = [body for body in strange if body.startswith(body_of(name, ""))]
-            assert not strange, f"{one}, who is not in {name!r}, received {strange[0].decode()!r}"
+    for name, subscribers in members.items():
+        await room.deliver(alice, [body_of(name, f"to {name}")], subscribers)
+        for client in {alice, bob, carol, dave}.difference(subscribers):
+            bodies = [room.messages.bodies[number] for number in client.received]
+            wrong = [body for body in bodies if body.startswith(body_of(name, ""))]
+            assert not wrong, f"{client}, which has not subscribed to {name!r}, received {wrong[0].decode()!r}"
 
 
 @pytest.mark.case(126, "CH-CHANNEL-5")
 async def test_a_newcomer_does_not_inherit_channels(room: Room) -> None:
     """CH-CHANNEL-5: A message goes only to clients that have subscribed to its channel.
 
-    Clients that have subscribed leave in every way, and those who may get their descriptors hear nothing of it.
+    Subscribers leave in every way; new clients, which may get their descriptors, must receive nothing of the channel.
     """
     alice = await room.join_one()
     for turn in range(6):
-        guests = await room.join(3)
-        for guest in guests:
-            await subscribe(guest, "rust")
-        for guest in guests:
-            await (guest.leave, guest.reset, guest.hang_up)[turn % 3]()
-        newcomers = await room.join(3)
+        subscribers = await room.join(3)
+        for client in subscribers:
+            await subscribe(client, "rust")
+        for client in subscribers:
+            await (client.leave, client.reset, client.hang_up)[turn % 3]()
+        new_clients = await room.join(3)
         await alice.send(*(body_of("rust", f"{turn}.{number}") for number in range(5)))
         await room.barrier(alice)
-        for one in newcomers:
-            strange = [room.messages.bodies[number] for number in one.received]
-            strange = [body for body in strange if body.startswith(b"#rust ")]
-            assert not strange, f"{one}, who has not subscribed to 'rust', received {strange[0].decode()!r}"
+        for client in new_clients:
+            bodies = [room.messages.bodies[number] for number in client.received]
+            wrong = [body for body in bodies if body.startswith(b"#rust ")]
+            assert not wrong, f"{client}, which has not subscribed to 'rust', received {wrong[0].decode()!r}"
 
 
 @pytest.mark.smoke
@@ -167,7 +172,7 @@ async def test_a_newcomer_does_not_inherit_channels(room: Room) -> None:
 async def test_who_only_sends_does_not_hear(room: Room) -> None:
     """CH-CHANNEL-6: A sender need not have subscribed, and then does not receive what it sends.
 
-    One sends to a channel with two subscribers, and has subscribed to none, or to another one.
+    A client sends to a channel with two subscribers; it has subscribed to no channel, or to another one.
     """
     alice, bob = await room.join(2)
     for other in ([], ["go"]):
@@ -177,12 +182,12 @@ async def test_who_only_sends_does_not_hear(room: Room) -> None:
         for attempt in range(ATTEMPTS):
             body = stranger.next_body()
             replies = await replies_to(stranger, room.encode(body))
-            assert not replies, f"somebody who has not subscribed sent a message, and was answered by {replies}"
+            assert not replies, f"a client that has not subscribed sent a message and was answered by {replies}"
             await room.barrier(alice, [alice, bob])
             if room.times_received(alice, body) and room.times_received(bob, body) and attempt > 3:
                 break
         else:
-            raise Violation(f"what somebody sends who has not subscribed never arrives, tried {ATTEMPTS} times")
+            raise Violation(f"no message of a client that has not subscribed arrives ({ATTEMPTS} attempts)")
         assert not stranger.received, f"{stranger} received messages of a channel to which it has not subscribed"
 
 
@@ -191,7 +196,7 @@ async def test_who_only_sends_does_not_hear(room: Room) -> None:
 async def test_a_lawful_send_is_not_answered(room: Room) -> None:
     """CH-CHANNEL-7: A valid Send is not answered: its sender gets no reply to it.
 
-    A hundred of them to two channels, one of which the sender is in.
+    A hundred Sends to two channels; the sender has subscribed to one of them.
     """
     alice, bob = await room.join(2)
     await subscribe(bob, "rust")
@@ -205,13 +210,13 @@ async def test_a_lawful_send_is_not_answered(room: Room) -> None:
 async def test_a_message_to_no_channel_is_an_error(room: Room) -> None:
     """CH-CHANNEL-8: A Send to a channel to which no client has ever subscribed is answered by an Error.
 
-    Each time, also the second time; then somebody subscribes, and there is none.
+    Every time, not only the first; once a client has subscribed, there is no Error.
     """
     alice, bob = await room.join(2)
     for name in NAMES:
         replies = await replies_to(alice, encode_lines(Send(name, "anybody?"), Send(name, "nobody?")))
-        assert [type(one) for one in replies] == [Error, Error], (
-            f"two messages to {name[:20]!r}, to which nobody has ever subscribed, were answered by {replies}"
+        assert [type(reply) for reply in replies] == [Error, Error], (
+            f"two messages to {name[:20]!r}, to which no client has ever subscribed, were answered by {replies}"
         )
     await subscribe(bob, *NAMES)
     replies = await replies_to(alice, encode_lines(*(Send(name, "hello") for name in NAMES)))
@@ -224,24 +229,24 @@ async def test_names_are_compared_code_point_by_code_point(room: Room) -> None:
     """CH-CHANNEL-14: A name may be any Unicode string, including the empty one, and names are compared code point by
     code point.
 
-    Twenty names, alike in one way or another, each with one who has subscribed to it alone: the empty one, white space
-    and case, composed and decomposed, prefixes and patterns, five thousand letters.
+    Twenty similar names, each with one subscriber of its own: the empty name, differences in white space and case,
+    composed and decomposed characters, prefixes and patterns, five thousand letters.
     """
-    alice, *members = await room.join(len(NAMES) + 1)
-    for name, one in zip(NAMES, members, strict=True):
-        await subscribe(one, name)
+    alice, *subscribers = await room.join(len(NAMES) + 1)
+    for name, client in zip(NAMES, subscribers, strict=True):
+        await subscribe(client, name)
     await alice.send(*(body_of(name, f"to {number}") for number, name in enumerate(NAMES)))
     await room.barrier(alice)
-    for number, (name, one) in enumerate(zip(NAMES, members, strict=True)):
-        await room.deliver(alice, [body_of(name, f"to {number}")], [one])
-        _must_hear_only(room, one, name)
+    for number, (name, client) in enumerate(zip(NAMES, subscribers, strict=True)):
+        await room.deliver(alice, [body_of(name, f"to {number}")], [client])
+        _must_receive_only(room, client, name)
 
 
-def _must_hear_only(room: Room, one: Client, name: str) -> None:
+def _must_receive_only(room: Room, client: Client, name: str) -> None:
+    bodies = [room.messages.bodies[number] for number in client.received]
     for other in NAMES:
-        strange = [room.messages.bodies[number] for number in one.received]
-        strange = [body for body in strange if body.startswith(body_of(other, "")) and other != name]
-        assert not strange, f"who has subscribed to {name[:20]!r} received what was sent to {other[:20]!r}"
+        wrong = [body for body in bodies if body.startswith(body_of(other, "")) and other != name]
+        assert not wrong, f"a subscriber of {name[:20]!r} received a message that was sent to {other[:20]!r}"
 
 
 @pytest.mark.case(137, "CH-ORDER-1", "CH-ORDER-2")
@@ -250,31 +255,31 @@ async def test_there_is_one_order_over_all_channels(room: Room) -> None:
     CH-ORDER-2: All clients see the same order: there is one sequence of all messages, and each client receives a part
     of it.
 
-    Four who send to three channels by turns, and six who hear two of them or three; all at once, and at the same
-    moment.
+    Four clients send to three channels in turn, and six receive two or three of them; first concurrently, then with
+    messages that the server finds all at the same moment.
     """
     channels = ["zoo", "rust", "go"]
     everybody = await room.join(6)
-    for number, one in enumerate(everybody):
-        await subscribe(one, *(channels[1:] if number < 3 else channels[1 + number % 2 :][:1]))
-    said = 0
+    for number, client in enumerate(everybody):
+        await subscribe(client, *(channels[1:] if number < 3 else channels[1 + number % 2 :][:1]))
+    batches = 0
 
-    def words(one: Client, count: int) -> list[bytes]:
-        nonlocal said
-        said += 1
-        return [body_of(channels[(at + one.number) % 3], f"{one.number}.{said}.{at}") for at in range(count)]
+    def next_bodies(client: Client, count: int) -> list[bytes]:
+        nonlocal batches
+        batches += 1
+        return [body_of(channels[(i + client.number) % 3], f"{client.number}.{batches}.{i}") for i in range(count)]
 
-    async def speak(one: Client) -> None:
+    async def send(client: Client) -> None:
         for count in (1, 3, 20, 3, 1) * 5:
-            await one.send(*words(one, count), as_step=False)
+            await client.send(*next_bodies(client, count), as_step=False)
 
     async with anyio.create_task_group() as tasks:
-        for one in everybody[:4]:
-            tasks.start_soon(speak, one)
+        for client in everybody[:4]:
+            tasks.start_soon(send, client)
     for turn in room.rounds(40, seconds=3):
         with room.server_paused():
-            for one in everybody[: 2 + turn % 3]:
-                await one.send(*words(one, 1 + turn % 4))
+            for client in everybody[: 2 + turn % 3]:
+                await client.send(*next_bodies(client, 1 + turn % 4))
         await room.barrier(everybody[0])
-    for one in everybody:
-        await room.barrier(one)
+    for client in everybody:
+        await room.barrier(client)

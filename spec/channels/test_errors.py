@@ -1,11 +1,11 @@
-"""Errors: what is no request, who is told, and that all go on."""
+"""Errors: what is not a request, which client receives the Error, and that all connections stay open."""
 
 from __future__ import annotations
 
 import pytest
 
 from harness.conformance.api import Client, Room
-from spec.channels.replies import replies_to, encode_lines, subscribe
+from spec.channels.replies import encode_lines, replies_to, subscribe
 from spec.channels.wire import Error, Send, Subscribe, Subscribed
 
 NO_REQUESTS = [
@@ -79,7 +79,7 @@ NO_UTF_8 = [
     b'{"Send":{"channel":"zoo","message":"\x80"}}',
     b'{"Send":{"channel":"z\xf8oo","message":"hi"}}',
     b'{"Subscribe":"rust"}\xfe',
-    bytes(one for one in range(128, 256)),
+    bytes(range(128, 256)),
 ]
 HOSTILE = [
     b"[" * 60_000,
@@ -112,11 +112,11 @@ LEFT_OPEN = [
     b'{"Send":{"channel":"zoo","channel":"zoo","message":"5","message":"5"}}\n',
     b'{"Subscribe":"zoo","Subscribe":"zoo"}\n',
 ]
-AT_ONCE = 3000
+AT_ONCE = 3000  # requests
 
 
-async def _each_must_be_one_error(client: Client, some: list[bytes]) -> None:
-    for line in some:
+async def _each_must_be_one_error(client: Client, wrong_lines: list[bytes]) -> None:
+    for line in wrong_lines:
         replies = await replies_to(client, line + b"\n")
         assert len(replies) == 1 and isinstance(replies[0], Error), (
             f"the line {line[:80]!r} ({len(line)} bytes) was answered by {replies or 'nothing'}, not by one Error"
@@ -128,13 +128,13 @@ async def _each_must_be_one_error(client: Client, some: list[bytes]) -> None:
 async def test_what_is_no_request_is_answered_by_an_error(room: Room) -> None:
     """CH-ERROR-1: A line that is not a request is answered by one Error, and the connection stays open.
 
-    Malformed JSON, values of other types, unknown tags, two tags, missing fields: one by one, and all at once.
+    Malformed JSON, values of wrong types, unknown tags, two tags, missing fields: one by one, and all at once.
     """
     alice, bob = await room.join(2)
     await _each_must_be_one_error(alice, NO_REQUESTS)
     replies = await replies_to(alice, b"\n".join([*NO_REQUESTS, b""]))
-    assert [type(one) for one in replies] == [Error] * len(NO_REQUESTS), (
-        f"{len(NO_REQUESTS)} lines at once that are no requests were answered by {len(replies)} replies"
+    assert [type(reply) for reply in replies] == [Error] * len(NO_REQUESTS), (
+        f"{len(NO_REQUESTS)} lines that are not requests, sent at once, were answered by {len(replies)} replies"
     )
     await room.deliver(alice, [b"after all this"], [alice, bob])
 
@@ -144,7 +144,7 @@ async def test_what_is_no_request_is_answered_by_an_error(room: Room) -> None:
 async def test_what_is_no_utf_8_is_answered_by_an_error(room: Room) -> None:
     """CH-ERROR-2: Bytes that are not UTF-8 are answered by one Error, and the connection stays open.
 
-    Bytes that never occur in it, characters cut short, overlong forms, surrogates, and what lies behind U+10FFFF.
+    Bytes that never occur in UTF-8, truncated characters, overlong forms, surrogates, and code points past U+10FFFF.
     """
     alice, bob = await room.join(2)
     await _each_must_be_one_error(alice, NO_UTF_8)
@@ -165,12 +165,12 @@ async def test_deep_nesting_and_long_numbers_harm_nobody(room: Room) -> None:
 
 @pytest.mark.case(144, "CH-ERROR-4")
 async def test_a_lone_surrogate_is_answered_by_an_error(room: Room) -> None:
-    """CH-ERROR-4: A lone surrogate, as in "\\ud800", is answered by an Error.
+    r"""CH-ERROR-4: A lone surrogate, as in "\ud800", is answered by an Error.
 
     In the name of Subscribe, at every place, and two of them in the wrong order.
     """
     alice = await room.join_one()
-    await _each_must_be_one_error(alice, [f'{{"Subscribe":"{one}"}}'.encode() for one in SURROGATES])
+    await _each_must_be_one_error(alice, [f'{{"Subscribe":"{surrogate}"}}'.encode() for surrogate in SURROGATES])
 
 
 @pytest.mark.smoke
@@ -179,17 +179,17 @@ async def test_what_is_left_open_harms_nobody(room: Room) -> None:
     """CH-ERROR-5: Input that this text leaves open (a blank line, an unknown field in a Send, a repeated key, a lone
     surrogate) harms no client: the connection stays open, and so do all others.
 
-    Each of them several times; the surrogates go to somebody who will never read what is made of them.
+    Each of them several times; the surrogates go to a client that will never read what the server makes of them.
     """
     alice, bob = await room.join(2)
     stalled = await room.connect(joins=False)
     await subscribe(stalled, "odd")
     stalled.stall()
-    broken = [f'{{"Send":{{"channel":"odd","message":"{one}"}}}}\n'.encode() for one in SURROGATES]
+    broken = [f'{{"Send":{{"channel":"odd","message":"{surrogate}"}}}}\n'.encode() for surrogate in SURROGATES]
     for line in [*LEFT_OPEN, *broken]:
         replies = await replies_to(alice, line * 2)
-        strange = [one for one in replies if not isinstance(one, Error) and one != Subscribed("zoo")]
-        assert not strange, f"{line[:80]!r} was answered by {strange}"
+        wrong = [reply for reply in replies if not isinstance(reply, Error) and reply != Subscribed("zoo")]
+        assert not wrong, f"{line[:80]!r} was answered by {wrong}"
         await room.barrier(alice)
     await stalled.reset()
     await room.deliver(alice, [b"nothing has happened"], [alice, bob])
@@ -200,21 +200,22 @@ async def test_what_is_left_open_harms_nobody(room: Room) -> None:
 async def test_only_who_asked_is_told_an_error(room: Room) -> None:
     """CH-ERROR-6: An Error goes only to the client whose request it answers.
 
-    One asks for all kinds of nonsense and sends to channels that there are not; three others hear nothing of it.
+    One client sends invalid requests of all kinds, and Sends to channels that do not exist; three others must receive
+    none of the Errors.
     """
     alice, bob, carol = await room.join(3)
     stranger = await room.connect(joins=False)
     others = [bob, carol, stranger]
-    for one in others:
-        await replies_to(one, b"")
-    before = [len(one.notes) for one in others]
+    for client in others:
+        await replies_to(client, b"")
+    before = [len(client.notes) for client in others]
     for line in [*NO_REQUESTS, *NO_UTF_8[:5], b"x" * 70_000]:
         await alice.send_raw(line + b"\n" + encode_lines(Send("no such channel", "hello")))
     await replies_to(alice, b"")
     await room.barrier(alice, [alice, bob, carol])
-    for one, count in zip(others, before, strict=True):
-        assert await replies_to(one, b"", since=count) == [], (
-            f"{one}, who had asked for nothing, received {one.notes[count].value}"
+    for client, count in zip(others, before, strict=True):
+        assert await replies_to(client, b"", since=count) == [], (
+            f"{client}, which had sent no request, received {client.notes[count].value}"
         )
 
 
@@ -223,24 +224,23 @@ async def test_replies_are_not_dropped_and_keep_their_order(room: Room) -> None:
     """CH-ERROR-7: Subscribed and Error are not dropped for a client that reads, and arrive in the order of its
     requests.
 
-    Three thousand requests in one write, every third of them nonsense, from a client in a channel where others talk.
+    Three thousand requests in one write, every third of them invalid, from a client in a channel where others send.
     """
     alice, bob, carol = await room.join(3)
-    asked = [Subscribe(f"{number}") if number % 3 else None for number in range(AT_ONCE)]
+    requests = [Subscribe(f"{number}") if number % 3 else None for number in range(AT_ONCE)]
     for turn in range(2):
         with room.server_paused():
-            for one in (bob, carol):
-                await one.send(*(one.next_body(200) for _ in range(100)))
-        data = b"".join(encode_lines(one) if one else b"nonsense\n" for one in asked)
+            for client in (bob, carol):
+                await client.send(*(client.next_body(200) for _ in range(100)))
+        data = b"".join(encode_lines(request) if request else b"nonsense\n" for request in requests)
         replies = await replies_to(alice, data)
-        told = [one.channel if isinstance(one, Subscribed) else None for one in replies]
-        wanted = [one.channel if one else None for one in asked]
-        if told != wanted:
-            place = next(
-                (at for at, pair in enumerate(zip(told, wanted, strict=False)) if pair[0] != pair[1]), len(told)
-            )
+        received = [reply.channel if isinstance(reply, Subscribed) else None for reply in replies]
+        expected = [request.channel if request else None for request in requests]
+        if received != expected:
+            pairs = enumerate(zip(received, expected, strict=False))
+            place = next((place for place, pair in pairs if pair[0] != pair[1]), len(received))
             raise AssertionError(
-                f"{len(wanted)} requests at once had {len(told)} replies; in turn {turn} the replies are not those "
-                f"to the requests from number {place} on"
+                f"{len(expected)} requests, sent at once, were answered by {len(received)} replies; in turn {turn}, "
+                f"from number {place} on, the replies do not match the requests"
             )
     await room.barrier(alice)

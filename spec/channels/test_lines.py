@@ -1,4 +1,4 @@
-"""Lines: slices, spellings, and what a string may be."""
+"""Lines: split segments, encodings of JSON, and the strings that a message may be."""
 
 from __future__ import annotations
 
@@ -8,12 +8,10 @@ from functools import partial
 import pytest
 
 from harness.conformance.api import Room, Violation
-from spec.channels.replies import replies_to, encode_lines, subscribe, send_until_received
+from spec.channels.replies import encode_lines, replies_to, send_until_received, subscribe
 from spec.channels.wire import MAX_BODY, Error, Send, Subscribe, Subscribed, body_of
 
-ENDLESS = 48 * 1024 * 1024  # bytes
-ENDLESS_BOUND = 16 * 1024 * 1024  # bytes of growth
-PIPELINED = 100
+PIPELINED = 100  # channels
 
 
 @pytest.mark.smoke
@@ -27,7 +25,7 @@ async def test_requests_and_replies_are_lines_of_json(room: Room) -> None:
     await subscribe(bob, "rust")
     replies = await replies_to(alice, b'{"Subscribe":"rust"}\n{"Send":{"channel":"rust","message":"hi"}}\n?\n')
     assert len(replies) == 2 and replies[0] == Subscribed("rust") and isinstance(replies[1], Error), (
-        f"to a Subscribe, a Send and what is no request it replied {replies}"
+        f"a Subscribe, a Send and an invalid request were answered by {replies}"
     )
     await room.deliver(alice, [body_of("rust", 'This is a chat message! "yo"'), body_of("rust", "two\nlines\n")], [bob])
 
@@ -37,7 +35,7 @@ async def test_requests_and_replies_are_lines_of_json(room: Room) -> None:
 async def test_a_line_may_come_byte_by_byte(room: Room) -> None:
     """CH-LINE-2: However TCP splits the bytes of a line, it is the same line.
 
-    A fence of somebody else's between every two bytes; among them those of characters of two, three and four.
+    Another client's barrier after each byte, within characters of two, three and four bytes as well.
     """
     alice, bob = await room.join(2)
     message = "zażółć 馬 🦓"
@@ -49,14 +47,14 @@ async def test_a_line_may_come_byte_by_byte(room: Room) -> None:
         await room.barrier(alice)
         if room.times_received(alice, body_of("slow", message)):
             return
-    raise Violation("what is sent byte by byte never arrives, though it was tried 20 times")
+    raise Violation("a message that is sent byte by byte never arrives (20 attempts)")
 
 
 @pytest.mark.case(103, "CH-LINE-2")
 async def test_a_line_may_be_split_at_every_offset(room: Room) -> None:
     """CH-LINE-2: However TCP splits the bytes of a line, it is the same line.
 
-    Three requests, with an escape, a character of four bytes and a CR LF, cut in two at each place in turn.
+    Three requests, with an escape, a character of four bytes and a CR LF, split in two at each offset in turn.
     """
     alice, bob = await room.join(2)
     await subscribe(alice, "é")
@@ -67,17 +65,19 @@ async def test_a_line_may_be_split_at_every_offset(room: Room) -> None:
         await alice.send_raw(three[:offset])
         await room.barrier(bob)
         replies = await replies_to(alice, three[offset:], since=since)
-        assert replies == [Subscribed("é")], f"cut in two at byte {offset}, {three!r} was answered by {replies}"
+        assert replies == [Subscribed("é")], f"split in two at byte {offset}, {three!r} was answered by {replies}"
     await room.barrier(alice)
     for body in (body_of("zoo", "🦓 🦓"), body_of("é", "z")):
-        assert room.times_received(alice, body), f"{body.decode()!r} was sent in two pieces {len(three)} times and never came"
+        assert room.times_received(alice, body), (
+            f"{body.decode()!r}, sent in two pieces {len(three)} times, never arrived"
+        )
 
 
 @pytest.mark.case(104, "CH-LINE-2")
 async def test_lines_may_straddle_4096_and_65536_bytes(room: Room) -> None:
     """CH-LINE-2: However TCP splits the bytes of a line, it is the same line.
 
-    In one write, with a line across each boundary, its LF before, on and behind it.
+    Messages in one write, with a line across each boundary whose LF comes before, on and after the boundary.
     """
     alice, bob = await room.join(2)
     for boundary in (4096, 65536):
@@ -85,9 +85,9 @@ async def test_lines_may_straddle_4096_and_65536_bytes(room: Room) -> None:
             fill = boundary + shift - len(room.encode(b""))
             sent = await alice.send(alice.next_body(fill - 200), alice.next_body(200), alice.next_body(100))
             replies = await replies_to(alice, b"")
-            assert not replies, f"three messages across {boundary} bytes were answered by {replies}"
+            assert not replies, f"three messages across the boundary of {boundary} bytes were answered by {replies}"
             await room.barrier(alice)
-            if not set(sent) & set(bob.received):  # all three of them lost: try once more what is owed
+            if not set(sent) & set(bob.received):  # all three were lost: send them until they arrive
                 await room.deliver(alice, [alice.next_body(fill - 200), alice.next_body(200)], [bob])
 
 
@@ -97,7 +97,8 @@ async def test_requests_in_one_segment_are_served_in_their_order(room: Room) -> 
     """CH-LINE-3: Several requests in one segment are separate requests: they are served one after the other, in the
     order in which they arrived.
 
-    A message to a channel that there is not yet, Subscribe, and a message to it, a hundred times over in one write.
+    A message to a channel that does not exist yet, a Subscribe, and a second message: for a hundred channels, in one
+    write.
     """
     alice = await room.join_one()
     names = [f"order {number}" for number in range(PIPELINED)]
@@ -107,15 +108,19 @@ async def test_requests_in_one_segment_are_served_in_their_order(room: Room) -> 
         for name, first, second in zip(names, early, late, strict=True)
     ]
     replies = await replies_to(alice, b"".join(requests))
-    told = [one.channel if isinstance(one, Subscribed) else type(one).__name__ for one in replies]
-    wanted = [word for name in names for word in ("Error", name)]
-    assert told == wanted, f"to Send, Subscribe, Send for each of {PIPELINED} channels it replied {told[:6]}…"
+    received = [reply.channel if isinstance(reply, Subscribed) else type(reply).__name__ for reply in replies]
+    expected = [word for name in names for word in ("Error", name)]
+    assert received == expected, f"Send, Subscribe, Send for {PIPELINED} channels were answered by {received[:6]}…"
     await room.barrier(alice)
-    assert not any(room.times_received(alice, body) for body in early), "a message came to who subscribed after it had sent it"
-    assert any(room.times_received(alice, body) for body in late), f"of {PIPELINED} messages sent after Subscribe none came"
+    assert not any(room.times_received(alice, body) for body in early), (
+        "a client received a message that it had sent before it subscribed"
+    )
+    assert any(room.times_received(alice, body) for body in late), (
+        f"none of {PIPELINED} messages sent after Subscribe arrived"
+    )
 
 
-SPELLINGS = [
+PATTERNS = [  # of a Send; WORD stands for its message
     '{"Send":{"channel":"zoo","message":"WORD"}}\r\n',
     ' \t{ "Send" :\t{ "channel" : "zoo" , "message" : "WORD" } } \r\r\n',
     '{"Send":{"message":"WORD","channel":"zoo"}}\n',
@@ -129,21 +134,21 @@ async def test_white_space_and_the_order_of_keys_mean_nothing(room: Room) -> Non
     """CH-LINE-4: White space around and within a value has no meaning, so a line may end with CR LF; keys may come in
     any order.
 
-    Blanks, tabs and CRs in every place where JSON has them, and the keys of Send the other way round.
+    Blanks, tabs and CRs wherever JSON allows them, and the keys of Send in the other order.
     """
     alice, bob = await room.join(2)
-    for spelling in SPELLINGS:
-        make = partial(_spelt, spelling)
-        await send_until_received(room, alice, [bob], make, f"a Send written as {spelling!r}")
+    for pattern in PATTERNS:
+        make = partial(_fill, pattern)
+        await send_until_received(room, alice, [bob], make, f"a Send written as {pattern!r}")
     for line in (b'{"Subscribe":"rust"}\r\n', b' \t{\r"Subscribe" : "rust"\t} \r\n'):
         assert await replies_to(alice, line) == [Subscribed("rust")], f"{line!r} is not answered by Subscribed"
 
 
-def _spelt(spelling: str, word: str) -> tuple[bytes, bytes]:
-    return spelling.replace("WORD", word).encode(), body_of("zoo", word)
+def _fill(pattern: str, word: str) -> tuple[bytes, bytes]:
+    return pattern.replace("WORD", word).encode(), body_of("zoo", word)
 
 
-ESCAPED = [  # how a string is written, and what it is
+ESCAPED = [  # how a string is written, and its value
     ("\\u0041\\u00e9\\u99ac\\u0000", "Aé馬\0"),
     ("\\u00E9\\u99AC", "é馬"),
     ("\\ud83e\\udd93 \\uD83E\\uDD93", "🦓 🦓"),
@@ -157,12 +162,12 @@ ESCAPED = [  # how a string is written, and what it is
 async def test_how_a_string_is_escaped_makes_no_difference(room: Room) -> None:
     """CH-LINE-5: How a string is escaped makes no difference: only its value counts.
 
-    Every kind of escape in texts, in names and in keys; a name that is spelt in two ways is one name.
+    Every kind of escape in texts, names and keys; a name that is escaped in two ways is one name.
     """
     alice, bob = await room.join(2)
     for written, value in ESCAPED:
         assert await replies_to(bob, f'{{"Subscribe":"{written}"}}\n'.encode()) == [Subscribed(value)], (
-            f'the answer to Subscribe "{written}" does not have that name'
+            f'the answer to Subscribe "{written}" does not contain that name'
         )
         await room.deliver(alice, [body_of(value, f"to {value}")], [bob])
 
@@ -209,8 +214,8 @@ ODD_MESSAGES = [
 async def test_a_message_is_any_unicode_string(room: Room) -> None:
     """CH-LINE-6: A message may be any Unicode string, including the empty one, and is forwarded unchanged.
 
-    White space at both ends, line breaks, NUL, what normalisation would change, characters outside the first plane,
-    text that looks like a line, and every code point up to U+02FF.
+    White space at both ends, line breaks, NUL, text that normalisation would change, characters outside the basic
+    plane, text that looks like a line, and every code point up to U+02FF.
     """
     alice, bob = await room.join(2)
     await room.deliver(alice, [body_of("zoo", message) for message in ODD_MESSAGES], [alice, bob])
@@ -232,7 +237,8 @@ async def test_a_long_message_is_forwarded(room: Room) -> None:
 async def test_an_unfinished_line_is_not_served_and_blocks_nobody(room: Room) -> None:
     """CH-LINE-10: An incomplete line is not served and keeps no other client waiting.
 
-    A whole Send without its LF, half a Send, half a character; nobody hears of them, everybody hears the others.
+    A whole Send without its LF, half a Send, half a character: no client receives them, and all receive the messages
+    of others.
     """
     alice, bob, carol, dave = await room.join(4)
     whole = room.encode(b"never finished")
@@ -249,37 +255,37 @@ async def test_an_unfinished_line_is_not_served_and_blocks_nobody(room: Room) ->
 async def test_halves_of_two_clients_never_mix(room: Room, rng: random.Random) -> None:
     """CH-LINE-11: Lines of different clients are never mixed.
 
-    Half a line of each in turn, in both orders, until all of it has been heard; then six who all speak and ask at the
-    same moment, which their server finds when it wakes up.
+    Half a line of each in turn, with the rests in the opposite order, until all of it has arrived; then messages and
+    requests of six clients, which the server finds all at the same moment.
     """
     everybody = await room.join(6)
     alice, bob, carol = everybody[:3]
     for _ in range(20):
         pieces = []
-        for one in (alice, bob):
-            line = room.encode(one.next_body(40)) + room.encode(one.next_body(3))
-            cut = rng.randrange(1, len(line))
-            pieces.append((one, line[:cut], line[cut:]))
-        for one, first, _ in pieces:
-            await one.send_raw(first)
+        for client in (alice, bob):
+            data = room.encode(client.next_body(40)) + room.encode(client.next_body(3))
+            cut = rng.randrange(1, len(data))
+            pieces.append((client, data[:cut], data[cut:]))
+        for client, first, _ in pieces:
+            await client.send_raw(first)
         await room.barrier(carol)
-        for one, _, second in reversed(pieces):
-            await one.send_raw(second)
-    for one in (alice, bob):
-        await room.deliver(one, [one.next_body(50)], [alice, bob, carol])
-    for one in (alice, bob, carol):
-        refused = [note.value for note in one.notes if isinstance(note.value, Error)]
-        assert not refused, f"{one}, whose lines are requests, was answered {refused[0]}"
+        for client, _, second in reversed(pieces):
+            await client.send_raw(second)
+    for client in (alice, bob):
+        await room.deliver(client, [client.next_body(50)], [alice, bob, carol])
+    for client in (alice, bob, carol):
+        errors = [note.value for note in client.notes if isinstance(note.value, Error)]
+        assert not errors, f"{client}, whose lines are valid requests, received {errors[0]}"
     for turn in room.rounds(20, seconds=3):
-        heard = [len(one.notes) for one in everybody]
+        replies_before = [len(client.notes) for client in everybody]
         with room.server_paused():
-            for one in everybody:
-                await one.send(*(one.next_body(size) for size in (0, 3, 2000)))
-                await one.send_raw(encode_lines(Subscribe(f"{one.number} {turn}")))
+            for client in everybody:
+                await client.send(*(client.next_body(size) for size in (0, 3, 2000)))
+                await client.send_raw(encode_lines(Subscribe(f"{client.number} {turn}")))
         await room.barrier(alice)
-        for one, before in zip(everybody, heard, strict=True):
-            replies = await replies_to(one, b"", since=before)
-            assert replies == [Subscribed(f"{one.number} {turn}")], f"{one} got the replies {replies}"
+        for client, before in zip(everybody, replies_before, strict=True):
+            replies = await replies_to(client, b"", since=before)
+            assert replies == [Subscribed(f"{client.number} {turn}")], f"{client} received the replies {replies}"
 
 
 @pytest.mark.slow
@@ -287,7 +293,7 @@ async def test_halves_of_two_clients_never_mix(room: Room, rng: random.Random) -
 async def test_after_drops_the_stream_is_still_whole_lines(room: Room) -> None:
     """CH-LINE-12: Only whole lines are dropped.
 
-    A client stalls until its share has filled every buffer, then reads on, twice.
+    A client stalls until its messages have filled every buffer, then resumes reading; twice.
     """
     alice, _bob = await room.join(2)
     for size, total in ((250, 1_200_000), (2000, 3_000_000)):

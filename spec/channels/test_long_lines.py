@@ -1,4 +1,4 @@
-"""Long lines: of just the length that is allowed, of more, and without an end."""
+"""Long lines: of exactly the permitted length, longer, and without an end."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ import anyio
 import pytest
 
 from harness.conformance.api import Client, Room, Violation
-from spec.channels.replies import replies_to, encode_lines, send_until_received
+from spec.channels.replies import encode_lines, replies_to, send_until_received
 from spec.channels.wire import MAX_LINE, Error, Subscribe, body_of
 
 ENDLESS = 48 * 1024 * 1024  # bytes
 ENDLESS_BOUND = 16 * 1024 * 1024  # bytes of growth
 
 
-PADDINGS = [  # of a Send, in bytes; <> stands for what makes it as long as it shall be
+# Patterns of a Send with what pads it: `<>` stands for the padding, which gives the line its length.
+PADDINGS = [
     ('{"Send":{"channel":"zoo","message":"WORD<>"}}\n', "x"),
     ('{"Send":{"channel":"zoo","message":"WORD"}}<>\n', " "),
     ('{"Send":{"channel":"zoo","message":"WORD<>"}}\r\n', "馬"),
@@ -37,7 +38,8 @@ def _padded(pattern: str, padding: str, size: int, word: str) -> tuple[bytes, by
 async def test_a_line_of_65536_bytes_is_served(room: Room) -> None:
     """CH-LINE-7: A request line of up to 65,536 bytes, including its LF, is served.
 
-    Exactly so many, and one less: of one letter, of white space, of characters of three bytes, and of escapes.
+    Lines of exactly this length, and one byte shorter, filled with a letter, white space, characters of three bytes, or
+    escapes.
     """
     alice, bob = await room.join(2)
     for size in (MAX_LINE - 1, MAX_LINE):
@@ -51,19 +53,20 @@ async def test_a_line_of_65536_bytes_is_served(room: Room) -> None:
 async def test_a_longer_line_is_an_error_and_is_skipped(room: Room) -> None:
     """CH-LINE-8: A longer line is answered by one Error and skipped to its end, and the connection stays open.
 
-    One byte more, twice as many, a megabyte; at once, and in pieces whose last one looks like a request.
+    Lines of one byte more, of twice as many, and of a megabyte; in one piece, and in pieces of which the last looks
+    like a request.
     """
     alice, bob = await room.join(2)
     for size in (MAX_LINE + 1, MAX_LINE + 2, 2 * MAX_LINE, 2 * MAX_LINE + 1, 1_000_000):
         for pattern, padding in PADDINGS[:3]:
             line, body = _padded(pattern, padding, size, alice.next_body().decode())
             await _must_be_one_error(alice, line, f"a line of {size} bytes, filled with {padding!r},")
-            assert not room.times_received(bob, body), f"a message on a line of {size} bytes was forwarded"
+            assert not room.times_received(bob, body), f"the message on a line of {size} bytes was forwarded"
     for size in (MAX_LINE - 1, MAX_LINE, 3 * MAX_LINE):
         since = len(alice.notes)
         await alice.send_raw(b"x" * size)
-        await room.barrier(bob, [bob])  # its Error may come before its end
-        what = f"a Subscribe behind {size} bytes of its line"
+        await room.barrier(bob, [bob])  # the Error may arrive before the line has ended
+        what = f"a Subscribe after {size} bytes of the same line"
         await _must_be_one_error(alice, encode_lines(Subscribe("the rest")), what, since=since)
     await room.deliver(alice, [b"still here"], [alice, bob])
 
@@ -77,7 +80,8 @@ async def _must_be_one_error(client: Client, line: bytes, what: str, *, since: i
 async def test_a_line_without_an_end_is_not_kept(room: Room) -> None:
     """CH-LINE-9: A line that does not end is not stored: the server's memory does not grow with it.
 
-    48 MB of it, or as much as is taken in some seconds, while two others talk; then it ends, and is one Error.
+    48 MB of it, or as much as the server reads in some seconds, while two others exchange messages; then the line ends
+    and is answered by one Error.
     """
     alice, bob, carol = await room.join(3)
     since = len(alice.notes)
@@ -86,13 +90,15 @@ async def test_a_line_without_an_end_is_not_kept(room: Room) -> None:
         with anyio.move_on_after(20) as patience:
             await alice.send_raw(piece, as_step=False)
         if patience.cancelled_caught:
-            raise Violation("the server stopped taking a line that does not end", kind="silent", clients=(alice.number,))
+            raise Violation(
+                "the server stopped reading a line that does not end", kind="silent", clients=(alice.number,)
+            )
         sent += len(piece)
         if turn % 64 == 63:
             await room.barrier(bob, [bob, carol])
             grown = room.usage().rss_bytes - before
             assert grown < ENDLESS_BOUND, (
-                f"of a line without an end {sent / 1e6:.0f} MB were sent, and memory has grown by {grown / 1e6:.0f} MB"
+                f"{sent / 1e6:.0f} MB of a line without an end were sent, and memory has grown by {grown / 1e6:.0f} MB"
             )
     await _must_be_one_error(alice, b"\n", f"a line of {sent / 1e6:.0f} MB", since=since)
     await room.deliver(alice, [b"at last"], [alice, bob, carol])

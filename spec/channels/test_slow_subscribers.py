@@ -1,4 +1,4 @@
-"""Overload by what only channels have: a slow subscriber beside other channels, and replies that nobody takes."""
+"""Overload specific to channels: a slow subscriber beside other channels, and replies that are not read."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from spec.channels.replies import encode_lines, subscribe
 from spec.channels.wire import Send, Subscribe, body_of
 
 POURED = 6_000_000  # bytes that fill every buffer on the way to a client that does not read
-OWED = 96 * 1024 * 1024  # bytes of replies
-OWED_BOUND = 64 * 1024 * 1024  # bytes of growth
+REQUESTED = 96 * 1024 * 1024  # bytes of requests
+REQUESTED_BOUND = 64 * 1024 * 1024  # bytes of growth
 CHUNK = 65536
-TAKEN_S = 2.0  # in which a server takes nothing more of somebody
+STUCK_S = 2.0  # without reading anything more from a client
 
 
-async def _drown(speaker: Client, line: bytes, total: int, seconds: float) -> int:
-    """Send a line again and again, as fast as the server takes it; return how many bytes it took."""
+async def _flood(sender: Client, line: bytes, total: int, seconds: float) -> int:
+    """Send a line repeatedly, as fast as the server reads it; return how many bytes it read."""
     chunk, taken, deadline = line * (CHUNK // len(line) + 1), 0, time.monotonic() + seconds
     while taken < total and time.monotonic() < deadline:
-        with anyio.move_on_after(TAKEN_S) as patience:
+        with anyio.move_on_after(STUCK_S) as patience:
             try:
-                await speaker.send_raw(chunk, as_step=False)
-            except Violation:  # it may be disconnected: it does not read
+                await sender.send_raw(chunk, as_step=False)
+            except Violation:  # the server may disconnect it, since it does not read
                 return taken
             taken += len(chunk)
         if patience.cancelled_caught:
@@ -38,19 +38,19 @@ async def _drown(speaker: Client, line: bytes, total: int, seconds: float) -> in
 async def test_a_slow_subscriber_holds_up_no_channel(room: Room) -> None:
     """CH-LOAD-1: A client that does not read, or reads slowly, does not stop the other clients.
 
-    It is in one channel, into which more is sent than any kernel buffers; the others hear each other in that
-    channel and in others.
+    Two clients do not read a channel to which more is sent than any kernel buffers; the others receive each other's
+    messages in that channel and in others.
     """
     alice, bob, carol = await room.join(3)
-    for one in (alice, bob):
-        await subscribe(one, "busy")
+    for client in (alice, bob):
+        await subscribe(client, "busy")
     await subscribe(carol, "quiet")
     for _ in range(2):
-        sleeper = await room.connect(small=True, joins=False)
-        await subscribe(sleeper, "busy")
-        sleeper.stall()
+        stalled = await room.connect(small=True, joins=False)
+        await subscribe(stalled, "busy")
+        stalled.stall()
     flooder = await room.connect(joins=False)
-    await _drown(flooder, encode_lines(Send("busy", "~" * 1000)), POURED, 8)
+    await _flood(flooder, encode_lines(Send("busy", "~" * 1000)), POURED, 8)
     for _ in range(3):
         await room.deliver(alice, [body_of("busy", alice.next_body().decode())], [alice, bob])
         await room.deliver(bob, [body_of("quiet", bob.next_body().decode())], [carol])
@@ -63,31 +63,31 @@ async def test_replies_that_nobody_takes_are_not_kept_without_bound(room: Room) 
     """CH-LOAD-2: A server does not buffer without bound.
     CH-LOAD-4: A sender that never reads harms no other client.
 
-    One asks for what is answered at length, and for what is no request, some 100 MB of it or as much as is taken, and
-    reads no answer.
+    A client sends requests with long answers, and then invalid requests, some 100 MB of each or as much as the server
+    reads, and reads no answer.
     """
     alice, bob = await room.join(2)
     before = room.usage().rss_bytes
     for request in (encode_lines(Subscribe("long " * 1000)), b"nonsense " * 20 + b"\n"):
-        deaf = await room.connect(small=True, joins=False)
-        deaf.stall()
+        stalled = await room.connect(small=True, joins=False)
+        stalled.stall()
         taken = 0
         async with anyio.create_task_group() as tasks:
 
-            async def ask(deaf: Client = deaf, request: bytes = request) -> None:
+            async def flood(stalled: Client = stalled, request: bytes = request) -> None:
                 nonlocal taken
-                taken = await _drown(deaf, request, OWED, 6)
+                taken = await _flood(stalled, request, REQUESTED, 6)
 
-            tasks.start_soon(ask)
+            tasks.start_soon(flood)
             for _ in room.rounds(10, seconds=4):
                 await room.barrier(alice, [alice, bob])
                 await room.barrier(bob, [alice, bob])
         grown = room.usage().rss_bytes - before
-        if grown > OWED_BOUND:
+        if grown > REQUESTED_BOUND:
             raise Violation(
-                f"somebody who reads nothing made {taken / 1e6:.0f} MB of requests, and memory has grown by "
+                f"a client that reads nothing sent {taken / 1e6:.0f} MB of requests, and memory has grown by "
                 f"{grown / 1e6:.0f} MB",
                 kind="used",
             )
-        await deaf.reset()
+        await stalled.reset()
     await room.barrier(alice)

@@ -1,7 +1,7 @@
-"""The spec `groupchat`: a room in which everybody has a name.
+"""The spec `groupchat`: a room in which every client has a name.
 
-Servers in Python import `spec.groupchat.messages` and `spec.groupchat.serdy`, and with them this file: what the harness
-needs is imported when it asks, so that a server does not load the harness.
+Servers in Python import `spec.groupchat.messages` and `spec.groupchat.serdy`, and thereby this file. So the hook
+imports what the harness needs only when it is called: a server does not load the harness.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ hookimpl = pluggy.HookimplMarker("harness")
 
 @hookimpl
 def harness_specs() -> list[Spec]:
+    """Return this spec, for the plugin manager of the harness."""
     from harness.model import Spec
     from spec import common
     from spec.groupchat.dialect import DIALECT
