@@ -1,4 +1,4 @@
-"""What a protocol must offer to clients, swarms, scripts and people: its bytes, without any I/O."""
+"""The interface of a protocol for clients, swarms, scripts and people: its bytes, without any I/O."""
 
 from __future__ import annotations
 
@@ -8,28 +8,29 @@ from typing import NamedTuple, Protocol
 
 
 class Frame(NamedTuple):
-    """What one party says at once, cut out of its stream.
+    """One unit of a protocol, cut out of the stream of one party: a message, or something else, as a reply or a notice.
 
     Attributes:
-        begins: the offset of its first byte in the stream.
-        body: of a message, in the form in which `Codec.encode` takes it; None for what is no message.
-        sender: who said it, where the protocol tells.
-        note: for what is no message, as a reply or a notice: the typed value of the protocol.
+        offset: of its first byte in the stream.
+        body: the message's body, in the form that `Codec.encode` takes; None if the frame is not a message.
+        sender: the name of the message's sender, if the protocol transmits it.
+        value: for a frame that is not a message, the protocol's own typed value.
     """
 
-    begins: int
+    offset: int
     body: bytes | None
     sender: str | None = None
-    note: object = None
+    value: object = None
 
 
 class Decoder(Protocol):
-    """Cuts a stream of bytes into frames, whatever the segments."""
+    """Cuts a stream of bytes into frames, in whatever segments the bytes arrive."""
 
     def feed(self, data: bytes) -> list[Frame]:
-        """Take the next bytes of the stream; return the frames they complete, in order.
+        """Add the next bytes of the stream; return the frames that they complete, in order.
 
-        Raises ValueError when the bytes cannot be of this protocol.
+        Raises:
+            ValueError: the bytes cannot be of this protocol.
         """
         ...
 
@@ -42,106 +43,116 @@ class Decoder(Protocol):
 class Codec(Protocol):
     """A protocol without its I/O, as clients and swarms need it.
 
-    A client of the harness has a number, and a body belongs to a topic: number 0 unless something else is said.
+    The harness's clients have numbers, and so have topics; each body belongs to a topic, by default to topic 0.
     """
 
     @property
     def max_body(self) -> int:
-        """The longest body that every server takes, in bytes."""
+        """The longest body that every server accepts, in bytes."""
         ...
 
     @property
     def is_text(self) -> bool:
-        """Whether bodies are UTF-8, and not any bytes."""
+        """Whether bodies must be UTF-8; otherwise they are arbitrary bytes."""
         ...
 
     @property
     def has_topics(self) -> bool:
-        """Whether clients choose what they hear by topics; else there is topic 0 alone."""
+        """Whether clients subscribe to topics; otherwise there is only topic 0, which all clients receive."""
         ...
 
     def name(self, client: int) -> str | None:
-        """Return what this client calls itself; None where the protocol knows no names."""
+        """Return the name under which this client joins; None if the protocol has no names."""
         ...
 
-    def join(self, client: int, topics: Sequence[int] = (0,)) -> bytes:
-        """Return what a client sends first, to hear these topics; b"" where connecting is enough."""
+    def encode_join(self, client: int, topics: Sequence[int] = (0,)) -> bytes:
+        """Return the bytes with which a client joins and subscribes to topics; b"" if connecting is enough."""
         ...
 
-    def body(self, text: bytes, topic: int = 0) -> bytes:
+    def make_body(self, text: bytes, topic: int = 0) -> bytes:
         """Return the body of a message with this text to a topic."""
         ...
 
     def encode(self, body: bytes) -> bytes:
-        """Return the bytes that send `body`; raise ValueError when there are none."""
+        """Return the bytes with which a client sends a message; raise ValueError if the body cannot be sent."""
         ...
 
-    def arrives(self, body: bytes, client: int) -> bytes:
-        """Return the bytes in which a server usually delivers `body`, sent by this client."""
+    def encode_delivery(self, body: bytes, client: int) -> bytes:
+        """Return the canonical encoding of the delivery of a body that this client has sent."""
         ...
 
-    def requests(self) -> Decoder:
-        """Return a decoder for what a client sends, at the start of its stream.
+    def request_decoder(self) -> Decoder:
+        """Return a decoder for the stream of a client, at its start.
 
-        It never raises: a client may send what is not of the protocol, and that is then no frame.
+        It never raises: a client may send invalid bytes, which then make no frame.
         """
         ...
 
-    def replies(self) -> Decoder:
-        """Return a decoder for what a server sends, at the start of a stream."""
+    def reply_decoder(self) -> Decoder:
+        """Return a decoder for the stream of a server to a client, at its start."""
         ...
 
     @property
-    def standalone(self) -> str:
-        """Python source, standard library only, of `encode(body)` and of `split(data)` -> (bodies, rest of the bytes).
+    def standalone_source(self) -> str:
+        """Python source, standard library only, of `encode(body)` and of `split(data)` -> (bodies, remaining bytes).
 
-        `split` serves for both directions, and leaves out what is no message. The source goes into scripts that
-        show a failure again without this project.
+        `split` is used for both directions, and skips frames that are not messages. The source goes into scripts that
+        reproduce a failure without this project.
         """
         ...
 
 
 class Dialect(Protocol):
-    """How people speak a protocol in a terminal."""
+    """How people use a protocol in a terminal: what they type, and how frames are shown."""
 
     @property
     def help(self) -> str:
-        """A few lines that tell what can be typed."""
+        """A few lines that explain what can be typed."""
         ...
 
     @property
-    def words(self) -> Sequence[str]:
-        """What a line may begin with; empty where a line is a message."""
+    def commands(self) -> Sequence[str]:
+        """The words with which a typed line can begin; empty if each line is a message."""
         ...
 
     def greeting(self, name: str) -> bytes:
-        """Return what is sent as soon as somebody of this name has connected."""
+        """Return the bytes to send as soon as a person of this name has connected."""
         ...
 
     def request(self, line: str) -> bytes:
-        """Return what is sent for a line that was typed; raise ValueError with a sentence for whoever typed it."""
+        """Return the bytes to send for a typed line.
+
+        Raises:
+            ValueError: the line is invalid; the message is shown to the person.
+        """
         ...
 
     def show(self, frame: Frame) -> str:
-        """Return what a server said, in words; "" when there is nothing to show."""
+        """Return a frame of the server as text; "" if there is nothing to show."""
         ...
 
 
 def bodies_of(frames: Sequence[Frame]) -> list[bytes]:
-    """Return the bodies of those frames that are messages."""
+    """Return the bodies of the frames that are messages."""
     return [frame.body for frame in frames if frame.body is not None]
 
 
-def random_body(codec: Codec, chance: random.Random, size: int) -> bytes:
-    """Return a body of this many random bytes, or of random text of at most as many."""
+def random_body(codec: Codec, rng: random.Random, size: int) -> bytes:
+    """Return a random body.
+
+    Args:
+        codec: the protocol, which decides whether the body must be text.
+        rng: the source of randomness.
+        size: length in bytes; of a text, the maximum.
+    """
     if not codec.is_text:
-        return chance.randbytes(size)
-    text = "".join(chr(chance.choice((chance.randrange(128), chance.randrange(0xD800)))) for _ in range(size))
+        return rng.randbytes(size)
+    text = "".join(chr(rng.choice((rng.randrange(128), rng.randrange(0xD800)))) for _ in range(size))
     return text.encode()[:size].decode(errors="ignore").encode()
 
 
-def whole_messages(data: bytes, codec: Codec) -> list[bytes]:
-    """Return the bodies that are sent by these bytes; none when they are not whole messages and nothing else."""
-    decoder = codec.requests()
+def complete_messages(data: bytes, codec: Codec) -> list[bytes]:
+    """Return the bodies of the messages that these bytes send; [] unless they are exactly complete messages."""
+    decoder = codec.request_decoder()
     bodies = bodies_of(decoder.feed(data))
     return bodies if not decoder.pending and b"".join(map(codec.encode, bodies)) == data else []

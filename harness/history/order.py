@@ -99,8 +99,8 @@ def on_cycles(views: Sequence[View], messages: int) -> Mask:
     """
     pairs = []
     for view in views:
-        before, after = view.edges()
-        pairs.append(_distinct(before.astype(np.int64) * messages + after))
+        begins, ends = view.edges()
+        pairs.append(_distinct(begins.astype(np.int64) * messages + ends))
     edges = _distinct(np.concatenate(pairs))
     before, after = edges // messages, edges % messages
     follows_cycle = _left_by_kahn(before, after, messages)

@@ -22,7 +22,7 @@ def harness_specs() -> list[Spec]:
             codec=wire.CODEC,
             faults={
                 **dict.fromkeys(("sender order", "disagreement", "answer first", "own first", "cycle"), "LN-ORDER-2"),
-                **dict.fromkeys(("heard before sent", "silent", "closed", "died"), "LN-DELIVER-1"),
+                **dict.fromkeys(("received before sent", "silent", "closed", "died"), "LN-DELIVER-1"),
                 **dict.fromkeys(("created", "duplicated"), "LN-DELIVER-1"),
             },
         )

@@ -40,27 +40,27 @@ class LinesCodec:
     max_body: int = 200
     is_text: bool = True
     has_topics: bool = False
-    standalone: str = STANDALONE
+    standalone_source: str = STANDALONE
 
     def name(self, client: int) -> None:
         """Nobody has a name."""
 
-    def join(self, client: int, topics: Sequence[int] = (0,)) -> bytes:
+    def encode_join(self, client: int, topics: Sequence[int] = (0,)) -> bytes:
         return b""
 
-    def body(self, text: bytes, topic: int = 0) -> bytes:
+    def make_body(self, text: bytes, topic: int = 0) -> bytes:
         return text
 
     def encode(self, body: bytes) -> bytes:
         return body + b"\n"
 
-    def arrives(self, body: bytes, client: int) -> bytes:
+    def encode_delivery(self, body: bytes, client: int) -> bytes:
         return body + b"\n"
 
-    def requests(self) -> Decoder:
+    def request_decoder(self) -> Decoder:
         return Decoder()
 
-    def replies(self) -> Decoder:
+    def reply_decoder(self) -> Decoder:
         return Decoder()
 
 
