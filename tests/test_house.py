@@ -14,7 +14,6 @@ import pytest
 
 import harness
 from harness import plugins
-from harness.figures import Figure
 from harness.kinds import Reporter, Workload
 from harness.model import Implementation, Spec
 
@@ -32,7 +31,8 @@ def modules(folder: Path) -> list[Path]:
 def public_functions(file: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
     """Yield the public functions of a module and the public methods of its public classes."""
     tree = ast.parse(file.read_text("utf-8"))
-    scopes = [tree, *(node for node in tree.body if isinstance(node, ast.ClassDef) and not node.name.startswith("_"))]
+    classes = [node for node in tree.body if isinstance(node, ast.ClassDef) and not node.name.startswith("_")]
+    scopes: list[ast.Module | ast.ClassDef] = [tree, *classes]
     for scope in scopes:
         for node in scope.body:
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and not node.name.startswith("_"):
@@ -112,14 +112,10 @@ class ThirdParty:
 
     @plugins.hookimpl
     def harness_workloads(self) -> list[Workload]:
-        class Nothing:
+        class Nothing(Workload):
             name, summary = "nothing", "does nothing"
             profiles: Mapping[str, dict[str, float]] = MappingProxyType({"quick": {}})
-            figures: tuple[Figure, ...] = ()
-            reported: tuple[str, ...] = ()
-
-            def suits(self, codec: object) -> bool:
-                return True
+            figures = ()
 
             def run(self, swarm: object, parameters: object) -> None:
                 """Do nothing."""
