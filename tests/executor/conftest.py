@@ -1,4 +1,4 @@
-"""What holds for every test of the executor: it ends, it is in a hurry, it leaves nothing behind."""
+"""Fixtures for every test of the executor: it ends, threads switch often, and nothing is left behind."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.executor.kit import STUCK_S
 
 @pytest.fixture(scope="session")
 def terminal(pytestconfig: pytest.Config) -> Any:
-    """The standard error that pytest itself was given."""
+    """The standard error of pytest itself."""
     capture = pytestconfig.pluginmanager.getplugin("capturemanager")
     assert capture is not None
     with capture.global_and_fixture_disabled():
@@ -26,16 +26,16 @@ def terminal(pytestconfig: pytest.Config) -> Any:
 
 
 @pytest.fixture(autouse=True)
-def not_for_ever(terminal: int) -> Any:
-    """End the test run, with all stacks, if a wake-up is lost and everybody sleeps."""
+def end_if_stuck(terminal: int) -> Any:
+    """End the test run, with all stacks, if a wake-up is lost and all threads sleep."""
     faulthandler.dump_traceback_later(STUCK_S, exit=True, file=terminal)
     yield
     faulthandler.cancel_dump_traceback_later()
 
 
 @pytest.fixture(autouse=True)
-def hurry() -> Any:
-    """Let threads take turns 500 times as often as they do by themselves: what can go wrong does so sooner."""
+def frequent_switches() -> Any:
+    """Let threads switch 500 times as often as usual, so that races show sooner."""
     usual = sys.getswitchinterval()
     sys.setswitchinterval(usual / 500)
     yield
@@ -43,8 +43,8 @@ def hurry() -> Any:
 
 
 @pytest.fixture(autouse=True, scope="module")
-def only_ours() -> Any:
-    """Keep the collector from going through all that the other tests have imported, time and again."""
+def frozen_garbage() -> Any:
+    """Keep the garbage collector from repeatedly traversing everything that other tests have imported."""
     gc.collect()
     gc.freeze()
     yield
@@ -53,8 +53,8 @@ def only_ours() -> Any:
 
 @pytest.fixture(autouse=True)
 def nothing_left_behind() -> Any:
-    """Whatever a test does, its threads and its descriptors are gone when `run` returns."""
-    gc.collect()  # what others have dropped is not to count
+    """Check that the threads and descriptors of a test are gone when `run` returns."""
+    gc.collect()  # garbage of earlier tests must not count
     threads, descriptors = threading.active_count(), len(os.listdir("/proc/self/fd"))
     yield
     assert threading.active_count() == threads

@@ -1,4 +1,4 @@
-"""What several of the tests of the executor use."""
+"""Helpers for the tests of the executor."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from impls.executor_impl.executor import (
 )
 from impls.executor_impl.executor.task import State, Task
 
-STUCK_S = 120.0  # after which a test that hangs is ended; none takes a hundredth of that on an idle machine
+STUCK_S = 120.0  # a test that takes longer is ended; none takes a hundredth of that on an idle machine
 
 every_crew = pytest.mark.parametrize("workers", [1, 2, 4])
 
 
 async def until_idle(task: Task[Any]) -> None:
-    """Let others run until this task waits for something, or has ended."""
+    """Let other tasks run until this one waits for something, or has ended."""
     while task._state not in (State.IDLE, State.DONE):
         await yield_now()
 
 
 def pair() -> tuple[Socket, Socket]:
     """Return two sockets that are connected to each other."""
-    one, other = socket.socketpair()
-    return Socket(one), Socket(other)
+    first, second = socket.socketpair()
+    return Socket(first), Socket(second)
 
 
 class Bench:

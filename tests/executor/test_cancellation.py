@@ -1,4 +1,4 @@
-"""Cancellation: seen at every await, and nothing is lost with it."""
+"""Cancellation takes effect at every await, and loses nothing."""
 
 from __future__ import annotations
 
@@ -30,22 +30,22 @@ async def blocked_accept() -> tuple[Awaitable[Any], Callable[[], int]]:
 
 
 async def blocked_recv() -> tuple[Awaitable[Any], Callable[[], int]]:
-    one, _ = pair()
-    return one.recv(1), lambda: len(one._readable._waiting)
+    reader, _ = pair()
+    return reader.recv(1), lambda: len(reader._readable._waiting)
 
 
 async def blocked_sendall() -> tuple[Awaitable[Any], Callable[[], int]]:
-    one, _ = pair()
-    return one.sendall(bytes(1 << 24)), lambda: len(one._writable._waiting)
+    writer, _ = pair()
+    return writer.sendall(bytes(1 << 24)), lambda: len(writer._writable._waiting)
 
 
 async def blocked_connect() -> tuple[Awaitable[Any], Callable[[], int]]:
-    # Nobody accepts, and no room in the queue: the kernel does not answer any more.
+    # Nothing accepts, and the queue is full: the kernel no longer answers.
     listener = Socket(socket.create_server(("127.0.0.1", 0), backlog=0))
-    crowd = [Socket(socket.socket()) for _ in range(4)]
-    for one in crowd:
-        await until_idle(spawn(one.connect(listener.raw.getsockname())))
-    return crowd[-1].connect(listener.raw.getsockname()), lambda: len(crowd[-1]._writable._waiting) - 1
+    sockets = [Socket(socket.socket()) for _ in range(4)]
+    for unconnected in sockets:
+        await until_idle(spawn(unconnected.connect(listener.raw.getsockname())))
+    return sockets[-1].connect(listener.raw.getsockname()), lambda: len(sockets[-1]._writable._waiting) - 1
 
 
 async def blocked_sleep() -> tuple[Awaitable[Any], Callable[[], int]]:
@@ -99,25 +99,25 @@ async def blocked_join() -> tuple[Awaitable[Any], Callable[[], int]]:
 def test_cancellation_is_seen_at_every_await(
     blocked: Callable[[], Coroutine[Any, Any, tuple[Awaitable[Any], Callable[[], int]]]],
 ) -> None:
-    """It is raised where the task stands, and nothing remembers the task then."""
-    seen: list[str] = []
+    """It is raised where the task waits, and afterwards no waiting list contains the task."""
+    cancelled: list[bool] = []
 
-    async def waits(what: Awaitable[Any]) -> None:
+    async def waits(awaitable: Awaitable[Any]) -> None:
         try:
-            await what
+            await awaitable
         except Cancelled:
-            seen.append("there")
+            cancelled.append(True)
             raise
 
     async def main() -> None:
-        what, waiting = await blocked()
-        task = spawn(waits(what))
+        awaitable, waiting = await blocked()
+        task = spawn(waits(awaitable))
         await until_idle(task)
         assert waiting() == 1
         task.cancel()
         with pytest.raises(TaskCancelled):
             await task.join()
-        assert seen == ["there"]
+        assert cancelled == [True]
         assert waiting() == 0
 
     run(main())
@@ -163,8 +163,8 @@ def test_a_task_that_catches_its_cancellation_goes_on_and_can_be_cancelled_again
     assert caught == [0, 1]
 
 
-def test_a_wake_up_is_not_lost_with_the_task_that_was_cancelled_after_it() -> None:
-    """Two wait; the first is notified and cancelled before it runs; what it was notified of is the second's."""
+def test_a_wake_up_of_a_task_that_is_cancelled_goes_to_the_next() -> None:
+    """Two tasks wait; the first is notified, and cancelled before it runs; the value goes to the second."""
 
     async def main() -> None:
         channel: Channel[str] = Channel(1)
@@ -181,8 +181,8 @@ def test_a_wake_up_is_not_lost_with_the_task_that_was_cancelled_after_it() -> No
     run(main())
 
 
-def test_who_is_woken_for_nothing_stands_in_no_list_any_more() -> None:
-    """Else the next notification would go to a task that waits for something else by now."""
+def test_a_task_woken_without_a_notification_leaves_the_waiting_list() -> None:
+    """Otherwise the next notification would go to a task that now waits for something else."""
     done: OneShot[None] = OneShot()
 
     async def glances(news: Condition) -> None:

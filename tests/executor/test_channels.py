@@ -1,4 +1,4 @@
-"""Channels: one value, a bounded queue, the same for everybody."""
+"""Channels: for one value, a bounded queue, and a broadcast."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_one_shot() -> None:
 
 
 @every_crew
-def test_a_bounded_channel_keeps_every_sender_s_order_and_its_bound(workers: int) -> None:
+def test_a_bounded_channel_keeps_every_senders_order_and_its_bound(workers: int) -> None:
     async def produce(channel: Channel[tuple[int, int]], me: int) -> None:
         for number in range(300):
             await channel.send((me, number))
@@ -50,14 +50,14 @@ def test_a_bounded_channel_keeps_every_sender_s_order_and_its_bound(workers: int
     async def main() -> None:
         channel: Channel[tuple[int, int]] = Channel(3)
         senders = [spawn(produce(channel, me)) for me in range(5)]
-        heard = []
+        received = []
         for _ in range(5 * 300):
-            heard.append(await channel.recv())
+            received.append(await channel.recv())
             assert len(channel._values) <= 3
         for sender in senders:
             await sender.join()
         for me in range(5):
-            assert [number for who, number in heard if who == me] == list(range(300))
+            assert [number for sender_number, number in received if sender_number == me] == list(range(300))
 
     run(main(), workers=workers)
 
@@ -91,13 +91,13 @@ def test_a_channel_that_is_full_or_closed() -> None:
 @every_crew
 def test_a_broadcast_is_one_order_for_all(workers: int) -> None:
     async def listen(receiver: executor.Receiver[int]) -> list[int]:
-        heard = []
+        received = []
         with suppress(Closed):
             while True:
-                heard.append(await receiver.recv())
-        return heard
+                received.append(await receiver.recv())
+        return received
 
-    async def say(channel: Broadcast[int], numbers: range) -> None:
+    async def publish(channel: Broadcast[int], numbers: range) -> None:
         for number in numbers:
             channel.send(number)
             await yield_now()
@@ -105,26 +105,26 @@ def test_a_broadcast_is_one_order_for_all(workers: int) -> None:
     async def main() -> None:
         channel: Broadcast[int] = Broadcast(1000)
         listeners = [spawn(listen(channel.subscribe())) for _ in range(5)]
-        for speaker in [spawn(say(channel, range(n, 400, 4))) for n in range(4)]:
-            await speaker.join()
+        for publisher in [spawn(publish(channel, range(n, 400, 4))) for n in range(4)]:
+            await publisher.join()
         channel.close()
         first, *rest = [await task.join() for task in listeners]
         assert sorted(first) == list(range(400))
-        assert all(one == first for one in rest)
+        assert all(received == first for received in rest)
 
     run(main(), workers=workers)
 
 
-def test_a_slow_receiver_of_a_broadcast_is_told_what_it_missed() -> None:
+def test_a_slow_receiver_of_a_broadcast_learns_what_it_missed() -> None:
     async def main() -> None:
         channel: Broadcast[int] = Broadcast(3)
         channel.send(-1)
         slow = channel.subscribe()
         for number in range(5):
             channel.send(number)
-        with pytest.raises(Lagged) as told:
+        with pytest.raises(Lagged) as caught:
             await slow.recv()
-        assert told.value.missed == 2
+        assert caught.value.missed == 2
         assert [await slow.recv() for _ in range(3)] == [2, 3, 4]
         waiting = spawn(slow.recv())
         await until_idle(waiting)

@@ -1,4 +1,4 @@
-"""The end: all is taken down, by main's return or by a signal."""
+"""The end: when main returns, or at a signal, everything is shut down."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from tests.executor.kit import every_crew, pair, until_idle
 
 
 @every_crew
-def test_when_main_ends_all_is_taken_down(workers: int) -> None:
-    """The other tasks see Cancelled, may clean up, and cannot start others; sockets nobody closed are closed."""
-    ends: list[str] = []  # what threads add up in one number is lost now and then
-    left: list[Socket] = []
+def test_when_main_ends_everything_is_shut_down(workers: int) -> None:
+    """The other tasks are cancelled, may clean up, and cannot start tasks; sockets left open are closed."""
+    ends: list[str] = []  # a list, because threads that increment one number can lose increments
+    sockets: list[Socket] = []
 
     async def waits(number: int) -> None:
-        one, other = pair()
-        left.extend([one, other])
+        first, second = pair()
+        sockets.extend([first, second])
         try:
-            await (one.recv(1) if number % 2 else sleep(1000))
+            await (first.recv(1) if number % 2 else sleep(1000))
         finally:
             spawn(never())
             await yield_now()
@@ -44,14 +44,14 @@ def test_when_main_ends_all_is_taken_down(workers: int) -> None:
 
     run(main(), workers=workers)
     assert ends == ["cleaned up"] * 50
-    assert len(left) == 100
-    assert all(one.raw.fileno() == -1 for one in left)
+    assert len(sockets) == 100
+    assert all(socket.raw.fileno() == -1 for socket in sockets)
 
 
 @every_crew
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_cancels_main(workers: int, number: int) -> None:
-    """Whatever the thread that gets it does at that moment: here, it sleeps."""
+    """A signal works whatever the thread that gets it is doing; here, it sleeps."""
 
     async def main(catch: bool) -> str:
         try:

@@ -1,4 +1,4 @@
-"""Tasks: what they return and raise, their turns, their states; and the package they come in."""
+"""Tasks: results and errors, scheduling, states; and the imports of the package."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_run_returns_what_main_returns_and_join_what_a_task_returns(workers: int
     assert run(main(), workers=workers) == 9900
 
 
-def test_errors_go_to_who_joins() -> None:
+def test_join_raises_the_error_of_the_task() -> None:
     async def fails() -> None:
         raise LookupError("mine")
 
@@ -49,20 +49,20 @@ def test_errors_go_to_who_joins() -> None:
         run(main())
 
 
-def test_an_error_that_nobody_joins_for_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_error_of_a_task_that_is_never_joined_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     async def fails() -> None:
-        raise LookupError("nobody asked")
+        raise LookupError("never joined")
 
     async def main() -> None:
         spawn(fails())
         await yield_now()
 
     run(main())
-    assert "LookupError: nobody asked" in capsys.readouterr().err
+    assert "LookupError: never joined" in capsys.readouterr().err
 
 
 def test_every_task_has_its_turn() -> None:
-    """Two that pass the ball for ever do not keep a third one out."""
+    """Two tasks that run again and again do not starve a third."""
     turns: list[str] = []
 
     async def player(name: str) -> None:
@@ -81,7 +81,7 @@ def test_every_task_has_its_turn() -> None:
     assert 99 <= turns.count("b") <= 101
 
 
-def test_outside_of_tasks_there_is_no_current_one() -> None:
+def test_outside_of_tasks_there_is_no_current_task() -> None:
     async def main() -> None:
         await yield_now()
 
@@ -97,7 +97,7 @@ def test_wake_ups_in_every_state() -> None:
 
     async def sleeper() -> None:
         await suspend()
-        task.wake()  # RUNNING: it must be run again
+        task.wake()  # RUNNING: it must run again
         task.wake()  # NOTIFIED: once
         await suspend()
 

@@ -24,7 +24,7 @@ from tests.executor.kit import STUCK_S, Bench, every_crew, pair, until_idle
 
 
 def test_timers_fire_in_the_order_of_their_deadlines() -> None:
-    """On a clock of our own: on a busy machine a sleep begins whenever it does."""
+    """With a simulated clock, because on a busy machine a sleep may begin late."""
     timers = Timers()
     places = list(range(20))
     random.Random(1).shuffle(places)
@@ -37,7 +37,7 @@ def test_timers_fire_in_the_order_of_their_deadlines() -> None:
     assert timers.next() is None
 
 
-def test_who_sleeps_goes_on() -> None:
+def test_a_sleep_ends() -> None:
     async def main() -> str:
         for task in [spawn(sleep(place / 1000)) for place in range(5)]:
             await task.join()
@@ -46,8 +46,8 @@ def test_who_sleeps_goes_on() -> None:
     assert run(main()) == "awake"
 
 
-def test_an_earlier_timer_calls_back_who_sleeps_in_the_reactor(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One worker is in the reactor until a later deadline, when the other adds an earlier one, and parks."""
+def test_an_earlier_timer_wakes_the_worker_in_the_reactor(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One worker is in the reactor until a later deadline when the other adds an earlier one, and parks."""
     inside = threading.Event()
     poll = Reactor.poll
 
@@ -67,7 +67,7 @@ def test_an_earlier_timer_calls_back_who_sleeps_in_the_reactor(monkeypatch: pyte
     run(main(), workers=2)
 
 
-def test_removed_timers_take_no_room() -> None:
+def test_removed_timers_use_no_memory() -> None:
     async def nothing() -> None:
         pass
 
@@ -111,11 +111,11 @@ def test_a_hundred_connections_and_a_megabyte_each_way(workers: int) -> None:
             connection.raw.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 14)
             await connection.connect(address)
             sender = spawn(connection.sendall(data))
-            heard = b""
-            while len(heard) < len(data):
-                heard += await connection.recv(1 << 20)
+            received = b""
+            while len(received) < len(data):
+                received += await connection.recv(1 << 20)
             await sender.join()
-            assert heard == data
+            assert received == data
 
     async def main() -> None:
         listener = Socket(socket.create_server(("127.0.0.1", 0)))
@@ -130,21 +130,21 @@ def test_a_hundred_connections_and_a_megabyte_each_way(workers: int) -> None:
 
 def test_a_connection_that_is_refused() -> None:
     async def main() -> None:
-        with socket.create_server(("127.0.0.1", 0)) as gone:
-            address = gone.getsockname()
+        with socket.create_server(("127.0.0.1", 0)) as closed:
+            address = closed.getsockname()
         with Socket(socket.socket()) as connection, pytest.raises(ConnectionRefusedError):
             await connection.connect(address)
 
     run(main())
 
 
-def test_a_reset_wakes_who_reads_and_who_writes() -> None:
+def test_a_reset_wakes_reader_and_writer() -> None:
     async def main() -> None:
-        one, other = socket.socket(), socket.create_server(("127.0.0.1", 0))
-        connection = Socket(one)
-        await connection.connect(other.getsockname())
-        peer, _ = other.accept()
-        other.close()
+        listener = socket.create_server(("127.0.0.1", 0))
+        connection = Socket(socket.socket())
+        await connection.connect(listener.getsockname())
+        peer, _ = listener.accept()
+        listener.close()
         reader, writer = spawn(connection.recv(1)), spawn(connection.sendall(bytes(1 << 24)))
         await until_idle(reader)
         await until_idle(writer)
@@ -152,21 +152,21 @@ def test_a_reset_wakes_who_reads_and_who_writes() -> None:
         peer.close()
         with pytest.raises(OSError):
             await writer.join()
-        with suppress(ConnectionResetError):  # the first of the two to look is told of the reset
+        with suppress(ConnectionResetError):  # only the first of the two to try gets the reset
             assert await reader.join() == b""
 
     run(main())
 
 
-def test_to_close_a_socket_wakes_who_waits_for_it() -> None:
+def test_closing_a_socket_wakes_its_reader() -> None:
     async def main() -> None:
-        one, other = pair()
-        reader = spawn(one.recv(1))
+        closed, peer = pair()
+        reader = spawn(closed.recv(1))
         await until_idle(reader)
-        one.close()
-        one.close()
+        closed.close()
+        closed.close()
         with pytest.raises(OSError, match="Bad file descriptor"):
             await reader.join()
-        assert await other.recv(1) == b""
+        assert await peer.recv(1) == b""
 
     run(main())

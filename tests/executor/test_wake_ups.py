@@ -18,7 +18,7 @@ from tests.executor.kit import every_crew, pair
 
 @every_crew
 def test_no_wake_up_of_200_000_is_lost(workers: int) -> None:
-    """Pairs pass a token to and fro: who has passed it sleeps until the other one wakes it, or for ever."""
+    """Pairs pass a token to and fro: after passing it, a task sleeps until the other wakes it, or for ever."""
     pairs, turns = 10, 3_500  # with 1, 2 and 4 workers, 210,000 in all
 
     async def player(mine: list[int], woken: Condition, yours: list[int], other: Condition) -> tuple[int, int]:
@@ -43,15 +43,15 @@ def test_no_wake_up_of_200_000_is_lost(workers: int) -> None:
                 players.append(spawn(player(boxes[n], conditions[n], boxes[1 - n], conditions[1 - n])))
         return [await task.join() for task in players]
 
-    told = run(main(), workers=workers)
-    assert [passed for passed, _ in told] == [turns] * 2 * pairs
-    if workers == 1:  # else some look at the very moment, and need not sleep
-        assert sum(slept for _, slept in told) >= 2 * pairs * (turns - 1)
+    results = run(main(), workers=workers)
+    assert [passed for passed, _ in results] == [turns] * 2 * pairs
+    if workers == 1:  # otherwise some find the token at once, and need not sleep
+        assert sum(slept for _, slept in results) >= 2 * pairs * (turns - 1)
 
 
 @every_crew
 def test_wake_ups_from_outside_reach_executors_that_sleep(workers: int) -> None:
-    """A thread that is no worker sends and waits for the answer: at every turn all workers may be asleep."""
+    """A thread that is not a worker sends and waits for the answer: each time all workers may be asleep."""
     questions: Channel[int] = Channel(1)
     answers: list[int] = []
     answered = threading.Semaphore(0)
@@ -77,15 +77,15 @@ def test_wake_ups_from_outside_reach_executors_that_sleep(workers: int) -> None:
 
 @every_crew
 def test_wake_ups_through_the_kernel(workers: int) -> None:
-    """Tasks behind sockets pass bytes in a ring: every hop is an event, and edges come once."""
+    """Tasks pass bytes around a ring of sockets: every pass is an event, and epoll reports each edge once."""
 
-    async def relay(source: Socket, target: Socket, hops: int) -> int:
-        heard = 0
-        while heard < hops:
+    async def relay(source: Socket, target: Socket, count: int) -> int:
+        received = 0
+        while received < count:
             data = await source.recv(1)
-            heard += len(data)
+            received += len(data)
             await target.sendall(data)
-        return heard
+        return received
 
     async def main() -> int:
         pairs = [pair() for _ in range(8)]
@@ -93,9 +93,9 @@ def test_wake_ups_through_the_kernel(workers: int) -> None:
         for n in (0, 2, 4):
             await pairs[n][0].sendall(b"x")
         total = sum([await task.join() for task in tasks])
-        for one, other in pairs:
-            one.close()
-            other.close()
+        for first, second in pairs:
+            first.close()
+            second.close()
         return total
 
     assert run(main(), workers=workers) == 8000

@@ -1,4 +1,4 @@
-"""Workers steal, take turns in the reactor, let the world in, and sleep."""
+"""Workers steal tasks, take turns in the reactor, accept events when busy, and sleep when idle."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.executor.kit import every_crew, pair, until_idle
 
 
 def test_work_is_stolen() -> None:
-    """Four tasks, woken by one worker, meet at a barrier that blocks threads: it takes four workers."""
+    """Four tasks, woken by one worker, meet at a barrier that blocks threads: this needs four workers."""
     barrier = threading.Barrier(4)
 
     async def blocks() -> int:
@@ -41,16 +41,16 @@ def test_work_is_stolen() -> None:
 
 def test_a_worker_that_blocks_leaves_the_reactor_to_another() -> None:
     """One task has been woken by an event and blocks its thread; timers and sockets go on."""
-    heard = threading.Event()
+    freed = threading.Event()
 
     async def blocks(source: Socket) -> None:
         await source.recv(1)
-        heard.wait()
+        freed.wait()
 
     async def frees(source: Socket) -> None:
         await source.recv(1)
         await sleep(0.001)
-        heard.set()
+        freed.set()
 
     async def main() -> None:
         (a, b), (c, d) = pair(), pair()
@@ -67,9 +67,9 @@ def test_a_worker_that_blocks_leaves_the_reactor_to_another() -> None:
     run(main(), workers=2)
 
 
-def test_who_parks_while_another_only_looks_in_takes_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A busy worker looks into the reactor; meanwhile the other one finds it taken and parks; then the first blocks."""
-    started, free, heard = threading.Event(), threading.Event(), threading.Event()
+def test_a_worker_that_parks_during_anothers_short_poll_takes_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy worker polls the reactor; meanwhile the other finds it taken and parks; then the first blocks."""
+    started, free, received = threading.Event(), threading.Event(), threading.Event()
 
     async def blocks() -> None:
         started.set()
@@ -77,21 +77,21 @@ def test_who_parks_while_another_only_looks_in_takes_its_place(monkeypatch: pyte
 
     async def listen(source: Socket) -> None:
         await source.recv(1)
-        heard.set()
+        received.set()
 
     async def main() -> None:
         scheduler = current_executor()
         poll = Reactor.poll
 
         def slow(self: Reactor, seconds: float | None) -> list[tuple[int, int]]:
-            if here.worker is visitor:  # the other one may come here too, before the patch is undone
+            if here.worker is visitor:  # the other worker may get here too, before the patch is undone
                 free.set()
                 while not scheduler._parked:
                     time.sleep(0)
             return poll(self, seconds)
 
-        one, other = pair()
-        await until_idle(spawn(listen(other)))
+        near, far = pair()
+        await until_idle(spawn(listen(far)))
         spawn(blocks())
         started.wait()  # on the other worker
         visitor = here.worker
@@ -99,55 +99,55 @@ def test_who_parks_while_another_only_looks_in_takes_its_place(monkeypatch: pyte
         with monkeypatch.context() as patch:
             patch.setattr(Reactor, "poll", slow)
             scheduler._visit(visitor)  # what a busy worker does between two tasks
-        one.raw.send(b"x")
-        heard.wait()
+        near.raw.send(b"x")
+        received.wait()
 
     run(main(), workers=2)
 
 
-def test_a_deque_that_is_never_empty_does_not_keep_the_world_out() -> None:
-    """A worker that is busy for ever still takes events, timers and wake-ups from outside."""
+def test_a_deque_that_is_never_empty_does_not_delay_events() -> None:
+    """A worker that is always busy still handles events, timers and wake-ups from outside."""
     news: Channel[str] = Channel(3)
-    heard: set[str] = set()
+    received: set[str] = set()
     thread = threading.Thread(target=news.send_now, args=("outside",))
 
     async def busy(main: Task[None]) -> None:
         await until_idle(main)
         thread.start()
-        while len(heard) < 3:
+        while len(received) < 3:
             await yield_now()
 
     async def listen(source: Socket) -> None:
-        heard.add((await source.recv(10)).decode())
+        received.add((await source.recv(10)).decode())
 
     async def wait() -> None:
         await sleep(0.001)
-        heard.add("timer")
+        received.add("timer")
 
     async def main() -> None:
         spawn(busy(current_task()))
-        one, other = pair()
-        spawn(listen(other))
+        near, far = pair()
+        spawn(listen(far))
         spawn(wait())
         await yield_now()
-        await one.sendall(b"socket")
-        heard.add(await news.recv())
+        await near.sendall(b"socket")
+        received.add(await news.recv())
         thread.join()
-        while len(heard) < 3:
+        while len(received) < 3:
             await yield_now()
 
     run(main())
-    assert heard == {"socket", "timer", "outside"}
+    assert received == {"socket", "timer", "outside"}
 
 
 @every_crew
-def test_who_has_nothing_to_do_sleeps(workers: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In two tenths of a second nobody looks into epoll more than a few times; a busy loop does some thousand times."""
-    looks: Counter[bool] = Counter()
+def test_an_idle_worker_sleeps(workers: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In 0.2 s idle workers call epoll a few times; a busy loop would call it some thousand times."""
+    polls: Counter[bool] = Counter()
     poll = Reactor.poll
 
     def counted(self: Reactor, seconds: float | None) -> list[tuple[int, int]]:
-        looks[seconds == 0] += 1
+        polls[seconds == 0] += 1
         return poll(self, seconds)
 
     monkeypatch.setattr(Reactor, "poll", counted)
@@ -157,5 +157,5 @@ def test_who_has_nothing_to_do_sleeps(workers: int, monkeypatch: pytest.MonkeyPa
         await sleep(0.1)
 
     run(main(), workers=workers)
-    # Two timers, two calls back, and each worker on its way to bed: about a dozen, however the threads race.
-    assert looks.total() <= 100
+    # Two timers, two wake-ups, and each worker before it sleeps: about a dozen, however the threads race.
+    assert polls.total() <= 100
