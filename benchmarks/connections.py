@@ -34,7 +34,7 @@ from harness.model import Implementation
 from harness.servers.launch import launch
 from harness.servers.resources import usage
 from harness.zoo import build
-from harness.zoo.discover import why_not_here
+from harness.zoo.discover import why_unavailable
 
 FIRST = 2000  # by then every heap has its size
 LEAK_BYTES = 100.0  # a connection: less than anybody needs to remember one
@@ -112,7 +112,7 @@ async def rows(servers: Sequence[Implementation], count: int, cores: Cores) -> b
     print("|---|---|---|---|---|---|---|---|")
     fine = True
     for one in servers:
-        if reason := why_not_here(one) or await build.why_not_built(one):
+        if reason := why_unavailable(one) or await build.try_build(one):
             print(f"{one.name} is left out: {reason}", file=sys.stderr)
             continue
         try:

@@ -1,7 +1,7 @@
 /* A load generator for servers of the spec `broadcast`: the yardstick for the swarm, which does the same in Python.
  *
  *     cc -O2 -std=c11 -Wall -Wextra -o generator generator.c
- *     generator flood   127.0.0.1:9000 clients=100 senders=4 window=1024 body_bytes=32 warm_up_s=0.5 seconds=2
+ *     generator flood   127.0.0.1:9000 clients=100 senders=4 in_flight=1024 body_bytes=32 warm_up_s=0.5 seconds=2
  *     generator paced   127.0.0.1:9000 clients=100 senders=4 rate_per_s=1000 body_bytes=32 warm_up_s=0.5 seconds=2
  *     generator discard 127.0.0.1:9000 ...as flood...
  *
@@ -76,7 +76,7 @@ static struct option {
 } options[OPTIONS] = {
     [CLIENTS] = {"clients", 100, 1, 50000},
     [SENDERS] = {"senders", 4, 1, 9999},
-    [WINDOW] = {"window", 1024, 1, WAITING},
+    [WINDOW] = {"in_flight", 1024, 1, WAITING},
     [RATE_PER_S] = {"rate_per_s", 1000, 1, 1e6},
     [BODY_BYTES] = {"body_bytes", 32, SMALLEST_BODY, LARGEST_BODY},
     [WARM_UP_S] = {"warm_up_s", 0.5, 0, 3600},
@@ -170,7 +170,7 @@ static void parse(void)
         if (number >= (unsigned)sender_count || memcmp(frame, voice->expected, frame_bytes) != 0)
             fail(1, "a client received what is nobody's next message: %.*s", (int)frame_bytes - 1, frame + 1);
         if (voice->heard == voice->sent)
-            fail(1, "a client received a message that nobody has sent");
+            fail(1, "a client received a message that no client has sent");
         voice->ends[(uint64_t)voice->heard++ & ends_mask] = parsed + frame_bytes;
         count_up(voice->expected);
     }

@@ -70,8 +70,8 @@ def loads(clients: Sequence[int], warm_up_s: float, seconds: float) -> list[Load
     """Return all loads of a round, with these numbers of clients."""
     times = {"body_bytes": BODY_BYTES, "warm_up_s": warm_up_s, "seconds": seconds}
     shapes = [
-        ("1024 in flight", {"senders": 4, "window": 1024}, {NATIVE: 0.95, PYTHON: 0.6}),
-        ("one in flight", {"senders": 1, "window": 1}, {NATIVE: 0.95, PYTHON: 0.75}),
+        ("1024 in flight", {"senders": 4, "in_flight": 1024}, {NATIVE: 0.95, PYTHON: 0.6}),
+        ("one in flight", {"senders": 1, "in_flight": 1}, {NATIVE: 0.95, PYTHON: 0.75}),
     ]
     floods = [
         Load(name, "flood", {"clients": count, **shape, **times}, (C, DISCARD, NATIVE, PYTHON), bounds)

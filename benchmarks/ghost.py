@@ -23,7 +23,7 @@ from harness.league.compare_runs import contradictions
 from harness.league.plan import RANKED
 from harness.league.table import League, leagues
 from harness.model import Run
-from harness.report.findings import change
+from harness.report.findings import change_text
 
 SERVERS = ("asyncio", "selectors", "threads")
 COMMAND = (sys.executable, "-c", "from harness.commands.main import main; main()")
@@ -37,12 +37,12 @@ def bench(words: Sequence[str]) -> Run:
 
 def ghost_of(league: League) -> tuple[bool, str]:
     """Return whether the ghost was told apart from its twin, and the difference in words."""
-    if not league.ghost:
+    if not league.control:
         return False, "no ghost"
-    stand = league.standing
-    told = bool((stand.better | stand.better.T)[league.ghost])
-    mean, low, high = (float(matrix[league.ghost]) for matrix in (stand.mean, stand.low, stand.high))
-    return told, f"{stand.entries[league.ghost[1]].name} {change(mean, low, high)}"
+    stand = league.comparisons
+    told = bool((stand.better | stand.better.T)[league.control])
+    mean, low, high = (float(matrix[league.control]) for matrix in (stand.mean, stand.low, stand.high))
+    return told, f"{stand.entries[league.control[1]].name} {change_text(mean, low, high)}"
 
 
 def main() -> None:
@@ -63,8 +63,8 @@ def main() -> None:
             runs.append(bench(words))
         for league in leagues(runs[number]):
             apart, said = ghost_of(league)
-            told, ghosts = told + apart, ghosts + bool(league.ghost)
-            discarded = f"{league.discarded} of {league.made}"
+            told, ghosts = told + apart, ghosts + bool(league.control)
+            discarded = f"{league.disturbed} of {league.trials}"
             print(
                 f"| {runs[number].info.id} | {league.spec} | {said} | {'yes' if apart else 'no'} | {discarded} |",
                 flush=True,

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.history.judge import judge
-from harness.history.record import History, sent
+from harness.history.record import History, send_event
 
 KINDS = {
     "clean": "everybody hears everything",
@@ -62,7 +62,7 @@ def history(kind: str, clients: int, messages: int, seed: int = 1) -> History:
         events=[_events(kind, client, clients, order, authors, chance) for client in range(clients)],
         clients=range(clients),
         senders=authors.tolist(),
-        times_sent=[1] * messages,
+        send_counts=[1] * messages,
         names=Numbered(messages),
     )
 
@@ -87,7 +87,7 @@ def _events(
         heard[[at, at + 1]] = heard[[at + 1, at]]
     mine = order[authors == client]
     places = np.searchsorted(heard, mine - AHEAD) if kind != "disorder" else np.maximum(mine - AHEAD, 0)
-    return np.insert(heard, places, sent(mine))
+    return np.insert(heard, places, send_event(mine))
 
 
 def once(deliveries: int, clients: int, kind: str) -> dict[str, object]:

@@ -37,6 +37,7 @@ from harness.codec import Decoder, bodies_of
 from harness.errors import HarnessError
 from harness.league.trial import Cores
 from harness.load import latency
+from harness.load.clients.clients import Clients
 from harness.load.swarm import Swarm
 from harness.model import Implementation
 from harness.servers.launch import launch
@@ -91,24 +92,24 @@ async def stopped(
     """Stop a server with SIGSTOP, for so long, as soon as a load on a schedule has begun; the load is on `core`."""
     async with launch(implementation) as running:
         codec = plugins.specs()[implementation.spec].codec
-        swarm = Swarm(running.address, codec, running.pid)
+        swarm = Swarm(Clients(running.address, codec), running.pid)
         try:
-            swarm.connect(CLIENTS)
-            swarm.join()
+            swarm.clients.connect(CLIENTS)
+            swarm.clients.join()
             with socket.create_connection((running.address.host, running.address.port)) as spectator:
-                spectator.sendall(codec.join(SPECTATOR))
+                spectator.sendall(codec.encode_join(SPECTATOR))
                 no_earlier_ns = time.monotonic_ns()
                 moments: list[int] = []
 
                 async def stop() -> None:
-                    await anyio.to_thread.run_sync(first_of_the_load, spectator, codec.replies())
+                    await anyio.to_thread.run_sync(first_of_the_load, spectator, codec.reply_decoder())
                     moments.extend(await stop_for(running, stop_s))
 
                 def load() -> None:
                     if core:
                         os.sched_setaffinity(0, core)  # of this thread
                     swarm.paced(
-                        swarm.voices(SENDERS),
+                        swarm.clients.senders(SENDERS),
                         rate_per_s=rate_per_s,
                         text_bytes=BODY_BYTES,
                         warm_up_s=0,
@@ -119,9 +120,9 @@ async def stopped(
                     tasks.start_soon(stop)
                     await anyio.to_thread.run_sync(load)
         finally:
-            swarm.close()
+            swarm.clients.close()
     began_ns, ended_ns = moments
-    return Stop(no_earlier_ns, began_ns, ended_ns, rate_per_s, latency.merged([swarm.histogram]))
+    return Stop(no_earlier_ns, began_ns, ended_ns, rate_per_s, latency.merge([swarm.histogram]))
 
 
 def first_of_the_load(spectator: socket.socket, decoder: Decoder) -> None:

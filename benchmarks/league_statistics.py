@@ -24,8 +24,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.league.comparisons import Entry, Standing, standing, undecided
-from harness.league.plan import PROFILES
+from harness.league.comparisons import Comparisons, Entry, compare, undecided
+from harness.league.profiles import PROFILES
 
 Floats = NDArray[np.float64]
 Noise = Callable[[np.random.Generator, tuple[int, int]], Floats]
@@ -95,7 +95,7 @@ def kinds() -> Iterator[Kind]:
         yield Kind(noise, 10, PROFILES["quick"].blocks, "pairs", added=8)
 
 
-def league(kind: Kind, chance: np.random.Generator) -> Standing:
+def league(kind: Kind, chance: np.random.Generator) -> Comparisons:
     """Simulate a league, with the blocks that are added to it, and return what its statistics say."""
     entries = [Entry(str(number)) for number in range(kind.servers)]
     never = np.zeros(kind.servers, np.bool_)
@@ -105,13 +105,13 @@ def league(kind: Kind, chance: np.random.Generator) -> Standing:
     whole = kind.levels() + size * noise + SHIFT * chance.normal(size=(blocks, 1))
     if kind.holes:
         whole[chance.random(whole.shape) < MISSING] = np.nan
-    stand = standing(whole[: kind.blocks], entries, planned=kind.blocks, seed=seed, limited=never)
+    stand = compare(whole[: kind.blocks], entries, planned=kind.blocks, seed=seed, limited=never)
     end = kind.blocks
     while end < blocks and (open_ones := undecided_at_look(whole, entries, end, kind.blocks, seed, never)):
         out = [one for one in range(kind.servers) if one not in open_ones]
         whole[end : 2 * end, out] = np.nan
         end *= 2
-        stand = standing(whole[:end], entries, planned=kind.blocks, seed=seed, limited=never)
+        stand = compare(whole[:end], entries, planned=kind.blocks, seed=seed, limited=never)
     return stand
 
 
@@ -119,7 +119,7 @@ def undecided_at_look(
     whole: Floats, entries: list[Entry], end: int, planned: int, seed: int, never: NDArray[np.bool_]
 ) -> set[int]:
     """Return who gets more blocks, as a run asks it."""
-    return undecided(standing(whole[:end], entries, planned=planned, seed=seed, limited=never), never)
+    return undecided(compare(whole[:end], entries, planned=planned, seed=seed, limited=never), never)
 
 
 def row(kind: Kind, leagues: int) -> str:

@@ -25,11 +25,12 @@ from pathlib import Path
 import anyio
 
 from harness import plugins
-from harness.conformance.selftest import Known, known_servers
+from harness.conformance.selftest import KnownServer, known_servers
 from harness.league.bench import COMMAND, LAUNCH_S
-from harness.league.trial import TrialRequest, load_limit_s
+from harness.league.messages import TrialRequest
+from harness.league.trial import load_limit_s
 from harness.model import TrialPlan, TrialResult
-from harness.processes.workers import WorkerDied, worker
+from harness.processes.workers import WorkerDied, open_worker
 from harness.records import from_json, to_json
 
 Found = dict[tuple[str, str, int], TrialResult]  # by spec, mutant and the number of the load
@@ -48,7 +49,7 @@ class Load:
     parameters: Mapping[str, float]
     only_if_needed: bool = False
 
-    def plan(self, spec: str, mutant: Known, number: int) -> TrialPlan:
+    def plan(self, spec: str, mutant: KnownServer, number: int) -> TrialPlan:
         """Return the trial of a mutant under the load of this number."""
         return TrialPlan(
             block=0,
@@ -61,12 +62,12 @@ class Load:
 
 
 LOADS = (
-    Load("flood", "flood", {"clients": 100, "window": 1024, "seconds": 0.5}),
+    Load("flood", "flood", {"clients": 100, "in_flight": 1024, "seconds": 0.5}),
     Load("paced", "paced", {"clients": 20, "rate_per_s": 1000, "seconds": 0.5}),
     # Small batches: more often two speak at once. Not of a power of two messages: a mutant that lies every thousandth
     # time would always do so at the same place of a batch. Longer: some lie once in thousands of messages.
-    Load("12 in flight", "flood", {"clients": 20, "window": 12, "seconds": 4}, only_if_needed=True),
-    Load("long flood", "flood", {"clients": 20, "window": 1024, "seconds": 10}, only_if_needed=True),
+    Load("12 in flight", "flood", {"clients": 20, "in_flight": 12, "seconds": 4}, only_if_needed=True),
+    Load("long flood", "flood", {"clients": 20, "in_flight": 1024, "seconds": 10}, only_if_needed=True),
 )
 PACED = 1  # its place there
 DETAILS = re.compile(r": | \(expected |; | in the middle of the trial| that were sent to")
@@ -87,7 +88,7 @@ class Expected:
     hidden: Mapping[str, str]
     unprovoked: Mapping[str, str]
 
-    def of(self, spec: str, mutant: Known) -> tuple[bool, str]:
+    def of(self, spec: str, mutant: KnownServer) -> tuple[bool, str]:
         """Return whether a flood should find a mutant out, and why."""
         if why := self.unprovoked.get(f"{spec}/{mutant.name}"):
             return False, why
@@ -108,14 +109,14 @@ def kept(file: Path) -> Found:
     return {(one.plan.spec, one.plan.implementation, int(one.plan.probe)): one for one in results}
 
 
-async def tried(mutants: Sequence[tuple[str, Known]], expectations: Expected, file: Path, jobs: int) -> Found:
+async def tried(mutants: Sequence[tuple[str, KnownServer]], expectations: Expected, file: Path, jobs: int) -> Found:
     """Put mutants under the loads, some at a time; return what came of it."""
     found, waiting = kept(file), iter(mutants)
     file.parent.mkdir(parents=True, exist_ok=True)
 
     async def work() -> None:
         async with AsyncExitStack() as stack:
-            one = await stack.enter_async_context(worker(COMMAND))
+            one = await stack.enter_async_context(open_worker(COMMAND))
             for spec, mutant in waiting:
                 for number, load in enumerate(LOADS):
                     enough = load.only_if_needed and (
@@ -126,10 +127,10 @@ async def tried(mutants: Sequence[tuple[str, Known]], expectations: Expected, fi
                     plan = load.plan(spec, mutant, number)
                     try:
                         request = to_json(TrialRequest(plan, mutant.implementation))
-                        result = from_json(await one.ask(request, load_limit_s(plan) + LAUNCH_S), TrialResult)
+                        result = from_json(await one.request(request, load_limit_s(plan) + LAUNCH_S), TrialResult)
                     except WorkerDied as error:
                         one, reason = (
-                            await stack.enter_async_context(worker(COMMAND)),
+                            await stack.enter_async_context(open_worker(COMMAND)),
                             f"the harness's own fault: {error}",
                         )
                         result = TrialResult(plan=plan, started="", seconds=0, did_not_finish=reason)
@@ -152,7 +153,7 @@ def outcome(result: TrialResult) -> str:
     return f"*finished*, {dropped:.1%} dropped" if dropped > 0 else "*finished*"
 
 
-def print_tables(mutants: Sequence[tuple[str, Known]], found: Found, expectations: Expected) -> int:
+def print_tables(mutants: Sequence[tuple[str, KnownServer]], found: Found, expectations: Expected) -> int:
     """Print who was found out and who was not; return 1 when somebody got away who should not have, else 0."""
     got_away, others = 0, defaultdict[str, list[str]](list)
     print("| spec | mutant | breaks | under floods | paced | how it shows |\n|---|---|---|---|---|---|")

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from harness import plugins
 from harness.errors import HarnessError
-from harness.league.trial import Cores, TrialRequest, make, split_cores
+from harness.league.messages import TrialRequest
+from harness.league.trial import Cores, run_trial, split_cores
 from harness.model import Implementation, TrialPlan
 from harness.servers.resources import raise_descriptor_limit
 from harness.zoo import machine
@@ -68,7 +69,7 @@ async def figures(
         workload=workload,
         parameters=dict(parameters),
     )
-    result = await make(TrialRequest(plan, implementation), cores)
+    result = await run_trial(TrialRequest(plan, implementation), cores)
     if result.did_not_finish:
         raise HarnessError(f"{implementation.name}, {workload} {dict(parameters)}: {result.did_not_finish}")
     if result.disturbed:

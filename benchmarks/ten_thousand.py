@@ -34,6 +34,7 @@ from harness import plugins
 from harness.addresses import Address
 from harness.errors import HarnessError
 from harness.league.trial import Cores
+from harness.load.clients.clients import Clients
 from harness.load.swarm import Swarm
 from harness.model import Implementation
 from harness.servers.launch import launch
@@ -43,21 +44,21 @@ CLIENTS, BODY_BYTES = 10_000, 32
 CONNECT_S, BYTES_A_CLIENT, GROWTH = 1.0, 2048, 1.1  # the bounds
 LENGTHS, LENGTH_S = (1, 4, 16), 1.0
 LOADS: Mapping[str, dict[str, float]] = {
-    "flood": {"clients": 100, "senders": 4, "window": 1024, "body_bytes": BODY_BYTES, "warm_up_s": 0.2},
+    "flood": {"clients": 100, "senders": 4, "in_flight": 1024, "body_bytes": BODY_BYTES, "warm_up_s": 0.2},
     "paced": {"clients": 100, "senders": 4, "rate_per_s": 1000, "body_bytes": BODY_BYTES, "warm_up_s": 0.2},
 }
 
 
 def hold(swarm: Swarm, count: int) -> dict[str, float]:
     """Connect so many clients, send one message to all; return seconds, and this process's memory before them."""
-    swarm.connect(1)
-    swarm.join()  # whatever is loaded when it is first needed is loaded now
+    swarm.clients.connect(1)
+    swarm.clients.join()  # whatever is loaded when it is first needed is loaded now
     before, began = psutil.Process().memory_info().rss, time.monotonic()
-    swarm.connect(count - 1)
+    swarm.clients.connect(count - 1)
     connected = time.monotonic()
-    swarm.join()
+    swarm.clients.join()
     joined = time.monotonic()
-    swarm.join()  # all are in the room, so the first message is heard by all of them
+    swarm.clients.join()  # all are in the room, so the first message is heard by all of them
     heard = time.monotonic()
     return {
         "connect_s": connected - began,
@@ -70,7 +71,7 @@ def hold(swarm: Swarm, count: int) -> dict[str, float]:
 def crowd(swarm: Swarm, count: int) -> dict[str, float]:
     """Hold so many and load them; return also what each of them took of this process's memory, at its peak."""
     seen = hold(swarm, count)
-    swarm.paced(swarm.voices(1), rate_per_s=2, text_bytes=BODY_BYTES, warm_up_s=0, seconds=LENGTH_S)
+    swarm.paced(swarm.clients.senders(1), rate_per_s=2, text_bytes=BODY_BYTES, warm_up_s=0, seconds=LENGTH_S)
     if swarm.figures["dropped_share"] > 0:
         raise HarnessError(f"{swarm.figures['dropped_share']:.2%} of the deliveries were dropped")
     return {**seen, "bytes_a_client": (peak_rss_bytes(os.getpid()) - seen["before_bytes"]) / (count - 1)}
@@ -87,12 +88,12 @@ def generator(core: str, address: str, pid: str, spec: str, what: str, amount: s
     if core:
         os.sched_setaffinity(0, [int(core)])
     raise_descriptor_limit()
-    swarm = Swarm(Address.parse(address), plugins.specs()[spec].codec, int(pid))
+    swarm = Swarm(Clients(Address.parse(address), plugins.specs()[spec].codec), int(pid))
     try:
         deeds = {"hold": hold, "crowd": crowd}
         return deeds[what](swarm, int(amount)) if what in deeds else load(swarm, what, float(amount))
     finally:
-        swarm.close()
+        swarm.clients.close()
 
 
 async def told(one: Implementation, what: str, amount: float, cores: Cores) -> dict[str, float]:

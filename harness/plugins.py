@@ -165,8 +165,7 @@ def specs() -> dict[str, Spec]:
 
 def workloads() -> dict[str, Workload]:
     """Return every workload by its name; raise UsageError for two of one name."""
-    found: Iterable[Workload] = _call("harness_workloads")  # type: ignore[assignment]
-    return _by_name("workload", found)
+    return _by_name("workload", (each for each in _call("harness_workloads") if isinstance(each, Workload)))
 
 
 def figures() -> Mapping[str, Figure]:

@@ -1,4 +1,4 @@
-"""The null server: it hands on bytes to everybody in one order and loses none; the workload that measures it."""
+"""The baseline relay: it relays bytes to all clients in one order and loses none; and the workload that measures it."""
 
 from __future__ import annotations
 
@@ -12,59 +12,60 @@ import pytest
 
 from harness import plugins
 from harness.addresses import Address
-from harness.league.baseline_relay import null_server
-from harness.league.trial import Cores, TrialRequest, make
+from harness.league.baseline_relay import relay
+from harness.league.messages import TrialRequest
+from harness.league.trial import Cores, run_trial
 from harness.model import TrialPlan
 from harness.servers.launch import launch
 
 pytestmark = pytest.mark.skipif(shutil.which("cc") is None, reason="there is no C compiler")
-SAID = bytes(range(256)) * (16 << 12)  # 16 MiB
+SENT = bytes(range(256)) * (16 << 12)  # 16 MiB
 
 
-def received(one: socket.socket, count: int) -> bytes:
+def receive(connection: socket.socket, count: int) -> bytes:
     data = bytearray()
-    while len(data) < count and (more := one.recv(min(1 << 16, count - len(data)))):
+    while len(data) < count and (more := connection.recv(min(1 << 16, count - len(data)))):
         data += more
     return bytes(data)
 
 
-def talk(address: Address) -> None:
-    """Speak, one alone and then two at once, more than the kernel keeps for who reads slowly."""
+def exchange(address: Address) -> None:
+    """Send more than the kernel buffers for a client that reads slowly: one client alone, then two at once."""
     with ExitStack() as stack, ThreadPoolExecutor() as others:
         alice, bob, carol = (
             stack.enter_context(socket.create_connection((address.host, address.port), 60)) for _ in range(3)
         )
-        carol.sendall(b"!")  # the last that came: who is in the room by now hears it
-        assert [received(one, 1) for one in (alice, bob, carol)] == [b"!"] * 3
-        speaking = others.submit(alice.sendall, SAID)
-        hearing = [others.submit(received, one, len(SAID)) for one in (alice, bob)]
-        assert received(carol, len(SAID)) == SAID
-        assert [one.result() for one in hearing] == [SAID, SAID]
-        speaking.result()
+        carol.sendall(b"!")  # she came last, so all three receive it
+        assert [receive(client, 1) for client in (alice, bob, carol)] == [b"!"] * 3
+        sending = others.submit(alice.sendall, SENT)
+        receiving = [others.submit(receive, client, len(SENT)) for client in (alice, bob)]
+        assert receive(carol, len(SENT)) == SENT
+        assert [each.result() for each in receiving] == [SENT, SENT]
+        sending.result()
 
-        speaking_all = [others.submit(one.sendall, word * 100_000) for one, word in ((alice, b"a"), (bob, b"b"))]
-        heard = list(others.map(received, (alice, bob, carol), [200_000] * 3))
-        assert heard[0] == heard[1] == heard[2]
-        assert sorted(heard[0]) == sorted(b"a" * 100_000 + b"b" * 100_000)
-        assert all(one.result() is None for one in speaking_all)
+        both_sending = [others.submit(client.sendall, byte * 100_000) for client, byte in ((alice, b"a"), (bob, b"b"))]
+        received = list(others.map(receive, (alice, bob, carol), [200_000] * 3))
+        assert received[0] == received[1] == received[2]
+        assert sorted(received[0]) == sorted(b"a" * 100_000 + b"b" * 100_000)
+        assert all(each.result() is None for each in both_sending)
 
         carol.close()
         bob.sendall(b"?")
-        assert received(alice, 1) == received(bob, 1) == b"?"
+        assert receive(alice, 1) == receive(bob, 1) == b"?"
 
 
-async def test_all_hear_all_bytes_in_one_order_and_wait_for_the_slowest() -> None:
-    async with launch(null_server("broadcast")) as server:
-        await anyio.to_thread.run_sync(talk, server.address)
+async def test_all_receive_all_bytes_in_one_order_and_wait_for_the_slowest() -> None:
+    async with launch(relay("broadcast")) as server:
+        await anyio.to_thread.run_sync(exchange, server.address)
         assert server.status is None
 
 
 @pytest.mark.parametrize("spec", plugins.specs())
-async def test_the_ceiling_is_measured_and_verified_like_a_flood(spec: str) -> None:
-    parameters = plugins.workloads()["ceiling"].profiles["smoke"]
-    plan = TrialPlan(block=0, implementation="null", spec=spec, workload="ceiling", parameters=parameters)
-    result = await make(TrialRequest(plan, null_server(spec)), Cores())
+async def test_the_baseline_is_measured_and_verified_like_a_flood(spec: str) -> None:
+    parameters = plugins.workloads()["baseline"].profiles["smoke"]
+    plan = TrialPlan(block=0, implementation="null", spec=spec, workload="baseline", parameters=parameters)
+    result = await run_trial(TrialRequest(plan, relay(spec)), Cores())
     assert result.did_not_finish == ""
     assert result.figures["deliveries_per_s"] > 0
     assert result.figures["dropped_share"] == 0
-    assert result.figures["window"] == parameters["window"]
+    assert result.figures["in_flight"] == parameters["in_flight"]

@@ -23,34 +23,36 @@ PROFILE = Profile("quick", 8)
 ZOO = [server(name) for name in ("ant", "bee", "cow")]
 
 
-class Load:
-    """A workload that nobody will meet."""
+class Load(Workload):
+    """A workload that no server meets."""
 
     summary = ""
-    tells: tuple[str, ...] = ()
+    figures = ()
 
     def __init__(self, name: str, **parameters: float) -> None:
         self.name = name
         self.profiles: Mapping[str, dict[str, float]] = {"quick": parameters}
 
-    def suits(self, codec: object) -> bool:
-        return True
-
     def run(self, swarm: object, parameters: object) -> None:
         """Do nothing."""
 
 
-class Halving(Load):
-    """A search that halves until it is below one."""
-
-    tells: tuple[str, ...] = ("found",)
+class HalvingSearch:
+    """Halves a rate until it is below one."""
 
     def next_probe(self, parameters: Mapping[str, float], done: Sequence[TrialResult]) -> dict[str, float] | None:
         rate = done[-1].plan.parameters["rate"] / 2 if done else parameters["rate"]
         return {"rate": rate} if rate >= 1 else None
 
-    def found(self, done: Sequence[TrialResult]) -> dict[str, float]:
+    def outcome(self, done: Sequence[TrialResult]) -> dict[str, float]:
         return {"found": done[-1].plan.parameters["rate"], "found_at_least": 1}
+
+
+class Halving(Load):
+    """A workload that searches."""
+
+    reported = ("found",)
+    search = HalvingSearch()
 
 
 def design(*workloads: Workload, ghost: str = "bee", **changed: object) -> Design:
@@ -96,9 +98,9 @@ def test_the_ghost_meets_the_workload_that_ranks_and_no_other() -> None:
 
 
 def test_the_null_server_meets_the_ceiling_and_nobody_else_does() -> None:
-    plans = list(planned(design(Load("flood"), Load("ceiling")), []))
-    assert {one.implementation for one in plans if one.workload == "ceiling"} == {"null"}
-    assert sum(one.workload == "ceiling" for one in plans) == 8
+    plans = list(planned(design(Load("flood"), Load("baseline")), []))
+    assert {one.implementation for one in plans if one.workload == "baseline"} == {"null"}
+    assert sum(one.workload == "baseline" for one in plans) == 8
     assert "null" not in {one.implementation for one in plans if one.workload == "flood"}
 
 

@@ -1,4 +1,4 @@
-"""Makes the trials of a run, one after the other, and hands each result on before the next begins."""
+"""Makes the trials of a run one after the other, and passes each result on before the next trial begins."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AsyncExitStack
 
-from harness.league.trial import TrialRequest, load_limit_s
+from harness.league.messages import TrialRequest
+from harness.league.trial import load_limit_s
 from harness.model import Implementation, TrialPlan, TrialResult
-from harness.processes.workers import PYTHON, Worker, WorkerDied, worker
+from harness.processes.workers import PYTHON, Worker, WorkerDied, open_worker
 from harness.records import from_json, to_json
 
 COMMAND = (*PYTHON, "harness.league.trial")
@@ -23,42 +24,45 @@ async def bench(
     ended: Callable[[TrialResult], None],
     attempts: int,
 ) -> None:
-    """Make trials in their order, but those that are made already.
+    """Make trials in their order, except those that have a valid result already.
 
-    One that something disturbed is made again at once, some times; the results of all attempts are kept. A server
-    that did not finish a trial is not tried again with the same workload: it would only wait for the same once more,
-    and its row says already why it is not ranked.
+    A disturbed trial is made again at once, a few times; the results of all attempts are kept. A server that did not
+    finish a trial does not get that workload again: it would only take as long to fail once more, and its row says
+    already why it is not ranked.
 
     Args:
-        trials: asked for the next one when the results of those before are in `done`.
-        attempts: how often a trial is made at most, while something disturbs it.
+        trials: the plans; the next one is taken when the results of those before are in `done`.
+        implementations: the servers and baselines that the plans name.
         done: all results so far, those of an earlier part of the run too; new ones are added.
+        starting: called before each attempt.
+        ended: called with each result.
+        attempts: how often a disturbed trial is made at most.
 
     Raises:
         HarnessError: a result cannot be kept.
     """
-    by_name = {(one.spec, one.name): one for one in implementations}
-    made = {one.plan.key for one in done if not one.disturbed}
-    disturbed = Counter(one.plan.key for one in done if one.disturbed)
-    given_up = {_what(one.plan) for one in done if one.did_not_finish}
+    by_name = {(server.spec, server.name): server for server in implementations}
+    made = {trial.plan.key for trial in done if not trial.disturbed}
+    disturbed = Counter(trial.plan.key for trial in done if trial.disturbed)
+    given_up = {_workload_of(trial.plan) for trial in done if trial.did_not_finish}
     async with AsyncExitStack() as stack:
-        one: Worker | None = None
+        trial_worker: Worker | None = None
         for plan in trials:
-            while plan.key not in made and disturbed[plan.key] < attempts and _what(plan) not in given_up:
+            while plan.key not in made and disturbed[plan.key] < attempts and _workload_of(plan) not in given_up:
                 starting(plan)
-                if one is None:
-                    one = await stack.enter_async_context(worker(COMMAND))
+                if trial_worker is None:
+                    trial_worker = await stack.enter_async_context(open_worker(COMMAND))
                 request = TrialRequest(plan, by_name[plan.spec, plan.implementation])
                 try:
-                    answer = await one.request(to_json(request), load_limit_s(plan) + LAUNCH_S)
+                    answer = await trial_worker.request(to_json(request), load_limit_s(plan) + LAUNCH_S)
                     result = from_json(answer, TrialResult)
                 except WorkerDied as error:
-                    one = None
+                    trial_worker = None
                     result = TrialResult(
                         plan=plan, started="", seconds=0, did_not_finish=f"the harness's own fault: {error}"
                     )
                 if result.did_not_finish:
-                    given_up.add(_what(plan))
+                    given_up.add(_workload_of(plan))
                 if result.disturbed:
                     disturbed[plan.key] += 1
                 else:
@@ -67,5 +71,5 @@ async def bench(
                 ended(result)
 
 
-def _what(plan: TrialPlan) -> tuple[str, str, str]:
+def _workload_of(plan: TrialPlan) -> tuple[str, str, str]:
     return plan.spec, plan.implementation, plan.workload

@@ -1,9 +1,9 @@
-"""What changed from one run to another, or from one server to another within a run: differences with intervals.
+"""Compares two runs, or two servers of one run: differences with simultaneous intervals.
 
-Within a run two servers are compared block by block, so that what a block has in common cancels. Two runs have nothing
+Two servers of one run are compared block by block, so that what a block has in common cancels. Two runs have nothing
 in common but their plan: their blocks are paired by number, which cancels nothing and is as good as any other pairing.
-A figure is compared as its logarithm; one that is nought somewhere, as drops are, is not. All that is compared at once
-keeps together to the error of `harness.league.inference`.
+A figure is compared by its logarithm; a figure that is zero somewhere, as drops are, is not compared. All differences
+of one comparison together keep the family-wise error of `harness.league.inference`.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from itertools import combinations
 import numpy as np
 
 from harness import plugins
+from harness.figures import Better, Figure
 from harness.league.comparisons import EQUIVALENCE_MARGIN, Entry, looks, scores
 from harness.league.inference import Floats, differences
 from harness.league.plan import RANKED, RANKED_BY
@@ -24,8 +25,8 @@ from harness.league.table import League, leagues
 from harness.league.valid_trials import valid_trials
 from harness.model import Run, TrialResult
 
-# What is compared beside that which workloads tell themselves (see `Workload.tells`).
-FIGURES = (
+# Workloads and figures of the league table. Those that other workloads report (`Workload.reported`) are added.
+COMPARED = (
     (RANKED, RANKED_BY),
     (RANKED, "server_cpu_ns_per_delivery"),
     ("paced", "latency_p50_ns"),
@@ -33,24 +34,30 @@ FIGURES = (
     ("idle", "rss_idle_bytes"),
     ("idle", "rss_per_client_bytes"),
 )
-MORE_IS_BETTER = ("_per_s", "_per_gb")  # ends of names; of all else less is better
 
 
 @dataclass(frozen=True)
 class Change:
-    """How one figure differs: second against first.
+    """The difference in one figure: second against first.
 
     Attributes:
-        server: its name, of two servers "A → B".
-        first, second: the medians.
-        mean: of the logarithm of the ratio, over the blocks that both have; low, high: its interval, NaN without one.
-        told: whether it is told to differ.
+        spec: the name of the spec.
+        server: its name; for two servers "A → B".
+        workload: the workload that measured the figure.
+        figure: the figure.
+        first: the median of the first.
+        second: the median of the second.
+        blocks: how many blocks both have.
+        mean: the mean of the logarithm of the ratio, over these blocks.
+        low: the lower end of its interval; NaN where there are too few blocks.
+        high: the upper end.
+        is_significant: whether it differs significantly from zero.
     """
 
     spec: str
     server: str
     workload: str
-    figure: str
+    figure: Figure
     first: float
     second: float
     blocks: int
@@ -61,19 +68,22 @@ class Change:
 
     @property
     def words(self) -> str:
-        """What can be said of it."""
+        """What the interval says, in words."""
         if math.isnan(self.low):
-            return "too few blocks to tell"
-        alike = max(abs(self.low), abs(self.high)) <= EQUIVALENCE_MARGIN
+            return "too few blocks"
+        is_small = max(abs(self.low), abs(self.high)) <= EQUIVALENCE_MARGIN
         if not self.is_significant:
-            return "as good as equal" if alike else "cannot be told apart"
-        better = (self.mean > 0) == self.figure.endswith(MORE_IS_BETTER)
-        return ("better" if better else "worse") + (", by less than 3 %" if alike else "")
+            return "equivalent" if is_small else "no significant difference"
+        if self.figure.better is Better.NEITHER:
+            word = "higher" if self.mean > 0 else "lower"
+        else:
+            word = "better" if (self.mean > 0) == (self.figure.better is Better.MORE) else "worse"
+        return word + (", by less than 3 %" if is_small else "")
 
 
 @dataclass(frozen=True)
 class _Pair:
-    """Two lists of trials of which each figure is compared."""
+    """The trials of two servers, or of one server in two runs, whose figures are compared."""
 
     spec: str
     server: str
@@ -81,135 +91,164 @@ class _Pair:
     second: Sequence[TrialResult]
 
 
+@dataclass(frozen=True)
+class _Comparison:
+    """One figure of a pair: the scores of both sides, of the blocks that both have."""
+
+    pair: _Pair
+    workload: str
+    figure: str
+    first: Floats
+    second: Floats
+
+
 def of_servers(run: Run, first: str, second: str) -> list[Change]:
-    """Return how two servers of a run differ, in every spec that both serve."""
+    """Return how two servers of a run differ, in every spec that both serve.
+
+    Args:
+        run: the run.
+        first: the name of the server that the other one is compared with.
+        second: the name of the other server.
+    """
     pairs = []
-    for spec in dict.fromkeys(one.spec for one in run.info.implementations):
-        mine, others = (_trials(run, spec, name) for name in (first, second))
-        pairs.append(_Pair(spec, f"{first} → {second}", mine, others))
+    for spec in dict.fromkeys(server.spec for server in run.info.implementations):
+        trials, other_trials = (_trials(run, spec, name) for name in (first, second))
+        pairs.append(_Pair(spec, f"{first} → {second}", trials, other_trials))
     return _changes(pairs, run)
 
 
 def of_runs(first: Run, second: Run) -> list[Change]:
-    """Return how the servers that two runs have in common changed from the first to the second."""
-    both = {(one.spec, one.name) for one in second.info.implementations}
-    servers = [(one.spec, one.name) for one in first.info.implementations if (one.spec, one.name) in both]
-    return _changes([_Pair(*one, _trials(first, *one), _trials(second, *one)) for one in servers], first, second)
+    """Return how the servers that two runs have in common changed from the first run to the second."""
+    in_second = {(server.spec, server.name) for server in second.info.implementations}
+    names = [(server.spec, server.name) for server in first.info.implementations]
+    pairs = [
+        _Pair(spec, name, _trials(first, spec, name), _trials(second, spec, name))
+        for spec, name in names
+        if (spec, name) in in_second
+    ]
+    return _changes(pairs, first, second)
 
 
 def _trials(run: Run, spec: str, server: str) -> list[TrialResult]:
-    mine = [one for one in run.trials if (one.plan.spec, one.plan.implementation) == (spec, server)]
-    return [one for one in valid_trials(mine) if not one.plan.is_control]
+    trials = [trial for trial in run.trials if (trial.plan.spec, trial.plan.implementation) == (spec, server)]
+    return [trial for trial in valid_trials(trials) if not trial.plan.is_control]
 
 
 def _changes(pairs: Sequence[_Pair], *runs: Run) -> list[Change]:
-    told = [(name, figure) for name, workload in plugins.workloads().items() for figure in workload.tells]
-    found = [
-        (pair, workload, figure, first, second)
+    reported = [(name, figure) for name, workload in plugins.workloads().items() for figure in workload.reported]
+    comparisons = [
+        comparison
         for pair in pairs
-        for workload, figure in dict.fromkeys((*FIGURES, *told))
-        for first, second in _common(pair, workload, figure)
+        for workload, figure in dict.fromkeys((*COMPARED, *reported))
+        for comparison in _comparisons(pair, workload, figure)
     ]
-    if not found:
+    if not comparisons:
         return []
-    blocks = max(len(first) for *_, first, _ in found)
-    of = np.full((blocks, len(found)), np.nan)
-    for place, (*_, first, second) in enumerate(found):
-        of[: len(first), place] = second - first
-    names = list(dict.fromkeys((workload, figure) for _, workload, figure, _, _ in found))
-    kinds = np.array([names.index((workload, figure)) for _, workload, figure, _, _ in found])
+    blocks = max(len(comparison.first) for comparison in comparisons)
+    values = np.full((blocks, len(comparisons)), np.nan)
+    for column, comparison in enumerate(comparisons):
+        values[: len(comparison.first), column] = comparison.second - comparison.first
+    groups = list(dict.fromkeys((comparison.workload, comparison.figure) for comparison in comparisons))
+    group_of = np.array([groups.index((comparison.workload, comparison.figure)) for comparison in comparisons])
     planned = min((PROFILES[run.info.profile].blocks for run in runs if run.info.profile in PROFILES), default=blocks)
     error = looks(planned, blocks)[-1][1]
-    all_of_them = differences(of, error=error, seed=runs[0].info.seed, groups=kinds)
+    result = differences(values, error=error, seed=runs[0].info.seed, groups=group_of)
+    figures = plugins.figures()
     return [
         Change(
-            spec=pair.spec,
-            server=pair.server,
-            workload=workload,
-            figure=figure,
-            first=math.exp(float(np.nanmedian(first))),
-            second=math.exp(float(np.nanmedian(second))),
-            blocks=int(all_of_them.blocks[place]),
-            mean=float(all_of_them.mean[place]),
-            low=float(all_of_them.low[place]),
-            high=float(all_of_them.high[place]),
-            is_significant=bool(all_of_them.significant[place]),
+            spec=comparison.pair.spec,
+            server=comparison.pair.server,
+            workload=comparison.workload,
+            figure=figures[comparison.figure],
+            first=math.exp(float(np.nanmedian(comparison.first))),
+            second=math.exp(float(np.nanmedian(comparison.second))),
+            blocks=int(result.blocks[column]),
+            mean=float(result.mean[column]),
+            low=float(result.low[column]),
+            high=float(result.high[column]),
+            is_significant=bool(result.significant[column]),
         )
-        for place, (pair, workload, figure, first, second) in enumerate(found)
+        for column, comparison in enumerate(comparisons)
     ]
 
 
-def _common(pair: _Pair, workload: str, figure: str) -> Iterator[tuple[Floats, Floats]]:
-    """Yield the scores of both in the blocks of both, when there is any block that both have."""
-    made = [
-        scores(some, [Entry(some[0].plan.implementation)], workload, figure)[:, 0]
-        for some in (pair.first, pair.second)
-        if some
+def _comparisons(pair: _Pair, workload: str, figure: str) -> Iterator[_Comparison]:
+    """Yield the comparison of one figure, when there is any block that both sides have."""
+    sides = [
+        scores(trials, [Entry(trials[0].plan.implementation)], workload, figure)[:, 0]
+        for trials in (pair.first, pair.second)
+        if trials
     ]
-    if len(made) == 2:
-        blocks = min(map(len, made))
-        first, second = (one[:blocks] for one in made)
+    if len(sides) == 2:
+        blocks = min(map(len, sides))
+        first, second = (side[:blocks] for side in sides)
         if not np.isnan(second - first).all():
-            yield first, second
+            yield _Comparison(pair, workload, figure, first, second)
 
 
 def warnings(first: Run, second: Run) -> list[str]:
-    """Return what else differs between two runs, so that a change may not be the server's."""
-    one, other = first.info, second.info
-    what = {
+    """Return what else differs between two runs and may be the cause of a change."""
+    infos = first.info, second.info
+    conditions = {
         "the machine": [
-            f"{info.machine.processor}, {info.machine.cores} cores, {info.machine.memory_gib:g} GiB"
-            for info in (one, other)
+            f"{info.machine.processor}, {info.machine.cores} cores, {info.machine.memory_gib:g} GiB" for info in infos
         ],
-        "the kernel": [one.machine.kernel, other.machine.kernel],
-        "Python": [one.machine.python, other.machine.python],
-        "the profile": [one.profile, other.profile],
-        "zillions": [f"{info.version} at {info.commit or 'no commit'}" for info in (one, other)],
+        "the kernel": [info.machine.kernel for info in infos],
+        "Python": [info.machine.python for info in infos],
+        "the profile": [info.profile for info in infos],
+        "zillions": [f"{info.version} at {info.commit or 'no commit'}" for info in infos],
     }
-    versions = [{**info.machine.packages, **info.toolchains} for info in (one, other)]
+    versions = [{**info.machine.packages, **info.toolchains} for info in infos]
     for name in sorted(set(versions[0]) & set(versions[1])):
-        what[name] = [some[name] for some in versions]
-    found = [f"{name} differs: {before}, then {after}" for name, (before, after) in what.items() if before != after]
-    loads = [{trial.plan.workload: trial.plan.parameters for trial in run.trials} for run in (first, second)]
-    for workload in sorted(set(loads[0]) & set(loads[1])):
-        before, after = (some[workload] for some in loads)
-        changed = [name for name in {**before, **after} if before.get(name) != after.get(name)]
-        if changed and not _is_search(workload):
-            said = ", ".join(f"{name} {before.get(name, 0):g}, then {after.get(name, 0):g}" for name in changed)
-            found.append(f"the load {workload} differs: {said}")
+        conditions[name] = [some[name] for some in versions]
+    sentences = [
+        f"{name} differs: {before}, then {after}" for name, (before, after) in conditions.items() if before != after
+    ]
+    sentences += _changed_parameters(first, second)
     for run in (first, second):
-        found += [
+        sentences += [
             f"{run.info.id} is invalid ({league.spec}): {league.invalid}" for league in leagues(run) if league.invalid
         ]
-    return found
+    return sentences
 
 
-def _is_search(workload: str) -> bool:
-    return hasattr(plugins.workloads().get(workload), "next_probe")
+def _changed_parameters(first: Run, second: Run) -> Iterator[str]:
+    """Yield a sentence for each workload whose parameters differ; those of a search differ in any case."""
+    known = plugins.workloads()
+    parameters = [{trial.plan.workload: trial.plan.parameters for trial in run.trials} for run in (first, second)]
+    for workload in sorted(set(parameters[0]) & set(parameters[1])):
+        before, after = (some[workload] for some in parameters)
+        changed = [name for name in {**before, **after} if before.get(name) != after.get(name)]
+        if changed and not (workload in known and known[workload].search):
+            values = ", ".join(f"{name} {before.get(name, 0):g}, then {after.get(name, 0):g}" for name in changed)
+            yield f"the load {workload} differs: {values}"
 
 
 def contradictions(first: Run, second: Run) -> list[tuple[str, str, str]]:
-    """Return the pairs of servers that two runs rank in opposite order: spec, who is before in the first, who is after.
+    """Return the pairs of servers that two runs rank in opposite orders.
 
-    A run ranks one before another when it tells them apart, directly or by rank intervals that have nothing in common.
+    A run ranks one server before another when they differ significantly, or when their rank intervals are disjoint.
+
+    Returns:
+        For each pair the spec, the server that is ahead in the first run, and the one that is ahead in the second.
     """
-    found = []
+    pairs = []
     others = {league.spec: league for league in leagues(second)}
     for league in leagues(first):
         if league.spec in others:
-            befores = [_before(one) for one in (league, others[league.spec])]
-            found += [(league.spec, one, other) for one, other in sorted(befores[0]) if (other, one) in befores[1]]
-    return found
+            orders, other_orders = _orders(league), _orders(others[league.spec])
+            pairs += [(league.spec, a, b) for a, b in sorted(orders) if (b, a) in other_orders]
+    return pairs
 
 
-def _before(league: League) -> set[tuple[str, str]]:
-    ranked = [row for row in league.rows if row.position]
-    stand, found = league.comparisons, set()
-    for one, other in combinations(ranked, 2):
-        i, j = (stand.index(Entry(row.implementation.name)) for row in (one, other))
-        names = one.implementation.name, other.implementation.name
-        if stand.better[i, j] or one.rank[1] < other.rank[0]:
-            found.add(names)
-        if stand.better[j, i] or other.rank[1] < one.rank[0]:
-            found.add(names[::-1])
-    return found
+def _orders(league: League) -> set[tuple[str, str]]:
+    """Return the pairs of servers of which a league ranks the first before the second."""
+    comparisons, orders = league.comparisons, set()
+    for row, other in combinations(league.ranked, 2):
+        i, j = (comparisons.index(Entry(each.implementation.name)) for each in (row, other))
+        names = row.implementation.name, other.implementation.name
+        if comparisons.better[i, j] or row.rank[1] < other.rank[0]:
+            orders.add(names)
+        if comparisons.better[j, i] or other.rank[1] < row.rank[0]:
+            orders.add(names[::-1])
+    return orders

@@ -1,24 +1,26 @@
-"""Which trials do not count and are made again. The rules are fixed here, before any figure has been looked at.
+"""Decides which trials are disturbed, do not count, and are run again, by rules that are fixed before any measurement.
 
-A trial that the generator limited is not among them: it tells "at least so many", and would do so again.
+A trial that the load generator limited is not among them: its result is a lower bound, and would be one again.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-# Of all the cores that server and load may use. The kernel counts by ticks: a second's trial is wrong by some 3 %.
+# As a share of all cores that server and load may use. The kernel counts in ticks: the error of one second's trial is
+# some 3 %.
 OTHERS_LIMIT = 0.10
 # The pure-Python receive loop takes ten microseconds a read, and may have a thousand clients to serve before it sends.
 SEND_LAG_LIMIT_NS = 10_000_000
-SENT_AT_LEAST = 0.98  # of what the schedule says
+SENT_AT_LEAST = 0.98  # as a share of the schedule
 
 
 def why_disturbed(figures: Mapping[str, float], *, cores_apart: bool) -> str:
-    """Return in words what disturbed a trial with these figures, or "".
+    """Return what disturbed a trial, in words, or "".
 
     Args:
-        cores_apart: whether server and load had cores of their own; where they share one, each is the other's delay.
+        figures: of the trial.
+        cores_apart: whether server and load had cores of their own; where they share a core, each delays the other.
     """
     others = figures.get("other_cpu_share", 0.0)
     if others > OTHERS_LIMIT:

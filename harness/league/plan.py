@@ -1,9 +1,9 @@
-"""Which trials are made, and in which order: randomised complete blocks.
+"""Plans the trials of a run and their order: randomised complete blocks.
 
-In each block every server meets every workload once; the order of the servers is random, and the next block
-takes it backwards, so that whatever drifts on the machine falls on all alike. The reference, a server that is there
-anyway, is loaded a second time in each block: its ghost shows what chance does. The kernel's ceiling is a trial a
-block. What is planned next can depend on what came before, so plans are made while the trials are.
+In each block every server gets every workload once. The order of the servers is random, and the next block takes it
+backwards, so that a drift of the machine affects all servers alike. One server, the reference, is loaded a second time
+in each block: this A/A control shows how much chance alone can do. The baseline relay gets one trial a block. What is
+planned next can depend on the results so far, so plans are made while the trials run.
 """
 
 from __future__ import annotations
@@ -15,26 +15,29 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness.kinds import Search, Workload
+from harness.kinds import Workload
 from harness.league.comparisons import Entry, compare, scores, undecided
 from harness.league.inference import fewest_blocks
 from harness.league.profiles import Profile
-from harness.league.valid_trials import limited_by_generator, searches, valid_trials
+from harness.league.valid_trials import limited_by_generator, valid_trials
 from harness.model import Implementation, Spec, TrialPlan, TrialResult
 
-RANKED, RANKED_BY = "flood", "deliveries_per_s"  # the workload, and its figure, that ranks depend on
-BASELINE = "ceiling"  # the workload that only the null server meets
+RANKED, RANKED_BY = "flood", "deliveries_per_s"  # ranks depend on this figure of this workload
+BASELINE = "baseline"  # the workload of the baseline relay, and of no server
 
 
 @dataclass(frozen=True, kw_only=True)
 class Design:
-    """What a run is made of.
+    """The design of a run.
 
     Attributes:
         implementations: the servers that are measured.
-        ghosts: for each spec, the name of the server that has one.
-        ceilings: the null server, for each spec for which it can be had.
-        seed: of the order.
+        controls: for each spec, the name of the reference, which is measured a second time as the A/A control.
+        baselines: the baseline relay, once for each spec; empty where it cannot be built.
+        specs: the specs, by name.
+        workloads: the workloads, by name.
+        profile: how much is measured.
+        seed: the random seed of the order.
     """
 
     implementations: Sequence[Implementation]
@@ -49,86 +52,97 @@ class Design:
 def references(implementations: Sequence[Implementation], profile: Profile, name: str = "") -> dict[str, str]:
     """Return the reference of each spec: the server of that name, or else the first idiomatic one, or the first.
 
-    A profile with too few blocks to tell anybody apart has none.
+    Args:
+        implementations: the servers of the run.
+        profile: with too few blocks for any significant difference there is no reference.
+        name: the server that the user wants as reference, or "".
+
+    Returns:
+        Names of servers by spec.
     """
     if profile.blocks < fewest_blocks():
         return {}
-    ordered = sorted(implementations, key=lambda one: (one.name != name, one.category != "idiomatic"))
-    return {one.spec: one.name for one in reversed(ordered)}
+    ordered = sorted(implementations, key=lambda server: (server.name != name, server.category != "idiomatic"))
+    return {server.spec: server.name for server in reversed(ordered)}
 
 
 def planned(design: Design, done: Sequence[TrialResult], *, ranked_first: bool = False) -> Iterator[TrialPlan]:
-    """Yield the trials of a run in their order, those that are made already too.
+    """Yield the planned trials of a run in their order, including those that have a result already.
 
     Args:
-        done: the results so far; whoever makes the trials adds to it.
-        ranked_first: all blocks of the load that ranks follow from before any of another, then what stands in the
-            same table, then what is told beside it.
+        design: the design of the run.
+        done: the results so far; the caller adds each new one before it takes the next plan.
+        ranked_first: whether all blocks of the workload that ranks come first, then the other workloads of the league
+            table, then those of the table beside it.
     """
     every = list(design.workloads.values())
-    ranked = [one for one in every if one.name == RANKED]
-    beside = [one for one in every if one.tells]
-    others = [one for one in every if one not in ranked and one not in beside]
-    for workloads in (ranked, others, beside) if ranked_first else (every,):
+    ranking = [workload for workload in every if workload.name == RANKED]
+    beside = [workload for workload in every if workload.reported]
+    others = [workload for workload in every if workload not in ranking and workload not in beside]
+    for workloads in (ranking, others, beside) if ranked_first else (every,):
         yield from _blocks(design, workloads, done)
 
 
 def _blocks(design: Design, workloads: Sequence[Workload], done: Sequence[TrialResult]) -> Iterator[TrialPlan]:
-    entries = [(one, False) for one in design.implementations]
-    entries += [(one, True) for one in design.implementations if design.controls.get(one.spec) == one.name]
+    entries = [(server, False) for server in design.implementations]
+    entries += [(server, True) for server in design.implementations if design.controls.get(server.spec) == server.name]
     for block in range(design.profile.blocks):
         order = _shuffled(entries, block, design.seed)
         for workload in workloads:
             parameters = workload.profiles.get(design.profile.name)
             if parameters is None or block >= parameters.get("blocks", design.profile.blocks):
                 continue
-            who = _suited(design, workload, order)
-            if searches(workload):
-                yield from _rounds(block, workload, parameters, [one for one, _ in who], done)
+            suited = _suited(design, workload, order)
+            if workload.search:
+                yield from _rounds(block, workload, parameters, [server for server, _ in suited], done)
             else:
-                yield from (_plan(block, one, workload, parameters, is_control=ghost) for one, ghost in who)
+                for server, is_control in suited:
+                    yield _plan(block, server, workload, parameters, is_control=is_control)
 
 
 def added(design: Design, done: Sequence[TrialResult], is_over: Callable[[], bool]) -> Iterator[TrialPlan]:
-    """Yield the trials of blocks beyond the planned ones, for neighbours in the ranking that are not told apart yet.
+    """Yield the trials of blocks beyond the planned ones, for neighbours in the ranking that do not differ yet.
 
-    Which these are is asked after the planned blocks, and whenever there are twice as many (see
-    `harness.league.comparisons`): asking more often would be to wait for chance.
+    These neighbours are determined after the planned blocks, and again whenever there are twice as many blocks (see
+    `harness.league.comparisons`): looking more often would be waiting for chance.
 
     Args:
-        is_over: asked before each block.
+        design: the design of the run.
+        done: the results so far; the caller adds each new one before it takes the next plan.
+        is_over: whether the time for added blocks is over; called before each block.
     """
     workload = design.workloads[RANKED]
     look = design.profile.blocks
     for block in itertools.count(look):
         if block == look:
-            entries = [(one, False) for one in _undecided(design, [one for one in done if one.plan.block < look])]
+            before_look = [trial for trial in done if trial.plan.block < look]
+            entries = [(server, False) for server in _undecided(design, before_look)]
             look *= 2
         if is_over() or not entries:
             return
-        for one, _ in _shuffled(entries, block, design.seed):
-            yield _plan(block, one, workload, workload.profiles[design.profile.name])
+        for server, _ in _shuffled(entries, block, design.seed):
+            yield _plan(block, server, workload, workload.profiles[design.profile.name])
 
 
 def _undecided(design: Design, done: Sequence[TrialResult]) -> list[Implementation]:
     found: list[Implementation] = []
-    for spec in dict.fromkeys(one.spec for one in design.implementations):
-        mine = [one for one in valid_trials(done) if (one.plan.spec, one.plan.workload) == (spec, RANKED)]
-        out = {one.plan.implementation for one in done if one.plan.spec == spec and one.did_not_finish}
-        servers = [one for one in design.implementations if one.spec == spec and one.name not in out]
-        entries = [Entry(one.name) for one in servers]
-        slowed = {one.plan.implementation for one in mine if limited_by_generator(one)}
-        limited = np.array([entry.name in slowed for entry in entries], np.bool_)
-        made = scores(mine, entries, RANKED, RANKED_BY)
-        stand = compare(made, entries, planned=design.profile.blocks, seed=design.seed, limited=limited)
-        found += [servers[place] for place in sorted(undecided(stand, limited))]
+    for spec in dict.fromkeys(server.spec for server in design.implementations):
+        trials = [trial for trial in valid_trials(done) if (trial.plan.spec, trial.plan.workload) == (spec, RANKED)]
+        unfinished = {trial.plan.implementation for trial in done if trial.plan.spec == spec and trial.did_not_finish}
+        servers = [server for server in design.implementations if server.spec == spec and server.name not in unfinished]
+        entries = [Entry(server.name) for server in servers]
+        limited_names = {trial.plan.implementation for trial in trials if limited_by_generator(trial)}
+        limited = np.array([entry.name in limited_names for entry in entries], np.bool_)
+        values = scores(trials, entries, RANKED, RANKED_BY)
+        comparisons = compare(values, entries, planned=design.profile.blocks, seed=design.seed, limited=limited)
+        found += [servers[place] for place in sorted(undecided(comparisons, limited))]
     return found
 
 
 def _shuffled(
     entries: Sequence[tuple[Implementation, bool]], block: int, seed: int
 ) -> list[tuple[Implementation, bool]]:
-    """Return the order of a block: random for an even one, the other way round for the next."""
+    """Return the order of a block: random in an even block, and backwards in the next."""
     order = list(entries)
     random.Random(f"{seed} {block // 2}").shuffle(order)
     return order[::-1] if block % 2 else order
@@ -138,9 +152,12 @@ def _suited(
     design: Design, workload: Workload, order: Sequence[tuple[Implementation, bool]]
 ) -> list[tuple[Implementation, bool]]:
     if workload.name == BASELINE:
-        order = [(one, False) for one in design.baselines]
-    suited = [(one, ghost) for one, ghost in order if workload.suits(design.specs[one.spec].codec)]
-    return [(one, ghost) for one, ghost in suited if not ghost or workload.name == RANKED]
+        order = [(relay, False) for relay in design.baselines]
+    return [
+        (server, is_control)
+        for server, is_control in order
+        if workload.suits(design.specs[server.spec].codec) and (not is_control or workload.name == RANKED)
+    ]
 
 
 def _plan(
@@ -165,28 +182,31 @@ def _plan(
 
 def _rounds(
     block: int,
-    search: Search,
+    workload: Workload,
     parameters: Mapping[str, float],
     servers: Sequence[Implementation],
     done: Sequence[TrialResult],
 ) -> Iterator[TrialPlan]:
-    """Yield every server's first step, then every server's second, until all have found or cannot go on."""
+    """Yield the first step of every server, then the second of every server, until no server has another step."""
+    assert workload.search
     searching = list(servers)
     for probe in itertools.count():
-        for one in list(searching):
-            steps = sorted(_steps(block, one, search, done), key=lambda step: step.plan.probe)[:probe]
-            asked = None
+        for server in list(searching):
+            steps = sorted(_steps(block, server, workload, done), key=lambda step: step.plan.probe)[:probe]
+            next_parameters = None
             if len(steps) == probe and not any(step.did_not_finish for step in steps):
-                asked = search.next_probe(parameters, steps)
-            if asked is None:
-                searching.remove(one)
+                next_parameters = workload.search.next_probe(parameters, steps)
+            if next_parameters is None:
+                searching.remove(server)
             else:
-                yield _plan(block, one, search, asked, probe=probe)
+                yield _plan(block, server, workload, next_parameters, probe=probe)
         if not searching:
             return
 
 
-def _steps(block: int, one: Implementation, search: Search, done: Sequence[TrialResult]) -> list[TrialResult]:
-    where = (block, one.spec, one.name, search.name)
-    plans = ((each, each.plan) for each in done if not each.disturbed)
-    return [each for each, plan in plans if (plan.block, plan.spec, plan.implementation, plan.workload) == where]
+def _steps(block: int, server: Implementation, workload: Workload, done: Sequence[TrialResult]) -> list[TrialResult]:
+    wanted = (block, server.spec, server.name, workload.name)
+    undisturbed = ((trial, trial.plan) for trial in done if not trial.disturbed)
+    return [
+        trial for trial, plan in undisturbed if (plan.block, plan.spec, plan.implementation, plan.workload) == wanted
+    ]

@@ -1,10 +1,10 @@
-"""A worker that makes trials: a fresh server, a load from a process of its own, the figures of both.
+"""A worker that runs trials: a fresh server, a load from a process of its own, the figures of both.
 
     python -m harness.league.trial
 
-Each line of standard input asks for a trial, each line of standard output is its result. The server stays on
-the first core of the machine and the load on the others, where there is more than one; it has a process for each
-of them, up to MOST_PROCESSES.
+Each line of standard input is a request for a trial (`harness.league.messages`), each line of standard output its
+result. Where the machine has several cores, the server stays on the first one and the load on the others; the load then
+has a process for each of its cores, up to MOST_PROCESSES.
 """
 
 from __future__ import annotations
@@ -17,47 +17,40 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 import anyio
-import msgspec
 
 from harness.errors import LaunchError
 from harness.league.disturbance import why_disturbed
-from harness.load.__main__ import LoadAnswer, LoadRequest
-from harness.model import Implementation, TrialPlan, TrialResult
+from harness.league.messages import TrialRequest
+from harness.load.messages import LoadAnswer, LoadRequest
+from harness.model import TrialPlan, TrialResult
 from harness.processes.workers import PYTHON
 from harness.records import from_json, to_json
 from harness.servers.launch import launch, wait_for_last_words
 from harness.servers.process import Server, mark_as_own_child
 from harness.servers.resources import raise_descriptor_limit, usable_cores
 
-DYING_S = 0.3
-MOST_PROCESSES = 4  # of a load: against the one core of a server more have nothing to do
-MARGIN_S = 90.0  # beyond the seconds that the plan asks for: joining, draining, verifying
-
-
-class TrialRequest(msgspec.Struct, frozen=True):
-    """Make this trial of this implementation."""
-
-    plan: TrialPlan
-    implementation: Implementation
+EXIT_WAIT_S = 0.3
+MOST_PROCESSES = 4  # of a load: more have nothing to do against a server on one core
+MARGIN_S = 90.0  # beyond the seconds that the plan asks for: to join, to drain, to verify
 
 
 class Cores(NamedTuple):
-    """Which processor cores the server and the load stay on; () for any."""
+    """The processor cores that the server and the load may use; () for any."""
 
     server: tuple[int, ...] = ()
     load: tuple[int, ...] = ()
 
 
 async def run_trial(request: TrialRequest, cores: Cores) -> TrialResult:
-    """Make one trial; whatever goes wrong with the server is the reason why it did not finish."""
+    """Run one trial; if the server fails, the result says why the trial did not finish."""
     plan, begun = request.plan, time.monotonic()
     started = datetime.now(UTC).isoformat(timespec="seconds")
     answer, reason = LoadAnswer(), ""
     try:
         async with launch(request.implementation, grace_s=2) as server:
             answer, reason = await _load(server, plan, cores)
-            if reason:  # its connections may have ended a moment before itself
-                with anyio.move_on_after(DYING_S):
+            if reason:  # its connections may have ended a moment before the server itself
+                with anyio.move_on_after(EXIT_WAIT_S):
                     await server.wait()
             if server.status is not None:
                 await wait_for_last_words(server)
@@ -83,7 +76,8 @@ def load_limit_s(plan: TrialPlan) -> float:
 
 
 async def _load(server: Server, plan: TrialPlan, cores: Cores) -> tuple[LoadAnswer, str]:
-    asked = LoadRequest(
+    """Return the answer of the load, and why the trial did not finish, or ""."""
+    request = LoadRequest(
         address=str(server.address),
         server_pid=server.pid,
         spec=plan.spec,
@@ -96,7 +90,7 @@ async def _load(server: Server, plan: TrialPlan, cores: Cores) -> tuple[LoadAnsw
     limit_s = load_limit_s(plan)
     process = await anyio.open_process([*PYTHON, "harness.load"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     mark_as_own_child(process.pid)
-    said, complaints = bytearray(), bytearray()
+    output, errors = bytearray(), bytearray()
 
     async def read(stream: anyio.abc.ByteReceiveStream, into: bytearray) -> None:
         async for data in stream:
@@ -106,33 +100,33 @@ async def _load(server: Server, plan: TrialPlan, cores: Cores) -> tuple[LoadAnsw
     async with process:
         with anyio.move_on_after(limit_s) as limit:
             async with anyio.create_task_group() as tasks:
-                tasks.start_soon(read, process.stdout, said)
-                tasks.start_soon(read, process.stderr, complaints)
-                await process.stdin.send(to_json(asked))
+                tasks.start_soon(read, process.stdout, output)
+                tasks.start_soon(read, process.stderr, errors)
+                await process.stdin.send(to_json(request))
                 await process.stdin.aclose()
         if limit.cancelled_caught:
             process.kill()
             return LoadAnswer(), f"the trial had not ended after {limit_s:.0f} s"
         status = await process.wait()
     if status:
-        last = complaints.decode(errors="replace").strip().splitlines()[-1:]
+        last = errors.decode(errors="replace").strip().splitlines()[-1:]
         return LoadAnswer(), f"the harness's own fault: the load ended with status {status}: {''.join(last)}"
-    answer = from_json(bytes(said), LoadAnswer)
+    answer = from_json(bytes(output), LoadAnswer)
     return answer, answer.violation
 
 
 def split_cores() -> Cores:
-    """Return one core for the server and the rest for the load; none for either where there is only one."""
+    """Return one core for the server and the others for the load; none for either on a machine with one core."""
     usable = usable_cores()
     return Cores((usable[0],), tuple(usable[1:])) if len(usable) > 1 else Cores()
 
 
 def main() -> None:
-    """Serve requests until standard input ends."""
+    """Run the requested trials until standard input ends."""
     raise_descriptor_limit()
     cores = split_cores()
     if cores.server:
-        os.sched_setaffinity(0, cores.server)  # what is started here inherits it, and this waits most of the time
+        os.sched_setaffinity(0, cores.server)  # child processes inherit it; this process waits most of the time
     answers = os.dup(1)
     os.dup2(2, 1)
     with open(answers, "wb", buffering=0) as out:

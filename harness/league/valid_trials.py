@@ -1,61 +1,62 @@
-"""Which results count: those that nothing disturbed, and of a search what its steps add up to.
+"""Selects the valid trials: the undisturbed ones, with the steps of each search put together as one result.
 
-Where all trials of a server in a workload were disturbed, in each attempt, the last attempts count, so that there is
-something to see on a busy machine; whoever shows them says so.
+Where every trial of a server in a workload was disturbed, in each attempt, the last attempts count, so that a busy
+machine shows something at all. The findings under the table name these trials.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import TypeGuard
 
 import msgspec
 
 from harness import plugins
-from harness.kinds import Search, Workload
+from harness.figures import Figures
 from harness.load import accounting
 from harness.model import TrialResult
 
 
-def searches(workload: Workload) -> TypeGuard[Search]:
-    """Return whether a workload looks for something by steps."""
-    return hasattr(workload, "next_probe")
-
-
 def valid_trials(trials: Sequence[TrialResult]) -> list[TrialResult]:
-    """Return the results that count, in their order; the steps of each search as one result."""
-    known = {name for name, one in plugins.workloads().items() if searches(one)}
+    """Return the results that count, in their order; behind them one result for the steps of each search."""
+    searching = {name for name, workload in plugins.workloads().items() if workload.search}
     steps: dict[tuple[object, ...], list[TrialResult]] = defaultdict(list)
-    made: list[TrialResult] = []
-    for one in _standing(trials):
-        if one.plan.workload in known and not one.did_not_finish:
-            steps[one.plan.block, one.plan.implementation, one.plan.spec, one.plan.workload].append(one)
+    valid: list[TrialResult] = []
+    for trial in _without_disturbed(trials):
+        plan = trial.plan
+        if plan.workload in searching and not trial.did_not_finish:
+            steps[plan.block, plan.implementation, plan.spec, plan.workload].append(trial)
         else:
-            made.append(one)
-    return made + [_found(some) for some in steps.values()]
+            valid.append(trial)
+    return valid + [_outcome(some) for some in steps.values()]
 
 
-def _standing(trials: Sequence[TrialResult]) -> list[TrialResult]:
-    undisturbed = {_what(one) for one in trials if not one.disturbed}
-    last = {one.plan.key: one for one in trials}
-    return [one for one in trials if not one.disturbed or (_what(one) not in undisturbed and last[one.plan.key] is one)]
+def _without_disturbed(trials: Sequence[TrialResult]) -> list[TrialResult]:
+    undisturbed = {_entry(trial) for trial in trials if not trial.disturbed}
+    last = {trial.plan.key: trial for trial in trials}
+    return [
+        trial
+        for trial in trials
+        if not trial.disturbed or (_entry(trial) not in undisturbed and last[trial.plan.key] is trial)
+    ]
 
 
-def _what(one: TrialResult) -> tuple[str, str, str, bool]:
-    return one.plan.spec, one.plan.implementation, one.plan.workload, one.plan.is_control
+def _entry(trial: TrialResult) -> tuple[str, str, str, bool]:
+    return trial.plan.spec, trial.plan.implementation, trial.plan.workload, trial.plan.is_control
 
 
-def _found(steps: Sequence[TrialResult]) -> TrialResult:
-    search = plugins.workloads()[steps[0].plan.workload]
-    assert searches(search)
-    done = sorted(steps, key=lambda one: one.plan.probe)
-    found = search.found(done)
-    bounds = [value for name, value in found.items() if name.endswith("_at_least")]
-    figures = {**found, "generator_limited": max(bounds, default=0)}
-    return msgspec.structs.replace(done[-1], figures=figures, histogram="")
+def _outcome(steps: Sequence[TrialResult]) -> TrialResult:
+    """Return the steps of one search as one result."""
+    workload = plugins.workloads()[steps[0].plan.workload]
+    assert workload.search
+    in_order = sorted(steps, key=lambda trial: trial.plan.probe)
+    figures = Figures(workload.figures)
+    figures |= workload.search.outcome(in_order)
+    bounds = [value for name, value in figures.items() if name.endswith("_at_least")]
+    figures["generator_limited"] = max(bounds, default=0)
+    return msgspec.structs.replace(in_order[-1], figures=dict(figures), histogram="")
 
 
-def limited_by_generator(one: TrialResult) -> bool:
-    """Return whether the load generator was the limit of a trial."""
-    return bool(one.figures.get("generator_limited", accounting.generator_limited(one.figures)))
+def limited_by_generator(trial: TrialResult) -> bool:
+    """Return whether the load generator was the limit of a trial, so that the server can do more."""
+    return bool(trial.figures.get("generator_limited", accounting.generator_limited(trial.figures)))

@@ -1,4 +1,4 @@
-"""What a load costs, beside what it achieves: both processors' time, and who else took some of theirs."""
+"""The cost of a load: processor time of the server and of the load generator, and what other processes took of it."""
 
 from __future__ import annotations
 
@@ -8,17 +8,20 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from harness.servers import resources
-from harness.servers.resources import CpuTimes, Services
+from harness.servers.resources import CpuTimes, KernelCounters
 
 GENERATOR_LIMIT = 0.95  # of a core: above it the load, not the server, was the limit
 
 
 @dataclass(frozen=True)
-class Moment:
-    """What has been used up so far; two of them make an account.
+class UsageSnapshot:
+    """Processor time used so far; the differences between two snapshots are the usage in between.
 
     Attributes:
-        busy_s: of all the cores that server and load may use; None where the kernel does not tell.
+        at_s: when the snapshot was taken, in monotonic s.
+        server: the server's times.
+        generator: those of this process, which makes the load.
+        busy_s: the busy time of all cores that server and load may use, in s; None where the kernel does not show it.
     """
 
     at_s: float
@@ -27,9 +30,9 @@ class Moment:
     busy_s: float | None
 
 
-def moment(server_pid: int, cores: Collection[int]) -> Moment:
-    """Return what has been used up by now; it takes a fraction of a millisecond."""
-    return Moment(
+def take_snapshot(server_pid: int, cores: Collection[int]) -> UsageSnapshot:
+    """Return the usage so far; that takes a fraction of a millisecond."""
+    return UsageSnapshot(
         server=resources.cpu_times(server_pid),
         generator=resources.cpu_times(os.getpid()),
         busy_s=resources.busy_s(cores),
@@ -37,8 +40,15 @@ def moment(server_pid: int, cores: Collection[int]) -> Moment:
     )
 
 
-def shares(before: Moment, after: Moment, cores: Collection[int]) -> dict[str, float]:
-    """Return what was used between two moments, as shares of one core; `other_cpu_share` is one of all these cores."""
+def shares(before: UsageSnapshot, after: UsageSnapshot, cores: Collection[int]) -> dict[str, float]:
+    """Return the processor time used between two snapshots, as shares of one core.
+
+    Args:
+        before: the snapshot at the beginning.
+        after: the snapshot at the end.
+        cores: the cores that server and load may use. `other_cpu_share` is what other processes took of them, as a
+            share of all these cores.
+    """
     elapsed_s = after.at_s - before.at_s
     figures: dict[str, float] = {}
     for name, end, start in (("server", after.server, before.server), ("generator", after.generator, before.generator)):
@@ -54,13 +64,19 @@ def shares(before: Moment, after: Moment, cores: Collection[int]) -> dict[str, f
     return figures
 
 
-def limited(figures: Mapping[str, float]) -> float:
-    """Return 1 where the generator could not have done more, else 0."""
+def generator_limited(figures: Mapping[str, float]) -> float:
+    """Return 1 where the load generator was the limit, else 0."""
     return float(figures.get("generator_cpu_share", 0.0) >= GENERATOR_LIMIT)
 
 
-def per_delivery(before: Services, after: Services, deliveries: int) -> dict[str, float]:
-    """Return what the kernel did for the server meanwhile, for each delivery; for the kinds see `Services`."""
+def per_delivery(before: KernelCounters, after: KernelCounters, deliveries: int) -> dict[str, float]:
+    """Return what the kernel did for the server, per delivery.
+
+    Args:
+        before: the counters at the beginning.
+        after: the counters at the end.
+        deliveries: how many deliveries the server made in between.
+    """
     each = 1 / max(1, deliveries)
     figures = {"server_switches_per_delivery": max(0, after.switches - before.switches) * each}
     if before.read_write_calls is not None and after.read_write_calls is not None:

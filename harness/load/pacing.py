@@ -1,4 +1,4 @@
-"""What makes a load's voices speak: a window, a schedule; and the loop that serves both."""
+"""When the senders of a load send: within a limit of messages in flight, or on a schedule; and the loop for both."""
 
 from __future__ import annotations
 
@@ -7,65 +7,79 @@ from collections.abc import Sequence
 
 from harness.errors import Violation
 from harness.load import latency
-from harness.load.clients.transient import Churn
+from harness.load.clients.transient import TransientClients
 from harness.load.load import Load
 
 LEAD_NS = 10_000_000  # before the first message of a schedule is due
 
 
-class Flood:
-    """Some voices speak as fast as a window lets them.
+class InFlightPacer:
+    """Lets some senders send as fast as a limit of messages in flight allows.
 
     Args:
-        window: messages on their way at a time, over all of them: sent and not yet heard by who sent them.
+        load: the load whose senders they are.
+        senders: their numbers.
+        in_flight: the limit, over all of them. A message is in flight until its sender has received it.
     """
 
-    def __init__(self, load: Load, voices: Sequence[int], window: int) -> None:
-        self.window = window
-        for voice in voices:
-            if voice in load.own:
-                load.core.flood(voice, max(1, window // len(voices)))
+    def __init__(self, load: Load, senders: Sequence[int], in_flight: int) -> None:
+        self.in_flight = in_flight
+        for sender in senders:
+            if sender in load.own_senders:
+                load.engine.flood(sender, max(1, in_flight // len(senders)))
 
 
-class Pace:
-    """Some voices speak on a schedule in closed form: message n is due n / rate seconds after the start.
+class SchedulePacer:
+    """Lets some senders send on a schedule in closed form: message n is due n / rate seconds after the start.
+
+    Args:
+        load: the load whose senders they are.
+        senders: their numbers.
+        rate_per_s: messages a second, over all of them.
 
     Attributes:
-        latencies: from a message's intended time until who said it heard it, of those that count.
-        lags: how late each was said.
+        latencies: from a message's intended time until its sender has received it, for messages after the warm-up.
+        lags: how long after its intended time each of these messages was sent.
     """
 
-    def __init__(self, load: Load, voices: Sequence[int], rate_per_s: float) -> None:
+    def __init__(self, load: Load, senders: Sequence[int], rate_per_s: float) -> None:
         self._load, self.rate_per_s = load, rate_per_s
-        self._start_ns, self._first = load.ranks.agree(time.monotonic_ns()) + LEAD_NS, 0
+        self._start_ns, self._first = load.processes.from_first(time.monotonic_ns()) + LEAD_NS, 0
         self.latencies, self.lags = latency.Recorder(), latency.Recorder()
-        load.core.pace(list(voices), self._start_ns, 1e9 / rate_per_s)
+        load.engine.pace(list(senders), self._start_ns, 1e9 / rate_per_s)
 
     def count_from(self, begin_ns: int) -> None:
-        """Let what is due until then be the warm-up, and take only from then on."""
+        """Count messages that are due after `begin_ns` (monotonic ns); those before are the warm-up."""
         self._first = max(0, int((begin_ns - self._start_ns) * self.rate_per_s / 1e9) + 1)
         self.latencies, self.lags = latency.Recorder(), latency.Recorder()
 
-    def note(self) -> None:
-        """Take what is new."""
-        for rows, into in ((self._load.latencies(), self.latencies), (self._load.lags(), self.lags)):
-            into.record(rows[rows[:, 0] >= self._first, 1])
+    def collect(self) -> None:
+        """Record the latencies and lags that the engine has measured since the last call."""
+        for rows, recorder in ((self._load.latencies(), self.latencies), (self._load.lags(), self.lags)):
+            recorder.record(rows[rows[:, 0] >= self._first, 1])
 
     def check(self) -> None:
-        """Raise Violation when nothing that counts was heard, by whichever process of the load."""
-        if not any(self._load.ranks.gather(self.latencies.count)):
-            raise Violation("no sender ever heard itself")
+        """Raise Violation when no sender, in any process of the load, has received a message of its own that counts."""
+        if not any(self._load.processes.gather(self.latencies.count)):
+            raise Violation("no sender ever received a message of its own")
 
 
-def drive(load: Load, end_ns: int, pace: Pace | None, churn: Churn | None) -> None:
-    """Let the load go on until then, in monotonic ns."""
+def run_until(load: Load, end_ns: int, schedule: SchedulePacer | None, transient: TransientClients | None) -> None:
+    """Let a load go on.
+
+    Args:
+        load: the load.
+        end_ns: when to return, in monotonic ns.
+        schedule: the pacer whose measurements to collect meanwhile, if the load has one.
+        transient: the transient clients to connect and disconnect meanwhile, if the load has any.
+    """
     while time.monotonic_ns() < end_ns:
-        load.ranks.look()
-        if churn:
-            churn.act()
-        took = load.step(min(end_ns, churn.due_ns) if churn else end_ns)
-        if churn:
-            for client, at_ns in took:
-                churn.heard(client, at_ns)
-        if pace:
-            pace.note()
+        load.processes.check_others()
+        if transient:
+            transient.act()
+        received = load.step(min(end_ns, transient.due_ns) if transient else end_ns)
+        if transient:
+            for client, at_ns in received:
+                transient.note_received(client, at_ns)
+        if schedule:
+            schedule.collect()

@@ -1,11 +1,10 @@
-"""The processes of one load, where it has several: each does the same on its share of the clients, its rank.
+"""The processes of one load, where it has several: each makes the same load with its share of the clients.
 
-Rank 0 is the process that was asked for the load; it starts the others, and they talk through it. All do the same
-things in the same order, so that what one tells the others is one call, `gather`, made by all. A rank that ends, or
-finds the server at fault, is the end of all.
+They are numbered by rank, as in MPI. Rank 0 is the process that got the request for the load; it starts the others, and
+passes on what they send to each other. All processes do the same steps in the same order, so that they exchange values
+by a call of `gather` that each of them makes. When one of them ends early or finds a violation, the load ends.
 
-A load of one process has its `Ranks` too: nothing is started for it, nothing sent, and `gather` returns what it was
-given.
+A load of one process has a `LoadProcesses` too: it starts nothing, sends nothing, and `gather` returns the value given.
 """
 
 from __future__ import annotations
@@ -24,96 +23,101 @@ if TYPE_CHECKING:  # a load of one process needs none of it
     from multiprocessing.connection import Connection
 
 T = TypeVar("T")
-SILENCE_S = 60.0  # after which a rank is taken for lost: none computes for so long between two words
+SILENCE_S = 60.0  # after which a process is considered lost: none computes for so long between two values
 ENDING_S = 5.0
 PR_SET_PDEATHSIG = 1
 
 
-class Lost(Exception):
-    """Rank 0 has ended: there is nobody to load for."""
+class FirstProcessLost(Exception):
+    """Rank 0 has ended, so the load has no purpose any more."""
 
 
-class Ranks:
-    """One process's place among those of its load.
+class LoadProcesses:
+    """The processes of a load, as one of them sees them.
+
+    Args:
+        rank: the number of this process.
+        count: how many processes there are.
+        lines: in rank 0, the connections to the others in the order of their ranks; in the others, that to rank 0.
 
     Attributes:
-        rank: its number.
-        count: how many there are.
+        rank: the number of this process.
+        count: how many processes there are.
     """
 
     def __init__(self, rank: int = 0, count: int = 1, lines: Sequence[Connection] = ()) -> None:
         self.rank, self.count = rank, count
-        self._lines = list(lines)  # rank 0: to the others, in their order; another one: to rank 0
+        self._lines = list(lines)
         self._processes: list[subprocess.Popen[bytes]] = []
 
-    # --- talking
+    # --- exchange of values
 
     def gather(self, value: T) -> list[T]:
-        """Return what all ranks give to this call, in the order of their ranks, when all have made it.
+        """Return the values that all processes give to this call, in the order of their ranks, when all have made it.
 
         Raises:
-            Violation: in rank 0, another one has found the server at fault.
-            HarnessError: in rank 0, another one has ended.
-            Lost: rank 0 has ended.
+            Violation: in rank 0, when another process has found a violation.
+            HarnessError: in rank 0, when another process has ended.
+            FirstProcessLost: in the others, when rank 0 has ended.
         """
         if self.count == 1:
             return [value]
         if self.rank:
             self._send(value)
-            return self._hear_from_first()  # type: ignore[no-any-return]
-        told = self.collect(value)
+            return self._receive_from_first()  # type: ignore[no-any-return]
+        values = self.gather_at_first(value)
         for line in self._lines:
-            self._reply(line, told)
-        return told
+            self._reply(line, values)
+        return values
 
-    def collect(self, value: T) -> list[T]:
-        """The same for what only rank 0 needs: the others get [], and do not wait."""
+    def gather_at_first(self, value: T) -> list[T]:
+        """Return the values of all processes in rank 0; the others get [], and do not wait."""
         if not self.rank:
-            return [value, *map(self._hear, range(1, self.count))]
+            return [value, *map(self._receive, range(1, self.count))]
         self._send(value)
         return []
 
-    def agree(self, value: T) -> T:
-        """Return what rank 0 gives to this call."""
+    def from_first(self, value: T) -> T:
+        """Return the value that rank 0 gives to this call."""
         return self.gather(value)[0]
 
-    def look(self) -> None:
-        """In rank 0: raise what `gather` would, should another one have ended before the end."""
+    def check_others(self) -> None:
+        """In rank 0, raise what `gather` would raise, if another process has ended early."""
         for rank, process in enumerate(self._processes, 1):
-            while process.poll() is not None:  # its last words are behind what it has told before
-                self._hear(rank)
+            while process.poll() is not None:  # a violation comes after the values that it has sent before
+                self._receive(rank)
 
-    def found(self, violation: Violation) -> None:
-        """Tell rank 0, in the place of the next thing, that the server is at fault."""
+    def report_violation(self, violation: Violation) -> None:
+        """Send a violation to rank 0, in the place of the next value."""
         self._send(violation)
 
     def _send(self, value: Any) -> None:
         try:
             self._lines[0].send(value)
         except OSError:
-            raise Lost from None
+            raise FirstProcessLost from None
 
-    def _hear_from_first(self) -> Any:
+    def _receive_from_first(self) -> Any:
         try:
             return self._lines[0].recv()
         except (EOFError, OSError):
-            raise Lost from None
+            raise FirstProcessLost from None
 
-    def _hear(self, rank: int) -> Any:
+    def _receive(self, rank: int) -> Any:
         line = self._lines[rank - 1]
         try:
             if not line.poll(SILENCE_S):
-                raise HarnessError(f"process {rank} of the load's {self.count} has said nothing for {SILENCE_S:.0f} s")
-            told = line.recv()
+                raise HarnessError(f"process {rank} of the load's {self.count} has sent nothing for {SILENCE_S:.0f} s")
+            received = line.recv()
         except (EOFError, OSError):
             raise HarnessError(f"process {rank} of the load's {self.count} {self._how_it_ended(rank)}") from None
-        if isinstance(told, Violation):
-            raise told
-        return told
+        if isinstance(received, Violation):
+            raise received
+        return received
 
-    def _reply(self, line: Connection, told: Any) -> None:
+    def _reply(self, line: Connection, value: Any) -> None:
         try:
-            line.send(told)
+            line.send(value)
         except OSError:
             rank = self._lines.index(line) + 1
             raise HarnessError(f"process {rank} of the load's {self.count} {self._how_it_ended(rank)}") from None
@@ -122,40 +126,47 @@ class Ranks:
         try:
             status = self._processes[rank - 1].wait(ENDING_S)
         except subprocess.TimeoutExpired:
-            return "has closed its end"
+            return "has closed its connection"
         return f"was ended by {signal.Signals(-status).name}" if status < 0 else f"ended with status {status}"
 
     # --- beginning and end
 
     def start(self, request: Any) -> None:
-        """In rank 0: start the others, which get the request (see `join`)."""
+        """In rank 0, start the other processes and send them the request (see `join_load`)."""
         from multiprocessing.connection import Pipe
 
         for rank in range(1, self.count):
             ours, theirs = Pipe()
-            words = [sys.executable, "-P", "-m", "harness.load", str(theirs.fileno())]
+            command = [sys.executable, "-P", "-m", "harness.load", str(theirs.fileno())]
             self._lines.append(ours)
             self._processes.append(
-                subprocess.Popen(words, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+                subprocess.Popen(
+                    command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+                )
             )
             theirs.close()
             self._reply(ours, (rank, self.count, os.getpid(), request))
 
     def close(self) -> None:
-        """End the others, as far as they have not ended, and wait for that."""
+        """End the other processes, where they have not ended yet, and wait for that."""
         for line in self._lines:
             line.close()
-        for one in self._processes:
-            one.kill()
-        for one in self._processes:
-            one.wait()
+        for process in self._processes:
+            process.kill()
+        for process in self._processes:
+            process.wait()
 
 
-def join(descriptor: int) -> tuple[Ranks, Any]:
-    """In a process that `Ranks.start` has started: return its place and the request. It ends when rank 0 ends.
+def join_load(descriptor: int) -> tuple[LoadProcesses, Any]:
+    """In a process that `LoadProcesses.start` has started, return the processes and the request.
+
+    The kernel ends this process when rank 0 ends.
+
+    Args:
+        descriptor: of the connection to rank 0.
 
     Raises:
-        Lost: rank 0 has ended already.
+        FirstProcessLost: rank 0 has ended already.
     """
     from multiprocessing.connection import Connection
 
@@ -165,7 +176,7 @@ def join(descriptor: int) -> tuple[Ranks, Any]:
     try:
         rank, count, first, request = line.recv()
     except (EOFError, OSError):
-        raise Lost from None
-    if os.getppid() != first:  # it ended before it was asked about its end
-        raise Lost
-    return Ranks(rank, count, [line]), request
+        raise FirstProcessLost from None
+    if os.getppid() != first:  # it ended before prctl(2) took effect
+        raise FirstProcessLost
+    return LoadProcesses(rank, count, [line]), request

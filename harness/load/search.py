@@ -1,16 +1,14 @@
-"""Finds the highest rate that holds, by trials of which some are wrong.
+"""Searches the highest sustainable rate, with trials of which some give a wrong result.
 
-The rate is raised fourfold until one fails, as tcpkali does, and then bisected on a logarithmic scale. One trial may
-fail because of a moment's noise, and one may hold by luck. So no single trial decides anything that is not asked
-again:
+The search multiplies the rate by four until a trial fails, as tcpkali does, and then bisects on a logarithmic scale. A
+trial may fail because of a moment's noise, or succeed by luck. So no single trial decides alone:
 
-- a failure would rule out all rates above it: it is believed when the majority of up to three trials at its rate say
-  the same;
-- a rate that holds only leads upwards. The last one, which is the answer, must be confirmed by a majority as well; if
-  it is not, it has failed, and the search goes on below it.
+- A failure would exclude all higher rates. It counts when a majority of up to three trials at its rate fail.
+- A success only leads to higher rates. The last one, which is the result, must be confirmed by a majority as well; if
+  it is not, it counts as a failure, and the search goes on below it.
 
-So one wrong trial, wherever it falls, costs some more trials and changes nothing. A failure at which the generator
-had no time to spare needs no second one: it is the generator's limit, and will be so again.
+So one wrong trial, wherever it occurs, costs some more trials and does not change the result. A failure where the load
+generator was the limit needs no confirmation: the generator would be the limit again.
 """
 
 from __future__ import annotations
@@ -24,14 +22,16 @@ from typing import NamedTuple
 RAMP = 4
 LEAST_PER_S, MOST_PER_S = 1, 100_000_000
 MAJORITY = 2  # of three
-MOST_PROBES = 60  # something is wrong then
+MOST_PROBES = 60  # a search that takes more has gone wrong
 
 
 class Probe(NamedTuple):
-    """What one trial said of a rate.
+    """The result of one trial.
 
     Attributes:
-        limited: the generator could not have done more.
+        rate_per_s: the offered rate.
+        holds: whether the server sustained it.
+        limited: whether the load generator was the limit.
     """
 
     rate_per_s: int
@@ -41,27 +41,37 @@ class Probe(NamedTuple):
 
 @dataclass
 class Votes:
-    """What the trials at one rate said."""
+    """The results of all trials at one rate.
+
+    Attributes:
+        holds: trials in which the server sustained the rate.
+        fails: trials in which it did not.
+        limited: whether the load generator was the limit in one of the latter.
+    """
 
     holds: int = 0
     fails: int = 0
-    limited: bool = False  # a failure that was the generator's
+    limited: bool = False
 
     @property
-    def failing(self) -> bool:
+    def is_failing(self) -> bool:
+        """Whether the rate counts as too high."""
         return self.fails > self.holds and (self.limited or self.fails >= MAJORITY)
 
     @property
-    def open(self) -> bool:
-        return self.fails > 0 and self.holds < MAJORITY and not self.failing
+    def is_undecided(self) -> bool:
+        """Whether the trials contradict each other, or a failure is not confirmed."""
+        return self.fails > 0 and self.holds < MAJORITY and not self.is_failing
 
 
 @dataclass(frozen=True)
 class Bracket:
-    """Where the answer lies: the highest rate that holds and the lowest one that fails; None where there is none yet.
+    """The rates between which the result lies.
 
     Attributes:
-        limited: at the upper end it was the generator that failed.
+        low: the highest rate that was sustained; None before any was.
+        high: the lowest rate that counts as too high; None before any does.
+        limited: whether the load generator was the limit at `high`.
     """
 
     low: int | None
@@ -70,27 +80,29 @@ class Bracket:
 
 
 def bracket(probes: Sequence[Probe]) -> Bracket:
-    """Return what is known after these trials."""
+    """Return the bracket after these trials."""
     votes = _votes(probes)
-    high = min((rate for rate, one in votes.items() if one.failing), default=None)
+    high = min((rate for rate, vote in votes.items() if vote.is_failing), default=None)
     low = max(
-        (rate for rate, one in votes.items() if one.holds > one.fails and (high is None or rate < high)), default=None
+        (rate for rate, vote in votes.items() if vote.holds > vote.fails and (high is None or rate < high)),
+        default=None,
     )
     return Bracket(low, high, limited=high is not None and votes[high].limited)
 
 
 def next_rate(probes: Sequence[Probe], *, first: int, precision: float) -> int | None:
-    """Return the rate to try next, a second; None when the answer is known.
+    """Return the rate to try next, in messages a second; None when the result is known.
 
     Args:
-        first: what to begin with.
-        precision: the search ends when the lowest rate that fails is at most so many times the highest that holds.
+        probes: the trials so far.
+        first: the rate to begin with.
+        precision: the search ends when the lowest rate that fails is at most so many times the highest sustained rate.
     """
     if len(probes) >= MOST_PROBES:
         return None
     votes, known = _votes(probes), bracket(probes)
     low, high = known.low, known.high
-    undecided = [rate for rate, one in votes.items() if one.open and (high is None or rate < high)]
+    undecided = [rate for rate, vote in votes.items() if vote.is_undecided and (high is None or rate < high)]
     if undecided:
         return max(undecided)
     if high is None:
@@ -106,9 +118,9 @@ def next_rate(probes: Sequence[Probe], *, first: int, precision: float) -> int |
 
 def _votes(probes: Sequence[Probe]) -> dict[int, Votes]:
     votes: dict[int, Votes] = defaultdict(Votes)
-    for one in probes:
-        said = votes[one.rate_per_s]
-        said.holds += one.holds
-        said.fails += not one.holds
-        said.limited |= one.limited and not one.holds
+    for probe in probes:
+        vote = votes[probe.rate_per_s]
+        vote.holds += probe.holds
+        vote.fails += not probe.holds
+        vote.limited |= probe.limited and not probe.holds
     return votes

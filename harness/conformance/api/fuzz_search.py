@@ -15,7 +15,7 @@ Action = Callable[[], Awaitable[Any]]
 SHRINK_S = 15.0
 
 
-class Search:
+class FuzzSearch:
     """What all conversations of a case share.
 
     Attributes:

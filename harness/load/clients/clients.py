@@ -1,4 +1,4 @@
-"""The clients of a swarm before a load: they connect, join, and know that all are in the room."""
+"""The clients of a swarm before a load: they connect, join, and wait until all are in the room."""
 
 from __future__ import annotations
 
@@ -10,92 +10,106 @@ from harness.addresses import Address
 from harness.codec import Codec
 from harness.errors import Violation
 from harness.load.clients.connect import connect
-from harness.load.clients.join import Marks
-from harness.load.processes import Ranks
-from harness.load.verify.frames import Voice
+from harness.load.clients.join import JoinMarkers
+from harness.load.processes import LoadProcesses
+from harness.load.verify.frames import Sender
 
-SEND_S = 30.0
+SEND_S = 30.0  # at most, to send what makes a client join
 
 
 @dataclass
 class Clients:
-    """Clients of one server, numbered in the order of their coming, over all processes of the load.
+    """Clients of one server, numbered in the order in which they connect, over all processes of the load.
 
     Attributes:
-        ranks: this process's place among those of the load; every one of them has every count-th client.
-        server_pid: for its memory and processor time.
-        as_arriving: say messages in the form in which a server delivers them, to a server that only hands bytes on,
-            and say nothing to join.
-        subscriptions: of all clients.
-        sockets: of this process's clients.
-        numbers: theirs.
-        are_together: whether they all stand at the same point of their streams.
+        as_arriving: whether clients send messages in the form in which a server delivers them, and send nothing to
+            join: for a server that only relays bytes.
+        processes: the processes of the load; with n of them, each connects every n-th client.
+        sockets: the connections of this process's clients, in the order of their numbers.
+        numbers: the numbers of this process's clients, in the same order.
+        subscriptions: by client number, over all processes, the topics of the client.
+        are_together: whether all clients stand at the same point of their streams: `join` decides that.
     """
 
     address: Address
     codec: Codec
-    server_pid: int
     as_arriving: bool = False
-    ranks: Ranks = field(default_factory=Ranks)
+    processes: LoadProcesses = field(default_factory=LoadProcesses)
     sockets: list[socket.socket] = field(default_factory=list)
     numbers: list[int] = field(default_factory=list)
     subscriptions: list[tuple[int, ...]] = field(default_factory=list)
     are_together: bool = False
 
+    @property
+    def count(self) -> int:
+        """The number of clients that are connected, over all processes of the load."""
+        return len(self.subscriptions)
+
     def connect(self, count: int, topics: Sequence[int] = (0,), *, small_buffers: bool = False) -> None:
-        """Connect this many more clients, that ask for these topics (`small_buffers`: see `connecting.connect`).
+        """Connect more clients and let them subscribe.
+
+        Args:
+            count: the number of clients to add, over all processes of the load.
+            topics: the topics to which each of them subscribes.
+            small_buffers: whether the kernel buffers little for them (see `harness.load.clients.connect.connect`).
 
         Raises:
             Violation: the server does not take them.
         """
-        before, step = len(self.subscriptions), self.ranks.count
-        own = range(before + (self.ranks.rank - before) % step, before + count, step)
-        made = connect(self.address, len(own), first=own.start, step=step, small_buffers=small_buffers)
-        self.sockets += made
+        before, step = self.count, self.processes.count
+        own = range(before + (self.processes.rank - before) % step, before + count, step)
+        connections = connect(self.address, len(own), first=own.start, step=step, small_buffers=small_buffers)
+        self.sockets += connections
         self.numbers += own
         self.subscriptions += [tuple(topics)] * count
-        for number, one in zip(own, made, strict=True):
-            if words := b"" if self.as_arriving else self.codec.join(number, topics):
+        for number, connection in zip(own, connections, strict=True):
+            if request := b"" if self.as_arriving else self.codec.encode_join(number, topics):
                 try:
-                    one.settimeout(SEND_S)
-                    one.sendall(words)
+                    connection.settimeout(SEND_S)
+                    connection.sendall(request)
                 except OSError as error:
                     raise Violation(f"client {number} could not join: {error}") from None
 
-    def voices(self, count: int, topic: int = 0) -> list[Voice]:
-        """Return this many of those who hear a topic, to speak to it.
+    def senders(self, count: int, topic: int = 0) -> list[Sender]:
+        """Return so many of a topic's subscribers as senders to it.
 
-        They are spread over the room: many servers serve in the order of joining, and the first would look fast.
+        They are spread evenly over the subscribers: many servers serve in the order of joining, and the first clients
+        would look fast.
         """
-        hearers = [client for client, topics in enumerate(self.subscriptions) if topic in topics]
-        return [Voice(hearers[(2 * place + 1) * len(hearers) // (2 * count)], topic) for place in range(count)]
+        subscribers = [client for client, topics in enumerate(self.subscriptions) if topic in topics]
+        return [Sender(subscribers[(2 * place + 1) * len(subscribers) // (2 * count)], topic) for place in range(count)]
 
     def join(self, *, together: bool = True) -> int:
-        """Return when all clients have heard that they are in the room, each in all of its topics.
+        """Wait until every client has received a message in each of its topics.
 
         Args:
-            together: go on until all have heard one and the same message of each topic, and nothing behind it. A
-                server may drop it for somebody, and then all try anew with another, some times; `are_together` tells
-                whether it came about. Returns how long after it was sent the last has heard it, in ns.
+            together: wait until all clients have received the same message of each topic and nothing after it. A server
+                may drop that message for a client; then all try again with another one, a limited number of times.
+                `are_together` says whether they succeeded.
+
+        Returns:
+            How long the last message took to reach all clients, in ns.
 
         Raises:
-            Violation: that does not come about.
+            Violation: a client does not receive anything, or receives something that was not sent.
         """
-        marks = Marks(self.sockets, self.numbers, self.subscriptions, self.codec, self._spoken, self.ranks)
-        took_ns = marks.heard(together=together)
-        self.are_together = marks.are_together
+        markers = JoinMarkers(
+            self.sockets, self.numbers, self.subscriptions, self.codec, self._encode_sent, self.processes
+        )
+        took_ns = markers.wait_for_all(together=together)
+        self.are_together = markers.are_together
         return took_ns
 
-    def _spoken(self, body: bytes, client: int) -> bytes:
-        return self.codec.arrives(body, client) if self.as_arriving else self.codec.encode(body)
+    def _encode_sent(self, body: bytes, client: int) -> bytes:
+        return self.codec.encode_delivery(body, client) if self.as_arriving else self.codec.encode(body)
 
-    def dismiss(self, first: int) -> None:
-        """Disconnect the clients from this number on."""
-        stay = sum(number < first for number in self.numbers)
-        for one in self.sockets[stay:]:
-            one.close()
-        del self.sockets[stay:], self.numbers[stay:], self.subscriptions[first:]
+    def disconnect_from(self, first: int) -> None:
+        """Disconnect the clients whose number is at least `first`."""
+        staying = sum(number < first for number in self.numbers)
+        for connection in self.sockets[staying:]:
+            connection.close()
+        del self.sockets[staying:], self.numbers[staying:], self.subscriptions[first:]
 
     def close(self) -> None:
         """Disconnect all clients."""
-        self.dismiss(0)
+        self.disconnect_from(0)

@@ -1,8 +1,8 @@
 """Connects clients by the thousand, many at a time, so that the server and not the swarm decides how long it takes.
 
-A server whose queue of connections is full lets the kernel drop what would be one more, and the kernel tries again
-after a second, then after three. Nobody is told. So a connection that does not come about at once is begun anew,
-first after a few milliseconds, then after twice as long each time.
+While the server's queue of connections is full, the kernel drops further requests to connect, without an error, and
+sends them again after one second, then after three. So an attempt that does not succeed at once is replaced by a new
+one, first after a few milliseconds, then after twice as long each time.
 """
 
 from __future__ import annotations
@@ -18,17 +18,24 @@ from dataclasses import dataclass
 from harness.addresses import Address
 from harness.errors import Violation
 
-CONNECT_S = 30.0  # at most, until another one has come about
+CONNECT_S = 30.0  # at most, without a new connection
 AT_A_TIME = 256
-PATIENCE_S = 0.005  # with the first try
-CLIENTS_AN_ADDRESS = 5000  # each loopback address of ours has some 28,000 ports, and finding a free one takes longer
+PATIENCE_S = 0.005  # with the first attempt
+CLIENTS_AN_ADDRESS = 5000  # of some 28,000 ports that each loopback address has: the last free ones take long to find
 SMALL_BUFFER_BYTES, SMALL_SEGMENT_BYTES = 4096, 1400
-IP_BIND_ADDRESS_NO_PORT = 24  # the kernel chooses the port in connect(2), where it may be one that others use elsewhere
+IP_BIND_ADDRESS_NO_PORT = 24  # let the kernel choose the port in connect(2), where other addresses may use it as well
 
 
 @dataclass
 class Attempt:
-    """A connection that has been begun; times in monotonic s."""
+    """An attempt to connect.
+
+    Attributes:
+        place: of the client, among those that `connect` connects.
+        connection: its socket.
+        gives_up_at: when to begin a new attempt, in monotonic s.
+        patience_s: how long this attempt may take.
+    """
 
     place: int
     connection: socket.socket
@@ -39,71 +46,79 @@ class Attempt:
 def connect(
     address: Address, count: int, *, first: int, step: int = 1, small_buffers: bool = False
 ) -> list[socket.socket]:
-    """Return this many connections, in the order of their numbers, without waiting for one before the next begins.
+    """Return so many connections, in the order of their numbers; many are begun before the first one succeeds.
 
     Args:
-        first: the number of the first of them, in words for people and for the choice of its source address.
-        step: from each number to the next.
-        small_buffers: the kernel shall keep some 100 KB for a client that does not read, on both sides, and not 4 MB.
+        address: of the server.
+        count: how many.
+        first: the number of the first client, for error messages and for the choice of its source address.
+        step: the difference between the numbers of two clients that follow each other.
+        small_buffers: whether the kernel buffers only some 100 KB for a client that does not read, on both sides, and
+            not 4 MB.
 
     Raises:
-        Violation: the server refuses, or takes no connection for CONNECT_S seconds.
+        Violation: the server refuses, or accepts no connection for CONNECT_S seconds.
     """
-    made: dict[int, socket.socket] = {}
-    under_way: dict[int, Attempt] = {}
+    connected: dict[int, socket.socket] = {}
+    attempts: dict[int, Attempt] = {}
     waiting = deque((place, PATIENCE_S) for place in range(count))
     progress_at = time.monotonic()
     try:
         with select.epoll() as poll:
-            while len(made) < count:
-                while waiting and len(under_way) < AT_A_TIME:
+            while len(connected) < count:
+                while waiting and len(attempts) < AT_A_TIME:
                     place, patience_s = waiting.popleft()
-                    one = _begin(address, first + place * step, small_buffers)
-                    under_way[one.fileno()] = Attempt(place, one, time.monotonic() + patience_s, patience_s)
-                    poll.register(one.fileno(), select.EPOLLOUT)
+                    connection = _begin(address, first + place * step, small_buffers)
+                    attempts[connection.fileno()] = Attempt(
+                        place, connection, time.monotonic() + patience_s, patience_s
+                    )
+                    poll.register(connection.fileno(), select.EPOLLOUT)
                 for descriptor, _ in poll.poll(PATIENCE_S):
-                    attempt = under_way.pop(descriptor)
+                    attempt = attempts.pop(descriptor)
                     poll.unregister(descriptor)
-                    made[attempt.place] = attempt.connection
-                    _must_stand(attempt.connection, first + attempt.place * step)
+                    connected[attempt.place] = attempt.connection
+                    _check(attempt.connection, first + attempt.place * step)
                     progress_at = time.monotonic()
                 now = time.monotonic()
                 if now > progress_at + CONNECT_S:
+                    number = first + step * min(attempt.place for attempt in attempts.values())
                     raise Violation(
-                        f"client {first + step * min(one.place for one in under_way.values())} could not connect: "
-                        f"the server has taken no connection for {CONNECT_S:.0f} s"
+                        f"client {number} could not connect: "
+                        f"the server has accepted no connection for {CONNECT_S:.0f} s"
                     )
-                for attempt in [one for one in under_way.values() if one.gives_up_at < now]:
-                    del under_way[attempt.connection.fileno()]
+                for attempt in [attempt for attempt in attempts.values() if attempt.gives_up_at < now]:
+                    del attempts[attempt.connection.fileno()]
                     attempt.connection.close()
                     waiting.append((attempt.place, 2 * attempt.patience_s))
     except BaseException:
-        for one in (*made.values(), *(attempt.connection for attempt in under_way.values())):
-            one.close()
+        for connection in (*connected.values(), *(attempt.connection for attempt in attempts.values())):
+            connection.close()
         raise
-    return [made[place] for place in range(count)]
+    return [connected[place] for place in range(count)]
 
 
 def _begin(address: Address, number: int, small_buffers: bool) -> socket.socket:
     family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
     try:
-        one = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+        connection = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
     except OSError as error:
         raise Violation(f"client {number} could not connect: {error.strerror}") from None
-    one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     if small_buffers:
-        one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SMALL_BUFFER_BYTES)
-        one.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, SMALL_SEGMENT_BYTES)  # the sender's buffer follows it
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SMALL_BUFFER_BYTES)
+        connection.setsockopt(
+            socket.IPPROTO_TCP, socket.TCP_MAXSEG, SMALL_SEGMENT_BYTES
+        )  # the sender's buffer follows it
     if address.host.startswith("127.") and number >= CLIENTS_AN_ADDRESS:
-        one.setsockopt(socket.IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1)
-        one.bind((f"127.0.0.{1 + number // CLIENTS_AN_ADDRESS % 254}", 0))
-    problem = one.connect_ex((address.host, address.port))
+        connection.setsockopt(socket.IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1)
+        connection.bind((f"127.0.0.{1 + number // CLIENTS_AN_ADDRESS % 254}", 0))
+    problem = connection.connect_ex((address.host, address.port))
     if problem not in (0, errno.EINPROGRESS, errno.EAGAIN):
-        one.close()
+        connection.close()
         raise Violation(f"client {number} could not connect: {os.strerror(problem)}")
-    return one
+    return connection
 
 
-def _must_stand(one: socket.socket, number: int) -> None:
-    if problem := one.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+def _check(connection: socket.socket, number: int) -> None:
+    if problem := connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
         raise Violation(f"client {number} could not connect: {os.strerror(problem)}")

@@ -1,6 +1,6 @@
-"""Finds out who is in the room, before a load: messages of the swarm's own, marks, until everybody has heard one.
+"""Waits until all clients are in the room, before a load: it sends marker messages until each has received one.
 
-A server may drop a mark for somebody, and a client may join after it, so silence is answered by another one.
+A server may drop a marker for a client, and a client may join after it; so when nothing comes, another one is sent.
 """
 
 from __future__ import annotations
@@ -14,24 +14,30 @@ from contextlib import suppress
 
 from harness.codec import Codec, Decoder, bodies_of
 from harness.errors import Violation
-from harness.load.processes import Ranks
-from harness.load.verify.frames import MARK
+from harness.load.processes import LoadProcesses
+from harness.load.verify.frames import MARKER
 
 JOIN_S = 30.0
-FIRST_QUIET_S = 0.02  # without a byte, after which the next mark is said; twice as long each time
+FIRST_QUIET_S = 0.02  # without a byte, after which the next marker is sent; twice as long each time
 QUIET_S = 0.5
 TOGETHER_ROUNDS = 10
-READ = 65536
-fresh = itertools.count()  # no mark is said twice: an old one that comes late must not be taken for a new one
+READ_BYTES = 65536
+fresh_numbers = itertools.count()  # no marker is sent twice: an old one that comes late must not count as a new one
 
 
-class Marks:
-    """Says marks and hears them. Where the load has several processes, each knows what the others say.
+class JoinMarkers:
+    """Sends markers and receives them. Where the load has several processes, each knows what the others send.
 
     Args:
-        sockets, numbers: of this process's clients.
-        subscriptions: of all.
-        spoken: the bytes in which a client of this number says a body.
+        sockets: the connections of this process's clients.
+        numbers: the numbers of this process's clients.
+        subscriptions: by client number, over all processes, the topics of the client.
+        codec: of the protocol.
+        encode_sent: returns the bytes with which a client sends a body: `encode_sent(body, client)`.
+        processes: the processes of the load.
+
+    Attributes:
+        are_together: whether all clients have received the same last marker of each topic, and nothing after it.
     """
 
     def __init__(
@@ -40,91 +46,95 @@ class Marks:
         numbers: Sequence[int],
         subscriptions: Sequence[tuple[int, ...]],
         codec: Codec,
-        spoken: Callable[[bytes, int], bytes],
-        ranks: Ranks,
+        encode_sent: Callable[[bytes, int], bytes],
+        processes: LoadProcesses,
     ) -> None:
         self._sockets, self._numbers, self._subscriptions = sockets, numbers, subscriptions
-        self._codec, self._spoken, self._ranks = codec, spoken, ranks
-        self._decoders = [codec.replies() for _ in sockets]
-        self._places = {one.fileno(): place for place, one in enumerate(sockets)}
-        self._speakers = {topic: client for client, topics in enumerate(subscriptions) for topic in topics}
+        self._codec, self._encode_sent, self._processes = codec, encode_sent, processes
+        self._decoders = [codec.reply_decoder() for _ in sockets]
+        self._places = {connection.fileno(): place for place, connection in enumerate(sockets)}
+        self._senders = {topic: client for client, topics in enumerate(subscriptions) for topic in topics}
         self._own = dict(zip(numbers, sockets, strict=True))
-        self._marks: dict[bytes, int] = {}  # that count, by body, and their topics
-        self._usual: dict[bytes, bytes] = {}  # their bodies, by the bytes in which they usually arrive
-        self._waiting: dict[int, set[int]] = {}  # clients, and the topics of which they have not heard a mark
+        self._topics: dict[bytes, int] = {}  # by the body of each marker that counts
+        self._canonical: dict[bytes, bytes] = {}  # by a marker's canonical encoding, its body
+        self._missing: dict[int, set[int]] = {}  # by the place of a client, its topics without a marker so far
         self.are_together = False
 
-    def heard(self, *, together: bool) -> int:
-        """Return when all have heard a mark in each of their topics, and how long the last of them took, in ns.
+    def wait_for_all(self, *, together: bool) -> int:
+        """Send markers until every client has received one in each of its topics.
 
         Args:
-            together: go on until all have heard one and the same mark of each topic, and nothing behind it. A server
-                that drops so much that this does not come about need not: then `are_together` is False.
+            together: wait until all clients have received the same marker of each topic, and nothing after it. A server
+                that drops too much for that need not: then `are_together` is False.
+
+        Returns:
+            How long the last marker took to reach all clients, in ns.
 
         Raises:
-            Violation: that does not come about in JOIN_S seconds, or somebody hears what was never said.
+            Violation: that takes longer than JOIN_S seconds, or a client receives a message that was never sent.
         """
         deadline, rounds, quiet_s = time.monotonic() + JOIN_S, 0, FIRST_QUIET_S
-        self._wait_for_all()
-        said_ns = 0
+        self._expect_all()
+        sent_ns = 0
         with select.epoll() as poll:
-            for one in self._sockets:
-                one.setblocking(False)
-                poll.register(one.fileno(), select.EPOLLIN)
-            while waiting := sum(self._ranks.gather(len(self._waiting))):
+            for connection in self._sockets:
+                connection.setblocking(False)
+                poll.register(connection.fileno(), select.EPOLLIN)
+            while missing := sum(self._processes.gather(len(self._missing))):
                 if time.monotonic() > deadline:
                     raise Violation(
-                        f"{waiting} of {len(self._subscriptions)} clients did not hear, in {JOIN_S:.0f} s, "
-                        f"any one of {rounds} messages that were sent to find out who is in the room"
+                        f"{missing} of {len(self._subscriptions)} clients did not receive, in {JOIN_S:.0f} s, "
+                        f"any of {rounds} messages that were sent to find out whether they had joined"
                     )
                 self.are_together = together and rounds < TOGETHER_ROUNDS
                 if self.are_together:
-                    self._wait_for_all()
-                said_ns = time.monotonic_ns()
-                self._say()
-                while self._waiting and (ready := poll.poll(quiet_s)):
+                    self._expect_all()
+                sent_ns = time.monotonic_ns()
+                self._send()
+                while self._missing and (ready := poll.poll(quiet_s)):
                     for descriptor, _ in ready:
-                        self._hear(self._places[descriptor])
+                        self._receive(self._places[descriptor])
                 rounds, quiet_s = rounds + 1, min(QUIET_S, 2 * quiet_s)
-        return time.monotonic_ns() - said_ns
+        return time.monotonic_ns() - sent_ns
 
-    def _wait_for_all(self) -> None:
-        self._marks, self._usual = {}, {}
-        self._waiting = {place: set(self._subscriptions[client]) for place, client in enumerate(self._numbers)}
+    def _expect_all(self) -> None:
+        """Count no marker that was sent before now."""
+        self._topics, self._canonical = {}, {}
+        self._missing = {place: set(self._subscriptions[client]) for place, client in enumerate(self._numbers)}
 
-    def _say(self) -> None:
-        for topic, client in self._speakers.items():
-            body = self._codec.body(MARK + b"%d" % next(fresh), topic)
-            self._marks[body] = topic
-            self._usual[self._codec.arrives(body, client)] = body
+    def _send(self) -> None:
+        for topic, client in self._senders.items():
+            body = self._codec.make_body(MARKER + b"%d" % next(fresh_numbers), topic)
+            self._topics[body] = topic
+            self._canonical[self._codec.encode_delivery(body, client)] = body
             if client in self._own:
                 with suppress(BlockingIOError):
-                    self._own[client].send(self._spoken(body, client))
+                    self._own[client].send(self._encode_sent(body, client))
 
-    def _hear(self, place: int) -> None:
+    def _receive(self, place: int) -> None:
         for body in self._bodies(place, self._decoders[place]):
-            if (topic := self._marks.get(body)) is not None and place in self._waiting:
-                self._waiting[place].discard(topic)
-        if place in self._waiting and not self._waiting[place]:
-            del self._waiting[place]
+            if (topic := self._topics.get(body)) is not None and place in self._missing:
+                self._missing[place].discard(topic)
+        if place in self._missing and not self._missing[place]:
+            del self._missing[place]
 
     def _bodies(self, place: int, decoder: Decoder) -> list[bytes]:
-        """Receive for a client; return the bodies of what has come, all of which are marks of ours."""
-        data = self._receive(place)
-        if data in self._usual and not decoder.pending:
-            return [self._usual[data]]
+        """Receive for a client; return the bodies of the messages, all of which are markers."""
+        data = self._read(place)
+        if data in self._canonical and not decoder.pending:
+            return [self._canonical[data]]
         try:
             bodies = bodies_of(decoder.feed(data))
         except ValueError as error:
-            who = f"client {self._numbers[place]}"
-            raise Violation(f"{who} received bytes that are not of this protocol: {error}") from None
-        if any(MARK not in body for body in bodies):
-            raise Violation(f"client {self._numbers[place]} received what nobody has sent, before the load began")
+            client = f"client {self._numbers[place]}"
+            raise Violation(f"{client} received bytes that are not of this protocol: {error}") from None
+        if any(MARKER not in body for body in bodies):
+            raise Violation(f"client {self._numbers[place]} received what no client has sent, before the load began")
         return bodies
 
-    def _receive(self, place: int) -> bytes:
+    def _read(self, place: int) -> bytes:
         try:
-            data = self._sockets[place].recv(READ)
+            data = self._sockets[place].recv(READ_BYTES)
         except BlockingIOError:
             return b""
         except ConnectionError:

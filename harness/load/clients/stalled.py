@@ -1,6 +1,6 @@
-"""Clients that have joined and do not read for a while; what they get when they read again is verified as well.
+"""Stalled clients: they have joined and do not read for a while; what they receive afterwards is verified as well.
 
-A server may have disconnected them meanwhile, as any that keeps it waiting.
+A server may disconnect them meanwhile, as any client that keeps it waiting.
 """
 
 from __future__ import annotations
@@ -12,29 +12,39 @@ from collections.abc import Sequence
 from harness.load.clients.join import QUIET_S
 from harness.load.load import Load
 
-THAWED_BUFFER_BYTES = 1 << 16
+RESUMED_BUFFER_BYTES = 1 << 16
 STEP_NS = 5_000_000
-THAW_S = 15.0  # at most
+RESUME_S = 15.0  # at most
 
 
-def thaw(load: Load, connections: Sequence[socket.socket], topics: Sequence[int]) -> dict[str, float]:
-    """Say nothing more, and let them read until nothing more comes; return figures of it.
+def resume(load: Load, connections: Sequence[socket.socket], topics: Sequence[int]) -> dict[str, float]:
+    """Stop sending, and let stalled clients read until nothing more comes.
+
+    `load.finish()` decides whether what they received was lawful.
+
+    Args:
+        load: the load, of which these clients are no part yet.
+        connections: the sockets of the stalled clients.
+        topics: the topics to which they have subscribed.
+
+    Returns:
+        Figures of the stalled clients.
 
     Raises:
-        Violation: what they received was never sent. Whether it was lawful is told by `load.finish()`.
+        Violation: they received something that was never sent.
     """
-    load.core.hush()
+    load.engine.stop_sending()
     clients = []
-    for one in connections:
-        one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, THAWED_BUFFER_BYTES)
-        clients.append(load.add_guest(one, topics, may_be_closed=True))
-    started = came_at = time.monotonic()
-    while time.monotonic() < min(came_at + QUIET_S, started + THAW_S):
-        took = load.step(time.monotonic_ns() + STEP_NS)
-        if any(client in clients for client, _ in took):
-            came_at = time.monotonic()
+    for connection in connections:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RESUMED_BUFFER_BYTES)
+        clients.append(load.add_client(connection, topics, may_be_closed=True))
+    started = last_received = time.monotonic()
+    while time.monotonic() < min(last_received + QUIET_S, started + RESUME_S):
+        received = load.step(time.monotonic_ns() + STEP_NS)
+        if any(client in clients for client, _ in received):
+            last_received = time.monotonic()
     return {
-        "frozen": len(clients),
-        "frozen_disconnected": len(set(clients) & set(load.closed())),
-        "frozen_heard": sum(map(load.core.heard, clients)) / len(clients),
+        "stalled_clients": len(clients),
+        "stalled_clients_disconnected": len(set(clients) & set(load.closed())),
+        "stalled_messages_per_client": sum(map(load.engine.received_count, clients)) / len(clients),
     }

@@ -1,4 +1,4 @@
-"""Guests: clients that come, hear, and leave while a load goes on; what they hear is verified as well."""
+"""Transient clients: they join while a load goes on, receive, and leave; what they receive is verified as well."""
 
 from __future__ import annotations
 
@@ -14,31 +14,42 @@ from harness.errors import Violation
 from harness.load.load import Load
 
 CONNECT_S = 10.0
-FIRST_NAME = 100_000  # numbers of guests, for their names; those of residents are lower
+FIRST_NUMBER = 100_000  # of transient clients, for their names: higher than those of all clients that stay
 
 
 @dataclass
-class Guest:
-    """Somebody who has come and not left yet; times in monotonic ns."""
+class TransientClient:
+    """A client that has joined and not left yet.
+
+    Attributes:
+        client: its number in the load.
+        connection: its socket.
+        due_ns: when it was due to join, in monotonic ns.
+        leaves_ns: when it is due to leave, in monotonic ns.
+        received_ns: when it first received something, in monotonic ns; 0 before that.
+    """
 
     client: int
     connection: socket.socket
-    came_ns: int
+    due_ns: int
     leaves_ns: int
-    heard_ns: int = 0
+    received_ns: int = 0
 
 
-class Churn:
-    """Lets guests come on a schedule and leave after a stay.
+class TransientClients:
+    """Connects transient clients on a schedule, and disconnects each after its stay.
 
     Args:
-        rate_per_s: how many come in a second, at even distances.
+        address: of the server.
+        codec: of its protocol.
+        load: the load that receives for them.
+        rate_per_s: how many join in a second, at even intervals.
         stay_s: how long each stays.
-        topics: what they want to hear.
+        topics: the topics to which each subscribes.
 
     Attributes:
-        waits_ns: for each guest that heard something, the time from the moment at which it should have come.
-        deaf: guests that left before they had heard anything.
+        waits_ns: for each client that received something, the time from the moment at which it was due to join.
+        unserved: how many clients left without having received anything.
     """
 
     def __init__(
@@ -47,15 +58,15 @@ class Churn:
         self._address, self._codec, self._load, self._topics = address, codec, load, tuple(topics)
         self._interval_ns, self._stay_ns = 1e9 / rate_per_s, int(stay_s * 1e9)
         self._started_ns = time.monotonic_ns()
-        self._here: deque[Guest] = deque()  # in the order of leaving
-        self._by_client: dict[int, Guest] = {}
+        self._present: deque[TransientClient] = deque()  # in the order in which they leave
+        self._by_client: dict[int, TransientClient] = {}
         self.waits_ns: list[int] = []
-        self.deaf = 0
+        self.unserved = 0
 
     @property
     def due_ns(self) -> int:
-        """When something is to be done next, in monotonic ns."""
-        leaving = self._here[0].leaves_ns if self._here else self._next_ns
+        """When the next client is due to join or to leave, in monotonic ns."""
+        leaving = self._present[0].leaves_ns if self._present else self._next_ns
         return min(self._next_ns, leaving)
 
     @property
@@ -63,37 +74,42 @@ class Churn:
         return self._started_ns + int((len(self._by_client) + 1) * self._interval_ns)
 
     def act(self) -> None:
-        """Let those come and leave whose time it is."""
+        """Connect and disconnect the clients that are due."""
         while (due_ns := self._next_ns) <= time.monotonic_ns():
-            self._come(due_ns)
-        while self._here and self._here[0].leaves_ns <= time.monotonic_ns():
-            self._leave(self._here.popleft())
+            self._connect(due_ns)
+        while self._present and self._present[0].leaves_ns <= time.monotonic_ns():
+            self._disconnect(self._present.popleft())
 
-    def _come(self, due_ns: int) -> None:
+    def _connect(self, due_ns: int) -> None:
         try:
-            one = socket.create_connection((self._address.host, self._address.port), CONNECT_S)
-            one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            one.sendall(self._codec.join(FIRST_NAME + len(self._by_client), self._topics))
+            connection = socket.create_connection((self._address.host, self._address.port), CONNECT_S)
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            connection.sendall(self._codec.encode_join(FIRST_NUMBER + len(self._by_client), self._topics))
         except OSError as error:
-            raise Violation(f"a guest could not come: {error}") from None
-        client = self._load.add_guest(one, self._topics)
-        guest = Guest(client, one, due_ns, time.monotonic_ns() + self._stay_ns)
-        self._here.append(guest)
-        self._by_client[client] = guest
+            raise Violation(f"a transient client could not join: {error}") from None
+        client = self._load.add_client(connection, self._topics)
+        joined = TransientClient(client, connection, due_ns, time.monotonic_ns() + self._stay_ns)
+        self._present.append(joined)
+        self._by_client[client] = joined
 
-    def heard(self, client: int, at_ns: int) -> None:
-        """Note that a client has received something; the first time it tells how long joining took."""
-        guest = self._by_client.get(client)
-        if guest and not guest.heard_ns and self._load.core.heard(client):
-            guest.heard_ns = at_ns
-            self.waits_ns.append(at_ns - guest.came_ns)
+    def note_received(self, client: int, at_ns: int) -> None:
+        """Note that a client of the load has received something.
 
-    def _leave(self, guest: Guest) -> None:
-        self._load.drop_guest(guest.client)
-        guest.connection.close()
-        self.deaf += not guest.heard_ns
+        Args:
+            client: its number in the load; other than transient clients are ignored.
+            at_ns: when, in monotonic ns.
+        """
+        transient = self._by_client.get(client)
+        if transient and not transient.received_ns and self._load.engine.received_count(client):
+            transient.received_ns = at_ns
+            self.waits_ns.append(at_ns - transient.due_ns)
+
+    def _disconnect(self, leaving: TransientClient) -> None:
+        self._load.drop_client(leaving.client)
+        leaving.connection.close()
+        self.unserved += not leaving.received_ns
 
     def end(self) -> None:
-        """Let all leave."""
-        while self._here:
-            self._leave(self._here.popleft())
+        """Disconnect all that are still present."""
+        while self._present:
+            self._disconnect(self._present.popleft())

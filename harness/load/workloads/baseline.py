@@ -1,7 +1,8 @@
-"""ceiling: what a flood would be if servers did nothing. Tells deliveries a second of a relay that passes bytes on.
+"""baseline: a flood against a relay that only passes bytes on; measures deliveries a second.
 
-It is made for the null server (see `harness.league.baseline_relay`) and for no other: one client says messages in the form
-in which they arrive, so that what the relay makes of them is verified like everything else.
+It shows what a flood would achieve if a server did nothing else. It suits the baseline relay (see
+`harness.league.baseline_relay`) and no other server: one client sends messages in the form in which they arrive, so
+that the verification of the deliveries is the same.
 """
 
 from __future__ import annotations
@@ -9,36 +10,34 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from harness.figures import FLAT_OUT
 from harness.plugins import Workload, hookimpl
 
-if TYPE_CHECKING:  # every command loads its plugins, and few need a swarm
-    from harness.codec import Codec
+if TYPE_CHECKING:  # showing a run needs the workloads, but no swarm
     from harness.load.swarm import Swarm
 
 
-class Ceiling:
-    """A flood from one client, for the words of two could be cut into each other by a relay that reads nothing."""
+class Baseline(Workload):
+    """A flood from one client: a relay that parses nothing could mix the bytes of two clients within a message."""
 
-    name = "ceiling"
-    summary = "the flood, against a relay that only hands on bytes"
+    name = "baseline"
+    summary = "the flood, against a relay that only passes bytes on"
     is_splittable = True
-    tells: tuple[str, ...] = ()
+    figures = FLAT_OUT
     profiles: Mapping[str, dict[str, float]] = {
-        "quick": {"clients": 100, "window": 1024, "body_bytes": 32, "warm_up_s": 0.1, "seconds": 0.6, "blocks": 3},
-        "full": {"clients": 100, "window": 1024, "body_bytes": 32, "warm_up_s": 1, "seconds": 5},
-        "smoke": {"clients": 20, "window": 256, "body_bytes": 32, "warm_up_s": 0.1, "seconds": 0.3},
+        "quick": {"clients": 100, "in_flight": 1024, "body_bytes": 32, "warm_up_s": 0.1, "seconds": 0.6, "blocks": 3},
+        "full": {"clients": 100, "in_flight": 1024, "body_bytes": 32, "warm_up_s": 1, "seconds": 5},
+        "smoke": {"clients": 20, "in_flight": 256, "body_bytes": 32, "warm_up_s": 0.1, "seconds": 0.3},
     }
 
-    def suits(self, codec: Codec) -> bool:
-        return True
-
     def run(self, swarm: Swarm, parameters: Mapping[str, float]) -> None:
-        swarm.as_arriving = True
-        swarm.connect(int(parameters["clients"]))
-        swarm.join()
+        """Flood the relay from one client."""
+        swarm.clients.as_arriving = True
+        swarm.clients.connect(int(parameters["clients"]))
+        swarm.clients.join()
         swarm.flat_out(
-            swarm.voices(1),
-            window=int(parameters["window"]),
+            swarm.clients.senders(1),
+            in_flight=int(parameters["in_flight"]),
             text_bytes=int(parameters["body_bytes"]),
             warm_up_s=parameters["warm_up_s"],
             seconds=parameters["seconds"],
@@ -47,4 +46,5 @@ class Ceiling:
 
 @hookimpl
 def harness_workloads() -> list[Workload]:
-    return [Ceiling()]
+    """Add the workload."""
+    return [Baseline()]

@@ -1,29 +1,33 @@
-"""churn: clients come and go while others talk. Tells latencies of those who stay, and the wait of those who come."""
+"""churn: transient clients join and leave while others send.
+
+It measures latencies of the clients that stay, and how long transient clients wait for their first message.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from harness.figures import SCHEDULED, TRANSIENT_CLIENTS
 from harness.plugins import Workload, hookimpl
 
-if TYPE_CHECKING:  # every command loads its plugins, and few need a swarm
-    from harness.codec import Codec
+if TYPE_CHECKING:  # showing a run needs the workloads, but no swarm
     from harness.load.swarm import Swarm
 
 
-class Churn:
-    """A fixed offered rate, and guests at a fixed rate beside it: p50 and p99 of both."""
+class Churn(Workload):
+    """A fixed offered rate, and transient clients at a fixed rate: p50 and p99 of both."""
 
     name = "churn"
-    summary = "a fixed offered rate while guests come and go"
-    tells: tuple[str, ...] = ("latency_p99_ns", "guest_p99_ns")
+    summary = "a fixed offered rate while clients join and leave"
+    figures = (*SCHEDULED, *TRANSIENT_CLIENTS)
+    reported = ("latency_p99_ns", "transient_first_message_p99_ns")
     profiles: Mapping[str, dict[str, float]] = {
         "quick": {
             "clients": 50,
             "senders": 4,
             "rate_per_s": 500,
-            "guests_per_s": 100,
+            "transient_clients_per_s": 100,
             "stay_s": 0.2,
             "body_bytes": 32,
             "warm_up_s": 0.1,
@@ -34,7 +38,7 @@ class Churn:
             "clients": 50,
             "senders": 4,
             "rate_per_s": 500,
-            "guests_per_s": 100,
+            "transient_clients_per_s": 100,
             "stay_s": 0.2,
             "body_bytes": 32,
             "warm_up_s": 1,
@@ -45,7 +49,7 @@ class Churn:
             "clients": 10,
             "senders": 2,
             "rate_per_s": 200,
-            "guests_per_s": 50,
+            "transient_clients_per_s": 50,
             "stay_s": 0.1,
             "body_bytes": 32,
             "warm_up_s": 0.1,
@@ -53,16 +57,14 @@ class Churn:
         },
     }
 
-    def suits(self, codec: Codec) -> bool:
-        return True
-
     def run(self, swarm: Swarm, parameters: Mapping[str, float]) -> None:
-        swarm.connect(int(parameters["clients"]))
-        swarm.join()
-        swarm.paced_beside_guests(
-            swarm.voices(int(parameters["senders"])),
+        """Send on a schedule while transient clients join and leave."""
+        swarm.clients.connect(int(parameters["clients"]))
+        swarm.clients.join()
+        swarm.paced_with_transient_clients(
+            swarm.clients.senders(int(parameters["senders"])),
             rate_per_s=parameters["rate_per_s"],
-            guests_per_s=parameters["guests_per_s"],
+            transient_per_s=parameters["transient_clients_per_s"],
             stay_s=parameters["stay_s"],
             text_bytes=int(parameters["body_bytes"]),
             warm_up_s=parameters["warm_up_s"],
@@ -72,4 +74,5 @@ class Churn:
 
 @hookimpl
 def harness_workloads() -> list[Workload]:
+    """Add the workload."""
     return [Churn()]

@@ -1,28 +1,29 @@
-"""many_to_many: every client speaks, and hears all the others. Tells deliveries a second."""
+"""many_to_many: every client sends, and receives what all others send; measures deliveries a second."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from harness.figures import FLAT_OUT
 from harness.plugins import Workload, hookimpl
 
-if TYPE_CHECKING:  # every command loads its plugins, and few need a swarm
-    from harness.codec import Codec
+if TYPE_CHECKING:  # showing a run needs the workloads, but no swarm
     from harness.load.swarm import Swarm
 
 
-class ManyToMany:
-    """Flat out from everybody at once: a server reads from as many as it writes to."""
+class ManyToMany(Workload):
+    """Flat out from all clients at once: the server reads from as many clients as it writes to."""
 
     name = "many_to_many"
-    summary = "flat out, every client speaks"
+    summary = "flat out, every client sends"
     is_splittable = True
-    tells: tuple[str, ...] = ("deliveries_per_s",)
+    figures = FLAT_OUT
+    reported = ("deliveries_per_s",)
     profiles: Mapping[str, dict[str, float]] = {
         "quick": {
             "clients": 100,
-            "window": 1000,
+            "in_flight": 1000,
             "body_bytes": 32,
             "warm_up_s": 0.1,
             "seconds": 0.5,
@@ -30,7 +31,7 @@ class ManyToMany:
         },
         "full": {
             "clients": 100,
-            "window": 1000,
+            "in_flight": 1000,
             "body_bytes": 32,
             "warm_up_s": 1,
             "seconds": 5,
@@ -38,16 +39,14 @@ class ManyToMany:
         },
     }
 
-    def suits(self, codec: Codec) -> bool:
-        return True
-
     def run(self, swarm: Swarm, parameters: Mapping[str, float]) -> None:
+        """Flood the server from all clients."""
         clients = int(parameters["clients"])
-        swarm.connect(clients)
-        swarm.join()
+        swarm.clients.connect(clients)
+        swarm.clients.join()
         swarm.flat_out(
-            swarm.voices(clients),
-            window=int(parameters["window"]),
+            swarm.clients.senders(clients),
+            in_flight=int(parameters["in_flight"]),
             text_bytes=int(parameters["body_bytes"]),
             warm_up_s=parameters["warm_up_s"],
             seconds=parameters["seconds"],
@@ -56,4 +55,5 @@ class ManyToMany:
 
 @hookimpl
 def harness_workloads() -> list[Workload]:
+    """Add the workload."""
     return [ManyToMany()]

@@ -1,4 +1,7 @@
-"""crowd: ten thousand idle clients, and a broadcast to all. Tells when the last of them has it, and what they cost."""
+"""mass_idle: ten thousand idle clients, and a broadcast to all.
+
+It measures how long the broadcast takes to reach the last client, and the server's memory per client.
+"""
 
 from __future__ import annotations
 
@@ -8,48 +11,48 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from harness.errors import Violation
+from harness.figures import MASS_IDLE
 from harness.load.workloads.idle import memory
 from harness.plugins import Workload, hookimpl
 from harness.servers.resources import descriptors_allowed
 
-if TYPE_CHECKING:  # every command loads its plugins, and few need a swarm
-    from harness.codec import Codec
+if TYPE_CHECKING:  # showing a run needs the workloads, but no swarm
     from harness.load.swarm import Swarm
 
-SPARE = 100  # descriptors, for all that is no client
-STEP = 1000  # clients that come before all of them hear something
-OWED = 1000  # clients that a server has to take; of more it may refuse some
-NAMED = 1000  # where clients have names, each is told of all who come: ten thousand would be told fifty million times
+SPARE_DESCRIPTORS = 100  # for everything that is not a client
+STEP = 1000  # clients to connect before all of them must receive a message
+MUST_ACCEPT = 1000  # clients that every server has to accept; it may refuse more
+MOST_NAMED = 1000  # clients with names, each of which hears of every other: ten thousand would make 50 million notices
 
 
-class Crowd:
-    """Clients in steps, each of which hears something before the next ones come.
+class MassIdle(Workload):
+    """Clients that connect in steps; in each step all clients receive a message before the next ones connect.
 
-    There may be fewer than were asked for: "clients_unsupported" tells how many the limit of descriptors of this
-    machine did not allow, and "clients_refused" how many the server did not take.
+    There may be fewer clients than the profile says: "clients_unsupported" counts those that this machine's limit of
+    descriptors does not allow, "clients_refused" those that the server did not accept.
     """
 
-    name = "crowd"
+    name = "mass_idle"
     summary = "ten thousand idle clients, and one message to all"
-    tells: tuple[str, ...] = ("broadcast_ns",)
+    figures = MASS_IDLE
+    reported = ("broadcast_ns",)
     profiles: Mapping[str, dict[str, float]] = {
         "quick": {"clients": 1000, "broadcasts": 3, "blocks": 1},
         "full": {"clients": 10_000, "broadcasts": 5, "blocks": 1},
     }
 
-    def suits(self, codec: Codec) -> bool:
-        return True
-
     def run(self, swarm: Swarm, parameters: Mapping[str, float]) -> None:
+        """Connect all clients, then send messages to all, one after the other."""
         wanted = int(parameters["clients"])
-        if swarm.codec.name(0) is not None:
-            wanted = min(wanted, NAMED)
-        allowed = min(wanted, descriptors_allowed() - SPARE, descriptors_allowed(swarm.server_pid) - SPARE)
+        if swarm.clients.codec.name(0) is not None:
+            wanted = min(wanted, MOST_NAMED)
+        descriptors = min(descriptors_allowed(), descriptors_allowed(swarm.server_pid))
+        allowed = min(wanted, descriptors - SPARE_DESCRIPTORS)
         empty_bytes = swarm.server_rss_bytes()
         connecting_ns = self._fill(swarm, allowed)
-        clients = len(swarm.sockets)
-        with swarm.accounted():
-            times = [swarm.join(together=True) for _ in range(int(parameters["broadcasts"]))]
+        clients = swarm.clients.count
+        with swarm.record_usage():
+            times = [swarm.clients.join(together=True) for _ in range(int(parameters["broadcasts"]))]
         swarm.figures |= memory(empty_bytes, swarm.server_rss_bytes(), clients)
         swarm.figures |= {
             "clients_unsupported": float(wanted - allowed),
@@ -60,22 +63,23 @@ class Crowd:
         }
 
     def _fill(self, swarm: Swarm, clients: int) -> int:
-        """Let clients come until there are as many, or until the server takes no more; return how long that took."""
-        taken_ns = 0
-        while (before := len(swarm.sockets)) < clients:
+        """Connect so many clients, or as many as the server accepts; return how long the connecting took, in ns."""
+        took_ns = 0
+        while (before := swarm.clients.count) < clients:
             start_ns = time.monotonic_ns()
             try:
-                swarm.connect(min(STEP, clients - before))
-                taken_ns += time.monotonic_ns() - start_ns
-                swarm.join()
+                swarm.clients.connect(min(STEP, clients - before))
+                took_ns += time.monotonic_ns() - start_ns
+                swarm.clients.join()
             except Violation:
-                if before < OWED:
+                if before < MUST_ACCEPT:
                     raise
-                swarm.dismiss(before)
+                swarm.clients.disconnect_from(before)
                 break
-        return taken_ns
+        return took_ns
 
 
 @hookimpl
 def harness_workloads() -> list[Workload]:
-    return [Crowd()]
+    """Add the workload."""
+    return [MassIdle()]

@@ -1,7 +1,7 @@
-"""paced: messages on a schedule, whatever the server does (open loop). Tells latency from the intended time.
+"""paced: messages on a schedule, whatever the server does (open loop); measures latency from the intended time.
 
-With 100 clients it is what the league's latencies come from; with 10 and with 1000 it tells how they depend on the
-clients. There the rates are such that a message that goes to many is no more work than one that goes to few.
+The latencies in the league are those with 100 clients; the workloads with 10 and with 1000 show how they depend on the
+number of clients. The rates are chosen so that all three make the same number of deliveries a second.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from harness.figures import SCHEDULED
 from harness.plugins import Workload, hookimpl
 
-if TYPE_CHECKING:  # every command loads its plugins, and few need a swarm
-    from harness.codec import Codec
+if TYPE_CHECKING:  # showing a run needs the workloads, but no swarm
     from harness.load.swarm import Swarm
 
 DELIVERIES_PER_S = 50_000
@@ -23,23 +23,22 @@ PROFILES: Mapping[str, dict[str, float]] = {
 }
 
 
-class Paced:
-    """A fixed offered rate: p50 and p99 of a sender's way to itself through the room."""
+class Paced(Workload):
+    """A fixed offered rate: p50 and p99 of the time from a sender through the server back to itself."""
 
     summary = "a fixed offered rate, latency from the intended time of sending"
     is_splittable = True
+    figures = SCHEDULED
 
-    def __init__(self, name: str, profiles: Mapping[str, dict[str, float]], tells: tuple[str, ...] = ()) -> None:
-        self.name, self.profiles, self.tells = name, profiles, tells
-
-    def suits(self, codec: Codec) -> bool:
-        return True
+    def __init__(self, name: str, profiles: Mapping[str, dict[str, float]], reported: tuple[str, ...] = ()) -> None:
+        self.name, self.profiles, self.reported = name, profiles, reported
 
     def run(self, swarm: Swarm, parameters: Mapping[str, float]) -> None:
-        swarm.connect(int(parameters["clients"]))
-        swarm.join()
+        """Connect, join, and send on a schedule."""
+        swarm.clients.connect(int(parameters["clients"]))
+        swarm.clients.join()
         swarm.paced(
-            swarm.voices(int(parameters["senders"])),
+            swarm.clients.senders(int(parameters["senders"])),
             rate_per_s=parameters["rate_per_s"],
             text_bytes=int(parameters["body_bytes"]),
             warm_up_s=parameters["warm_up_s"],
@@ -48,22 +47,23 @@ class Paced:
 
 
 def with_clients(clients: int) -> dict[str, dict[str, float]]:
-    """Return the profiles with so many clients and the rate that makes the same number of deliveries."""
+    """Return the profiles with so many clients, at the rate that makes DELIVERIES_PER_S."""
     rate = DELIVERIES_PER_S / clients
-    return {name: {"clients": clients, "rate_per_s": rate, **one} for name, one in PROFILES.items()}
+    return {name: {"clients": clients, "rate_per_s": rate, **profile} for name, profile in PROFILES.items()}
 
 
-def beside(clients: int) -> Mapping[str, dict[str, float]]:
-    """Return the profiles of the same with another number of clients, told beside the league."""
+def unranked(clients: int) -> Mapping[str, dict[str, float]]:
+    """Return the profiles with another number of clients, which do not count in the league's table."""
     return {"full": {**with_clients(clients)["full"], "blocks": 1}}
 
 
 @hookimpl
 def harness_workloads() -> list[Workload]:
+    """Add the workloads."""
     ranked = with_clients(100)
     ranked["smoke"] |= {"clients": 20, "rate_per_s": 200}
     return [
         Paced("paced", ranked),
-        Paced("paced_10", beside(10), ("latency_p99_ns",)),
-        Paced("paced_1000", beside(1000), ("latency_p99_ns",)),
+        Paced("paced_10", unranked(10), ("latency_p99_ns",)),
+        Paced("paced_1000", unranked(1000), ("latency_p99_ns",)),
     ]
