@@ -139,8 +139,8 @@ def test_two_who_have_heard_what_the_other_has_not_are_lawful(room: Room) -> Non
         ([*COMMON[:2], COMMON[1], *COMMON[2:]], "duplicated"),
         ([COMMON[2], COMMON[1], *COMMON[3:]], "sender order"),
         ([COMMON[1], COMMON[0], *COMMON[2:]], "disagreement|own first"),
-        ([*COMMON, (0, 3)], "nobody has sent"),
-        ([*COMMON, (1, 77)], "nobody has sent"),
+        ([*COMMON, (0, 3)], "no client has sent"),
+        ([*COMMON, (1, 77)], "no client has sent"),
     ],
 )
 @pytest.mark.parametrize("place", [0, 1, 2])
@@ -168,7 +168,7 @@ def test_an_answer_before_its_question_is_found() -> None:
 
 def test_bytes_that_nobody_has_sent_are_found(room: Room) -> None:
     room.deliver(0, *COMMON)
-    with pytest.raises(Violation, match="nobody has sent"):
+    with pytest.raises(Violation, match="no client has sent"):
         room.write(2, b"\x20" + b"?" * 32)
 
 
@@ -231,9 +231,9 @@ def test_random_streams_are_judged_as_the_exact_judge_does(kind: Literal["lawful
 
 def test_what_is_remembered_does_not_grow(monkeypatch: pytest.MonkeyPatch) -> None:
     """Long lossy streams, judged in a window: lawful to the end, little is kept, and a late fault is found."""
-    monkeypatch.setattr("harness.load.verify.recent.OWN_KEPT", 200)
-    monkeypatch.setattr("harness.load.verify.recent.COMMON_KEPT", 200)
-    monkeypatch.setattr("harness.load.verify.recent.IN_STEP_KEPT", 50)
+    monkeypatch.setattr("harness.load.verify.recent.MAX_DELIVERIES", 200)
+    monkeypatch.setattr("harness.load.verify.recent.MAX_STREAM_MESSAGES", 200)
+    monkeypatch.setattr("harness.load.verify.recent.MAX_IN_STEP", 50)
     chance = random.Random(5)
     room = Room(3, [0])
     for number in range(0, 6000, 3):
@@ -243,7 +243,7 @@ def test_what_is_remembered_does_not_grow(monkeypatch: pytest.MonkeyPatch) -> No
     first, count = room.load.engine.stream_range(0)
     assert count - first < 1000
     assert (
-        sum(span.codes is not None for past in room.load._streams._window._past.values() for span in past.spans) < 400
+        sum(span.codes is not None for past in room.load._streams._recent.clients.records.values() for span in past.spans) < 400
     )
     room.load.engine.send(0, 2)
     with pytest.raises(Violation):
@@ -348,7 +348,7 @@ def test_a_histogram_is_that_of_its_values_one_by_one() -> None:
 
 
 def test_a_recorder_has_what_it_was_given(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(latency, "WAITING", 50)
+    monkeypatch.setattr(latency, "BUFFERED", 50)
     one = latency.Recorder()
     for _ in range(9):
         one.record(np.arange(1_000_000, 11_000_000, 1_000_000))
