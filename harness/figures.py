@@ -35,6 +35,7 @@ class Unit(NamedTuple):
 
 COUNT = Unit("")
 MILLIONS_PER_S = Unit("M/s", 1e6)
+MESSAGES_PER_S = Unit("messages/s")
 MILLISECONDS = Unit("ms", 1e6)
 NANOSECONDS = Unit("ns")
 MEGABYTES = Unit("MB", 1e6)
@@ -122,7 +123,7 @@ FLAT_OUT: Group = (
 
 SCHEDULED: Group = (
     *LOAD,
-    Figure("offered_per_s", "offered", COUNT, Better.NEITHER, "messages a second in the schedule"),
+    Figure("offered_per_s", "offered", MESSAGES_PER_S, Better.NEITHER, "messages a second in the schedule"),
     Figure("sent_share", "sent", PERCENT, Better.NEITHER, "the part of the schedule that was sent", is_raw=True),
     Figure("latency_p50_ns", "p50", MILLISECONDS, Better.LESS, "median time from a message's due time to its sender"),
     Figure("latency_p99_ns", "p99", MILLISECONDS, Better.LESS, "99th percentile of the same"),

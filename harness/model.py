@@ -1,6 +1,6 @@
-"""The nouns of the harness as plain typed records: they hold data, they do nothing.
+"""The nouns of the harness as plain typed records, without behaviour.
 
-What goes to disk or over a pipe is a msgspec struct; what only lives in a process is a dataclass.
+A record that goes to disk or over a pipe is a msgspec struct; one that stays in a process is a dataclass.
 """
 
 from __future__ import annotations
@@ -15,9 +15,11 @@ import msgspec
 from harness.codec import Codec, Dialect
 from harness.toolchain import Tool
 
+FORMAT = 2  # of a run on disk; increased when a name in it changes or goes
+
 
 class Level(StrEnum):
-    """How binding a requirement is (RFC 2119, and INFO for what is only told)."""
+    """How binding a requirement is (RFC 2119; INFO for behaviour that is only reported)."""
 
     MUST = "MUST"
     SHOULD = "SHOULD"
@@ -26,20 +28,20 @@ class Level(StrEnum):
 
 
 class Verdict(StrEnum):
-    """What came of a case, or of all the cases of an implementation."""
+    """The result of a case, or of all the cases of an implementation."""
 
     PASS = "pass"
     FAIL = "fail"
     WARN = "warn"  # a SHOULD does not hold
-    INFO = "info"  # told, not judged
-    UNSUPPORTED = "unsupported"  # this machine or this server cannot be asked
-    UNKNOWN = "unknown"  # could not tell
-    BLOCKED = "blocked"  # what it depends on failed
-    ERROR = "error"  # the harness's own fault
+    INFO = "info"  # reported, not judged
+    UNSUPPORTED = "unsupported"  # the case cannot run on this machine or with this server
+    UNKNOWN = "unknown"  # the case could not decide
+    BLOCKED = "blocked"  # a case that it depends on failed
+    ERROR = "error"  # a fault of the harness
 
 
 class Requirement(msgspec.Struct, frozen=True, kw_only=True):
-    """One clause of a spec, as its text has it."""
+    """One requirement of a spec, as its text states it."""
 
     id: str
     level: Level
@@ -55,18 +57,19 @@ class Implementation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """A server: an executable that takes one argument, an address, and serves one spec.
 
     Attributes:
-        name: what it is called on the command line and in the league.
+        name: its name on the command line and in the league.
         spec: the name of the spec it serves.
-        language, style: e.g. "Python", "thread per connection".
+        language: e.g. "Python".
+        style: its concurrency style, e.g. "thread per connection".
         category: "idiomatic", "tuned" or "engine" ("class" in a manifest and in JSON).
         summary: one line for people.
-        source: the file a reader should open; its lines are counted. None for a path given by hand.
-        build: a command run once for each state of the sources, in the source's folder.
-        run: the command, to which the address is appended. Empty: the source under this Python.
+        source: the file to read first; its lines are counted. None for a path given on the command line.
+        build: a command that runs in the source's folder, once for each state of the sources.
+        run: the command, to which the address is appended; empty to run the source with this Python.
             `{build}` stands for the folder that `build` writes to.
-        needs: what must be here, as "command:gcc", "python:twisted" or "library:liburing", or "command:rustc>=1.85".
-        tools: what is known of those needs that the harness's table does not have, or has in another way.
-        files: what else in the source's folder is this server's alone; the rest is for all servers of the folder.
+        needs: what must be installed, as "command:gcc", "python:twisted", "library:liburing" or "command:rustc>=1.85".
+        tools: facts about these needs that the harness's own table lacks, or that replace its facts.
+        files: the other files in the source's folder that belong to this server alone; the rest is shared.
         python: the interpreter that runs the source, where it is not this Python (`--python`).
     """
 
@@ -91,20 +94,20 @@ class Spec:
 
     Attributes:
         name: e.g. "broadcast".
-        prefix: what the ids of its requirements begin with, e.g. "BC".
+        prefix: the beginning of the ids of its requirements, e.g. "BC".
         text: the Markdown file with the numbered requirements.
         cases: the folder with its `test_*.py`.
         codec: the protocol, sans I/O.
-        shares: folders with cases for several specs. They name requirements without the prefix, and a spec takes
-            those of which its text has all requirements; its own case takes the place of a shared one of that name.
-        dialect: how people speak it in a terminal; None where a line is the body of a message.
-        faults: for each kind of fault the judge of histories tells (see `harness.history`), and for "died" (the
-            server's process ended in the middle), "silent" and "closed" (somebody who reads hears nothing, or was
-            disconnected, in a case that is about what is heard) and, where the protocol tells who said something,
-            "sender name" (it tells another), the requirement it breaks.
-        mutants: a folder with `broken/` and `conforming/`: servers of which it is known what they are, for
-            testing the cases (see `harness.conformance.selftest`); None where there are none.
-        default: whether a bare path on the command line is taken for a server of this spec.
+        shares: folders with cases for several specs, which name requirements without the prefix. A spec takes the cases
+            whose requirements its text has; its own case replaces a shared one of the same name.
+        dialect: how people type messages of it in a terminal; None where a line is the body of a message.
+        faults: for each kind of fault the requirement that it breaks. The kinds are those of the judge of histories
+            (see `harness.history`), "died" (the server's process ended during the case), "silent" and "closed" (a
+            client that reads receives nothing, or was disconnected, in a case about deliveries) and, where the protocol
+            names senders, "sender name" (a delivery names the wrong one).
+        mutants: a folder with `broken/` and `conforming/` servers, whose verdicts are known, to test the cases with
+            (see `harness.conformance.selftest`); None where there are none.
+        default: whether a bare path on the command line is assumed to be a server of this spec.
     """
 
     name: str
@@ -120,12 +123,16 @@ class Spec:
 
 
 class Case(msgspec.Struct, frozen=True, kw_only=True):
-    """An executable check of one or more requirements, as the collector found it.
+    """An executable check of one or more requirements, as pytest collected it.
 
     Attributes:
-        smoke: one of the few cases that tell quickly whether a server works at all.
+        id: the name of its function without "test_".
+        number: its position among the cases of the spec.
+        requirements: the ids of the requirements that it checks.
+        level: how binding they are.
+        smoke: whether it is one of the few cases that quickly show whether a server works at all.
         gate: its place among the cases that must pass before all others run; 0 when it is none of them.
-        slow: started first, because it takes long.
+        slow: whether it starts first because it takes long.
     """
 
     id: str
@@ -139,10 +146,11 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True)
 class Usage:
-    """What a process and all below it use at one moment.
+    """What a process and its descendants use at one moment.
 
     Attributes:
         rss_bytes: resident memory.
+        processes: processes, including itself.
         cpu_s: user and system time so far.
     """
 
@@ -154,22 +162,22 @@ class Usage:
 
 
 class ServerUsage(msgspec.Struct, frozen=True):
-    """What one server of a case used when it was ready, and when the case had ended."""
+    """What one server of a case used when it was ready, and at the end of the case."""
 
     before: Usage
     after: Usage
 
 
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
-    """What makes a failure one that can be acted on.
+    """Evidence of a failure, to act on.
 
     Attributes:
-        expected: what should have been seen, where the case can say it better than its requirement.
-        transcript: what went over the wire, a line an event, cut to what matters.
+        expected: what was expected, where the case can say it better than its requirement.
+        transcript: what went over the wire, a line for each event, cut to what matters.
         drawing: for a fault of a history, its witnesses with the clients as columns.
-        script: a Python program that shows the failure again, or "".
+        script: a Python program that reproduces the failure, or "".
         file: a name for the file of that program.
-        seed: of what was random in the case; None when nothing was.
+        seed: the random seed of the case; None when nothing was random.
     """
 
     expected: str = ""
@@ -181,12 +189,14 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CaseResult(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of one case on one implementation.
+    """The result of one case on one implementation.
 
     Attributes:
-        facts: what the case found out that stands in a column of a table, e.g. {"slow client": "drops new"}.
+        message: what happened, for people.
+        states_cause: whether the message itself says what is likely wrong.
+        facts: findings of the case that stand in a column of a table, e.g. {"slow client": "drops new"}.
         used: for each server that the case started, what it used.
-        evidence: for a case that did not pass, what to look at.
+        evidence: what to look at, for a case that did not pass.
     """
 
     implementation: str
@@ -197,14 +207,14 @@ class CaseResult(msgspec.Struct, frozen=True, kw_only=True):
     verdict: Verdict
     message: str = ""
     seconds: float = 0.0
-    states_cause: bool = False  # the message says itself what is likely wrong
+    states_cause: bool = False
     facts: dict[str, str] = {}
     used: tuple[ServerUsage, ...] = ()
     evidence: Evidence | None = None
 
 
 class CheckResult(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of all the cases on one implementation."""
+    """The results of all cases on one implementation."""
 
     implementation: str
     spec: str
@@ -218,11 +228,12 @@ class CheckResult(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def passed(self) -> int:
+        """How many cases passed."""
         return self.count(Verdict.PASS)
 
     @property
     def total(self) -> int:
-        """Cases that judge: what is only told, and what cannot be asked here, does not count."""
+        """How many cases judge: all except those that only report, and those that cannot run here."""
         return len(self.cases) - self.count(Verdict.INFO, Verdict.UNSUPPORTED)
 
 
@@ -231,9 +242,9 @@ class TrialPlan(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         block: the number of the block, from 0.
-        parameters: what the profile says to the workload, e.g. {"clients": 100, "seconds": 2}.
-        ghost: whether it is the second entry of the reference implementation, which shows what chance does.
-        probe: of a workload that searches, the number of the step, from 0.
+        parameters: the workload's parameters, from the profile, e.g. {"clients": 100, "seconds": 2}.
+        is_control: whether it is of the A/A control, the second entry of the reference, which shows what chance does.
+        probe: for a workload that searches, the number of the step, from 0.
     """
 
     block: int
@@ -246,18 +257,19 @@ class TrialPlan(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def key(self) -> tuple[int, str, str, str, bool, int]:
+        """What distinguishes it from all other trials of the run."""
         return self.block, self.implementation, self.spec, self.workload, self.is_control, self.probe
 
 
 class TrialResult(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of one trial: figures with their units in their names, or why it did not finish.
+    """The result of one trial: its figures, or why it did not finish.
 
     Attributes:
-        started: when, in ISO 8601, UTC.
-        figures: name → value; the workload says which.
-        histogram: latency in nanoseconds as an HDR histogram (its own base64 form), or "".
-        did_not_finish: the reason, or "" when the trial counts.
-        disturbed: why it does not count and is made again, or "": a third process took the processor, the load was
+        started: when it started, in ISO 8601, UTC.
+        figures: the figures by name (see `harness.figures`).
+        histogram: latency in nanoseconds as an HDR histogram in its own base64 form, or "".
+        did_not_finish: the reason, or "" when it finished.
+        disturbed: why it does not count and is made again, or "": another process took the processor, or the load was
             sent too late. The rules are fixed before any figure is looked at.
     """
 
@@ -271,7 +283,7 @@ class TrialResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Machine(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a run was made."""
+    """The machine on which a run was made."""
 
     processor: str
     cores: int
@@ -282,13 +294,22 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """What a run is: written before its first trial, and enough to go on with it.
+    """The description of a run: written before its first trial, and enough to resume it.
 
     Attributes:
-        reference: the server that shall have a ghost; "" for the first idiomatic one of each spec.
-        pump: which core the load generator had, "native" or "python"; "" where that is not known.
-        workloads: the only ones that are measured, beside the one that ranks; () for all.
-        smoke: whether servers are checked with the few cases that tell quickly.
+        id: its name: the date and time, and a random part.
+        started: when it started, in ISO 8601, UTC.
+        commit: the commit of the harness, or "".
+        profile: the name of the profile.
+        seed: the random seed of the order of trials, and of the statistics.
+        unavailable: "spec/server" → why it cannot run on this machine.
+        code_lines: "spec/server" → its lines of code.
+        toolchains: language → the version of its toolchain.
+        reference: the server that has the A/A control; "" for the first idiomatic one of each spec.
+        engine: the engine of the load generator, "native" or "python"; "" where that is unknown.
+        workloads: the workloads that are measured beside the one that ranks; () for all.
+        smoke: whether servers are checked with the smoke cases only.
+        format: the number of the format of the run on disk (see `harness.results`).
     """
 
     id: str
@@ -307,11 +328,12 @@ class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
     engine: str = ""
     workloads: tuple[str, ...] = ()
     smoke: bool = False
+    format: int = FORMAT
 
 
 @dataclass(frozen=True)
 class Run:
-    """A run as it stands on disk, whole or not."""
+    """A run as it stands on disk, complete or not."""
 
     info: RunInfo
     cases: Sequence[CaseResult]

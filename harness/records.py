@@ -1,4 +1,4 @@
-"""Records as JSON and back: on disk, over pipes, from manifests."""
+"""Converts records to JSON and back: on disk, over pipes, from manifests."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ def to_json(value: object) -> bytes:
 
 
 def from_json(data: bytes | str, kind: type[T]) -> T:
-    """Return the record of this kind that the JSON is; raise msgspec.ValidationError otherwise."""
+    """Return the record of this type from JSON; raise msgspec.MsgspecError where it is none."""
     return msgspec.json.decode(data, type=kind, dec_hook=_decode_extra)
 
 
 def convert(data: object, kind: type[T]) -> T:
-    """Return plain data (from TOML, say) as a record; raise msgspec.ValidationError otherwise."""
+    """Return plain data, e.g. from TOML, as a record; raise msgspec.ValidationError where it is none."""
     return msgspec.convert(data, type=kind, dec_hook=_decode_extra)

@@ -1,7 +1,7 @@
-"""A run on disk: what it is in `run.json`, then a line for each case and each trial, appended as it ends.
+"""Keeps a run on disk: its description in `run.json`, then a line for each case and each trial when it ends.
 
-Each line is on the disk before the next trial starts. A line that was cut short by a crash is left out when the
-run is read, and cut off when it is gone on with.
+Each line is on the disk before the next trial starts. A line that a crash cut short is ignored when the run is read,
+and cut off when the run is resumed. A run carries the number of its format; a run of another format is refused.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import TypeVar
 import msgspec
 
 from harness.errors import HarnessError, UsageError
-from harness.model import CaseResult, Run, RunInfo, TrialResult
+from harness.model import FORMAT, CaseResult, Run, RunInfo, TrialResult
 from harness.records import from_json, to_json
 
 T = TypeVar("T")
@@ -24,12 +24,12 @@ LATEST = "latest"
 
 
 def folder() -> Path:
-    """Return where runs are kept: `results/` of the current folder."""
+    """Return the folder of all runs: `results/` in the current folder."""
     return Path("results")
 
 
 class Store:
-    """An open run: appends to it."""
+    """A run that is being made: appends its results."""
 
     def __init__(self, path: Path, info: RunInfo) -> None:
         self.path, self.info = path, info
@@ -43,27 +43,27 @@ class Store:
         self._append(TRIALS, to_json(result))
 
     def _append(self, name: str, line: bytes) -> None:
-        with _told_when_full(self.path), open(self.path / name, "ab") as file:
+        with _report_a_full_disk(self.path), open(self.path / name, "ab") as file:
             file.write(line + b"\n")
             file.flush()
             os.fsync(file.fileno())
 
 
 @contextmanager
-def _told_when_full(path: Path) -> Iterator[None]:
+def _report_a_full_disk(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
         raise HarnessError(
-            f"{path} cannot be written: {error.strerror}; what was measured before is kept, and "
-            f"`harness run --resume {path.name}` goes on from there"
+            f"{path} cannot be written: {error.strerror}; the results so far are kept, and "
+            f"`harness run --resume {path.name}` continues from there"
         ) from None
 
 
 def create(info: RunInfo) -> Store:
-    """Make the folder of a new run; `results/latest` names it from now on."""
+    """Create the folder of a new run; `results/latest` points to it from now on."""
     path = folder() / info.id
-    with _told_when_full(path):
+    with _report_a_full_disk(path):
         path.mkdir(parents=True)
         (path / INFO).write_bytes(msgspec.json.format(to_json(info)) + b"\n")
         for name in (CASES, TRIALS):
@@ -87,10 +87,28 @@ def find(name: str | None) -> Path:
     )
 
 
+class _Header(msgspec.Struct):
+    """What every format of `run.json` has; the first one had no number."""
+
+    format: int = 1
+    version: str = "?"
+
+
 def read(path: Path) -> Run:
-    """Return a run as it stands on disk; raise UsageError, with file and line, for a line that is no record."""
+    """Return a run as it stands on disk.
+
+    Raises:
+        UsageError: the run has another format, or a line is no record; the message names file and line.
+    """
+    text = (path / INFO).read_bytes()
     try:
-        info = from_json((path / INFO).read_bytes(), RunInfo)
+        header = from_json(text, _Header)
+        if header.format != FORMAT:
+            raise UsageError(
+                f"{path.name} has format {header.format}, written by zillions {header.version}; this harness reads "
+                f"format {FORMAT} only: make the run again, or read it with that version"
+            )
+        info = from_json(text, RunInfo)
     except msgspec.MsgspecError as error:
         raise UsageError(f"{path / INFO}: {error}") from None
     return Run(info, list(_lines(path / CASES, CaseResult)), list(_lines(path / TRIALS, TrialResult)))
@@ -99,8 +117,8 @@ def read(path: Path) -> Run:
 def _lines(path: Path, kind: type[T]) -> Iterator[T]:
     if not path.exists():
         return
-    whole, _, _cut_short = path.read_bytes().rpartition(b"\n")
-    for number, line in enumerate(whole.splitlines(), 1):
+    complete, _, _cut_short = path.read_bytes().rpartition(b"\n")
+    for number, line in enumerate(complete.splitlines(), 1):
         try:
             yield from_json(line, kind)
         except msgspec.MsgspecError as error:
@@ -108,7 +126,7 @@ def _lines(path: Path, kind: type[T]) -> Iterator[T]:
 
 
 def reopen(path: Path) -> tuple[Store, Run]:
-    """Return a run to go on with, and what it has so far; a line that was cut short is cut off."""
+    """Return a run to resume, and its results so far; a line that was cut short is cut off."""
     run = read(path)
     for name in (CASES, TRIALS):
         file = path / name

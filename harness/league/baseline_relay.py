@@ -1,7 +1,7 @@
-"""The null server: a relay of ours in C that does nothing but what the kernel must do for every server.
+"""The baseline relay: a program in C that does only what the kernel must do for every server.
 
-Loaded by the workload "ceiling" it tells how many deliveries a second this machine allows; a server's share of that
-says how much of the time goes into what the server does itself.
+The workload "baseline" measures how many deliveries a second it makes, which is about the most that this machine
+allows. A server's share of the baseline shows how much of the time goes into the server's own work.
 """
 
 from __future__ import annotations
@@ -11,18 +11,18 @@ from pathlib import Path
 from harness.model import Implementation
 
 SOURCE = Path(__file__).parent / "native" / "baseline_relay.c"
-NAME = "null"
+NAME = "baseline"
 
 
 def relay(spec: str) -> Implementation:
-    """Return the null server as an implementation of a spec, which it is not: only the workload "ceiling" suits it."""
+    """Return the relay as if it were a server of this spec; it can take only the workload "baseline"."""
     return Implementation(
         name=NAME,
         spec=spec,
         language="C",
         style="none",
         category="engine",
-        summary="bytes in, the same bytes out to everybody: the ceiling of this machine",
+        summary="sends the bytes it receives to all clients: the baseline of this machine",
         source=SOURCE,
         build=("cc", "-O2", "-Wall", "-Wextra", "-o", "{build}/baseline_relay", SOURCE.name),
         run=("{build}/baseline_relay",),

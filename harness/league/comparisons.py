@@ -1,9 +1,9 @@
-"""How servers stand to each other in one figure, after the planned blocks and after those that were added.
+"""Pairwise comparisons of servers by one figure, after the planned blocks and after those that were added.
 
-Blocks can be added to a run (`--for`) for neighbours that are not told apart yet, which is looking more than once:
-after the planned blocks, when there are twice as many, four times, and at the end. Each look may spend half of the
-error that is left, so that all of them together keep to it, and what a look has told stays told. A run without added
-blocks has one look, with all of it.
+Blocks can be added to a run (`--for`) for neighbours in the ranking that do not differ significantly yet. That means
+looking at the results more than once: after the planned blocks, at twice as many, at four times as many, and at the
+end. Each look may spend half of the error that is left, so that all looks together keep the error, and a difference
+found at one look stands. A run without added blocks has one look, which spends all of the error.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ import numpy as np
 from harness.league.inference import ERROR, Floats, Truths, differences, rank_intervals
 from harness.model import TrialResult
 
-EQUIVALENCE_MARGIN = math.log(1.03)  # two servers whose whole interval is within it are as good as equal
+EQUIVALENCE_MARGIN = math.log(1.03)  # servers whose whole interval lies within it are equivalent
 
 
 @dataclass(frozen=True)
 class Entry:
-    """Who stands in the league: a server, or the ghost of one."""
+    """A server in the comparisons, or the A/A control of one: the same server under a second entry."""
 
     name: str
     is_control: bool = False
@@ -31,13 +31,15 @@ class Entry:
 
 @dataclass(frozen=True)
 class Comparisons:
-    """How some entries stand to each other; rows and columns of the matrices are the entries.
+    """Comparisons of all pairs of entries. The matrices are entries × entries, in the order of `entries`.
 
     Attributes:
-        mean: [i, j] is the mean of ln(i) - ln(j) over the blocks that both have; NaN without one.
-        low, high: its simultaneous interval, NaN where there are too few blocks.
-        better: [i, j] is whether i is told to be better than j.
-        error: of the last look.
+        entries: the servers, and the control if there is one.
+        mean: [i, j] is the mean of ln(i) - ln(j) over the blocks that have both; NaN without such a block.
+        low: [i, j] is the lower end of its simultaneous interval; NaN where there are too few blocks.
+        high: the upper ends.
+        better: [i, j] is whether i is significantly better than j.
+        error: the error that the last look spent.
     """
 
     entries: Sequence[Entry]
@@ -48,37 +50,51 @@ class Comparisons:
     error: float
 
     def index(self, entry: Entry) -> int:
-        """Return the number of an entry."""
+        """Return the row and column of an entry."""
         return self.entries.index(entry)
 
+    def differ(self, i: int, j: int) -> bool:
+        """Return whether two entries differ significantly."""
+        return bool(self.better[i, j] or self.better[j, i])
+
     def are_equivalent(self, i: int, j: int) -> bool:
-        """Return whether the interval of two lies within 3 %, which is as good as equal."""
+        """Return whether the whole interval of two entries lies within 3 %."""
         return bool(max(abs(self.low[i, j]), abs(self.high[i, j])) <= EQUIVALENCE_MARGIN)
 
     def order(self, among: Sequence[int]) -> list[int]:
-        """Return entries from the best to the worst: by their ranks, and within these by their means."""
+        """Return these entries from the best to the worst: by rank interval, and within equal ones by mean."""
         ranks = dict(zip(among, rank_intervals(self.better, among), strict=True))
-        level = {one: float(np.nan_to_num(self.mean[one, among]).mean()) for one in among}
-        return sorted(among, key=lambda one: (sum(ranks[one]), -level[one]))
+        level = {entry: float(np.nan_to_num(self.mean[entry, among]).mean()) for entry in among}
+        return sorted(among, key=lambda entry: (sum(ranks[entry]), -level[entry]))
 
 
 def scores(trials: Sequence[TrialResult], entries: Sequence[Entry], workload: str, figure: str) -> Floats:
-    """Return the logarithm of a figure, blocks × entries; NaN where there is no such trial or it is not positive."""
-    places = {entry: place for place, entry in enumerate(entries)}
-    found = [
-        (one.plan.block, place, one.figures[figure])
-        for one in trials
-        if one.plan.workload == workload and one.figures.get(figure, 0) > 0
-        if (place := places.get(Entry(one.plan.implementation, one.plan.is_control))) is not None
+    """Return the logarithms of a figure.
+
+    Args:
+        trials: the results; those of other workloads and of other servers are ignored.
+        entries: the servers and controls.
+        workload: the name of the workload.
+        figure: the name of the figure.
+
+    Returns:
+        An array, blocks × entries; NaN where there is no such trial or its figure is not positive.
+    """
+    columns = {entry: column for column, entry in enumerate(entries)}
+    values = [
+        (trial.plan.block, column, trial.figures[figure])
+        for trial in trials
+        if trial.plan.workload == workload and trial.figures.get(figure, 0) > 0
+        if (column := columns.get(Entry(trial.plan.implementation, trial.plan.is_control))) is not None
     ]
-    made = np.full((max((block for block, _, _ in found), default=-1) + 1, len(entries)), np.nan)
-    for block, place, value in found:
-        made[block, place] = math.log(value)
-    return made
+    logarithms = np.full((max((block for block, _, _ in values), default=-1) + 1, len(entries)), np.nan)
+    for block, column, value in values:
+        logarithms[block, column] = math.log(value)
+    return logarithms
 
 
 def looks(planned: int, blocks: int) -> list[tuple[int, float]]:
-    """Return after how many blocks a run is looked at, and the error of each look."""
+    """Return after how many blocks the results are looked at, and the error that each look spends."""
     if blocks <= planned:
         return [(blocks, ERROR)]
     ends = [planned]
@@ -88,12 +104,15 @@ def looks(planned: int, blocks: int) -> list[tuple[int, float]]:
 
 
 def compare(values: Floats, entries: Sequence[Entry], *, planned: int, seed: int, limited: Truths) -> Comparisons:
-    """Return how entries stand to each other.
+    """Return the comparisons of all pairs of entries.
 
     Args:
-        of: scores, blocks × entries, a higher one is better.
-        planned: how many blocks were planned; what is beyond was added.
-        limited: which entries the load generator limited. They can do more, so nobody is better than they.
+        values: scores, blocks × entries; a higher score is better.
+        entries: the servers and controls, one for each column.
+        planned: how many blocks were planned; the others were added.
+        seed: the random seed of `differences`.
+        limited: for each entry, whether the load generator limited it. Such a server can do more than was measured, so
+            no other one counts as better.
     """
     count = len(entries)
     first, second = np.triu_indices(count, 1)
@@ -102,9 +121,9 @@ def compare(values: Floats, entries: Sequence[Entry], *, planned: int, seed: int
     for blocks, error in looks(planned, len(values)):
         pairs = differences(values[:blocks, first] - values[:blocks, second], error=error, seed=seed)
         up, down = pairs.significant & (pairs.mean > 0), pairs.significant & (pairs.mean < 0)
-        told = np.zeros_like(better)
-        told[first[up], second[up]] = told[second[down], first[down]] = True
-        better |= told & ~better.T
+        found = np.zeros_like(better)
+        found[first[up], second[up]] = found[second[down], first[down]] = True
+        better |= found & ~better.T
     mean, low, high = (np.full((count, count), np.nan) for _ in range(3))
     mean[first, second], mean[second, first] = pairs.mean, -pairs.mean
     low[first, second], low[second, first] = pairs.low, -pairs.high
@@ -113,13 +132,16 @@ def compare(values: Floats, entries: Sequence[Entry], *, planned: int, seed: int
 
 
 def undecided(comparisons: Comparisons, limited: Truths) -> set[int]:
-    """Return the entries that more blocks could tell from a neighbour, ghosts left out."""
+    """Return the entries that more blocks could distinguish from a neighbour in the ranking, without controls.
+
+    Args:
+        comparisons: all pairs.
+        limited: for each entry, whether the load generator limited it.
+    """
     order = comparisons.order([place for place, entry in enumerate(comparisons.entries) if not entry.is_control])
-    found: set[int] = set()
+    open_pairs: set[int] = set()
     for i, j in pairwise(order):
         slower = j if not comparisons.mean[i, j] < 0 else i
-        if not (
-            comparisons.better[i, j] or comparisons.better[j, i] or comparisons.are_equivalent(i, j) or limited[slower]
-        ):
-            found |= {i, j}
-    return found
+        if not (comparisons.differ(i, j) or comparisons.are_equivalent(i, j) or limited[slower]):
+            open_pairs |= {i, j}
+    return open_pairs

@@ -1,25 +1,27 @@
-"""Who can be told apart: paired differences within blocks, flips of their signs, rank intervals, tie letters.
+"""Which servers differ: paired differences within blocks, tests by sign flips, rank intervals, tie letters.
 
 A score is the logarithm of a figure, so that a difference is a ratio. What a block has in common (a slow minute of
 the machine) cancels in d, the difference of two servers within it. For each comparison T = mean(d) / se; two servers
-differ where |T| > c, and c is so large that among all comparisons together not one false difference is told, but in
-5 % of leagues. It is the larger of two quantiles of max |T| over the comparisons, signs of whole blocks flipped:
+differ where |T| > c, and c is so large that the family-wise error is 5 %: in at most 5 % of leagues is any difference
+reported between equal servers. c is the larger of two quantiles of max |T| over the comparisons, with the signs of
+whole blocks flipped:
 
-- d flipped about nought. Where the noise of two servers that are equal is as likely to be up as down, flipping changes
-  nothing, so this quantile holds for any number of blocks and tails of any weight, whoever else differs (the largest
-  of all comparisons is no less than the largest of the equal ones). n blocks have 2^(n-1) patterns of signs, so that
-  5 % need six blocks. Differences that are told are left out and the rest is tried again (Romano, Wolf: step-down).
-- d flipped about their means, as the wild bootstrap does, for servers that differ much hardly count in the first, and
-  the intervals would be too narrow. With few blocks this one is too small: residuals are stretched by the root of
-  n / (n - 1) for the mean that was taken from them, and the quantile by as much again, which simulation asks for.
+- d flipped about zero. Where the noise of two equal servers is as likely to be up as down, flipping changes nothing,
+  so this quantile holds for any number of blocks and tails of any weight, whichever other servers differ (the largest
+  of all comparisons is no less than the largest of the equal ones). n blocks have 2^(n-1) patterns of signs, so 5 %
+  need six blocks. Comparisons that are significant are left out and the rest is tested again (Romano and Wolf 2005,
+  "Exact and approximate stepdown methods for multiple hypothesis testing").
+- d flipped about their means, as the wild bootstrap does: servers that differ much hardly count in the first quantile,
+  and the intervals would be too narrow. With few blocks this quantile is too small: residuals are stretched by the
+  root of n / (n - 1) for the mean that was taken from them, and the quantile by as much again, as simulations show.
 
-se takes half of its variance from the comparison, half from the median of all: with six blocks the variance of one
-comparison alone says so little that c would nearly double. All patterns are tried up to 12 blocks, 4999 beyond.
-`benchmarks/league_statistics.py` holds the claim against simulated leagues.
+se takes half of its variance from the comparison and half from the median of all: with six blocks the variance of one
+comparison alone is so uncertain that c would nearly double. All patterns of signs are tried up to 12 blocks, 4999
+random ones beyond. `benchmarks/league_statistics.py` checks the error against simulated leagues.
 
-Rank intervals are those of Mogstad, Romano, Shaikh and Wilhelm (2024, "Inference for Ranks"): one and the number of
-those that are better, to all but the number of those that are worse. Tie letters are the compact letter display of
-Piepho (2004): two servers share a letter where they cannot be told apart.
+Rank intervals are those of Mogstad, Romano, Shaikh and Wilhelm (2024, "Inference for Ranks"): from one plus the number
+of servers that are better, to the number of all minus the number of those that are worse. Tie letters are the compact
+letter display of Piepho (2004): two servers share a letter where they do not differ significantly.
 """
 
 from __future__ import annotations
@@ -31,10 +33,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-ERROR = 0.05  # of a false difference, over all comparisons of a league
-ALL_PATTERNS = 12  # blocks; beyond that some patterns are drawn
-DRAWN = 4999
-OWN_SHARE = 0.5  # of a comparison's variance that is its own; the rest is the median of all
+ERROR = 0.05  # family-wise, over all comparisons of a league
+ALL_PATTERNS = 12  # blocks; with more of them the patterns of signs are random ones
+DRAWN = 4999  # random patterns
+OWN_SHARE = 0.5  # the part of a comparison's variance that is its own; the rest is the median of all
 
 Floats = NDArray[np.float64]
 Truths = NDArray[np.bool_]
@@ -42,13 +44,14 @@ Truths = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Differences:
-    """What can be said of some differences at once.
+    """Simultaneous inference about several comparisons; each array has one element per comparison.
 
     Attributes:
-        mean: of each over the blocks; NaN where there is no block.
-        low, high: the simultaneous interval; NaN where there are too few blocks for one.
-        told: whether it differs from nought.
-        blocks: how many have it.
+        mean: the mean over the blocks; NaN where there is no block.
+        low: the lower end of the simultaneous interval; NaN where there are too few blocks for one.
+        high: its upper end.
+        significant: whether it differs significantly from zero.
+        blocks: how many blocks have it.
     """
 
     mean: Floats
@@ -59,75 +62,87 @@ class Differences:
 
 
 def fewest_blocks(error: float = ERROR) -> int:
-    """Return how many blocks are needed to tell any difference with this error: 2^(1 - blocks) <= error."""
+    """Return with how many blocks a difference can be significant at this error: 2^(1 - blocks) <= error."""
     return math.ceil(1 + math.log2(1 / error))
 
 
 def differences(
     values: Floats, *, error: float = ERROR, seed: int = 0, groups: NDArray[np.int64] | None = None
 ) -> Differences:
-    """Return what can be said of differences.
+    """Return which mean differences are significant, with simultaneous intervals.
 
     Args:
-        of: blocks × comparisons; NaN where a block lacks one. A comparison counts over the blocks that have it.
-        error: of telling one falsely, over all comparisons.
-        seed: of the patterns that are drawn.
-        kinds: a number for each comparison; those with the same one are alike, so that each learns from the noise of
-            all. Without it all are alike.
+        values: differences of scores, blocks × comparisons; NaN where a block lacks one. The mean of a comparison is
+            over the blocks that have it.
+        error: the family-wise error.
+        seed: the seed of the random sign patterns.
+        groups: a number for each comparison; those of one group share the median of their variances. By default all
+            are one group.
     """
-    here = ~np.isnan(values)
-    blocks = here.sum(axis=0)
+    present = ~np.isnan(values)
+    blocks = present.sum(axis=0)
     enough = blocks >= fewest_blocks(error)
     mean = np.full(values.shape[1], np.nan)
     mean[blocks > 0] = np.nansum(values[:, blocks > 0], axis=0) / blocks[blocks > 0]
-    low, high, told = np.full_like(mean, np.nan), np.full_like(mean, np.nan), np.zeros(len(mean), np.bool_)
+    low, high, significant = np.full_like(mean, np.nan), np.full_like(mean, np.nan), np.zeros(len(mean), np.bool_)
     if enough.any():
-        alike = np.zeros(len(mean), np.int64) if groups is None else groups
-        margin, told[enough] = _margins(values[:, enough], mean[enough], alike[enough], error, seed)
+        group_of = np.zeros(len(mean), np.int64) if groups is None else groups
+        margin, significant[enough] = _margins(values[:, enough], mean[enough], group_of[enough], error, seed)
         low[enough], high[enough] = mean[enough] - margin, mean[enough] + margin
-    return Differences(mean, low, high, told, blocks)
+    return Differences(mean, low, high, significant, blocks)
 
 
-def _margins(of: Floats, mean: Floats, kinds: NDArray[np.int64], error: float, seed: int) -> tuple[Floats, Truths]:
-    """Return half the width of each interval, and which comparisons are told to differ."""
-    here = ~np.isnan(of)
-    n = here.sum(axis=0)
-    signs = _signs(len(of), seed)
-    about_nought, about_mean = np.where(here, of, 0), np.where(here, of - mean, 0)
+def _margins(values: Floats, mean: Floats, groups: NDArray[np.int64], error: float, seed: int) -> tuple[Floats, Truths]:
+    """Return half the width of each interval, and which comparisons are significant.
+
+    Args:
+        values: differences, blocks × comparisons; NaN where a block lacks one.
+        mean: of each comparison.
+        groups: of each comparison.
+        error: the family-wise error.
+        seed: the seed of the random sign patterns.
+    """
+    present = ~np.isnan(values)
+    n = present.sum(axis=0)
+    signs = _signs(len(values), seed)
+    about_zero, about_mean = np.where(present, values, 0), np.where(present, values - mean, 0)
     own = (about_mean**2).sum(axis=0) / (n - 1)
-    known, which = np.unique(kinds, return_inverse=True)
-    typical = np.array([np.median(own[kinds == kind]) for kind in known])[which]
+    names, which = np.unique(groups, return_inverse=True)
+    typical = np.array([np.median(own[groups == name]) for name in names])[which]
 
     def error_of_mean(variance: Floats) -> Floats:
-        found: Floats = np.sqrt((OWN_SHARE * variance + (1 - OWN_SHARE) * typical) / n)
-        return found
+        root: Floats = np.sqrt((OWN_SHARE * variance + (1 - OWN_SHARE) * typical) / n)
+        return root
 
-    def studentised(values: Floats) -> Floats:
-        """Return |T| for each pattern and comparison; the sum of squares is that of no pattern, for all have it."""
-        means = signs @ values / n
-        variance = np.maximum((values**2).sum(axis=0) - n * means**2, 0) / (n - 1)
+    def studentised(residuals: Floats) -> Floats:
+        """Return |T|, patterns × comparisons, of residuals, blocks × comparisons.
+
+        The sum of squares is the same in every pattern.
+        """
+        means = signs @ residuals / n
+        variance = np.maximum((residuals**2).sum(axis=0) - n * means**2, 0) / (n - 1)
         with np.errstate(divide="ignore", invalid="ignore"):
-            found: Floats = np.nan_to_num(np.abs(means) / error_of_mean(variance), nan=0, posinf=np.inf)
-        return found
+            statistic: Floats = np.nan_to_num(np.abs(means) / error_of_mean(variance), nan=0, posinf=np.inf)
+        return statistic
 
-    flipped = studentised(about_nought)
-    found = flipped[0]  # the pattern that flips nothing
+    flipped = studentised(about_zero)
+    observed = flipped[0]  # the pattern that flips nothing
     stretch = np.sqrt(n / (n - 1))
     c_means = _quantile((studentised(about_mean * stretch) * stretch).max(axis=1), error)
-    told = np.zeros(len(n), np.bool_)
+    significant = np.zeros(len(n), np.bool_)
     while True:
-        c_nought = _quantile(flipped[:, ~told].max(axis=1), error) if not told.all() else 0.0
-        c = max(c_nought, c_means)
-        more = found > c
-        if (more == told).all():
+        c_zero = _quantile(flipped[:, ~significant].max(axis=1), error) if not significant.all() else 0.0
+        c = max(c_zero, c_means)
+        more = observed > c
+        if (more == significant).all():
             break
-        told = more
+        significant = more
     margin: Floats = c * error_of_mean(own)
-    return margin, told
+    return margin, significant
 
 
 def _signs(blocks: int, seed: int) -> Floats:
-    """Return patterns of signs, a row each; the first flips nothing, and none is the mirror of another."""
+    """Return patterns of signs, patterns × blocks; the first flips nothing, and none is the mirror of another."""
     if blocks <= ALL_PATTERNS:
         flipped = np.arange(2 ** (blocks - 1))[:, None] >> np.arange(blocks) & 1
     else:
@@ -137,21 +152,28 @@ def _signs(blocks: int, seed: int) -> Floats:
 
 
 def _quantile(maxima: Floats, error: float) -> float:
-    """Return what at most `error` of the maxima are above."""
+    """Return the value that at most this share of the maxima, one for each pattern, exceeds."""
     return float(np.sort(maxima)[len(maxima) - 1 - math.floor(error * len(maxima))])
 
 
 def tie_letters(better: Truths) -> list[str]:
-    """Return the tie letters of servers in their order: a letter in common where neither is better."""
+    """Return the tie letters of each server: two servers have a letter in common where neither is better.
+
+    Args:
+        better: servers × servers, from the best to the worst; [i, j] is whether i is significantly better than j.
+    """
     sets: list[frozenset[int]] = [frozenset(range(len(better)))]
     for i, j in zip(*np.nonzero(better), strict=True):
-        for one in [one for one in sets if {int(i), int(j)} <= one]:
-            sets.remove(one)
-            for smaller in (one - {int(i)}, one - {int(j)}):
+        for members in [members for members in sets if {int(i), int(j)} <= members]:
+            sets.remove(members)
+            for smaller in (members - {int(i)}, members - {int(j)}):
                 if not any(smaller <= other for other in sets):
                     sets = [other for other in sets if not other <= smaller] + [smaller]
-    sets.sort(key=lambda one: sorted(one))
-    return ["".join(_letter(place) for place, one in enumerate(sets) if server in one) for server in range(len(better))]
+    sets.sort(key=sorted)
+    return [
+        "".join(_letter(place) for place, members in enumerate(sets) if server in members)
+        for server in range(len(better))
+    ]
 
 
 def _letter(place: int) -> str:
@@ -160,11 +182,11 @@ def _letter(place: int) -> str:
 
 
 def rank_intervals(better: Truths, among: Sequence[int]) -> list[tuple[int, int]]:
-    """Return the rank interval of each server of `among`, in their league.
+    """Return the rank interval of each server in `among`, in their order.
 
     Args:
-        better: [i, j] is whether i has been told to be better than j.
-        among: the numbers of those that are ranked; the others do not count.
+        better: servers × servers; [i, j] is whether i is significantly better than j.
+        among: the servers that are ranked among themselves; the others do not count.
     """
     part = better[np.ix_(among, among)]
-    return [(1 + int(part[:, one].sum()), len(among) - int(part[one, :].sum())) for one in range(len(among))]
+    return [(1 + int(part[:, place].sum()), len(among) - int(part[place, :].sum())) for place in range(len(among))]

@@ -1,4 +1,4 @@
-"""Who is beaten in everything: what remains is the front of Pareto, from which taste must choose."""
+"""The Pareto front: the servers that no other one dominates, of which none is best by these criteria alone."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from harness.league.inference import Truths
 CRITERIA = "throughput, p99, idle memory and lines of code"
 
 
-def dominators(qualities: Sequence[Sequence[float] | None], better: Truths) -> list[list[int] | None]:
-    """Return for each server who beats it: is not told to be slower, worse in nothing else, and better in something.
+def dominators(costs: Sequence[Sequence[float] | None], better: Truths) -> list[list[int] | None]:
+    """Return for each server those that dominate it: not significantly slower, no worse in any cost, better in one.
 
     Args:
-        qualities: of each server, the smaller the better; None where something was not measured.
-        better: [i, j] is whether i has been told to be faster than j.
+        costs: by server, its costs beside its speed; a lower one is better. None where one was not measured.
+        better: servers × servers; [i, j] is whether i is significantly faster than j.
 
     Returns:
-        The numbers of those who beat it; None for a server without qualities.
+        By server, the numbers of those that dominate it; None for a server without costs.
     """
 
-    def beats(i: int, j: int) -> bool:
-        mine, others = qualities[i], qualities[j]
-        if i == j or mine is None or others is None or better[j, i]:
+    def dominates(i: int, j: int) -> bool:
+        first, second = costs[i], costs[j]
+        if i == j or first is None or second is None or better[j, i]:
             return False
-        no_worse = all(one <= other for one, other in zip(mine, others, strict=True))
-        return no_worse and bool(better[i, j] or tuple(mine) != tuple(others))
+        no_worse = all(cost <= other for cost, other in zip(first, second, strict=True))
+        return no_worse and bool(better[i, j] or tuple(first) != tuple(second))
 
-    count = len(qualities)
-    return [None if qualities[j] is None else [i for i in range(count) if beats(i, j)] for j in range(count)]
+    count = len(costs)
+    return [None if costs[j] is None else [i for i in range(count) if dominates(i, j)] for j in range(count)]

@@ -1,8 +1,8 @@
-"""What a run adds up to: for each server its figures over all blocks, and between which ranks it is.
+"""Puts the results of a run together: the figures of each server over all blocks, and its rank interval.
 
-A figure is the median over the blocks, its spread the smallest and the largest; latencies come from the merged
-histograms of all blocks. Ranks are intervals, from the deliveries a second of the same blocks
-(see `harness.league.inference`). Which trials count is in `harness.league.valid_trials`.
+A figure is summarised by its median over the blocks, with the lowest and the highest value; latency percentiles come
+from the merged histograms of all blocks. Rank intervals come from the deliveries a second of the same blocks (see
+`harness.league.inference`). `harness.league.valid_trials` decides which trials count.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from harness import plugins
-from harness.conformance.pool import checked
+from harness.conformance.pool import combine_results
 from harness.league.comparisons import Comparisons, Entry, compare, scores
 from harness.league.inference import rank_intervals, tie_letters
 from harness.league.pareto import dominators
@@ -24,15 +24,18 @@ from harness.league.valid_trials import limited_by_generator, valid_trials
 from harness.load import latency
 from harness.model import CheckResult, Implementation, Run, TrialResult, Verdict
 
-TOO_MANY_DISCARDED = 0.2  # of all trials: beyond it a run says more about the machine than about the servers
+TOO_MANY_DISTURBED = 0.2  # as a share of all trials: beyond it a run measures the machine rather than the servers
 
 
 @dataclass(frozen=True)
 class Summary:
-    """A measured quantity over the blocks of a run.
+    """A figure over the blocks of a run.
 
     Attributes:
-        at_least: the generator was the limit in some block, so the server can do more.
+        median: of the values of the blocks.
+        low: the lowest value.
+        high: the highest value.
+        at_least: whether the load generator was the limit in some block, so that the server can do more.
     """
 
     median: float
@@ -46,12 +49,20 @@ class Row:
     """One server in the league.
 
     Attributes:
-        place: from 1, in the table; None when it is not ranked.
-        rank: the first and the last rank it can have; rank_in_class: the same among those of its class.
-        ties: letters; servers that cannot be told apart have one in common.
-        beaten_by: who is no worse in anything (see `harness.league.pareto`); None where that cannot be said.
-        more: all figures of the workload that ranks, by name, and those that only idle clients or a fixed rate tell.
-        others: workload and figure, for what workloads tell in the table of their own (see `Workload.tells`).
+        implementation: the server.
+        checked: its conformance; None where it was not checked.
+        code_lines: its lines of code; 0 where that is unknown.
+        position: its position in the table, from 1; None when it is not ranked.
+        rank: its rank interval: the first and the last rank it can have.
+        rank_in_category: the same among the servers of its category.
+        ties: tie letters; servers that do not differ significantly have one in common.
+        dominated_by: the servers that dominate it (see `harness.league.pareto`); None where that is unknown.
+        deliveries_per_s: the figure that ranks depend on.
+        p50_ns: the median latency over all blocks.
+        p99_ns: the 99th percentile of the latency over all blocks.
+        rss_idle_bytes: resident memory with idle clients.
+        figures: all figures, by name, of the workload that ranks, of the idle clients and of the fixed rate.
+        other_figures: by workload and figure, those that other workloads report (see `Workload.reported`).
         note: why it is not ranked or did not finish, or "".
     """
 
@@ -60,7 +71,7 @@ class Row:
     code_lines: int
     position: int | None = None
     rank: tuple[int, int] = (0, 0)
-    rank_in_class: tuple[int, int] = (0, 0)
+    rank_in_category: tuple[int, int] = (0, 0)
     ties: str = ""
     dominated_by: Sequence[str] | None = None
     deliveries_per_s: Summary | None = None
@@ -74,14 +85,18 @@ class Row:
 
 @dataclass(frozen=True)
 class League:
-    """The table of one spec: ranked rows first, then those that did not finish or did not pass.
+    """The table of one spec.
 
     Attributes:
-        standing: how the ranked servers, and the ghost if there is one, stand to each other.
-        blocks: how many blocks the ranks are from, those included that were added.
-        ceiling: deliveries a second of the null server; None when it was not loaded.
-        made: trials of this spec, the disturbed ones included; discarded: how many these are.
-        always_disturbed: "server (workload)" for those that have but disturbed trials, which count then.
+        spec: the name of the spec.
+        rows: the ranked servers first, then those that did not finish or did not pass.
+        conditions: for each workload, a sentence about its parameters.
+        comparisons: all pairs of ranked servers, and of the A/A control if there is one.
+        blocks: how many blocks the ranks come from, including the added ones.
+        baseline: deliveries a second of the baseline relay; None when it was not measured.
+        trials: how many trials were made, including the disturbed ones.
+        disturbed: how many of them were disturbed.
+        always_disturbed: "server (workload)" for those that have only disturbed trials, which count then.
     """
 
     spec: str
@@ -95,155 +110,183 @@ class League:
     always_disturbed: Sequence[str]
 
     @property
+    def ranked(self) -> Sequence[Row]:
+        """The rows of the ranked servers, from the best to the worst."""
+        return [row for row in self.rows if row.position]
+
+    @property
+    def unranked(self) -> Sequence[Row]:
+        """The other rows: they have a note in place of a rank."""
+        return [row for row in self.rows if not row.position]
+
+    @property
     def control(self) -> tuple[int, int] | None:
-        """The numbers of the ghost and of its twin in the standing; None without a ghost, or when its twin is out."""
+        """The numbers of the A/A control and of its server in the comparisons; None unless both are there."""
         entries = self.comparisons.entries
-        found = [place for place, one in enumerate(entries) if one.is_control and Entry(one.name) in entries]
-        return (found[0], self.comparisons.index(Entry(entries[found[0]].name))) if found else None
+        controls = [
+            (place, Entry(entry.name))
+            for place, entry in enumerate(entries)
+            if entry.is_control and Entry(entry.name) in entries
+        ]
+        return (controls[0][0], self.comparisons.index(controls[0][1])) if controls else None
 
     @property
     def invalid(self) -> str:
-        """Why the whole run is not to be trusted, or ""."""
-        if self.disturbed > TOO_MANY_DISCARDED * self.trials:
+        """Why the whole run cannot be trusted, or ""."""
+        if self.disturbed > TOO_MANY_DISTURBED * self.trials:
             return f"{self.disturbed} of {self.trials} trials were disturbed, more than a fifth"
-        if self.control and (self.comparisons.better | self.comparisons.better.T)[self.control]:
-            return f"{self.comparisons.entries[self.control[0]].name} was told apart from itself"
+        if self.control and self.comparisons.differ(*self.control):
+            return f"{self.comparisons.entries[self.control[0]].name} differs significantly from its own A/A control"
         return ""
 
 
 def leagues(run: Run) -> list[League]:
     """Return the league of every spec in a run."""
-    names = dict.fromkeys(one.spec for one in run.info.implementations)
+    names = dict.fromkeys(server.spec for server in run.info.implementations)
     return [_league(run, spec) for spec in names]
 
 
 def _league(run: Run, spec: str) -> League:
-    made = [one for one in run.trials if one.plan.spec == spec]
-    trials = valid_trials(made)
-    rows = [_row(run, one, trials) for one in run.info.implementations if one.spec == spec]
+    all_trials = [trial for trial in run.trials if trial.plan.spec == spec]
+    trials = valid_trials(all_trials)
+    rows = [_row(run, server, trials) for server in run.info.implementations if server.spec == spec]
     ranked = [row for row in rows if row.deliveries_per_s and not row.note]
     names = {row.implementation.name for row in ranked}
-    flood = [one for one in trials if one.plan.workload == RANKED and one.plan.implementation in names]
+    ranking = [trial for trial in trials if trial.plan.workload == RANKED and trial.plan.implementation in names]
     entries = [Entry(row.implementation.name) for row in ranked]
-    entries += [
-        Entry(name, is_control=True)
-        for name in dict.fromkeys(one.plan.implementation for one in flood if one.plan.is_control)
-    ]
-    of = scores(flood, entries, RANKED, RANKED_BY)
-    slowed = {row.implementation.name for row in ranked if row.deliveries_per_s and row.deliveries_per_s.at_least}
-    limited = np.array([one.name in slowed for one in entries], np.bool_)
-    planned = PROFILES[run.info.profile].blocks if run.info.profile in PROFILES else len(of)
-    stand = compare(of, entries, planned=planned, seed=run.info.seed, limited=limited)
-    placed = _ranked_rows(ranked, stand)
+    controls = dict.fromkeys(trial.plan.implementation for trial in ranking if trial.plan.is_control)
+    entries += [Entry(name, is_control=True) for name in controls]
+    values = scores(ranking, entries, RANKED, RANKED_BY)
+    limited_names = {
+        row.implementation.name for row in ranked if row.deliveries_per_s and row.deliveries_per_s.at_least
+    }
+    limited = np.array([entry.name in limited_names for entry in entries], np.bool_)
+    planned = PROFILES[run.info.profile].blocks if run.info.profile in PROFILES else len(values)
+    comparisons = compare(values, entries, planned=planned, seed=run.info.seed, limited=limited)
     return League(
         spec=spec,
-        rows=[*placed, *(row for row in rows if row not in ranked)],
+        rows=[*_with_ranks(ranked, comparisons), *(row for row in rows if row not in ranked)],
         conditions=_conditions(trials),
-        comparisons=stand,
-        blocks=len(of),
-        baseline=_summary([one for one in trials if one.plan.workload == BASELINE], RANKED_BY),
-        trials=len(made),
-        disturbed=sum(bool(one.disturbed) for one in made),
+        comparisons=comparisons,
+        blocks=len(values),
+        baseline=_summary([trial for trial in trials if trial.plan.workload == BASELINE], RANKED_BY),
+        trials=len(all_trials),
+        disturbed=sum(bool(trial.disturbed) for trial in all_trials),
         always_disturbed=list(
-            dict.fromkeys(f"{one.plan.implementation} ({one.plan.workload})" for one in trials if one.disturbed)
+            dict.fromkeys(f"{trial.plan.implementation} ({trial.plan.workload})" for trial in trials if trial.disturbed)
         ),
     )
 
 
-def _ranked_rows(ranked: Sequence[Row], stand: Comparisons) -> list[Row]:
-    """Return the ranked rows, the numbers of which are those of the first entries, from the best to the worst."""
-    order = stand.order(range(len(ranked)))
-    ranks = dict(zip(order, rank_intervals(stand.better, order), strict=True))
-    ties = dict(zip(order, tie_letters(stand.better[np.ix_(order, order)]), strict=True))
-    in_class: dict[int, tuple[int, int]] = {}
+def _with_ranks(ranked: Sequence[Row], comparisons: Comparisons) -> list[Row]:
+    """Return the ranked rows, which are the first entries of the comparisons, from the best to the worst."""
+    better = comparisons.better
+    order = comparisons.order(range(len(ranked)))
+    ranks = dict(zip(order, rank_intervals(better, order), strict=True))
+    ties = dict(zip(order, tie_letters(better[np.ix_(order, order)]), strict=True))
+    in_category: dict[int, tuple[int, int]] = {}
     for category in {row.implementation.category for row in ranked}:
-        mine = [one for one in order if ranked[one].implementation.category == category]
-        in_class |= zip(mine, rank_intervals(stand.better, mine), strict=True)
-    dominators_of = dominators([_qualities(row) for row in ranked], stand.better)
+        members = [number for number in order if ranked[number].implementation.category == category]
+        in_category |= zip(members, rank_intervals(better, members), strict=True)
+    names = [row.implementation.name for row in ranked]
+    dominated_by = [
+        None if numbers is None else [names[number] for number in numbers]
+        for numbers in dominators([_costs(row) for row in ranked], better)
+    ]
     return [
         replace(
-            ranked[one],
+            ranked[number],
             position=position,
-            rank=ranks[one],
-            rank_in_class=in_class[one],
-            ties=ties[one],
-            dominated_by=None
-            if (by := dominators_of[one]) is None
-            else [ranked[other].implementation.name for other in by],
+            rank=ranks[number],
+            rank_in_category=in_category[number],
+            ties=ties[number],
+            dominated_by=dominated_by[number],
         )
-        for position, one in enumerate(order, 1)
+        for position, number in enumerate(order, 1)
     ]
 
 
-def _qualities(row: Row) -> Sequence[float] | None:
-    """Return what a server is judged by beside its rank: the smaller, the better; None when something is missing."""
+def _costs(row: Row) -> Sequence[float] | None:
+    """Return the costs of a server beside its rank, where a lower one is better; None when one is missing."""
     if row.p99_ns is None or row.rss_idle_bytes is None or not row.code_lines:
         return None
     return row.p99_ns, row.rss_idle_bytes.median, row.code_lines
 
 
 def _conditions(trials: Sequence[TrialResult]) -> list[str]:
-    """Return a sentence for each workload: what it did, and how often."""
+    """Return a sentence for each workload: its parameters, and how many blocks had it."""
     sentences = []
-    for workload in dict.fromkeys(one.plan.workload for one in trials):
-        plans = [one.plan for one in trials if one.plan.workload == workload]
-        same = set.intersection(*(set(plan.parameters.items()) for plan in plans))
-        told = {name: value for name, value in plans[0].parameters.items() if (name, value) in same}
-        said = ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in told.items() if name != "blocks")
-        sentences.append(f"{workload}: {said}; {_counted(len({plan.block for plan in plans}), 'block')}")
+    for workload in dict.fromkeys(trial.plan.workload for trial in trials):
+        plans = [trial.plan for trial in trials if trial.plan.workload == workload]
+        in_common = set.intersection(*(set(plan.parameters.items()) for plan in plans))
+        parameters = ", ".join(
+            f"{name.replace('_', ' ')} {value:g}"
+            for name, value in plans[0].parameters.items()
+            if (name, value) in in_common and name != "blocks"
+        )
+        blocks = len({plan.block for plan in plans})
+        sentences.append(f"{workload}: {parameters}; {blocks} block{'' if blocks == 1 else 's'}")
     return sentences
 
 
-def _summary(chosen: Iterable[TrialResult], name: str) -> Summary | None:
-    told = [one for one in chosen if name in one.figures]
-    if not told:
+def _summary(trials: Iterable[TrialResult], figure: str) -> Summary | None:
+    """Return the summary of a figure over these trials; None where none has it."""
+    having = [trial for trial in trials if figure in trial.figures]
+    if not having:
         return None
-    values = [one.figures[name] for one in told]
+    values = [trial.figures[figure] for trial in having]
     return Summary(
-        statistics.median(values), min(values), max(values), at_least=any(limited_by_generator(one) for one in told)
+        statistics.median(values),
+        min(values),
+        max(values),
+        at_least=any(limited_by_generator(trial) for trial in having),
     )
 
 
-def _row(run: Run, implementation: Implementation, counts: Sequence[TrialResult]) -> Row:
-    mine = [one for one in run.cases if one.spec == implementation.spec]
-    found = checked(implementation, mine) if mine else None
-    trials = [one for one in counts if one.plan.implementation == implementation.name]
+def _row(run: Run, implementation: Implementation, valid: Sequence[TrialResult]) -> Row:
+    cases = [case for case in run.cases if case.spec == implementation.spec]
+    result = combine_results(implementation, cases) if cases else None
+    trials = [trial for trial in valid if trial.plan.implementation == implementation.name]
     note = ""
     key = f"{implementation.spec}/{implementation.name}"
     if reason := run.info.unavailable.get(key):
-        note = f"not here: {reason}"
-    elif found and found.verdict is not Verdict.PASS:
-        failed = found.count(Verdict.FAIL)
+        note = f"unavailable: {reason}"
+    elif result and result.verdict is not Verdict.PASS:
+        failed = result.count(Verdict.FAIL)
         note = f"not measured: {failed} failed" if failed else "not measured: conformance unknown"
-    elif unfinished := next((one for one in trials if one.did_not_finish), None):
+    elif unfinished := next((trial for trial in trials if trial.did_not_finish), None):
         note = f"did not finish ({unfinished.plan.workload}): {unfinished.did_not_finish}"
-    trials = [one for one in trials if not one.plan.is_control]
-    of = {name: [one for one in trials if one.plan.workload == name] for name in ("paced", "idle", RANKED)}
-    histograms = [one.histogram for one in of["paced"] if one.histogram]
-    times = latency.merge(histograms) if histograms else None
-    names = {name: workload for workload, some in of.items() for one in some for name in one.figures}
-    more = {name: figure for name, workload in names.items() if (figure := _summary(of[workload], name))}
+    trials = [trial for trial in trials if not trial.plan.is_control]
+    by_workload = {
+        name: [trial for trial in trials if trial.plan.workload == name] for name in ("paced", "idle", RANKED)
+    }
+    histograms = [trial.histogram for trial in by_workload["paced"] if trial.histogram]
+    latencies = latency.merge(histograms) if histograms else None
+    # Where several workloads have a figure, that of the last one counts: of the workload that ranks.
+    workload_of = {figure: name for name, some in by_workload.items() for trial in some for figure in trial.figures}
+    summaries = {figure: _summary(by_workload[name], figure) for figure, name in workload_of.items()}
     return Row(
         implementation=implementation,
-        checked=found,
+        checked=result,
         code_lines=run.info.code_lines.get(key, 0),
-        deliveries_per_s=_summary(of[RANKED], RANKED_BY),
-        p50_ns=latency.percentile_ns(times, 50) if times else None,
-        p99_ns=latency.percentile_ns(times, 99) if times else None,
-        rss_idle_bytes=_summary(of["idle"], "rss_idle_bytes"),
-        figures=more,
-        other_figures=_others(trials),
+        deliveries_per_s=_summary(by_workload[RANKED], RANKED_BY),
+        p50_ns=latency.percentile_ns(latencies, 50) if latencies else None,
+        p99_ns=latency.percentile_ns(latencies, 99) if latencies else None,
+        rss_idle_bytes=_summary(by_workload["idle"], "rss_idle_bytes"),
+        figures={figure: summary for figure, summary in summaries.items() if summary},
+        other_figures=_other_figures(trials),
         note=note,
     )
 
 
-def _others(trials: Sequence[TrialResult]) -> dict[tuple[str, str], Summary]:
+def _other_figures(trials: Sequence[TrialResult]) -> dict[tuple[str, str], Summary]:
     known = plugins.workloads()
-    names = [name for name in dict.fromkeys(one.plan.workload for one in trials) if name in known]
-    told = [(name, figure) for name in names for figure in known[name].tells]
-    by_name = {name: [one for one in trials if one.plan.workload == name] for name in names}
-    return {what: found for what in told if (found := _summary(by_name[what[0]], what[1]))}
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count} {what}" if count == 1 else f"{count} {what}s"
+    by_workload = {
+        name: [trial for trial in trials if trial.plan.workload == name]
+        for name in dict.fromkeys(trial.plan.workload for trial in trials)
+        if name in known
+    }
+    summaries = {
+        (name, figure): _summary(some, figure) for name, some in by_workload.items() for figure in known[name].reported
+    }
+    return {key: summary for key, summary in summaries.items() if summary}

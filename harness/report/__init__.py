@@ -1,1 +1,1 @@
-"""Ways to show a run: each module here is a plugin that adds reporters."""
+"""Reports: the tables, findings and curves that reporters put together."""

@@ -1,4 +1,4 @@
-"""Whether colours are wanted on standard output."""
+"""Decides whether output has colours."""
 
 from __future__ import annotations
 
@@ -6,6 +6,6 @@ import os
 import sys
 
 
-def wanted() -> bool:
-    """Return whether it is a terminal that has colours, and the user has not said no (NO_COLOR)."""
+def is_wanted() -> bool:
+    """Return whether standard output is a terminal with colours and the user has not declined them (NO_COLOR)."""
     return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"

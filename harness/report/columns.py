@@ -1,4 +1,7 @@
-"""The columns of the league table and how their cells read, for every reporter that has a table."""
+"""The league table: its columns, and how their cells read, for every reporter that has a table.
+
+A new column for a figure of the registry is one line of COLUMNS.
+"""
 
 from __future__ import annotations
 
@@ -8,30 +11,35 @@ from dataclasses import dataclass
 import tabulate as tabulate_module
 from tabulate import tabulate
 
-from harness.league.table import League, Row, Summary
-from harness.report.facts import facts
+from harness.figures import BUILT_IN, PERCENT
+from harness.league.table import League, Row
+from harness.report.facts import reported_facts
+from harness.report.numbers import NOTHING, heading, in_unit, percent, significant
 
 tabulate_module.MIN_PADDING = 0  # two characters more under every heading do not fit 80 columns
 
-# tabulate must not guess: "1" under a heading of words stays where we put it.
+# Alignment is explicit: by default tabulate would move "1" under a heading of words.
 RIGHT, LEFT = "right", "left"
-NOTHING = "–"
+LONGEST_NAME = 12  # characters of a server's name, where the table has no room for more
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column of the league; it is left out where no row has anything there.
+    """A column of the league; it is left out where no row has anything to show.
 
     Attributes:
-        heading: the words above it; a line end makes two lines of them.
-        cell: what a row has there.
-        spare: where the table is too wide, the column with the highest number is left out first; 0 never.
+        heading: the words above it; line ends are kept on a terminal.
+        cell: returns what a row shows.
+        align: RIGHT or LEFT.
+        spare: where the table is too wide, the column with the highest number is left out first; one with 0 never.
+        figures: the names of the figures that it reads.
     """
 
     heading: str
     cell: Callable[[Row, League], str]
     align: str = RIGHT
     spare: int = 0
+    figures: tuple[str, ...] = ()
 
 
 def interval(rank: tuple[int, int]) -> str:
@@ -40,9 +48,31 @@ def interval(rank: tuple[int, int]) -> str:
     return str(low) if low == high else f"{low}–{high}"
 
 
+def _figure(name: str, *, spare: int = 0, short_heading: str = "") -> Column:
+    """Return a column with the median of a figure, which has label and unit in the registry."""
+    figure = BUILT_IN[name]
+
+    def cell(row: Row, league: League) -> str:
+        if name not in row.figures:
+            return NOTHING
+        median = row.figures[name].median
+        return percent(median) if figure.unit is PERCENT else in_unit(figure, median)
+
+    return Column(short_heading or heading(figure), cell, spare=spare, figures=(name,))
+
+
+def _fact(name: str, *, spare: int = 0) -> Column:
+    """Return a column with a fact that the cases report."""
+
+    def cell(row: Row, league: League) -> str:
+        return reported_facts(row.checked.cases).get(name, NOTHING) if row.checked else NOTHING
+
+    return Column(name, cell, LEFT, spare)
+
+
 def _class(row: Row, league: League) -> str:
-    several = len({one.implementation.category for one in league.rows if one.position}) > 1
-    return f"{row.implementation.category} {interval(row.rank_in_class)}" if several else NOTHING
+    several = len({other.implementation.category for other in league.ranked}) > 1
+    return f"{row.implementation.category} {interval(row.rank_in_category)}" if several else NOTHING
 
 
 def _passed(row: Row, league: League) -> str:
@@ -50,74 +80,37 @@ def _passed(row: Row, league: League) -> str:
 
 
 def _rate(row: Row, league: League) -> str:
-    figure = row.deliveries_per_s
-    if figure is None:
+    summary = row.deliveries_per_s
+    if summary is None:
         return NOTHING
-    return ("≥" if figure.at_least else "") + significant(figure.median / 1e6)
+    return ("≥" if summary.at_least else "") + in_unit(BUILT_IN["deliveries_per_s"], summary.median)
 
 
 def _half_range(row: Row, league: League) -> str:
-    figure = row.deliveries_per_s
-    return f"{(figure.high - figure.low) / 2 / figure.median * 100:.0f}" if figure else NOTHING
+    summary = row.deliveries_per_s
+    return f"{(summary.high - summary.low) / 2 / summary.median * 100:.0f}" if summary else NOTHING
 
 
-def _spread(row: Row, league: League) -> str:
-    figure = row.deliveries_per_s
-    return f"{significant(figure.low / 1e6)}–{significant(figure.high / 1e6)}" if figure else NOTHING
+def _range(row: Row, league: League) -> str:
+    summary, figure = row.deliveries_per_s, BUILT_IN["deliveries_per_s"]
+    return f"{in_unit(figure, summary.low)}–{in_unit(figure, summary.high)}" if summary else NOTHING
 
 
-def _of_ceiling(row: Row, league: League) -> str:
-    mine, ceiling = row.deliveries_per_s, league.baseline
-    if mine is None or ceiling is None or (mine.at_least and ceiling.at_least):
-        return NOTHING  # where the load was the limit of both, it says nothing
-    bound = "≥" if mine.at_least else "≤" if ceiling.at_least else ""
-    return f"{bound}{mine.median / ceiling.median * 100:.0f}"
+def _share_of_baseline(row: Row, league: League) -> str:
+    own, baseline = row.deliveries_per_s, league.baseline
+    if own is None or baseline is None or (own.at_least and baseline.at_least):
+        return NOTHING  # where the load generator was the limit of both, the ratio says nothing
+    bound = "≥" if own.at_least else "≤" if baseline.at_least else ""
+    return f"{bound}{own.median / baseline.median * 100:.0f}"
 
 
 def _front(row: Row, league: League) -> str:
     return NOTHING if row.dominated_by is None else "" if row.dominated_by else "●"
 
 
-def _percent(share: float) -> str:
-    percent = share * 100
-    return "0" if percent == 0 else "<0.1 %" if percent < 0.1 else f"{percent:.1f} %"
-
-
-def _share(name: str) -> Callable[[Row, League], str]:
-    def cell(row: Row, league: League) -> str:
-        return _percent(row.figures[name].median) if name in row.figures else NOTHING
-
-    return cell
-
-
-def _scaled(name: str, unit: float = 1) -> Callable[[Row, League], str]:
-    def cell(row: Row, league: League) -> str:
-        return significant(row.figures[name].median / unit) if name in row.figures else NOTHING
-
-    return cell
-
-
 def _milliseconds(ns: float | None) -> str:
     return NOTHING if ns is None else significant(ns / 1e6)
 
-
-def _fact(name: str) -> Callable[[Row, League], str]:
-    def cell(row: Row, league: League) -> str:
-        return facts(row.checked.cases).get(name, NOTHING) if row.checked else NOTHING
-
-    return cell
-
-
-def significant(value: float) -> str:
-    """Return a number with three significant digits, and no more than it needs; one below 0.1 with two."""
-    if 0 < abs(value) < 0.1:
-        return f"{value:.2g}" if abs(value) >= 1e-4 else f"{value:.4f}"
-    if abs(value) >= 100:
-        return f"{value:,.0f}"
-    return f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
-
-
-LONGEST_NAME = 12  # where there is no room for more
 
 COLUMNS = (
     Column("#", lambda row, league: interval(row.rank)),
@@ -127,27 +120,27 @@ COLUMNS = (
     Column("language", lambda row, league: row.implementation.language, LEFT, spare=12),
     Column("style", lambda row, league: row.implementation.style, LEFT, spare=13),
     Column("pass", _passed),
-    Column("M deliv-\neries/s", _rate),
+    Column("M deliv-\neries/s", _rate, figures=("deliveries_per_s",)),
     Column("±\n%", _half_range, spare=5),
-    Column("lowest–\nhighest", _spread, spare=9),
-    Column("of\nnull\n%", _of_ceiling, spare=2),
-    Column("drops", _share("dropped_share")),
-    Column("slow client", _fact("slow client"), LEFT, spare=8),
-    Column("p50\nms", lambda row, league: _milliseconds(row.p50_ns), spare=3),
-    Column("p99\nms", lambda row, league: _milliseconds(row.p99_ns)),
-    Column("cpu\nns", _scaled("server_cpu_ns_per_delivery"), spare=1),
-    Column("server\ncpu", _share("server_cpu_share"), spare=10),
-    Column("of it\nuser", _share("server_user_share"), spare=14),
-    Column("of it\nsystem", _share("server_system_share"), spare=14),
-    Column("switches a\ndelivery", _scaled("context_switches_per_delivery"), spare=15),
-    Column("load\ncpu", _share("generator_cpu_share"), spare=11),
-    Column("load\nMB", _scaled("generator_rss_bytes", 1e6), spare=17),
-    Column("others'\ncpu", _share("other_cpu_share"), spare=18),
-    Column("send lag\np99 ms", _scaled("send_lag_p99_ns", 1e6), spare=19),
-    Column("idle\nMB", _scaled("rss_idle_bytes", 1e6)),
-    Column("KB a\nclient", _scaled("rss_per_client_bytes", 1e3), spare=4),
-    Column("peak\nMB", _scaled("rss_peak_bytes", 1e6), spare=16),
-    Column("clients\na GB", _scaled("connections_per_gb"), spare=16),
+    Column("lowest–\nhighest", _range, spare=9),
+    Column("base-\nline\n%", _share_of_baseline, spare=2),
+    _figure("dropped_share"),
+    _fact("slow client", spare=8),
+    Column("p50\nms", lambda row, league: _milliseconds(row.p50_ns), spare=3, figures=("latency_p50_ns",)),
+    Column("p99\nms", lambda row, league: _milliseconds(row.p99_ns), figures=("latency_p99_ns",)),
+    _figure("server_cpu_ns_per_delivery", spare=1),
+    _figure("server_cpu_share", spare=10),
+    _figure("server_user_share", spare=14),
+    _figure("server_system_share", spare=14),
+    _figure("server_switches_per_delivery", spare=15),
+    _figure("generator_cpu_share", spare=11),
+    _figure("generator_rss_bytes", spare=17),
+    _figure("other_cpu_share", spare=18),
+    _figure("send_lag_p99_ns", spare=19),
+    _figure("rss_idle_bytes", short_heading="idle\nMB"),
+    _figure("rss_per_client_bytes", spare=4, short_heading="KB per\nclient"),
+    _figure("server_rss_peak_bytes", spare=16),
+    _figure("connections_per_gb", spare=16),
     Column("lines", lambda row, league: str(row.code_lines or NOTHING)),
     Column("front", _front, spare=6),
 )
@@ -157,41 +150,38 @@ def table(league: League, *, width: int, style: str) -> str:
     """Return the ranked rows of a league as a table.
 
     Args:
-        width: in characters; what does not fit is left out, the most spare columns first.
+        league: the league.
+        width: in characters; columns that do not fit are left out, the most spare one first.
         style: a format of tabulate, e.g. "simple" or "github".
     """
-    ranked = [row for row in league.rows if row.position]
-    columns = [one for one in COLUMNS if not ranked or any(one.cell(row, league) != NOTHING for row in ranked)]
+    ranked = league.ranked
+    columns = [column for column in COLUMNS if not ranked or any(column.cell(row, league) != NOTHING for row in ranked)]
     while True:
-        made = _tabulated(league, columns, style, LONGEST_NAME)
-        spare = max(columns, key=lambda one: one.spare)
-        if max(map(len, made.splitlines()), default=0) <= width or not spare.spare:
+        text = _tabulated(league, columns, style, LONGEST_NAME)
+        most_spare = max(columns, key=lambda column: column.spare)
+        if _width(text) <= width or not most_spare.spare:
             break
-        columns.remove(spare)
-    whole = _tabulated(league, columns, style, width)
-    return whole if max(map(len, whole.splitlines()), default=0) <= width else made
+        columns.remove(most_spare)
+    with_full_names = _tabulated(league, columns, style, width)
+    return with_full_names if _width(with_full_names) <= width else text
+
+
+def _width(text: str) -> int:
+    return max(map(len, text.splitlines()), default=0)
 
 
 def _tabulated(league: League, columns: Sequence[Column], style: str, longest_name: int) -> str:
-    one_line = style == "github"
-    rows = [[one.cell(row, league) for one in columns] for row in league.rows if row.position]
+    rows = [[column.cell(row, league) for column in columns] for row in league.ranked]
     for row in rows:
         if len(row[1]) > longest_name:
             row[1] = f"{row[1][: longest_name - 1]}…"
+    headings = [column.heading for column in columns]
+    if style == "github":
+        headings = [heading.replace("-\n", "").replace("\n", " ") for heading in headings]
     return tabulate(
         rows,
-        headers=[one.heading.replace("-\n", "").replace("\n", " ") if one_line else one.heading for one in columns],
+        headers=headings,
         tablefmt=style,
-        colalign=[one.align for one in columns],
+        colalign=[column.align for column in columns],
         disable_numparse=True,
     )
-
-
-def unranked(league: League) -> Sequence[Row]:
-    """Return the rows that have no place, which are told in words."""
-    return [row for row in league.rows if not row.position]
-
-
-def median_text(found: Summary | None, unit: float) -> str:
-    """Return the median of a figure in a unit, with "≥" where it is a lower bound."""
-    return NOTHING if found is None else ("≥" if found.at_least else "") + significant(found.median / unit)

@@ -1,9 +1,9 @@
-"""What a run shows as pictures: plain series of numbers, before anybody draws them.
+"""The curves of a run as plain numbers, for all formats that draw them.
 
-Three kinds for each spec: how latency is distributed, throughput against clients, drops against the offered rate.
-Trials count that finished, were not disturbed and are no ghost's. A point is the median of the trials of all blocks; a
-latency comes from their merged histograms. Like is compared with like: trials whose parameters differ in more than
-what is on the x axis, and for how long they went on, are no points of one chart.
+There are three kinds for each spec: the distribution of latency, throughput against clients, and drops against the
+offered rate. Trials count that finished, were not disturbed and are no A/A control. A point is the median of the
+trials of all blocks; a latency comes from their merged histograms. Only like is compared with like: trials whose
+parameters differ in anything but the x axis and the duration are not points of one chart.
 """
 
 from __future__ import annotations
@@ -14,27 +14,34 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from harness.figures import BUILT_IN, Figure
 from harness.league.valid_trials import limited_by_generator
 from harness.load import latency
 from harness.model import Run, TrialResult
-from harness.report.scales import MOST_TICKS, Axis, in_short, log_axis, percent_axis
+from harness.report.scales import MAX_TICKS, Axis, log_axis, percent_axis, tick_text
 
 LATENCIES_OF = "paced"  # the workload whose p50 and p99 stand in the league
-HOW_LONG = {"seconds", "warm_up_s", "blocks"}  # parameters that say how much was measured, and not of what
-STEPS_A_DECADE = 20  # of 1 / (1 - q), from one point of a distribution to the next
-FIRST_QUANTILE = 0.1  # before it lies the luck of very few
+HOW_MUCH = {"seconds", "warm_up_s", "blocks"}  # parameters that say how much was measured, not what
+STEPS_A_DECADE = 20  # points of a distribution in a decade of 1 / (1 - q)
+FIRST_QUANTILE = 0.1  # lower ones depend on very few messages
 
 KINDS = ("latency", "throughput", "drops")
+READ = ("clients", "in_flight", "deliveries_per_s", "offered_per_s", "dropped_share")
+CLIENTS, IN_FLIGHT, DELIVERIES, OFFERED, DROPS = (BUILT_IN[name] for name in READ)
 
 Parameters = tuple[tuple[str, float], ...]
 
 
 @dataclass(frozen=True)
 class Point:
-    """A point of a curve: the median of some trials, their lowest and their highest.
+    """A point of a curve: a summary of some trials.
 
     Attributes:
-        at_least: the load generator was the limit in one of them, so the server can do more.
+        x: its position on the x axis.
+        y: the median of the trials.
+        low: the lowest value.
+        high: the highest value.
+        at_least: whether the load generator was the limit in one of them, so that the server can do more.
     """
 
     x: float
@@ -46,19 +53,25 @@ class Point:
 
 @dataclass(frozen=True)
 class Series:
-    """The curve of one server, from left to right; `number` is its place among the servers of the spec, from 0."""
+    """The curve of one server.
+
+    Attributes:
+        server: its name.
+        number: its position among the servers of the spec, from 0; it selects colour and mark.
+        points: from left to right.
+    """
 
     server: str
     number: int
     points: Sequence[Point]
 
-    def marked(self, axis: Axis) -> list[int]:
-        """Return which points get a mark: all when they are few, else those at the ticks of the x axis and the last."""
-        if len(self.points) <= 2 * MOST_TICKS:
+    def marked_points(self, axis: Axis) -> list[int]:
+        """Return the numbers of the points with a mark: all if they are few, else those at x ticks, and the last."""
+        if len(self.points) <= 2 * MAX_TICKS:
             return list(range(len(self.points)))
-        shares = [axis.share(one.x) for one in self.points]
+        shares = [axis.share(point.x) for point in self.points]
         nearest = {
-            min(range(len(shares)), key=lambda one: abs(shares[one] - axis.share(tick))) for tick, _ in axis.ticks
+            min(range(len(shares)), key=lambda number: abs(shares[number] - axis.share(tick))) for tick, _ in axis.ticks
         }
         return sorted({*nearest, len(shares) - 1})
 
@@ -68,9 +81,14 @@ class Chart:
     """One picture.
 
     Attributes:
+        spec: the name of the spec.
         kind: one of KINDS.
-        number: of its kind and spec, from 1: there is one for each group of trials that are alike.
+        title: what it shows.
         conditions: what was the same for all points, in words.
+        x: the x axis.
+        y: the y axis.
+        series: a curve for each server.
+        number: its number among the charts of this kind and spec, from 1: one for each set of conditions.
     """
 
     spec: str
@@ -84,53 +102,53 @@ class Chart:
 
     @property
     def name(self) -> str:
-        """What to call it, unlike any other chart of the run: "SPEC-KIND", "SPEC-KIND-2"."""
+        """Its name, unique in the run: "SPEC-KIND", "SPEC-KIND-2"."""
         return f"{self.spec}-{self.kind}" + (f"-{self.number}" if self.number > 1 else "")
 
-    def places(self, points: Sequence[Point]) -> tuple[list[float], list[float]]:
-        """Return where points are, as shares of both axes."""
-        return [self.x.share(one.x) for one in points], [self.y.share(one.y) for one in points]
+    def positions(self, points: Sequence[Point]) -> tuple[list[float], list[float]]:
+        """Return the x and the y positions of points, as shares of the axes."""
+        return [self.x.share(point.x) for point in points], [self.y.share(point.y) for point in points]
 
     @property
     def has_spread(self) -> bool:
-        """Whether trials of one point lay apart."""
-        return any(point.low < point.high for one in self.series for point in one.points)
+        """Whether the trials of any point differ."""
+        return any(point.low < point.high for series in self.series for point in series.points)
 
     @property
     def has_limited(self) -> bool:
-        """Whether the load generator was the limit somewhere."""
-        return any(point.at_least for one in self.series for point in one.points)
+        """Whether the load generator was the limit at any point."""
+        return any(point.at_least for series in self.series for point in series.points)
 
 
 def charts(run: Run) -> list[Chart]:
-    """Return all charts for which a run has figures, spec by spec; a curve has two points or more."""
+    """Return all charts for which a run has figures, spec by spec; a curve has at least two points."""
     found = []
-    for spec in dict.fromkeys(one.spec for one in run.info.implementations):
-        servers = [one.name for one in run.info.implementations if one.spec == spec]
-        trials = [one for one in run.trials if one.plan.spec == spec and _counts(one)]
+    for spec in dict.fromkeys(server.spec for server in run.info.implementations):
+        servers = [server.name for server in run.info.implementations if server.spec == spec]
+        trials = [trial for trial in run.trials if trial.plan.spec == spec and _is_valid(trial)]
         found += [*_latency(spec, servers, trials), *_throughput(spec, servers, trials), *_drops(spec, servers, trials)]
     return found
 
 
 def missing(run: Run, found: Sequence[Chart]) -> list[str]:
-    """Return a sentence for each spec that has no chart of some kind among those found."""
+    """Return a sentence for each spec that lacks a chart of some kind among those found."""
     sentences = []
-    for spec in dict.fromkeys(one.spec for one in run.info.implementations):
-        kinds = {one.kind for one in found if one.spec == spec}
+    for spec in dict.fromkeys(server.spec for server in run.info.implementations):
+        kinds = {chart.kind for chart in found if chart.spec == spec}
         if lacking := [kind for kind in KINDS if kind not in kinds]:
-            sentences.append(f"{spec}: nothing to draw of {', '.join(lacking)}: a curve takes two points")
+            sentences.append(f"{spec}: no curve of {', '.join(lacking)}: a curve needs two points")
     return sentences
 
 
-def _counts(trial: TrialResult) -> bool:
+def _is_valid(trial: TrialResult) -> bool:
     return not (trial.did_not_finish or trial.disturbed or trial.plan.is_control)
 
 
 def latency_points(histograms: Sequence[str]) -> list[Point]:
-    """Return the latencies in ms of merged histograms, at x = 1 / (1 - q) for quantiles q; none of empty ones.
+    """Return the latencies of merged histograms in ms, at x = 1 / (1 - q) for quantiles q; none of empty ones.
 
-    On a logarithmic x axis every nine of a percentile then has the same room. The last quantile is the one below which
-    all but one message are: beyond it there is nothing to tell.
+    On a logarithmic x axis every nine of a percentile has the same width then. The last quantile is the one below which
+    all but one message lie: the histogram says nothing about higher ones.
     """
     whole = latency.merge(histograms)
     if not (count := whole.get_total_count()):
@@ -147,92 +165,98 @@ def latency_points(histograms: Sequence[str]) -> list[Point]:
 
 
 def _latency(spec: str, servers: Sequence[str], trials: Sequence[TrialResult]) -> Iterator[Chart]:
-    chosen = [one for one in trials if one.plan.workload == LATENCIES_OF and one.histogram]
-    series = []
+    chosen = [trial for trial in trials if trial.plan.workload == LATENCIES_OF and trial.histogram]
+    curves = []
     for number, server in enumerate(servers):
-        if points := latency_points([one.histogram for one in chosen if one.plan.implementation == server]):
-            series.append(Series(server, number, points))
-    if series:
-        xs = [point.x for one in series for point in one.points]
+        if points := latency_points([trial.histogram for trial in chosen if trial.plan.implementation == server]):
+            curves.append(Series(server, number, points))
+    if curves:
+        xs = [point.x for curve in curves for point in curve.points]
         nines = [(10.0**n, f"{100 - 100 / 10**n:.10g} %") for n in range(1, math.floor(math.log10(max(xs))) + 1)]
         yield Chart(
             spec=spec,
             kind="latency",
             title="latency in ms, from the intended time of sending",
             conditions=_conditions_text(_conditions(chosen[0], "")),
-            x=log_axis("this share of all messages took no longer", xs, [(2.0, "50 %"), *nines]),
-            y=log_axis("ms", [point.y for one in series for point in one.points]),
-            series=series,
+            x=log_axis("share of all messages that took no longer", xs, [(2.0, "50 %"), *nines]),
+            y=log_axis("ms", [point.y for curve in curves for point in curve.points]),
+            series=curves,
         )
 
 
 def _throughput(spec: str, servers: Sequence[str], trials: Sequence[TrialResult]) -> Iterator[Chart]:
-    told = [one for one in trials if {"deliveries_per_s", "clients", "window"} <= one.figures.keys()]
-    chosen = [one for one in told if one.figures["deliveries_per_s"] > 0]  # nothing at all has no logarithm
-    groups = _curves(servers, chosen, "clients", "clients", "deliveries_per_s", 1)
-    for number, (conditions, series) in enumerate(groups, 1):
-        xs = sorted({point.x for one in series for point in one.points})
+    flat_out = [trial for trial in trials if {DELIVERIES.name, CLIENTS.name, IN_FLIGHT.name} <= trial.figures.keys()]
+    chosen = [trial for trial in flat_out if trial.figures[DELIVERIES.name] > 0]  # the axis is logarithmic
+    groups = _curves(servers, chosen, "clients", CLIENTS, DELIVERIES)
+    for number, (conditions, curves) in enumerate(groups, 1):
+        xs = sorted({point.x for curve in curves for point in curve.points})
         yield Chart(
             spec=spec,
             kind="throughput",
             title="deliveries a second, flat out, against clients",
             conditions=conditions,
-            x=log_axis("clients", xs, [(x, in_short(x)) for x in xs] if len(xs) <= MOST_TICKS else ()),
-            y=log_axis("deliveries/s", [y for one in series for point in one.points for y in (point.low, point.high)]),
-            series=series,
+            x=log_axis(CLIENTS.label, xs, [(x, tick_text(x)) for x in xs] if len(xs) <= MAX_TICKS else ()),
+            y=log_axis(
+                f"{DELIVERIES.label}/s",
+                [y for curve in curves for point in curve.points for y in (point.low, point.high)],
+            ),
+            series=curves,
             number=number,
         )
 
 
 def _drops(spec: str, servers: Sequence[str], trials: Sequence[TrialResult]) -> Iterator[Chart]:
-    chosen = [one for one in trials if {"offered_per_s", "dropped_share"} <= one.figures.keys()]
-    groups = _curves(servers, chosen, "rate_per_s", "offered_per_s", "dropped_share", 100)
-    for number, (conditions, series) in enumerate(groups, 1):
+    chosen = [trial for trial in trials if {OFFERED.name, DROPS.name} <= trial.figures.keys()]
+    groups = _curves(servers, chosen, "rate_per_s", OFFERED, DROPS, scale=100)
+    for number, (conditions, curves) in enumerate(groups, 1):
         yield Chart(
             spec=spec,
             kind="drops",
             title="deliveries dropped, in %, against the offered rate",
             conditions=conditions,
-            x=log_axis("messages/s offered", [point.x for one in series for point in one.points]),
-            y=percent_axis("% dropped", [point.high for one in series for point in one.points]),
-            series=series,
+            x=log_axis(OFFERED.title, [point.x for curve in curves for point in curve.points]),
+            y=percent_axis(DROPS.title, [point.high for curve in curves for point in curve.points]),
+            series=curves,
             number=number,
         )
 
 
 def _curves(
-    servers: Sequence[str], trials: Sequence[TrialResult], varied: str, x: str, y: str, unit: float
+    servers: Sequence[str], trials: Sequence[TrialResult], varied: str, x: Figure, y: Figure, *, scale: float = 1
 ) -> Iterator[tuple[str, list[Series]]]:
-    """Yield, for each group of trials that are alike, what they have in common and the curves of the servers.
+    """Yield, for each group of trials under the same conditions, these conditions and the curves of the servers.
 
     Args:
-        varied: the parameter in which they may differ.
-        x, y: figures.
-        unit: by which y is multiplied.
+        servers: the names of the servers of the spec.
+        trials: the trials.
+        varied: the parameter in which trials of one group may differ.
+        x: the figure on the x axis.
+        y: the figure on the y axis.
+        scale: y is multiplied by it.
     """
     groups: defaultdict[Parameters, list[TrialResult]] = defaultdict(list)
-    for one in trials:
-        groups[_conditions(one, varied)].append(one)
-    for alike, members in groups.items():
-        series = []
+    for trial in trials:
+        groups[_conditions(trial, varied)].append(trial)
+    for conditions, group in groups.items():
+        curves = []
         for number, server in enumerate(servers):
-            mine = [one for one in members if one.plan.implementation == server]
-            xs = sorted({one.figures[x] for one in mine})
+            own = [trial for trial in group if trial.plan.implementation == server]
+            xs = sorted({trial.figures[x.name] for trial in own})
             if len(xs) > 1:
-                at = [[one for one in mine if one.figures[x] == place] for place in xs]
-                series.append(Series(server, number, [_point(same, x, y, unit) for same in at]))
-        if series:
-            yield _conditions_text(alike), series
+                by_x = [(at, [trial for trial in own if trial.figures[x.name] == at]) for at in xs]
+                curves.append(Series(server, number, [_point(at, some, y, scale) for at, some in by_x]))
+        if curves:
+            yield _conditions_text(conditions), curves
 
 
-def _point(trials: Sequence[TrialResult], x: str, y: str, unit: float) -> Point:
-    values = [one.figures[y] * unit for one in trials]
+def _point(x: float, trials: Sequence[TrialResult], y: Figure, scale: float) -> Point:
+    values = [trial.figures[y.name] * scale for trial in trials]
     limited = any(map(limited_by_generator, trials))
-    return Point(trials[0].figures[x], statistics.median(values), min(values), max(values), limited)
+    return Point(x, statistics.median(values), min(values), max(values), limited)
 
 
 def _conditions(trial: TrialResult, varied: str) -> Parameters:
-    return tuple((name, value) for name, value in trial.plan.parameters.items() if name not in {varied, *HOW_LONG})
+    return tuple((name, value) for name, value in trial.plan.parameters.items() if name not in {varied, *HOW_MUCH})
 
 
 def _conditions_text(parameters: Parameters) -> str:

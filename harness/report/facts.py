@@ -1,4 +1,4 @@
-"""What the cases found out about servers beside their verdicts: the facts they told, and what was used."""
+"""What the cases report about servers beside verdicts: facts, and the resources that servers used."""
 
 from __future__ import annotations
 
@@ -9,32 +9,39 @@ from tabulate import tabulate
 from harness.model import CaseResult, CheckResult, ServerUsage
 
 
-def facts(cases: Sequence[CaseResult]) -> dict[str, str]:
-    """Return all facts that some cases told of one server."""
-    return {name: said for case in cases for name, said in case.facts.items()}
+def reported_facts(cases: Sequence[CaseResult]) -> dict[str, str]:
+    """Return all facts that the cases of one server report, by name."""
+    return {name: value for case in cases for name, value in case.facts.items()}
 
 
 def fact_table(results: Sequence[CheckResult], width: int) -> str:
-    """Return servers as rows, of several specs with these, and facts as columns, or "" when no case told any.
+    """Return a table with servers as rows and facts as columns, or "" when no case reports any.
 
     Args:
-        width: in characters; columns that do not fit are left out, the last ones first.
+        results: the results of the servers; where they serve several specs, each row names its spec.
+        width: in characters; columns that do not fit are left out, the last one first.
     """
-    several = len({one.spec for one in results}) > 1
-    told = {((one.spec,) if several else ()) + (one.implementation,): facts(one.cases) for one in results}
-    who = ["spec", "server"] if several else ["server"]
-    names = list(dict.fromkeys(name for mine in told.values() for name in mine))
+    several = len({result.spec for result in results}) > 1
+    by_server = {
+        ((result.spec,) if several else ()) + (result.implementation,): reported_facts(result.cases)
+        for result in results
+    }
+    keys = ["spec", "server"] if several else ["server"]
+    names = list(dict.fromkeys(name for facts in by_server.values() for name in facts))
     while names:
-        rows = [[*server, *(mine.get(name, "–") for name in names)] for server, mine in told.items() if mine]
-        made = tabulate(rows, headers=[*who, *names], tablefmt="simple", disable_numparse=True)
-        if len(names) == 1 or max(map(len, made.splitlines())) <= width:
-            return made
+        rows = [[*server, *(facts.get(name, "–") for name in names)] for server, facts in by_server.items() if facts]
+        text = tabulate(rows, headers=[*keys, *names], tablefmt="simple", disable_numparse=True)
+        if len(names) == 1 or max(map(len, text.splitlines())) <= width:
+            return text
         names.pop()
     return ""
 
 
-def in_short(used: ServerUsage) -> str:
-    """Return what a server used at last, and since it was ready: "31.2 MB +0.4, 12 fds +0, 3 threads, cpu 0.31 s"."""
+def usage_text(used: ServerUsage) -> str:
+    """Return what a server used at the end, and the change since it was ready, in one line.
+
+    For example "31.2 MB +0.4, 12 fds +0, 3 threads, cpu 0.31 s".
+    """
     before, after = used.before, used.after
     more_threads = f" {after.threads - before.threads:+}" if after.threads != before.threads else ""
     processes = f", {after.processes} processes" if after.processes > 1 else ""

@@ -1,4 +1,4 @@
-"""What is running now and how long it will take: on a terminal only, and on standard error."""
+"""A progress bar on standard error, where that is a terminal."""
 
 from __future__ import annotations
 
@@ -10,31 +10,31 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-OTHER_COLUMNS = 40  # of characters that the bar, the counts and the time take
+OTHER_COLUMNS = 40  # characters that the bar, the counts and the time take
 
 
-class Show:
-    """A bar with what is running now; silent where standard error is no terminal."""
+class ProgressBar:
+    """A bar with the current step beside it; silent where standard error is no terminal."""
 
-    def __init__(self, progress: Progress, what: str) -> None:
+    def __init__(self, progress: Progress, text: str) -> None:
         self._progress = progress
-        self._task = progress.add_task(what, total=None, now="")
+        self._task = progress.add_task(text, total=None, now="")
 
     def expect(self, count: int) -> None:
-        """Say that this many more things will be done."""
+        """Add this many steps to the total."""
         total = (self._progress.tasks[self._task].total or 0) + count
         self._progress.update(self._task, total=total)
 
-    def now(self, what: str) -> None:
-        """Say what is running now."""
+    def show(self, text: str) -> None:
+        """Show what is running now, cut to the width of the terminal."""
         room = max(self._progress.console.width - OTHER_COLUMNS, 0)
-        self._progress.update(self._task, now=what if len(what) <= room else f"{what[: room - 1]}…")
+        self._progress.update(self._task, now=text if len(text) <= room else f"{text[: room - 1]}…")
 
-    def done(self) -> None:
-        """Say that one thing is done."""
+    def advance(self) -> None:
+        """Count one step as done."""
         self._progress.advance(self._task)
 
-    def say(self, text: str) -> None:
+    def print(self, text: str) -> None:
         """Print to standard output, above the bar where both are on the same terminal."""
         if self._progress.disable or not sys.stdout.isatty():
             print(text, flush=True)
@@ -43,8 +43,8 @@ class Show:
 
 
 @contextmanager
-def show(what: str) -> Iterator[Show]:
-    """Show a bar for the length of the context."""
+def progress_bar(text: str) -> Iterator[ProgressBar]:
+    """Show a bar while the context lasts; the text stands before it."""
     console = Console(stderr=True)
     with Progress(
         TextColumn("{task.description}"),
@@ -59,4 +59,4 @@ def show(what: str) -> Iterator[Show]:
         redirect_stdout=False,
         redirect_stderr=False,
     ) as progress:
-        yield Show(progress, what)
+        yield ProgressBar(progress, text)

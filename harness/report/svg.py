@@ -1,7 +1,7 @@
-"""The charts of a run as SVG, drawn with matplotlib: for a README, in light and in dark.
+"""Draws the charts of a run as SVG with matplotlib, for a page that is light or dark.
 
-A file is the same, byte for byte, whenever it is made from the same run. Text is text. Servers are told apart by
-colour, by the shape of their marks, and by their names at the ends of the curves.
+The same run gives the same files, byte for byte. Text stays text. Servers are distinguished by colour, by the shape of
+their marks, and by their names at the ends of the curves.
 """
 
 from __future__ import annotations
@@ -12,21 +12,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.errors import HarnessError
+from harness.extras import require
 from harness.model import Run
 from harness.report.curves import Chart, Series, charts, missing
-from harness.report.scales import spread
+from harness.report.scales import spread_labels
 
-if TYPE_CHECKING:  # every command loads its plugins, and few draw
+if TYPE_CHECKING:  # matplotlib is an optional extra, and slow to import
     from matplotlib.axes import Axes
 
 WIDTH_IN, HEIGHT_IN = 8.6, 4.9
-LABELS_IN, TITLES_IN, LEFT_IN, BELOW_IN = 1.5, 0.62, 0.75, 0.75  # room around the curves
-GAP = 0.052  # of the height, from one label to the next
+LABELS_IN, TITLES_IN, LEFT_IN, BELOW_IN = 1.5, 0.62, 0.75, 0.75  # margins around the curves
+GAP = 0.052  # from one label to the next, as a share of the height
 PAPER, INK, PALE, GRID = "#ffffff", "#1f2328", "#656d76", "#e3e6ea"
-# Seen on white paper, and told apart by people of each kind of colour blindness: tests/test_plots.py measures it.
+# Visible on white, and distinguishable with each kind of colour blindness: tests/test_plots.py measures both.
 CURVES = ("#054689", "#dd7b00", "#05aa64", "#8f2652", "#674205", "#808fd8", "#110a00", "#a1899e")
 MARKS = "os^DvPX<>"
-# What takes the place of these colours where the reader's page is dark.
+# What replaces these colours on a dark page.
 DARK = {
     PAPER: "#0d1117",
     INK: "#e6edf3",
@@ -42,14 +43,18 @@ DARK = {
     "#a1899e": "#6f826d",
 }
 SPREAD = "strokes: from the lowest block to the highest"
-LIMITED = "hollow: at least that, the load generator was the limit"
+LIMITED = "hollow: a lower bound, the load generator was the limit"
 
 
 def write_svg(run: Run, folder: Path) -> Iterator[str]:
-    """Write each chart of a run into a folder, as SPEC-KIND.svg; say after each what was written, then what was not.
+    """Write each chart of a run into a folder as SPEC-KIND.svg.
+
+    Yields:
+        A sentence after each file, then one for each spec that lacks a chart.
 
     Raises:
         HarnessError: the folder or a file cannot be written.
+        UsageError: matplotlib is not installed.
     """
     found = charts(run)
     try:
@@ -65,24 +70,23 @@ def write_svg(run: Run, folder: Path) -> Iterator[str]:
 
 def draw(chart: Chart) -> str:
     """Return a chart as the text of an SVG file."""
-    import matplotlib
-    from matplotlib.figure import Figure
-
+    matplotlib = require("matplotlib", "plots")
+    new_figure = require("matplotlib.figure", "plots").Figure
     out = io.StringIO()
     with matplotlib.rc_context():
-        matplotlib.rcdefaults()  # and not what this user likes
+        matplotlib.rcdefaults()  # without the user's own settings
         matplotlib.rcParams.update(
             {
                 "svg.hashsalt": "zillions",
                 "svg.fonttype": "none",
-                "text.parse_math": False,  # "$" is a character of a name
+                "text.parse_math": False,  # a name may have a "$"
                 "font.size": 10,
                 "lines.linewidth": 1.8,
                 "lines.markersize": 5.5,
                 "lines.markeredgewidth": 1.2,
             }
         )
-        figure = Figure(figsize=(WIDTH_IN, HEIGHT_IN), facecolor=PAPER)
+        figure = new_figure(figsize=(WIDTH_IN, HEIGHT_IN), facecolor=PAPER)
         axes = figure.add_axes(
             (
                 LEFT_IN / WIDTH_IN,
@@ -93,8 +97,8 @@ def draw(chart: Chart) -> str:
             facecolor=PAPER,
         )
         _frame(axes, chart)
-        for one in chart.series:
-            _curve(axes, chart, one)
+        for series in chart.series:
+            _curve(axes, chart, series)
         _names(axes, chart)
         figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None, "Title": _title(chart)})
     return out.getvalue().replace("</style>", f"{''.join(_dark())}</style>", 1)
@@ -105,11 +109,11 @@ def _title(chart: Chart) -> str:
 
 
 def _frame(axes: Axes, chart: Chart) -> None:
-    """Draw all that is not a curve: titles, axes, ticks, lines behind the curves."""
+    """Draw everything except the curves: titles, axes, ticks and the grid."""
     axes.set_xlim(0, 1)
     axes.set_ylim(0, 1)
-    axes.set_xticks(*chart.x.placed())
-    axes.set_yticks(*chart.y.placed())
+    axes.set_xticks(*chart.x.tick_positions())
+    axes.set_yticks(*chart.y.tick_positions())
     axes.tick_params(colors=GRID, labelcolor=PALE, length=3)
     axes.grid(True, color=GRID, linewidth=0.8)
     axes.set_axisbelow(True)
@@ -124,27 +128,30 @@ def _frame(axes: Axes, chart: Chart) -> None:
 
 
 def _curve(axes: Axes, chart: Chart, series: Series) -> None:
-    """Draw the curve of a server, a mark at some of its points, and how far the trials of each lay apart."""
+    """Draw the curve of a server, marks at some of its points, and the range of the trials at each."""
     colour = _colour(series)
-    for one in series.points:
-        if one.low < one.high:
-            axes.plot([chart.x.share(one.x)] * 2, [chart.y.share(one.low), chart.y.share(one.high)], color=colour)
+    for point in series.points:
+        if point.low < point.high:
+            axes.plot([chart.x.share(point.x)] * 2, [chart.y.share(y) for y in (point.low, point.high)], color=colour)
     style, mark = "-" if series.number < len(CURVES) else "--", _mark(series)
-    curve = chart.places(series.points)
-    axes.plot(*curve, color=colour, linestyle=style, marker=mark, markevery=series.marked(chart.x), clip_on=False)
-    hollow = chart.places([one for one in series.points if one.at_least])
+    curve = chart.positions(series.points)
+    axes.plot(
+        *curve, color=colour, linestyle=style, marker=mark, markevery=series.marked_points(chart.x), clip_on=False
+    )
+    hollow = chart.positions([point for point in series.points if point.at_least])
     axes.plot(*hollow, color=colour, linestyle="", marker=mark, markerfacecolor=PAPER, clip_on=False)
 
 
 def _names(axes: Axes, chart: Chart) -> None:
-    """Write the names of the servers to the right, in the order of the ends of their curves, a fine line to each."""
-    xs, ys = chart.places([one.points[-1] for one in chart.series])
-    order = sorted(range(len(ys)), key=lambda one: (ys[one], xs[one]))
-    heights = spread([ys[one] for one in order], GAP, 0, 1)
-    for one, height in zip(order, heights, strict=True):
-        series = chart.series[one]
+    """Write the names of the servers at the right, in the order of the ends of their curves, with a line to each."""
+    xs, ys = chart.positions([series.points[-1] for series in chart.series])
+    order = sorted(range(len(ys)), key=lambda number: (ys[number], xs[number]))
+    heights = spread_labels([ys[number] for number in order], GAP, 0, 1)
+    for number, height in zip(order, heights, strict=True):
+        series = chart.series[number]
         colour, mark = _colour(series), _mark(series)
-        axes.plot([xs[one], 1, 1.025], [ys[one], height, height], color=colour, linewidth=0.7, alpha=0.6, clip_on=False)
+        line = [xs[number], 1, 1.025], [ys[number], height, height]
+        axes.plot(*line, color=colour, linewidth=0.7, alpha=0.6, clip_on=False)
         axes.plot([1.035], [height], color=colour, marker=mark, clip_on=False)
         axes.text(1.05, height, series.server, color=colour, va="center")
 
@@ -158,9 +165,9 @@ def _mark(series: Series) -> str:
 
 
 def _dark() -> Iterator[str]:
-    # Whoever does not know of dark pages passes over this, and shows the colours of the light one.
+    # A viewer without dark pages ignores this rule and shows the light colours.
     yield "\n@media (prefers-color-scheme: dark) {\n"
     for light, dark in DARK.items():
-        for what in ("fill", "stroke"):
-            yield f'  [style*="{what}: {light}"] {{ {what}: {dark} !important }}\n'
+        for name in ("fill", "stroke"):
+            yield f'  [style*="{name}: {light}"] {{ {name}: {dark} !important }}\n'
     yield "}\n"

@@ -1,9 +1,9 @@
-/* The null server: what the kernel alone allows a room of clients.
+/* The baseline relay: how many deliveries a second the kernel alone allows a room of clients.
  *
- * Every chunk of bytes that any client sends goes to all clients, as it is: nothing is parsed, nothing is dropped,
- * and who does not read is waited for, nothing being read meanwhile. So it is no lawful server of anything: of two
- * clients that speak at once it may cut the messages into each other, and one that sleeps stops all. It shows how
- * many deliveries a second the sockets of this machine take when the server does nothing beside. */
+ * Every chunk of bytes from a client is sent to all clients unchanged: nothing is parsed, nothing is dropped, and a
+ * client that does not read makes the relay wait and read nothing meanwhile. So the relay conforms to no spec: it may
+ * cut the messages of two concurrent senders into each other, and one stalled client stops all. It shows how many
+ * deliveries a second the sockets of this machine take when the server itself does nothing. */
 
 #define _GNU_SOURCE
 #include <errno.h>
@@ -21,22 +21,22 @@
 
 enum {
     BACKLOG = 4096,
-    TICK = 64 * 1024, /* bytes read before they are sent */
+    PENDING_BYTES = 64 * 1024, /* the most that is read before it is sent */
     EVENTS = 256,
 };
 
 struct client {
     int fd;
     bool gone;
-    size_t sent; /* bytes of this tick */
+    size_t sent; /* of the pending bytes */
 };
 
-static int input, output, listener; /* two epolls: who has something to say, who owes us room in its buffer */
+static int input, output, listener; /* two epolls: clients with bytes to read, and clients whose buffer is full */
 static struct client **room;
-static size_t room_size, owing;
-static unsigned char tick[TICK];
-static size_t tick_length;
-static bool someone_left;
+static size_t room_size, waiting_count;
+static unsigned char pending[PENDING_BYTES];
+static size_t pending_length;
+static bool any_gone;
 
 static void stop(int signal_number)
 {
@@ -64,29 +64,29 @@ static void accept_clients(void)
         room[room_size++] = client;
     }
     if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
-        fail("accept"); /* with fewer clients than were asked for, the figure would be another one */
+        fail("accept"); /* with fewer clients the figure would mean something else */
 }
 
 static void receive(struct client *client)
 {
-    if (tick_length == TICK)
-        return; /* epoll tells of it again */
-    ssize_t got = recv(client->fd, tick + tick_length, TICK - tick_length, 0);
+    if (pending_length == PENDING_BYTES)
+        return; /* epoll reports it again */
+    ssize_t got = recv(client->fd, pending + pending_length, PENDING_BYTES - pending_length, 0);
     if (got > 0)
-        tick_length += (size_t)got;
+        pending_length += (size_t)got;
     else if (got == 0 || (errno != EAGAIN && errno != EINTR))
-        client->gone = someone_left = true;
+        client->gone = any_gone = true;
 }
 
-/* Send what a client has not got yet of this tick; return whether that is all. */
+/* Send a client the rest of the pending bytes; return whether it has them all, or is gone. */
 static bool all_sent(struct client *client)
 {
-    ssize_t sent = send(client->fd, tick + client->sent, tick_length - client->sent, MSG_NOSIGNAL);
+    ssize_t sent = send(client->fd, pending + client->sent, pending_length - client->sent, MSG_NOSIGNAL);
     if (sent > 0)
         client->sent += (size_t)sent;
     else if (sent < 0 && errno != EAGAIN && errno != EINTR)
-        client->gone = someone_left = true;
-    return client->gone || client->sent == tick_length;
+        client->gone = any_gone = true;
+    return client->gone || client->sent == pending_length;
 }
 
 static void relay(void)
@@ -98,23 +98,23 @@ static void relay(void)
             continue;
         if (epoll_ctl(output, EPOLL_CTL_ADD, room[i]->fd, &event) < 0)
             fail("epoll_ctl");
-        owing++;
+        waiting_count++;
     }
-    while (owing > 0) {
+    while (waiting_count > 0) {
         struct epoll_event events[EVENTS];
         int ready = epoll_wait(output, events, EVENTS, -1);
         for (int i = 0; i < ready; i++) {
             struct client *client = events[i].data.ptr;
             if (all_sent(client)) {
                 epoll_ctl(output, EPOLL_CTL_DEL, client->fd, NULL);
-                owing--;
+                waiting_count--;
             }
         }
     }
-    tick_length = 0;
+    pending_length = 0;
 }
 
-static void forget_who_left(void)
+static void remove_gone_clients(void)
 {
     for (size_t i = room_size; i-- > 0;) {
         struct client *client = room[i];
@@ -124,7 +124,7 @@ static void forget_who_left(void)
         free(client);
         room[i] = room[--room_size];
     }
-    someone_left = false;
+    any_gone = false;
 }
 
 static void listen_on(const char *address)
@@ -165,9 +165,9 @@ int main(int count, char **arguments)
                 receive(events[i].data.ptr);
             else
                 accept_clients();
-        if (tick_length > 0)
+        if (pending_length > 0)
             relay();
-        if (someone_left)
-            forget_who_left();
+        if (any_gone)
+            remove_gone_clients();
     }
 }

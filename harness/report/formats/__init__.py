@@ -1,1 +1,1 @@
-"""Formats of a report: every module here is a plugin that offers reporters."""
+"""Formats of a report: every module here is a plugin that adds reporters."""

@@ -1,4 +1,4 @@
-"""A run as data for other programs: JSON, and JUnit's XML."""
+"""A run as data for other programs: as JSON, and as JUnit's XML."""
 
 from __future__ import annotations
 
@@ -7,20 +7,21 @@ from xml.etree import ElementTree
 
 import msgspec
 
-from harness.conformance.pool import checked
+from harness import plugins
+from harness.conformance.pool import combine_results
 from harness.model import CheckResult, Run, Verdict
 from harness.plugins import Reporter, hookimpl
 from harness.records import to_json
 
 
 def conformance(results: Sequence[CheckResult]) -> str:
-    """Return what came of the cases as JSON: {"results": [{"implementation": ..., "cases": [...]}]}."""
+    """Return the results of the cases as JSON: {"results": [{"implementation": ..., "cases": [...]}]}."""
     plain = [
         {
-            "implementation": one.implementation,
-            "spec": one.spec,
-            "verdict": one.verdict,
-            **({"message": one.message} if one.message else {}),
+            "implementation": result.implementation,
+            "spec": result.spec,
+            "verdict": result.verdict,
+            **({"message": result.message} if result.message else {}),
             "cases": [
                 {
                     "id": case.id,
@@ -32,33 +33,33 @@ def conformance(results: Sequence[CheckResult]) -> str:
                     "facts": case.facts,
                     "used": case.used,
                 }
-                for case in one.cases
+                for case in result.cases
             ],
         }
-        for one in results
+        for result in results
     ]
     return msgspec.json.format(to_json({"results": plain})).decode() + "\n"
 
 
 def junit(results: Sequence[CheckResult]) -> str:
-    """Return what came of the cases as JUnit's XML: a suite a server, a test case a case."""
+    """Return the results of the cases as JUnit's XML, with a suite for each server and a test case for each case."""
     root = ElementTree.Element("testsuites")
-    for one in results:
+    for result in results:
         suite = ElementTree.SubElement(
             root,
             "testsuite",
-            name=f"{one.spec}.{one.implementation}",
-            tests=str(len(one.cases)),
-            failures=str(one.count(Verdict.FAIL)),
-            errors=str(one.count(Verdict.ERROR, Verdict.UNKNOWN)),
-            skipped=str(one.count(Verdict.UNSUPPORTED, Verdict.BLOCKED)),
-            time=f"{sum(case.seconds for case in one.cases):.3f}",
+            name=f"{result.spec}.{result.implementation}",
+            tests=str(len(result.cases)),
+            failures=str(result.count(Verdict.FAIL)),
+            errors=str(result.count(Verdict.ERROR, Verdict.UNKNOWN)),
+            skipped=str(result.count(Verdict.UNSUPPORTED, Verdict.BLOCKED)),
+            time=f"{sum(case.seconds for case in result.cases):.3f}",
         )
-        for case in one.cases:
+        for case in result.cases:
             element = ElementTree.SubElement(
                 suite,
                 "testcase",
-                classname=f"{one.spec}.{one.implementation}",
+                classname=f"{result.spec}.{result.implementation}",
                 name=case.id,
                 time=f"{case.seconds:.3f}",
             )
@@ -74,30 +75,54 @@ def junit(results: Sequence[CheckResult]) -> str:
             if tag == "system-out":
                 ElementTree.SubElement(element, tag).text = f"{case.verdict}: {_clean(case.message)}"
             elif tag:
-                said = f"{case.level} {', '.join(case.requirements)}: {_clean(case.message)}"
-                ElementTree.SubElement(element, tag, message=said).text = said
+                text = f"{case.level} {', '.join(case.requirements)}: {_clean(case.message)}"
+                ElementTree.SubElement(element, tag, message=text).text = text
     ElementTree.indent(root)
     return ElementTree.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
 
 
 def _clean(text: str) -> str:
-    # XML has no way to say most control characters, and a server may have printed any.
-    return "".join(one if one.isprintable() or one in "\n\t" else "\N{REPLACEMENT CHARACTER}" for one in text)
+    # XML cannot express most control characters, and a server may have printed any of them.
+    return "".join(char if char.isprintable() or char in "\n\t" else "\N{REPLACEMENT CHARACTER}" for char in text)
 
 
 def _checked(run: Run) -> list[CheckResult]:
-    return [checked(one, [case for case in run.cases if case.spec == one.spec]) for one in run.info.implementations]
+    return [
+        combine_results(server, [case for case in run.cases if case.spec == server.spec])
+        for server in run.info.implementations
+    ]
 
 
-def _whole(run: Run, width: int) -> str:
-    whole = {"run": run.info, "cases": list(run.cases), "trials": list(run.trials)}
+def _whole_run(run: Run, width: int) -> str:
+    whole = {
+        "run": run.info,
+        "figures": _figures(run),
+        "cases": list(run.cases),
+        "trials": list(run.trials),
+    }
     return msgspec.json.format(to_json(whole)).decode() + "\n"
+
+
+def _figures(run: Run) -> dict[str, dict[str, object]]:
+    """Return what is known of the figures of a run: {"deliveries_per_s": {"label": ..., "better": "more", ...}}."""
+    measured = {name for trial in run.trials for name in trial.figures}
+    return {
+        name: {
+            "label": figure.label,
+            "unit": {"symbol": figure.unit.symbol, "size": figure.unit.size},
+            "better": figure.better.value,
+            "meaning": figure.meaning,
+        }
+        for name, figure in plugins.figures().items()
+        if name in measured
+    }
 
 
 @hookimpl
 def harness_reporters() -> list[Reporter]:
+    """Return the reporters of this module."""
     return [
-        Reporter(name="json", summary="the whole run as JSON", render=_whole),
+        Reporter(name="json", summary="the whole run as JSON", render=_whole_run),
         Reporter(
             name="junit",
             summary="the conformance part as JUnit XML",

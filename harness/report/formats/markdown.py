@@ -1,4 +1,4 @@
-"""The league as Markdown, and its place in a README: between two markers, and nowhere else."""
+"""The league as Markdown, and its place in a README: between two markers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from harness.errors import UsageError
 from harness.league.table import leagues
 from harness.model import Run
 from harness.plugins import Reporter, hookimpl
-from harness.report.columns import table, unranked
+from harness.report.columns import table
 from harness.report.findings import findings
 from harness.report.formats.terminal import origin
 from harness.report.other_workloads import other_workloads
@@ -27,16 +27,14 @@ def render(run: Run, width: int = WIDTH) -> str:
         parts.append(table(league, width=WIDTH, style="github"))
         parts.append(other_workloads(league, width=WIDTH, style="github"))
         parts.append("\n".join(f"- {line}" for line in findings(league)))
-        parts.append(
-            "\n".join(f"- {row.implementation.name}: {row.note or 'not measured'}" for row in unranked(league))
-        )
+        parts.append("\n".join(f"- {row.implementation.name}: {row.note or 'not measured'}" for row in league.unranked))
         parts.append("\n".join(f"- {line}" for line in league.conditions))
     parts.append(origin(run.info))
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
 def rewrite(readme: Path, run: Run) -> None:
-    """Put the leagues of a run between the two markers of a file, and change nothing else.
+    """Put the leagues of a run between the two markers of a file; the rest of the file stays as it is.
 
     Raises:
         UsageError: the file cannot be read or does not have each marker once, in order.
@@ -54,4 +52,5 @@ def rewrite(readme: Path, run: Run) -> None:
 
 @hookimpl
 def harness_reporters() -> list[Reporter]:
+    """Return the reporter of this module."""
     return [Reporter(name="markdown", summary="the league as Markdown", render=render)]

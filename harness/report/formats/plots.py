@@ -1,7 +1,7 @@
-"""The charts of a run on a terminal, drawn with plotext: curves in dots, a letter for each server.
+"""Draws the charts of a run on a terminal with plotext: dotted curves with a letter for each server.
 
-A letter tells servers apart where there is no colour; it stands on the curve, and before the name at the end of it. A
-capital letter says that the load generator was the limit, and the server can do more.
+The letter distinguishes servers where there is no colour; it stands on the curve and before the name at its end. A
+capital letter means that the load generator was the limit, so that the server can do more.
 """
 
 from __future__ import annotations
@@ -11,24 +11,31 @@ import textwrap
 from collections.abc import Sequence
 from string import ascii_lowercase
 
+from harness.extras import require
 from harness.model import Run
 from harness.plugins import Reporter, hookimpl
 from harness.report import colour
 from harness.report.curves import Chart, Point, Series, charts, missing
-from harness.report.scales import spread
+from harness.report.scales import spread_labels
 
-WIDEST, HEIGHT, FEWEST_COLUMNS = 120, 20, 40
+MAX_WIDTH, HEIGHT, MIN_WIDTH = 120, 20, 40
 LONGEST_NAME = 16
-# Of the 256 colours of a terminal, those that are seen on black and on white, and told apart by the colour-blind.
+# Terminal colours that are visible on black and on white, and distinguishable with colour blindness.
 COLOURS = (75, 208, 129, 248, 160, 137, 25, 59)
-LIMITED = "A capital letter: at least that, the load generator was the limit."
+LIMITED = "A capital letter: a lower bound, the load generator was the limit."
 
 
 def render(run: Run, width: int, *, in_colour: bool = False) -> str:
-    """Return the charts of a run, one below the other, and what there is nothing to draw for."""
+    """Return the charts of a run, one below the other, and a sentence for each spec that lacks a chart.
+
+    Args:
+        run: the run.
+        width: in columns.
+        in_colour: whether curves have colours.
+    """
     found = charts(run)
-    parts = [draw(one, width, in_colour=in_colour) for one in found]
-    parts += [textwrap.fill(one, width) for one in missing(run, found)]
+    parts = [draw(chart, width, in_colour=in_colour) for chart in found]
+    parts += [textwrap.fill(sentence, width) for sentence in missing(run, found)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -36,40 +43,46 @@ def draw(chart: Chart, width: int, *, in_colour: bool = False) -> str:
     """Return a chart as text, with its title above and its conditions below.
 
     Args:
-        width: in columns; more than 120 are not used, and fewer than 40 are too few for a picture.
+        chart: the chart.
+        width: in columns; a picture has at least 40 and at most 120.
+        in_colour: whether curves have colours.
+
+    Raises:
+        UsageError: plotext is not installed.
     """
-    width = max(FEWEST_COLUMNS, min(width, WIDEST))
-    names = [f" {_letter(one, one.points[-1])} {_cut(one.server)}" for one in chart.series]
+    width = max(MIN_WIDTH, min(width, MAX_WIDTH))
+    names = [f" {_letter(series, series.points[-1])} {_cut(series.server)}" for series in chart.series]
     picture, top, bottom = _picture(chart, width - max(map(len, names)), in_colour)
-    # From the top; where curves end at one height, the one that goes further to the right is named first.
-    depths = [round((1 - chart.y.share(one.points[-1].y)) * (bottom - top)) for one in chart.series]
-    order = sorted(range(len(depths)), key=lambda one: (depths[one], -chart.series[one].points[-1].x))
-    for one, depth in zip(order, spread([depths[one] for one in order], 1, 0, bottom - top), strict=True):
-        row = top + math.floor(depth + 0.5)  # not round(): it takes 4.5 and 5.5 to 4 and 6
+    # From the top; of curves that end at one height, the one that goes further to the right is named first.
+    depths = [round((1 - chart.y.share(series.points[-1].y)) * (bottom - top)) for series in chart.series]
+    order = sorted(range(len(depths)), key=lambda number: (depths[number], -chart.series[number].points[-1].x))
+    spread = spread_labels([depths[number] for number in order], 1, 0, bottom - top)
+    for number, depth in zip(order, spread, strict=True):
+        row = top + math.floor(depth + 0.5)  # not round(), which rounds 4.5 and 5.5 to 4 and 6
         if row < len(picture):
-            picture[row] += _painted(names[one], chart.series[one], in_colour)
+            picture[row] += _painted(names[number], chart.series[number], in_colour)
     below = f"{chart.conditions}. {LIMITED}" if chart.has_limited else chart.conditions
     return "\n".join([f"{chart.spec}: {chart.title}", *picture, textwrap.fill(below, width)])
 
 
 def _picture(chart: Chart, width: int, in_colour: bool) -> tuple[list[str], int, int]:
-    """Return the lines of the picture, and which of them are the first and the last inside the frame."""
-    import plotext  # every command loads its plugins, and few draw
-
+    """Return the lines of the picture, and the numbers of the first and the last line inside the frame."""
+    plotext = require("plotext", "plots")
     plotext.clear_figure()
     plotext.limit_size(False, False)
     plotext.plot_size(width, HEIGHT)
     plotext.theme("clear")
-    for one in chart.series:
-        plotext.plot(*chart.places(one.points), marker="braille", color=_colour(one) if in_colour else "default")
-    for one in chart.series:
-        marked = [one.points[number] for number in one.marked(chart.x)]
-        letters = [_letter(one, point) for point in marked]
-        plotext.scatter(*chart.places(marked), marker=letters, color=_colour(one) if in_colour else "default")
+    colours = [_colour(series) if in_colour else "default" for series in chart.series]
+    for series, colour_code in zip(chart.series, colours, strict=True):
+        plotext.plot(*chart.positions(series.points), marker="braille", color=colour_code)
+    for series, colour_code in zip(chart.series, colours, strict=True):
+        marked = [series.points[number] for number in series.marked_points(chart.x)]
+        letters = [_letter(series, point) for point in marked]
+        plotext.scatter(*chart.positions(marked), marker=letters, color=colour_code)
     plotext.xlim(0, 1)
     plotext.ylim(0, 1)
-    plotext.xticks(*chart.x.placed())
-    plotext.yticks(*chart.y.placed())
+    plotext.xticks(*chart.x.tick_positions())
+    plotext.yticks(*chart.y.tick_positions())
     plotext.xlabel(chart.x.label)
     built = plotext.build()
     lines = (built if in_colour else plotext.uncolorize(built)).splitlines()
@@ -101,10 +114,11 @@ def _painted(text: str, series: Series, in_colour: bool) -> str:
 
 @hookimpl
 def harness_reporters() -> list[Reporter]:
+    """Return the reporter of this module."""
     return [
         Reporter(
             name="plots",
             summary="latency, throughput and drops as curves",
-            render=lambda run, width: render(run, width, in_colour=colour.wanted()),
+            render=lambda run, width: render(run, width, in_colour=colour.is_wanted()),
         )
     ]
