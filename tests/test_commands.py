@@ -21,7 +21,7 @@ NAMES = sorted({one.name for one in plugins.implementations()})
     ("words", "sentence"),
     [
         (["chek"], 'there is no command "chek"; did you mean check?'),
-        (["check"], "no server named: give names or paths, or --all for every one"),
+        (["check"], "no server selected: give names or paths, or --all for all servers"),
         (["check", "asynccio"], 'there is no server "asynccio"; did you mean asyncio?'),
         (
             ["run", "xyzzy"],
@@ -30,24 +30,24 @@ NAMES = sorted({one.name for one in plugins.implementations()})
         (["check", "asyncio", "--foo"], "No such option '--foo'"),
         (["check", "asyncio", "--jobs", "many"], "'many' is not a valid integer range"),
         (["check", "asyncio", "--spec", "brodcast"], 'there is no spec "brodcast"; did you mean broadcast?'),
-        (["check", "asyncio", "-k", "no_such_case"], "no case of broadcast is called that"),
+        (["check", "asyncio", "-k", "no_such_case"], "no case of broadcast matches"),
         (["check", "asyncio", "-k", "and and"], "and and"),
         (["bench", "asyncio", "--profile", "slow"], "'slow' is not one of"),
-        (["bench", "asyncio", "--for", "40"], "'40' is no duration: say 90s, 40m or 2h"),
+        (["bench", "asyncio", "--for", "40"], "'40' is not a duration: write 90s, 40m or 2h"),
         (["bench", "asyncio", "--workload", "flod"], 'there is no workload "flod"; did you mean flood?'),
-        (["bench", "asyncio", "--workload", "flood,"], "'flood,' is no list of names: say ONE or ONE,ANOTHER"),
-        (["bench", "asyncio", "--for", ""], "'' is no duration: say 90s, 40m or 2h"),
-        (["run", "asyncio", "--within", "soon"], "'soon' is no duration: say 90s, 40m or 2h"),
+        (["bench", "asyncio", "--workload", "flood,"], "'flood,' is not a list of names: write ONE or ONE,ANOTHER"),
+        (["bench", "asyncio", "--for", ""], "'' is not a duration: write 90s, 40m or 2h"),
+        (["run", "asyncio", "--within", "soon"], "'soon' is not a duration: write 90s, 40m or 2h"),
         (
             ["bench", "asyncio", "--reference", "asincio"],
-            'the reference "asincio" is none of the servers; did you mean',
+            'the reference "asincio" is not among the servers; did you mean',
         ),
-        (["run", "--resume", "--reference", "asyncio"], "--resume takes the servers from the run"),
+        (["run", "--resume", "--reference", "asyncio"], "--resume takes the servers and options from the run"),
         (["explain", "BC-FRAME-99"], 'there is no requirement, case or spec "BC-FRAME-99"; did you mean BC-FRAME-'),
         (["report"], "there is no run in results/; make one with `harness run --all`"),
         (["report", "nothing"], 'there is no run "nothing"'),
         (["run", "--resume"], "there is no run in results/"),
-        (["run", "--resume", "--all"], "--resume takes the servers from the run"),
+        (["run", "--resume", "--all"], "--resume takes the servers and options from the run"),
         (["serve", "asyncio", "9000"], "not an address (HOST:PORT or [HOST]:PORT): 9000"),
         (["judge", "nothing.jsonl"], "nothing.jsonl cannot be read"),
         (["check", "."], "is a folder without a manifest"),
@@ -74,8 +74,8 @@ def test_a_missing_toolchain_is_no_failure(tmp_path: Path) -> None:
     (tmp_path / "impl.toml").write_text('name = "far"\nspec = "broadcast"\nrun = ["x"]\nneeds = ["command:no-such"]\n')
     ended = harness("check", str(tmp_path), HONEST, "--smoke", folder=tmp_path)
     assert ended.returncode == 0, ended.stderr
-    assert "far          not here: no-such is not here\n" in ended.stdout
-    assert "1 of 2 servers pass every MUST, 1 is not here" in ended.stdout
+    assert "far          unavailable: no-such is not installed\n" in ended.stdout
+    assert "1 of 2 servers pass every MUST, 1 is unavailable" in ended.stdout
 
 
 def test_a_server_that_cannot_be_built_is_told_once_and_the_others_are_checked(
@@ -114,7 +114,7 @@ def test_a_check_that_fails_ends_in_status_1_and_says_why(tmp_path: Path) -> Non
     ended = harness("check", MUTANTS / "broken" / "sender_left_out.py", "-x", folder=tmp_path)
     assert ended.returncode == 1
     assert "BC-DELIVER-1 (MUST) a_lone_client_hears_itself" in ended.stdout
-    assert "clause:   Every message is forwarded to all clients, the sender too." in ended.stdout
+    assert "requirement: Every message is forwarded to all clients, including the sender." in ended.stdout
 
 
 def test_who_reads_only_the_beginning_ends_it_quietly(tmp_path: Path) -> None:
@@ -147,7 +147,7 @@ def test_serve_runs_a_server_until_its_signal(tmp_path: Path) -> None:
     [
         (["0 send a", "0 receive a", "1 receive a"], 0, "lawful: 2 clients, 1 message, 2 deliveries"),
         (["0 send a", "0 receive a", "0 receive a"], 1, "duplicated: client 0 received message a 2 times"),
-        (["0 receive a"], 1, "created: client 0 received a, which nobody has sent"),
+        (["0 receive a"], 1, "created: client 0 received a, which no client has sent"),
         (["0 send a", "1 send b", "0 receive a", "0 receive b", "1 receive b", "1 receive a"], 1, "before"),
         (["0 send a", "0 hears a"], 2, "history.jsonl, line 2: Invalid enum value 'hears'"),
     ],

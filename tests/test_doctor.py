@@ -30,7 +30,7 @@ debian = ["farm", "far-common"]
 
 [tools."library:libfar"]
 debian = ["libfar-dev"]
-here = ["test", "-e", "/no/such/libfar"]
+check = ["test", "-e", "/no/such/libfar"]
 """
 
 
@@ -47,7 +47,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     script(folder / "apt-get", f'echo "$*" >> {tmp_path}/apt.log')
     script(folder / "apt-cache", 'for one; do [ "$one" = libfar-dev ] || echo "Package: $one"; done')
     script(folder / "farm", "echo Far machine 1.9")
-    needs.forget()
+    needs.clear_cache()
     return folder
 
 
@@ -66,11 +66,13 @@ def test_it_tells_what_each_is_whether_it_is_here_and_what_installs_it(
     assert run() == 0
     said = capfd.readouterr().out
     lines = {line.split()[0]: " ".join(line.split()[1:]) for line in said.splitlines() if line}
-    assert lines["farc"] == "not here Far compiler apt-get install farc far-common far"
-    assert lines["farm"] == "farm is 1.9, and 2 is needed Far machine apt-get install farm far-common far"
-    assert lines["no_such_module"] == "not here Python package pip install no_such_module far"
-    assert "all that Debian has of it: apt-get install far-common farc farm libfar-dev\n" in said
-    assert "`harness doctor --install` runs that" in said
+    assert lines["sh"].endswith("far")
+    assert lines["farc"] == "Far compiler apt-get install farc far-common far"
+    assert lines["farm"].startswith("Far machine: farm is apt-get install farm far-common far")
+    assert "1.9, but 2 or newer" in said
+    assert lines["no_such_module"] == "Python package pip install no_such_module far"
+    assert lines["far"] == "farc, farm, library libfar, no_such_module"
+    assert "run `harness doctor --install`, or:\n\n  apt-get install far-common farc farm libfar-dev\n" in said
     assert done(machine) == []
 
 
@@ -86,8 +88,8 @@ def test_all_that_is_missing_is_installed_in_one_command(machine: Path, capfd: p
     said = capfd.readouterr().out
     assert said.partition("Debian has no package ")[2].splitlines() == [
         "libfar-dev here",
-        "C library libfar is not here: apt-get install libfar-dev (for far)",
-        "Python package no_such_module is not here: pip install no_such_module (for far)",
+        "C library libfar is not installed: apt-get install libfar-dev (for far)",
+        "Python package no_such_module is not installed: pip install no_such_module (for far)",
     ]
 
 
@@ -116,7 +118,7 @@ def test_who_is_not_root_installs_by_sudo(machine: Path, monkeypatch: pytest.Mon
 def test_without_root_and_sudo_it_says_what_root_would_do(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     monkeypatch.setenv("PATH", f"{machine}{os.pathsep}{Path(sys.executable).parent}")
-    with pytest.raises(HarnessError, match=r"as root: apt-get install far-common farc farm libfar-dev"):
+    with pytest.raises(HarnessError, match=r"as root, run: apt-get install far-common farc farm libfar-dev"):
         run("--install")
     assert done(machine) == []
 
@@ -131,7 +133,7 @@ def test_where_it_is_not_debian_it_says_so(
         return release
 
     monkeypatch.setattr(platform, "freedesktop_os_release", about)
-    assert not debian.is_here()
+    assert not debian.is_debian()
     with pytest.raises(HarnessError, match="this is not Debian") as told:
         run("--install")
     assert told.value.exit_status == 3

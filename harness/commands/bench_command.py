@@ -1,4 +1,4 @@
-"""`harness bench`: the stress tests alone."""
+"""`harness bench`: the load tests alone."""
 
 from __future__ import annotations
 
@@ -10,7 +10,13 @@ from harness.commands.measuring import Clock, measure, new_run
 from harness.zoo.discover import select
 
 
-@click.command("bench")
+@click.command(
+    "bench",
+    epilog=options.examples(
+        "harness bench asyncio threads --profile smoke",
+        "harness bench --all --spec broadcast --within 30m",
+    ),
+)
 @options.servers
 @options.measured
 def command(
@@ -24,12 +30,15 @@ def command(
     for_s: float,
     within_s: float,
 ) -> int:
-    """Load servers, without a check before, and print the league table.
+    """Load servers without checking them first, and rank them.
 
-    Exit status: 0 all finished, 2 wrong usage, 3 one did not finish.
+    Prints the league table, and writes the run to results/.
+
+    Exit status: 0 all servers finished, 2 wrong usage, 3 one did not finish.
     """
     clock = Clock.of(for_s, within_s)
     store, _ = new_run(select(words, everything=everything, spec=spec, pythons=pythons), profile, reference, workloads)
     print(f"results go to {store.path}", flush=True)
-    able = [one for one in store.info.implementations if f"{one.spec}/{one.name}" not in store.info.unavailable]
-    return 0 if anyio.run(measure, store, able, (), clock) else 3
+    info = store.info
+    available = [each for each in info.implementations if f"{each.spec}/{each.name}" not in info.unavailable]
+    return 0 if anyio.run(measure, store, available, (), clock) else 3

@@ -1,4 +1,4 @@
-"""`harness chat`: speak with a server by hand, from a script, or as a crowd."""
+"""`harness chat`: talk to a server by hand, from a script, or as a swarm."""
 
 from __future__ import annotations
 
@@ -10,30 +10,47 @@ import anyio
 import click
 
 from harness.addresses import Address
-from harness.chat import crowd
-from harness.chat.conversation import Conversation
+from harness.chat import simulated_users
+from harness.chat.session import ChatSession
+from harness.commands import completion, options
 from harness.errors import UsageError
+from harness.extras import require
 from harness.model import Spec
 from harness.zoo.discover import specs_named
 
 
-@click.command("chat")
+@click.command(
+    "chat",
+    epilog=options.examples(
+        "harness serve asyncio & harness chat",
+        "echo hello | harness chat 127.0.0.1:9000 --spec broadcast",
+        "harness chat --swarm 100 --messages 20",
+    ),
+)
 @click.argument("address", default="127.0.0.1:9000")
-@click.option("--spec", metavar="NAME", help="Which protocol is spoken; by default the first.")
-@click.option("--name", metavar="NAME", help="What to be called, where the protocol has names; by default the user's.")
+@click.option(
+    "--spec",
+    metavar="NAME",
+    shell_complete=completion.specs,
+    show_default="the first of `harness list`",
+    help="Use the protocol of this spec.",
+)
+@click.option(
+    "--name", metavar="NAME", show_default="your user name", help="Use this name, where the protocol has names."
+)
 @click.option(
     "--linger",
     metavar="SECONDS",
     type=click.FloatRange(0, 3600),
     default=1.0,
     show_default=True,
-    help="As a filter: how long nothing must have come when the input has ended.",
+    help="Leave when the input has ended and nothing has been received for this long (not on a terminal).",
 )
 @click.option(
     "--swarm",
     metavar="N",
-    type=click.IntRange(1, crowd.MOST_CLIENTS),
-    help=f"Come as so many clients (at most {crowd.MOST_CLIENTS:,}) that all speak; to loopback only.",
+    type=click.IntRange(1, simulated_users.MOST_CLIENTS),
+    help=f"Connect this many clients (at most {simulated_users.MOST_CLIENTS:,}), which all send; loopback only.",
 )
 @click.option(
     "--messages",
@@ -41,13 +58,16 @@ from harness.zoo.discover import specs_named
     type=click.IntRange(0),
     default=10,
     show_default=True,
-    help="How many messages each of the swarm sends.",
+    help="Send this many messages from each client of the swarm.",
 )
 def command(address: str, spec: str | None, name: str | None, linger: float, swarm: int | None, messages: int) -> int:
-    """Speak with the server at ADDRESS (by default 127.0.0.1:9000).
+    r"""Talk to a server by hand, from a script, or as a swarm.
 
-    On a terminal: a line is said, what is heard stands above it, /help helps, /quit leaves. Through pipes: lines in,
-    what is heard out, a line each. What is not printable stands as \\n, \\r, \\t, \\\\ or \\xHH, in both directions.
+    ADDRESS is HOST:PORT, by default 127.0.0.1:9000.
+
+    On a terminal, each line you type is sent, received messages appear above the prompt, /help helps, and /quit
+    leaves; this needs zillions[chat]. Through pipes, each line of the input is sent, and each received message is a
+    line of the output. Characters that are not printable are written \n, \r, \t, \\ or \xHH, in both directions.
 
     Exit status: 0 (130 after Ctrl-C), 1 the swarm's history is not lawful, 2 wrong usage or a line that could not be
     sent, 3 the server cannot be reached or went away.
@@ -58,30 +78,31 @@ def command(address: str, spec: str | None, name: str | None, linger: float, swa
         raise UsageError(str(error)) from None
     chosen = specs_named(spec)[0]
     if swarm:
-        crowd.look_ahead(where, swarm, messages)
-        outcome = anyio.run(crowd.gather, chosen, where, swarm, messages)
-        print(crowd.told(outcome))
+        simulated_users.check_limits(where, swarm, messages)
+        outcome = anyio.run(simulated_users.run_swarm, chosen, where, swarm, messages)
+        print(simulated_users.summary(outcome))
         return 1 if outcome.faults else 0
     return _converse(chosen, where, _user() if name is None else name, linger)
 
 
 def _converse(spec: Spec, address: Address, name: str, linger_s: float) -> int:
     try:
-        Conversation(spec, name).begin()
+        ChatSession(spec, name).start()
     except ValueError as error:
         raise UsageError(str(error)) from None
-    # Only what is needed is loaded: a script need not wait for the terminal's library.
+    # Imported only when needed: a script need not wait for the terminal's library.
     if sys.stdin and sys.stdin.isatty() and sys.stdout.isatty():
-        from harness.chat.prompt import talk
+        require("prompt_toolkit", "chat")
+        from harness.chat.prompt import chat_in_terminal
 
-        return anyio.run(talk, spec, address, name)
-    from harness.chat.filter import pipe
+        return anyio.run(chat_in_terminal, spec, address, name)
+    from harness.chat.filter import chat_through_pipes
 
-    return anyio.run(pipe, spec, address, name, linger_s)
+    return anyio.run(chat_through_pipes, spec, address, name, linger_s)
 
 
 def _user() -> str:
     try:
         return getpass.getuser()
-    except (OSError, KeyError):  # nobody knows who this is
+    except (OSError, KeyError):  # this user has no name
         return f"guest{os.getpid()}"

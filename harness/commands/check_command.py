@@ -1,4 +1,4 @@
-"""`harness check`: conformance."""
+"""`harness check`: runs the cases of their specs on servers."""
 
 from __future__ import annotations
 
@@ -11,15 +11,23 @@ import click
 from harness import results
 from harness.commands import options
 from harness.commands.checking import SCRIPTS, announce, watcher, write_reports
-from harness.conformance.check import Choice, check, exit_status
+from harness.conformance.check import CheckOptions, check, exit_status
 from harness.model import CheckResult
 from harness.report.facts import fact_table
-from harness.report.progress import show
-from harness.report.verdicts import closing
+from harness.report.progress import progress_bar
+from harness.report.verdicts import check_summary
 from harness.zoo.discover import select, specs_named
 
 
-@click.command("check")
+@click.command(
+    "check",
+    epilog=options.examples(
+        "harness check asyncio threads",
+        "harness check ./my-server --spec channels",
+        "harness check --all --smoke",
+        "harness check asyncio -k 'slow or order' -v",
+    ),
+)
 @options.servers
 @options.cases
 @options.reports
@@ -29,9 +37,9 @@ from harness.zoo.discover import select, specs_named
     metavar="SECONDS",
     type=click.FloatRange(0, 24 * 3600),
     default=0,
-    help="Also hold random conversations with each server, for so long.",
+    help="Also hold random conversations with each server, for this long. Needs zillions[fuzz].",
 )
-@click.option("--verbose", "-v", is_flag=True, help="Every case, what it tells, and what the server used.")
+@click.option("--verbose", "-v", is_flag=True, help="Show every case, what it reports, and what the server used.")
 def command(
     words: tuple[str, ...],
     everything: bool,
@@ -47,31 +55,35 @@ def command(
     junit: Path | None,
     verbose: bool,
 ) -> int:
-    """Run the cases of their spec on servers.
+    """Check whether servers do what their spec says.
 
-    NAME is a server of the zoo, PATH any executable that takes an address and serves it.
-    Exit status: 0 every MUST holds, 1 one fails, 2 wrong usage, 3 it could not be told.
+    Runs the cases of the spec on each server. NAME is a server of the zoo (see `harness list`), PATH any executable
+    that takes one argument, an address, and serves it.
+
+    Exit status: 0 every MUST holds, 1 a MUST fails, 2 wrong usage, 3 no verdict was possible.
     """
     chosen = select(words, everything=everything, spec=spec, pythons=pythons)
-    choice = Choice(keyword=keyword, smoke=smoke, stop_at_failure=exit_first, jobs=jobs, seed=seed, fuzz_s=fuzz_s)
+    choice = CheckOptions(
+        keyword=keyword, smoke=smoke, stop_at_failure=exit_first, jobs=jobs, seed=seed, fuzz_s=fuzz_s
+    )
     width = min(shutil.get_terminal_size().columns, 120)
-    several = len({one.spec for one in chosen}) > 1
+    several = len({server.spec for server in chosen}) > 1
     scripts = results.folder() / SCRIPTS
 
     async def run() -> list[CheckResult]:
-        with show("check") as bar:
+        with progress_bar("check") as bar:
             return await check(
                 chosen,
                 specs_named(spec),
                 choice,
                 watcher(bar),
-                lambda one: announce(bar, one, width=width, scripts=scripts, with_spec=several, verbose=verbose),
+                lambda result: announce(bar, result, width=width, scripts=scripts, with_spec=several, verbose=verbose),
             )
 
-    found = anyio.run(run)
-    if len(found) > 1:
-        if table := fact_table(found, width):
+    checked = anyio.run(run)
+    if len(checked) > 1:
+        if table := fact_table(checked, width):
             print(f"\n{table}\n")
-        print(closing(found))
-    write_reports(found, json_file, junit)
-    return exit_status(found)
+        print(check_summary(checked))
+    write_reports(checked, json_file, junit)
+    return exit_status(checked)

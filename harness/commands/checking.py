@@ -1,4 +1,4 @@
-"""What `check` and `run` have in common: showing how a check goes, and writing its reports."""
+"""What `check` and `run` have in common: showing the progress of a check, and writing its reports."""
 
 from __future__ import annotations
 
@@ -9,40 +9,49 @@ from harness.conformance.pool import Watcher
 from harness.errors import HarnessError
 from harness.model import Case, CaseResult, CheckResult, Implementation
 from harness.report.formats.json_junit import conformance, junit
-from harness.report.progress import Show
-from harness.report.verdicts import details, summary
+from harness.report.progress import ProgressBar
+from harness.report.verdicts import failure_details, verdict_line
 
 SCRIPTS = "scripts"  # the folder for them, in results/ or in a run
 
 
-def watcher(bar: Show, keep: Callable[[CaseResult], None] = lambda result: None) -> Watcher:
+def watcher(bar: ProgressBar, keep: Callable[[CaseResult], None] = lambda result: None) -> Watcher:
     """Return a watcher that moves the bar, and hands each result to `keep`, which by default keeps nothing."""
 
     def started(implementation: Implementation, case: Case) -> None:
-        bar.now(f"{implementation.name}: {case.id}")
+        bar.show(f"{implementation.name}: {case.id}")
 
     def ended(result: CaseResult) -> None:
         keep(result)
-        bar.done()
+        bar.advance()
 
     return Watcher(case_started=started, case_ended=ended, planned=bar.expect)
 
 
 def announce(
-    bar: Show, one: CheckResult, *, width: int, scripts: Path, with_spec: bool = False, verbose: bool = False
+    bar: ProgressBar, result: CheckResult, *, width: int, scripts: Path, with_spec: bool = False, verbose: bool = False
 ) -> None:
-    """Print what came of a server; write the scripts that show its failures again into a folder."""
-    bar.say(summary(one, with_spec=with_spec))
-    if more := details(one, width=width, verbose=verbose, scripts=scripts):
-        bar.say(more)
+    """Print the verdict on a server, and write the scripts that reproduce its failures.
+
+    Args:
+        bar: the progress bar, above which it is printed.
+        result: the verdict.
+        width: of the terminal, in columns.
+        scripts: the folder for the scripts.
+        with_spec: name the spec as well.
+        verbose: list every case.
+    """
+    bar.print(verdict_line(result, with_spec=with_spec))
+    if more := failure_details(result, width=width, verbose=verbose, scripts=scripts):
+        bar.print(more)
     try:
-        _write_scripts(one, scripts)
+        _write_scripts(result, scripts)
     except OSError as error:
-        bar.say(f"        {scripts} cannot be written: {error.strerror}")
+        bar.print(f"        {scripts} cannot be written: {error.strerror}")
 
 
-def _write_scripts(one: CheckResult, folder: Path) -> None:
-    for case in one.cases:
+def _write_scripts(result: CheckResult, folder: Path) -> None:
+    for case in result.cases:
         if case.evidence and case.evidence.script:
             folder.mkdir(parents=True, exist_ok=True)
             file = folder / case.evidence.file
@@ -51,14 +60,14 @@ def _write_scripts(one: CheckResult, folder: Path) -> None:
 
 
 def write_reports(results: Sequence[CheckResult], json_file: Path | None, junit_file: Path | None) -> None:
-    """Write the files that were asked for."""
+    """Write the verdicts as JSON and as JUnit XML, each to its file if there is one."""
     for path, text in ((json_file, conformance), (junit_file, junit)):
         if path:
             write_text(path, text(results))
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a file that was asked for; raise HarnessError when that cannot be done."""
+    """Write a text file; raise HarnessError when that fails."""
     try:
         path.write_text(text, "utf-8")
     except OSError as error:

@@ -1,4 +1,4 @@
-"""`harness compare`: what changed between two runs, or differs between two servers, with intervals and in words."""
+"""`harness compare`: what changed between two runs, or differs between two servers of a run, with intervals."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import textwrap
 import click
 
 from harness import results
+from harness.commands import completion, options
 from harness.commands.report_command import only
 from harness.errors import UsageError, nearest
 from harness.league import compare_runs
@@ -18,48 +19,64 @@ from harness.report import changes
 from harness.zoo.discover import specs_named
 
 HOW_TO_READ = (
-    "change: of the mean ratio over the blocks, with an interval; all intervals together are right with a probability "
-    "of 95 %."
+    "change: of the mean ratio over the blocks, with its interval. All intervals hold together with "
+    "a probability of 95 %."
 )
 
 
-@click.command("compare")
-@click.argument("first", metavar="A")
-@click.argument("second", metavar="B")
-@click.option("--run", "run_name", metavar="RUN", help="The run in which A and B are servers.")
-@click.option("--spec", metavar="NAME", help="Only servers of this spec.")
+@click.command(
+    "compare",
+    epilog=options.examples(
+        "harness compare 20250301T101500-1a2b latest",
+        "harness compare asyncio uvloop",
+        "harness compare asyncio uvloop --run 20250301T101500-1a2b --json",
+    ),
+)
+@click.argument("first", metavar="A", shell_complete=completion.runs_or_servers)
+@click.argument("second", metavar="B", shell_complete=completion.runs_or_servers)
+@click.option(
+    "--run",
+    "run_name",
+    metavar="RUN",
+    shell_complete=completion.runs,
+    show_default="the latest",
+    help="Compare servers A and B of this run.",
+)
+@click.option("--spec", metavar="NAME", shell_complete=completion.specs, help="Compare only servers of this spec.")
 @click.option("--json", "as_json", is_flag=True, help="Print the changes as JSON.")
 def command(first: str, second: str, run_name: str | None, spec: str | None, as_json: bool) -> int:
-    """Say what changed from run A to run B, or how server B differs from server A in one run.
+    """Compare two runs, or two servers of one run.
 
-    Runs are named by an id, a path, or "latest". What are no runs are servers of the latest one. Exit status: 0, or 2
-    for wrong usage.
+    Prints how each figure changed from run A to run B, or differs between server A and server B. A run is named by its
+    id, its path, or "latest"; other names are servers of the latest run.
+
+    Exit status: 0, or 2 for wrong usage.
     """
     runs = None if run_name else _runs(first, second)
     if runs:
-        one, other = (_part(run, spec) for run in runs)
-        found, warnings = compare_runs.of_runs(one, other), compare_runs.warnings(one, other)
-        against = compare_runs.contradictions(one, other)
+        before, after = (_part(run, spec) for run in runs)
+        found, warnings = compare_runs.of_runs(before, after), compare_runs.warnings(before, after)
+        contradictions = compare_runs.contradictions(before, after)
         if not found:
-            raise UsageError(f"{one.info.id} and {other.info.id} have no figure of any server in common")
+            raise UsageError(f"{before.info.id} and {after.info.id} have no figure of any server in common")
     else:
         run = _part(results.read(results.find(run_name)), spec)
-        found, warnings, against = _of_servers(run, first, second), [], None
+        found, warnings, contradictions = _of_servers(run, first, second), [], None
     if as_json:
-        told = {"changes": [changes.as_data(one) for one in found], "warnings": warnings}
-        if against is not None:
-            told["contradictions"] = [{"spec": spec, "servers": names} for spec, *names in against]
-        print(json.dumps(told, indent=2))
+        data = {"changes": [changes.as_data(change) for change in found], "warnings": warnings}
+        if contradictions is not None:
+            data["contradictions"] = [{"spec": spec, "servers": names} for spec, *names in contradictions]
+        print(json.dumps(data, indent=2))
         return 0
     width = shutil.get_terminal_size().columns
     print(changes.table(found, ("A", "B") if runs else (first, second), width))
-    for line in [*[f"Beware: {one}." for one in warnings], *_said_of_ranks(against), HOW_TO_READ]:
+    for line in [*[f"Warning: {warning}." for warning in warnings], *_about_ranks(contradictions), HOW_TO_READ]:
         print("\n" + textwrap.fill(line, width, break_on_hyphens=False))
     return 0
 
 
 def _runs(first: str, second: str) -> tuple[Run, Run] | None:
-    """Return two runs of these names; None when neither is one. UsageError when only one is."""
+    """Return the two runs of these names, or None if neither is a run; raise UsageError if only one is."""
     found = []
     for name in (first, second):
         try:
@@ -76,7 +93,7 @@ def _part(run: Run, spec: str | None) -> Run:
 
 
 def _of_servers(run: Run, first: str, second: str) -> list[Change]:
-    known = dict.fromkeys(one.name for one in run.info.implementations)
+    known = dict.fromkeys(server.name for server in run.info.implementations)
     for name in (first, second):
         if name not in known:
             raise UsageError(
@@ -89,11 +106,12 @@ def _of_servers(run: Run, first: str, second: str) -> list[Change]:
     return found
 
 
-def _said_of_ranks(against: list[tuple[str, str, str]] | None) -> list[str]:
-    if against is None:
+def _about_ranks(contradictions: list[tuple[str, str, str]] | None) -> list[str]:
+    if contradictions is None:
         return []
-    if not against:
-        return ["No contradiction: there is no pair that one run ranks in an order, and the other in the opposite one."]
+    if not contradictions:
+        return ["No contradiction: no two servers are ranked in opposite orders."]
     return [
-        f"Contradiction in {spec}: A ranks {one} before {other}, B the other way round." for spec, one, other in against
+        f"Contradiction in {spec}: A ranks {first} before {second}, B the other way round."
+        for spec, first, second in contradictions
     ]

@@ -10,98 +10,165 @@ from collections.abc import Sequence
 
 import click
 import psutil
-from tabulate import tabulate
 
 from harness.addresses import has_ipv6
 from harness.commands import options
+from harness.commands.tables import fitted, left_over, widest
 from harness.load.engine import choose
 from harness.model import Implementation
 from harness.zoo import machine
 from harness.zoo.build import cache_folder
-from harness.zoo.discover import missing, select
+from harness.zoo.discover import missing_needs, select
 from harness.zoo.toolchains import debian, needs
 
-NO_NATIVE_CORE = ": the native one needs a C compiler and Python's headers when the harness is installed"
-HEADERS = ["toolchain", "version", "what it is", "what installs it", "for"]
+NO_NATIVE_ENGINE = "; the native one needs a C compiler and Python's headers when the harness is installed"
+INSTALLED = ["installed", "version", "what it is", "for"]
+MISSING = ["missing", "what it is", "what installs it", "for"]
+# Largest widths in the table of what is missing, in characters; what installs it takes what they leave.
+LIMITS = {0: 16, 1: 20, 3: 12}
+LABEL = 12  # width of the names of facts
 
 
-@click.command("doctor")
+@click.command(
+    "doctor",
+    epilog=options.examples(
+        "harness doctor", "harness doctor --install go rust", "harness doctor --all --spec channels"
+    ),
+)
 @options.servers
-@click.option("--install", is_flag=True, help="Install what is missing, in one command: on Debian, as root or by sudo.")
+@click.option(
+    "--install", is_flag=True, help="Install what is missing, with one apt-get command (Debian; as root or with sudo)."
+)
 def command(words: tuple[str, ...], everything: bool, spec: str | None, pythons: tuple[str, ...], install: bool) -> int:
-    """Look at this machine and say what is missing for which server, and how to get it.
+    """Show what this machine lacks, and install it.
 
-    Without names and paths: for every server. Exit status: 0, 2 wrong usage, 3 nothing can be installed here.
+    Lists the toolchains of the servers, with versions, and what installs the missing ones. Without NAME or PATH: of
+    all servers.
+
+    Exit status: 0, 2 wrong usage, 3 nothing can be installed here.
     """
     chosen = select(words, everything=everything or not words, spec=spec, pythons=pythons)
     if install:
         return _install(chosen)
+    width = shutil.get_terminal_size().columns
     for name, fact in _facts().items():
-        print(f"{name:10}  {fact}")
+        print(_wrap(fact, width, f"{name:{LABEL}}"))
     if sys.platform != "linux":
-        print("not Linux: what a server leaves behind when it daemonises may stay; some cases are unsupported")
-    found = needs.survey(chosen)
-    rows = [_row(one) for one in found]
-    if rows:
-        print(f"\n{tabulate(rows, headers=HEADERS, tablefmt='simple', disable_numparse=True)}")
+        print(_wrap("not Linux: some cases are unsupported, and daemons of servers may stay behind", width))
+    statuses = needs.survey(chosen)
+    for table in _tables(statuses, width):
+        print(f"\n{table}")
     print()
-    for line in _servers(chosen):
-        print(textwrap.fill(line, shutil.get_terminal_size().columns, break_on_hyphens=False))
-    if packages := _packages(found):
-        print(f"\nall that Debian has of it: apt-get install {' '.join(packages)}")
-        print("`harness doctor --install` runs that")
+    for line in _servers(chosen, width):
+        print(line)
+    if packages := _packages(statuses):
+        print("\nTo install all that Debian has of it, run `harness doctor --install`, or:\n")
+        print(_shell_lines(["apt-get", "install", *packages], width))
     return 0
 
 
+def _wrap(text: str, width: int, label: str = "") -> str:
+    """Return a text in lines, after a label that the other lines leave blank."""
+    return textwrap.fill(text, width, initial_indent=label, subsequent_indent=" " * len(label), break_on_hyphens=False)
+
+
 def _facts() -> dict[str, str]:
-    here = machine.describe()
+    described = machine.describe()
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    engine = choose.engine_name()
     return {
-        "machine": f"{here.processor}, {here.cores} cores, {here.memory_gib:g} GiB, {here.kernel}",
-        "python": f"{here.python} at {sys.executable}",
-        "packages": ", ".join(f"{name} {version}" for name, version in here.packages.items()),
+        "machine": f"{described.processor}, {described.cores} cores, {described.memory_gib:g} GiB, {described.kernel}",
+        "python": f"{described.python} at {sys.executable}",
+        "packages": ", ".join(f"{name} {version}" for name, version in described.packages.items()),
         "open files": f"{hard} at most" + ("" if hard >= 1200 else ": too few for a thousand clients"),
-        "IPv6": "yes" if has_ipv6() else "no: cases of it are unsupported here",
-        "load now": f"{psutil.cpu_percent(interval=0.5):.0f} % of the processor, by others",
+        "IPv6": "yes" if has_ipv6() else "no: its cases are unsupported here",
+        "load now": f"{psutil.cpu_percent(interval=0.5):.0f} % of the processor, by other processes",
         "builds": str(cache_folder()),
-        "load": f"by the {choose.engine_name()} core" + ("" if choose.engine_name() == "native" else NO_NATIVE_CORE),
+        "engine": f"{engine}" + ("" if engine == "native" else NO_NATIVE_ENGINE),
     }
 
 
-def _row(one: needs.NeedStatus) -> list[str]:
-    # Of a tool that is too old, or does not work, the reason says more than its version.
-    absent = f"{one.need.description} is not here"
-    state = "not here" if one.why_missing == absent else one.why_missing or one.version or "here"
-    return [one.need.label, state, one.need.tool.what, one.need.install_command, ", ".join(one.servers)]
-
-
-def _servers(chosen: Sequence[Implementation]) -> list[str]:
-    """Return who is ready, and who is not, with what is missing."""
-    lacking: dict[str, dict[str, None]] = {}  # of all specs that a name stands for
-    for one in chosen:
-        lacking.setdefault(one.name, {}).update(dict.fromkeys(reason for reason, _ in missing(one)))
-    ready = [name for name, reasons in lacking.items() if not reasons]
+def _tables(statuses: Sequence[needs.NeedStatus], width: int) -> list[str]:
+    """Return the tables of what is installed and of what is missing, no wider than the terminal."""
+    installed = [
+        [status.need.label, status.version, status.need.tool.what, ", ".join(status.servers)]
+        for status in statuses
+        if not status.why_missing
+    ]
+    missing = [
+        [status.need.label, _what(status), status.need.install_command, ", ".join(status.servers)]
+        for status in statuses
+        if status.why_missing
+    ]
     return [
-        *([f"ready: {', '.join(ready)}"] if ready else []),
-        *(f"not here: {name}: {'; '.join(reasons)}" for name, reasons in lacking.items() if reasons),
+        *([_fit(INSTALLED, installed, width, {}, wrapped=3)] if installed else []),
+        *([_fit(MISSING, missing, width, LIMITS, wrapped=2)] if missing else []),
     ]
 
 
-def _packages(found: Sequence[needs.NeedStatus]) -> list[str]:
+def _fit(headers: list[str], rows: list[list[str]], width: int, limits: dict[int, int], *, wrapped: int) -> str:
+    """Return a table.
+
+    Args:
+        headers: the names of its columns.
+        rows: its cells.
+        width: of the terminal, in characters.
+        limits: column → its largest width.
+        wrapped: the column that takes what the others leave.
+    """
+    widths = [min(each, limits.get(column, width)) for column, each in enumerate(widest(headers, rows))]
+    others = [each for column, each in enumerate(widths) if column != wrapped]
+    widths[wrapped] = max(left_over(width, others), LABEL)
+    return fitted(headers, rows, widths)
+
+
+def _what(status: needs.NeedStatus) -> str:
+    """Return what a missing tool is; of one that is too old or does not work, the reason too."""
+    what, reason = status.need.tool.what, status.why_missing
+    if reason == status.need.not_installed:
+        return what
+    return reason if what in reason else f"{what}: {reason}"
+
+
+def _servers(chosen: Sequence[Implementation], width: int) -> list[str]:
+    """Return lines about the servers: which can run here, and what the others lack."""
+    lacking: dict[str, dict[str, None]] = {}  # for all specs that a server serves
+    for server in chosen:
+        lacking.setdefault(server.name, {}).update(dict.fromkeys(need.label for need in missing_needs(server)))
+    ready = [name for name, labels in lacking.items() if not labels]
+    others = {name: ", ".join(labels) for name, labels in lacking.items() if labels}
+    column = max(map(len, others), default=0) + 2
+    return [
+        *([_wrap(", ".join(ready), width, "can run here: ")] if ready else []),
+        *(["cannot run here, because they lack:"] if others else []),
+        *(_wrap(labels, width, f"  {name:{column}}") for name, labels in others.items()),
+    ]
+
+
+def _shell_lines(words: Sequence[str], width: int) -> str:
+    """Return a command for a shell, in lines."""
+    lines = textwrap.wrap(
+        " ".join(words), width - 2, initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False
+    )
+    return " \\\n".join(lines)
+
+
+def _packages(statuses: Sequence[needs.NeedStatus]) -> list[str]:
     """Return the Debian packages that bring what is missing."""
-    return sorted({package for one in found if one.why_missing for package in one.need.tool.debian})
+    return sorted({package for status in statuses if status.why_missing for package in status.need.tool.debian})
 
 
 def _install(chosen: Sequence[Implementation]) -> int:
-    """Install what is missing, and say what still is."""
+    """Install what is missing, and print what still is."""
     packages = _packages(needs.survey(chosen))
     unknown = debian.install(packages) if packages else []
     for name in unknown:
         print(f"Debian has no package {name} here")
     needs.clear_cache()
-    still = [one for one in needs.survey(chosen) if one.why_missing]
-    for one in still:
-        print(f"{one.why_missing}{f': {one.need.install_command}' if one.need.install_command else ''} (for {', '.join(one.servers)})")
-    if not still:
+    still_missing = [status for status in needs.survey(chosen) if status.why_missing]
+    for status in still_missing:
+        install = f": {status.need.install_command}" if status.need.install_command else ""
+        print(f"{status.why_missing}{install} (for {', '.join(status.servers)})")
+    if not still_missing:
         print("nothing is missing")
     return 0

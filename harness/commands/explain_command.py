@@ -8,56 +8,67 @@ import textwrap
 import click
 
 from harness import plugins
+from harness.commands import completion, options
 from harness.errors import UsageError, nearest
 from harness.model import Requirement, Spec
 from harness.requirements import text as requirements
-from harness.requirements.coverage import cases_of, page
+from harness.requirements.coverage import cases_of, coverage_page
 
 
-@click.command("explain")
-@click.argument("name", metavar="REQUIREMENT|CASE|SPEC")
+@click.command(
+    "explain",
+    epilog=options.examples(
+        "harness explain BC-FRAME-2", "harness explain a_header_may_come_alone", "harness explain channels"
+    ),
+)
+@click.argument("name", metavar="REQUIREMENT|CASE|SPEC", shell_complete=completion.requirements)
 def command(name: str) -> int:
-    """Say what a requirement or a case is about: clause, reason, transcripts, likely bug.
+    """Explain a requirement or a case.
 
-    For the name of a spec, print the page of its clauses against its cases.
+    Prints the text of the requirement, its reason, a right and a wrong transcript, the likely bug, and the cases that
+    check it. For a spec, prints a table of all its requirements and their cases, in Markdown.
+
+    Exit status: 0, or 2 if there is nothing of that name.
     """
-    known: list[str] = []
-    for spec in plugins.specs().values():
-        clauses, cases = requirements.of(spec), cases_of(spec)
-        known += [spec.name, *clauses, *(case.id for case in cases)]
-        if name == spec.name:
-            print(page(spec), end="")
+    specs = plugins.specs()
+    if name in specs:
+        print(coverage_page(specs[name]), end="")
+        return 0
+    identifier = name.upper()
+    for spec in specs.values():
+        if requirement := requirements.of(spec).get(identifier):
+            cases = [case.id for case in cases_of(spec) if identifier in case.requirements]
+            print(_explanation(spec, requirement, cases))
             return 0
-        if name.upper() in clauses:
-            named = [case.id for case in cases if name.upper() in case.requirements]
-            print(_requirement(spec, clauses[name.upper()], named))
-            return 0
-        for case in cases:
+    known = [*specs, *(identifier for spec in specs.values() for identifier in requirements.of(spec))]
+    for spec in specs.values():
+        for case in cases_of(spec):
+            known.append(case.id)
             if case.id == name.removeprefix("test_").partition("[")[0]:
                 print(f"{case.id} (a case of {spec.name})\n\n{textwrap.indent(case.text, '  ')}\n")
-                for one in case.requirements:
-                    print(_requirement(spec, clauses[one], []))
+                for identifier in case.requirements:
+                    print(_explanation(spec, requirements.of(spec)[identifier], []))
                 return 0
     raise UsageError(f'there is no requirement, case or spec "{name}"{nearest(name, known)}')
 
 
-def _requirement(spec: Spec, one: Requirement, cases: list[str]) -> str:
+def _explanation(spec: Spec, requirement: Requirement, cases: list[str]) -> str:
     width = min(shutil.get_terminal_size().columns, 100)
 
-    def item(name: str, text: str) -> str:
+    def item(label: str, text: str) -> str:
         return textwrap.fill(
-            text, width, initial_indent=f"  {name:8}", subsequent_indent=" " * 10, break_on_hyphens=False
+            text, width, initial_indent=f"  {label:8}", subsequent_indent=" " * 10, break_on_hyphens=False
         )
 
-    origin = "the original text" if one.origin == "original" else "this zoo's reading"
+    origin = "the original text" if requirement.origin == "original" else "this zoo's reading"
     parts = [
-        f"{one.id} ({one.level}, {origin}, spec {spec.name})",
-        textwrap.fill(one.text, width, initial_indent="  ", subsequent_indent="  "),
+        f"{requirement.id} ({requirement.level}, {origin}, spec {spec.name})",
+        textwrap.fill(requirement.text, width, initial_indent="  ", subsequent_indent="  "),
         "",
-        item("why", one.why),
-        item("right", one.right),
-        item("wrong", one.wrong),
-        item("bug", one.bug),
+        item("why", requirement.why),
+        item("right", requirement.right),
+        item("wrong", requirement.wrong),
+        item("bug", requirement.bug),
     ]
     if cases:
         parts.append(item("cases", ", ".join(cases)))

@@ -1,4 +1,4 @@
-"""`harness judge`: is a recorded history lawful."""
+"""`harness judge`: decides whether a recorded history is lawful."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 import numpy as np
 
+from harness.commands import completion, options
 from harness.history.draw import as_data, draw
 from harness.history.file import read
 from harness.history.judge import judge
@@ -19,23 +20,33 @@ from harness.requirements import text as requirements
 from harness.zoo.discover import specs_named
 
 
-@click.command("judge")
+@click.command(
+    "judge", epilog=options.examples("harness judge history.jsonl", "harness judge - --spec channels < history.jsonl")
+)
 @click.argument("history", type=click.Path(path_type=Path, allow_dash=True))
-@click.option("--spec", metavar="NAME", help="Tell also which requirement of this spec each fault breaks.")
+@click.option(
+    "--spec",
+    metavar="NAME",
+    shell_complete=completion.specs,
+    help="Also name the requirement of this spec that each fault breaks.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the verdict as JSON.")
 def command(history: Path, spec: str | None, as_json: bool) -> int:
-    """Say whether HISTORY (JSON lines; - for standard input) can be that of a lawful server, and if not why.
+    """Decide whether a recorded history is lawful.
 
-    A line is {"client": 0, "event": "send"|"receive", "message": "0.3"}, and may have "at" (seconds) and "offset"
-    (bytes), which explanations then tell. Exit status: 0 lawful, 1 not, 2 malformed.
+    A history is lawful if a conforming server can have produced it; if not, the shortest counterexample is shown.
+    HISTORY is a file of JSON lines, or - for standard input. A line is {"client": 0, "event": "send"|"receive",
+    "message": "0.3"}, and may have "at" (seconds) and "offset" (bytes), which explanations then show.
+
+    Exit status: 0 lawful, 1 not lawful, 2 malformed.
     """
     chosen = specs_named(spec)[0] if spec else None
-    found = read(sys.stdin.buffer if str(history) == "-" else history)
-    faults = judge(found)
-    counts = _counts(found)
+    recorded = read(sys.stdin.buffer if str(history) == "-" else history)
+    faults = judge(recorded)
+    counts = _counts(recorded)
     if as_json:
-        told = [as_data(fault) | ({"requirement": chosen.faults[fault.kind]} if chosen else {}) for fault in faults]
-        data = {"lawful": not faults, **counts, "faults": told}
+        records = [as_data(fault) | ({"requirement": chosen.faults[fault.kind]} if chosen else {}) for fault in faults]
+        data = {"lawful": not faults, **counts, "faults": records}
         print(json.dumps(data, indent=2))
         return 1 if faults else 0
     width = min(100, shutil.get_terminal_size((80, 24)).columns)
@@ -44,24 +55,24 @@ def command(history: Path, spec: str | None, as_json: bool) -> int:
         if chosen:
             broken = requirements.of(chosen)[chosen.faults[fault.kind]]
             print(textwrap.fill(f"{broken.id}: {broken.text}", width) + "\n")
-    counted = ", ".join(f"{count:,} {name if count != 1 else _one(name)}" for name, count in counts.items())
+    numbers = ", ".join(f"{count:,} {name if count != 1 else _singular(name)}" for name, count in counts.items())
     if faults:
-        print(f"not lawful: {counted}")
-    elif not found.events:
+        print(f"not lawful: {numbers}")
+    elif not recorded.events:
         print("lawful: the history is empty")
     else:
-        print(f"lawful: {counted}; one order fits them all")
+        print(f"lawful: {numbers}; one order fits them all")
     return 1 if faults else 0
 
 
 def _counts(history: History) -> dict[str, int]:
-    """Return how many clients there are, messages that were sent, and deliveries."""
+    """Return the numbers of clients, sent messages and deliveries."""
     return {
         "clients": len(history.events),
-        "messages": sum(history.times_sent),
+        "messages": sum(history.send_counts),
         "deliveries": sum(int((np.asarray(events) >= 0).sum()) for events in history.events),
     }
 
 
-def _one(names: str) -> str:
+def _singular(names: str) -> str:
     return {"deliveries": "delivery"}.get(names, names.removesuffix("s"))

@@ -21,16 +21,17 @@ from harness.league import plan
 from harness.league.baseline_relay import relay
 from harness.league.bench import bench
 from harness.league.plan import BASELINE, RANKED, Design
+from harness.league.profiles import PROFILES
 from harness.load.engine import choose
 from harness.model import Implementation, Run, RunInfo, TrialPlan, TrialResult
 from harness.report.formats.terminal import render
-from harness.report.progress import Show, show
+from harness.report.progress import ProgressBar, progress_bar
 from harness.results import Store
 from harness.zoo import build, machine
 from harness.zoo.code_lines import code_lines
 from harness.zoo.discover import why_unavailable
 
-FIRST = 16  # servers that are looked at before the others are checked, or even built
+PREVIEWED = 16  # servers that are measured once before the others are checked, or even built
 
 
 @dataclass(frozen=True)
@@ -38,8 +39,8 @@ class Clock:
     """How long a run may take, on the monotonic clock.
 
     Attributes:
-        more_until_s: when time for blocks beyond the planned ones is over.
-        end_s: when no further case or trial begins.
+        more_until_s: until when blocks beyond the planned ones may start.
+        end_s: when no further case or trial starts.
     """
 
     more_until_s: float
@@ -47,17 +48,18 @@ class Clock:
 
     @classmethod
     def of(cls, for_s: float, within_s: float) -> Clock:
-        """Return the clock of a run that begins now."""
+        """Return the clock of a run that starts now, from `--for` and `--within` in seconds."""
         now = time.monotonic()
         return cls(now + for_s, now + within_s)
 
     @property
     def is_limited(self) -> bool:
+        """Whether the run has an end."""
         return math.isfinite(self.end_s)
 
     @property
     def left_s(self) -> float:
-        """How long until the end."""
+        """The time until the end."""
         return self.end_s - time.monotonic()
 
 
@@ -69,14 +71,21 @@ def new_run(
     *,
     smoke: bool = False,
 ) -> tuple[Store, Run]:
-    """Make the folder of a new run, with nothing in it yet; what is not said here is as in `RunInfo`.
+    """Create the folder of a new run, with no result in it yet.
+
+    Args:
+        implementations: the servers that were selected.
+        profile: a name in `PROFILES`.
+        reference: the server that has an A/A control; "" for the first idiomatic one of each spec.
+        workloads: the only ones to measure beside the one that ranks; () for all.
+        smoke: whether servers are checked with the smoke cases only.
 
     Raises:
-        UsageError: the reference is none of the servers, or there is no such workload.
+        UsageError: the reference is not among the servers, or a workload is unknown.
     """
-    names = dict.fromkeys(one.name for one in implementations)
+    names = dict.fromkeys(server.name for server in implementations)
     if reference and reference not in names:
-        raise UsageError(f'the reference "{reference}" is none of the servers{nearest(reference, names)}')
+        raise UsageError(f'the reference "{reference}" is not among the servers{nearest(reference, names)}')
     for name in workloads:
         if name not in (known := plugins.workloads()):
             raise UsageError(f'there is no workload "{name}"{nearest(name, known)}; known: {", ".join(known)}')
@@ -93,101 +102,114 @@ def new_run(
         smoke=smoke,
         seed=random.randrange(2**32),
         implementations=tuple(implementations),
-        unavailable={f"{one.spec}/{one.name}": reason for one in implementations if (reason := why_unavailable(one))},
+        unavailable={_key(server): reason for server in implementations if (reason := why_unavailable(server))},
         toolchains=machine.toolchains(implementations),
-        code_lines={f"{one.spec}/{one.name}": code_lines(one) for one in implementations},
+        code_lines={_key(server): code_lines(server) for server in implementations},
         reference=reference,
         engine=choose.engine_name(),
     )
     return results.create(info), Run(info, [], [])
 
 
-def reopened(name: str | None) -> tuple[Store, Run]:
-    """Return a run to go on with, and what it has so far."""
+def _key(server: Implementation) -> str:
+    return f"{server.spec}/{server.name}"
+
+
+def reopen(name: str | None) -> tuple[Store, Run]:
+    """Return an interrupted run, and its results so far."""
     return results.reopen(results.find(name))
 
 
-def looked_at_first(implementations: Sequence[Implementation]) -> list[Implementation]:
-    """Return some servers of the first spec that can be started at once; none where there are few anyway."""
-    if len(implementations) <= FIRST:
+def preview_servers(implementations: Sequence[Implementation]) -> list[Implementation]:
+    """Return some servers of the first spec that need no build; none if there are few servers anyway."""
+    if len(implementations) <= PREVIEWED:
         return []
-    ready = (one for one in implementations if not why_unavailable(one) and build.is_built(one))
-    return [one for one in islice(ready, FIRST) if one.spec == implementations[0].spec]
+    ready = (server for server in implementations if not why_unavailable(server) and build.is_built(server))
+    return [server for server in islice(ready, PREVIEWED) if server.spec == implementations[0].spec]
 
 
-async def look(store: Store, implementations: Sequence[Implementation]) -> None:
-    """Load these servers once and print the table, for who waits; nothing of it is kept or counts."""
+async def preview(store: Store, implementations: Sequence[Implementation]) -> None:
+    """Measure these servers once and print the table, so that there is something to read; nothing of it is kept."""
     trials: list[TrialResult] = []
-    with show("bench") as bar:
+    with progress_bar("bench") as bar:
         design = _design(store.info, implementations, bar)
-        design = replace(design, ghosts={}, workloads={RANKED: design.workloads[RANKED]})
-        once = takewhile(lambda one: not one.block, plan.planned(design, trials))
+        design = replace(design, controls={}, workloads={RANKED: design.workloads[RANKED]})
+        once = takewhile(lambda trial: not trial.block, plan.planned(design, trials))
         bar.expect(len(implementations))
-        starting, ended = (lambda one: bar.now(one.implementation)), (lambda result: bar.done())
+        starting, ended = (lambda trial: bar.show(trial.implementation)), (lambda result: bar.advance())
         await bench(once, implementations, trials, starting, ended, attempts=1)
     info = msgspec.structs.replace(store.info, implementations=tuple(implementations))
-    print(f"\na first look, at one trial each:\n\n{_league(Run(info, results.read(store.path).cases, trials))}")
+    print(
+        f"\na preview, from one trial of each server:\n\n{_league(Run(info, results.read(store.path).cases, trials))}"
+    )
 
 
 async def measure(
     store: Store, implementations: Sequence[Implementation], so_far: Sequence[TrialResult], clock: Clock
 ) -> bool:
-    """Make the trials that are not done yet, print the league; return whether all servers finished all.
+    """Make the missing trials of a run and print the league; return whether all servers finished all trials.
 
-    Whoever has little time has an order first, and sees one after the first block.
+    Under a deadline, the ranking workload runs first, and the league is printed after the first block as well.
+
+    Args:
+        store: the run.
+        implementations: the servers to measure.
+        so_far: the trials that the run has already.
+        clock: how long it may take.
     """
-    with show("bench") as bar:
+    with progress_bar("bench") as bar:
         design = _design(store.info, implementations, bar)
         profile, done = design.profile, list(so_far)
         bar.expect(len(_not_in(done, plan.planned(design, []))))
 
-        def starting(one: TrialPlan) -> None:
-            who = f"the ghost of {one.implementation}" if one.is_control else one.implementation
-            bar.now(f"{who}: {one.workload}, block {one.block + 1}{f', step {one.probe + 1}' if one.probe else ''}")
-            if one.probe or one.block >= profile.blocks:
+        def starting(trial: TrialPlan) -> None:
+            name = f"the A/A control {trial.implementation}" if trial.is_control else trial.implementation
+            step = f", step {trial.probe + 1}" if trial.probe else ""
+            bar.show(f"{name}: {trial.workload}, block {trial.block + 1}{step}")
+            if trial.probe or trial.block >= profile.blocks:
                 bar.expect(1)
 
         def ended(result: TrialResult) -> None:
             store.add_trial(result)
-            bar.done()
-            what = f"{result.plan.implementation}: {result.plan.workload}"
+            bar.advance()
+            trial = f"{result.plan.implementation}: {result.plan.workload}"
             if result.disturbed:
-                bar.say(f"{what} does not count: {result.disturbed}")
+                bar.print(f"{trial} does not count: {result.disturbed}")
             if result.did_not_finish:
-                bar.say(f"{what} did not finish: {result.did_not_finish}")
+                bar.print(f"{trial} did not finish: {result.did_not_finish}")
 
-        def first_rows(trials: Iterable[TrialPlan]) -> Iterator[TrialPlan]:
-            told = not clock.is_limited
-            for one in trials:
-                if not told and one.block:
-                    bar.say(f"\nafter the first of {profile.blocks} blocks:\n\n{_league(results.read(store.path))}")
-                    told = True
-                yield one
+        def showing_first_block(trials: Iterable[TrialPlan]) -> Iterator[TrialPlan]:
+            is_shown = not clock.is_limited
+            for trial in trials:
+                if not is_shown and trial.block:
+                    bar.print(f"\nafter the first of {profile.blocks} blocks:\n\n{_league(results.read(store.path))}")
+                    is_shown = True
+                yield trial
 
         trials = chain(
-            first_rows(plan.planned(design, done, ranked_first=clock.is_limited)),
+            showing_first_block(plan.planned(design, done, ranked_first=clock.is_limited)),
             plan.added(design, done, lambda: time.monotonic() >= clock.more_until_s),
         )
         in_time = takewhile(lambda _: time.monotonic() < clock.end_s, trials)
         await bench(in_time, [*implementations, *design.baselines], done, starting, ended, profile.attempts)
     run = results.read(store.path)
     print(f"\n{_league(run)}", end="")
-    print("\n`harness report --plots` draws latency, throughput and drops; `--svg FOLDER` writes them as files")
-    return not any(one.did_not_finish for one in run.trials if one.plan.workload != BASELINE)
+    print("\n`harness report --plots` draws latency, throughput and drops; `--svg FOLDER` writes them to files")
+    return not any(trial.did_not_finish for trial in run.trials if trial.plan.workload != BASELINE)
 
 
 def _league(run: Run) -> str:
     return render(run, shutil.get_terminal_size().columns)
 
 
-def _design(info: RunInfo, implementations: Sequence[Implementation], bar: Show) -> Design:
-    profile, workloads = plan.PROFILES[info.profile], plugins.workloads()
+def _design(info: RunInfo, implementations: Sequence[Implementation], bar: ProgressBar) -> Design:
+    profile, workloads = PROFILES[info.profile], plugins.workloads()
     if info.workloads:
-        workloads = {name: one for name, one in workloads.items() if name in (RANKED, *info.workloads)}
+        workloads = {name: workloads[name] for name in workloads if name in (RANKED, *info.workloads)}
     return Design(
         implementations=implementations,
         controls=plan.references(implementations, profile, info.reference),
-        baselines=_ceilings(implementations, bar),
+        baselines=_baselines(implementations, bar),
         specs=plugins.specs(),
         workloads=workloads,
         profile=profile,
@@ -195,14 +217,14 @@ def _design(info: RunInfo, implementations: Sequence[Implementation], bar: Show)
     )
 
 
-def _ceilings(implementations: Sequence[Implementation], bar: Show) -> list[Implementation]:
-    found = [relay(spec) for spec in dict.fromkeys(one.spec for one in implementations)]
-    if found and (reason := why_unavailable(found[0])):
-        bar.say(f"the kernel's ceiling is not measured: {reason}")
+def _baselines(implementations: Sequence[Implementation], bar: ProgressBar) -> list[Implementation]:
+    relays = [relay(spec) for spec in dict.fromkeys(server.spec for server in implementations)]
+    if relays and (reason := why_unavailable(relays[0])):
+        bar.print(f"the baseline relay is not measured: {reason}")
         return []
-    return found
+    return relays
 
 
 def _not_in(done: Sequence[TrialResult], trials: Iterable[TrialPlan]) -> list[TrialPlan]:
-    made = {one.plan.key for one in done}
-    return [one for one in trials if one.key not in made]
+    keys = {result.plan.key for result in done}
+    return [trial for trial in trials if trial.key not in keys]

@@ -1,4 +1,4 @@
-"""`harness new`: a folder for a server of your own, that works, and is ready to be changed."""
+"""`harness new`: creates a folder with a server of your own, which works and is ready to be changed."""
 
 from __future__ import annotations
 
@@ -7,29 +7,48 @@ from pathlib import Path
 import click
 
 from harness import plugins
+from harness.commands import completion, options
 from harness.zoo import scaffold
-from harness.zoo.discover import specs_named, why_not_here
+from harness.zoo.discover import specs_named, why_unavailable
 
 
-@click.command("new")
+@click.command(
+    "new",
+    epilog=options.examples("harness new my_server --lang Python", "harness new my_server --lang Rust --spec channels"),
+)
 @click.argument("name")
-@click.option("--lang", "language", metavar="LANGUAGE", required=True, help="As `harness list` says it.")
-@click.option("--spec", metavar="NAME", help="What it shall serve; by default the first.")
+@click.option(
+    "--lang",
+    "language",
+    metavar="LANGUAGE",
+    required=True,
+    shell_complete=completion.languages,
+    help="Write it in this language, named as in `harness list`.",
+)
+@click.option(
+    "--spec",
+    metavar="NAME",
+    shell_complete=completion.specs,
+    show_default="the first of `harness list`",
+    help="Serve this spec.",
+)
 def command(name: str, language: str, spec: str | None) -> int:
-    """Make impls/NAME_impl/ with a manifest, a README and a server, which is a copy of one in that language.
+    """Create a server from one that works.
 
-    Exit status: 0, or 2 when the name is taken, or no server is in that language.
+    Makes impls/NAME_impl/ with a manifest, a README, and a copy of an existing server in that language.
+
+    Exit status: 0, or 2 if the name is taken or no server is in that language.
     """
     implementations, chosen = plugins.implementations(), specs_named(spec)[0].name
-    model = scaffold.model_for(language, chosen, implementations)
-    folder = scaffold.make(name, model, implementations, plugins.specs())
-    print(f"{_shown(folder)}: a server of {chosen} in {model.language}, made from {model.name}")
-    if reason := why_not_here(model):
+    model = scaffold.template_for(language, chosen, implementations)
+    folder = scaffold.create(name, model, implementations, plugins.specs())
+    print(f"{_relative(folder)}: a server of {chosen} in {model.language}, copied from {model.name}")
+    if reason := why_unavailable(model):
         print(f"it cannot run here yet: {reason}")
     print(f"try it with: harness check {name} --spec {chosen} --smoke")
     return 0
 
 
-def _shown(folder: Path) -> Path:
+def _relative(folder: Path) -> Path:
     here = Path.cwd()
     return folder.relative_to(here) if folder.is_relative_to(here) else folder

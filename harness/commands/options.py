@@ -1,8 +1,9 @@
-"""Options that several commands share."""
+"""Options that several commands share. It imports no room: `harness list` need not wait for the load generator."""
 
 from __future__ import annotations
 
 import math
+import os
 import random
 import re
 from collections.abc import Callable
@@ -11,33 +12,44 @@ from typing import Any
 
 import click
 
-from harness.conformance.pool import JOBS
-from harness.league.plan import PROFILES
+from harness.commands import completion
+from harness.league.profiles import PROFILES
 
 Command = Callable[..., Any]
 FILE = click.Path(dir_okay=False, path_type=Path)
 FOLDER = click.Path(file_okay=False, path_type=Path)
+JOBS = 2 * (os.cpu_count() or 1)
+
+
+def examples(*lines: str) -> str:
+    """Return the epilog of a command's help: examples, each a line, which click shall not wrap."""
+    return "\n".join(["\b", "Examples:", *(f"  {line}" for line in lines)])
 
 
 def servers(command: Command) -> Command:
     """NAME|PATH..., --all, --spec, --python."""
-    return python(only_servers(command))
+    return servers_without_python(python(command))
 
 
-def only_servers(command: Command) -> Command:
+def servers_without_python(command: Command) -> Command:
     """NAME|PATH..., --all, --spec."""
-    command = click.option("--spec", metavar="NAME", help="Only servers of this spec; what a path is taken for.")(
+    command = click.option(
+        "--spec",
+        metavar="NAME",
+        shell_complete=completion.specs,
+        help="Select only servers of this spec; it is also the spec assumed for a PATH.",
+    )(command)
+    command = click.option("--all", "everything", is_flag=True, help="Select every server.")(command)
+    return click.argument("words", metavar="[NAME|PATH]...", nargs=-1, shell_complete=completion.servers_or_files)(
         command
     )
-    command = click.option("--all", "everything", is_flag=True, help="Every server there is.")(command)
-    return click.argument("words", metavar="[NAME|PATH]...", nargs=-1)(command)
 
 
-def _names(context: click.Context, option: click.Parameter, said: str) -> tuple[str, ...]:
+def _names(context: click.Context, option: click.Parameter, value: str) -> tuple[str, ...]:
     """Return the names of a list with commas; raise BadParameter where one is missing."""
-    names = [name.strip() for name in said.split(",")] if said else []
+    names = [name.strip() for name in value.split(",")] if value else []
     if not all(names):
-        raise click.BadParameter(f"{said!r} is no list of names: say ONE or ONE,ANOTHER", context, option)
+        raise click.BadParameter(f"{value!r} is not a list of names: write ONE or ONE,ANOTHER", context, option)
     return tuple(names)
 
 
@@ -49,20 +61,28 @@ def python(command: Command) -> Command:
         metavar="NAMES",
         callback=_names,
         default="",
-        help="Run those in Python under other interpreters as well, e.g. pypy3,python3.13: entries of their own.",
+        help="Also run the servers in Python under these interpreters, each as a server of its own, "
+        "e.g. pypy3,python3.13.",
     )(command)
 
 
 def cases(command: Command) -> Command:
-    """-k, --smoke, -x, --jobs."""
+    """-k, --smoke, -x, --jobs, --seed."""
     command = seed(jobs()(command))
     command = click.option("-x", "--exitfirst", "exit_first", is_flag=True, help="Stop at the first MUST that fails.")(
         command
     )
     command = click.option(
-        "-k", "keyword", metavar="EXPRESSION", default="", help="Only cases whose names match, as in pytest."
+        "-k", "keyword", metavar="EXPRESSION", default="", help="Run only cases whose names match, as in pytest."
     )(command)
-    return click.option("--smoke", is_flag=True, help="Only the few cases that tell quickly.")(command)
+    return smoke(command)
+
+
+def smoke(command: Command) -> Command:
+    """--smoke."""
+    return click.option(
+        "--smoke", is_flag=True, help="Run only the few cases that show quickly whether a server works."
+    )(command)
 
 
 def seed(command: Command) -> Command:
@@ -72,16 +92,18 @@ def seed(command: Command) -> Command:
         metavar="N",
         type=click.IntRange(0),
         default=lambda: random.randrange(10**6),
-        show_default="a new one",
-        help="Of what is random in the cases; a failure tells its seed.",
+        show_default="random",
+        help="Random seed; printed with every failure.",
     )(command)
 
 
-def jobs(default: int = JOBS, what: str = "Cases") -> Callable[[Command], Command]:
+def jobs(default: int = JOBS, verb: str = "Run", what: str = "cases") -> Callable[[Command], Command]:
     """--jobs.
 
     Args:
-        what: is done so many at a time.
+        default: how many things are done at a time.
+        verb: what is done, as an imperative.
+        what: to what it is done.
     """
     return click.option(
         "--jobs",
@@ -90,18 +112,18 @@ def jobs(default: int = JOBS, what: str = "Cases") -> Callable[[Command], Comman
         type=click.IntRange(1, 64),
         default=default,
         show_default=True,
-        help=f"{what} at a time.",
+        help=f"{verb} this many {what} at a time.",
     )
 
 
-def _seconds(context: click.Context, option: click.Parameter, said: str | None) -> float:
-    """Return a duration as 90s, 40m or 2h in seconds, without one no end; raise BadParameter for anything else."""
-    if said is None:
+def _seconds(context: click.Context, option: click.Parameter, value: str | None) -> float:
+    """Return a duration (90s, 40m or 2h) in seconds, infinity for None; raise BadParameter for anything else."""
+    if value is None:
         return math.inf
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", said)
-    if not found:
-        raise click.BadParameter(f"{said!r} is no duration: say 90s, 40m or 2h", context, option)
-    return float(found[1]) * {"s": 1, "m": 60, "h": 3600}[found[2]]
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", value)
+    if not match:
+        raise click.BadParameter(f"{value!r} is not a duration: write 90s, 40m or 2h", context, option)
+    return float(match[1]) * {"s": 1, "m": 60, "h": 3600}[match[2]]
 
 
 def measured(command: Command) -> Command:
@@ -112,8 +134,8 @@ def measured(command: Command) -> Command:
         metavar="DURATION",
         callback=_seconds,
         default=None,
-        show_default="no end",
-        help="End after so long, e.g. 10m, with the blocks that fit: first those of the load that ranks follow from.",
+        show_default="no limit",
+        help="Start no case or trial after this long, e.g. 10m. The workload that ranks the servers runs first.",
     )(command)
     command = click.option(
         "--for",
@@ -121,13 +143,16 @@ def measured(command: Command) -> Command:
         metavar="DURATION",
         callback=_seconds,
         default="0s",
-        help="When that is left after the planned blocks, e.g. of 40m: more blocks for neighbours not yet told apart.",
+        help="If time is left of this, e.g. of 40m, after the planned blocks, add blocks for neighbours in the ranking "
+        "whose order is undecided.",
     )(command)
     command = click.option(
         "--reference",
         metavar="NAME",
         default="",
-        help="The server that is loaded twice in each block, to show what chance does; else the first idiomatic one.",
+        shell_complete=completion.servers,
+        show_default="the first idiomatic server",
+        help="Load this server twice in each block, as the A/A control that shows what chance does.",
     )(command)
     command = click.option(
         "--workload",
@@ -135,18 +160,26 @@ def measured(command: Command) -> Command:
         metavar="NAMES",
         callback=_names,
         default="",
-        help="Only these loads, e.g. flood_10,idle, and always flood, from which the ranks follow; else all.",
+        shell_complete=completion.workloads,
+        show_default="all",
+        help="Run only these workloads, e.g. flood_10,idle. The one that ranks the servers, flood, always runs.",
     )(command)
     return click.option(
         "--profile",
         type=click.Choice(list(PROFILES)),
         default="quick",
         show_default=True,
-        help="How much is measured.",
+        help="Choose how much to measure, in blocks of trials: "
+        + ", ".join(f"{profile.name} {profile.blocks}" for profile in PROFILES.values())
+        + ".",
     )(command)
 
 
 def reports(command: Command) -> Command:
     """--json, --junit."""
-    command = click.option("--junit", metavar="FILE", type=FILE, help="Write the verdicts as JUnit XML.")(command)
-    return click.option("--json", "json_file", metavar="FILE", type=FILE, help="Write the verdicts as JSON.")(command)
+    command = click.option("--junit", metavar="FILE", type=FILE, help="Write the verdicts to FILE as JUnit XML.")(
+        command
+    )
+    return click.option("--json", "json_file", metavar="FILE", type=FILE, help="Write the verdicts to FILE as JSON.")(
+        command
+    )

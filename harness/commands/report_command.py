@@ -1,4 +1,4 @@
-"""`harness report`: show a run again, in any form, or put it into a README."""
+"""`harness report`: shows a run again, in any format, or writes it into a README."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import click
 import msgspec
 
 from harness import plugins, results
+from harness.commands import completion, options
 from harness.commands.options import FILE, FOLDER
 from harness.errors import UsageError, nearest
 from harness.model import Run, Spec
@@ -17,21 +18,37 @@ from harness.report.svg import write_svg
 from harness.zoo.discover import specs_named
 
 
-@click.command("report")
-@click.argument("run", required=False)
+@click.command(
+    "report",
+    epilog=options.examples(
+        "harness report",
+        "harness report 20250301T101500-1a2b --spec broadcast --class tuned",
+        "harness report --format markdown",
+        "harness report --svg plots/",
+    ),
+)
+@click.argument("run", required=False, shell_complete=completion.runs)
 @click.option(
     "--format",
     "form",
     default="terminal",
     show_default=True,
     metavar="NAME",
-    help="A reporter: terminal, plots, markdown, json, junit.",
+    shell_complete=completion.reporters,
+    help="Choose the format: terminal, plots, markdown, json, junit, or that of a plugin.",
 )
-@click.option("--spec", metavar="NAME", help="Only the league of this spec.")
-@click.option("--class", "category", metavar="NAME", help="Only servers of this class, ranked among themselves.")
-@click.option("--plots", is_flag=True, help="Draw curves below the table: latency, throughput, drops.")
-@click.option("--svg", metavar="FOLDER", type=FOLDER, help="Write the curves there, each as SPEC-CURVE.svg.")
-@click.option("--readme", metavar="FILE", type=FILE, help="Rewrite the leaderboard in this file, and nothing else.")
+@click.option("--spec", metavar="NAME", shell_complete=completion.specs, help="Show only the league of this spec.")
+@click.option("--class", "category", metavar="NAME", help="Show only servers of this class, ranked among themselves.")
+@click.option(
+    "--plots", is_flag=True, help="Draw curves below the table: latency, throughput, drops. Needs zillions[plots]."
+)
+@click.option(
+    "--svg",
+    metavar="FOLDER",
+    type=FOLDER,
+    help="Write the curves to FOLDER, each as SPEC-CURVE.svg. Needs zillions[plots].",
+)
+@click.option("--readme", metavar="FILE", type=FILE, help="Rewrite the leaderboard in FILE, and nothing else.")
 def command(
     run: str | None,
     form: str,
@@ -41,7 +58,12 @@ def command(
     svg: Path | None,
     readme: Path | None,
 ) -> int:
-    """Show RUN (by default the latest)."""
+    """Show a run again, in any format.
+
+    RUN is the id or the path of a run, by default the latest.
+
+    Exit status: 0, or 2 for wrong usage.
+    """
     found = results.read(results.find(run))
     if spec:
         found = only(found, specs_named(spec)[0])
@@ -52,14 +74,14 @@ def command(
         print(f"{readme}: the leaderboard is that of {found.info.id}")
         return 0
     if svg:
-        for said in write_svg(found, svg):
-            print(said)
+        for line in write_svg(found, svg):
+            print(line)
         return 0
     known = plugins.reporters()
     if form not in known:
         raise UsageError(f'there is no reporter "{form}"{nearest(form, known) or "; known: " + ", ".join(known)}')
     if plots and form != "terminal":
-        raise UsageError(f"--plots draws below the table of a terminal, not into {form}; --svg FOLDER writes files")
+        raise UsageError(f"--plots draws below the terminal table, not into {form}; --svg FOLDER writes files")
     width = shutil.get_terminal_size().columns
     print(known[form].render(found, width), end="")
     if plots:
@@ -68,27 +90,27 @@ def command(
 
 
 def only(run: Run, spec: Spec) -> Run:
-    """Return the part of a run that is about one spec; raise UsageError when there is none."""
-    servers = tuple(one for one in run.info.implementations if one.spec == spec.name)
+    """Return the part of a run that is about one spec; raise UsageError if there is none."""
+    servers = tuple(server for server in run.info.implementations if server.spec == spec.name)
     if not servers:
         raise UsageError(f"{run.info.id} has no server of {spec.name}")
     return Run(
         msgspec.structs.replace(run.info, implementations=servers),
-        [one for one in run.cases if one.spec == spec.name],
-        [one for one in run.trials if one.plan.spec == spec.name],
+        [case for case in run.cases if case.spec == spec.name],
+        [trial for trial in run.trials if trial.plan.spec == spec.name],
     )
 
 
 def only_class(run: Run, category: str) -> Run:
-    """Return the part of a run that is about one class of servers; raise UsageError when there is none."""
-    servers = tuple(one for one in run.info.implementations if one.category == category)
+    """Return the part of a run that is about one class of servers; raise UsageError if there is none."""
+    servers = tuple(server for server in run.info.implementations if server.category == category)
     if not servers:
-        known = dict.fromkeys(one.category for one in run.info.implementations)
+        known = dict.fromkeys(server.category for server in run.info.implementations)
         raise UsageError(f'{run.info.id} has no server of the class "{category}", only of {", ".join(known)}')
-    names = {(one.spec, one.name) for one in servers}
-    others = {(one.spec, one.name) for one in run.info.implementations} - names
+    names = {(server.spec, server.name) for server in servers}
+    others = {(server.spec, server.name) for server in run.info.implementations} - names
     return Run(
         msgspec.structs.replace(run.info, implementations=servers),
-        [one for one in run.cases if (one.spec, one.implementation) in names],
-        [one for one in run.trials if (one.plan.spec, one.plan.implementation) not in others],
+        [case for case in run.cases if (case.spec, case.implementation) in names],
+        [trial for trial in run.trials if (trial.plan.spec, trial.plan.implementation) not in others],
     )

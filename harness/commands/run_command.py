@@ -1,4 +1,4 @@
-"""`harness run`: check, then bench of those that passed, then the league table; all of it in results/RUN/."""
+"""`harness run`: checks servers, measures those that passed, and prints the league table; writes results/RUN/."""
 
 from __future__ import annotations
 
@@ -9,29 +9,37 @@ from pathlib import Path
 import anyio
 import click
 
-from harness.commands import options
+from harness.commands import completion, options
 from harness.commands.checking import SCRIPTS, announce, watcher, write_reports
-from harness.commands.measuring import Clock, look, looked_at_first, measure, new_run, reopened
-from harness.conformance.check import Choice, check, exit_status
+from harness.commands.measuring import Clock, measure, new_run, preview, preview_servers, reopen
+from harness.conformance.check import CheckOptions, check, exit_status
 from harness.errors import UsageError
 from harness.model import CheckResult, Implementation, Verdict
-from harness.report.progress import show
+from harness.report.progress import progress_bar
 from harness.zoo.discover import select, specs_named
 
 
-@click.command("run")
+@click.command(
+    "run",
+    epilog=options.examples(
+        "harness run --all --smoke --within 10m",
+        "harness run asyncio threads go --spec broadcast --profile full",
+        "harness run --resume",
+    ),
+)
 @options.servers
 @options.measured
 @options.reports
 @options.jobs()
-@click.option("--smoke", is_flag=True, help="Check with the few cases that tell quickly.")
+@options.smoke
 @click.option(
     "--resume",
     metavar="[RUN]",
     is_flag=False,
     flag_value="",
     default=None,
-    help="Go on with a run that was interrupted, by default the latest.",
+    shell_complete=completion.runs,
+    help="Continue an interrupted run, by default the latest.",
 )
 def command(
     words: tuple[str, ...],
@@ -49,54 +57,56 @@ def command(
     jobs: int,
     resume: str | None,
 ) -> int:
-    """Check servers, load those that passed, and print the league table.
+    """Check servers, load those that pass, and rank them.
 
-    Exit status: 0 every MUST holds, 1 one fails (also under load), 2 wrong usage, 3 it could not be told.
+    Prints the league table. Everything measured is in results/RUN/, and results/latest is the newest run.
+
+    Exit status: 0 every MUST holds, 1 a MUST fails (also under load), 2 wrong usage, 3 no verdict was possible.
     """
     clock = Clock.of(for_s, within_s)
     if resume is None:
         chosen = select(words, everything=everything, spec=spec, pythons=pythons)
         store, done = new_run(chosen, profile, reference, workloads, smoke=smoke)
     elif everything or spec or pythons or reference or workloads or smoke or (words and resume):
-        raise UsageError("--resume takes the servers from the run that it goes on with: name nothing else")
+        raise UsageError("--resume takes the servers and options from the run that it continues: name nothing else")
     else:
-        store, done = reopened(resume or (words[0] if words else None))
+        store, done = reopen(resume or (words[0] if words else None))
     chosen = list(store.info.implementations)
     width = min(shutil.get_terminal_size().columns, 120)
-    several = len({one.spec for one in chosen}) > 1
+    several = len({server.spec for server in chosen}) > 1
     print(f"results go to {store.path}", flush=True)
 
     async def run() -> int:
         results: list[CheckResult] = []
 
         async def check_some(some: Sequence[Implementation]) -> None:
-            with show("check") as bar:
+            with progress_bar("check") as bar:
 
-                def finished(one: CheckResult) -> None:
-                    results.append(one)
-                    announce(bar, one, width=width, scripts=store.path / SCRIPTS, with_spec=several)
+                def finished(result: CheckResult) -> None:
+                    results.append(result)
+                    announce(bar, result, width=width, scripts=store.path / SCRIPTS, with_spec=several)
 
                 await check(
                     some,
                     specs_named(spec),
-                    Choice(smoke=store.info.smoke, jobs=jobs, seed=store.info.seed % 10**6),
+                    CheckOptions(smoke=store.info.smoke, jobs=jobs, seed=store.info.seed % 10**6),
                     watcher(bar, store.add_case),
                     finished,
                     done.cases,
                 )
 
         def passed() -> list[Implementation]:
-            names = {(one.spec, one.implementation) for one in results if one.verdict is Verdict.PASS}
-            return [one for one in chosen if (one.spec, one.name) in names]
+            names = {(result.spec, result.implementation) for result in results if result.verdict is Verdict.PASS}
+            return [server for server in chosen if (server.spec, server.name) in names]
 
         with anyio.move_on_after(clock.left_s) as time_left:
-            first = looked_at_first(chosen) if clock.is_limited and not done.trials else []
+            first = preview_servers(chosen) if clock.is_limited and not done.trials else []
             if first:
                 await check_some(first)
-                await look(store, passed())
-            await check_some([one for one in chosen if one not in first])
+                await preview(store, passed())
+            await check_some([server for server in chosen if server not in first])
         if time_left.cancelled_caught:
-            print(f"time is over: {len(results)} of {len(chosen)} checked; --resume goes on")
+            print(f"time is up: {len(results)} of {len(chosen)} servers checked; `harness run --resume` continues")
         write_reports(results, json_file, junit)
         if len(results) < len(chosen):
             return exit_status(results) or 3

@@ -1,4 +1,4 @@
-"""`harness selftest`: are the cases themselves right."""
+"""`harness selftest`: tests the cases themselves."""
 
 from __future__ import annotations
 
@@ -11,60 +11,74 @@ import anyio
 import click
 import msgspec
 
-from harness.commands import options
+from harness.commands import completion, options
 from harness.commands.checking import watcher, write_text
-from harness.conformance.selftest import Matrix, known_servers, selftest
+from harness.conformance.selftest import KillMatrix, known_servers, selftest
 from harness.errors import UsageError, nearest
-from harness.report.matrix import as_data, closing, matrix
-from harness.report.progress import show
+from harness.report.matrix import matrix_as_json, matrix_summary, matrix_table
+from harness.report.progress import progress_bar
 from harness.zoo.discover import specs_named
 
-JOBS = 5 * (os.cpu_count() or 1)  # most of them wait for what never comes, or comes late
+JOBS = 5 * (os.cpu_count() or 1)  # most cases wait for messages that never come, or come late
 
 
-@click.command("selftest")
+@click.command(
+    "selftest",
+    epilog=options.examples(
+        "harness selftest --spec broadcast", "harness selftest sender_left_out address_in_use_ignored"
+    ),
+)
 @click.argument("names", metavar="[SERVER]...", nargs=-1)
-@click.option("--spec", metavar="NAME", help="Only the servers of this spec.")
-@click.option("--full", is_flag=True, help="The whole matrix: all cases on every mutant, and all lawful servers.")
+@click.option("--spec", metavar="NAME", shell_complete=completion.specs, help="Test only the cases of this spec.")
+@click.option("--full", is_flag=True, help="Run all cases on every mutant, and on all conforming servers.")
 @options.jobs(default=JOBS)
-@click.option("--seed", metavar="N", type=int, default=1, show_default=True, help="Of what is random in the cases.")
-@click.option("--json", "json_file", metavar="FILE", type=options.FILE, help="Write the matrix as JSON.")
+@click.option(
+    "--seed",
+    metavar="N",
+    type=int,
+    default=1,
+    show_default=True,
+    help="Random seed; printed with the matrix.",
+)
+@click.option("--json", "json_file", metavar="FILE", type=options.FILE, help="Write the matrix to FILE as JSON.")
 def command(names: tuple[str, ...], spec: str | None, full: bool, jobs: int, seed: int, json_file: Path | None) -> int:
-    """Run the cases on servers of which it is known what they are, and print the kill matrix.
+    """Test the cases on servers whose faults are known.
 
-    Every mutant must be caught, nobody lawful be blamed, every MUST catch somebody. SERVER names some of them.
-    Exit status: 0 it is so, 1 it is not.
+    Prints the kill matrix. Every mutant must be caught, no conforming server may fail, and every MUST must catch a
+    mutant. SERVER names some of these servers; without it, all are used.
+
+    Exit status: 0 all of this holds, 1 it does not.
     """
-    chosen = [one for one in specs_named(spec) if one.mutants]
+    chosen = [each for each in specs_named(spec) if each.mutants]
     if not chosen:
         raise UsageError("no spec has servers to test its cases with")
     width = min(shutil.get_terminal_size().columns, 160)
     passed, data = True, []
-    all_known = {one.name: known_servers(one, full=full or bool(names)) for one in chosen}
+    all_known = {each.name: known_servers(each, full=full or bool(names)) for each in chosen}
     every_name = [server.name for servers in all_known.values() for server in servers]
     for name in names:
         if name not in every_name:
-            raise UsageError(f'there is no known server "{name}"{nearest(name, every_name)}')
-    for one in chosen:
-        some = [server for server in all_known[one.name] if not names or server.name in names]
+            raise UsageError(f'there is no test server "{name}"{nearest(name, every_name)}')
+    for tested in chosen:
+        some = [server for server in all_known[tested.name] if not names or server.name in names]
         if not some:
             continue
 
-        async def run() -> Matrix:
-            with show("selftest") as bar:
-                return await selftest(one, some, watcher(bar), jobs=jobs, seed=seed, full=full)  # noqa: B023
+        async def run() -> KillMatrix:
+            with progress_bar("selftest") as bar:
+                return await selftest(tested, some, watcher(bar), jobs=jobs, seed=seed, full=full)  # noqa: B023
 
         begun = time.monotonic()
-        found = anyio.run(run)
+        outcome = anyio.run(run)
         if names:
-            found.musts = []  # a few cannot keep all of them busy
+            outcome.musts = []  # a few mutants do not break every MUST
         if len(chosen) > 1:
-            print(f"{one.name}\n")
-        print(matrix(found, width))
+            print(f"{tested.name}\n")
+        print(matrix_table(outcome, width))
         print()
-        print(closing(found, width, time.monotonic() - begun, seed))
-        data.append({"spec": one.name, **as_data(found, seed)})
-        passed = passed and found.passed
+        print(matrix_summary(outcome, width, time.monotonic() - begun, seed))
+        data.append({"spec": tested.name, **matrix_as_json(outcome, seed)})
+        passed = passed and outcome.passed
     if json_file:
         write_text(json_file, msgspec.json.format(msgspec.json.encode({"selftests": data})).decode() + "\n")
     return 0 if passed else 1

@@ -1,4 +1,4 @@
-"""`harness serve`: run one server in the foreground, to try it by hand."""
+"""`harness serve`: runs one server in the foreground, to try it by hand."""
 
 from __future__ import annotations
 
@@ -8,26 +8,41 @@ import click
 
 from harness import plugins
 from harness.addresses import Address
+from harness.commands import completion, options
 from harness.errors import HarnessError, UsageError
 from harness.zoo import build
-from harness.zoo.discover import select, why_not_here
+from harness.zoo.discover import select, why_unavailable
 
 
-@click.command("serve")
-@click.argument("name", metavar="NAME|PATH")
+@click.command(
+    "serve",
+    epilog=options.examples("harness serve asyncio", "harness serve ./my-server 127.0.0.1:7000 --spec channels"),
+)
+@click.argument("name", metavar="NAME|PATH", shell_complete=completion.servers_or_files)
 @click.argument("address", default="127.0.0.1:9000")
-@click.option("--spec", metavar="NAME", help="Which spec's server of that name; by default the first that it serves.")
+@click.option(
+    "--spec",
+    metavar="NAME",
+    shell_complete=completion.specs,
+    show_default="the first that it serves",
+    help="Run the server of this spec, if NAME serves several.",
+)
 def command(name: str, address: str, spec: str | None) -> int:
-    """Run one server at ADDRESS (by default 127.0.0.1:9000) until Ctrl-C."""
+    """Run one server in the foreground.
+
+    It serves at ADDRESS, by default 127.0.0.1:9000, until Ctrl-C.
+
+    Exit status: that of the server; 2 wrong usage, 3 it cannot run here.
+    """
     try:
         Address.parse(address)
     except ValueError as error:
         raise UsageError(str(error)) from None
-    found = {one.spec: one for one in select([name], everything=False, spec=spec)}
-    one = next(found[each] for each in [*plugins.specs(), *found] if each in found)  # the default spec comes first
-    if reason := why_not_here(one):
-        raise HarnessError(f"{one.name} cannot run here: {reason}")
-    words = [*build.command(one), address]
+    by_spec = {server.spec: server for server in select([name], everything=False, spec=spec)}
+    server = next(by_spec[each] for each in [*plugins.specs(), *by_spec] if each in by_spec)  # the default spec first
+    if reason := why_unavailable(server):
+        raise HarnessError(f"{server.name} cannot run here: {reason}")
+    words = [*build.command(server), address]
     try:
         # The server takes this process's place: signals and output are its own, and nothing outlives it.
         os.execvp(words[0], words)
