@@ -1,1 +1,1 @@
-"""Histories: what every client sent and received, in its own order, and whether a lawful server can produce them."""
+"""Histories: what each client sent and received, in its own order, and whether a conforming server can produce them."""

@@ -1,4 +1,4 @@
-"""A package of somebody else: a fourth spec and a server for it, announced by an entry point in the group `harness`."""
+"""A third-party package: a fourth spec and a server for it, announced by an entry point in the group `harness`."""
 
 from pathlib import Path
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Everybody hears every line: asyncio protocols, and whoever has much unsent misses what is new."""
+"""Each line goes to all clients: asyncio protocols; new lines are dropped for clients with much unsent data."""
 
 import asyncio
 import signal
@@ -16,9 +16,9 @@ class Client(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         lines, end, self.rest = (self.rest + data).rpartition(b"\n")
-        for one in room if end else ():
-            if one.get_write_buffer_size() < 65536:
-                one.write(lines + end)
+        for transport in room if end else ():
+            if transport.get_write_buffer_size() < 65536:
+                transport.write(lines + end)
 
     def connection_lost(self, error: Exception | None) -> None:
         room.discard(self.transport)

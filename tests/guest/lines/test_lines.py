@@ -1,4 +1,4 @@
-"""What is the protocol's own."""
+"""Cases of this protocol only."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Lines of text, LF at the end of each."""
+"""Lines of text that end with LF."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Decoder:
 
 @dataclass(frozen=True)
 class LinesCodec:
-    """As the harness takes it."""
+    """The protocol as the harness needs it."""
 
     max_body: int = 200
     is_text: bool = True
@@ -43,7 +43,7 @@ class LinesCodec:
     standalone_source: str = STANDALONE
 
     def name(self, client: int) -> None:
-        """Nobody has a name."""
+        """Clients have no names."""
 
     def encode_join(self, client: int, topics: Sequence[int] = (0,)) -> bytes:
         return b""
