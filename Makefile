@@ -1,14 +1,21 @@
 # Two commands do it all on a fresh machine with Python 3.11 or newer:
-#   make league   the servers of the zoo, checked and loaded, and the league table
-#   make test     the tests
-# Both make their own environment in .venv first, with uv where it is here, with venv and pip where not.
+#   make league        check and measure the servers of the zoo, and print the league table
+#   make test          run the linters and the tests
+# Both create the environment in .venv first, with uv if it is installed, otherwise with venv and pip.
+#   make setup         create the environment only, with all extras
+# For contributors:
+#   make lint          run the linters and the type checker
+#   make requirements  write spec/*/REQUIREMENTS.md, the requirements of each spec and their cases
+#   make cli           write the help of all commands into docs/cli.md
+#   make leaderboard   write the leaderboard of the latest run into the README
 
 PYTHON ?= python3
 BIN := .venv/bin
+EXTRAS := chat,plots,fuzz,servers,dev
 # The servers under tests/mutants are scripts for "python3": this one, which is new enough.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: league test setup lint leaderboard exhibit clauses clean help
+.PHONY: league test setup lint leaderboard exhibit requirements cli clean help
 
 help:
 	@sed -n 's/^#   //p' $(firstword $(MAKEFILE_LIST))
@@ -26,16 +33,16 @@ lint: setup
 
 setup: .venv/ready
 
-# The stamp is written last: an environment that was not finished is made again.
+# The stamp is written last: an unfinished environment is created again.
 .venv/ready: pyproject.toml $(wildcard harness/load/engine/native/*)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, this is " + sys.version.split()[0] + "; name another: make PYTHON=python3.12 ...")'
 	@echo "setting up .venv (once)"
 	@if command -v uv > /dev/null; then \
 	    uv venv --quiet --clear --python $(PYTHON) .venv && \
-	    uv pip install --quiet --python $(BIN)/python --editable '.[servers,dev]'; \
+	    uv pip install --quiet --python $(BIN)/python --editable '.[$(EXTRAS)]'; \
 	else \
 	    $(PYTHON) -m venv --clear .venv && \
-	    $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[servers,dev]'; \
+	    $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$(EXTRAS)]'; \
 	fi
 	@touch $@
 
@@ -45,9 +52,12 @@ leaderboard: setup
 exhibit: setup
 	@$(BIN)/python -m tests.exhibit
 
-clauses: setup
+requirements: setup
 	@for spec in spec/*/; do name=$$(basename $$spec); \
-	    [ ! -f $$spec/README.md ] || $(BIN)/harness explain $$name > $$spec/CLAUSES.md; done
+	    [ ! -f $$spec/README.md ] || $(BIN)/harness explain $$name > $$spec/REQUIREMENTS.md; done
+
+cli: setup
+	@$(BIN)/python -m tests.cli_page
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache build dist *.egg-info
