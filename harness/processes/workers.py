@@ -29,7 +29,7 @@ class WorkerDied(HarnessError):
 
 
 class Worker:
-    """One worker process; created by `worker()`."""
+    """One worker process; created by `open_worker()`."""
 
     def __init__(self, process: Process) -> None:
         assert process.stdin and process.stdout and process.stderr
@@ -79,7 +79,7 @@ class Worker:
 
 
 @asynccontextmanager
-async def worker(command: Sequence[str], environment: dict[str, str] | None = None) -> AsyncIterator[Worker]:
+async def open_worker(command: Sequence[str], environment: dict[str, str] | None = None) -> AsyncIterator[Worker]:
     """Run a command as a worker for the duration of the context; it and its descendants end with the context."""
     async with guarded(command, environment=environment) as process, background_tasks() as tasks:
         new_worker = Worker(process)
