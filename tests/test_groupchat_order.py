@@ -1,4 +1,4 @@
-"""One order of texts and notices: who breaks it is found out, and who has not heard the rest yet is not blamed."""
+"""One order of texts and notices: violations are found, and messages still in transit are not mistaken for them."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from harness.errors import Violation
-from spec.groupchat.messages import Joined, Left, Welcome
 from spec.groupchat.membership import must_have_one_order
+from spec.groupchat.messages import Joined, Left, Welcome
 
 
 @dataclass(eq=False)
-class Person:
-    """What is looked at of a client."""
+class FakeClient:
+    """The attributes of a client that the check reads."""
 
     name: str
     number: int = 0
@@ -24,38 +24,38 @@ class Person:
     notes: list[SimpleNamespace] = field(default_factory=list)
 
 
-def client(name: str, *told: object) -> Any:
-    """Return somebody who was told these; a text is a pair of who said it and its number."""
-    one = Person(name)
-    for thing in told:
-        if isinstance(thing, tuple):
-            said_by, number = thing
-            one.received.append(number)
-            one.sender_names.append((number, said_by))
+def client(name: str, *received: object) -> Any:
+    """Return a client that received these; a text is a pair of its sender's name and its number."""
+    fake = FakeClient(name)
+    for value in received:
+        if isinstance(value, tuple):
+            sender, number = value
+            fake.received.append(number)
+            fake.sender_names.append((number, sender))
         else:
-            one.notes.append(SimpleNamespace(value=thing, after=len(one.received)))
-    return one
+            fake.notes.append(SimpleNamespace(value=value, after=len(fake.received)))
+    return fake
 
 
 ANN = (Welcome([]), Joined("bo"), ("ann", 1), Joined("cyn"), Left("cyn"))
 
 
-def test_who_has_not_heard_yet_of_one_who_came_and_went_is_not_blamed() -> None:
+def test_notices_still_in_transit_to_a_client_are_no_violation() -> None:
     must_have_one_order([client("ann", *ANN), client("bo", Welcome(["ann"]), ("ann", 1))])
 
 
-def test_who_came_after_somebody_left_was_not_told_of_it() -> None:
+def test_a_client_that_joins_later_need_not_receive_an_earlier_left() -> None:
     bo = client("bo", Welcome(["ann"]), ("ann", 1))
     must_have_one_order([client("ann", Welcome([]), Joined("cyn"), Left("cyn"), Joined("bo"), ("ann", 1)), bo])
 
 
 @pytest.mark.parametrize("later", [("ann", 2), Joined("dee")], ids=["a text", "a notice"])
-def test_who_heard_what_came_later_and_not_that_somebody_left_is_found_out(later: object) -> None:
-    with pytest.raises(Violation, match="no one order"):
+def test_a_client_that_misses_a_left_before_something_it_received_is_a_violation(later: object) -> None:
+    with pytest.raises(Violation, match="no single order"):
         must_have_one_order([client("ann", *ANN, later), client("bo", Welcome(["ann"]), ("ann", 1), later)])
 
 
-def test_a_welcome_that_leaves_out_who_is_there_is_found_out() -> None:
+def test_a_welcome_without_the_name_of_a_member_is_a_violation() -> None:
     ann = client("ann", Welcome([]), Joined("cyn"), Joined("bo"), Left("cyn"), ("ann", 1))
-    with pytest.raises(Violation, match="no one order"):
+    with pytest.raises(Violation, match="no single order"):
         must_have_one_order([ann, client("bo", Welcome(["ann"]), ("ann", 1))])

@@ -8,7 +8,7 @@ from harness.conformance.api import Client, Room
 from spec.channels.replies import encode_lines, replies_to, subscribe
 from spec.channels.wire import Error, Send, Subscribe, Subscribed
 
-NO_REQUESTS = [
+INVALID_LINES = [
     b"nonsense",
     b"null",
     b"true",
@@ -67,7 +67,7 @@ NO_REQUESTS = [
     b"\x1b[A",
     b"\\",
 ]
-NO_UTF_8 = [
+INVALID_UTF_8 = [
     b"\xff",
     b'{"Subscribe":"\xff"}',
     b'{"Subscribe":"caf\xe9"}',
@@ -131,10 +131,10 @@ async def test_what_is_no_request_is_answered_by_an_error(room: Room) -> None:
     Malformed JSON, values of wrong types, unknown tags, two tags, missing fields: one by one, and all at once.
     """
     alice, bob = await room.join(2)
-    await _each_must_be_one_error(alice, NO_REQUESTS)
-    replies = await replies_to(alice, b"\n".join([*NO_REQUESTS, b""]))
-    assert [type(reply) for reply in replies] == [Error] * len(NO_REQUESTS), (
-        f"{len(NO_REQUESTS)} lines that are not requests, sent at once, were answered by {len(replies)} replies"
+    await _each_must_be_one_error(alice, INVALID_LINES)
+    replies = await replies_to(alice, b"\n".join([*INVALID_LINES, b""]))
+    assert [type(reply) for reply in replies] == [Error] * len(INVALID_LINES), (
+        f"{len(INVALID_LINES)} lines that are not requests, sent at once, were answered by {len(replies)} replies"
     )
     await room.deliver(alice, [b"after all this"], [alice, bob])
 
@@ -147,7 +147,7 @@ async def test_what_is_no_utf_8_is_answered_by_an_error(room: Room) -> None:
     Bytes that never occur in UTF-8, truncated characters, overlong forms, surrogates, and code points past U+10FFFF.
     """
     alice, bob = await room.join(2)
-    await _each_must_be_one_error(alice, NO_UTF_8)
+    await _each_must_be_one_error(alice, INVALID_UTF_8)
     await room.deliver(alice, ["café".encode()], [alice, bob])
 
 
@@ -209,7 +209,7 @@ async def test_only_who_asked_is_told_an_error(room: Room) -> None:
     for client in others:
         await replies_to(client, b"")
     before = [len(client.notes) for client in others]
-    for line in [*NO_REQUESTS, *NO_UTF_8[:5], b"x" * 70_000]:
+    for line in [*INVALID_LINES, *INVALID_UTF_8[:5], b"x" * 70_000]:
         await alice.send_raw(line + b"\n" + encode_lines(Send("no such channel", "hello")))
     await replies_to(alice, b"")
     await room.barrier(alice, [alice, bob, carol])

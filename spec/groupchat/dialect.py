@@ -1,4 +1,4 @@
-"""The group chat in a terminal: a line is said to everybody, and what comes is told in a line."""
+"""Groupchat in a terminal: each line is sent to all, and each reply is shown as a line."""
 
 from __future__ import annotations
 
@@ -14,20 +14,25 @@ RENAME = "/join "
 
 @dataclass(frozen=True)
 class GroupchatDialect:
-    """Connecting asks for a name; if it is taken, `/join NAME` asks for another."""
+    """The client joins when it connects; if its name is refused, `/join NAME` tries another."""
 
-    help: str = "A line is said to everybody in the room.\n/join NAME  asks for a name, where the first one was refused"
+    help: str = (
+        "Each line is sent to everybody in the room.\n/join NAME  join under another name, if the first was refused"
+    )
     commands: Sequence[str] = (RENAME,)
 
     def greeting(self, name: str) -> bytes:
+        """Return the Join with this name."""
         return encode_request(Join(name))
 
     def request(self, line: str) -> bytes:
+        """Return the Say or Join for a typed line; raise ValueError when the text or the name is invalid."""
         if line.startswith(RENAME):
             return encode_request(Join(line.removeprefix(RENAME).strip()))
         return encode_request(Say(line))
 
     def show(self, frame: Frame) -> str:
+        """Return a reply as text."""
         match frame.value:
             case Welcome(names):
                 return f"here: {', '.join(sorted(names))}" if names else "nobody else is here"

@@ -1,4 +1,4 @@
-"""What the cases of groupchat do and look at: who asks, who is in the room, and whether all have been told the same."""
+"""Helpers for the cases of groupchat: send requests, follow who is in the room, check the order of all received."""
 
 from __future__ import annotations
 
@@ -10,162 +10,222 @@ from harness.conformance.api import Client, Room, Violation
 from spec.groupchat.messages import Joined, Left, Refused, Reply, Welcome
 from spec.groupchat.wire import encode_frame
 
-ANSWER_S = 20.0  # without an answer; no lawful server that reads our requests is that slow
-INVALID_FRAME = encode_frame(b"\x09")  # a tag that there is not
+ANSWER_S = 20.0  # no conforming server that reads our requests takes longer to answer
+INVALID_FRAME = encode_frame(b"\x09")  # an unknown tag
 
 Answer = Welcome | Refused
 Notice = Joined | Left
 
 
 class ReceivedText(NamedTuple):
-    """A text that somebody heard: who said it, and the number of the message."""
+    """A text that a client received: the name of its sender, and the number of the message."""
 
     name: str
     number: int
 
 
-# --- asking
+# --- requests
 
 
-def answers(one: Client) -> list[Answer]:
-    """Return what a client was answered so far."""
-    return [note.value for note in one.notes if isinstance(note.value, Welcome | Refused)]
+def answers(client: Client) -> list[Answer]:
+    """Return the answers that a client has received so far."""
+    return [note.value for note in client.notes if isinstance(note.value, Welcome | Refused)]
 
 
-async def wait_for(one: Client, condition: Callable[[], bool], what: str) -> None:
-    """Wait until what a client has heard makes it so; raise Violation, "ann never heard WHAT", if it never does."""
-    if not await one.wait_until(condition, ANSWER_S):
-        ended = f" (the server closed the connection: {one.closed})" if one.closed else ""
-        raise Violation(f"{one} never heard {what}{ended}", kind="silent", clients=(one.number,))
+async def wait_for(client: Client, condition: Callable[[], bool], what: str) -> None:
+    """Wait until a client has received what makes the condition true.
+
+    Args:
+        client: the client that waits.
+        condition: whether it has received what it waits for.
+        what: describes this in the failure's message, after "never received".
+
+    Raises:
+        Violation: the condition does not become true.
+    """
+    if not await client.wait_until(condition, ANSWER_S):
+        ended = f" (the server closed the connection: {client.closed})" if client.closed else ""
+        raise Violation(f"{client} never received {what}{ended}", kind="silent", clients=(client.number,))
 
 
-async def send_and_get_answer(one: Client, data: bytes, count: int = 1) -> Answer:
-    """Send something that has this many answers; return the last of them."""
-    due = len(answers(one)) + count
-    await one.send_raw(data)
-    await wait_for(one, lambda: len(answers(one)) >= due, f"an answer to {data[:12].hex(' ')}, {len(data)} bytes")
-    return answers(one)[due - 1]
+async def send_and_get_answer(client: Client, data: bytes, count: int = 1) -> Answer:
+    """Send requests and wait for their answers.
+
+    Args:
+        client: the client that sends.
+        data: the frames of the requests.
+        count: the number of answers that they must get.
+
+    Returns:
+        The last answer.
+
+    Raises:
+        Violation: an answer does not arrive.
+    """
+    expected = len(answers(client)) + count
+    await client.send_raw(data)
+    what = f"an answer to {data[:12].hex(' ')}, {len(data)} bytes"
+    await wait_for(client, lambda: len(answers(client)) >= expected, what)
+    return answers(client)[expected - 1]
 
 
-async def request_name(one: Client, name: str) -> Answer:
-    """Ask for a name, be it lawful or not; return the answer. Who is welcomed is called so from now on."""
-    answer = await send_and_get_answer(one, join_frame(name))
+async def request_name(client: Client, name: str) -> Answer:
+    """Send a Join, even with an invalid name, and return the answer; if welcomed, the client takes the name."""
+    answer = await send_and_get_answer(client, join_frame(name))
     if isinstance(answer, Welcome):
-        one.name = name
+        client.name = name
     return answer
 
 
 def join_frame(name: str) -> bytes:
-    """Return the frame of Join(name), also of a name that is not lawful."""
+    """Return the frame of Join(name), even if the name is invalid."""
     text = name.encode()
     if len(text) < 128:
         return encode_frame(bytes((0, len(text))) + text)
     return encode_frame(bytes((0, len(text) & 0x7F | 0x80, len(text) >> 7)) + text)
 
 
-async def must_refuse(one: Client, data: bytes, what: str) -> Refused:
-    """Send something that must be refused; return the answer."""
-    answer = await send_and_get_answer(one, data)
+async def must_refuse(client: Client, data: bytes, what: str) -> Refused:
+    """Send a request that must be refused.
+
+    Args:
+        client: the client that sends.
+        data: the frame of the request.
+        what: describes the request in the failure's message.
+
+    Returns:
+        The answer.
+
+    Raises:
+        Violation: the request is not refused.
+    """
+    answer = await send_and_get_answer(client, data)
     if not isinstance(answer, Refused):
-        raise Violation(f"{what} was not refused: {one} was answered {answer!r}", clients=(one.number,))
+        raise Violation(f"{what} was not refused: {client} received {answer!r}", clients=(client.number,))
     return answer
 
 
 async def connect_guest(room: Room) -> Client:
-    """Connect somebody who has not joined."""
+    """Return a connected client that has not joined."""
     return await room.connect(joins=False)
 
 
 async def join_as(room: Room, name: str) -> Client:
-    """Connect somebody who joins under this name; raise Violation when it is not welcomed."""
-    one = await connect_guest(room)
-    answer = await request_name(one, name)
+    """Return a client that has joined under this name; raise Violation when it is not welcomed."""
+    client = await connect_guest(room)
+    answer = await request_name(client, name)
     if not isinstance(answer, Welcome):
-        raise Violation(f"{name!r} is lawful and free, and was answered {answer!r}", clients=(one.number,))
-    return one
+        raise Violation(f"{name!r} is valid and free, but the answer was {answer!r}", clients=(client.number,))
+    return client
 
 
-# --- hearing
+# --- replies
 
 
-def notices(one: Client) -> list[Notice]:
-    """Return who came and went, as a client was told."""
-    return [note.value for note in one.notes if isinstance(note.value, Joined | Left)]
+def notices(client: Client) -> list[Notice]:
+    """Return the notices that a client has received so far."""
+    return [note.value for note in client.notes if isinstance(note.value, Joined | Left)]
 
 
-async def wait_for_notice(one: Client, notice: Notice, times: int = 1) -> None:
-    """Wait until a client has been told a notice so many times."""
-    await wait_for(one, lambda: notices(one).count(notice) >= times, f"{notice!r}")
+async def wait_for_notice(client: Client, notice: Notice, times: int = 1) -> None:
+    """Wait until a client has received a notice so many times.
 
+    Args:
+        client: the client that waits.
+        notice: the notice.
+        times: how many times it must have been received since the client connected.
 
-async def must_receive_only(one: Client, expected: Sequence[Reply], why: str) -> None:
-    """Raise Violation when somebody who is no member, or whose notes are told here, hears anything else.
-
-    It asks something that is refused: what came before that answer is all that came.
+    Raises:
+        Violation: the notice does not arrive so often.
     """
-    await must_refuse(one, INVALID_FRAME, "a payload that is no Request")
-    heard = [note.value for note in one.notes[:-1]]
-    if heard != list(expected) or one.received:
-        raise Violation(f"{one} {why}, and heard {heard[:5]!r} and {len(one.received)} texts", clients=(one.number,))
+    await wait_for(client, lambda: notices(client).count(notice) >= times, f"{notice!r}")
 
 
-def everything_received(one: Client) -> Iterator[Reply | ReceivedText]:
-    """Return all that a client was told, in its order."""
-    texts = [ReceivedText(name, number) for number, (_, name) in zip(one.received, one.sender_names, strict=True)]
+async def must_receive_only(client: Client, expected: Sequence[Reply], why: str) -> None:
+    """Check that a guest has received these replies and nothing else.
+
+    The client sends a request that is refused: everything else must have arrived before the answer.
+
+    Args:
+        client: a client that has not joined.
+        expected: the replies.
+        why: describes the client in the failure's message, after its number.
+
+    Raises:
+        Violation: it has received anything else.
+    """
+    await must_refuse(client, INVALID_FRAME, "a payload that is not a Request")
+    replies = [note.value for note in client.notes[:-1]]
+    if replies != list(expected) or client.received:
+        received = f"{replies[:5]!r} and {len(client.received)} texts"
+        raise Violation(f"{client} {why}, but received {received}", clients=(client.number,))
+
+
+def everything_received(client: Client) -> Iterator[Reply | ReceivedText]:
+    """Yield the texts, notices and answers that a client has received, in order."""
+    senders = zip(client.received, client.sender_names, strict=True)
+    texts = [ReceivedText(name, number) for number, (_, name) in senders]
     done = 0
-    for note in one.notes:
+    for note in client.notes:
         yield from texts[done : note.after]
         done = note.after
         yield note.value  # type: ignore[misc]
     yield from texts[done:]
 
 
-def members_seen_by(one: Client) -> set[str]:
-    """Return who is in the room, itself included, by all that a client was told; raise Violation if it makes no sense.
+def members_seen_by(client: Client) -> set[str]:
+    """Return the names in the room, including the client's own, according to everything that it has received.
 
-    The requirement in the Violation is that of the first thing that makes none.
+    Raises:
+        Violation: something that it has received contradicts what came before. The requirement is that of the first
+            contradiction.
     """
-    here: set[str] | None = None
-    for place, thing in enumerate(everything_received(one), 1):
+    present: set[str] | None = None
+    for place, value in enumerate(everything_received(client), 1):
 
-        def wrong(what: str, requirement: str, place: int = place) -> Violation:
-            sentence = f"{one} ({one.name}) was told {what}: the {place}th thing that it was told"
-            return Violation(sentence, requirement, clients=(one.number,))
+        def contradiction(what: str, requirement: str, place: int = place) -> Violation:
+            sentence = f"{client} ({client.name}) received {what} (number {place} of everything it received)"
+            return Violation(sentence, requirement, clients=(client.number,))
 
-        match thing:
+        match value:
             case Welcome(names):
-                if here is not None:
-                    raise wrong("Welcome a second time", "GC-JOIN-6")
-                if one.name in names or len(set(names)) < len(names):
-                    raise wrong(f"{thing!r}, with its own name or with one twice", "GC-JOIN-2")
-                here = {*names, one.name or ""}
+                if present is not None:
+                    raise contradiction("Welcome a second time", "GC-JOIN-6")
+                if client.name in names or len(set(names)) < len(names):
+                    raise contradiction(f"{value!r}, with its own name or with a repeated name", "GC-JOIN-2")
+                present = {*names, client.name or ""}
             case Refused():
                 pass
-            case _ if here is None:
-                raise wrong(f"{thing!r}, before it was welcomed", "GC-GUEST-1")
+            case _ if present is None:
+                raise contradiction(f"{value!r} before it was welcomed", "GC-GUEST-1")
             case Joined(name):
-                if name in here:
-                    raise wrong(f"{thing!r}, who was there", "GC-JOIN-3" if name == one.name else "GC-ROOM-1")
-                here.add(name)
+                if name in present:
+                    requirement = "GC-JOIN-3" if name == client.name else "GC-ROOM-1"
+                    raise contradiction(f"{value!r}, but that name was in the room already", requirement)
+                present.add(name)
             case Left(name):
-                if name not in here:
-                    raise wrong(f"{thing!r}, who was not there", "GC-LEAVE-1")
-                here.remove(name)
+                if name not in present:
+                    raise contradiction(f"{value!r}, but that name was not in the room", "GC-LEAVE-1")
+                present.remove(name)
             case ReceivedText(name):
-                if name not in here:
-                    raise wrong(f"what {name} said, who was not there", "GC-ROOM-2")
-    return here or set()
+                if name not in present:
+                    raise contradiction(f"a text from {name}, but that name was not in the room", "GC-ROOM-2")
+    return present or set()
 
 
 async def wait_until_all_know(clients: Sequence[Client], names: set[str]) -> None:
-    """Wait until all of these have been told that just these are in the room."""
-    for one in clients:
-        if not await one.wait_until(lambda one=one: members_seen_by(one) == names, ANSWER_S):  # type: ignore[misc]
-            more, less = members_seen_by(one) - names, names - members_seen_by(one)
+    """Wait until, according to each of these clients, exactly these names are in the room.
+
+    Raises:
+        Violation: a client still sees other names, or received something contradictory.
+    """
+    for client in clients:
+        if not await client.wait_until(lambda client=client: members_seen_by(client) == names, ANSWER_S):  # type: ignore[misc]
+            extra, missing = members_seen_by(client) - names, names - members_seen_by(client)
             raise Violation(
-                f"{one} ({one.name}) was told that {_listed(more)} are in the room, who are not, "
-                f"and was not told of {_listed(less)}",
-                clients=(one.number,),
+                f"according to {client} ({client.name}), these are in the room but should not be: {_listed(extra)}; "
+                f"and these should be but are not: {_listed(missing)}",
+                clients=(client.number,),
             )
 
 
@@ -175,30 +235,34 @@ def _listed(names: set[str]) -> str:
 
 
 def must_have_one_order(clients: Sequence[Client]) -> None:
-    """Raise Violation when no single order of texts and notices fits what these, who are still there, were told.
+    """Check that one order of texts and notices explains what these clients, which are still in the room, received.
 
-    Whoever is welcomed stands at its own Joined: behind that of all it was welcomed by, and behind the Left of all
-    who have been there and whom it was not told of. No name may have been used twice.
+    A Welcome stands at the place of its client's own Joined: after the Joined of each name that it lists, and after
+    the Left of each member that has left without the client having received its Joined or its name in the Welcome.
+    No name may have been used twice.
+
+    Raises:
+        Violation: there is no such order; the message shows a cycle.
     """
-    streams = {one: list(everything_received(one)) for one in clients}
+    streams = {client: list(everything_received(client)) for client in clients}
     order: TopologicalSorter[object] = TopologicalSorter()
-    for one, stream in streams.items():
+    for client, stream in streams.items():
         last: object = None
-        known = {thing.name for thing in stream if isinstance(thing, Joined)}
-        gone = _left_before_its_end(one, stream, streams.values())
-        for thing in stream:
-            match thing:
+        known = {value.name for value in stream if isinstance(value, Joined)}
+        departures = _departures_before_end(client, stream, streams.values())
+        for value in stream:
+            match value:
                 case Refused():
                     continue
                 case Welcome(names):
-                    node: object = Joined(one.name or "")
+                    node: object = Joined(client.name or "")
                     order.add(node, *map(Joined, names))
-                    unknown = (left for left in gone if left.name not in known and left.name not in names)
-                    order.add(node, *(left for left in unknown if left.name != one.name))
+                    unknown = (left for left in departures if left.name not in known and left.name not in names)
+                    order.add(node, *(left for left in unknown if left.name != client.name))
                 case ReceivedText():
-                    node = thing.number
+                    node = value.number
                 case _:
-                    node = thing
+                    node = value
             if last is not None:
                 order.add(node, last)
             last = node
@@ -206,20 +270,22 @@ def must_have_one_order(clients: Sequence[Client]) -> None:
         order.prepare()
     except CycleError as error:
         shown = ", ".join(f"message {node}" if isinstance(node, int) else repr(node) for node in error.args[1][:8])
-        raise Violation(f"no one order fits what all were told; each of these came before the next: {shown}") from None
+        raise Violation(
+            f"no single order explains what all clients received; each of these came before the next: {shown}"
+        ) from None
 
 
-def _left_before_its_end(
-    one: Client, stream: Sequence[Reply | ReceivedText], streams: Iterable[Sequence[Reply | ReceivedText]]
+def _departures_before_end(
+    client: Client, stream: Sequence[Reply | ReceivedText], streams: Iterable[Sequence[Reply | ReceivedText]]
 ) -> set[Left]:
-    """Return each Left that somebody was told before something that `one` was told as well, or before its Joined.
+    """Return each Left that some client received before anything that `client` received too, or before its Joined.
 
-    Of others nothing follows: what came after that may still be on its way to `one`.
+    Any other Left proves nothing, because it may still be in transit to `client`.
     """
     ordered = (Joined, Left, ReceivedText)
-    shared = {thing for thing in stream if isinstance(thing, ordered)} | {Joined(one.name or "")}
-    found: set[Left] = set()
+    shared = {value for value in stream if isinstance(value, ordered)} | {Joined(client.name or "")}
+    departures: set[Left] = set()
     for other in streams:
-        places = [place for place, thing in enumerate(other) if isinstance(thing, ordered) and thing in shared]
-        found.update(thing for thing in other[: max(places, default=0)] if isinstance(thing, Left))
-    return found
+        places = [place for place, value in enumerate(other) if isinstance(value, ordered) and value in shared]
+        departures.update(value for value in other[: max(places, default=0)] if isinstance(value, Left))
+    return departures

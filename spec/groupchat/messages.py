@@ -1,10 +1,10 @@
-"""What people and servers say to each other in `groupchat`, as types; README.md tells when.
+"""The requests and replies of `groupchat` as types; README.md describes when they are sent.
 
-A frame has the length of its payload in two bytes, the higher one first, and then the payload: one value in the binary
-format of `serdy`. The order of the unions is that of their tags, so nothing here may change places.
+A frame has the length of its payload in two bytes, high byte first, and then the payload: one value in the binary
+format of `serdy`. The tag of a type is its position in its union, so the order of the unions must not change.
 
-The rules for names and texts stand in the types: `loads(payload, Request)` raises DecodeError for whatever
-a server must refuse because of what it is, and `Join(name)` raises ValueError.
+The types enforce the rules for names and texts: `loads(payload, Request)` raises DecodeError for whatever a server
+must refuse because of its content, and `Join(name)` raises ValueError.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from dataclasses import dataclass
 
 MAX_NAME = 32  # code points
 MAX_TEXT = 32_768  # bytes of UTF-8
-CONTROL = {*map(chr, range(0x20)), *map(chr, range(0x7F, 0xA0))}  # Unicode's category Cc, all of it and for ever
+CONTROL = {*map(chr, range(0x20)), *map(chr, range(0x7F, 0xA0))}  # all of Unicode's category Cc, which never changes
 
 
 @dataclass(frozen=True)
 class Join:
-    """I want to be called this, and to be in the room."""
+    """Asks to join the room under this name."""
 
     name: str
 
@@ -31,7 +31,7 @@ class Join:
 
 @dataclass(frozen=True)
 class Say:
-    """I say this, to everybody."""
+    """Sends a text to everybody in the room."""
 
     text: str
 
@@ -42,35 +42,35 @@ class Say:
 
 @dataclass(frozen=True)
 class Welcome:
-    """You are in the room, and these were there before you, in any order."""
+    """Answers a Join: the client is in the room, and these were there before it, in any order."""
 
     names: list[str]
 
 
 @dataclass(frozen=True)
 class Refused:
-    """What you asked for is not done; why, in words for people."""
+    """Answers a request that was refused, with the reason in words for people."""
 
     reason: str
 
 
 @dataclass(frozen=True)
 class Joined:
-    """Somebody else is in the room from now on."""
+    """Notifies that somebody else is in the room from now on."""
 
     name: str
 
 
 @dataclass(frozen=True)
 class Left:
-    """Somebody else has gone, and the name is free again."""
+    """Notifies that somebody else has left, and that the name is free again."""
 
     name: str
 
 
 @dataclass(frozen=True)
 class Said:
-    """Somebody, perhaps you, says this."""
+    """Delivers a text with the name of its sender, who may be the receiver."""
 
     name: str
     text: str

@@ -1,4 +1,4 @@
-"""Frames: lengths, slices, frames that are never finished, and payloads that are no requests."""
+"""Frames: lengths, split segments, frames that are never finished, and payloads that are not requests."""
 
 from __future__ import annotations
 
@@ -10,18 +10,26 @@ from pathlib import Path
 import pytest
 
 from harness.conformance.api import Client, Room, Violation
+from spec.groupchat.membership import (
+    INVALID_FRAME,
+    answers,
+    connect_guest,
+    join_as,
+    must_refuse,
+    notices,
+    send_and_get_answer,
+)
 from spec.groupchat.messages import Joined, Refused
-from spec.groupchat.membership import INVALID_FRAME, answers, send_and_get_answer, join_as, connect_guest, must_refuse, notices
 from spec.groupchat.wire import encode_frame, encode_say, encode_varint
 
-CLAIM_BOUND = 64 * 1024 * 1024  # bytes that a server may grow by, whatever is claimed
-CLAIM = 256 * 1024 * 1024
+CLAIM_BOUND = 64 * 1024 * 1024  # bytes by which a server may grow, whatever length is claimed
+CLAIM = 256 * 1024 * 1024  # bytes
 TRIES = 20
 
 
 def patterned_text(length: int) -> bytes:
-    """Return a text of this length whose bytes differ from their neighbours'."""
-    return bytes(33 + (7 * length + place) % 90 for place in range(length))
+    """Return a text of this length, each of whose bytes differs from its neighbours."""
+    return bytes(33 + (7 * length + index) % 90 for index in range(length))
 
 
 @pytest.mark.smoke
@@ -30,7 +38,8 @@ async def test_frames_of_all_lengths_are_understood(room: Room) -> None:
     """GC-FRAME-1: A frame is the length of its payload in two bytes, high byte first, and that payload: one Request
     from a client, one Reply from a server, in the binary format of serdy.
 
-    Where one of the two bytes, or the varint before the text, begins to count, and where a signed one turns negative.
+    Lengths around those at which the second byte of the length or of the varint before the text becomes non-zero, and
+    at which a signed byte becomes negative.
     """
     alice, bob = await room.join(2)
     lengths = (0, 1, 125, 126, 127, 128, 129, 252, 253, 254, 255, 256, 257, 16_383, 16_384, 32_763, 32_764, 32_768)
@@ -42,7 +51,7 @@ async def test_frames_of_all_lengths_are_understood(room: Room) -> None:
 async def test_a_frame_may_come_byte_by_byte(room: Room) -> None:
     """GC-FRAME-2: However TCP splits the bytes of a message, it is the same message.
 
-    A fence of somebody else's between every two bytes, from the first byte of Join on.
+    Another client's barrier after each byte, from the first byte of Join on.
     """
     alice, bob = await room.join(2)
     for _ in range(TRIES):
@@ -52,21 +61,21 @@ async def test_a_frame_may_come_byte_by_byte(room: Room) -> None:
             await late.send_raw(bytes((byte,)))
             await room.barrier(alice, [alice, bob])
         await room.barrier(late, [alice, bob, late])
-        if all(room.times_received(one, body) for one in (alice, bob, late)):
+        if all(room.times_received(client, body) for client in (alice, bob, late)):
             return
-    raise Violation(f"a Join and a Say that come byte by byte never arrive, tried {TRIES} times")
+    raise Violation(f"a Say that is sent byte by byte after a Join never arrives ({TRIES} attempts)")
 
 
 @pytest.mark.case(103, "GC-FRAME-2")
 async def test_frames_may_be_split_at_every_offset(room: Room) -> None:
     """GC-FRAME-2: However TCP splits the bytes of a message, it is the same message.
 
-    Three frames, one of them with an empty text, cut in two at each place in turn; then a long one in many places.
+    Three frames, one of them with an empty text, split in two at each offset in turn; then a long frame in many pieces.
     """
     *_, alice, bob = await room.join(4)
     for offset in range(1, len(_three(room, b"12345678"))):
-        await _until_heard(room, alice, bob, partial(_halves, room, offset), size=8)
-    await _until_heard(room, alice, bob, partial(_pieces, room), size=30_000)
+        await _send_in_pieces(room, alice, bob, partial(_halves, room, offset), size=8)
+    await _send_in_pieces(room, alice, bob, partial(_pieces, room), size=30_000)
 
 
 def _three(room: Room, body: bytes) -> bytes:
@@ -74,28 +83,28 @@ def _three(room: Room, body: bytes) -> bytes:
 
 
 def _halves(room: Room, offset: int, body: bytes) -> list[bytes]:
-    whole = _three(room, body)
-    return [whole[:offset], whole[offset:]]
+    data = _three(room, body)
+    return [data[:offset], data[offset:]]
 
 
 def _pieces(room: Room, body: bytes) -> list[bytes]:
-    whole = room.encode(body)
-    return [whole[start : start + 4096] for start in range(0, len(whole), 4096)]
+    data = room.encode(body)
+    return [data[start : start + 4096] for start in range(0, len(data), 4096)]
 
 
-async def _until_heard(
-    room: Room, speaker: Client, other: Client, slices: Callable[[bytes], list[bytes]], *, size: int
+async def _send_in_pieces(
+    room: Room, sender: Client, other: Client, split: Callable[[bytes], list[bytes]], *, size: int
 ) -> None:
-    """Send a new body in slices, with a fence of the other client's between them, until both have heard it."""
+    """Send a new body in pieces, with the other client's barrier between them, until both have received it."""
     for _ in range(TRIES):
-        body = speaker.next_body(size)
-        first, *rest = slices(body)
-        await speaker.send_raw(first)
+        body = sender.next_body(size)
+        first, *rest = split(body)
+        await sender.send_raw(first)
         for piece in rest:
             await room.barrier(other)
-            await speaker.send_raw(piece)
-        await room.barrier(speaker)
-        if all(room.times_received(one, body) for one in (speaker, other)):
+            await sender.send_raw(piece)
+        await room.barrier(sender)
+        if all(room.times_received(client, body) for client in (sender, other)):
             return
     raise Violation(f"a frame that is sent in pieces of {len(first)}, {len(rest[0])}… bytes never arrives")
 
@@ -105,8 +114,8 @@ async def test_many_frames_in_one_segment_stay_whole_and_in_order(room: Room) ->
     """GC-FRAME-3: Several messages in one segment are separate messages: those that are forwarded stay whole and in
     order.
 
-    A thousand small ones in one write, then three at a time until the second or the third has come; frames across
-    4,096 and 65,536 bytes.
+    A thousand small frames in one write, then frames across 4,096 and 65,536 bytes, then three at a time until the
+    second or the third has arrived.
     """
     alice, bob = await room.join(2)
     await alice.send(*(alice.next_body() for _ in range(1000)))
@@ -117,30 +126,30 @@ async def test_many_frames_in_one_segment_stay_whole_and_in_order(room: Room) ->
         await room.barrier(alice)
         if set(bob.received).intersection(numbers[1:]):
             return
-    raise Violation(f"of three messages in one segment the second and the third never arrive, tried {TRIES} times")
+    raise Violation(f"of three messages in one segment, the second and the third never arrive ({TRIES} attempts)")
 
 
 @pytest.mark.case(105, "GC-FRAME-5")
 async def test_halves_of_two_clients_never_mix(room: Room, rng: random.Random) -> None:
     """GC-FRAME-5: Messages of different clients are never mixed.
 
-    The beginning of a frame of each in turn, and the rests in the other order, until all of it has been heard.
+    The beginning of a frame of each in turn, with the rests in the opposite order, until all of it has arrived.
     """
     alice, bob, carol = await room.join(3)
     for _ in range(TRIES):
         pieces = []
-        for one in (alice, bob):
-            data = room.encode(one.next_body(40)) + room.encode(one.next_body(3))
+        for client in (alice, bob):
+            data = room.encode(client.next_body(40)) + room.encode(client.next_body(3))
             cut = rng.randrange(1, len(data))
-            pieces.append((one, data[:cut], data[cut:]))
-        for one, first, _ in pieces:
-            await one.send_raw(first)
+            pieces.append((client, data[:cut], data[cut:]))
+        for client, first, _ in pieces:
+            await client.send_raw(first)
         await room.barrier(carol)
-        for one, _, second in reversed(pieces):
-            await one.send_raw(second)
-    for one in (alice, bob):
-        await room.barrier(one)
-        await room.deliver(one, [one.next_body(50)], [alice, bob, carol])
+        for client, _, second in reversed(pieces):
+            await client.send_raw(second)
+    for client in (alice, bob):
+        await room.barrier(client)
+        await room.deliver(client, [client.next_body(50)], [alice, bob, carol])
 
 
 @pytest.mark.smoke
@@ -148,7 +157,8 @@ async def test_halves_of_two_clients_never_mix(room: Room, rng: random.Random) -
 async def test_an_unfinished_frame_is_not_forwarded_and_blocks_nobody(room: Room) -> None:
     """GC-FRAME-6: An incomplete message is not forwarded and keeps no other client waiting.
 
-    One byte of the length, and a payload that lacks its last byte, of a member and of a guest: everybody hears others.
+    One byte of the length, and a payload without its last byte, from a member and from a guest; all receive the
+    messages of others.
     """
     alice, bob, carol = await room.join(3)
     stranger = await connect_guest(room)
@@ -165,7 +175,8 @@ async def test_an_unfinished_frame_is_not_forwarded_and_blocks_nobody(room: Room
 async def test_after_drops_the_stream_is_still_whole_frames(room: Room) -> None:
     """GC-FRAME-7: Only whole messages are dropped.
 
-    A client stalls until its share has filled every buffer, then reads on, with short texts and with long ones.
+    A client stalls until its messages have filled every buffer, then resumes reading; with short texts and with long
+    ones.
     """
     alice, _bob = await room.join(2)
     for size, total in ((250, 3_000_000), (3001, 4_000_000), (20_000, 6_000_000)):
@@ -176,8 +187,8 @@ async def test_after_drops_the_stream_is_still_whole_frames(room: Room) -> None:
         await slow.hang_up()
 
 
-NO_REQUESTS = {
-    "nothing": b"",
+INVALID_PAYLOADS = {
+    "an empty payload": b"",
     "unknown tag 2": b"\x02\x02hi",
     "unknown tag 255": b"\xff\x01\x02hi",
     "overlong tag": b"\x81\x00\x02hi",
@@ -185,16 +196,16 @@ NO_REQUESTS = {
     "Join alone": b"\x00",
     "text cut short": b"\x01\x05hell",
     "length cut short": b"\x01\x80",
-    "a byte more": b"\x01\x02hi!",
-    "Join and a byte more": b"\x00\x02hi\x00",
+    "a byte too many": b"\x01\x02hi!",
+    "Join and a byte too many": b"\x00\x02hi\x00",
     "two values": b"\x01\x02hi\x01\x02hi",
     "overlong length": b"\x01\x82\x00hi",
-    "no UTF-8": b"\x01\x02\xc3\x28",
+    "text not in UTF-8": b"\x01\x02\xc3\x28",
     "overlong NUL": b"\x01\x02\xc0\x80",
     "surrogate": b"\x01\x03\xed\xa0\x80",
     "beyond Unicode": b"\x01\x04\xf4\x90\x80\x80",
-    "name of no UTF-8": b"\x00\x01\xff",
-    "long nonsense": b"\xee" * 65_535,
+    "name not in UTF-8": b"\x00\x01\xff",
+    "long and invalid": b"\xee" * 65_535,
 }
 
 
@@ -203,13 +214,13 @@ NO_REQUESTS = {
 async def test_a_payload_that_is_no_request_is_refused_and_the_connection_lives(room: Room) -> None:
     """GC-ASK-1: A payload that is not a Request is refused, and the frames after it are read as usual.
 
-    Of a member and of a guest: tags, lengths, text that is no UTF-8, bytes left over, and no bytes at all.
+    From a member and from a guest: invalid tags, lengths and UTF-8, bytes left over, and an empty payload.
     """
     alice, bob = await room.join(2)
     stranger = await connect_guest(room)
-    for what, payload in NO_REQUESTS.items():
-        for one in (alice, stranger):
-            await must_refuse(one, encode_frame(payload), what)
+    for what, payload in INVALID_PAYLOADS.items():
+        for client in (alice, stranger):
+            await must_refuse(client, encode_frame(payload), what)
     await room.deliver(alice, [b"still here"], [alice, bob])
     await send_and_get_answer(stranger, room.spec.codec.encode_join(stranger.number))
     await room.deliver(stranger, [b"and so am I"], [alice, bob, stranger])
@@ -219,17 +230,18 @@ async def test_a_payload_that_is_no_request_is_refused_and_the_connection_lives(
 async def test_what_follows_nonsense_in_the_same_segment_is_served(room: Room) -> None:
     """GC-ASK-1: A payload that is not a Request is refused, and the frames after it are read as usual.
 
-    Nonsense and sense by turns in one write, until the sense has come.
+    Invalid payloads and Says alternate in one write, until the last Say has arrived.
     """
     alice, bob = await room.join(2)
     for _ in range(TRIES):
-        bodies = [alice.next_body() for _ in range(len(NO_REQUESTS))]
-        frames = (encode_frame(one) + room.encode(body) for one, body in zip(NO_REQUESTS.values(), bodies, strict=True))
-        await send_and_get_answer(alice, b"".join(frames), count=len(NO_REQUESTS))
+        bodies = [alice.next_body() for _ in range(len(INVALID_PAYLOADS))]
+        pairs = zip(INVALID_PAYLOADS.values(), bodies, strict=True)
+        frames = (encode_frame(payload) + room.encode(body) for payload, body in pairs)
+        await send_and_get_answer(alice, b"".join(frames), count=len(INVALID_PAYLOADS))
         await room.barrier(alice)
         if all(room.times_received(bob, body) for body in bodies[-1:]):
             return
-    raise Violation(f"a Say that follows nonsense in one segment never arrives, tried {TRIES} times")
+    raise Violation(f"a Say after an invalid payload in the same segment never arrives ({TRIES} attempts)")
 
 
 @pytest.mark.case(110, "GC-ASK-2")
@@ -237,8 +249,8 @@ async def test_a_length_is_only_a_claim(room: Room) -> None:
     """GC-ASK-2: A length inside a payload is only a claim: it is checked against the bytes that are present before it
     is used.
 
-    Names and texts that claim everything from one byte more than there is to 2**64, and varints without an end; then
-    a quarter of a gigabyte, ten times. All are refused, and memory does not follow.
+    Names and texts that claim lengths from one byte too many up to 2**64 - 1, and varints without an end; then a
+    quarter of a gigabyte, ten times. All are refused, and memory does not grow accordingly.
     """
     alice, bob = await room.join(2)
     stranger = await connect_guest(room)
@@ -251,15 +263,15 @@ async def test_a_length_is_only_a_claim(room: Room) -> None:
     for _ in range(10):
         await must_refuse(alice, encode_frame(b"\x01" + encode_varint(CLAIM) + b"hi"), f"a length of {CLAIM}")
     grown = peak(room) - before
-    assert grown < CLAIM_BOUND, f"a length of {CLAIM} was claimed, and memory grew by {grown / 1e6:.0f} MB for a time"
+    assert grown < CLAIM_BOUND, f"a length of {CLAIM} was claimed, and memory temporarily grew by {grown / 1e6:.0f} MB"
     await room.deliver(bob, [b"still here"], [alice, bob])
 
 
 def peak(room: Room) -> int:
-    """Return the most memory that the server's process ever had, in bytes; what it has now, where that is not told."""
+    """Return the peak memory of the server's process in bytes, or its present memory where the peak is not known."""
     status = Path(f"/proc/{room.server.pid}/status")
     lines = status.read_text().splitlines() if status.exists() else []
-    return max([room.usage().rss_bytes, *(int(one.split()[1]) * 1024 for one in lines if one.startswith("VmHWM"))])
+    return max([room.usage().rss_bytes, *(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))])
 
 
 @pytest.mark.smoke
@@ -268,22 +280,26 @@ async def test_refused_is_told_once_to_its_sender_and_to_nobody_else(room: Room)
     """GC-ASK-3: Whatever is refused is answered by one Refused, to its sender and no other client; it changes nothing,
     and the connection stays open.
 
-    A taken name, a second Join, a Say of a guest, a long text and nonsense, of three of five; the others hear nothing.
+    A taken name, a second Join, a Say from a guest, a long text and an invalid payload, from some of five clients; the
+    others receive nothing.
     """
     alice, bob = await room.join(2)
-    had = len(notices(bob))  # of alice, if bob was served first
+    before = len(notices(bob))  # includes alice's Joined if bob was served first
     await join_as(room, "zoe")
     stranger, other = await connect_guest(room), await connect_guest(room)
     await must_refuse(stranger, room.spec.codec.encode_join(alice.number), "a taken name")
-    await must_refuse(stranger, encode_say(b"hello?"), "a Say of a guest")
+    await must_refuse(stranger, encode_say(b"hello?"), "a Say from a guest")
     await must_refuse(alice, room.spec.codec.encode_join(999), "a second Join")
     await must_refuse(alice, encode_say(b"~" * 32_769), "a text of 32,769 bytes")
-    await must_refuse(alice, INVALID_FRAME, "nonsense")
-    for one in (alice, bob):
-        await room.barrier(one, [alice, bob])
-    await must_refuse(other, INVALID_FRAME, "nonsense")
-    for one, count in ((alice, 3), (bob, 0), (stranger, 2), (other, 1)):
-        refused = [answer for answer in answers(one) if isinstance(answer, Refused)]
-        assert len(refused) == count, f"{one} was refused {count} times and told so {len(refused)} times: {refused}"
-    assert notices(bob)[had:] == [Joined("zoe")], f"only zoe came, and {bob} was told {notices(bob)[had:]}"
+    await must_refuse(alice, INVALID_FRAME, "an invalid payload")
+    for client in (alice, bob):
+        await room.barrier(client, [alice, bob])
+    await must_refuse(other, INVALID_FRAME, "an invalid payload")
+    for client, count in ((alice, 3), (bob, 0), (stranger, 2), (other, 1)):
+        refused = [answer for answer in answers(client) if isinstance(answer, Refused)]
+        assert len(refused) == count, (
+            f"{client} made {count} requests to be refused, and received {len(refused)} Refused: {refused}"
+        )
+    new = notices(bob)[before:]
+    assert new == [Joined("zoe")], f"only zoe joined, but {bob} received the notices {new}"
     await room.deliver(alice, [b"I am still here"], [alice, bob])

@@ -1,33 +1,38 @@
-"""Joining: names, who gets them, who is told, and what guests hear."""
+"""Joining: names, who gets them, who is notified, and what guests receive."""
 
 from __future__ import annotations
 
 import unicodedata
+from functools import partial
 
 import anyio
 import pytest
 
 from harness.conformance.api import Client, Room, Violation
-from spec.groupchat.messages import Joined, Left, Refused, Welcome
 from spec.groupchat.membership import (
     answers,
-    send_and_get_answer,
-    request_name,
-    join_as,
     connect_guest,
-    must_receive_only,
+    join_as,
     join_frame,
     members_seen_by,
+    must_receive_only,
     must_refuse,
     notices,
+    request_name,
+    send_and_get_answer,
     wait_for,
-    wait_until_all_know,
     wait_for_notice,
+    wait_until_all_know,
 )
+from spec.groupchat.messages import Joined, Left, Refused, Welcome
 from spec.groupchat.wire import encode_say
 
-FULL = 505  # with names of 128 bytes, each 130 with its length: the Welcome of the next one has 65,653 bytes
-ROUNDS = 40  # of several who ask for one name at once
+FULL = 505  # clients with names of 128 bytes, each 130 with its length: the next Welcome would have 65,653 bytes
+ROUNDS = 40  # of several clients that ask for one name at once
+
+
+def _has_answer(client: Client) -> bool:
+    return bool(answers(client))
 
 
 @pytest.mark.smoke
@@ -37,26 +42,29 @@ async def test_a_newcomer_is_welcomed_and_told_who_is_there(room: Room) -> None:
     then on.
     GC-JOIN-2: Welcome has the names of those who are in the room, each once, and not the joining client's own.
 
-    Five one after the other; then one leaves, one is refused, one is a guest, and the sixth is told of neither.
+    Five clients join one after the other; then one leaves, one is refused, one stays a guest, and the sixth Welcome
+    must name none of these.
     """
-    here: list[Client] = []
+    members: list[Client] = []
     for name in ("ann", "bo", "cyn", "dan", "eve"):
-        before = sorted(one.name or "" for one in here)
-        here.append(await join_as(room, name))
-        (welcome,) = answers(here[-1])
+        before = sorted(client.name or "" for client in members)
+        members.append(await join_as(room, name))
+        (welcome,) = answers(members[-1])
         assert isinstance(welcome, Welcome)
-        assert sorted(welcome.names) == before, f"{before} were there, and {name} was welcomed by {welcome.names}"
-        await room.deliver(here[0], [here[0].next_body()], here)
-        await room.deliver(here[-1], [here[-1].next_body()], here)
+        assert sorted(welcome.names) == before, f"{before} were in the room, but {name} received {welcome}"
+        await room.deliver(members[0], [members[0].next_body()], members)
+        await room.deliver(members[-1], [members[-1].next_body()], members)
     refused = await connect_guest(room)
     await request_name(refused, "ann")
     await connect_guest(room)
-    await here.pop(1).leave()
-    await wait_for_notice(here[0], Left("bo"))
+    await members.pop(1).leave()
+    await wait_for_notice(members[0], Left("bo"))
     late = await join_as(room, "late")
     (welcome,) = answers(late)
     names = sorted(welcome.names) if isinstance(welcome, Welcome) else []
-    assert names == ["ann", "cyn", "dan", "eve"], f"ann, cyn, dan and eve were there, late was welcomed by {names}"
+    assert names == ["ann", "cyn", "dan", "eve"], (
+        f"ann, cyn, dan and eve were in the room, but the Welcome of late named {names}"
+    )
 
 
 @pytest.mark.smoke
@@ -65,17 +73,17 @@ async def test_all_others_are_told_once_that_somebody_joined(room: Room) -> None
     """GC-JOIN-3: When a client is welcomed, all others in the room receive Joined, once, and the joining client does
     not.
 
-    Four in a row, and somebody who is refused; each has heard of all that came later, once, in their order, and of
-    nobody else.
+    Four join in turn, and one client is refused; each must have received Joined for all that joined later, once, in
+    their order, and for nobody else.
     """
     names = ("ann", "bo", "cyn", "dan")
-    here = [await join_as(room, name) for name in names]
-    await must_refuse(await connect_guest(room), join_frame("bo"), "a name that somebody has")
-    for one in here:
-        await room.barrier(one, here)
-    for place, one in enumerate(here):
+    members = [await join_as(room, name) for name in names]
+    await must_refuse(await connect_guest(room), join_frame("bo"), "a taken name")
+    for client in members:
+        await room.barrier(client, members)
+    for place, client in enumerate(members):
         expected = [Joined(name) for name in names[place + 1 :]]
-        assert notices(one) == expected, f"{one.name} was told {notices(one)} instead of {expected}"
+        assert notices(client) == expected, f"{client.name} received {notices(client)} instead of {expected}"
 
 
 @pytest.mark.smoke
@@ -85,16 +93,20 @@ async def test_a_taken_name_is_refused_and_another_may_be_tried(room: Room) -> N
     exactly one gets it.
     GC-JOIN-5: A client that was refused may try again on the same connection.
 
-    Refused ten times, and for an unlawful name too; then welcomed, under the name that was free.
+    Refused ten times, and once for an invalid name; then welcomed under a name that is free.
     """
     ann = await join_as(room, "ann")
     late = await connect_guest(room)
     for _ in range(10):
-        await must_refuse(late, join_frame("ann"), "a name that somebody has")
+        await must_refuse(late, join_frame("ann"), "a taken name")
     await must_refuse(late, join_frame(""), "an empty name")
     answer = await request_name(late, "bo")
     if not isinstance(answer, Welcome):
-        raise Violation(f"after it had been refused, {late} was answered {answer!r}", "GC-JOIN-5", clients=(late.number,))
+        raise Violation(
+            f"after it had been refused, {late} asked for a free name and received {answer!r}",
+            "GC-JOIN-5",
+            clients=(late.number,),
+        )
     await wait_until_all_know([ann, late], {"ann", "bo"})
     await room.deliver(late, [b"at last"], [ann, late])
 
@@ -104,23 +116,25 @@ async def test_of_several_who_ask_for_one_name_at_once_exactly_one_gets_it(room:
     """GC-JOIN-4: A name that somebody in the room has is refused, and if several clients ask for one name at once,
     exactly one gets it.
 
-    Their server finds all they asked for when it wakes up; the others get another name, until all are there.
+    The server finds all their Joins at the same moment.
     """
     alice = await room.join_one()
     for turn in room.rounds(ROUNDS, seconds=5):
         rivals = [await connect_guest(room) for _ in range(2 + turn % 5)]
         name = f"zoe {turn}"
         with room.server_paused():
-            for one in rivals:
-                await one.send_raw(join_frame(name))
-        for one in rivals:
-            await wait_for(one, lambda one=one: bool(answers(one)), "an answer to Join")  # type: ignore[misc]
-        winners = [one for one in rivals if isinstance(answers(one)[0], Welcome)]
-        assert len(winners) == 1, f"of {len(rivals)} who asked for {name!r} at once, {len(winners)} were welcomed"
+            for client in rivals:
+                await client.send_raw(join_frame(name))
+        for client in rivals:
+            await wait_for(client, partial(_has_answer, client), "an answer to Join")
+        winners = [client for client in rivals if isinstance(answers(client)[0], Welcome)]
+        assert len(winners) == 1, (
+            f"of {len(rivals)} clients that asked for {name!r} at once, {len(winners)} were welcomed"
+        )
         winners[0].name = name
         await wait_for_notice(alice, Joined(name))
-        for one in rivals:
-            await one.hang_up()
+        for client in rivals:
+            await client.hang_up()
         await wait_for_notice(alice, Left(name))
     members_seen_by(alice)
 
@@ -129,13 +143,13 @@ async def test_of_several_who_ask_for_one_name_at_once_exactly_one_gets_it(room:
 async def test_a_second_join_is_refused_and_the_name_stays(room: Room) -> None:
     """GC-JOIN-6: A Join from a client that is in the room is refused, and its name stays the same.
 
-    For another name, for its own and for somebody else's; nobody is told anything, and the other name stays free.
+    For another name, for its own and for another member's; there is no notice, and the other name stays free.
     """
     ann, bo = await join_as(room, "ann"), await join_as(room, "bo")
     for name in ("amy", "ann", "bo"):
-        await must_refuse(ann, join_frame(name), f"a Join as {name!r} of ann, who is in the room,")
-    await room.deliver(ann, [b"it is still me"], [ann, bo])  # the judge looks at the name
-    assert notices(bo) == [], f"bo was told {notices(bo)}"
+        await must_refuse(ann, join_frame(name), f"a Join as {name!r} from ann, who is in the room,")
+    await room.deliver(ann, [b"it is still me"], [ann, bo])  # the judge checks the sender's name
+    assert notices(bo) == [], f"bo received {notices(bo)}"
     await join_as(room, "amy")
 
 
@@ -144,25 +158,27 @@ async def test_a_second_join_is_refused_and_the_name_stays(room: Room) -> None:
 async def test_a_newcomer_whose_welcome_does_not_fit_is_refused(room: Room) -> None:
     """GC-JOIN-7: A joining client whose Welcome would not fit into a frame is refused.
 
-    Five hundred and five with names of 128 bytes; then nobody fits in until one has left.
+    505 clients with names of 128 bytes; then no client can join until one has left.
     """
     crowd = [await room.connect(joins=False, reads=False) for _ in range(FULL)]
-    for place, one in enumerate(crowd):
-        one.name = chr(0x1F400 + place % 32) + chr(0x1F400 + place // 32) + "🦓" * 30
-        await one.send_raw(join_frame(one.name))
-    for one in crowd:
-        one.start_reading()
-    for one in crowd:
-        await wait_for(one, lambda one=one: bool(answers(one)), "an answer to Join")  # type: ignore[misc]
-        assert isinstance(answers(one)[0], Welcome), f"{one}, of {FULL}, was answered {answers(one)[0]!r}"
+    for number, client in enumerate(crowd):
+        client.name = chr(0x1F400 + number % 32) + chr(0x1F400 + number // 32) + "🦓" * 30
+        await client.send_raw(join_frame(client.name))
+    for client in crowd:
+        client.start_reading()
+    for client in crowd:
+        await wait_for(client, partial(_has_answer, client), "an answer to Join")
+        assert isinstance(answers(client)[0], Welcome), f"{client}, of {FULL}, received {answers(client)[0]!r}"
     late = await connect_guest(room)
     answer = await request_name(late, "late")
-    assert isinstance(answer, Refused), f"{len(crowd)} were there, and a newcomer was answered {str(answer)[:40]}…"
+    assert isinstance(answer, Refused), (
+        f"{len(crowd)} were in the room, and a joining client received {str(answer)[:40]}…"
+    )
     assert Joined("late") not in notices(crowd[0])
     await crowd.pop().leave()
-    await wait_for(crowd[0], lambda: any(isinstance(one, Left) for one in notices(crowd[0])), "that one of them has left")
+    await wait_for(crowd[0], lambda: any(isinstance(notice, Left) for notice in notices(crowd[0])), "a Left")
     answer = await request_name(late, "late")
-    assert isinstance(answer, Welcome), f"{FULL - 1} were there, and a newcomer was answered {answer!r}"
+    assert isinstance(answer, Welcome), f"{FULL - 1} were in the room, and a joining client received {answer!r}"
     await wait_for_notice(crowd[0], Joined("late"))
 
 
@@ -172,16 +188,17 @@ async def test_any_lawful_name_is_taken_and_told_as_it_is(room: Room) -> None:
     """GC-NAME-1: Every name of 1 to 32 code points without control characters (Unicode's category Cc) is valid, and is
     passed on unchanged.
 
-    One code point and 32, of one byte and of four; white space, separators, format characters, a combining one alone.
+    One code point and 32, of one byte and of four; white space, separators, format characters, a combining character
+    alone.
     """
     alice, bob = await room.join(2)
     names = ["x", "y" * 32, "é" * 32, "🦓" * 32, "🦓", " ", "  a  ", "\u00a0", "\u2028", "\u200d", "\u202e", "\u0301"]
     names += ["\ufeff", "\ufffe", "\ue000", "\U0010ffff", "%s%n", "'\"\\", "ａｎｎ", "null", "server"]
     for name in names:
-        one = await join_as(room, name)
+        client = await join_as(room, name)
         await wait_for_notice(alice, Joined(name))
-        await room.deliver(one, [one.next_body()], [alice, bob, one])
-        await one.hang_up()
+        await room.deliver(client, [client.next_body()], [alice, bob, client])
+        await client.hang_up()
         await wait_for_notice(alice, Left(name))
     members_seen_by(alice)
 
@@ -190,30 +207,30 @@ async def test_any_lawful_name_is_taken_and_told_as_it_is(room: Room) -> None:
 async def test_any_other_name_is_refused(room: Room) -> None:
     """GC-NAME-2: Any other name is refused.
 
-    None, 33 code points and more, and each of the 65 control characters, alone and inside.
+    The empty name, 33 code points and more, and each of the 65 control characters, alone and within a name.
     """
     alice = await room.join_one()
     stranger = await connect_guest(room)
     controls = [chr(point) for point in range(0x100) if unicodedata.category(chr(point)) == "Cc"]
-    for name in ("", "x" * 33, "é" * 33, "🦓" * 33, "x" * 5000, *controls, *(f"a{one}b" for one in controls)):
+    for name in ("", "x" * 33, "é" * 33, "🦓" * 33, "x" * 5000, *controls, *(f"a{control}b" for control in controls)):
         await must_refuse(stranger, join_frame(name), f"the name {name[:40]!r} of {len(name)} code points")
     await room.barrier(alice, [alice])
-    assert notices(alice) == [], f"{alice} was told {notices(alice)}"
+    assert notices(alice) == [], f"{alice} received {notices(alice)}"
 
 
 @pytest.mark.case(129, "GC-NAME-3")
 async def test_names_are_compared_code_point_by_code_point(room: Room) -> None:
     """GC-NAME-3: Names are equal exactly when their code points are, one by one.
 
-    Sixteen names that are alike and not the same are all welcomed at once, and each of them is then taken.
+    Sixteen similar names are all welcomed side by side, and each of them is taken afterwards.
     """
     alike = ["ann", "Ann", "ANN", " ann", "ann ", "an\u00adn", "ann\u200b", "аnn", "ａｎｎ", "a\u00f1n", "an\u0303n"]
     alike += ["\u212b", "\u00c5", "A\u030a", "straße", "strasse"]
-    here = [await join_as(room, name) for name in alike]
-    await wait_until_all_know(here, set(alike))
+    members = [await join_as(room, name) for name in alike]
+    await wait_until_all_know(members, set(alike))
     stranger = await connect_guest(room)
     for name in alike:
-        await must_refuse(stranger, join_frame(name), f"the name {name!r}, which somebody has,")
+        await must_refuse(stranger, join_frame(name), f"the taken name {name!r}")
 
 
 @pytest.mark.smoke
@@ -221,24 +238,24 @@ async def test_names_are_compared_code_point_by_code_point(room: Room) -> None:
 async def test_guests_hear_nothing(room: Room) -> None:
     """GC-GUEST-1: A client that is not in the room receives nothing but the answers to its own requests.
 
-    One who has only connected, one who was refused, and one who has sent half a Join, while others talk, come and go.
+    One guest has only connected, one was refused, and one has sent half a Join, while others send, come and go.
     """
     alice, bob = await room.join(2)
     silent, refused, half = [await connect_guest(room) for _ in range(3)]
     answer = await must_refuse(refused, room.spec.codec.encode_join(alice.number), "a taken name")
     await half.send_raw(join_frame("half")[:4])
     for turn in range(5):
-        one = await join_as(room, f"visitor {turn}")
-        await room.deliver(alice, [alice.next_body() for _ in range(20)], [alice, bob, one])
-        await (one.leave() if turn % 2 else one.reset())
+        visitor = await join_as(room, f"visitor {turn}")
+        await room.deliver(alice, [alice.next_body() for _ in range(20)], [alice, bob, visitor])
+        await (visitor.leave() if turn % 2 else visitor.reset())
         await wait_for_notice(bob, Left(f"visitor {turn}"))
     await must_receive_only(silent, [], "has only connected")
     await must_receive_only(refused, [answer], "was refused once")
     welcome = await send_and_get_answer(half, join_frame("half")[4:])
-    assert half.notes[0].value == welcome, f"{half}, who had sent half a Join, heard {half.notes[0].value}"
+    assert half.notes[0].value == welcome, f"{half}, which had sent half a Join, received {half.notes[0].value}"
     late = await request_name(silent, "late")
     assert isinstance(late, Welcome)
-    assert silent.received == [], "what was said while it was a guest was told when it had joined"
+    assert silent.received == [], "a client that joined received what was sent while it was a guest"
 
 
 @pytest.mark.smoke
@@ -251,16 +268,18 @@ async def test_what_a_guest_says_is_refused_and_never_heard(room: Room) -> None:
     alice, bob = await room.join(2)
     stranger = await connect_guest(room)
     early = [stranger.next_body() for _ in range(3)]
-    await must_refuse(stranger, encode_say(early[0]), "a Say of somebody who has not joined")
+    await must_refuse(stranger, encode_say(early[0]), "a Say from a client that has not joined")
     await must_refuse(stranger, room.spec.codec.encode_join(alice.number), "a taken name")
-    await must_refuse(stranger, encode_say(early[1]), "a Say of somebody whose Join was refused")
-    answer = await send_and_get_answer(stranger, encode_say(early[2]) + room.spec.codec.encode_join(stranger.number), count=2)
-    assert isinstance(answer, Welcome), f"a Join right behind a Say that is refused was answered {answer!r}"
-    for speaker in (stranger, alice):
-        await room.barrier(speaker, [alice, bob, stranger])
-    for one in (alice, bob, stranger):
-        heard = [body for body in early if room.times_received(one, body)]
-        assert not heard, f"{one} received {heard}, which was said by somebody who had not joined"
+    await must_refuse(stranger, encode_say(early[1]), "a Say from a client whose Join was refused")
+    answer = await send_and_get_answer(
+        stranger, encode_say(early[2]) + room.spec.codec.encode_join(stranger.number), count=2
+    )
+    assert isinstance(answer, Welcome), f"a Join right after a refused Say was answered by {answer!r}"
+    for sender in (stranger, alice):
+        await room.barrier(sender, [alice, bob, stranger])
+    for client in (alice, bob, stranger):
+        received = [body for body in early if room.times_received(client, body)]
+        assert not received, f"{client} received {received}, sent by a client that had not joined"
 
 
 @pytest.mark.case(132, "GC-JOIN-1")
@@ -268,14 +287,15 @@ async def test_a_crowd_that_joins_at_once_is_welcomed(room: Room) -> None:
     """GC-JOIN-1: A client that joins with a valid name that nobody in the room has is welcomed, and is in the room from
     then on.
 
-    Sixty, whom their server finds at the same moment; each is told of each other, by Welcome or by Joined.
+    Sixty clients, whose Joins the server finds all at the same moment; each must learn of each other, by Welcome or by
+    Joined.
     """
     crowd = [await room.connect(joins=False, reads=False) for _ in range(60)]
     with room.server_paused():
         async with anyio.create_task_group() as tasks:
-            for one in crowd:
-                tasks.start_soon(one.send_raw, room.spec.codec.encode_join(one.number))
-    for one in crowd:
-        one.start_reading()
-    await wait_until_all_know(crowd, {one.name or "" for one in crowd})
+            for client in crowd:
+                tasks.start_soon(client.send_raw, room.spec.codec.encode_join(client.number))
+    for client in crowd:
+        client.start_reading()
+    await wait_until_all_know(crowd, {client.name or "" for client in crowd})
     await room.barrier(crowd[7], crowd)

@@ -1,4 +1,4 @@
-"""Saying: whose words they are, and which."""
+"""Saying: the sender and the content of texts."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ TEXTS = [
 async def test_words_come_under_the_name_of_who_said_them(room: Room) -> None:
     """GC-SAY-1: Said has the name of the client that sent the text.
 
-    Eight with all sorts of names speak at once, in long bursts and in short ones; then all of them at the same moment,
-    which their server finds when it wakes up. The judge of histories compares.
+    Eight clients with names of all kinds send concurrently, in long bursts and in short ones; then texts that the
+    server finds all at the same moment. The judge of histories compares the names.
     """
     names = ["ann", "🦓" * 32, " ", "x", "Ωμέγα", "null", "n" * 32, "a b"]
     everybody = [await join_as(room, name) for name in names]
@@ -43,28 +43,28 @@ async def test_words_come_under_the_name_of_who_said_them(room: Room) -> None:
     await room.chatter(everybody, 60, burst=1)
     for _ in room.rounds(40, seconds=3):
         with room.server_paused():
-            for one in everybody:
-                await one.send(*(one.next_body(size) for size in (0, 3, 200)))
+            for client in everybody:
+                await client.send(*(client.next_body(size) for size in (0, 3, 200)))
         await room.barrier(everybody[0])
-    for one in everybody:
-        members_seen_by(one)
+    for client in everybody:
+        members_seen_by(client)
 
 
 @pytest.mark.case(142, "GC-SAY-1")
 async def test_words_keep_their_name_while_names_change_hands(room: Room) -> None:
     """GC-SAY-1: Said has the name of the client that sent the text.
 
-    Somebody says a hundred things and leaves, the next one takes the place, and perhaps the descriptor, and speaks.
+    A client sends a hundred texts and leaves; the next one takes its place, perhaps its descriptor, and sends.
     """
     alice, bob = await room.join(2)
     for turn in range(20):
-        one = await join_as(room, f"visitor {turn}")
-        await one.send(*(one.next_body(30) for _ in range(100)))
+        visitor = await join_as(room, f"visitor {turn}")
+        await visitor.send(*(visitor.next_body(30) for _ in range(100)))
         await alice.send(*(alice.next_body(30) for _ in range(10)))
-        await (one.leave, one.reset, one.hang_up)[turn % 3]()
-    for one in (alice, bob):
-        await room.barrier(one)
-        members_seen_by(one)
+        await (visitor.leave, visitor.reset, visitor.hang_up)[turn % 3]()
+    for client in (alice, bob):
+        await room.barrier(client)
+        members_seen_by(client)
 
 
 @pytest.mark.smoke
@@ -73,7 +73,7 @@ async def test_a_text_is_any_text_and_comes_unaltered(room: Room) -> None:
     """GC-SAY-2: A text may be any Unicode text of at most 32,768 bytes in UTF-8, including the empty one, and is
     forwarded unchanged.
 
-    None at all, control characters, both normal forms, the last code point; each ASCII character three times.
+    The empty text, control characters, both normal forms, the last code point; each ASCII character three times.
     """
     alice, bob = await room.join(2)
     texts = [text.encode() for text in TEXTS] + [bytes((value,)) * 3 for value in range(128)]
@@ -86,28 +86,28 @@ async def test_the_longest_texts_come_whole(room: Room) -> None:
     """GC-SAY-2: A text may be any Unicode text of at most 32,768 bytes in UTF-8, including the empty one, and is
     forwarded unchanged.
 
-    Of 32,768 bytes, of one byte a character and of four; said by those with the shortest name and with the longest.
+    32,768 bytes, of one, two and four bytes per character, from the clients with the shortest and the longest name.
     """
     short, long = await join_as(room, "x"), await join_as(room, "🦓" * 32)
-    for one in (short, long):
-        texts = [one.next_body(32_768), "🦓".encode() * 8192, "é".encode() * 16_384, one.next_body(4097)]
-        await room.deliver(one, texts, [short, long], at_once=1)
+    for sender in (short, long):
+        texts = [sender.next_body(32_768), "🦓".encode() * 8192, "é".encode() * 16_384, sender.next_body(4097)]
+        await room.deliver(sender, texts, [short, long], at_once=1)
 
 
 @pytest.mark.case(145, "GC-SAY-3")
 async def test_a_longer_text_is_refused_and_not_heard(room: Room) -> None:
     """GC-SAY-3: A longer text is refused.
 
-    A byte more, and as many as a frame has room for; of one byte a character, and of three.
+    One byte too many, up to as many as fit into a frame; of one, three and four bytes per character.
     """
     alice, bob = await room.join(2)
     for text in (b"~" * 32_769, b"~" * 32_770, "€".encode() * 10_923, "🦓".encode() * 8193, b"~" * 65_531):
         await must_refuse(alice, encode_say(text), f"a text of {len(text)} bytes")
     await room.deliver(alice, [b"shorter now"], [alice, bob])
-    await _must_have_heard_short_ones_only(room, [alice, bob])
+    await _must_have_received_only_short_texts(room, [alice, bob])
 
 
-async def _must_have_heard_short_ones_only(room: Room, clients: list[Client]) -> None:
-    for one in clients:
-        longest = max(len(room.messages.bodies[number]) for number in one.received)
-        assert longest < 1000, f"{one} received a text of {longest} bytes"
+async def _must_have_received_only_short_texts(room: Room, clients: list[Client]) -> None:
+    for client in clients:
+        longest = max(len(room.messages.bodies[number]) for number in client.received)
+        assert longest < 1000, f"{client} received a text of {longest} bytes"
