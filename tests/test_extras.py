@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import pty
+import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from harness.errors import UsageError
 from harness.extras import require
+from harness.records import to_json
+from harness.results import CASES, INFO, TRIALS
+from tests.sample_runs import zoo
+from tests.zoo import HONEST, command
 
 
 def test_an_installed_module_is_returned() -> None:
@@ -29,3 +37,114 @@ def test_a_package_that_is_installed_but_broken_is_not_reported_as_missing(
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(ModuleNotFoundError, match="no_such_dependency"):
         require("broken_package", "fuzz")
+
+
+# --- each extra, as if it had not been installed
+
+BLOCKER = """\
+import sys
+
+class Blocker:
+    def find_spec(name, path=None, target=None):
+        if name.partition(".")[0] in {blocked}:
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+
+sys.meta_path.insert(0, Blocker)
+"""
+MODULES = {
+    "chat": ("prompt_toolkit",),
+    "plots": ("matplotlib", "plotext"),
+    "fuzz": ("hypothesis",),
+    "servers": ("twisted", "uvloop", "trio", "curio", "gevent", "greenlet", "tornado"),
+}
+
+
+def without(extras: Sequence[str], folder: Path) -> dict[str, str]:
+    """Return the environment of a Python, and of all below it, that has none of the packages of these extras."""
+    blocked = tuple(module for extra in extras for module in MODULES[extra])
+    (folder / "sitecustomize.py").write_text(BLOCKER.format(blocked=blocked))
+    return {**os.environ, "PYTHONPATH": str(folder), "COLUMNS": "80"}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with a run."""
+    path = tmp_path / "results" / "latest"
+    path.mkdir(parents=True)
+    run = zoo(("chatter",))
+    (path / INFO).write_bytes(to_json(run.info))
+    (path / CASES).touch()
+    (path / TRIALS).write_bytes(b"".join(to_json(trial) + b"\n" for trial in run.trials))
+    return tmp_path
+
+
+def run_without(extras: Sequence[str], folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    environment = without(extras, folder)
+    return subprocess.run(
+        command(*words),
+        cwd=folder,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+@pytest.mark.parametrize(
+    ("extra", "words", "package"),
+    [
+        ("fuzz", ["check", str(HONEST), "--smoke", "--fuzz", "1"], "hypothesis"),
+        ("plots", ["report", "--plots"], "plotext"),
+        ("plots", ["report", "--format", "plots"], "plotext"),
+        ("plots", ["report", "--svg", "curves"], "matplotlib"),
+    ],
+)
+def test_a_command_without_its_extra_is_one_line_that_installs_it(
+    extra: str, words: list[str], package: str, folder: Path
+) -> None:
+    ended = run_without([extra], folder, *words)
+    needed = f"harness: this needs the package {package}, which is not installed: pip install 'zillions[{extra}]'\n"
+    assert (ended.returncode, ended.stderr) == (2, needed)
+
+
+def test_a_chat_on_a_terminal_without_its_extra_is_one_line_that_installs_it(folder: Path) -> None:
+    ours, terminal = pty.openpty()
+    ended = subprocess.run(
+        command("chat", "127.0.0.1:1"),
+        env=without(["chat"], folder),
+        stdin=terminal,
+        stdout=terminal,
+        stderr=subprocess.PIPE,
+        timeout=60,
+    )
+    os.close(terminal)
+    os.close(ours)
+    assert ended.returncode == 2
+    assert ended.stderr.decode().endswith(
+        "this needs the package prompt_toolkit, which is not installed: pip install 'zillions[chat]'\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "status"),
+    [
+        (["check", str(HONEST), "--smoke"], 0),
+        (["report"], 0),
+        (["list", "--json"], 0),
+        (["doctor", "asyncio"], 0),
+        (["chat", "127.0.0.1:1"], 3),  # through pipes: it gets as far as a server that is not there
+        (["run", "--help"], 0),
+        (["selftest", "--help"], 0),
+    ],
+)
+def test_all_other_commands_work_without_any_extra(words: list[str], status: int, folder: Path) -> None:
+    ended = run_without(list(MODULES), folder, *words)
+    assert ended.returncode == status, ended.stderr
+    assert "zillions[" not in ended.stderr
+
+
+def test_a_server_whose_package_is_missing_is_skipped_with_the_line_that_installs_it(folder: Path) -> None:
+    ended = run_without(["servers"], folder, "check", "trio", str(HONEST), "--spec", "broadcast", "--smoke")
+    assert ended.returncode == 0, ended.stderr
+    assert "Python package trio is not installed: pip install trio" in ended.stdout
