@@ -1,4 +1,4 @@
-"""The codec of channels: any segmentation, any string, hostile bytes; and how people speak it."""
+"""The codec of channels: any segmentation, any string, hostile bytes; and its dialect."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from harness.codec import Frame, bodies_of, whole_messages
+from harness.codec import Frame, bodies_of, complete_messages
 from spec.channels.dialect import DIALECT
 from spec.channels.wire import (
     CODEC,
@@ -37,44 +37,44 @@ CUTS = st.lists(st.integers(0, 2000), max_size=20)
 
 
 def pieces(data: bytes, cuts: list[int]) -> list[bytes]:
-    """Return the data cut at these places."""
+    """Return the data split at these offsets."""
     places = sorted({0, len(data), *(cut for cut in cuts if cut < len(data))})
     return [data[start:end] for start, end in itertools.pairwise(places)]
 
 
-def frame(begins: int, value: Request | Reply) -> Frame:
+def frame(offset: int, value: Request | Reply) -> Frame:
     if isinstance(value, Send | Message):
-        return Frame(begins, body_of(value.channel, value.message))
-    return Frame(begins, None, note=value)
+        return Frame(offset, body_of(value.channel, value.message))
+    return Frame(offset, None, value=value)
 
 
 @given(st.lists(REQUESTS), CUTS)
 def test_any_segmentation_of_requests_gives_the_same_frames(values: list[Request], cuts: list[int]) -> None:
-    decoder, found, wanted, begins = CODEC.requests(), list[Frame](), list[Frame](), 0
+    decoder, frames, expected, offset = CODEC.request_decoder(), list[Frame](), list[Frame](), 0
     for value in values:
-        wanted.append(frame(begins, value))
-        begins += len(encode_value(value))
+        expected.append(frame(offset, value))
+        offset += len(encode_value(value))
     for piece in pieces(b"".join(map(encode_value, values)), cuts):
-        found += decoder.feed(piece)
-    assert found == wanted
+        frames += decoder.feed(piece)
+    assert frames == expected
     assert decoder.pending == b""
 
 
 @given(st.lists(REPLIES), CUTS)
 def test_any_segmentation_of_replies_gives_the_same_frames(values: list[Reply], cuts: list[int]) -> None:
-    decoder, found, wanted, begins = CODEC.replies(), list[Frame](), list[Frame](), 0
+    decoder, frames, expected, offset = CODEC.reply_decoder(), list[Frame](), list[Frame](), 0
     for value in values:
-        wanted.append(frame(begins, value))
-        begins += len(encode_value(value))
+        expected.append(frame(offset, value))
+        offset += len(encode_value(value))
     for piece in pieces(b"".join(map(encode_value, values)), cuts):
-        found += decoder.feed(piece)
-    assert found == wanted
+        frames += decoder.feed(piece)
+    assert frames == expected
 
 
 @given(REQUESTS, st.booleans(), st.sampled_from([None, 1]))
-def test_a_request_may_be_spelt_in_other_ways(value: Request, escapes: bool, indent: int | None) -> None:
-    spelt = json.dumps(json.loads(encode_value(value)), ensure_ascii=escapes, indent=indent).replace("\n", "\r")
-    assert decode_request(f" \t{spelt} \r".encode()) == value
+def test_a_request_may_be_encoded_in_other_ways(value: Request, escapes: bool, indent: int | None) -> None:
+    encoded = json.dumps(json.loads(encode_value(value)), ensure_ascii=escapes, indent=indent).replace("\n", "\r")
+    assert decode_request(f" \t{encoded} \r".encode()) == value
 
 
 @given(STRINGS, STRINGS)
@@ -92,16 +92,16 @@ def test_every_body_has_one_channel_and_message(text: str) -> None:
 
 
 @given(STRINGS)
-def test_what_is_sent_is_what_arrives(text: str) -> None:
+def test_a_body_is_sent_and_delivered_unchanged(text: str) -> None:
     body = text.encode()
-    assert bodies_of(CODEC.requests().feed(CODEC.encode(body))) == [body]
-    assert bodies_of(CODEC.replies().feed(CODEC.arrives(body, 0))) == [body]
-    assert whole_messages(CODEC.encode(body), CODEC) == [body]
+    assert bodies_of(CODEC.request_decoder().feed(CODEC.encode(body))) == [body]
+    assert bodies_of(CODEC.reply_decoder().feed(CODEC.encode_delivery(body, 0))) == [body]
+    assert complete_messages(CODEC.encode(body), CODEC) == [body]
 
 
 @given(st.binary(), CUTS)
 def test_the_decoder_of_requests_takes_any_bytes(data: bytes, cuts: list[int]) -> None:
-    decoder = CODEC.requests()
+    decoder = CODEC.request_decoder()
     for piece in pieces(data, cuts):
         decoder.feed(piece)
     assert decoder.pending == data.rpartition(b"\n")[2]
@@ -125,9 +125,9 @@ def test_the_decoder_of_requests_takes_any_bytes(data: bytes, cuts: list[int]) -
     ],
     ids=lambda line: repr(line[:40]),
 )
-def test_what_is_no_reply_is_told(line: bytes) -> None:
+def test_a_line_that_is_not_a_reply_raises(line: bytes) -> None:
     with pytest.raises(ValueError):
-        CODEC.replies().feed(line + b"\n")
+        CODEC.reply_decoder().feed(line + b"\n")
 
 
 @pytest.mark.parametrize(
@@ -142,61 +142,61 @@ def test_what_is_no_reply_is_told(line: bytes) -> None:
     ],
     ids=lambda line: repr(line[:40]),
 )
-def test_what_is_no_request_is_no_frame(line: bytes) -> None:
-    assert CODEC.requests().feed(line + b"\n" + encode_value(Subscribe("a"))) == [
-        Frame(len(line) + 1, None, note=Subscribe("a"))
+def test_a_line_that_is_not_a_request_gives_no_frame(line: bytes) -> None:
+    assert CODEC.request_decoder().feed(line + b"\n" + encode_value(Subscribe("a"))) == [
+        Frame(len(line) + 1, None, value=Subscribe("a"))
     ]
 
 
 def test_a_line_has_at_most_65536_bytes() -> None:
-    room = MAX_LINE - len(CODEC.encode(b""))
-    longest = CODEC.encode(b"x" * room)
+    space = MAX_LINE - len(CODEC.encode(b""))
+    longest = CODEC.encode(b"x" * space)
     assert len(longest) == MAX_LINE
-    assert bodies_of(CODEC.requests().feed(longest)) == [b"x" * room]
+    assert bodies_of(CODEC.request_decoder().feed(longest)) == [b"x" * space]
     with pytest.raises(ValueError, match="at most 65536"):
-        CODEC.encode(b"x" * (room + 1))
-    too_long = encode_value(Send("zoo", "x" * (room + 1)))
-    assert CODEC.requests().feed(too_long + encode_value(Subscribe("a"))) == [
-        Frame(len(too_long), None, note=Subscribe("a"))
+        CODEC.encode(b"x" * (space + 1))
+    too_long = encode_value(Send("zoo", "x" * (space + 1)))
+    assert CODEC.request_decoder().feed(too_long + encode_value(Subscribe("a"))) == [
+        Frame(len(too_long), None, value=Subscribe("a"))
     ]
 
 
-def test_little_is_kept_of_a_line_that_does_not_end() -> None:
-    decoder = CODEC.requests()
+def test_a_line_that_does_not_end_is_not_stored() -> None:
+    decoder = CODEC.request_decoder()
     for _ in range(100):
         assert decoder.feed(b"x" * 10_000) == []
     assert len(decoder.pending) == MAX_LINE
-    replies = CODEC.replies()
+    replies = CODEC.reply_decoder()
     with pytest.raises(ValueError, match="a line of more than"):
         for _ in range(1000):
             replies.feed(b"x" * 10_000)
 
 
 def test_topics_are_channels() -> None:
-    assert CODEC.requests().feed(CODEC.join(3, (0, 2))) == [
-        Frame(0, None, note=Subscribe("zoo")),
-        Frame(len(CODEC.join(3)), None, note=Subscribe("zoo-2")),
+    assert CODEC.request_decoder().feed(CODEC.encode_join(3, (0, 2))) == [
+        Frame(0, None, value=Subscribe("zoo")),
+        Frame(len(CODEC.encode_join(3)), None, value=Subscribe("zoo-2")),
     ]
-    assert content_of(CODEC.body(b"hi", 2)) == ("zoo-2", "hi")
-    assert CODEC.body(b"hi") == b"hi"
+    assert content_of(CODEC.make_body(b"hi", 2)) == ("zoo-2", "hi")
+    assert CODEC.make_body(b"hi") == b"hi"
 
 
 @given(st.lists(st.tuples(STRINGS, STRINGS)))
 def test_the_standalone_source_does_the_same(messages: list[tuple[str, str]]) -> None:
-    there: dict[str, object] = {}
-    exec(CODEC.standalone, there)
-    encode, split = there["encode"], there["split"]
+    namespace: dict[str, object] = {}
+    exec(CODEC.standalone_source, namespace)
+    encode, split = namespace["encode"], namespace["split"]
     assert callable(encode) and callable(split)
-    bodies = [body_of(*one) for one in messages]
+    bodies = [body_of(*message) for message in messages]
     sent = b"".join(encode(body) for body in bodies)
-    assert bodies_of(CODEC.requests().feed(sent)) == bodies
-    came = b"".join(CODEC.arrives(body, 0) for body in bodies)
+    assert bodies_of(CODEC.request_decoder().feed(sent)) == bodies
+    delivered = b"".join(CODEC.encode_delivery(body, 0) for body in bodies)
     others = encode_value(Subscribed("a")) + encode_value(Error("b"))
-    assert split(others + came + others + b'{"Mess') == (bodies, b'{"Mess')
+    assert split(others + delivered + others + b'{"Mess') == (bodies, b'{"Mess')
     assert split(sent) == (bodies, b"")
 
 
-# --- people
+# --- the dialect
 
 
 @pytest.mark.parametrize(
@@ -220,25 +220,25 @@ def test_a_typed_line_is_a_request(typed: str, sent: Request) -> None:
     [
         ("hello", "neither subscribe nor send"),
         ("subscribe", "which channel"),
-        ("subscribe two words", "stands in quotes"),
+        ("subscribe two words", "in quotes"),
         ('send "rust hi', "does not end with one"),
-        ("send rust " + "x" * 70_000, "a server takes 65,536"),
+        ("send rust " + "x" * 70_000, "at most 65,536 bytes"),
     ],
 )
-def test_what_cannot_be_sent_is_told_in_words(typed: str, words: str) -> None:
+def test_an_invalid_command_is_explained(typed: str, words: str) -> None:
     with pytest.raises(ValueError, match=words):
         DIALECT.request(typed)
 
 
-def test_replies_are_shown_in_words() -> None:
+def test_replies_are_shown_as_text() -> None:
     replies: list[Reply] = [
         Subscribed("rust"),
         Message("rust", "yo"),
         Message("zoo", "a\n\x1b[2J"),
         Error("no such channel: x"),
     ]
-    frames = CODEC.replies().feed(b"".join(map(encode_value, replies)))
-    assert [DIALECT.show(one) for one in frames] == [
+    frames = CODEC.reply_decoder().feed(b"".join(map(encode_value, replies)))
+    assert [DIALECT.show(frame) for frame in frames] == [
         "subscribed to rust",
         "rust: yo",
         "zoo: a\\n\\u001b[2J",

@@ -1,4 +1,4 @@
-"""The groupchat codec: any segments, round trips, hostile bytes, and the bytes that the spec's text shows."""
+"""The codec of groupchat: any segmentation, round trips, hostile bytes, and the bytes shown in the spec's text."""
 
 from __future__ import annotations
 
@@ -28,7 +28,15 @@ from spec.groupchat.messages import (
     Welcome,
 )
 from spec.groupchat.serdy import DecodeError, dumps, loads
-from spec.groupchat.wire import CODEC, Nonsense, frame, reply, request, say, varint
+from spec.groupchat.wire import (
+    CODEC,
+    InvalidPayload,
+    encode_frame,
+    encode_reply,
+    encode_request,
+    encode_say,
+    encode_varint,
+)
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=300)
 NAMES = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=MAX_NAME)
@@ -44,7 +52,7 @@ HOSTILE = st.one_of(
     st.binary(max_size=60),
     st.builds(lambda tag, rest: bytes((tag,)) + rest, st.integers(0, 5), st.binary(max_size=30)),
     st.builds(
-        lambda tag, size, rest: bytes((tag,)) + varint(size) + rest,
+        lambda tag, size, rest: bytes((tag,)) + encode_varint(size) + rest,
         st.integers(0, 5),
         st.integers(0, 2**64 - 1),
         st.binary(max_size=30),
@@ -53,62 +61,62 @@ HOSTILE = st.one_of(
 )
 
 
-def understood(value: Any, begins: int) -> Frame:
-    """Return what a decoder should make of a message."""
+def expected_frame(value: Any, offset: int) -> Frame:
+    """Return the frame that a decoder should return for a value."""
     match value:
         case Say(text):
-            return Frame(begins, text.encode())
+            return Frame(offset, text.encode())
         case Said(name, text):
-            return Frame(begins, text.encode(), sender=name)
-    return Frame(begins, None, note=value)
+            return Frame(offset, text.encode(), sender=name)
+    return Frame(offset, None, value=value)
 
 
 @pytest.mark.parametrize(
-    ("messages", "encode", "decoder"),
-    [(REQUESTS, request, CODEC.requests), (REPLIES, reply, CODEC.replies)],
+    ("messages", "encode", "make_decoder"),
+    [(REQUESTS, encode_request, CODEC.request_decoder), (REPLIES, encode_reply, CODEC.reply_decoder)],
     ids=["requests", "replies"],
 )
 @given(data=st.data())
 def test_any_segments_decode_to_the_same_messages(
     messages: st.SearchStrategy[Any],
     encode: Callable[[Any], bytes],
-    decoder: Callable[[], Any],
+    make_decoder: Callable[[], Any],
     data: st.DataObject,
 ) -> None:
-    said = data.draw(st.lists(messages, max_size=8))
-    frames = [encode(one) for one in said]
-    stream = b"".join(frames)
+    values = data.draw(st.lists(messages, max_size=8))
+    encoded = [encode(value) for value in values]
+    stream = b"".join(encoded)
     cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=12)))
-    one, found = decoder(), []
+    decoder, frames = make_decoder(), []
     for start, end in zip([0, *cuts], [*cuts, len(stream)], strict=True):
-        found += one.feed(stream[start:end])
-    begins = [0, *accumulate(map(len, frames))]
-    assert found == [understood(value, at) for value, at in zip(said, begins, strict=False)]
-    assert one.pending == b""
+        frames += decoder.feed(stream[start:end])
+    offsets = [0, *accumulate(map(len, encoded))]
+    assert frames == [expected_frame(value, offset) for value, offset in zip(values, offsets, strict=False)]
+    assert decoder.pending == b""
 
 
 @given(payload=HOSTILE)
-def test_a_payload_is_read_by_hand_as_serdy_reads_it(payload: bytes) -> None:
+def test_a_payload_is_decoded_by_hand_as_serdy_decodes_it(payload: bytes) -> None:
     try:
-        expected = understood(loads(payload, Request), 0)
+        expected = expected_frame(loads(payload, Request), 0)
     except DecodeError:
-        expected = Frame(0, None, note=Nonsense(payload))
-    assert CODEC.requests().feed(frame(payload)) == [expected]
+        expected = Frame(0, None, value=InvalidPayload(payload))
+    assert CODEC.request_decoder().feed(encode_frame(payload)) == [expected]
     try:
-        said = loads(payload, Reply)
+        value = loads(payload, Reply)
     except DecodeError:
-        if payload[:1] != b"\x04":  # a Said is told as it is: no text that was sent is not UTF-8
+        if payload[:1] != b"\x04":  # a Said is not checked for UTF-8: every text that was sent is UTF-8
             with pytest.raises(ValueError, match="byte"):
-                CODEC.replies().feed(frame(payload))
+                CODEC.reply_decoder().feed(encode_frame(payload))
     else:
-        assert CODEC.replies().feed(frame(payload)) == [understood(said, 0)]
+        assert CODEC.reply_decoder().feed(encode_frame(payload)) == [expected_frame(value, 0)]
 
 
 @given(stream=st.binary(max_size=300))
 def test_no_bytes_of_a_client_raise_anything(stream: bytes) -> None:
-    decoder = CODEC.requests()
+    decoder = CODEC.request_decoder()
     frames = decoder.feed(stream)
-    rest = stream[sum(2 + int.from_bytes(stream[one.begins : one.begins + 2], "big") for one in frames) :]
+    rest = stream[sum(2 + int.from_bytes(stream[frame.offset : frame.offset + 2], "big") for frame in frames) :]
     assert decoder.pending == rest
 
 
@@ -124,13 +132,13 @@ def test_no_bytes_of_a_client_raise_anything(stream: bytes) -> None:
     ],
 )
 def test_hostile_lengths_are_no_messages(payload: bytes) -> None:
-    assert CODEC.requests().feed(frame(payload)) == [Frame(0, None, note=Nonsense(payload))]
+    assert CODEC.request_decoder().feed(encode_frame(payload)) == [Frame(0, None, value=InvalidPayload(payload))]
     with pytest.raises(ValueError):
-        CODEC.replies().feed(frame(payload))
+        CODEC.reply_decoder().feed(encode_frame(payload))
 
 
-def test_what_is_not_complete_is_pending() -> None:
-    decoder = CODEC.requests()
+def test_an_unfinished_frame_is_pending() -> None:
+    decoder = CODEC.request_decoder()
     assert decoder.feed(b"\0\4\1\2hi\0\3\1") == [Frame(0, b"hi")]
     assert decoder.pending == b"\0\3\1"
     assert decoder.feed(b"\1x") == [Frame(6, b"x")]
@@ -139,10 +147,10 @@ def test_what_is_not_complete_is_pending() -> None:
 @pytest.mark.parametrize("size", [0, 1, 127, 128, 16_383, 16_384, MAX_TEXT])
 def test_a_body_is_sent_and_delivered(size: int) -> None:
     body = b"~" * size
-    assert bodies_of(CODEC.requests().feed(CODEC.encode(body))) == [body]
-    (arrived,) = CODEC.replies().feed(CODEC.arrives(body, 7))
+    assert bodies_of(CODEC.request_decoder().feed(CODEC.encode(body))) == [body]
+    (arrived,) = CODEC.reply_decoder().feed(CODEC.encode_delivery(body, 7))
     assert (arrived.body, arrived.sender) == (body, CODEC.name(7))
-    assert CODEC.requests().feed(CODEC.join(7)) == [Frame(0, None, note=Join("c7"))]
+    assert CODEC.request_decoder().feed(CODEC.encode_join(7)) == [Frame(0, None, value=Join("c7"))]
 
 
 def test_bodies_that_no_server_takes_are_refused() -> None:
@@ -150,14 +158,14 @@ def test_bodies_that_no_server_takes_are_refused() -> None:
         CODEC.encode(b"~" * (MAX_TEXT + 1))
     with pytest.raises(ValueError, match="utf-8"):
         CODEC.encode(b"\xff")
-    (too_long,) = CODEC.requests().feed(say(b"~" * (MAX_TEXT + 1)))
-    assert isinstance(too_long.note, Nonsense)
+    (too_long,) = CODEC.request_decoder().feed(encode_say(b"~" * (MAX_TEXT + 1)))
+    assert isinstance(too_long.value, InvalidPayload)
     with pytest.raises(ValueError, match="65,535"):
-        reply(Welcome(["🦓" * 32] * 505))
+        encode_reply(Welcome(["🦓" * 32] * 505))
 
 
 @pytest.mark.parametrize("name", ["", "x" * 33, "a\nb", "\x7f", "\x85"])
-def test_unlawful_names_are_no_join(name: str) -> None:
+def test_invalid_names_make_no_join(name: str) -> None:
     with pytest.raises(ValueError, match="a name has"):
         Join(name)
 
@@ -165,19 +173,19 @@ def test_unlawful_names_are_no_join(name: str) -> None:
 def test_the_bytes_in_the_text_are_those_of_the_codec() -> None:
     text = plugins.specs()["groupchat"].text.read_text("utf-8")
     examples = re.findall(r"^\| `\w+\(.*?\)` \| `([0-9a-f ·]+)`", text, re.MULTILINE)
-    shown = [bytes.fromhex(one.replace("·", "")) for one in examples]
+    shown = [bytes.fromhex(example.replace("·", "")) for example in examples]
     requests: list[Request] = [Join("ann"), Say("hi")]
     replies: list[Reply] = [Welcome(["bo", "cyn"]), Refused("taken"), Joined("ann"), Left("ann"), Said("ann", "hi")]
-    assert shown == [*map(request, requests), *map(reply, replies)]
+    assert shown == [*map(encode_request, requests), *map(encode_reply, replies)]
 
 
-def test_people_speak_in_lines_and_hear_words() -> None:
-    assert DIALECT.greeting("ann") == request(Join("ann"))
-    assert DIALECT.request("hi") == request(Say("hi"))
-    assert DIALECT.request("/join bo ") == request(Join("bo"))
+def test_the_dialect_reads_lines_and_shows_replies() -> None:
+    assert DIALECT.greeting("ann") == encode_request(Join("ann"))
+    assert DIALECT.request("hi") == encode_request(Say("hi"))
+    assert DIALECT.request("/join bo ") == encode_request(Join("bo"))
     with pytest.raises(ValueError, match="a name has 1 to 32"):
         DIALECT.request("/join ")
-    heard: list[Reply] = [
+    replies: list[Reply] = [
         Welcome(["cyn", "bo"]),
         Welcome([]),
         Refused("taken"),
@@ -185,7 +193,7 @@ def test_people_speak_in_lines_and_hear_words() -> None:
         Left("bo"),
         Said("dan", "hi"),
     ]
-    frames = CODEC.replies().feed(b"".join(map(reply, heard)))
+    frames = CODEC.reply_decoder().feed(b"".join(map(encode_reply, replies)))
     assert list(map(DIALECT.show, frames)) == [
         "here: bo, cyn",
         "nobody else is here",
