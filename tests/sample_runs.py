@@ -1,4 +1,4 @@
-"""Runs that nobody made: servers whose figures are known, for tests of what is made of figures."""
+"""Sample runs with known figures, for tests of curves and reports."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from harness.load import latency
 from harness.model import Implementation, Machine, Run, RunInfo, TrialPlan, TrialResult
 
-SENDERS, BODY_BYTES, WINDOW = 4, 32, 1024
-# Deliveries a second that each could make, from the fastest to the slowest; a real zoo spans about as much.
+SENDERS, BODY_BYTES, IN_FLIGHT = 4, 32, 1024
+# Deliveries a second of each server, from the fastest to the slowest; a real zoo has about the same range.
 CAPACITY_PER_S = {
     "c_epoll": 80e6,
     "rust": 61e6,
@@ -33,13 +33,13 @@ def trial(
     *,
     spec: str = "chatter",
     block: int = 0,
-    ghost: bool = False,
+    is_control: bool = False,
     probe: int = 0,
     latencies_ns: NDArray[np.int64] | None = None,
     did_not_finish: str = "",
     disturbed: str = "",
 ) -> TrialResult:
-    """Return what came of a trial that was never made."""
+    """Return the result of a trial that was never made."""
     return TrialResult(
         plan=TrialPlan(
             block=block,
@@ -47,7 +47,7 @@ def trial(
             spec=spec,
             workload=workload,
             parameters=parameters,
-            is_control=ghost,
+            is_control=is_control,
             probe=probe,
         ),
         started="",
@@ -60,35 +60,35 @@ def trial(
 
 
 def flooded(server: str, clients: int, per_s: float, *, load_share: float = 0.5, **more: Any) -> TrialResult:
-    """Return a trial that was flat out."""
+    """Return a trial of a flood."""
     figures: dict[str, float] = {
         "deliveries_per_s": per_s,
         "clients": clients,
-        "window": WINDOW,
+        "in_flight": IN_FLIGHT,
         "generator_cpu_share": load_share,
     }
-    return trial(server, f"flood_{clients}", {"clients": clients, "window": WINDOW, **LOAD}, figures, **more)
+    return trial(server, f"flood_{clients}", {"clients": clients, "in_flight": IN_FLIGHT, **LOAD}, figures, **more)
 
 
 def offered(server: str, per_s: float, dropped: float, **more: Any) -> TrialResult:
-    """Return a trial at a rate, one step of a search."""
+    """Return a trial at a fixed rate, a step of a search."""
     figures = {"offered_per_s": per_s, "dropped_share": dropped, "clients": 100, "latency_p99_ns": 1e6, "sent_share": 1}
     parameters: dict[str, float] = {"clients": 100, "rate_per_s": per_s, "p99_at_most_s": 0.05, **LOAD}
     return trial(server, "capacity", parameters, figures, **more)
 
 
 def timed(server: str, latencies_ns: NDArray[np.int64], **more: Any) -> TrialResult:
-    """Return a trial at a fixed rate, with the latencies of its messages."""
+    """Return a trial at a fixed rate with these latencies."""
     parameters: dict[str, float] = {"clients": 100, "rate_per_s": 500, **LOAD}
     return trial(server, "paced", parameters, {"clients": 100}, latencies_ns=latencies_ns, **more)
 
 
 def run_of(*trials: TrialResult) -> Run:
-    """Return the run that these trials are."""
-    servers = dict.fromkeys((one.plan.spec, one.plan.implementation) for one in trials)
+    """Return the run of these trials."""
+    servers = dict.fromkeys((result.plan.spec, result.plan.implementation) for result in trials)
     machine = Machine(processor="none", cores=2, memory_gib=4, kernel="none", python="none", packages={})
     info = RunInfo(
-        id="made-up",
+        id="sample",
         started="2026-01-01T00:00:00+00:00",
         command="harness run",
         version="0",
@@ -105,7 +105,7 @@ def run_of(*trials: TrialResult) -> Run:
 
 
 def zoo(specs: tuple[str, ...] = ("chatter",), blocks: int = 3) -> Run:
-    """Return a run of eight servers: latencies, floods of 10 to 1000 clients, and a search by rates."""
+    """Return a run of eight servers: latencies, floods of 10 to 1000 clients, and a search by rate."""
     chance = np.random.default_rng(1)
     trials: list[TrialResult] = []
     for spec in specs:

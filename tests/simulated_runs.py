@@ -1,4 +1,4 @@
-"""Runs of which the truth is known, as they stand on disk, for tests of the league."""
+"""Simulated runs whose true levels are known, for tests of the league."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from harness import results
 from harness.model import Implementation, Machine, Run, RunInfo, TrialPlan, TrialResult
 
 MACHINE = Machine(processor="abacus", cores=2, memory_gib=1, kernel="Linux 6", python="CPython 3.11", packages={})
-FLOOD = {"clients": 100.0, "window": 1024.0}
+FLOOD = {"clients": 100.0, "in_flight": 1024.0}
 
 
 def server(name: str, spec: str = "broadcast", category: str = "idiomatic") -> Implementation:
-    """Return a server that nobody will start."""
+    """Return a server that is never started."""
     return Implementation(name=name, spec=spec, category=category, run=("none",))
 
 
@@ -26,7 +26,7 @@ def trial(
     block: int = 0,
     *,
     workload: str = "flood",
-    ghost: bool = False,
+    is_control: bool = False,
     probe: int = 0,
     disturbed: str = "",
     did_not_finish: str = "",
@@ -39,7 +39,7 @@ def trial(
         spec="broadcast",
         workload=workload,
         parameters=dict(FLOOD),
-        is_control=ghost,
+        is_control=is_control,
         probe=probe,
     )
     return TrialResult(
@@ -58,29 +58,37 @@ def run_of(
     blocks: int = 8,
     noise: float = 0.01,
     seed: int = 1,
-    ghost: str = "",
+    control: str = "",
     classes: Mapping[str, str] | None = None,
     more: Mapping[str, Mapping[str, float]] | None = None,
-    name: str = "made-up",
+    name: str = "simulated",
 ) -> Run:
-    """Return a run of servers whose deliveries a second are known but for the noise, a share of them.
+    """Return a run of servers with known deliveries a second, under noise.
 
     Args:
-        ghost: the server that has one.
+        levels: server → its true deliveries a second.
+        blocks: how many blocks the run has.
+        noise: the standard deviation of the logarithm of a figure.
+        seed: the seed of the noise.
+        control: the server that has an A/A control, or "".
         classes: server → class, where it is not idiomatic.
-        more: server → figures that every trial of it tells beside.
+        more: server → other figures of each of its trials.
+        name: the id of the run.
     """
     chance = np.random.default_rng(seed)
-    entries = [*((one, False) for one in levels), *([(ghost, True)] if ghost else [])]
+    entries = [*((server_name, False) for server_name in levels), *([(control, True)] if control else [])]
     trials = [
         trial(
-            one,
+            server_name,
             block,
-            ghost=is_ghost,
-            figures={"deliveries_per_s": levels[one] * math.exp(noise * chance.normal()), **(more or {}).get(one, {})},
+            is_control=is_control,
+            figures={
+                "deliveries_per_s": levels[server_name] * math.exp(noise * chance.normal()),
+                **(more or {}).get(server_name, {}),
+            },
         )
         for block in range(blocks)
-        for one, is_ghost in entries
+        for server_name, is_control in entries
     ]
     info = RunInfo(
         id=name,
@@ -91,7 +99,7 @@ def run_of(
         machine=MACHINE,
         profile="quick",
         seed=seed,
-        implementations=tuple(server(one, category=(classes or {}).get(one, "idiomatic")) for one in levels),
+        implementations=tuple(server(each, category=(classes or {}).get(each, "idiomatic")) for each in levels),
         unavailable={},
         code_lines={},
         toolchains={},
@@ -99,9 +107,9 @@ def run_of(
     return Run(info, [], trials)
 
 
-def kept(run: Run, name: str, **changed: object) -> Path:
-    """Write a run to results/ of the current folder, under another id and with what else has changed."""
+def write_run(run: Run, name: str, **changed: object) -> Path:
+    """Write a run to results/ in the current folder, under another id and with these fields changed."""
     store = results.create(msgspec.structs.replace(run.info, id=name, **changed))
-    for one in run.trials:
-        store.add_trial(one)
+    for result in run.trials:
+        store.add_trial(result)
     return store.path

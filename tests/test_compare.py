@@ -1,4 +1,4 @@
-"""`harness compare`: what changed between two runs, what differs between two servers."""
+"""`harness compare`: changes between two runs, differences between two servers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from harness.league import compare_runs
 from harness.model import Run
-from tests.simulated_runs import MACHINE, kept, run_of
+from tests.simulated_runs import MACHINE, run_of, write_run
 from tests.zoo import harness, lines_of
 
 LEVELS = {"ant": 5e6, "bee": 9e6, "cow": 5e6}
@@ -18,42 +18,42 @@ LEVELS = {"ant": 5e6, "bee": 9e6, "cow": 5e6}
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with three runs: in "after" ant has become faster than bee, "again" is but another "before"."""
+    """A folder with three runs: in "after" ant has become faster than bee; "again" repeats "before"."""
     monkeypatch.chdir(tmp_path)
-    kept(run_of(LEVELS | {"ant": 20e6}, seed=2), "after", machine=msgspec.structs.replace(MACHINE, cores=64))
-    kept(run_of(LEVELS, seed=3), "again")
-    kept(run_of(LEVELS, seed=1), "before")
+    write_run(run_of(LEVELS | {"ant": 20e6}, seed=2), "after", machine=msgspec.structs.replace(MACHINE, cores=64))
+    write_run(run_of(LEVELS, seed=3), "again")
+    write_run(run_of(LEVELS, seed=1), "before")
     return tmp_path
 
 
 def words(run: Run, other: Run) -> dict[str, str]:
-    return {one.server: one.words for one in compare_runs.of_runs(run, other)}
+    return {change.server: change.words for change in compare_runs.of_runs(run, other)}
 
 
-def test_two_runs_tell_what_changed() -> None:
+def test_two_runs_show_what_changed() -> None:
     before, after = run_of(LEVELS), run_of(LEVELS | {"ant": 20e6, "dog": 1e6}, seed=2)
-    assert words(before, after) == {"ant": "better", "bee": "as good as equal", "cow": "as good as equal"}
+    assert words(before, after) == {"ant": "better", "bee": "equivalent", "cow": "equivalent"}
     assert words(after, before)["ant"] == "worse"
-    (ant,) = [one for one in compare_runs.of_runs(before, after) if one.server == "ant"]
+    (ant,) = [change for change in compare_runs.of_runs(before, after) if change.server == "ant"]
     assert 5e6 * 0.98 < ant.first < 5e6 * 1.02
     assert ant.blocks == 8
 
 
-def test_noise_is_not_told_as_a_change() -> None:
+def test_noise_is_no_significant_difference() -> None:
     found = words(run_of(LEVELS, noise=0.2), run_of(LEVELS, noise=0.2, seed=2))
-    assert set(found.values()) == {"cannot be told apart"}
+    assert set(found.values()) == {"no significant difference"}
 
 
 def test_a_lower_latency_is_better() -> None:
     runs = [run_of({"ant": 5e6}, more={"ant": {"server_cpu_ns_per_delivery": cpu_ns}}) for cpu_ns in (50, 40)]
-    found = {one.figure: one.words for one in compare_runs.of_runs(*runs)}
-    assert found["server_cpu_ns_per_delivery"] == "better"
+    words = {change.figure.name: change.words for change in compare_runs.of_runs(*runs)}
+    assert words["server_cpu_ns_per_delivery"] == "better"
 
 
 def test_too_few_blocks_have_no_interval() -> None:
     found = compare_runs.of_runs(run_of(LEVELS, blocks=3), run_of(LEVELS))
-    assert {one.words for one in found} == {"too few blocks to tell"}
-    assert {one.blocks for one in found} == {3}
+    assert {change.words for change in found} == {"too few blocks"}
+    assert {change.blocks for change in found} == {3}
 
 
 def test_two_servers_of_a_run_are_compared_block_by_block() -> None:
@@ -61,34 +61,34 @@ def test_two_servers_of_a_run_are_compared_block_by_block() -> None:
     (change,) = compare_runs.of_servers(run, "ant", "bee")
     assert (change.server, change.words) == ("ant → bee", "better")
     (same,) = compare_runs.of_servers(run, "ant", "cow")
-    assert same.words in ("as good as equal", "cannot be told apart")
+    assert same.words in ("equivalent", "no significant difference")
 
 
-def test_runs_contradict_each_other_where_both_tell_a_pair_apart_the_other_way_round() -> None:
+def test_runs_contradict_each_other_where_they_rank_a_pair_in_opposite_orders() -> None:
     before, after = run_of(LEVELS), run_of(LEVELS | {"ant": 20e6}, seed=2)
     assert compare_runs.contradictions(before, after) == [("broadcast", "bee", "ant")]
     assert compare_runs.contradictions(after, before) == [("broadcast", "ant", "bee")]
     assert compare_runs.contradictions(before, run_of(LEVELS, seed=3)) == []
     assert compare_runs.contradictions(before, run_of(LEVELS | {"ant": 20e6}, blocks=3)) == [], (
-        "three blocks tell nobody apart"
+        "three blocks distinguish no servers"
     )
 
 
 def test_the_command_compares_two_runs(folder: Path) -> None:
     ended = harness("compare", "before", "after", folder=folder, columns=100)
     assert ended.returncode == 0, ended.stderr
-    said = " ".join(ended.stdout.split())
-    assert "ant flood deliveries M/s" in said
-    assert ": better" not in said and "better" in said
-    assert "Beware: the machine differs: abacus, 2 cores, 1 GiB, then abacus, 64 cores, 1 GiB." in said
-    assert "Contradiction in broadcast: A ranks bee before ant, B the other way round." in said
+    output = " ".join(ended.stdout.split())
+    assert "ant flood deliveries M/s" in output
+    assert ": better" not in output and "better" in output
+    assert "Warning: the machine differs: abacus, 2 cores, 1 GiB, then abacus, 64 cores, 1 GiB." in output
+    assert "Contradiction in broadcast: A ranks bee before ant, B the other way round." in output
     assert "No contradiction" in harness("compare", "before", "again", folder=folder).stdout
 
 
 @pytest.mark.parametrize("columns", [80, 120])
 def test_it_fits_the_terminal(folder: Path, columns: int) -> None:
-    said = harness("compare", "before", "after", folder=folder, columns=columns).stdout
-    assert max(map(len, said.splitlines())) <= columns
+    output = harness("compare", "before", "after", folder=folder, columns=columns).stdout
+    assert max(map(len, output.splitlines())) <= columns
 
 
 def test_the_command_compares_two_servers_of_the_latest_run_or_of_another(folder: Path) -> None:
@@ -99,12 +99,13 @@ def test_the_command_compares_two_servers_of_the_latest_run_or_of_another(folder
 
 
 def test_the_json_has_ratios_warnings_and_contradictions(folder: Path) -> None:
-    told = json.loads(harness("compare", "before", "results/after", "--json", folder=folder).stdout)
-    ant = next(one for one in told["changes"] if one["server"] == "ant")
+    data = json.loads(harness("compare", "before", "results/after", "--json", folder=folder).stdout)
+    ant = next(change for change in data["changes"] if change["server"] == "ant")
     assert ant["ratio_low"] < 4 < ant["ratio_high"]
-    assert (ant["told"], ant["words"], ant["workload"]) == (True, "better", "flood")
-    assert len(told["warnings"]) == 1
-    assert told["contradictions"] == [{"spec": "broadcast", "servers": ["bee", "ant"]}]
+    assert (ant["significant"], ant["words"], ant["workload"]) == (True, "better", "flood")
+    assert (ant["figure"], ant["label"], ant["better"]) == ("deliveries_per_s", "deliveries", "more")
+    assert len(data["warnings"]) == 1
+    assert data["contradictions"] == [{"spec": "broadcast", "servers": ["bee", "ant"]}]
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Who can be told apart: the statistics against small truths; benchmarks/league_statistics.py has the large ones."""
+"""The statistics of the league against small known truths; benchmarks/league_statistics.py has large simulations."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NEVER = np.zeros(4, np.bool_)
 
 
 def league(blocks: int = 8, noise: float = 0.01, seed: int = 1, added: int = 0) -> Comparisons:
-    """Return the standing of four servers, the middle two of which are equal, under shifts of whole blocks."""
+    """Return the comparisons of four servers, the middle two of which are equal, under shifts of whole blocks."""
     return compare(scores(blocks + added, noise, seed), ENTRIES, planned=blocks, seed=seed, limited=NEVER)
 
 
@@ -26,27 +26,27 @@ def scores(blocks: int, noise: float, seed: int) -> np.ndarray[tuple[int, int], 
 
 
 def better(*pairs: str) -> np.ndarray[tuple[int, int], np.dtype[np.bool_]]:
-    made = np.zeros((4, 4), np.bool_)
+    matrix = np.zeros((4, 4), np.bool_)
     for pair in pairs:
-        made["abcd".index(pair[0]), "abcd".index(pair[1])] = True
-    return made
+        matrix["abcd".index(pair[0]), "abcd".index(pair[1])] = True
+    return matrix
 
 
-def test_what_differs_is_told_and_what_is_equal_is_not() -> None:
-    stand = league()
-    assert (stand.better == better("ba", "ca", "da", "db", "dc")).all()
-    assert rank_intervals(stand.better, range(4)) == [(4, 4), (2, 3), (2, 3), (1, 1)]
-    assert stand.order(range(4))[0] == 3
-    assert stand.order(range(4))[-1] == 0
-    assert stand.low[3, 0] < 1 < stand.high[3, 0]
-    assert stand.low[0, 3] == -stand.high[3, 0]
+def test_different_servers_differ_significantly_and_equal_ones_do_not() -> None:
+    comparisons = league()
+    assert (comparisons.better == better("ba", "ca", "da", "db", "dc")).all()
+    assert rank_intervals(comparisons.better, range(4)) == [(4, 4), (2, 3), (2, 3), (1, 1)]
+    assert comparisons.order(range(4))[0] == 3
+    assert comparisons.order(range(4))[-1] == 0
+    assert comparisons.low[3, 0] < 1 < comparisons.high[3, 0]
+    assert comparisons.low[0, 3] == -comparisons.high[3, 0]
 
 
 def test_the_noise_of_blocks_cancels() -> None:
     assert league().mean[1, 0] == pytest.approx(0.5, abs=0.02)
 
 
-def test_fewer_blocks_than_the_error_needs_tell_nobody_apart() -> None:
+def test_with_fewer_blocks_than_the_error_needs_no_server_is_better() -> None:
     assert fewest_blocks() == 6
     assert not league(blocks=5, noise=1e-6).better.any()
     assert np.isnan(league(blocks=5).low).all()
@@ -55,21 +55,21 @@ def test_fewer_blocks_than_the_error_needs_tell_nobody_apart() -> None:
 
 @pytest.mark.parametrize("seed", range(20))
 def test_the_error_is_exact_where_all_are_equal(seed: int) -> None:
-    """Of the 2^n ways in which the signs of equal servers' noise may fall, 1 in 32 is told, and no more."""
+    """Of the 2^n patterns of signs of the noise of equal servers, at most 1 in 32 is significant."""
     noise = np.random.default_rng(seed).standard_t(3, (6, 3))
     of = np.stack([noise[:, 0] - noise[:, 1], noise[:, 0] - noise[:, 2], noise[:, 1] - noise[:, 2]], axis=1)
     signs = 1.0 - 2.0 * (np.arange(64)[:, None] >> np.arange(6) & 1)
     assert sum(bool(differences(of * some[:, None]).significant.any()) for some in signs) <= 2
 
 
-def test_the_interval_agrees_with_what_is_told() -> None:
+def test_the_interval_agrees_with_the_test() -> None:
     for seed in range(50):
         chance = np.random.default_rng(seed)
         found = differences(chance.standard_t(3, (8, 6)) + chance.integers(0, 4, 6))
         assert ((found.low > 1e-9) | (found.high < -1e-9)).tolist() == found.significant.tolist()
 
 
-def test_a_missing_trial_costs_its_own_pairs_a_block_and_no_other() -> None:
+def test_a_missing_trial_costs_only_its_own_pairs_a_block() -> None:
     of = np.random.default_rng(1).normal(size=(9, 3))
     of[4, 1] = np.nan
     found = differences(of)
@@ -78,7 +78,7 @@ def test_a_missing_trial_costs_its_own_pairs_a_block_and_no_other() -> None:
     assert not np.isnan(found.low).any()
 
 
-def test_a_comparison_with_too_few_blocks_does_not_blunt_the_others() -> None:
+def test_a_comparison_with_too_few_blocks_does_not_widen_the_others() -> None:
     of = np.random.default_rng(1).normal(size=(9, 3)) + np.array([9, 9, 0])
     alone = differences(of[:, :2])
     of[1:, 2] = np.nan
@@ -87,7 +87,7 @@ def test_a_comparison_with_too_few_blocks_does_not_blunt_the_others() -> None:
     assert math.isnan(found.low[2]) and not found.significant[2]
 
 
-def test_nothing_at_all_and_no_noise_at_all() -> None:
+def test_no_values_and_no_noise() -> None:
     assert differences(np.empty((0, 0))).significant.tolist() == []
     same: Differences = differences(np.tile([0.0, 0.2], (8, 1)))
     assert same.significant.tolist() == [False, True]
@@ -95,7 +95,7 @@ def test_nothing_at_all_and_no_noise_at_all() -> None:
 
 
 @pytest.mark.parametrize("blocks", [8, 14])
-def test_the_same_seed_tells_the_same(blocks: int) -> None:
+def test_the_same_seed_gives_the_same_intervals(blocks: int) -> None:
     assert (league(blocks).low[0, 1], league(blocks).high[0, 1]) == (
         league(blocks).low[0, 1],
         league(blocks).high[0, 1],
@@ -116,7 +116,7 @@ def test_tie_letters(pairs: tuple[str, ...], letters_of: list[str]) -> None:
     assert tie_letters(better(*pairs)) == letters_of
 
 
-def test_servers_share_a_letter_where_neither_is_better_and_nowhere_else() -> None:
+def test_servers_share_a_letter_exactly_where_neither_is_better() -> None:
     chance = np.random.default_rng(5)
     for _ in range(100):
         some = np.triu(chance.random((9, 9)) < 0.6, 1)
@@ -126,34 +126,34 @@ def test_servers_share_a_letter_where_neither_is_better_and_nowhere_else() -> No
                 assert bool(set(found[i]) & set(found[j])) is not bool(some[i, j])
 
 
-def test_who_does_not_count_takes_no_rank() -> None:
+def test_a_server_that_does_not_count_takes_no_rank() -> None:
     assert rank_intervals(better("ab", "ac", "ad", "bd"), [0, 2, 3]) == [(1, 1), (2, 3), (2, 3)]
 
 
-def test_whoever_the_generator_limited_is_worse_than_nobody() -> None:
+def test_a_server_that_the_generator_limited_is_worse_than_none() -> None:
     limited = np.array([True, False, False, False])
-    stand = compare(scores(8, 0.01, 1), ENTRIES, planned=8, seed=1, limited=limited)
-    assert (stand.better == better("db", "dc")).all()
-    assert undecided(stand, limited) == {1, 2} or stand.are_equivalent(1, 2)
+    comparisons = compare(scores(8, 0.01, 1), ENTRIES, planned=8, seed=1, limited=limited)
+    assert (comparisons.better == better("db", "dc")).all()
+    assert undecided(comparisons, limited) == {1, 2} or comparisons.are_equivalent(1, 2)
 
 
-def test_each_look_spends_half_of_what_is_left() -> None:
+def test_each_look_spends_half_of_the_error_that_is_left() -> None:
     assert looks(8, 8) == [(8, 0.05)]
     assert looks(8, 9) == [(8, 0.025), (9, 0.0125)]
     assert looks(8, 40) == [(8, 0.025), (16, 0.0125), (32, 0.00625), (40, 0.003125)]
     assert sum(error for _, error in looks(8, 5000)) < 0.05
 
 
-def test_what_a_look_has_told_stays_told() -> None:
-    """Two that only the planned blocks have are told apart by them, whatever the others do for many blocks."""
+def test_a_difference_found_at_one_look_stands() -> None:
+    """Two servers that only the planned blocks have differ by these, however many blocks the others add."""
     of = scores(200, 0.01, 1)
     of[8:, [0, 3]] = np.nan
-    stand = compare(of, ENTRIES, planned=8, seed=1, limited=NEVER)
-    assert np.isnan(stand.low[0, 3])
-    assert stand.better[3, 0]
+    comparisons = compare(of, ENTRIES, planned=8, seed=1, limited=NEVER)
+    assert np.isnan(comparisons.low[0, 3])
+    assert comparisons.better[3, 0]
 
 
-def test_blocks_are_added_for_neighbours_that_are_not_told_apart() -> None:
+def test_blocks_are_added_for_neighbours_that_do_not_differ() -> None:
     assert undecided(league(noise=0.1), NEVER) == {1, 2}
-    assert undecided(league(noise=0.0001), NEVER) == set(), "as good as equal is told enough"
+    assert undecided(league(noise=0.0001), NEVER) == set(), "equivalent servers are decided"
     assert undecided(league(noise=9.0), NEVER) == {0, 1, 2, 3}

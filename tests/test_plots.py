@@ -1,4 +1,4 @@
-"""Curves: the numbers they show, the terminal on which they are drawn, and the files."""
+"""Curves: their numbers, their drawing on a terminal, and their files."""
 
 from __future__ import annotations
 
@@ -22,44 +22,44 @@ from harness.records import to_json
 from harness.report import colour, svg
 from harness.report.curves import Chart, charts
 from harness.report.formats import plots, terminal
-from harness.report.scales import in_short, log_axis, percent_axis, spread
+from harness.report.scales import log_axis, percent_axis, spread_labels, tick_text
 from harness.results import CASES, INFO, TRIALS
-from tests.sample_runs import CAPACITY_PER_S, WINDOW, flooded, offered, run_of, timed, trial, zoo
-from tests.zoo import harness
+from tests.sample_runs import CAPACITY_PER_S, IN_FLIGHT, flooded, offered, run_of, timed, trial, zoo
+from tests.zoo import harness, lines_of
 
 SVG = "{http://www.w3.org/2000/svg}"
 
 
 @pytest.fixture(scope="module")
-def whole() -> Run:
-    """A run of two specs, eight servers each, that has all curves."""
+def full_run() -> Run:
+    """A run of two specs, with eight servers each and all curves."""
     return zoo(("chatter", "murmur"))
 
 
 @pytest.fixture
-def folder(whole: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The current folder, in which that run is the latest."""
+def folder(full_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current folder, with that run as the latest."""
     path = tmp_path / "results" / "latest"
     path.mkdir(parents=True)
-    (path / INFO).write_bytes(to_json(whole.info))
+    (path / INFO).write_bytes(to_json(full_run.info))
     (path / CASES).touch()
-    (path / TRIALS).write_bytes(b"".join(to_json(one) + b"\n" for one in whole.trials))
+    (path / TRIALS).write_bytes(b"".join(to_json(result) + b"\n" for result in full_run.trials))
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
 
 def report(*words: str) -> Result:
-    """Return what `harness report` prints in the current folder, at 80 columns, and what it raises."""
+    """Run `harness report` in the current folder, at 80 columns."""
     return CliRunner(env={"COLUMNS": "80"}).invoke(report_command.command, words, standalone_mode=False)
 
 
 def only(run: Run, kind: str) -> Chart:
-    (chart,) = (one for one in charts(run) if one.kind == kind)
+    (chart,) = (each for each in charts(run) if each.kind == kind)
     return chart
 
 
 def curve(chart: Chart, server: str = "one") -> list[tuple[float, float]]:
-    (series,) = (one for one in chart.series if one.server == server)
+    (series,) = (each for each in chart.series if each.server == server)
     return [(point.x, point.y) for point in series.points]
 
 
@@ -67,34 +67,36 @@ def curve(chart: Chart, server: str = "one") -> list[tuple[float, float]]:
 
 
 def test_percentiles_are_those_of_all_messages_of_all_blocks() -> None:
-    """Two blocks that are unlike: the mean of their percentiles would be far off."""
+    """Two very different blocks: the mean of their percentiles would be far off."""
     chance = np.random.default_rng(3)
     blocks = [(chance.lognormal(mean, 1, 4000)).astype(np.int64) for mean in (12, 15)]
     run = run_of(*(timed("one", times, block=number) for number, times in enumerate(blocks)))
-    told = dict(curve(only(run, "latency")))
+    points = dict(curve(only(run, "latency")))
     ordered = np.sort(np.concatenate(blocks))
     for x, rank in ((2, 4000), (10, 7200), (100, 7920), (1000, 7992)):
-        assert told[x] * 1e6 == pytest.approx(ordered[rank - 1], rel=0.001)
-    assert max(told) == 8000
-    assert list(told.values()) == sorted(told.values())
+        assert points[x] * 1e6 == pytest.approx(ordered[rank - 1], rel=0.001)
+    assert max(points) == 8000
+    assert list(points.values()) == sorted(points.values())
 
 
 def test_throughput_is_the_median_of_the_blocks_with_their_range() -> None:
     run = run_of(*(flooded("one", clients, clients * per_s) for clients in (10, 1000) for per_s in (3e6, 1e6, 7e6)))
     (series,) = only(run, "throughput").series
-    assert [(one.x, one.y, one.low, one.high) for one in series.points] == [
+    assert [(point.x, point.y, point.low, point.high) for point in series.points] == [
         (10, 3e7, 1e7, 7e7),
         (1000, 3e9, 1e9, 7e9),
     ]
 
 
-def test_drops_are_told_in_percent_at_each_rate() -> None:
+def test_drops_are_shown_in_percent_at_each_rate() -> None:
     run = run_of(offered("one", 4000, 0.75, probe=1), offered("one", 1000, 0.0), offered("one", 2000, 0.5, probe=2))
     assert curve(only(run, "drops")) == [(1000, 0), (2000, 50), (4000, 75)]
 
 
-@pytest.mark.parametrize("flaw", [{"ghost": True}, {"disturbed": "a third process"}, {"did_not_finish": "it died"}])
-def test_what_does_not_count_is_on_no_curve(flaw: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    "flaw", [{"is_control": True}, {"disturbed": "a third process"}, {"did_not_finish": "it died"}]
+)
+def test_a_trial_that_does_not_count_is_on_no_curve(flaw: dict[str, Any]) -> None:
     slow = np.full(1000, 10**9)
     trials = [
         *(flooded("one", clients, 5e6) for clients in (10, 100)),
@@ -112,26 +114,34 @@ def test_what_does_not_count_is_on_no_curve(flaw: dict[str, Any]) -> None:
 
 
 def test_only_like_is_compared_with_like() -> None:
-    """A flood of other bodies is a chart of its own; how long a trial went on is no difference."""
-    figures = {"deliveries_per_s": 1e6, "window": 64.0}
+    """A flood of other bodies is a chart of its own; the length of a trial is no difference."""
+    figures = {"deliveries_per_s": 1e6, "in_flight": 64.0}
     unlike = [
-        trial("one", "other", {"clients": n, "window": 64, "body_bytes": 200}, {**figures, "clients": n})
+        trial("one", "other", {"clients": n, "in_flight": 64, "body_bytes": 200}, {**figures, "clients": n})
         for n in (10, 20)
     ]
     longer = trial(
         "one",
         "longer",
-        {"clients": 40, "window": WINDOW, "senders": 4, "body_bytes": 32, "warm_up_s": 1, "seconds": 60, "blocks": 1},
-        {"deliveries_per_s": 4e6, "clients": 40, "window": WINDOW},
+        {
+            "clients": 40,
+            "in_flight": IN_FLIGHT,
+            "senders": 4,
+            "body_bytes": 32,
+            "warm_up_s": 1,
+            "seconds": 60,
+            "blocks": 1,
+        },
+        {"deliveries_per_s": 4e6, "clients": 40, "in_flight": IN_FLIGHT},
     )
     first, second = charts(run_of(flooded("one", 10, 1e6), longer, *unlike))
-    assert (first.name, first.conditions) == ("chatter-throughput", "window 1024, senders 4, body bytes 32")
+    assert (first.name, first.conditions) == ("chatter-throughput", "in flight 1024, senders 4, body bytes 32")
     assert curve(first) == [(10, 1e6), (40, 4e6)]
-    assert (second.name, second.conditions) == ("chatter-throughput-2", "window 64, body bytes 200")
+    assert (second.name, second.conditions) == ("chatter-throughput-2", "in flight 64, body bytes 200")
     assert curve(second) == [(10, 1e6), (20, 1e6)]
 
 
-def test_where_the_load_was_the_limit_is_told() -> None:
+def test_points_at_the_limit_of_the_load_are_marked() -> None:
     run = run_of(flooded("one", 10, 1e6), flooded("one", 100, 1e6, load_share=0.96), flooded("one", 100, 1e6))
     chart = only(run, "throughput")
     assert chart.has_limited
@@ -140,12 +150,12 @@ def test_where_the_load_was_the_limit_is_told() -> None:
     assert f">{svg.LIMITED}<" in svg.draw(chart)
 
 
-def test_what_makes_no_curve_is_left_out_and_told() -> None:
+def test_what_makes_no_curve_is_left_out_and_mentioned() -> None:
     """One rate, one number of clients, a server that delivered nothing, a histogram without a message."""
     nothing = np.zeros(0, np.int64)
     run = run_of(flooded("one", 10, 0.0), flooded("one", 100, 5e6), offered("one", 10, 0.1), timed("one", nothing))
     assert charts(run) == []
-    sentence = "chatter: nothing to draw of latency, throughput, drops: a curve takes two points"
+    sentence = "chatter: no curve of latency, throughput, drops: a curve needs two points"
     assert plots.render(run, 100) == f"{sentence}\n"
 
 
@@ -161,10 +171,10 @@ def test_a_logarithmic_axis_has_room_for_all_and_ticks_that_can_be_read(values: 
     assert all(0 <= axis.share(value) <= 1 for value, _ in axis.ticks)
 
 
-def test_percent_go_as_far_as_they_must() -> None:
+def test_a_percent_axis_ends_at_a_round_number() -> None:
     assert [words for _, words in percent_axis("", [0, 33]).ticks] == ["0", "12.5", "25", "37.5", "50"]
     assert percent_axis("", [0]).ticks[-1][1] == "1"
-    assert [in_short(one) for one in (0.25, 1000, 20_000, 1.5e6, 2e9)] == ["0.25", "1000", "20 k", "1.5 M", "2 G"]
+    assert [tick_text(value) for value in (0.25, 1000, 20_000, 1.5e6, 2e9)] == ["0.25", "1000", "20 k", "1.5 M", "2 G"]
 
 
 @pytest.mark.parametrize(
@@ -177,51 +187,51 @@ def test_percent_go_as_far_as_they_must() -> None:
         ([], []),
     ],
 )
-def test_labels_make_room_for_each_other(wanted: Sequence[float], places: Sequence[float]) -> None:
-    assert spread(wanted, 1, 0, 9) == pytest.approx(places)
+def test_labels_do_not_overlap(wanted: Sequence[float], places: Sequence[float]) -> None:
+    assert spread_labels(wanted, 1, 0, 9) == pytest.approx(places)
 
 
 # --- on a terminal
 
 
 @pytest.mark.parametrize("columns", [60, 80, 120])
-def test_every_server_is_named_at_the_end_of_its_curve_within_the_width(whole: Run, columns: int) -> None:
-    said = plots.render(whole, columns)
-    assert max(map(len, said.splitlines())) <= columns
-    pictures = re.split(r"\n(?=chatter: |murmur: )", said)
+def test_every_server_is_named_at_the_end_of_its_curve_within_the_width(full_run: Run, columns: int) -> None:
+    text = plots.render(full_run, columns)
+    assert max(map(len, text.splitlines())) <= columns
+    pictures = re.split(r"\n(?=chatter: |murmur: )", text)
     assert len(pictures) == 6
     for picture in pictures:
         named = dict(re.findall(r"[│┐┘] (\w) (\w+)$", picture, re.MULTILINE))
-        assert {one.lower() for one in named} == set("abcdefgh"), picture
+        assert {letter.lower() for letter in named} == set("abcdefgh"), picture
         assert set(named.values()) == set(CAPACITY_PER_S)
         for letter, server in named.items():
             assert letter.lower() == "abcdefgh"[sorted(CAPACITY_PER_S).index(server)]
             assert letter in picture.replace(f"{letter} {server}", "")
 
 
-def test_without_colour_there_is_nothing_but_characters(whole: Run) -> None:
-    assert not any(unicodedata.category(one) == "Cc" for one in plots.render(whole, 80) if one != "\n")
-    coloured = plots.render(whole, 80, in_colour=True)
+def test_without_colour_there_is_nothing_but_characters(full_run: Run) -> None:
+    assert not any(unicodedata.category(char) == "Cc" for char in plots.render(full_run, 80) if char != "\n")
+    coloured = plots.render(full_run, 80, in_colour=True)
     assert {int(code) for code in re.findall(r"\x1b\[38;5;(\d+)m", coloured)} == set(plots.COLOURS)
 
 
-def test_colours_are_for_terminals_whose_users_want_them(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_colours_are_for_terminals_unless_the_user_declines_them(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("NO_COLOR", "TERM"):
         monkeypatch.delenv(name, raising=False)
-    assert not colour.wanted()
+    assert not colour.is_wanted()
     monkeypatch.setattr("sys.stdout.isatty", lambda: True)
-    assert colour.wanted()
+    assert colour.is_wanted()
     monkeypatch.setenv("NO_COLOR", "1")
-    assert not colour.wanted()
+    assert not colour.is_wanted()
     monkeypatch.setenv("NO_COLOR", "")
     monkeypatch.setenv("TERM", "dumb")
-    assert not colour.wanted()
+    assert not colour.is_wanted()
 
 
-def test_the_report_draws_below_its_table(folder: Path, whole: Run) -> None:
+def test_the_report_draws_below_its_table(folder: Path, full_run: Run) -> None:
     curves = report("--format", "plots").output
-    assert curves == plots.render(whole, 80)
-    assert report("--plots").output == f"{terminal.render(whole, 80)}\n{curves}"
+    assert curves == plots.render(full_run, 80)
+    assert report("--plots").output == f"{terminal.render(full_run, 80)}\n{curves}"
     refused = report("--plots", "--format", "json")
     assert isinstance(refused.exception, UsageError)
     assert "not into json" in str(refused.exception)
@@ -231,43 +241,54 @@ def test_the_report_draws_below_its_table(folder: Path, whole: Run) -> None:
 
 
 def test_the_files_are_well_formed_and_name_every_server(folder: Path) -> None:
-    said = report("--svg", "docs/curves").output
+    output = report("--svg", "docs/curves").output
     files = sorted(Path("docs/curves").iterdir())
-    assert [one.name for one in files] == [
+    assert [file.name for file in files] == [
         f"{spec}-{kind}.svg" for spec in ("chatter", "murmur") for kind in ("drops", "latency", "throughput")
     ]
-    assert {line.split(": ")[0] for line in said.splitlines()} == {str(one) for one in files}
+    assert {line.split(": ")[0] for line in output.splitlines()} == {str(file) for file in files}
     for file in files:
-        words = {one.text for one in ElementTree.parse(file).iter(f"{SVG}text")}
+        words = {element.text for element in ElementTree.parse(file).iter(f"{SVG}text")}
         assert words >= set(CAPACITY_PER_S), file
 
 
-def test_a_file_is_the_same_whenever_it_is_made(whole: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_is_always_the_same(full_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "0")
-    first = [svg.draw(one) for one in charts(whole)[:3]]
+    first = [svg.draw(chart) for chart in charts(full_run)[:3]]
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1000000000")
-    assert [svg.draw(one) for one in charts(whole)[:3]] == first
-    assert not any("date" in one.split("<defs>")[0] for one in first)
+    assert [svg.draw(chart) for chart in charts(full_run)[:3]] == first
+    assert not any("date" in text.split("<defs>")[0] for text in first)
 
 
 def test_a_name_may_have_any_character() -> None:
     name = "a$b_c$<&>"
     chart = only(run_of(*(flooded(name, clients, 1e6) for clients in (10, 100))), "throughput")
-    assert name in {one.text for one in ElementTree.fromstring(svg.draw(chart)).iter(f"{SVG}text")}
+    assert name in {element.text for element in ElementTree.fromstring(svg.draw(chart)).iter(f"{SVG}text")}
 
 
-def test_a_folder_that_cannot_be_written_is_told(whole: Run, tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_is_an_error(full_run: Run, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(HarnessError, match=r"file/in it cannot be written: Not a directory"):
-        list(svg.write_svg(whole, tmp_path / "file" / "in it"))
+        list(svg.write_svg(full_run, tmp_path / "file" / "in it"))
 
 
-def test_drawing_is_loaded_only_when_it_is_asked_for(folder: Path) -> None:
-    """Every command loads the reporters, and none shall wait for matplotlib."""
+def test_the_drawing_packages_are_imported_only_to_draw(folder: Path) -> None:
+    """Commands load the reporters, and none should wait for matplotlib."""
     for name in ("matplotlib", "plotext"):
         (folder / f"{name}.py").write_text("raise SystemExit('it was loaded')")
     assert harness("report", folder=folder).returncode == 0
     assert "it was loaded" in harness("report", "--svg", "out", folder=folder).stderr
+
+
+@pytest.mark.parametrize(("words", "package"), [(["--plots"], "plotext"), (["--svg", "out"], "matplotlib")])
+def test_a_missing_drawing_package_is_one_sentence_with_the_line_that_installs_it(
+    folder: Path, words: list[str], package: str
+) -> None:
+    (folder / f"{package}.py").write_text(f"raise ModuleNotFoundError('no {package}', name='{package}')")
+    ended = harness("report", *words, folder=folder)
+    assert ended.returncode == 2
+    assert f"this needs the package {package}, which is not installed: pip install 'zillions[plots]'" in ended.stderr
+    assert len(lines_of(ended.stderr)) == 1
 
 
 # --- colours
@@ -290,15 +311,15 @@ def linear(code: str) -> Colour:
 
 
 def lab(rgb: Colour) -> Colour:
-    """Return linear RGB as CIE Lab, in which a distance of 2 is just seen."""
+    """Return linear RGB as CIE Lab, where a distance of 2 is just visible."""
     xyz = TO_XYZ @ np.clip(rgb, 0, 1) / TO_XYZ.sum(axis=1)
     x, y, z = np.where(xyz > 0.008856, np.cbrt(xyz), 7.787 * xyz + 16 / 116)
     return np.array([116 * y - 16, 500 * (x - y), 200 * (y - z)])
 
 
-def contrast(one: str, other: str) -> float:
-    """Return the contrast of two colours, 1 to 21, as the Web Content Accessibility Guidelines have it."""
-    dark, light = sorted(float(TO_XYZ[1] @ linear(code)) for code in (one, other))
+def contrast(first: str, second: str) -> float:
+    """Return the contrast of two colours, 1 to 21, as defined by the Web Content Accessibility Guidelines."""
+    dark, light = sorted(float(TO_XYZ[1] @ linear(code)) for code in (first, second))
     return (light + 0.05) / (dark + 0.05)
 
 
@@ -314,14 +335,16 @@ def of_terminal(number: int) -> str:
     ("colours", "papers", "least"),
     [
         (svg.CURVES, [svg.PAPER], 3.0),
-        ([svg.DARK[one] for one in svg.CURVES], [svg.DARK[svg.PAPER]], 4.4),
-        ([of_terminal(one) for one in plots.COLOURS], ["#000000", "#ffffff"], 2.2),
+        ([svg.DARK[code] for code in svg.CURVES], [svg.DARK[svg.PAPER]], 4.4),
+        ([of_terminal(number) for number in plots.COLOURS], ["#000000", "#ffffff"], 2.2),
     ],
     ids=["light", "dark", "terminal"],
 )
-def test_everybody_can_tell_eight_colours_apart(colours: Sequence[str], papers: Sequence[str], least: float) -> None:
+def test_eight_colours_are_distinguishable_with_every_kind_of_colour_vision(
+    colours: Sequence[str], papers: Sequence[str], least: float
+) -> None:
     assert len(colours) == 8
-    assert min(contrast(one, paper) for one in colours for paper in papers) >= least
+    assert min(contrast(code, paper) for code in colours for paper in papers) >= least
     for sight, matrix in SIGHTS.items():
-        seen = [lab(np.array(matrix) @ linear(one)) for one in colours]
+        seen = [lab(np.array(matrix) @ linear(code)) for code in colours]
         assert min(float(np.linalg.norm(a - b)) for a, b in itertools.combinations(seen, 2)) > 20, sight
