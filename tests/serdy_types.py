@@ -1,4 +1,4 @@
-"""A type with every shape of serdy's data model in it, and strategies for the values of each."""
+"""A type that contains every shape of serdy's data model, and strategies for the values of each shape."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""serdy: what goes in comes out, the bytes are those of the tables, and hostile ones are refused with words."""
+"""serdy: values survive a round trip, have the documented bytes, and invalid values and types are refused."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ from tests.serdy_types import (
 
 FOLDER = Path(serdy.__file__).parent
 FORMATS = [pytest.param(BINARY, id="binary"), pytest.param(JSON, id="json")]
-# What comes back as it was, in a moment, needs no deadline; examples are the same on every run.
+# Examples are the same in every run.
 quick = settings(max_examples=50, deadline=None, derandomize=True, database=None)
 
 
@@ -48,9 +48,9 @@ def test_every_kind_comes_back_as_it_was(annotation: Any, values: st.SearchStrat
     @quick
     @given(values)
     def check(value: Any) -> None:
-        found = loads(dumps(value, annotation, format), annotation, format)
-        assert found == value
-        assert type(found) is type(value)
+        decoded = loads(dumps(value, annotation, format), annotation, format)
+        assert decoded == value
+        assert type(decoded) is type(value)
 
     check()
 
@@ -64,10 +64,10 @@ def test_all_kinds_together_come_back_as_they_were(value: Everything, format: se
 
 @quick
 @given(value=EVERYTHING)
-def test_what_json_says_is_json_and_has_the_fields(value: Everything) -> None:
-    found = json.loads(dumps(value, Everything, JSON))
-    assert list(found) == list(Everything.__dataclass_fields__)
-    assert (found["text"], found["real"], found["number"]) == (value.text, value.real, value.number)
+def test_json_output_is_json_and_has_the_fields(value: Everything) -> None:
+    decoded = json.loads(dumps(value, Everything, JSON))
+    assert list(decoded) == list(Everything.__dataclass_fields__)
+    assert (decoded["text"], decoded["real"], decoded["number"]) == (value.text, value.real, value.number)
 
 
 GOLDEN: list[tuple[Any, Any, str, str]] = [
@@ -116,17 +116,17 @@ def test_the_bytes_are_these(value: Any, annotation: Any, binary: str, text: str
 
 
 def test_tags_are_positions_and_unions_that_are_equal_have_their_own() -> None:
-    assert (Empty | Point) == (Point | Empty)  # to Python; so they must not meet in a cache
+    assert (Empty | Point) == (Point | Empty)  # so they must not be keys of one cache
     assert dumps([Empty()], list[Empty | Point]).hex() == "010000"
     assert dumps([Empty()], list[Point | Empty]).hex() == "010100"
-    assert loads(b"\x00", Color) is Color("r")  # which has two names
+    assert loads(b"\x00", Color) is Color("r")  # this member has two names
 
 
 def test_equal_values_have_equal_bytes() -> None:
     entries = [(text, number) for number, text in enumerate(["", "a", "b", "aa", "é", "x" * 200, "x" * 127])]
-    chance = random.Random(1)
-    found = {dumps(dict(chance.sample(entries, len(entries))), dict[str, int]) for _ in range(20)}
-    assert len(found) == 1
+    rng = random.Random(1)
+    encodings = {dumps(dict(rng.sample(entries, len(entries))), dict[str, int]) for _ in range(20)}
+    assert len(encodings) == 1
 
 
 UNFIT: list[tuple[Any, Any, str, str]] = [
@@ -160,7 +160,7 @@ UNFIT: list[tuple[Any, Any, str, str]] = [
 
 
 @pytest.mark.parametrize("format", FORMATS)
-@pytest.mark.parametrize(("value", "annotation", "reason", "path"), UNFIT, ids=[one[2] for one in UNFIT])
+@pytest.mark.parametrize(("value", "annotation", "reason", "path"), UNFIT, ids=[row[2] for row in UNFIT])
 def test_a_value_that_does_not_fit_is_refused(
     value: Any, annotation: Any, reason: str, path: str, format: serdy.Format
 ) -> None:
@@ -173,7 +173,7 @@ def test_a_value_that_does_not_fit_is_refused(
 def test_a_value_inside_itself_is_refused(format: serdy.Format) -> None:
     tree = Tree(1)
     tree.children.append(tree)
-    with pytest.raises(EncodeError, match=f"more than {MAX_DEPTH} values inside each other"):
+    with pytest.raises(EncodeError, match=f"more than {MAX_DEPTH} nested values"):
         dumps(tree, Tree, format)
 
 
@@ -183,12 +183,12 @@ def test_the_depth_that_is_allowed_comes_back(format: serdy.Format) -> None:
     for _ in range(MAX_DEPTH):
         chain = Chain(chain)
     assert loads(dumps(chain, Chain, format), Chain, format) == chain
-    with pytest.raises(EncodeError, match="inside each other"):
+    with pytest.raises(EncodeError, match="nested values"):
         dumps(Chain(chain), Chain, format)
 
 
 @pytest.mark.parametrize("format", FORMATS)
-def test_breadth_is_no_depth(format: serdy.Format) -> None:
+def test_breadth_is_not_limited(format: serdy.Format) -> None:
     value = {name: [[Point(1, 2)]] * 3 for name in map(str, range(2 * MAX_DEPTH))}
     assert loads(dumps(value, dict[str, list[list[Point]]], format), dict[str, list[list[Point]]], format) == value
 
@@ -223,19 +223,22 @@ class Holder:
         (None, "None has no shape"),
         ("int", "int has no shape"),
         (tuple[int, str], "has no shape"),
-        (dict[float, int], "a key is an int, str, bytes or an enum"),
-        (dict[Point, int], "a key is an int, str, bytes or an enum"),
-        (int | str, "a union is one of dataclasses"),
-        (Empty | int, "a union is one of dataclasses"),
-        (Point | type("Point", (), {"__dataclass_fields__": {}}), "a union is one of dataclasses with names of their"),
-        (Derived, "Derived: what __init__ takes"),
-        (Initial, "Initial: what __init__ takes"),
+        (dict[float, int], "a key must be an int, str, bytes or an enum"),
+        (dict[Point, int], "a key must be an int, str, bytes or an enum"),
+        (int | str, "a union must consist of dataclasses"),
+        (Empty | int, "a union must consist of dataclasses"),
+        (
+            Point | type("Point", (), {"__dataclass_fields__": {}}),
+            "a union must consist of dataclasses with different names",
+        ),
+        (Derived, "Derived: the parameters of __init__"),
+        (Initial, "Initial: the parameters of __init__"),
         (Lost, "Lost: name 'Nowhere' is not defined"),
         (Holder, r"Holder: set\[int\] has no shape"),
     ],
 )
 def test_a_type_without_a_shape_is_refused_every_time(annotation: Any, reason: str) -> None:
-    for _ in range(2):  # a failure leaves nothing half made in the cache
+    for _ in range(2):  # a failure leaves no incomplete shape in the cache
         with pytest.raises(SchemaError, match=reason):
             loads(b"", annotation)
 
@@ -246,9 +249,9 @@ def test_a_range_has_64_bits(low: int, high: int) -> None:
         Range(low, high)
 
 
-def test_other_annotations_are_for_others() -> None:
+def test_other_annotations_are_ignored() -> None:
     assert dumps(3, Annotated[int, "a note"]).hex() == "06"
-    assert dumps(3, Annotated[int | None, Range(0, 9)]).hex() == "0106"  # what has a range is an int
+    assert dumps(3, Annotated[int | None, Range(0, 9)]).hex() == "0106"  # only an int has a range
 
 
 def test_errors_survive_a_pickle() -> None:
@@ -258,7 +261,7 @@ def test_errors_survive_a_pickle() -> None:
         assert isinstance(again, SerdyError)
 
 
-def test_it_stands_by_itself() -> None:
+def test_it_imports_only_itself_and_the_standard_library() -> None:
     for file in FOLDER.glob("*.py"):
         for node in ast.walk(ast.parse(file.read_text("utf-8"))):
             if isinstance(node, ast.Import):
@@ -267,16 +270,16 @@ def test_it_stands_by_itself() -> None:
                 assert node.level == 1 or str(node.module).partition(".")[0] in sys.stdlib_module_names
 
 
-def test_the_readme_tells_the_truth(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its examples are run, with serdy as a package by itself."""
+def test_the_examples_of_the_readme_are_right(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run the examples, with serdy as a top-level package."""
     monkeypatch.syspath_prepend(FOLDER.parent)
     page = ModuleType("page")
-    monkeypatch.setitem(sys.modules, "page", page)  # where its classes look for what their annotations name
+    monkeypatch.setitem(sys.modules, "page", page)  # the module in which the annotations of the examples are resolved
     blocks = re.findall(r"```pycon\n(.*?)```", (FOLDER / "README.md").read_text("utf-8"), re.DOTALL)
     test = doctest.DocTestParser().get_doctest("".join(blocks), vars(page), "README.md", None, 0)
-    told: list[str] = []
-    outcome = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(test, out=told.append, clear_globs=False)
+    output: list[str] = []
+    outcome = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(test, out=output.append, clear_globs=False)
     for name in [name for name in sys.modules if name.partition(".")[0] == "serdy"]:
         del sys.modules[name]
-    assert outcome.failed == 0, "".join(told)
+    assert outcome.failed == 0, "".join(output)
     assert outcome.attempted > 10

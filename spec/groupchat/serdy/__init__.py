@@ -1,13 +1,14 @@
 """serdy: dataclasses to bytes and back, in the spirit of serde.
 
-    dumps(value, annotation, format)    a value to bytes
-    loads(data, annotation, format)     bytes to a value, or DecodeError: never a part of one
-    BINARY, JSON                        the formats; BINARY unless another is asked for
-    Range                               Annotated[int, Range(0, 255)]
-    SerdyError                          SchemaError, EncodeError, DecodeError are its kinds
+    dumps(value, annotation, format)    encodes a value as bytes
+    loads(data, annotation, format)     decodes bytes into a value, or raises DecodeError: never into a part of one
+    BINARY, JSON                        the formats; BINARY is the default
+    Range                               restricts an int: Annotated[int, Range(0, 255)]
+    SerdyError                          base class of SchemaError, EncodeError and DecodeError
 
-The way of a value: `schema` makes a shape of a type annotation, the shape (`model`) takes the value apart, and a
-format (`walk` says what it must offer; `binary` and `jsontext` do) makes bytes of the pieces. README.md walks it.
+How a value is encoded: `schema` derives a shape from the type annotation, the shape (`model`) splits the value into
+pieces, and a format (`walk` defines its interface; `binary` and `jsontext` implement it) encodes the pieces as bytes.
+README.md follows an example.
 """
 
 from __future__ import annotations
@@ -40,7 +41,12 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Format:
-    """A way to write the data model down, and to read it again."""
+    """A way to encode the data model, and to decode it again.
+
+    Attributes:
+        writer: makes a writer for one value.
+        reader: makes a reader for the bytes of one value.
+    """
 
     writer: Callable[[], Writer]
     reader: Callable[[bytes], Reader]
@@ -54,13 +60,13 @@ def dumps(value: object, annotation: Any, format: Format = BINARY) -> bytes:
     """Return the bytes of a value.
 
     Args:
-        value: what is written.
-        annotation: its type, as it would stand in a signature: `Room`, `list[Room]`, `Join | Leave`.
-        format: how it is written.
+        value: the value to encode.
+        annotation: its type, as in a signature: `Room`, `list[Room]`, `Join | Leave`.
+        format: the format of the bytes.
 
     Raises:
-        EncodeError: the value is not of that type, or more than 100 values are inside each other.
-        SchemaError: the data model has no such type.
+        EncodeError: the value is not of that type, or more than 100 values are nested.
+        SchemaError: the data model does not support that type.
     """
     writer = format.writer()
     shape(annotation).write(value, writer)
@@ -72,13 +78,18 @@ def loads(data: bytes, annotation: type[T], format: Format = BINARY) -> T: ...
 @overload
 def loads(data: bytes, annotation: Any, format: Format = BINARY) -> Any: ...
 def loads(data: bytes, annotation: Any, format: Format = BINARY) -> Any:
-    """Return the value that these bytes are, all of them, to the last one.
+    """Return the value that these bytes encode; every byte must belong to it.
 
-    The bytes may come from anybody. Time and memory grow no faster than their number.
+    The bytes need not be trusted: time and memory grow no faster than their number.
+
+    Args:
+        data: the bytes.
+        annotation: the type of the value.
+        format: the format of the bytes.
 
     Raises:
-        DecodeError: they are no value of this type.
-        SchemaError: the data model has no such type.
+        DecodeError: the bytes do not encode a value of this type.
+        SchemaError: the data model does not support that type.
     """
     reader = format.reader(data)
     value = shape(annotation).read(reader)

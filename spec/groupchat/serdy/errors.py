@@ -1,28 +1,29 @@
-"""What serdy refuses, and where that stands."""
+"""The errors of serdy, and the place where each occurred."""
 
 from __future__ import annotations
 
 import reprlib
 from collections.abc import Sequence
 
-# A field is its name, an item its number, an entry of a map the tuple of its key, and None is between them.
+# The step to a field is its name, to an item its number, and to an entry of a map the tuple of its key. None stands
+# for no step: the walk is between two parts.
 Step = str | int | tuple[object] | None
 
 
 class SerdyError(ValueError):
-    """The root of everything that serdy raises on purpose."""
+    """Base class of all errors of serdy."""
 
 
 class SchemaError(SerdyError):
-    """A type has no shape: an annotation that the data model does not know."""
+    """A type has no shape: the data model does not support its annotation."""
 
 
 class EncodeError(SerdyError):
-    """A value does not fit its type.
+    """A value does not match its type.
 
     Attributes:
         reason: what is wrong.
-        path: where in the value, as `$.rooms["lobby"][3]`; `$` is the value itself.
+        path: the place in the value, e.g. `$.rooms["lobby"][3]`; `$` is the value itself.
     """
 
     def __init__(self, reason: str, path: str) -> None:
@@ -35,13 +36,13 @@ class EncodeError(SerdyError):
 
 
 class DecodeError(SerdyError):
-    """Bytes are no value of the type.
+    """Bytes do not encode a value of the type.
 
     Attributes:
         reason: what is wrong.
-        path: where in the value, as for EncodeError.
-        offset: how many bytes stand before the last piece that was read, a number or a string or a bracket;
-            that piece is wrong, or it is the one at which the reader saw that something around it is.
+        path: the place in the value, as for EncodeError.
+        offset: the number of bytes before the last piece that was read (a number, a string, a bracket). Either that
+            piece is wrong, or the reader noticed there that the value around it is.
     """
 
     def __init__(self, reason: str, path: str, offset: int) -> None:
@@ -54,15 +55,15 @@ class DecodeError(SerdyError):
         return f"{self.path}, byte {self.offset}: {self.reason}"
 
 
-def place(steps: Sequence[Step]) -> str:
-    """Return these steps from the outermost value inwards as one path; keys are cut short."""
-    shown = "$"
+def format_path(steps: Sequence[Step]) -> str:
+    """Return the steps from the outermost value inwards as a path; keys are shortened."""
+    path = "$"
     for step in steps:
         match step:
             case str():
-                shown += f".{step}"
+                path += f".{step}"
             case int():
-                shown += f"[{step}]"
+                path += f"[{step}]"
             case (key,):
-                shown += f"[{reprlib.repr(key)}]"
-    return shown
+                path += f"[{reprlib.repr(key)}]"
+    return path

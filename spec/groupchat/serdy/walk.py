@@ -1,8 +1,8 @@
-"""What a format has to offer: a writer and a reader of the kinds of the data model.
+"""The interface of a format: a writer and a reader for the pieces of the data model.
 
-Bool, int, float, str and bytes are one call each. What has parts is a generator: it yields the number of the part
-that comes next, the caller writes or reads this part, and what the format wants before, between and after the parts
-(a count, a bracket, a comma) is done around the yields. Writers and readers thus look alike, and so do their callers.
+Bool, int, float, str and bytes are one call each. A value with parts is a generator: it yields the number of the next
+part, the caller writes or reads this part, and around the yields the generator handles what the format needs before,
+between and after the parts (a count, a bracket, a comma). So writers and readers look alike, and so do their callers.
 """
 
 from __future__ import annotations
@@ -11,19 +11,19 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from .errors import DecodeError, EncodeError, SerdyError, Step, place
+from .errors import DecodeError, EncodeError, SerdyError, Step, format_path
 
 if TYPE_CHECKING:
     from .model import Shape
 
-# Values inside values. A level takes at most three frames, and Python has 1000 of them unless told otherwise.
+# Of nested values. A level takes at most three frames of Python's stack, which by default has 1000.
 MAX_DEPTH = 100
 
 
 class Walk(ABC):
-    """A way through one value from its beginning to its end, and the place on it.
+    """A walk through one value from its beginning to its end, with the path to the current place.
 
-    After an error a walk is of no use: nobody takes back the steps that led there, for they are the path to tell.
+    A walk cannot be used after an error: its path stays at the place of the error, to be reported.
     """
 
     def __init__(self) -> None:
@@ -31,30 +31,33 @@ class Walk(ABC):
 
     @abstractmethod
     def error(self, reason: str) -> SerdyError:
-        """Return the error to raise for what is wrong here."""
+        """Return the error to raise for a fault at the current place."""
 
     def enter(self) -> None:
-        """Go into a value with parts; `path[-1]` is then for the caller to say which of them it is at, if any."""
+        """Enter a value with parts; the caller then sets `path[-1]` to the step to the current part, or to None."""
         if len(self.path) == MAX_DEPTH:
-            raise self.error(f"more than {MAX_DEPTH} values inside each other")
+            raise self.error(f"more than {MAX_DEPTH} nested values")
         self.path.append(None)
 
     def leave(self) -> None:
+        """Leave the value that was entered last."""
         self.path.pop()
 
 
 class Writer(Walk):
-    """Takes one value, piece by piece. The caller has checked every piece against the type."""
+    """Encodes one value, piece by piece. The caller has checked each piece against the type."""
 
     def error(self, reason: str) -> EncodeError:
-        return EncodeError(reason, place(self.path))
+        """Return an EncodeError for a fault at the current place."""
+        return EncodeError(reason, format_path(self.path))
 
     @abstractmethod
-    def boolean(self, value: bool) -> None: ...
+    def boolean(self, value: bool) -> None:
+        """Write a bool."""
 
     @abstractmethod
     def integer(self, value: int, signed: bool) -> None:
-        """Write an int of at most 64 bits; `signed` tells whether its type has negative ones."""
+        """Write an int of at most 64 bits; `signed` is whether its type includes negative numbers."""
 
     @abstractmethod
     def real(self, value: float) -> None:
@@ -65,11 +68,12 @@ class Writer(Walk):
         """Write a str without lone surrogates."""
 
     @abstractmethod
-    def blob(self, value: bytes) -> None: ...
+    def blob(self, value: bytes) -> None:
+        """Write bytes."""
 
     @abstractmethod
     def option(self, present: bool) -> None:
-        """Write that there is no value, or that there is one: it follows as the next piece."""
+        """Write whether there is a value, which is then the next piece."""
 
     @abstractmethod
     def enum(self, position: int, names: tuple[str, ...]) -> None:
@@ -77,11 +81,11 @@ class Writer(Walk):
 
     @abstractmethod
     def sequence(self, size: int) -> Iterator[int]:
-        """Write so many items: yield the number of each before the caller writes it."""
+        """Write this many items: yield the number of each before the caller writes it."""
 
     @abstractmethod
     def mapping(self, size: int) -> Iterator[int]:
-        """Write so many entries: yield before each; the caller writes its key with `key`, then its value."""
+        """Write this many entries: yield before each; the caller writes its key with `key`, then its value."""
 
     def key(self, shape: Shape, value: object) -> None:
         """Write the key of an entry, which is an int, str, bytes or enum."""
@@ -89,25 +93,25 @@ class Writer(Walk):
 
     @abstractmethod
     def struct(self, names: tuple[str, ...]) -> Iterator[int]:
-        """Write the fields of these names: yield the position of each before the caller writes it."""
+        """Write fields with these names: yield the position of each before the caller writes it."""
 
     @abstractmethod
     def union(self, position: int, names: tuple[str, ...]) -> Iterator[int]:
-        """Write a value of one of these names: yield its position once, for the caller to write it."""
+        """Write the name at this position, then a value: yield the position once, for the caller to write it."""
 
     @abstractmethod
     def finish(self) -> bytes:
-        """Return all that was written."""
+        """Return the bytes of everything written."""
 
 
 class Reader(Walk):
-    """Gives one value back, piece by piece, as the caller asks for them.
+    """Decodes one value, piece by piece, as the caller asks for them.
 
-    It raises DecodeError for anything else than the piece that was asked for. It reads nothing ahead and allocates
-    nothing that is larger than the bytes it has in hand.
+    It raises DecodeError if the next piece is not the one asked for. It does not read ahead, and allocates nothing
+    larger than the bytes that it has.
 
     Attributes:
-        offset: how many bytes stand before the last piece that was read.
+        offset: the number of bytes before the last piece that was read.
     """
 
     def __init__(self) -> None:
@@ -115,14 +119,16 @@ class Reader(Walk):
         self.offset = 0
 
     def error(self, reason: str) -> DecodeError:
-        return DecodeError(reason, place(self.path), self.offset)
+        """Return a DecodeError for a fault at the current place."""
+        return DecodeError(reason, format_path(self.path), self.offset)
 
     @abstractmethod
-    def boolean(self) -> bool: ...
+    def boolean(self) -> bool:
+        """Read a bool."""
 
     @abstractmethod
     def integer(self, signed: bool) -> int:
-        """Read an int; the caller checks whether it is in the range of its type."""
+        """Read an int; the caller checks that it is in the range of its type."""
 
     @abstractmethod
     def real(self) -> float:
@@ -133,15 +139,16 @@ class Reader(Walk):
         """Read a str; the caller checks that it has no lone surrogates."""
 
     @abstractmethod
-    def blob(self) -> bytes: ...
+    def blob(self) -> bytes:
+        """Read bytes."""
 
     @abstractmethod
     def option(self) -> bool:
-        """Read whether there is a value: it is then the next piece."""
+        """Read whether there is a value, which is then the next piece."""
 
     @abstractmethod
     def enum(self, names: tuple[str, ...]) -> int:
-        """Read a choice of one of these names; return its position."""
+        """Read a choice of one of these names; return the position of the name."""
 
     @abstractmethod
     def sequence(self) -> Iterator[int]:
@@ -152,20 +159,20 @@ class Reader(Walk):
         """Read entries: yield before each; the caller reads its key with `key`, then its value."""
 
     def key(self, shape: Shape) -> Any:
-        """Read the key of an entry; the caller checks that it is not there twice."""
+        """Read the key of an entry; the caller checks that it is not repeated."""
         return shape.read(self)
 
     @abstractmethod
     def struct(self, names: tuple[str, ...]) -> Iterator[int]:
-        """Read fields of these names: yield the position of each before the caller reads it.
+        """Read fields with these names: yield the position of each before the caller reads it.
 
-        The caller checks that all are there and none is there twice.
+        The caller checks that each field occurs exactly once.
         """
 
     @abstractmethod
     def union(self, names: tuple[str, ...]) -> Iterator[int]:
-        """Read a value of one of these names: yield its position once, for the caller to read it."""
+        """Read one of these names, then a value: yield the position once, for the caller to read the value."""
 
     @abstractmethod
     def finish(self) -> None:
-        """Raise DecodeError when there is more than the one value."""
+        """Raise DecodeError when there are bytes after the value."""
