@@ -168,7 +168,7 @@ def _string(payload: bytes, at: int) -> tuple[bytes, int]:
     """Return the bytes of the string that begins at this offset, and the offset of its end.
 
     Raises:
-        DecodeError: the string does not end within the payload, or its length has more bytes than it needs.
+        DecodeError: the string does not end within the payload, or its length has more bytes than necessary.
     """
     size = shift = 0
     while True:
@@ -180,7 +180,7 @@ def _string(payload: bytes, at: int) -> tuple[bytes, int]:
         if byte < 0x80:
             break
     if not byte and shift > 7:
-        raise DecodeError("a length with more bytes than it needs", "$", at)
+        raise DecodeError("a length with more bytes than necessary", "$", at)
     if size > len(payload) - at:
         raise DecodeError(f"{size} bytes announced, {len(payload) - at} left", "$", at)
     return payload[at : at + size], at + size

@@ -14,13 +14,13 @@ CAUGHT_BY = "GC-ASK-1"
 
 
 class Mutant(Server):
-    def understand(self, payload: bytes) -> Request:
+    def parse_request(self, payload: bytes) -> Request:
         try:
-            return super().understand(payload)
+            return super().parse_request(payload)
         except DecodeError as error:
-            if "more bytes than it needs" not in error.reason:
+            if "more bytes than necessary" not in error.reason:
                 raise
-            return super().understand(payload[:1] + bytes((payload[1] & 0x7F,)) + payload[3:])
+            return super().parse_request(payload[:1] + bytes((payload[1] & 0x7F,)) + payload[3:])
 
 
 if __name__ == "__main__":
