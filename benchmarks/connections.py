@@ -1,16 +1,16 @@
-"""Ten thousand connections, one after the other and all at once, on each server of broadcast that can run here.
+"""Ten thousand connections, one after the other and all at once, on each available server of broadcast.
 
     python -m benchmarks.connections                    every server; some quarter of an hour
     python -m benchmarks.connections asyncio c_epoll    these
 
-one after the other: each connects, says one message, hears it and leaves, by FIN and by RST in turn. What the server
-uses is looked at after FIRST of them and after all; what it has grown by since is told for each of the connections
-between. A collector of garbage may let a heap grow for a while, so a leak is more than LEAK_BYTES for each, three times
-in a row, or descriptors or threads that a hundredth of them leave behind (a pool may grow a little).
+one after the other: each client connects, sends one message, receives it and leaves, by FIN and by RST in turn. The
+server's usage is measured after FIRST of them and after all; the table shows the growth per connection in between. A
+garbage collector may let a heap grow for a while, so a leak is more than LEAK_BYTES a connection, three times in a row,
+or descriptors or threads that more than a hundredth of the connections leave behind (a pool may grow a little).
 
-at once: so many connect, all hear one message, and then one broadcast reaches every one of them.
+at once: so many clients connect, all receive one message, and then one broadcast reaches all of them.
 
-Prints a Markdown table; the exit status is 1 when somebody leaks or does not hold them.
+Prints a Markdown table; the exit status is 1 when a server leaks or does not hold the connections.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from collections.abc import Sequence
 
 import anyio
 
-from benchmarks.programs import SPEC, here, server, take_places
-from benchmarks.ten_thousand import CLIENTS, told
+from benchmarks.programs import SPEC, describe_machine, server, use_server_core
+from benchmarks.ten_thousand import CLIENTS, run_generator
 from harness import plugins
 from harness.addresses import Address
 from harness.errors import HarnessError
@@ -36,34 +36,34 @@ from harness.servers.resources import usage
 from harness.zoo import build
 from harness.zoo.discover import why_unavailable
 
-FIRST = 2000  # by then every heap has its size
-LEAK_BYTES = 100.0  # a connection: less than anybody needs to remember one
-LEAK_SHARE = 0.01  # of the connections leave a descriptor or a thread behind
+FIRST = 2000  # connections, after which every heap has its size
+LEAK_BYTES = 100.0  # a connection; whatever a server keeps of one takes more
+LEAK_SHARE = 0.01  # of the connections may leave a descriptor or a thread behind
 STRETCHES = 3
-SETTLE_S = 10.0  # in which a server notices that the last of them have left
+SETTLE_S = 10.0  # for a server to notice that the last clients have left
 REPLY_S = 30.0
 CODEC = plugins.specs()[SPEC].codec
-RESET = struct.pack("ii", 1, 0)  # SO_LINGER that makes a RST of a close
+RESET = struct.pack("ii", 1, 0)  # SO_LINGER with which close(2) sends RST
 
 
 def visit(address: Address, number: int) -> None:
-    """Connect, say a message, hear it, leave; raise OSError when that does not go."""
+    """Connect, send a message, receive it, and leave; raise OSError when that fails."""
     data = CODEC.encode(f"{number}".encode())
-    with socket.create_connection((address.host, address.port), REPLY_S) as one:
-        one.sendall(data)
-        heard = b""
-        while data not in heard:
-            piece = one.recv(4096)
-            if not piece:
+    with socket.create_connection((address.host, address.port), REPLY_S) as connection:
+        connection.sendall(data)
+        received = b""
+        while data not in received:
+            more = connection.recv(4096)
+            if not more:
                 raise ConnectionError("closed by the server")
-            heard += piece
+            received += more
         if number % 2:
-            one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
 
 
-async def in_a_row(one: Implementation, count: int) -> tuple[str, bool]:
-    """Let so many come and go; return what the server grew by, in words, and whether that is a leak."""
-    async with launch(one) as running:
+async def one_after_the_other(implementation: Implementation, count: int) -> tuple[str, bool]:
+    """Let so many clients connect and leave; return the cells with the server's growth, and whether it leaks."""
+    async with launch(implementation) as running:
         for number in range(FIRST):
             visit(running.address, number)
         first = before = await _settled(running.pid, 0)
@@ -84,7 +84,7 @@ async def in_a_row(one: Implementation, count: int) -> tuple[str, bool]:
 
 
 async def _settled(pid: int, enough: int) -> tuple[int, int, int]:
-    """Return bytes, descriptors and threads, when the last two are as few as `enough`, or do not change any more."""
+    """Return memory in bytes, descriptors and threads, when the last two are at most `enough` or stay the same."""
     deadline, last = time.monotonic() + SETTLE_S, -1
     while True:
         now = usage(pid)
@@ -92,50 +92,50 @@ async def _settled(pid: int, enough: int) -> tuple[int, int, int]:
         if held <= enough or time.monotonic() > deadline or (not enough and held == last):
             return now.rss_bytes, now.descriptors, now.threads
         last = held
-        await anyio.sleep(0.5)  # what is looked at sets no event of ours
+        await anyio.sleep(0.5)  # no event announces a change
 
 
-async def at_once(one: Implementation, count: int, cores: Cores) -> tuple[str, bool]:
-    """Hold so many; return how long it took, in words, and whether it failed."""
+async def at_once(implementation: Implementation, count: int, cores: Cores) -> tuple[str, bool]:
+    """Hold so many connections; return the cells with how long it took, and whether it failed."""
     try:
-        seen = await told(one, "hold", count, cores)
+        times = await run_generator(implementation, "hold", count, cores)
     except HarnessError as error:
         return f"**{error}** | | ", True
-    return f"{seen['connect_s']:.2f} | {seen['join_s']:.2f} | {seen['broadcast_s']:.2f}", False
+    return f"{times['connect_s']:.2f} | {times['join_s']:.2f} | {times['broadcast_s']:.2f}", False
 
 
 async def rows(servers: Sequence[Implementation], count: int, cores: Cores) -> bool:
-    """Print the table; return whether all hold what they should."""
+    """Print the table; return whether no server leaks and all hold the connections."""
     print(
-        "| server | bytes kept | descriptors | threads | ms a visit | connected, s | in the room, s | one to all, s |"
+        "| server | bytes kept | descriptors | threads | ms a visit | all connected, s | all joined, s | broadcast, s |"
     )
     print("|---|---|---|---|---|---|---|---|")
     fine = True
-    for one in servers:
-        if reason := why_unavailable(one) or await build.try_build(one):
-            print(f"{one.name} is left out: {reason}", file=sys.stderr)
+    for implementation in servers:
+        if reason := why_unavailable(implementation) or await build.try_build(implementation):
+            print(f"{implementation.name} is skipped: {reason}", file=sys.stderr)
             continue
         try:
-            kept, leaks = await in_a_row(one, count)
+            kept, leaks = await one_after_the_other(implementation, count)
         except (HarnessError, OSError) as error:
             kept, leaks = f"**{error}** | | | ", True
-        held, failed = await at_once(one, count, cores)
+        held, failed = await at_once(implementation, count, cores)
         fine &= not (leaks or failed)
-        print(f"| {one.name}{' **leaks**' if leaks else ''} | {kept} | {held} |", flush=True)
+        print(f"| {implementation.name}{' **leaks**' if leaks else ''} | {kept} | {held} |", flush=True)
     return fine
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Measure and print; return 1 when somebody leaks or does not hold them."""
+    """Measure and print; return 1 when a server leaks or does not hold the connections."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("servers", nargs="*")
     parser.add_argument("--clients", type=int, default=CLIENTS)
-    asked = parser.parse_args(arguments)
-    machine, cores = here(), take_places()
-    every = [one for one in plugins.implementations() if one.spec == SPEC]
-    servers = [server(name) for name in asked.servers] or every
-    print(f"{asked.clients:,} connections, one after the other and at once:\n")
-    fine = anyio.run(rows, servers, asked.clients, cores)
+    options = parser.parse_args(arguments)
+    machine, cores = describe_machine(), use_server_core()
+    all_servers = [implementation for implementation in plugins.implementations() if implementation.spec == SPEC]
+    servers = [server(name) for name in options.servers] or all_servers
+    print(f"{options.clients:,} connections, one after the other and at once:\n")
+    fine = anyio.run(rows, servers, options.clients, cores)
     print(f"\n{machine}")
     return 0 if fine else 1
 

@@ -1,18 +1,18 @@
-"""What the executor of impls/executor_impl bears, and what it costs beside asyncio.
+"""What the executor of impls/executor_impl can sustain, and what it costs compared with asyncio.
 
     python -m benchmarks.executor                    everything: ten million wake-ups, 100,000 tasks, 10,000 connections
     python -m benchmarks.executor --scale 100        a hundredth of it
     python -m benchmarks.executor wakes idle         some of it
 
-wakes        pairs of tasks that wake each other in turn, on 1, 2 and 4 workers: none of the wake-ups may be missing
-tasks        so many tasks that sleep at once, and what each takes in memory
-connections  so many connections of which each echoes one message, all open at once
+wakes        pairs of tasks that wake each other in turn, on 1, 2 and 4 workers: no wake-up may be lost
+tasks        so many tasks that sleep at once, and the memory of each
+connections  so many connections, each of which echoes one message, all open at once
 idle         processor time of two seconds with tasks that wait for a socket, a channel and a timer
 beside       the same three programs on asyncio and on 1, 2 and 4 workers, taking turns, so that a busy moment of
-             the machine falls on all of them; the medians of five rounds, and the least and most of the ratios
+             the machine affects all of them; the medians of five rounds, and the lowest and highest ratios
 
-What it prints is tables in Markdown. Each measurement is a process of its own, and its clients another. Where
-`ulimit -Hn` is below 10,100, there are as many connections as it lets. It takes about ten minutes.
+It prints Markdown tables. Each measurement runs in a process of its own, and its clients in another. Where `ulimit -Hn`
+is below 10,100, there are as many connections as it allows. It takes about ten minutes.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ HOST = "127.0.0.1"
 
 
 def cost(coroutine: Coroutine[Any, Any, Any], workers: int) -> dict[str, float]:
-    """Run it; return its seconds, its processor seconds, and the memory it added at its peak, in bytes."""
+    """Run a coroutine; return its wall-clock and processor time in s, and the memory it added at its peak, in bytes."""
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     wall, busy = time.perf_counter(), time.process_time()
     if workers:
@@ -52,13 +52,13 @@ def cost(coroutine: Coroutine[Any, Any, Any], workers: int) -> dict[str, float]:
     }
 
 
-# The executor's own trials
+# Trials of the executor alone
 
 
 async def wakes(count: int) -> None:
-    """Have 50 pairs pass a token to and fro: who has passed it sleeps until the other one wakes it.
+    """Let 50 pairs of tasks pass a token to and fro; a task that has passed it sleeps until the other one wakes it.
 
-    A wake-up that is lost stops its pair, and the trial, for ever.
+    A lost wake-up stops its pair, and the trial, for ever.
     """
     turns = count // 100
 
@@ -84,7 +84,7 @@ async def wakes(count: int) -> None:
 
 
 async def tasks(count: int) -> None:
-    """Have so many tasks asleep at once, and cancel all but one in a hundred of them."""
+    """Let so many tasks sleep at once, and cancel all but one in a hundred of them."""
     started = 0
 
     async def sleeper() -> None:
@@ -97,13 +97,13 @@ async def tasks(count: int) -> None:
         await yield_now()
     for number, task in enumerate(sleepers):
         if number % 100:
-            task.cancel()  # the others end when main does
+            task.cancel()  # the others end with the main task
 
 
 async def connections(count: int) -> None:
-    """Accept so many connections; on each, one message comes and goes back; all stay open until the last has it.
+    """Accept so many connections and echo one message on each; all stay open until the last echo has arrived.
 
-    The clients are another process: a limit of descriptors that bears one end of each need not bear both.
+    The clients are in another process, since the limit of descriptors may allow one end of each connection, not both.
     """
     listener = socket.create_server((HOST, 0), backlog=1024)
     ended, theirs = socket.socketpair()
@@ -116,16 +116,16 @@ async def connections(count: int) -> None:
             spawn(echo((await listener.accept())[0]))
 
     spawn(accept(Socket(listener)))
-    words = [sys.executable, "-m", "benchmarks.executor", "--clients", str(listener.getsockname()[1]), str(count)]
+    command = [sys.executable, "-m", "benchmarks.executor", "--clients", str(listener.getsockname()[1]), str(count)]
     with theirs:
-        others = subprocess.Popen(words, pass_fds=[theirs.fileno()])  # noqa: ASYNC220 - for a moment, and nobody waits
-    await Socket(ended).recv(1)  # its end closes the other side
+        others = subprocess.Popen(command, pass_fds=[theirs.fileno()])  # noqa: ASYNC220 - short, and no task waits
+    await Socket(ended).recv(1)  # when the other process ends, its side is closed
     assert others.wait() == 0
 
 
 async def clients(port: int, count: int) -> None:
-    """Open so many connections, and hear on each the number that was said there; be the other process."""
-    places: Channel[None] = Channel(500)  # connections that are being made at once: fewer than the backlog
+    """In the other process: open so many connections, and receive on each the number that was sent there."""
+    places: Channel[None] = Channel(500)  # connection attempts at a time: fewer than the backlog
     echoed = Channel[bytes](count)
 
     async def client(number: int) -> None:
@@ -139,14 +139,14 @@ async def clients(port: int, count: int) -> None:
     for number in range(count):
         await places.send(None)
         spawn(client(number))
-    heard = {int(await echoed.recv()) for _ in range(count)}
-    assert heard == set(range(count))
+    received = {int(await echoed.recv()) for _ in range(count)}
+    assert received == set(range(count))
 
 
 async def idle(_: int) -> None:
-    """Wait with three tasks, in all the ways there are."""
-    one, other = socket.socketpair()
-    with one, other:
+    """Wait with three tasks, for a socket, a channel and a timer."""
+    ours, other = socket.socketpair()
+    with ours, other:
         spawn(Socket(other).recv(1))
         spawn(Channel[int](1).recv())
         await sleep(IDLE_S)
@@ -163,13 +163,13 @@ FULL = {"wakes": 10_000_000, "tasks": 100_000, "connections": 10_000, "idle": 1}
 
 def measure(trial: str, count: int, workers: int) -> dict[str, float]:
     """Run one trial in a process of its own."""
-    command = [sys.executable, "-m", "benchmarks.executor", "--one", trial, str(count), str(workers)]
+    command = [sys.executable, "-m", "benchmarks.executor", "--trial", trial, str(count), str(workers)]
     answer: dict[str, float] = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
     return answer
 
 
-def be_one(trial: str, count: int, workers: int) -> None:
-    """Be that process."""
+def run_trial(trial: str, count: int, workers: int) -> None:
+    """Run one trial in this process, and print its cost as JSON."""
     theirs, ours, _ = BESIDE.get(trial, (None, TRIALS.get(trial), 0))
     body = ours if workers else theirs
     assert body is not None
@@ -182,38 +182,38 @@ def row(*cells: str) -> None:
 
 
 def heading(*names: str) -> None:
-    """Print the head of a Markdown table, and a blank line before it."""
+    """Print a blank line and the heading of a Markdown table."""
     print()
     row(*names)
     print(f"|{'---|' * len(names)}")
 
 
 def alone(trial: str, scale: int) -> None:
-    """Run one of the executor's own trials on each number of workers."""
+    """Run a trial of the executor alone, with each number of workers."""
     count = max(1, FULL[trial] // scale)
     if trial == "connections":
         count = min(count, resource.getrlimit(resource.RLIMIT_NOFILE)[0] - 100)
     for workers in (1, 2, 4):
-        found = measure(trial, count, workers)
-        each = [f"{found['busy'] / count * 1e6:.1f}", f"{found['memory'] / count:,.0f}"]
+        costs = measure(trial, count, workers)
+        each = [f"{costs['busy'] / count * 1e6:.1f}", f"{costs['memory'] / count:,.0f}"]
         if trial == "idle":
             each = ["", ""]
-        share = f"{found['busy'] / found['wall']:.1%}"
-        row(trial, str(workers), f"{count:,}", f"{found['wall']:.2f}", f"{found['busy']:.2f}", share, *each)
+        share = f"{costs['busy'] / costs['wall']:.1%}"
+        row(trial, str(workers), f"{count:,}", f"{costs['wall']:.2f}", f"{costs['busy']:.2f}", share, *each)
 
 
 def beside(scale: int) -> None:
-    """Run the same programs on asyncio and on the executor, by turns."""
+    """Run the same programs on asyncio and on the executor, in turns."""
     crews = {"asyncio": 0, "1 worker": 1, "2 workers": 2, "4 workers": 4}
     for trial, (_, _, full) in BESIDE.items():
         count = max(1000, full // scale)
-        found: dict[str, list[dict[str, float]]] = {name: [] for name in crews}
+        rounds: dict[str, list[dict[str, float]]] = {name: [] for name in crews}
         for _ in range(ROUNDS):
             for name, workers in crews.items():
-                found[name].append(measure(trial, count, workers))
-        for name, each in found.items():
-            ratios = [mine["wall"] / its["wall"] for mine, its in zip(each, found["asyncio"], strict=True)]
-            wall, busy = (statistics.median(one[what] for one in each) / count * 1e6 for what in ("wall", "busy"))
+                rounds[name].append(measure(trial, count, workers))
+        for name, costs in rounds.items():
+            ratios = [ours["wall"] / theirs["wall"] for ours, theirs in zip(costs, rounds["asyncio"], strict=True)]
+            wall, busy = (statistics.median(cost[key] for cost in costs) / count * 1e6 for key in ("wall", "busy"))
             times = f"{statistics.median(ratios):.2f} ({min(ratios):.2f}–{max(ratios):.2f})"
             row(trial, name, f"{count:,}", f"{1e6 / wall:,.0f}", f"{wall:.2f}", f"{busy:.2f}", times)
 
@@ -221,28 +221,28 @@ def beside(scale: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("trials", nargs="*", metavar="TRIAL")
-    parser.add_argument("--scale", type=int, default=1, help="the part of everything that is done, 1/SCALE")
-    parser.add_argument("--one", nargs=3, help=argparse.SUPPRESS)
+    parser.add_argument("--scale", type=int, default=1, help="divide all counts by SCALE")
+    parser.add_argument("--trial", nargs=3, help=argparse.SUPPRESS)
     parser.add_argument("--clients", nargs=2, type=int, help=argparse.SUPPRESS)
-    given = parser.parse_args()
+    options = parser.parse_args()
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    if given.clients:
-        run(clients(*given.clients))
+    if options.clients:
+        run(clients(*options.clients))
         return
-    if given.one:
-        be_one(given.one[0], int(given.one[1]), int(given.one[2]))
+    if options.trial:
+        run_trial(options.trial[0], int(options.trial[1]), int(options.trial[2]))
         return
-    if wrong := set(given.trials) - {*TRIALS, "beside"}:
+    if wrong := set(options.trials) - {*TRIALS, "beside"}:
         parser.error(f"no such trial: {', '.join(sorted(wrong))}")
-    chosen = given.trials or [*TRIALS, "beside"]
-    if own := [one for one in chosen if one != "beside"]:
+    chosen = options.trials or [*TRIALS, "beside"]
+    if own := [trial for trial in chosen if trial != "beside"]:
         heading("trial", "workers", "count", "s", "processor s", "of a core", "processor µs each", "bytes each")
         for trial in own:
-            alone(trial, given.scale)
+            alone(trial, options.scale)
     if "beside" in chosen:
         heading("program", "on", "count", "a second", "µs each", "processor µs each", "time ÷ asyncio's")
-        beside(given.scale)
+        beside(options.scale)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
 """The same three programs on asyncio and on the executor, for `benchmarks/executor.py`.
 
-yields  a hundred tasks that let the others go first, again and again
-queue   one task sends numbers to another, ten of which may wait
-echo    fifty pairs of tasks and a socket between the two of each: a question, its answer, the next question
+yields  a hundred tasks that yield to each other, again and again
+queue   one task sends numbers to another through a queue of ten
+echo    fifty pairs of tasks with a socket between the two of each: a question, its answer, the next question
 
-`count` is how many times something of it is done, in all.
+`count` is the total number of yields, of numbers, or of questions.
 """
 
 from __future__ import annotations
@@ -70,9 +70,9 @@ async def our_echo(count: int) -> None:
 
     asking = []
     for _ in range(50):
-        one, other = socket.socketpair()
+        ours, other = socket.socketpair()
         spawn(echo(Socket(other)))
-        asking.append(spawn(ask(Socket(one))))
+        asking.append(spawn(ask(Socket(ours))))
     for task in asking:
         await task.join()
 
@@ -93,14 +93,14 @@ async def their_echo(count: int) -> None:
 
     running = []
     for _ in range(50):
-        one, other = socket.socketpair()
-        one.setblocking(False)
+        ours, other = socket.socketpair()
+        ours.setblocking(False)
         other.setblocking(False)
-        running += [echo(other), ask(one)]
+        running += [echo(other), ask(ours)]
     await asyncio.gather(*running)
 
 
-# asyncio's, the executor's, and how often.
+# For each program: that on asyncio, that on the executor, and its count.
 BESIDE = {
     "yields": (their_yields, our_yields, 1_000_000),
     "queue": (their_queue, our_queue, 300_000),

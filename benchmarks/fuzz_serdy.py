@@ -1,10 +1,11 @@
-"""Coverage-guided fuzzing of serdy with atheris (libFuzzer), until it is stopped.
+"""Fuzzes serdy guided by coverage, with atheris (libFuzzer), until it is stopped.
 
     pip install atheris
-    python -m benchmarks.fuzz_serdy                     both formats, from nothing
+    python -m benchmarks.fuzz_serdy                     both formats, without a corpus
     python -m benchmarks.fuzz_serdy -runs=100000        options are libFuzzer's; a folder is a corpus to keep
 
-Bytes are a value or end in DecodeError; a value in binary has just these bytes, one in JSON comes back as it was.
+Bytes decode to a value or raise DecodeError. A value in binary encodes to the same bytes again, and one in JSON decodes
+to the same value again.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ with atheris.instrument_imports(include=["spec.groupchat.serdy"]):
 from tests.serdy_types import Everything
 
 
-def one(data: bytes) -> None:
-    """Try one input; no value of this type begins with "{" in binary, so that is the sign of JSON."""
+def try_input(data: bytes) -> None:
+    """Try one input; it is JSON where it begins with "{", as no value of this type does in binary."""
     format = JSON if data[:1] == b"{" else BINARY
     try:
         value = loads(data, Everything, format)
@@ -31,5 +32,5 @@ def one(data: bytes) -> None:
 
 
 if __name__ == "__main__":
-    atheris.Setup(sys.argv, one)
+    atheris.Setup(sys.argv, try_input)
     atheris.Fuzz()

@@ -1,20 +1,20 @@
-/* A load generator for servers of the spec `broadcast`: the yardstick for the swarm, which does the same in Python.
+/* A load generator for servers of the spec `broadcast`: the reference for the swarm, which does the same from Python.
  *
  *     cc -O2 -std=c11 -Wall -Wextra -o generator generator.c
  *     generator flood   127.0.0.1:9000 clients=100 senders=4 in_flight=1024 body_bytes=32 warm_up_s=0.5 seconds=2
  *     generator paced   127.0.0.1:9000 clients=100 senders=4 rate_per_s=1000 body_bytes=32 warm_up_s=0.5 seconds=2
  *     generator discard 127.0.0.1:9000 ...as flood...
  *
- * Besides: core=N stays on that core; spin=1 never sleeps. Prints its figures as one JSON object. Exit status 0: every
- * delivery was verified. 1: the server is at fault, or lost something. 2: asked wrongly.
+ * Further options: core=N binds it to that core; spin=1 never sleeps. Prints its figures as one JSON object. Exit status
+ * 0: every delivery was verified. 1: the server is at fault, or lost a message. 2: wrong usage.
  *
- * All clients receive the same bytes. So what a client receives is compared with what another one has received before
- * it (memcmp), and only what is new to all is looked at message by message: each must be the next one of its voice, byte
- * for byte. That is all there is to verify of a server that drops nothing; one that drops is not for this generator.
+ * All clients receive the same bytes. So what a client receives is compared with what another client has received
+ * before (memcmp), and only bytes that are new to all are parsed: each message must be the next one of its sender, byte
+ * for byte. That is enough to verify a server that drops nothing; this generator does not accept one that drops.
  *
- * flood: each sender has its share of the window, and sends again when half of it has come back to it. paced: message n
- * is due n / rate seconds after the start, and its latency counts from then. discard: a flood whose bytes are received
- * and counted, and not looked at. */
+ * flood: each sender has its share of the limit in flight, and sends again when half of it has come back. paced: message
+ * n is due n / rate seconds after the start, and its latency counts from then. discard: a flood whose bytes are received
+ * and counted, and not verified. */
 
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -39,36 +39,36 @@
 #include <unistd.h>
 
 enum {
-    CHUNK = 64 * 1024,         /* bytes a read: larger ones leave the cache */
-    KEPT = 16 * 1024 * 1024,   /* bytes of the common stream: no client is further behind, see tcp_rmem and tcp_wmem */
-    WAITING = 64 * 1024,       /* messages that a sender has for a server that does not take them */
+    CHUNK = 64 * 1024,         /* bytes a read: more would not stay in the cache */
+    KEPT = 16 * 1024 * 1024,   /* bytes of the common stream: no client can be further behind, by tcp_rmem and tcp_wmem */
+    MOST_UNSENT = 64 * 1024,   /* messages that a sender keeps for a server that does not take them */
     EVENTS = 1024,
-    VOICE_DIGITS = 4,
+    SENDER_DIGITS = 4,
     NUMBER_DIGITS = 9,
-    SMALLEST_BODY = VOICE_DIGITS + NUMBER_DIGITS,
+    SMALLEST_BODY = SENDER_DIGITS + NUMBER_DIGITS,
     LARGEST_BODY = 255,
-    MARK = 1 + 10,             /* bytes of a message that tells who is in the room */
+    MARK = 1 + 10,             /* bytes of a marker, which shows that a client has joined */
 };
 
 static const int64_t SECOND = 1000000000, LEAD_NS = 10000000, DRAIN_NS = 10000000000, MARK_NS = 500000000;
 
 struct client {
     int fd;
-    struct voice *voice; /* NULL for who only listens */
+    struct sender *sender; /* NULL for a client that only receives */
     uint64_t taken;      /* bytes of the common stream */
 };
 
-struct voice { /* somebody who speaks */
+struct sender {
     struct client *client;
-    int64_t sent, heard, echoed;            /* by it, in the common stream, by itself */
-    unsigned char next[1 + LARGEST_BODY];   /* the message that it says next */
-    unsigned char expected[1 + LARGEST_BODY]; /* the one that comes next in the common stream */
-    uint64_t *ends;                         /* of what is heard and not yet echoed: where in the common stream it ends */
-    unsigned char *unsent;                  /* of which [from, to) is left */
+    int64_t sent, received, echoed;         /* messages that it sent; of them in the common stream; received by itself */
+    unsigned char next[1 + LARGEST_BODY];   /* the message that it sends next */
+    unsigned char expected[1 + LARGEST_BODY]; /* its next message in the common stream */
+    uint64_t *ends;                         /* where its messages that are not yet echoed end in the common stream */
+    unsigned char *unsent;                  /* frames, of which [from, to) is left */
     size_t from, to;
 };
 
-enum { CLIENTS, SENDERS, WINDOW, RATE_PER_S, BODY_BYTES, WARM_UP_S, SECONDS, CORE, SPIN, OPTIONS };
+enum { CLIENTS, SENDERS, IN_FLIGHT, RATE_PER_S, BODY_BYTES, WARM_UP_S, SECONDS, CORE, SPIN, OPTIONS };
 
 static struct option {
     const char *name;
@@ -76,7 +76,7 @@ static struct option {
 } options[OPTIONS] = {
     [CLIENTS] = {"clients", 100, 1, 50000},
     [SENDERS] = {"senders", 4, 1, 9999},
-    [WINDOW] = {"in_flight", 1024, 1, WAITING},
+    [IN_FLIGHT] = {"in_flight", 1024, 1, MOST_UNSENT},
     [RATE_PER_S] = {"rate_per_s", 1000, 1, 1e6},
     [BODY_BYTES] = {"body_bytes", 32, SMALLEST_BODY, LARGEST_BODY},
     [WARM_UP_S] = {"warm_up_s", 0.5, 0, 3600},
@@ -89,14 +89,14 @@ static bool is_paced, is_discarding, is_spinning;
 static int client_count, sender_count, poll_fd;
 static double rate_per_s;
 static struct client *clients;
-static struct voice *voices;
+static struct sender *senders;
 static size_t frame_bytes;
-static int64_t share;               /* of the window, a sender's */
+static int64_t share;               /* a sender's, of the limit in flight */
 static unsigned char *kept;         /* the last KEPT bytes of the common stream, mapped twice in a row */
-static uint64_t length, parsed;     /* bytes of the common stream, and those of its whole messages */
-static uint64_t ends_mask, received; /* bytes, by all clients together */
+static uint64_t length, parsed;     /* bytes of the common stream; of its whole messages */
+static uint64_t ends_mask, received_bytes; /* by all clients together */
 static int64_t start_ns;            /* of the schedule */
-static int64_t said, first_counted; /* messages of the schedule */
+static int64_t scheduled, first_counted; /* messages of the schedule: sent so far; first after the warm-up */
 static int64_t *latencies_ns, *lags_ns, latency_count, schedule_room;
 
 static _Noreturn void fail(int status, const char *format, ...)
@@ -136,7 +136,7 @@ static unsigned char *at(uint64_t place)
     return kept + place % KEPT;
 }
 
-/* Memory that stands twice in a row, so that no piece of the stream has a seam in it. */
+/* Memory that is mapped twice in a row, so that every piece of the stream is contiguous. */
 static void map_the_stream(void)
 {
     int file = memfd_create("stream", MFD_CLOEXEC);
@@ -150,7 +150,7 @@ static void map_the_stream(void)
     close(file);
 }
 
-/* Make a message the next one of its voice: its number is decimal digits. */
+/* Turn a message into the next one of its sender: its number is decimal digits. */
 static void count_up(unsigned char *frame)
 {
     unsigned char *digit = frame + SMALLEST_BODY;
@@ -158,21 +158,21 @@ static void count_up(unsigned char *frame)
         *digit-- = '0';
 }
 
-/* Look at the messages that nobody has received before. */
+/* Verify the messages that no client has received before. */
 static void parse(void)
 {
     for (; length - parsed >= frame_bytes; parsed += frame_bytes) {
         const unsigned char *frame = at(parsed);
         unsigned number = 0;
-        for (int i = 1; i <= VOICE_DIGITS; i++)
+        for (int i = 1; i <= SENDER_DIGITS; i++)
             number = number * 10 + (unsigned)(frame[i] - '0');
-        struct voice *voice = voices + number;
-        if (number >= (unsigned)sender_count || memcmp(frame, voice->expected, frame_bytes) != 0)
-            fail(1, "a client received what is nobody's next message: %.*s", (int)frame_bytes - 1, frame + 1);
-        if (voice->heard == voice->sent)
+        struct sender *sender = senders + number;
+        if (number >= (unsigned)sender_count || memcmp(frame, sender->expected, frame_bytes) != 0)
+            fail(1, "a client received what is no sender's next message: %.*s", (int)frame_bytes - 1, frame + 1);
+        if (sender->received == sender->sent)
             fail(1, "a client received a message that no client has sent");
-        voice->ends[(uint64_t)voice->heard++ & ends_mask] = parsed + frame_bytes;
-        count_up(voice->expected);
+        sender->ends[(uint64_t)sender->received++ & ends_mask] = parsed + frame_bytes;
+        count_up(sender->expected);
     }
 }
 
@@ -197,16 +197,16 @@ static int64_t intended_ns(int64_t number)
     return start_ns + (int64_t)((double)number * (1e9 / rate_per_s));
 }
 
-/* Count what has come back to who said it. */
-static void look_for_echoes(struct voice *voice)
+/* Count the messages that have come back to their sender. */
+static void look_for_echoes(struct sender *sender)
 {
     if (is_discarding) {
-        voice->echoed = (int64_t)(voice->client->taken / frame_bytes / (unsigned)sender_count);
+        sender->echoed = (int64_t)(sender->client->taken / frame_bytes / (unsigned)sender_count);
         return;
     }
     int64_t arrived_ns = now_ns();
-    while (voice->echoed < voice->heard && voice->ends[(uint64_t)voice->echoed & ends_mask] <= voice->client->taken) {
-        int64_t number = voice->echoed++ * sender_count + (voice - voices);
+    while (sender->echoed < sender->received && sender->ends[(uint64_t)sender->echoed & ends_mask] <= sender->client->taken) {
+        int64_t number = sender->echoed++ * sender_count + (sender - senders);
         if (is_paced && number >= first_counted)
             latencies_ns[latency_count++] = arrived_ns - intended_ns(number);
     }
@@ -220,63 +220,63 @@ static void receive(struct client *client)
         return;
     if (got <= 0)
         fail(1, "the server closed the connection of a client that was reading");
-    received += (uint64_t)got;
+    received_bytes += (uint64_t)got;
     if (is_discarding)
         client->taken += (uint64_t)got;
     else
         compare(client, chunk, (size_t)got);
-    if (client->voice)
-        look_for_echoes(client->voice);
+    if (client->sender)
+        look_for_echoes(client->sender);
 }
 
-/* --- speaking */
+/* --- sending */
 
-static void push(struct voice *voice)
+static void push(struct sender *sender)
 {
-    ssize_t sent = send(voice->client->fd, voice->unsent + voice->from, voice->to - voice->from, MSG_NOSIGNAL);
+    ssize_t sent = send(sender->client->fd, sender->unsent + sender->from, sender->to - sender->from, MSG_NOSIGNAL);
     if (sent < 0 && errno != EAGAIN && errno != EINTR)
         fail(1, "the server closed the connection of a client that was sending");
-    voice->from += sent > 0 ? (size_t)sent : 0;
-    if (voice->from == voice->to)
-        voice->from = voice->to = 0;
+    sender->from += sent > 0 ? (size_t)sent : 0;
+    if (sender->from == sender->to)
+        sender->from = sender->to = 0;
 }
 
-static void say(struct voice *voice, int64_t count)
+static void send_messages(struct sender *sender, int64_t count)
 {
-    if (voice->to + (size_t)count * frame_bytes > WAITING * frame_bytes)
-        fail(1, "the server has not taken the last %d messages of a sender", WAITING);
+    if (sender->to + (size_t)count * frame_bytes > MOST_UNSENT * frame_bytes)
+        fail(1, "the server has not taken the last %d messages of a sender", MOST_UNSENT);
     for (int64_t i = 0; i < count; i++) {
-        memcpy(voice->unsent + voice->to, voice->next, frame_bytes);
-        voice->to += frame_bytes;
-        count_up(voice->next);
+        memcpy(sender->unsent + sender->to, sender->next, frame_bytes);
+        sender->to += frame_bytes;
+        count_up(sender->next);
     }
-    voice->sent += count;
-    push(voice);
+    sender->sent += count;
+    push(sender);
 }
 
-static void fill_the_window(void)
+static void fill_in_flight(void)
 {
-    for (struct voice *voice = voices; voice < voices + sender_count; voice++) {
-        int64_t room = share - (voice->sent - voice->echoed);
-        /* In batches of half a share: waking up for each echo would measure that instead. */
-        if (room >= (share > 1 ? share / 2 : 1) && voice->from == voice->to)
-            say(voice, room);
+    for (struct sender *sender = senders; sender < senders + sender_count; sender++) {
+        int64_t room = share - (sender->sent - sender->echoed);
+        /* In batches of half a share: otherwise the wake-ups for single echoes would dominate. */
+        if (room >= (share > 1 ? share / 2 : 1) && sender->from == sender->to)
+            send_messages(sender, room);
     }
 }
 
 static void keep_to_the_schedule(void)
 {
     int64_t late_ns;
-    while (said < schedule_room && (late_ns = now_ns() - intended_ns(said)) >= 0) {
-        lags_ns[said] = late_ns;
-        say(voices + said % sender_count, 1);
-        said++;
+    while (scheduled < schedule_room && (late_ns = now_ns() - intended_ns(scheduled)) >= 0) {
+        lags_ns[scheduled] = late_ns;
+        send_messages(senders + scheduled % sender_count, 1);
+        scheduled++;
     }
 }
 
 /* --- the loop */
 
-/* Take what comes within so many nanoseconds. */
+/* Receive for so many nanoseconds. */
 static void step(int64_t wait_ns)
 {
     struct epoll_event events[EVENTS];
@@ -286,9 +286,9 @@ static void step(int64_t wait_ns)
     int ready = epoll_pwait2(poll_fd, events, EVENTS, &wait, NULL); /* epoll_wait counts in milliseconds */
     for (int i = 0; i < ready; i++)
         receive(events[i].data.ptr);
-    for (struct voice *voice = voices; voice < voices + sender_count; voice++)
-        if (voice->from < voice->to)
-            push(voice);
+    for (struct sender *sender = senders; sender < senders + sender_count; sender++)
+        if (sender->from < sender->to)
+            push(sender);
 }
 
 static void drive(double duration_s)
@@ -298,10 +298,10 @@ static void drive(double duration_s)
         int64_t until = end;
         if (is_paced) {
             keep_to_the_schedule();
-            until = intended_ns(said) < end ? intended_ns(said) : end;
+            until = intended_ns(scheduled) < end ? intended_ns(scheduled) : end;
             now = now_ns();
         } else {
-            fill_the_window();
+            fill_in_flight();
         }
         step(until - now);
     }
@@ -311,17 +311,17 @@ static void drive(double duration_s)
 static void drain(void)
 {
     uint64_t due = 0;
-    for (struct voice *voice = voices; voice < voices + sender_count; voice++)
-        due += (uint64_t)voice->sent * frame_bytes;
+    for (struct sender *sender = senders; sender < senders + sender_count; sender++)
+        due += (uint64_t)sender->sent * frame_bytes;
     int64_t end = now_ns() + DRAIN_NS;
-    while (received < due * (unsigned)client_count && now_ns() < end)
+    while (received_bytes < due * (unsigned)client_count && now_ns() < end)
         step(DRAIN_NS / 100);
     for (struct client *client = clients; client < clients + client_count; client++)
         if (client->taken != due)
             fail(1, "a client received %" PRIu64 " bytes of %" PRIu64, client->taken, due);
 }
 
-/* --- coming into the room */
+/* --- joining */
 
 static void connect_all(const char *address)
 {
@@ -342,26 +342,26 @@ static void connect_all(const char *address)
     }
 }
 
-/* Say a mark, and wait until all have heard it and nothing behind it; who was not in the room yet hears the next one. */
+/* Send a marker, and wait until all clients have received it and nothing after it; else try again with the next one. */
 static void join(void)
 {
     for (int mark = 1;; mark++) {
-        char frame[MARK + 1], heard[MARK];
+        char frame[MARK + 1], received[MARK];
         snprintf(frame, sizeof frame, "%cmark %05d", MARK - 1, mark);
         if (mark > 60 || send(clients->fd, frame, MARK, MSG_NOSIGNAL) != MARK)
-            fail(1, "not all clients hear what is said");
+            fail(1, "not all clients receive what is sent");
         int64_t end = now_ns() + MARK_NS;
         int in_step = 0;
         for (struct client *client = clients; client < clients + client_count; client++) {
             struct timeval left = {.tv_usec = 1};
             ssize_t got = 0;
-            do { /* marks are read one by one, until this one has come or it is too late */
+            do { /* markers are read one by one, until this one has come or it is too late */
                 int64_t left_ns = end - now_ns();
                 if (left_ns > 1000)
                     left.tv_usec = left_ns / 1000;
                 setsockopt(client->fd, SOL_SOCKET, SO_RCVTIMEO, &left, sizeof left);
-                got = recv(client->fd, heard, MARK, MSG_WAITALL);
-            } while (got == MARK && memcmp(heard, frame, MARK) != 0);
+                got = recv(client->fd, received, MARK, MSG_WAITALL);
+            } while (got == MARK && memcmp(received, frame, MARK) != 0);
             if (got > 0 && got < MARK)
                 fail(1, "a client received half a message");
             in_step += got == MARK;
@@ -371,7 +371,7 @@ static void join(void)
     }
 }
 
-static void choose_the_voices(void)
+static void choose_senders(void)
 {
     double whole_s = options[WARM_UP_S].value + options[SECONDS].value;
     schedule_room = is_paced ? (int64_t)(whole_s * rate_per_s) + 1 : 0;
@@ -381,20 +381,20 @@ static void choose_the_voices(void)
     while ((int64_t)room < share || (int64_t)room < schedule_room)
         room *= 2;
     ends_mask = room - 1;
-    voices = room_for((size_t)sender_count, sizeof *voices);
+    senders = room_for((size_t)sender_count, sizeof *senders);
     for (int number = 0; number < sender_count; number++) {
-        struct voice *voice = voices + number;
+        struct sender *sender = senders + number;
         /* Spread over the room: many servers serve in the order of joining, and the first would look fast. */
-        voice->client = clients + (2 * number + 1) * client_count / (2 * sender_count);
-        voice->client->voice = voice;
-        voice->ends = room_for(room, sizeof *voice->ends);
-        voice->unsent = room_for(WAITING, frame_bytes);
-        memset(voice->next, '~', sizeof voice->next);
-        memset(voice->next + 1, '0', SMALLEST_BODY);
-        voice->next[0] = (unsigned char)(frame_bytes - 1);
-        for (int place = VOICE_DIGITS, rest = number; rest > 0; rest /= 10)
-            voice->next[place--] += (unsigned char)(rest % 10);
-        memcpy(voice->expected, voice->next, sizeof voice->next);
+        sender->client = clients + (2 * number + 1) * client_count / (2 * sender_count);
+        sender->client->sender = sender;
+        sender->ends = room_for(room, sizeof *sender->ends);
+        sender->unsent = room_for(MOST_UNSENT, frame_bytes);
+        memset(sender->next, '~', sizeof sender->next);
+        memset(sender->next + 1, '0', SMALLEST_BODY);
+        sender->next[0] = (unsigned char)(frame_bytes - 1);
+        for (int place = SENDER_DIGITS, rest = number; rest > 0; rest /= 10)
+            sender->next[place--] += (unsigned char)(rest % 10);
+        memcpy(sender->expected, sender->next, sizeof sender->next);
     }
 }
 
@@ -410,7 +410,7 @@ static void watch_all(void)
     }
 }
 
-/* --- what is asked for, and what is told */
+/* --- options and results */
 
 static void read_options(int count, char **words)
 {
@@ -436,7 +436,7 @@ static void read_options(int count, char **words)
     rate_per_s = options[RATE_PER_S].value;
     is_spinning = options[SPIN].value > 0;
     frame_bytes = 1 + (size_t)options[BODY_BYTES].value;
-    share = (int64_t)options[WINDOW].value / sender_count;
+    share = (int64_t)options[IN_FLIGHT].value / sender_count;
     if (share < 1)
         share = 1;
     if (sender_count > client_count)
@@ -473,26 +473,26 @@ int main(int count, char **words)
     prctl(PR_SET_TIMERSLACK, 1UL); /* or a sleep ends 50 microseconds late */
     connect_all(words[2]);
     join();
-    choose_the_voices();
+    choose_senders();
     map_the_stream();
     watch_all();
 
     start_ns = now_ns() + LEAD_NS;
     drive(options[WARM_UP_S].value);
-    first_counted = said;
-    uint64_t received_before = received;
+    first_counted = scheduled;
+    uint64_t bytes_before = received_bytes;
     int64_t cpu_before = clock_ns(CLOCK_PROCESS_CPUTIME_ID), began = now_ns();
     drive(options[SECONDS].value);
     double elapsed_s = (double)(now_ns() - began) / 1e9;
     double cpu_s = (double)(clock_ns(CLOCK_PROCESS_CPUTIME_ID) - cpu_before) / 1e9;
-    double deliveries = (double)(received - received_before) / (double)frame_bytes;
+    double deliveries = (double)(received_bytes - bytes_before) / (double)frame_bytes;
     drain();
 
     printf("{\"deliveries_per_s\": %.0f, \"generator_cpu_share\": %.4f", deliveries / elapsed_s, cpu_s / elapsed_s);
     if (is_paced)
         printf(", \"latency_p50_ns\": %" PRId64 ", \"latency_p99_ns\": %" PRId64 ", \"send_lag_p99_ns\": %" PRId64,
                percentile(latencies_ns, latency_count, 50), percentile(latencies_ns, latency_count, 99),
-               percentile(lags_ns + first_counted, said - first_counted, 99));
+               percentile(lags_ns + first_counted, scheduled - first_counted, 99));
     printf("}\n");
     return 0;
 }

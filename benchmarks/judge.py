@@ -1,12 +1,12 @@
-"""How long the judge of histories takes, and how much memory.
+"""How much time and memory the judge of histories takes.
 
-    python -m benchmarks.judge                          every kind and shape at 10^5, 10^6 and 10^7 deliveries
-    python -m benchmarks.judge 10000000                 every kind and shape at 10^7
-    python -m benchmarks.judge 10000000 100 swap        one of them
+    python -m benchmarks.judge                          every kind and size at 10^5, 10^6 and 10^7 deliveries
+    python -m benchmarks.judge 10000000                 every kind and size at 10^7
+    python -m benchmarks.judge 10000000 100 swap        only this kind, with so many clients
 
-Each measurement is a process of its own, which makes a history and judges it; runs of different kinds take turns,
-so that a busy moment of the machine falls on all of them. Memory is the peak of the whole process, the history
-and the making of it included.
+Each measurement is a process of its own, which generates a history and judges it; kinds take turns, so that a busy
+moment of the machine affects all of them. Memory is the peak of the whole process, including the history and its
+generation.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ from harness.history.judge import judge
 from harness.history.record import History, send_event
 
 KINDS = {
-    "clean": "everybody hears everything",
-    "drops": "everybody misses 5 %",
-    "halves": "everybody misses half",
-    "swap": "as drops; two neighbours have changed places for one client",
-    "disorder": "everybody hears every message up to 50 places too late",
+    "clean": "every client receives everything",
+    "drops": "every client misses 5 %",
+    "halves": "every client misses half",
+    "swap": "as drops; two successive messages are exchanged for one client",
+    "disorder": "every client receives every message up to 50 places too late",
 }
 CLIENTS = (10, 100, 1000)
 DELIVERIES = (100_000, 1_000_000, 10_000_000)
 RUNS = 3
-AHEAD = 100  # a message is sent so many places before it is heard
+AHEAD = 100  # a message is sent so many places before it is received
 
 
 class Numbered(Sequence[str]):
@@ -76,25 +76,25 @@ def _events(
     chance: np.random.Generator,
 ) -> NDArray[np.int64]:
     share = {"drops": 0.05, "swap": 0.05, "halves": 0.5}.get(kind, 0)
-    heard = order[chance.random(order.size) >= share] if share else order
+    received = order[chance.random(order.size) >= share] if share else order
     if kind == "disorder":
-        heard = order[np.argsort(order + 50 * chance.random(order.size))]
+        received = order[np.argsort(order + 50 * chance.random(order.size))]
     if kind == "swap" and client == clients // 2:
-        heard = heard.copy()
-        at = heard.size // 2
-        while client in authors[heard[at : at + 2]] or authors[heard[at]] == authors[heard[at + 1]]:
+        received = received.copy()
+        at = received.size // 2
+        while client in authors[received[at : at + 2]] or authors[received[at]] == authors[received[at + 1]]:
             at += 1
-        heard[[at, at + 1]] = heard[[at + 1, at]]
+        received[[at, at + 1]] = received[[at + 1, at]]
     mine = order[authors == client]
-    places = np.searchsorted(heard, mine - AHEAD) if kind != "disorder" else np.maximum(mine - AHEAD, 0)
-    return np.insert(heard, places, send_event(mine))
+    places = np.searchsorted(received, mine - AHEAD) if kind != "disorder" else np.maximum(mine - AHEAD, 0)
+    return np.insert(received, places, send_event(mine))
 
 
-def once(deliveries: int, clients: int, kind: str) -> dict[str, object]:
-    """Make a history and judge it; return wall-clock and processor seconds, peak memory and what came of it."""
-    one = history(kind, clients, deliveries // clients)
+def measure(deliveries: int, clients: int, kind: str) -> dict[str, object]:
+    """Judge a generated history; return wall-clock and processor time in s, peak memory in MiB, and the verdict."""
+    judged = history(kind, clients, deliveries // clients)
     began, began_cpu = time.perf_counter(), time.process_time()
-    faults = judge(one)
+    faults = judge(judged)
     seconds, cpu_s = time.perf_counter() - began, time.process_time() - began_cpu
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     peak_mib = peak / (1 << 20 if sys.platform == "darwin" else 1 << 10)
@@ -102,22 +102,22 @@ def once(deliveries: int, clients: int, kind: str) -> dict[str, object]:
     return {"seconds": seconds, "cpu_s": cpu_s, "peak_mib": peak_mib, "verdict": verdict}
 
 
-def apart(deliveries: int, clients: int, kind: str) -> dict[str, object]:
-    """Do the same in a process of its own."""
+def measure_in_a_process(deliveries: int, clients: int, kind: str) -> dict[str, object]:
+    """Do the same in a new process."""
     command = [sys.executable, __file__, "--once", str(deliveries), str(clients), kind]
-    found: dict[str, object] = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
-    return found
+    measured: dict[str, object] = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
+    return measured
 
 
 def rows(chosen: Sequence[tuple[int, int, str]]) -> Iterator[str]:
     """Measure, in turns, and yield the lines of a Markdown table."""
-    found: dict[tuple[int, int, str], list[dict[str, object]]] = {one: [] for one in chosen}
+    by_size: dict[tuple[int, int, str], list[dict[str, object]]] = {size: [] for size in chosen}
     for _ in range(RUNS):
-        for one in chosen:
-            found[one].append(apart(*one))
-    yield "| kind | clients × messages | deliveries | processor s | median s | least–most s | peak MiB | verdict |"
+        for size in chosen:
+            by_size[size].append(measure_in_a_process(*size))
+    yield "| kind | clients × messages | deliveries | processor s | median s | lowest–highest s | peak MiB | verdict |"
     yield "|---|---|---|---|---|---|---|---|"
-    for (deliveries, clients, kind), runs in found.items():
+    for (deliveries, clients, kind), runs in by_size.items():
         seconds, cpu_s, peaks = ([float(str(run[key])) for run in runs] for key in ("seconds", "cpu_s", "peak_mib"))
         cells = [
             kind,
@@ -133,16 +133,16 @@ def rows(chosen: Sequence[tuple[int, int, str]]) -> Iterator[str]:
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Measure what the command line asks for; of what it does not say, all there is."""
+    """Measure what the command line names, and everything where it names nothing."""
     if arguments[:1] == ["--once"]:
-        print(json.dumps(once(int(arguments[1]), int(arguments[2]), arguments[3])))
+        print(json.dumps(measure(int(arguments[1]), int(arguments[2]), arguments[3])))
         return
-    told = dict(zip(("deliveries", "clients", "kind"), arguments, strict=False))
+    given = dict(zip(("deliveries", "clients", "kind"), arguments, strict=False))
     chosen = [
         (deliveries, clients, kind)
-        for kind in ([told["kind"]] if "kind" in told else KINDS)
-        for clients in ([int(told["clients"])] if "clients" in told else CLIENTS)
-        for deliveries in ([int(told["deliveries"])] if "deliveries" in told else DELIVERIES)
+        for kind in ([given["kind"]] if "kind" in given else KINDS)
+        for clients in ([int(given["clients"])] if "clients" in given else CLIENTS)
+        for deliveries in ([int(given["deliveries"])] if "deliveries" in given else DELIVERIES)
     ]
     for row in rows(chosen):
         print(row)

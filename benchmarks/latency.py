@@ -1,19 +1,19 @@
-"""The latencies that the swarm tells, against the truth.
+"""Compares the latencies that the swarm measures with known ones.
 
-    python -m benchmarks.latency                  both of these, ten rounds of the first
+    python -m benchmarks.latency                  both, with ten rounds of the first
     python -m benchmarks.latency hold --runs 3    a server that holds each message for exactly 5 ms
     python -m benchmarks.latency stop             a server that is stopped for 500 ms in the middle
 
-hold: the same server (hold_server.c) with a hold of 5 ms and with none, in turns. The difference of the two p50 is to
-be 5 ms within 2 %: nothing of the floor is in it. At 300 messages a second a message leaves in the middle between two
-that arrive (1.5 intervals), so that the sending of one does not delay the reading of another.
+hold: the same server (hold_server.c) with a hold of 5 ms and with none, in turns. The difference of the two p50 must be
+5 ms within 2 %; it contains nothing of the latency without a hold. At 300 messages a second a message leaves in the
+middle between two that arrive (1.5 intervals), so that sending one does not delay reading another.
 
-stop: SIGSTOP, and SIGCONT 500 ms later, from outside, in the middle of a load on a schedule. Whatever was due meanwhile
-has waited for the rest of the stop, the schedule going on: of T seconds with a stop of S seconds, percentile p is
-S - (1 - p) T where that is positive, and the floor where not. A generator that waits with a stopped server (coordinated
-omission) tells hardly anything of it.
+stop: SIGSTOP, and SIGCONT 500 ms later, in the middle of a load on a schedule. Every message that was due meanwhile has
+waited for the rest of the stop, since the schedule goes on: in T seconds with a stop of S seconds, percentile p is
+S - (1 - p) T where that is positive, and otherwise the latency without a stop. A generator that waits with a stopped
+server (coordinated omission) hardly measures the stop.
 
-Prints Markdown tables; the exit status is 1 when something is not as it should be.
+Prints Markdown tables; the exit status is 1 when a latency is wrong.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from dataclasses import dataclass
 import anyio
 from hdrh.histogram import HdrHistogram
 
-from benchmarks.programs import c_program, figures, here, server, take_places
+from benchmarks.programs import c_program, describe_machine, figures, server, use_server_core
 from harness import plugins
 from harness.codec import Decoder, bodies_of
 from harness.errors import HarnessError
@@ -47,20 +47,22 @@ HOLD_MS = 5
 HOLD_RATE_PER_S = 300
 STOP_S, STOP_RATE_PER_S = 0.5, 1000
 CLIENTS, SENDERS, BODY_BYTES = 10, 4, 32
-HOLD_TOLERANCE = 0.02  # of the hold
-STOP_TOLERANCE = 0.02  # of the stop
+HOLD_TOLERANCE = 0.02  # as a share of the hold
+STOP_TOLERANCE = 0.02  # as a share of the stop
 PERCENTILES = (50, 90, 92, 95, 97, 99, 99.9)
-HEARD_S = 30.0
-SPECTATOR = 200_000  # a number for its name, beyond those of the swarm
+FIRST_MESSAGE_S = 30.0
+SPECTATOR = 200_000  # its number, for its name: beyond those of the swarm
 
 
 @dataclass(frozen=True)
 class Stop:
-    """What is known of a load in which the server was stopped; times in monotonic ns.
+    """A load during which the server was stopped.
 
     Attributes:
-        no_earlier_ns: the load's schedule did not begin before.
-        began_ns, ended_ns: between these the server was stopped, and the schedule had begun.
+        no_earlier_ns: a moment before the load's schedule began, in monotonic ns.
+        began_ns: a moment when the server was stopped and the schedule had begun, in monotonic ns.
+        ended_ns: a later moment, until which the server was stopped, in monotonic ns.
+        rate_per_s: of the schedule.
         latencies: of all messages.
     """
 
@@ -71,10 +73,10 @@ class Stop:
     latencies: HdrHistogram
 
     def surely_waited(self, at_least_ns: int) -> int:
-        """Return how many messages must have waited so long, whatever the machine was doing.
+        """Return how many messages must have waited so long, however busy the machine was.
 
-        What was due between the two moments has waited until the second. Of these were sent, on a schedule that
-        leaves out nothing, all that are among the first so many.
+        A message that was due between the two moments has waited until the second. The schedule omits no message, so
+        those that were sent are the first ones of the schedule.
         """
         all_sent_until_ns = self.no_earlier_ns + int(self.latencies.get_total_count() / self.rate_per_s * 1e9)
         until_ns = min(self.ended_ns - at_least_ns, all_sent_until_ns)
@@ -83,13 +85,21 @@ class Stop:
     def waited(self, at_least_ns: int) -> int:
         """Return how many messages have waited so long."""
         recorded = self.latencies.get_recorded_iterator()
-        return sum(one.count_at_value_iterated_to for one in recorded if one.value_iterated_to >= at_least_ns)
+        return sum(step.count_at_value_iterated_to for step in recorded if step.value_iterated_to >= at_least_ns)
 
 
 async def stopped(
     implementation: Implementation, *, rate_per_s: float, seconds: float, stop_s: float, core: Sequence[int] = ()
 ) -> Stop:
-    """Stop a server with SIGSTOP, for so long, as soon as a load on a schedule has begun; the load is on `core`."""
+    """Stop a server with SIGSTOP as soon as a load on a schedule has begun.
+
+    Args:
+        implementation: the server.
+        rate_per_s: messages a second.
+        seconds: how long the load takes.
+        stop_s: how long the server is stopped.
+        core: the processor core for the load; () for any.
+    """
     async with launch(implementation) as running:
         codec = plugins.specs()[implementation.spec].codec
         swarm = Swarm(Clients(running.address, codec), running.pid)
@@ -102,12 +112,12 @@ async def stopped(
                 moments: list[int] = []
 
                 async def stop() -> None:
-                    await anyio.to_thread.run_sync(first_of_the_load, spectator, codec.reply_decoder())
+                    await anyio.to_thread.run_sync(wait_for_the_load, spectator, codec.reply_decoder())
                     moments.extend(await stop_for(running, stop_s))
 
                 def load() -> None:
                     if core:
-                        os.sched_setaffinity(0, core)  # of this thread
+                        os.sched_setaffinity(0, core)  # for this thread
                     swarm.paced(
                         swarm.clients.senders(SENDERS),
                         rate_per_s=rate_per_s,
@@ -125,9 +135,9 @@ async def stopped(
     return Stop(no_earlier_ns, began_ns, ended_ns, rate_per_s, latency.merge([swarm.histogram]))
 
 
-def first_of_the_load(spectator: socket.socket, decoder: Decoder) -> None:
-    """Return when a message of the load has been heard: those of a load begin with digits, others do not."""
-    spectator.settimeout(HEARD_S)
+def wait_for_the_load(spectator: socket.socket, decoder: Decoder) -> None:
+    """Return when a message of the load has arrived: only those of a load begin with digits."""
+    spectator.settimeout(FIRST_MESSAGE_S)
     while data := spectator.recv(65536):
         if any(body[:1].isdigit() for body in bodies_of(decoder.feed(data))):
             return
@@ -147,7 +157,7 @@ async def stop_for(running: Server, seconds: float) -> tuple[int, int]:
 
 
 async def hold(runs: int, seconds: float, cores: Cores) -> tuple[list[str], bool]:
-    """Measure with a hold and without, in turns; return lines that tell it, and whether the difference is the hold."""
+    """Measure with a hold and without, in turns; return the table, and whether the difference is the hold."""
     with_hold = c_program("hold_server.c", "held", (f"HOLD_US={HOLD_MS * 1000}",))
     without = c_program("hold_server.c", "not_held")
     parameters = {
@@ -160,16 +170,16 @@ async def hold(runs: int, seconds: float, cores: Cores) -> tuple[list[str], bool
     }
     p50_ms: dict[str, list[float]] = {with_hold.name: [], without.name: []}
     for number in range(runs):
-        for one in (with_hold, without)[:: -1 if number % 2 else 1]:
-            seen = (await figures(one, "paced", parameters, cores))["latency_p50_ns"] / 1e6
-            p50_ms[one.name].append(seen)
-            print(f"round {number}, {one.name}: p50 {seen:.3f} ms", file=sys.stderr)
-    differences = [held - floor for held, floor in zip(*p50_ms.values(), strict=True)]
-    told, difference = [*p50_ms.values(), differences], statistics.median(differences)
+        for implementation in (with_hold, without)[:: -1 if number % 2 else 1]:
+            measured = (await figures(implementation, "paced", parameters, cores))["latency_p50_ns"] / 1e6
+            p50_ms[implementation.name].append(measured)
+            print(f"round {number}, {implementation.name}: p50 {measured:.3f} ms", file=sys.stderr)
+    differences = [held - not_held for held, not_held in zip(*p50_ms.values(), strict=True)]
+    columns, difference = [*p50_ms.values(), differences], statistics.median(differences)
     right = abs(difference - HOLD_MS) <= HOLD_TOLERANCE * HOLD_MS
-    cells = [f"{statistics.median(one):.3f} ({min(one):.3f}–{max(one):.3f})" for one in told]
+    cells = [f"{statistics.median(column):.3f} ({min(column):.3f}–{max(column):.3f})" for column in columns]
     lines = [
-        f"| p50 with {HOLD_MS} ms, ms | p50 with none, ms | difference, ms | off by |",
+        f"| p50 with {HOLD_MS} ms, ms | p50 with none, ms | difference, ms | error |",
         "|---|---|---|---|",
         f"| {' | '.join(cells)} | {difference / HOLD_MS - 1:+.2%}{'' if right else ' **over 2 %**'} |",
     ]
@@ -177,22 +187,22 @@ async def hold(runs: int, seconds: float, cores: Cores) -> tuple[list[str], bool
 
 
 async def stop(
-    one: Implementation, rate_per_s: float, seconds: float, stop_s: float, core: Sequence[int]
+    implementation: Implementation, rate_per_s: float, seconds: float, stop_s: float, core: Sequence[int]
 ) -> tuple[list[str], bool]:
-    """Stop a server in the middle; return lines that tell what should be and what was seen, and whether it is right."""
-    seen = await stopped(one, rate_per_s=rate_per_s, seconds=seconds, stop_s=stop_s, core=core)
-    stop_ms = (seen.ended_ns - seen.began_ns) / 1e6
-    whole_ms = seen.latencies.get_total_count() / rate_per_s * 1e3
-    lines, right = ["| percentile | expected, ms | seen, ms |", "|---|---|---|"], True
+    """Stop a server in the middle; return the table of expected and measured latencies, and whether they agree."""
+    load = await stopped(implementation, rate_per_s=rate_per_s, seconds=seconds, stop_s=stop_s, core=core)
+    stop_ms = (load.ended_ns - load.began_ns) / 1e6
+    whole_ms = load.latencies.get_total_count() / rate_per_s * 1e3
+    lines, right = ["| percentile | expected, ms | measured, ms |", "|---|---|---|"], True
     for percent in (*PERCENTILES, 100):
         expected = stop_ms - (1 - percent / 100) * whole_ms
-        found = latency.percentile_ns(seen.latencies, percent) / 1e6
-        off = expected > 0 and abs(found - expected) > STOP_TOLERANCE * stop_ms
-        right &= not off
-        told = f"{expected:.1f}" if expected > 0 else "the floor"
-        lines.append(f"| {percent:g} | {told} | {found:.1f}{' **off**' if off else ''} |")
+        measured = latency.percentile_ns(load.latencies, percent) / 1e6
+        is_wrong = expected > 0 and abs(measured - expected) > STOP_TOLERANCE * stop_ms
+        right &= not is_wrong
+        bound = f"{expected:.1f}" if expected > 0 else "as without a stop"
+        lines.append(f"| {percent:g} | {bound} | {measured:.1f}{' **wrong**' if is_wrong else ''} |")
     half_ns = int(stop_ms * 1e6 / 2)
-    sure, waited = seen.surely_waited(half_ns), seen.waited(half_ns)
+    sure, waited = load.surely_waited(half_ns), load.waited(half_ns)
     right &= waited >= sure > 0
     lines += [
         "",
@@ -203,24 +213,26 @@ async def stop(
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Measure and print; return 1 when something is not as it should be, 2 when a trial did not finish."""
+    """Measure and print; return 1 when a latency is wrong, 2 when a trial did not finish."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", nargs="*", choices=["hold", "stop", []], default=[])
     parser.add_argument("--runs", type=int, default=10)
     parser.add_argument("--seconds", type=float, default=5.0)
-    parser.add_argument("--server", default="c_epoll", help="which one is stopped")
-    asked = parser.parse_args(arguments)
-    machine, cores = here(), take_places()
+    parser.add_argument("--server", default="c_epoll", help="the server to stop")
+    options = parser.parse_args(arguments)
+    machine, cores = describe_machine(), use_server_core()
     right = True
     try:
-        if "hold" in (asked.what or ["hold"]):
-            lines, well = anyio.run(hold, asked.runs, asked.seconds, cores)
-            print(f"Held for {HOLD_MS} ms, {asked.runs} rounds of {asked.seconds:g} s:", "", *lines, "", sep="\n")
-            right &= well
-        if "stop" in (asked.what or ["stop"]):
-            lines, well = anyio.run(stop, server(asked.server), STOP_RATE_PER_S, asked.seconds, STOP_S, cores.load)
+        if "hold" in (options.what or ["hold"]):
+            lines, is_right = anyio.run(hold, options.runs, options.seconds, cores)
+            print(f"Held for {HOLD_MS} ms, {options.runs} rounds of {options.seconds:g} s:", "", *lines, "", sep="\n")
+            right &= is_right
+        if "stop" in (options.what or ["stop"]):
+            lines, is_right = anyio.run(
+                stop, server(options.server), STOP_RATE_PER_S, options.seconds, STOP_S, cores.load
+            )
             print(*lines, "", sep="\n")
-            right &= well
+            right &= is_right
     except HarnessError as error:
         print(error, file=sys.stderr)
         return 2

@@ -1,13 +1,13 @@
-"""Which mutants of the bestiary a load finds out: each of them under a flood and under a paced load.
+"""Which mutants a load detects: each of tests/mutants under a flood and under a paced load.
 
     nice -n 19 python -m benchmarks.mutants_under_load                   all specs, all mutants
     nice -n 19 python -m benchmarks.mutants_under_load broadcast         those of one spec
     python -m benchmarks.mutants_under_load broadcast greets rare_cut    some of them
-    --results FILE   what has been found, a line a trial; what stands there already is not tried again
+    --results FILE   the results so far, a line for each trial; trials in this file are not repeated
 
-A mutant is found out when its trial did not finish. `benchmarks/mutants.toml` says which requirements a load can show,
-and why it cannot show the others; and of the mutants that break one of the first, which of them a load does not provoke.
-What contradicts it is marked, and the exit status is 1. Nothing here measures time: a busy machine does not matter.
+A mutant is detected when its trial did not finish. `benchmarks/mutants.toml` says which requirements a load can test,
+and why it cannot test the others; and which mutants that break one of the former a load does not provoke. Results that
+contradict it are marked, and then the exit status is 1. Nothing here measures time: a busy machine does not matter.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from harness.model import TrialPlan, TrialResult
 from harness.processes.workers import WorkerDied, open_worker
 from harness.records import from_json, to_json
 
-Found = dict[tuple[str, str, int], TrialResult]  # by spec, mutant and the number of the load
+Results = dict[tuple[str, str, int], TrialResult]  # by spec, mutant and the number of the load
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,10 @@ class Load:
     """A way to load a mutant.
 
     Attributes:
-        only_if_needed: for who should have been found out by the first load, and was not.
+        name: of the load, for people.
+        workload: the name of the workload.
+        parameters: those of the workload that differ from load to load.
+        only_if_needed: whether it is only for mutants that the first load should have detected and did not.
     """
 
     name: str
@@ -64,24 +67,24 @@ class Load:
 LOADS = (
     Load("flood", "flood", {"clients": 100, "in_flight": 1024, "seconds": 0.5}),
     Load("paced", "paced", {"clients": 20, "rate_per_s": 1000, "seconds": 0.5}),
-    # Small batches: more often two speak at once. Not of a power of two messages: a mutant that lies every thousandth
-    # time would always do so at the same place of a batch. Longer: some lie once in thousands of messages.
+    # In small batches, two clients send at once more often. Their size is no power of two: a mutant that errs every
+    # thousandth time would always err at the same place of a batch. Longer: some err once in thousands of messages.
     Load("12 in flight", "flood", {"clients": 20, "in_flight": 12, "seconds": 4}, only_if_needed=True),
     Load("long flood", "flood", {"clients": 20, "in_flight": 1024, "seconds": 10}, only_if_needed=True),
 )
-PACED = 1  # its place there
+PACED = 1  # the number of the paced load
 DETAILS = re.compile(r": | \(expected |; | in the middle of the trial| that were sent to")
 EXPECTED = Path(__file__).with_name("mutants.toml")
 
 
 @dataclass(frozen=True)
 class Expected:
-    """What a load should show.
+    """What a load should detect.
 
     Attributes:
-        shown: requirement without its prefix → how it shows.
-        hidden: the same, of those that a load cannot show → why not.
-        unprovoked: mutants by spec/name that break one of the first kind and yet may finish → why.
+        shown: requirement without its prefix → how a load detects that it is broken.
+        hidden: requirement without its prefix, for those that a load cannot test → why not.
+        unprovoked: mutant as spec/name that breaks a requirement in `shown` and yet may finish → why.
     """
 
     shown: Mapping[str, str]
@@ -89,112 +92,126 @@ class Expected:
     unprovoked: Mapping[str, str]
 
     def of(self, spec: str, mutant: KnownServer) -> tuple[bool, str]:
-        """Return whether a flood should find a mutant out, and why."""
+        """Return whether a flood should detect a mutant, and why."""
         if why := self.unprovoked.get(f"{spec}/{mutant.name}"):
             return False, why
-        clause = mutant.breaks.partition("-")[2]
-        return clause in self.shown, self.shown.get(clause) or self.hidden[clause]
+        requirement = mutant.breaks.partition("-")[2]
+        return requirement in self.shown, self.shown.get(requirement) or self.hidden[requirement]
 
 
 def expected() -> Expected:
     """Return what `mutants.toml` says; raise KeyError where it lacks a section."""
-    told = tomllib.loads(EXPECTED.read_text("utf-8"))
-    return Expected(told["shown"], told["hidden"], told["unprovoked"])
+    sections = tomllib.loads(EXPECTED.read_text("utf-8"))
+    return Expected(sections["shown"], sections["hidden"], sections["unprovoked"])
 
 
-def kept(file: Path) -> Found:
-    """Return the results that a file holds, if it is there."""
+def read_results(file: Path) -> Results:
+    """Return the results in a file; none where it does not exist."""
     lines = file.read_bytes().splitlines() if file.exists() else []
     results = [from_json(line, TrialResult) for line in lines]
-    return {(one.plan.spec, one.plan.implementation, int(one.plan.probe)): one for one in results}
+    return {(result.plan.spec, result.plan.implementation, int(result.plan.probe)): result for result in results}
 
 
-async def tried(mutants: Sequence[tuple[str, KnownServer]], expectations: Expected, file: Path, jobs: int) -> Found:
-    """Put mutants under the loads, some at a time; return what came of it."""
-    found, waiting = kept(file), iter(mutants)
+async def load_all(
+    mutants: Sequence[tuple[str, KnownServer]], expectations: Expected, file: Path, jobs: int
+) -> Results:
+    """Load mutants, some at a time, and append each result to a file; return all results.
+
+    Args:
+        mutants: spec and mutant.
+        expectations: of `mutants.toml`.
+        file: the results so far, and from now on.
+        jobs: how many mutants to load at a time.
+    """
+    results, waiting = read_results(file), iter(mutants)
     file.parent.mkdir(parents=True, exist_ok=True)
 
     async def work() -> None:
         async with AsyncExitStack() as stack:
-            one = await stack.enter_async_context(open_worker(COMMAND))
+            worker = await stack.enter_async_context(open_worker(COMMAND))
             for spec, mutant in waiting:
                 for number, load in enumerate(LOADS):
                     enough = load.only_if_needed and (
-                        found[spec, mutant.name, 0].did_not_finish or not expectations.of(spec, mutant)[0]
+                        results[spec, mutant.name, 0].did_not_finish or not expectations.of(spec, mutant)[0]
                     )
-                    if enough or (spec, mutant.name, number) in found:
+                    if enough or (spec, mutant.name, number) in results:
                         continue
                     plan = load.plan(spec, mutant, number)
                     try:
                         request = to_json(TrialRequest(plan, mutant.implementation))
-                        result = from_json(await one.request(request, load_limit_s(plan) + LAUNCH_S), TrialResult)
+                        result = from_json(await worker.request(request, load_limit_s(plan) + LAUNCH_S), TrialResult)
                     except WorkerDied as error:
-                        one, reason = (
-                            await stack.enter_async_context(open_worker(COMMAND)),
-                            f"the harness's own fault: {error}",
-                        )
+                        worker = await stack.enter_async_context(open_worker(COMMAND))
+                        reason = f"the harness's own fault: {error}"
                         result = TrialResult(plan=plan, started="", seconds=0, did_not_finish=reason)
-                    with file.open("ab") as results:
-                        results.write(to_json(result) + b"\n")
-                    found[spec, mutant.name, number] = result
+                    with file.open("ab") as lines:
+                        lines.write(to_json(result) + b"\n")
+                    results[spec, mutant.name, number] = result
                     print(f"{spec} {mutant.name}, {load.name}: {outcome(result)}", file=sys.stderr, flush=True)
 
     async with anyio.create_task_group() as tasks:
         for _ in range(jobs):
             tasks.start_soon(work)
-    return found
+    return results
 
 
 def outcome(result: TrialResult) -> str:
-    """Return in a few words what came of a trial."""
+    """Return the outcome of a trial in a few words."""
     if result.did_not_finish:
         return DETAILS.split(result.did_not_finish)[0].replace("|", "\\|")
     dropped = result.figures.get("dropped_share", 0)
     return f"*finished*, {dropped:.1%} dropped" if dropped > 0 else "*finished*"
 
 
-def print_tables(mutants: Sequence[tuple[str, KnownServer]], found: Found, expectations: Expected) -> int:
-    """Print who was found out and who was not; return 1 when somebody got away who should not have, else 0."""
-    got_away, others = 0, defaultdict[str, list[str]](list)
-    print("| spec | mutant | breaks | under floods | paced | how it shows |\n|---|---|---|---|---|---|")
+def print_tables(mutants: Sequence[tuple[str, KnownServer]], results: Results, expectations: Expected) -> int:
+    """Print which mutants were detected; return 1 when one was not that should have been, else 0.
+
+    Args:
+        mutants: spec and mutant.
+        results: their trials.
+        expectations: of `mutants.toml`.
+    """
+    missed, others = 0, defaultdict[str, list[str]](list)
+    print("| spec | mutant | breaks | under floods | paced | how it is detected |\n|---|---|---|---|---|---|")
     for spec, mutant in mutants:
-        seen = {
-            number: found[spec, mutant.name, number]
+        trials = {
+            number: results[spec, mutant.name, number]
             for number in range(len(LOADS))
-            if (spec, mutant.name, number) in found
+            if (spec, mutant.name, number) in results
         }
         wanted, why = expectations.of(spec, mutant)
-        floods = [one for number, one in seen.items() if number != PACED]
-        caught = [outcome(one) for one in floods if one.did_not_finish]
+        floods = [trial for number, trial in trials.items() if number != PACED]
+        caught = [outcome(trial) for trial in floods if trial.did_not_finish]
         if not wanted:
             others[why].append(f"{spec} `{mutant.name}`{': ' + caught[0] if caught else ''}")
             continue
-        got_away += not caught
-        told = caught[0] if caught else f"**got away**: {outcome(floods[-1])}"
-        print(f"| {spec} | `{mutant.name}` | {mutant.breaks} | {told} | {outcome(seen[PACED])} | {why} |")
-    print("\n| what these loads cannot show, for | mutants, and what became of those that did not finish |\n|---|---|")
+        missed += not caught
+        flooded = caught[0] if caught else f"**not detected**: {outcome(floods[-1])}"
+        print(f"| {spec} | `{mutant.name}` | {mutant.breaks} | {flooded} | {outcome(trials[PACED])} | {why} |")
+    print("\n| why these loads cannot detect it | mutants, with the outcome of those that did not finish |\n|---|---|")
     for why, names in others.items():
         print(f"| {why} | {', '.join(names)} |")
-    return 1 if got_away else 0
+    return 1 if missed else 0
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Try the mutants that the command line names; print the tables; return 1 when one contradicts what is expected."""
+    """Load the mutants that the command line names; print the tables; return 1 when a result is not as expected."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("spec", nargs="?")
     parser.add_argument("mutants", nargs="*")
-    parser.add_argument("--results", type=Path, default=Path("results/liars_under_load.jsonl"))
+    parser.add_argument("--results", type=Path, default=Path("results/mutants_under_load.jsonl"))
     parser.add_argument("--jobs", type=int, default=2)
-    asked = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     mutants = [
-        (spec.name, one)
+        (spec.name, server)
         for spec in plugins.specs().values()
-        if spec.mutants and asked.spec in (None, spec.name)
-        for one in known_servers(spec)
-        if one.breaks and (not asked.mutants or one.name in asked.mutants)
+        if spec.mutants and options.spec in (None, spec.name)
+        for server in known_servers(spec)
+        if server.breaks and (not options.mutants or server.name in options.mutants)
     ]
     expectations = expected()
-    return print_tables(mutants, anyio.run(tried, mutants, expectations, asked.results, asked.jobs), expectations)
+    results = anyio.run(load_all, mutants, expectations, options.results, options.jobs)
+    return print_tables(mutants, results, expectations)
 
 
 if __name__ == "__main__":

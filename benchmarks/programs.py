@@ -1,4 +1,4 @@
-"""What the benchmarks of the swarm share: the C programs of this folder, servers by name, cores, and the machine."""
+"""Shared by the benchmarks of the swarm: the C programs of this folder, servers by name, cores, and the machine."""
 
 from __future__ import annotations
 
@@ -20,11 +20,12 @@ SPEC = "broadcast"
 
 
 def c_program(source: str, name: str = "", environment: tuple[str, ...] = ()) -> Implementation:
-    """Return a C file of this folder as something that is built and run.
+    """Return a C file of this folder as an implementation, which is built and run like a server.
 
     Args:
-        name: by default the file's.
-        environment: NAME=VALUE for it.
+        source: the name of the file.
+        name: of the implementation; by default that of the file.
+        environment: variables for it, as NAME=VALUE.
     """
     stem = Path(source).stem
     return Implementation(
@@ -39,14 +40,14 @@ def c_program(source: str, name: str = "", environment: tuple[str, ...] = ()) ->
 
 def server(name: str) -> Implementation:
     """Return the server of this name; raise HarnessError when there is none."""
-    for one in plugins.implementations():
-        if (one.spec, one.name) == (SPEC, name):
-            return one
+    for implementation in plugins.implementations():
+        if (implementation.spec, implementation.name) == (SPEC, name):
+            return implementation
     raise HarnessError(f'there is no server "{name}" of {SPEC}')
 
 
-def take_places() -> Cores:
-    """Go to the core on which servers shall run, for they inherit it; return it, and one for the generators."""
+def use_server_core() -> Cores:
+    """Bind this process to the core for servers, which inherit it; return that core, and one for the generators."""
     cores = split_cores()
     raise_descriptor_limit()
     if cores.server:
@@ -57,10 +58,16 @@ def take_places() -> Cores:
 async def figures(
     implementation: Implementation, workload: str, parameters: Mapping[str, float], cores: Cores
 ) -> dict[str, float]:
-    """Make a trial with the swarm; return its figures.
+    """Run a trial with the swarm; return its figures.
+
+    Args:
+        implementation: the server.
+        workload: the name of the workload.
+        parameters: of the workload.
+        cores: the cores of the server and of the load.
 
     Raises:
-        HarnessError: it did not finish.
+        HarnessError: the trial did not finish.
     """
     plan = TrialPlan(
         block=0,
@@ -77,8 +84,7 @@ async def figures(
     return result.figures
 
 
-def here() -> str:
-    """Return what this machine is, in a line that stands under a table; call it before `take_places`."""
-    one = machine.describe()
-    commit = machine.commit()
-    return f"{one.processor}, {one.cores} cores, {one.memory_gib} GiB, {one.kernel}, {one.python}; {commit}"
+def describe_machine() -> str:
+    """Return this machine and commit in a line, to print under a table; call it before `use_server_core`."""
+    this, commit = machine.describe(), machine.commit()
+    return f"{this.processor}, {this.cores} cores, {this.memory_gib} GiB, {this.kernel}, {this.python}; {commit}"

@@ -1,13 +1,12 @@
-"""serdy on a million hostile byte strings, and its speed beside msgspec and pickle.
+"""serdy with a million hostile byte strings, and its speed compared with msgspec and pickle.
 
     python -m benchmarks.serdy                  1,000,000 strings, then 30 rounds of every contestant
     python -m benchmarks.serdy 10000 5          10,000 strings, 5 rounds
 
 Strings are random bytes, bytes that are likely in an encoding, and encodings with some bytes changed; each must be
-refused with DecodeError or be a value that has just these bytes. Contestants take turns, so that a busy moment of
-the machine falls on all of them; a ratio is that of two times in one round, and the median stands with the least
-and the most. msgspec and pickle are written in C, serdy is Python that is to be read; and pickle must never see
-hostile bytes.
+refused with DecodeError, or decode to a value that encodes to the same bytes. Contestants take turns, so that a busy
+moment of the machine affects all of them; a ratio is that of two times in one round, shown as median, lowest and
+highest. msgspec and pickle are written in C, serdy in Python, to be read; and pickle must never get hostile bytes.
 """
 
 from __future__ import annotations
@@ -66,7 +65,7 @@ def room(chance: random.Random) -> Room:
         )
         for number in range(50)
     ]
-    return Room("lobby", members, messages, {one.name: chance.randrange(50) for one in members})
+    return Room("lobby", members, messages, {member.name: chance.randrange(50) for member in members})
 
 
 def contestants() -> dict[str, tuple[Callable[[Any], bytes], Callable[[bytes], Any]]]:
@@ -80,7 +79,7 @@ def contestants() -> dict[str, tuple[Callable[[Any], bytes], Callable[[bytes], A
 
 
 def microseconds(function: Callable[[Any], object], argument: object) -> float:
-    """Return the processor time of one of several calls."""
+    """Return the processor time of a call, as the mean of several."""
     began = time.process_time_ns()
     for _ in range(CALLS):
         function(argument)
@@ -110,7 +109,7 @@ def speed(rounds: int) -> Iterator[str]:
 
 
 def hostile(strings: int) -> str:
-    """Decode so many byte strings; return what came of them, raise what is neither a value nor DecodeError."""
+    """Decode so many byte strings; return the counts in words; raise what is neither a value nor DecodeError."""
     chance = random.Random(2)
     example = dumps(EXAMPLE, Everything)
     values, began = 0, time.process_time()
@@ -137,7 +136,7 @@ def hostile(strings: int) -> str:
 
 
 def main(arguments: Sequence[str]) -> None:
-    strings, rounds = (int(one) for one in (*arguments, *(str(STRINGS), str(ROUNDS))[len(arguments) :]))
+    strings, rounds = (int(number) for number in (*arguments, *(str(STRINGS), str(ROUNDS))[len(arguments) :]))
     print(hostile(strings))
     for line in speed(rounds):
         print(line)

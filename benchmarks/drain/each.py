@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""Broadcast as a first draft has it, to see what its lines cost: every message is written to every client by itself.
+"""A first draft of a broadcast server, to see what its lines cost: it writes every message to every client separately.
 
     harness bench asyncio benchmarks/drain/each.py benchmarks/drain/each_drained.py
 
-Who does not read is not noticed: here the memory grows, and with `each_drained.py`, which waits in `drain()` after
-every write as the documentation of asyncio advises, everybody waits for that client. So neither is in the zoo.
+It does not notice a client that does not read: here the memory grows, and with `each_drained.py`, which waits in
+`drain()` after every write as the documentation of asyncio advises, all clients wait for that client. So neither is in
+the zoo.
 """
 
 import asyncio
@@ -13,7 +14,7 @@ import sys
 from contextlib import suppress
 
 room: set[asyncio.StreamWriter] = set()
-order = asyncio.Lock()  # or a message could overtake another one whose writer waits
+order = asyncio.Lock()  # or a message could overtake another, while the task that writes that one waits
 
 
 async def main(address: str, *, drained: bool) -> None:

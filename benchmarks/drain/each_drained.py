@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""`each.py`, and a `drain()` after every write."""
+"""`each.py`, with a `drain()` after every write."""
 
 import asyncio
 import sys
