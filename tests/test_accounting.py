@@ -1,4 +1,4 @@
-"""The accounts of a trial: what is read of processes, what disturbs a trial, and that a trial has all of it."""
+"""The resource usage of a trial: what is read about processes, what disturbs a trial, and that a trial records it."""
 
 from __future__ import annotations
 
@@ -13,16 +13,17 @@ import pytest
 
 from harness import plugins
 from harness.league.disturbance import why_disturbed
-from harness.league.trial import Cores, TrialRequest, make
+from harness.league.messages import TrialRequest
+from harness.league.trial import Cores, run_trial
 from harness.load import accounting
-from harness.load.accounting import Moment
+from harness.load.accounting import UsageSnapshot
 from harness.model import TrialPlan
 from harness.servers import resources
 from harness.servers.resources import CpuTimes
 from tests.zoo import HONEST, implementation
 
 MIB = 1 << 20
-# A parent that waits, and a child of it that does some work, says so, and waits as well.
+# A parent that waits, and its child, which does some work, reports that, and waits as well.
 FAMILY = """
 import os, sys
 if os.fork():
@@ -52,9 +53,9 @@ def family() -> Iterator[int]:
         process.terminate()
 
 
-def test_what_is_below_a_process_counts() -> None:
+def test_child_processes_count() -> None:
     with family() as pid:
-        times, services = resources.cpu_times(pid), resources.services(pid)
+        times, services = resources.cpu_times(pid), resources.kernel_counters(pid)
         assert times.user_s > 0
         assert times.system_s > 0
         assert services.switches >= 2
@@ -62,11 +63,11 @@ def test_what_is_below_a_process_counts() -> None:
         assert resources.peak_rss_bytes(pid) > 64 * MIB + resources.usage(pid).rss_bytes / 4
 
 
-def test_a_process_that_is_gone_has_nothing_and_disturbs_nobody() -> None:
+def test_a_process_that_has_ended_counts_as_zero() -> None:
     with subprocess.Popen([sys.executable, "-c", ""]) as process:
         process.wait()
     assert resources.cpu_times(process.pid) == CpuTimes(0, 0)
-    assert resources.services(process.pid).switches == 0
+    assert resources.kernel_counters(process.pid).switches == 0
     assert resources.peak_rss_bytes(process.pid) == 0
 
 
@@ -78,13 +79,13 @@ def test_a_core_is_busy_while_this_process_is() -> None:
         pass
     after = resources.busy_s(cores)
     assert after is not None
-    assert after - before > 0.1  # it is counted by ticks
+    assert after - before > 0.1  # the kernel counts it in ticks
     assert resources.busy_s({10**6}) == 0
 
 
 def test_shares_are_of_the_time_and_of_the_cores() -> None:
-    before = Moment(10.0, CpuTimes(1, 1), CpuTimes(0, 0), 100.0)
-    after = Moment(12.0, CpuTimes(1.5, 2), CpuTimes(0.2, 0.2), 103.0)
+    before = UsageSnapshot(10.0, CpuTimes(1, 1), CpuTimes(0, 0), 100.0)
+    after = UsageSnapshot(12.0, CpuTimes(1.5, 2), CpuTimes(0.2, 0.2), 103.0)
     figures = accounting.shares(before, after, {0, 1})
     assert figures["server_user_share"] == pytest.approx(0.25)
     assert figures["server_system_share"] == pytest.approx(0.5)
@@ -93,9 +94,10 @@ def test_shares_are_of_the_time_and_of_the_cores() -> None:
     assert figures["other_cpu_share"] == pytest.approx((1.5 - 0.75 - 0.2) / 2)
 
 
-def test_where_the_kernel_tells_nothing_of_cores_there_is_no_figure_and_no_rule() -> None:
-    one = Moment(0.0, CpuTimes(0, 0), CpuTimes(0, 0), None)
-    figures = accounting.shares(one, Moment(1.0, CpuTimes(0, 0), CpuTimes(0, 0), None), {0})
+def test_without_counts_of_the_kernel_there_is_no_figure_and_no_rule() -> None:
+    before = UsageSnapshot(0.0, CpuTimes(0, 0), CpuTimes(0, 0), None)
+    after = UsageSnapshot(1.0, CpuTimes(0, 0), CpuTimes(0, 0), None)
+    figures = accounting.shares(before, after, {0})
     assert "other_cpu_share" not in figures
     assert why_disturbed(figures, cores_apart=True) == ""
 
@@ -116,9 +118,9 @@ QUIET = {"other_cpu_share": 0.05, "send_lag_p99_ns": 2e6, "sent_share": 1.0, "dr
     ],
 )
 def test_the_rules_of_disturbance(noise: dict[str, float], words: str) -> None:
-    told = why_disturbed(QUIET | noise, cores_apart=True)
-    assert words in told
-    assert bool(told) == bool(words)
+    reason = why_disturbed(QUIET | noise, cores_apart=True)
+    assert words in reason
+    assert bool(reason) == bool(words)
 
 
 def test_on_a_single_core_lateness_disturbs_nothing() -> None:
@@ -126,10 +128,10 @@ def test_on_a_single_core_lateness_disturbs_nothing() -> None:
 
 
 @pytest.mark.parametrize("workload", ["flood", "paced"])
-async def test_a_trial_has_its_accounts(workload: str) -> None:
+async def test_a_trial_records_its_resource_usage(workload: str) -> None:
     parameters = plugins.workloads()[workload].profiles["smoke"]
     plan = TrialPlan(block=0, implementation="it", spec="broadcast", workload=workload, parameters=parameters)
-    result = await make(TrialRequest(plan, implementation(HONEST)), Cores())
+    result = await run_trial(TrialRequest(plan, implementation(HONEST)), Cores())
     assert result.did_not_finish == ""
     figures = result.figures
     assert figures["server_cpu_share"] >= 0

@@ -1,7 +1,7 @@
-"""A server that stands still for a while: whatever was due meanwhile has waited, and the latencies must say so.
+"""A server is stopped for a while: messages that were due meanwhile have waited, and their latencies must show it.
 
-What is asserted is arithmetic about two moments between which the server surely did nothing. A machine that is slow
-makes latencies longer, and so can break none of it.
+The assertions are arithmetic about two moments between which the server surely did nothing. A slow machine makes
+latencies longer, and so can break none of them.
 """
 
 from __future__ import annotations
@@ -32,6 +32,6 @@ def test_the_stop_was_within_the_load(stop: Stop) -> None:
 
 
 @pytest.mark.parametrize("share", [0, 0.1, 0.25, 0.5, 0.75, 0.9])
-def test_whatever_was_due_in_the_stop_has_waited_for_the_rest_of_it(stop: Stop, share: float) -> None:
+def test_messages_due_in_the_stop_have_waited_for_the_rest_of_it(stop: Stop, share: float) -> None:
     at_least_ns = int(share * (stop.ended_ns - stop.began_ns))
     assert stop.waited(at_least_ns) >= stop.surely_waited(at_least_ns)

@@ -1,4 +1,4 @@
-"""The native core under the address and the undefined-behaviour sanitizer: the same tests, and no word from these."""
+"""The native engine passes its tests under the address and the undefined-behaviour sanitizer without a report."""
 
 from __future__ import annotations
 
@@ -33,26 +33,27 @@ def run(words: list[str], **environment: str) -> subprocess.CompletedProcess[str
 
 @pytest.fixture
 def built(tmp_path: Path) -> dict[str, str]:
-    """The environment in which the sanitized core is loaded."""
+    """The environment in which tests use the sanitized engine."""
     if not shutil.which("gcc"):
-        pytest.skip("gcc is not here")
+        pytest.skip("gcc is unavailable")
     library = run(["gcc", "-print-file-name=libasan.so"]).stdout.strip()
-    file = tmp_path / "_core.so"
+    file = tmp_path / "_native.so"
     include = f"-I{sysconfig.get_paths()['include']}"
-    done = run(["gcc", *FLAGS, *WARNINGS, include, *map(str, SOURCES), "-o", str(file)])
-    assert not done.returncode, done.stderr
-    # Python itself keeps memory to its end, so leaks cannot be told.
-    return {sanitized.FILE: str(file), "LD_PRELOAD": library, "ASAN_OPTIONS": "detect_leaks=0"}
+    compiled = run(["gcc", *FLAGS, *WARNINGS, include, *map(str, SOURCES), "-o", str(file)])
+    assert not compiled.returncode, compiled.stderr
+    # Python itself keeps memory to its end, so leaks cannot be detected.
+    return {sanitized.LIBRARY_VARIABLE: str(file), "LD_PRELOAD": library, "ASAN_OPTIONS": "detect_leaks=0"}
 
 
 def test_the_sanitizers_see_an_error(built: dict[str, str]) -> None:
-    """What is asked of a freed core is an error that they must tell: else the next test would prove nothing."""
+    """They report an error that is made on purpose: otherwise the next test would prove nothing."""
     code = "import ctypes; c = ctypes.CDLL(None); c.malloc.restype = ctypes.c_void_p; ctypes.string_at(c.malloc(8), 9)"
     assert "heap-buffer-overflow" in run([sys.executable, "-c", code], **built).stderr
 
 
-def test_the_native_core_does_nothing_wrong_in_its_tests(built: dict[str, str]) -> None:
-    words = [sys.executable, "-m", "pytest", "-q", "-p", "tests.sanitized", "tests/test_swarm.py", "-k", "native"]
-    done = run([*words, "-p", "no:cacheprovider", "--capture=sys"], **built)
+def test_the_native_engine_does_nothing_wrong_in_its_tests(built: dict[str, str]) -> None:
+    options = ["-q", "-p", "tests.sanitized", "-p", "no:cacheprovider", "--capture=sys", "-k", "native"]
+    words = [sys.executable, "-m", "pytest", *options, "tests/test_engines.py", "tests/test_swarm.py"]
+    done = run(words, **built)
     assert not done.returncode, done.stdout[-3000:] + done.stderr[-3000:]
     assert "runtime error" not in done.stderr
