@@ -30,6 +30,7 @@ lint: setup
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo --cache-dir .mypy_cache/import_linter
 
 setup: .venv/ready
 
