@@ -43,7 +43,7 @@ MUTANTS = {
     ("groupchat", "sender_answered_as_well"): "duplicated",
     ("groupchat", "senders_order_broken"): "sender order",
     ("groupchat", "receivers_disagree"): "disagreement",
-    ("groupchat", "name_looked_up_late"): "as said by",
+    ("groupchat", "name_looked_up_late"): "as sent by",
 }
 CONFORMING = [("broadcast", "loses_one_in_fifty"), ("channels", "late"), ("groupchat", "loses_one_in_fifty")]
 
