@@ -5,16 +5,16 @@
  *     generator paced   127.0.0.1:9000 clients=100 senders=4 rate_per_s=1000 body_bytes=32 warm_up_s=0.5 seconds=2
  *     generator discard 127.0.0.1:9000 ...as flood...
  *
- * Further options: core=N binds it to that core; spin=1 never sleeps. Prints its figures as one JSON object. Exit status
- * 0: every delivery was verified. 1: the server is at fault, or lost a message. 2: wrong usage.
+ * Further options: core=N binds it to that core; spin=1 never sleeps. Prints its figures as one JSON object.
+ * Exit status 0: every delivery was verified. 1: the server is at fault, or lost a message. 2: wrong usage.
  *
  * All clients receive the same bytes. So what a client receives is compared with what another client has received
  * before (memcmp), and only bytes that are new to all are parsed: each message must be the next one of its sender, byte
  * for byte. That is enough to verify a server that drops nothing; this generator does not accept one that drops.
  *
- * flood: each sender has its share of the limit in flight, and sends again when half of it has come back. paced: message
- * n is due n / rate seconds after the start, and its latency counts from then. discard: a flood whose bytes are received
- * and counted, and not verified. */
+ * flood: each sender has its share of the limit in flight, and sends again when half of it has come back.
+ * paced: message n is due n / rate seconds after the start, and its latency counts from then.
+ * discard: a flood whose bytes are received and counted, and not verified. */
 
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -39,32 +39,32 @@
 #include <unistd.h>
 
 enum {
-    CHUNK = 64 * 1024,         /* bytes a read: more would not stay in the cache */
-    KEPT = 16 * 1024 * 1024,   /* bytes of the common stream: no client can be further behind, by tcp_rmem and tcp_wmem */
-    MOST_UNSENT = 64 * 1024,   /* messages that a sender keeps for a server that does not take them */
-    EVENTS = 1024,
+    READ_BYTES = 64 * 1024,          /* per read: a larger buffer does not fit into the cache */
+    STREAM_BYTES = 16 * 1024 * 1024, /* of the common stream: by tcp_rmem and tcp_wmem no client is further behind */
+    MAX_UNSENT = 64 * 1024,          /* messages that a sender keeps for a server that does not take them */
+    MAX_EVENTS = 1024,
     SENDER_DIGITS = 4,
     NUMBER_DIGITS = 9,
-    SMALLEST_BODY = SENDER_DIGITS + NUMBER_DIGITS,
-    LARGEST_BODY = 255,
-    MARK = 1 + 10,             /* bytes of a marker, which shows that a client has joined */
+    MIN_BODY_BYTES = SENDER_DIGITS + NUMBER_DIGITS,
+    MAX_BODY_BYTES = 255,
+    MARKER_BYTES = 1 + 10,           /* of a marker, which shows that a client has joined */
 };
 
-static const int64_t SECOND = 1000000000, LEAD_NS = 10000000, DRAIN_NS = 10000000000, MARK_NS = 500000000;
+static const int64_t SECOND_NS = 1000000000, LEAD_NS = 10000000, DRAIN_NS = 10000000000, MARKER_NS = 500000000;
 
 struct client {
     int fd;
     struct sender *sender; /* NULL for a client that only receives */
-    uint64_t taken;      /* bytes of the common stream */
+    uint64_t offset;       /* up to which it has received the common stream */
 };
 
 struct sender {
     struct client *client;
-    int64_t sent, received, echoed;         /* messages that it sent; of them in the common stream; received by itself */
-    unsigned char next[1 + LARGEST_BODY];   /* the message that it sends next */
-    unsigned char expected[1 + LARGEST_BODY]; /* its next message in the common stream */
-    uint64_t *ends;                         /* where its messages that are not yet echoed end in the common stream */
-    unsigned char *unsent;                  /* frames, of which [from, to) is left */
+    int64_t sent, received, echoed; /* messages that it sent; of them in the common stream; received by itself */
+    unsigned char next[1 + MAX_BODY_BYTES];     /* the message that it sends next */
+    unsigned char expected[1 + MAX_BODY_BYTES]; /* its next message in the common stream */
+    uint64_t *ends;                 /* where its messages that are not yet echoed end in the common stream */
+    unsigned char *unsent;          /* frames, of which [from, to) is left */
     size_t from, to;
 };
 
@@ -76,9 +76,9 @@ static struct option {
 } options[OPTIONS] = {
     [CLIENTS] = {"clients", 100, 1, 50000},
     [SENDERS] = {"senders", 4, 1, 9999},
-    [IN_FLIGHT] = {"in_flight", 1024, 1, MOST_UNSENT},
+    [IN_FLIGHT] = {"in_flight", 1024, 1, MAX_UNSENT},
     [RATE_PER_S] = {"rate_per_s", 1000, 1, 1e6},
-    [BODY_BYTES] = {"body_bytes", 32, SMALLEST_BODY, LARGEST_BODY},
+    [BODY_BYTES] = {"body_bytes", 32, MIN_BODY_BYTES, MAX_BODY_BYTES},
     [WARM_UP_S] = {"warm_up_s", 0.5, 0, 3600},
     [SECONDS] = {"seconds", 2, 0.001, 3600},
     [CORE] = {"core", -1, 0, CPU_SETSIZE - 1},
@@ -91,12 +91,12 @@ static double rate_per_s;
 static struct client *clients;
 static struct sender *senders;
 static size_t frame_bytes;
-static int64_t share;               /* a sender's, of the limit in flight */
-static unsigned char *kept;         /* the last KEPT bytes of the common stream, mapped twice in a row */
-static uint64_t length, parsed;     /* bytes of the common stream; of its whole messages */
+static int64_t max_in_flight;              /* of each sender */
+static unsigned char *stream;              /* the last STREAM_BYTES of the common stream, mapped twice in a row */
+static uint64_t length, parsed;            /* bytes of the common stream; of its whole messages */
 static uint64_t ends_mask, received_bytes; /* by all clients together */
-static int64_t start_ns;            /* of the schedule */
-static int64_t scheduled, first_counted; /* messages of the schedule: sent so far; first after the warm-up */
+static int64_t start_ns;                   /* of the schedule */
+static int64_t scheduled, first_counted;   /* messages of the schedule: sent so far; first after the warm-up */
 static int64_t *latencies_ns, *lags_ns, latency_count, schedule_room;
 
 static _Noreturn void fail(int status, const char *format, ...)
@@ -113,7 +113,7 @@ static int64_t clock_ns(clockid_t which)
 {
     struct timespec now;
     clock_gettime(which, &now);
-    return now.tv_sec * SECOND + now.tv_nsec;
+    return now.tv_sec * SECOND_NS + now.tv_nsec;
 }
 
 static int64_t now_ns(void)
@@ -121,7 +121,7 @@ static int64_t now_ns(void)
     return clock_ns(CLOCK_MONOTONIC);
 }
 
-static void *room_for(size_t count, size_t size)
+static void *allocate(size_t count, size_t size)
 {
     void *room = calloc(count, size);
     if (!room)
@@ -131,29 +131,29 @@ static void *room_for(size_t count, size_t size)
 
 /* --- the common stream */
 
-static unsigned char *at(uint64_t place)
+static unsigned char *stream_at(uint64_t place)
 {
-    return kept + place % KEPT;
+    return stream + place % STREAM_BYTES;
 }
 
 /* Memory that is mapped twice in a row, so that every piece of the stream is contiguous. */
-static void map_the_stream(void)
+static void map_stream(void)
 {
     int file = memfd_create("stream", MFD_CLOEXEC);
-    if (file < 0 || ftruncate(file, KEPT) < 0)
+    if (file < 0 || ftruncate(file, STREAM_BYTES) < 0)
         fail(2, "no memory for the stream: %s", strerror(errno));
-    kept = mmap(NULL, 2 * KEPT, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    stream = mmap(NULL, 2 * STREAM_BYTES, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     for (int half = 0; half < 2; half++)
-        if (kept == MAP_FAILED || mmap(kept + (size_t)half * KEPT, KEPT, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
-                                       file, 0) == MAP_FAILED)
+        if (stream == MAP_FAILED || mmap(stream + (size_t)half * STREAM_BYTES, STREAM_BYTES, PROT_READ | PROT_WRITE,
+                                         MAP_SHARED | MAP_FIXED, file, 0) == MAP_FAILED)
             fail(2, "no memory for the stream: %s", strerror(errno));
     close(file);
 }
 
 /* Turn a message into the next one of its sender: its number is decimal digits. */
-static void count_up(unsigned char *frame)
+static void increment_number(unsigned char *frame)
 {
-    unsigned char *digit = frame + SMALLEST_BODY;
+    unsigned char *digit = frame + MIN_BODY_BYTES;
     while (++*digit > '9')
         *digit-- = '0';
 }
@@ -162,7 +162,7 @@ static void count_up(unsigned char *frame)
 static void parse(void)
 {
     for (; length - parsed >= frame_bytes; parsed += frame_bytes) {
-        const unsigned char *frame = at(parsed);
+        const unsigned char *frame = stream_at(parsed);
         unsigned number = 0;
         for (int i = 1; i <= SENDER_DIGITS; i++)
             number = number * 10 + (unsigned)(frame[i] - '0');
@@ -172,21 +172,21 @@ static void parse(void)
         if (sender->received == sender->sent)
             fail(1, "a client received a message that no client has sent");
         sender->ends[(uint64_t)sender->received++ & ends_mask] = parsed + frame_bytes;
-        count_up(sender->expected);
+        increment_number(sender->expected);
     }
 }
 
 static void compare(struct client *client, const unsigned char *data, size_t size)
 {
-    uint64_t behind = length - client->taken;
+    uint64_t behind = length - client->offset;
     size_t known = behind < size ? (size_t)behind : size;
-    if (behind > KEPT)
-        fail(1, "a client is over %d bytes behind", KEPT);
-    if (memcmp(at(client->taken), data, known) != 0)
+    if (behind > STREAM_BYTES)
+        fail(1, "a client is over %d bytes behind", STREAM_BYTES);
+    if (memcmp(stream_at(client->offset), data, known) != 0)
         fail(1, "two clients received different streams: something was lost, or the server is at fault");
-    client->taken += size;
+    client->offset += size;
     if (known < size) {
-        memcpy(at(length), data + known, size - known);
+        memcpy(stream_at(length), data + known, size - known);
         length += size - known;
         parse();
     }
@@ -198,14 +198,15 @@ static int64_t intended_ns(int64_t number)
 }
 
 /* Count the messages that have come back to their sender. */
-static void look_for_echoes(struct sender *sender)
+static void count_echoes(struct sender *sender)
 {
     if (is_discarding) {
-        sender->echoed = (int64_t)(sender->client->taken / frame_bytes / (unsigned)sender_count);
+        sender->echoed = (int64_t)(sender->client->offset / frame_bytes / (unsigned)sender_count);
         return;
     }
     int64_t arrived_ns = now_ns();
-    while (sender->echoed < sender->received && sender->ends[(uint64_t)sender->echoed & ends_mask] <= sender->client->taken) {
+    while (sender->echoed < sender->received
+           && sender->ends[(uint64_t)sender->echoed & ends_mask] <= sender->client->offset) {
         int64_t number = sender->echoed++ * sender_count + (sender - senders);
         if (is_paced && number >= first_counted)
             latencies_ns[latency_count++] = arrived_ns - intended_ns(number);
@@ -214,24 +215,24 @@ static void look_for_echoes(struct sender *sender)
 
 static void receive(struct client *client)
 {
-    static unsigned char chunk[CHUNK];
-    ssize_t got = recv(client->fd, chunk, CHUNK, 0);
-    if (got < 0 && (errno == EAGAIN || errno == EINTR))
+    static unsigned char chunk[READ_BYTES];
+    ssize_t size = recv(client->fd, chunk, READ_BYTES, 0);
+    if (size < 0 && (errno == EAGAIN || errno == EINTR))
         return;
-    if (got <= 0)
+    if (size <= 0)
         fail(1, "the server closed the connection of a client that was reading");
-    received_bytes += (uint64_t)got;
+    received_bytes += (uint64_t)size;
     if (is_discarding)
-        client->taken += (uint64_t)got;
+        client->offset += (uint64_t)size;
     else
-        compare(client, chunk, (size_t)got);
+        compare(client, chunk, (size_t)size);
     if (client->sender)
-        look_for_echoes(client->sender);
+        count_echoes(client->sender);
 }
 
 /* --- sending */
 
-static void push(struct sender *sender)
+static void flush_unsent(struct sender *sender)
 {
     ssize_t sent = send(sender->client->fd, sender->unsent + sender->from, sender->to - sender->from, MSG_NOSIGNAL);
     if (sent < 0 && errno != EAGAIN && errno != EINTR)
@@ -243,28 +244,28 @@ static void push(struct sender *sender)
 
 static void send_messages(struct sender *sender, int64_t count)
 {
-    if (sender->to + (size_t)count * frame_bytes > MOST_UNSENT * frame_bytes)
-        fail(1, "the server has not taken the last %d messages of a sender", MOST_UNSENT);
+    if (sender->to + (size_t)count * frame_bytes > MAX_UNSENT * frame_bytes)
+        fail(1, "the server has not taken the last %d messages of a sender", MAX_UNSENT);
     for (int64_t i = 0; i < count; i++) {
         memcpy(sender->unsent + sender->to, sender->next, frame_bytes);
         sender->to += frame_bytes;
-        count_up(sender->next);
+        increment_number(sender->next);
     }
     sender->sent += count;
-    push(sender);
+    flush_unsent(sender);
 }
 
 static void fill_in_flight(void)
 {
     for (struct sender *sender = senders; sender < senders + sender_count; sender++) {
-        int64_t room = share - (sender->sent - sender->echoed);
+        int64_t room = max_in_flight - (sender->sent - sender->echoed);
         /* In batches of half a share: otherwise the wake-ups for single echoes would dominate. */
-        if (room >= (share > 1 ? share / 2 : 1) && sender->from == sender->to)
+        if (room >= (max_in_flight > 1 ? max_in_flight / 2 : 1) && sender->from == sender->to)
             send_messages(sender, room);
     }
 }
 
-static void keep_to_the_schedule(void)
+static void send_due(void)
 {
     int64_t late_ns;
     while (scheduled < schedule_room && (late_ns = now_ns() - intended_ns(scheduled)) >= 0) {
@@ -279,25 +280,25 @@ static void keep_to_the_schedule(void)
 /* Receive for so many nanoseconds. */
 static void step(int64_t wait_ns)
 {
-    struct epoll_event events[EVENTS];
+    struct epoll_event events[MAX_EVENTS];
     struct timespec wait = {0};
     if (wait_ns > 0 && !is_spinning)
-        wait = (struct timespec){.tv_sec = wait_ns / SECOND, .tv_nsec = wait_ns % SECOND};
-    int ready = epoll_pwait2(poll_fd, events, EVENTS, &wait, NULL); /* epoll_wait counts in milliseconds */
+        wait = (struct timespec){.tv_sec = wait_ns / SECOND_NS, .tv_nsec = wait_ns % SECOND_NS};
+    int ready = epoll_pwait2(poll_fd, events, MAX_EVENTS, &wait, NULL); /* epoll_wait counts in milliseconds */
     for (int i = 0; i < ready; i++)
         receive(events[i].data.ptr);
     for (struct sender *sender = senders; sender < senders + sender_count; sender++)
         if (sender->from < sender->to)
-            push(sender);
+            flush_unsent(sender);
 }
 
-static void drive(double duration_s)
+static void run_for(double duration_s)
 {
     int64_t now, end = now_ns() + (int64_t)(duration_s * 1e9);
     while ((now = now_ns()) < end) {
         int64_t until = end;
         if (is_paced) {
-            keep_to_the_schedule();
+            send_due();
             until = intended_ns(scheduled) < end ? intended_ns(scheduled) : end;
             now = now_ns();
         } else {
@@ -317,54 +318,54 @@ static void drain(void)
     while (received_bytes < due * (unsigned)client_count && now_ns() < end)
         step(DRAIN_NS / 100);
     for (struct client *client = clients; client < clients + client_count; client++)
-        if (client->taken != due)
-            fail(1, "a client received %" PRIu64 " bytes of %" PRIu64, client->taken, due);
+        if (client->offset != due)
+            fail(1, "a client received %" PRIu64 " bytes of %" PRIu64, client->offset, due);
 }
 
 /* --- joining */
 
 static void connect_all(const char *address)
 {
-    struct sockaddr_in where = {.sin_family = AF_INET};
+    struct sockaddr_in server = {.sin_family = AF_INET};
     char host[INET_ADDRSTRLEN];
     unsigned port;
-    int end = 0, yes = 1;
+    int end = 0, enable = 1;
     if (sscanf(address, "%15[0-9.]:%5u%n", host, &port, &end) != 2 || address[end] || port > 65535 ||
-        inet_pton(AF_INET, host, &where.sin_addr) != 1)
+        inet_pton(AF_INET, host, &server.sin_addr) != 1)
         fail(2, "%s is no address: expected one like 127.0.0.1:9000", address);
-    where.sin_port = htons((uint16_t)port);
-    clients = room_for((size_t)client_count, sizeof *clients);
+    server.sin_port = htons((uint16_t)port);
+    clients = allocate((size_t)client_count, sizeof *clients);
     for (struct client *client = clients; client < clients + client_count; client++) {
         client->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        if (client->fd < 0 || connect(client->fd, (struct sockaddr *)&where, sizeof where) < 0)
+        if (client->fd < 0 || connect(client->fd, (struct sockaddr *)&server, sizeof server) < 0)
             fail(1, "client %td could not connect: %s", client - clients, strerror(errno));
-        setsockopt(client->fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
+        setsockopt(client->fd, IPPROTO_TCP, TCP_NODELAY, &enable, sizeof enable);
     }
 }
 
 /* Send a marker, and wait until all clients have received it and nothing after it; else try again with the next one. */
 static void join(void)
 {
-    for (int mark = 1;; mark++) {
-        char frame[MARK + 1], received[MARK];
-        snprintf(frame, sizeof frame, "%cmark %05d", MARK - 1, mark);
-        if (mark > 60 || send(clients->fd, frame, MARK, MSG_NOSIGNAL) != MARK)
+    for (int number = 1;; number++) {
+        char frame[MARKER_BYTES + 1], received[MARKER_BYTES];
+        snprintf(frame, sizeof frame, "%cmark %05d", MARKER_BYTES - 1, number);
+        if (number > 60 || send(clients->fd, frame, MARKER_BYTES, MSG_NOSIGNAL) != MARKER_BYTES)
             fail(1, "not all clients receive what is sent");
-        int64_t end = now_ns() + MARK_NS;
+        int64_t end = now_ns() + MARKER_NS;
         int in_step = 0;
         for (struct client *client = clients; client < clients + client_count; client++) {
-            struct timeval left = {.tv_usec = 1};
-            ssize_t got = 0;
+            struct timeval timeout = {.tv_usec = 1};
+            ssize_t size = 0;
             do { /* markers are read one by one, until this one has come or it is too late */
                 int64_t left_ns = end - now_ns();
                 if (left_ns > 1000)
-                    left.tv_usec = left_ns / 1000;
-                setsockopt(client->fd, SOL_SOCKET, SO_RCVTIMEO, &left, sizeof left);
-                got = recv(client->fd, received, MARK, MSG_WAITALL);
-            } while (got == MARK && memcmp(received, frame, MARK) != 0);
-            if (got > 0 && got < MARK)
+                    timeout.tv_usec = left_ns / 1000;
+                setsockopt(client->fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout);
+                size = recv(client->fd, received, MARKER_BYTES, MSG_WAITALL);
+            } while (size == MARKER_BYTES && memcmp(received, frame, MARKER_BYTES) != 0);
+            if (size > 0 && size < MARKER_BYTES)
                 fail(1, "a client received half a message");
-            in_step += got == MARK;
+            in_step += size == MARKER_BYTES;
         }
         if (in_step == client_count)
             return;
@@ -373,24 +374,24 @@ static void join(void)
 
 static void choose_senders(void)
 {
-    double whole_s = options[WARM_UP_S].value + options[SECONDS].value;
-    schedule_room = is_paced ? (int64_t)(whole_s * rate_per_s) + 1 : 0;
-    latencies_ns = room_for((size_t)schedule_room + 1, sizeof *latencies_ns);
-    lags_ns = room_for((size_t)schedule_room + 1, sizeof *lags_ns);
+    double total_s = options[WARM_UP_S].value + options[SECONDS].value;
+    schedule_room = is_paced ? (int64_t)(total_s * rate_per_s) + 1 : 0;
+    latencies_ns = allocate((size_t)schedule_room + 1, sizeof *latencies_ns);
+    lags_ns = allocate((size_t)schedule_room + 1, sizeof *lags_ns);
     uint64_t room = 1;
-    while ((int64_t)room < share || (int64_t)room < schedule_room)
+    while ((int64_t)room < max_in_flight || (int64_t)room < schedule_room)
         room *= 2;
     ends_mask = room - 1;
-    senders = room_for((size_t)sender_count, sizeof *senders);
+    senders = allocate((size_t)sender_count, sizeof *senders);
     for (int number = 0; number < sender_count; number++) {
         struct sender *sender = senders + number;
         /* Spread over the room: many servers serve in the order of joining, and the first would look fast. */
         sender->client = clients + (2 * number + 1) * client_count / (2 * sender_count);
         sender->client->sender = sender;
-        sender->ends = room_for(room, sizeof *sender->ends);
-        sender->unsent = room_for(MOST_UNSENT, frame_bytes);
+        sender->ends = allocate(room, sizeof *sender->ends);
+        sender->unsent = allocate(MAX_UNSENT, frame_bytes);
         memset(sender->next, '~', sizeof sender->next);
-        memset(sender->next + 1, '0', SMALLEST_BODY);
+        memset(sender->next + 1, '0', MIN_BODY_BYTES);
         sender->next[0] = (unsigned char)(frame_bytes - 1);
         for (int place = SENDER_DIGITS, rest = number; rest > 0; rest /= 10)
             sender->next[place--] += (unsigned char)(rest % 10);
@@ -412,33 +413,34 @@ static void watch_all(void)
 
 /* --- options and results */
 
-static void read_options(int count, char **words)
+static void read_options(int count, char **arguments)
 {
-    const char *mode = count < 3 ? "" : words[1];
+    const char *mode = count < 3 ? "" : arguments[1];
     is_paced = strcmp(mode, "paced") == 0;
     is_discarding = strcmp(mode, "discard") == 0;
     if (!is_paced && !is_discarding && strcmp(mode, "flood") != 0)
         fail(2, "usage: generator flood|paced|discard HOST:PORT [NAME=VALUE...]");
     for (int i = 3; i < count; i++) {
         struct option *option = options;
-        size_t size = strcspn(words[i], "=");
-        while (option < options + OPTIONS && (strlen(option->name) != size || strncmp(option->name, words[i], size)))
+        size_t size = strcspn(arguments[i], "=");
+        while (option < options + OPTIONS
+               && (strlen(option->name) != size || strncmp(option->name, arguments[i], size)))
             option++;
-        char *end = words[i] + size;
+        char *end = arguments[i] + size;
         if (option == options + OPTIONS || *end != '=')
-            fail(2, "%s: there is no such option", words[i]);
+            fail(2, "%s: there is no such option", arguments[i]);
         option->value = strtod(end + 1, &end);
         if (*end || !(option->value >= option->lowest && option->value <= option->highest))
-            fail(2, "%s: expected a number from %g to %g", words[i], option->lowest, option->highest);
+            fail(2, "%s: expected a number from %g to %g", arguments[i], option->lowest, option->highest);
     }
     client_count = (int)options[CLIENTS].value;
     sender_count = (int)options[SENDERS].value;
     rate_per_s = options[RATE_PER_S].value;
     is_spinning = options[SPIN].value > 0;
     frame_bytes = 1 + (size_t)options[BODY_BYTES].value;
-    share = (int64_t)options[IN_FLIGHT].value / sender_count;
-    if (share < 1)
-        share = 1;
+    max_in_flight = (int64_t)options[IN_FLIGHT].value / sender_count;
+    if (max_in_flight < 1)
+        max_in_flight = 1;
     if (sender_count > client_count)
         fail(2, "there are more senders than clients");
 }
@@ -456,9 +458,9 @@ static int64_t percentile(int64_t *values, int64_t count, double percent)
     return count ? values[place < count ? place : count - 1] : 0;
 }
 
-int main(int count, char **words)
+int main(int count, char **arguments)
 {
-    read_options(count, words);
+    read_options(count, arguments);
     if (options[CORE].value >= 0) {
         cpu_set_t cores;
         CPU_ZERO(&cores);
@@ -471,18 +473,18 @@ int main(int count, char **words)
     files.rlim_cur = files.rlim_max;
     setrlimit(RLIMIT_NOFILE, &files);
     prctl(PR_SET_TIMERSLACK, 1UL); /* or a sleep ends 50 microseconds late */
-    connect_all(words[2]);
+    connect_all(arguments[2]);
     join();
     choose_senders();
-    map_the_stream();
+    map_stream();
     watch_all();
 
     start_ns = now_ns() + LEAD_NS;
-    drive(options[WARM_UP_S].value);
+    run_for(options[WARM_UP_S].value);
     first_counted = scheduled;
     uint64_t bytes_before = received_bytes;
     int64_t cpu_before = clock_ns(CLOCK_PROCESS_CPUTIME_ID), began = now_ns();
-    drive(options[SECONDS].value);
+    run_for(options[SECONDS].value);
     double elapsed_s = (double)(now_ns() - began) / 1e9;
     double cpu_s = (double)(clock_ns(CLOCK_PROCESS_CPUTIME_ID) - cpu_before) / 1e9;
     double deliveries = (double)(received_bytes - bytes_before) / (double)frame_bytes;
