@@ -40,7 +40,7 @@ def test_what_came_of_each_is_told_and_how_long_it_took(tmp_path: Path, cache: P
     assert ended.returncode == 0, ended.stdout + ended.stderr
     told = {line.split()[0]: " ".join(line.split()[1:]) for line in lines_of(ended.stdout)}
     assert re.fullmatch(r"built \d+\.\d s", told["good"])
-    assert told["far"] == "not here: no-such-tool is not here"
+    assert told["far"] == "unavailable: no-such-tool is not installed"
     assert told["plain"] == "nothing to build"
     (built,) = cache.iterdir()
     assert (built / "x").read_text() == "built\n"

@@ -22,7 +22,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness import plugins
-from harness.chat.conversation import LONGEST_S, SHORTEST_S, Conversation, Pauses
+from harness.chat.session import LONGEST_PAUSE_S, SHORTEST_PAUSE_S, Backoff, ChatSession
 from tests.zoo import HONEST, MUTANTS, command, harness
 
 BROADCAST = plugins.specs()["broadcast"]
@@ -62,47 +62,49 @@ def server() -> Iterator[Served]:
 @given(st.binary(max_size=255))
 def test_what_is_said_is_heard_as_it_was_typed(body: bytes) -> None:
     for spec in (BROADCAST, dataclasses.replace(BROADCAST, dialect=None)):
-        conversation = Conversation(spec, "me")
-        assert conversation.begin() == b""
-        (heard,) = conversation.hear(BROADCAST.codec.encode(body))
+        conversation = ChatSession(spec, "me")
+        assert conversation.start() == b""
+        (heard,) = conversation.decode(BROADCAST.codec.encode(body))
         assert heard.isprintable()
-        assert conversation.say(heard) == BROADCAST.codec.encode(body)
+        assert conversation.encode(heard) == BROADCAST.codec.encode(body)
 
 
 @given(st.binary(max_size=600), st.integers(1, 50), st.sampled_from(sorted(plugins.specs())))
 def test_whatever_a_server_sends_does_nothing_to_a_terminal(data: bytes, size: int, spec: str) -> None:
-    conversation = Conversation(plugins.specs()[spec], "me")
+    conversation = ChatSession(plugins.specs()[spec], "me")
     try:
         for place in range(0, len(data), size):
-            assert all(line.isprintable() for line in conversation.hear(data[place : place + size]))
+            assert all(line.isprintable() for line in conversation.decode(data[place : place + size]))
     except ValueError as error:
         assert str(error).isprintable()
 
 
 @pytest.mark.parametrize("spec", plugins.specs().values(), ids=lambda spec: spec.name)
 def test_every_spec_can_be_spoken(spec: plugins.Spec) -> None:
-    conversation = Conversation(spec, "me")
-    conversation.begin()
+    conversation = ChatSession(spec, "me")
+    conversation.start()
     assert conversation.dialect.help
     for client in (0, 1):
-        shown = conversation.hear(spec.codec.arrives(spec.codec.body(b"hello"), client))
+        shown = conversation.decode(spec.codec.encode_delivery(spec.codec.make_body(b"hello"), client))
         assert len(shown) == 1 and "hello" in shown[0]
         assert (spec.codec.name(client) or "") in shown[0]
 
 
 def test_a_message_that_is_too_long_is_refused_with_a_word() -> None:
     with pytest.raises(ValueError, match="too long: a message has at most 255 bytes, this one has 256"):
-        Conversation(BROADCAST, "me").say("é" * 128)
+        ChatSession(BROADCAST, "me").encode("é" * 128)
 
 
 @given(st.lists(st.floats(0, 60), max_size=30))
 def test_pauses_grow_while_it_is_of_no_use(lives: list[float]) -> None:
-    pauses = Pauses()
+    pauses = Backoff()
     last = 0.0
     for lived_s in lives:
-        pause = pauses.after(lived_s)
-        assert SHORTEST_S <= pause <= LONGEST_S
-        assert pause == min(max(2 * last, SHORTEST_S), LONGEST_S) or (pause == SHORTEST_S and lived_s > last)
+        pause = pauses.pause_after(lived_s)
+        assert SHORTEST_PAUSE_S <= pause <= LONGEST_PAUSE_S
+        assert pause == min(max(2 * last, SHORTEST_PAUSE_S), LONGEST_PAUSE_S) or (
+            pause == SHORTEST_PAUSE_S and lived_s > last
+        )
         last = pause
 
 
@@ -276,7 +278,7 @@ def test_help_completion_and_history(terminal: Terminal, tmp_path: Path) -> None
     terminal.type("\r")
     terminal.sees("said once")
     terminal.type("\\q\r")
-    terminal.sees("\\q is no escape")
+    terminal.sees("\\q is not an escape")
     terminal.sees(">")  # before the next prompt a terminal reads lines, and takes the key for itself
     terminal.type("\x04")
     assert terminal.ends() == 0
@@ -312,7 +314,7 @@ def test_a_lost_connection_is_told_and_made_again(terminal: Terminal, server: Se
     server.end()
     terminal.sees("; trying again")
     terminal.type("lost\r")
-    terminal.sees("not connected: that was not sent")
+    terminal.sees("not connected: the line was not sent")
     server.start()
     terminal.sees(f"connected to {server.address} again")
     terminal.type("b\\x61ck\r")
@@ -351,7 +353,7 @@ def test_a_swarm_judges(mutant: str, sentence: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["192.0.2.1:9000", "--swarm", "5"], "a swarm goes to loopback addresses only, and 192.0.2.1:9000 is none"),
+        (["192.0.2.1:9000", "--swarm", "5"], "a swarm connects to loopback addresses only, and 192.0.2.1:9000 is none"),
         (["--swarm", "10001"], "10001 is not in the range 1<=x<=10000"),
         (["--swarm", "10000", "--messages", "1"], "make 100,000,000 deliveries; at most 25,000,000 can be judged"),
         (["9000"], "not an address (HOST:PORT or [HOST]:PORT): 9000"),

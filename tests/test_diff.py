@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.text import Text
 
-from harness.diff.compare import Row, compare, marks
+from harness.diff.compare import DiffRow, changed_spans, compare
 from harness.diff.show import safe
-from harness.diff.side_by_side import beside, fold
-from harness.diff.source import Line, Source, read, without
-from harness.diff.stat import Count, stat
+from harness.diff.side_by_side import fold, side_by_side
+from harness.diff.source import Source, SourceLine, read, remove_spans
+from harness.diff.stat import LineCounts, diff_stat
 from harness.diff.unified import unified
 from harness.zoo import language
 from tests import exhibit
@@ -33,10 +33,10 @@ TEXTS = st.lists(LINES, max_size=12)
 
 
 def source(lines: Sequence[str], name: str = "one") -> Source:
-    return Source(name, f"{name}.py", [Line(number, text) for number, text in enumerate(lines, 1)], [])
+    return Source(name, f"{name}.py", [SourceLine(number, text) for number, text in enumerate(lines, 1)], [])
 
 
-def compared(left: Sequence[str], right: Sequence[str]) -> tuple[Source, Source, list[Row]]:
+def compared(left: Sequence[str], right: Sequence[str]) -> tuple[Source, Source, list[DiffRow]]:
     ours, theirs = source(left), source(right, "other")
     return ours, theirs, compare(ours.lines, theirs.lines)
 
@@ -82,7 +82,7 @@ def kept(line: str, marked: Sequence[tuple[int, int]]) -> str:
 
 @given(LINES, LINES)
 def test_without_their_marks_two_lines_are_the_same(left: str, right: str) -> None:
-    ours, theirs = marks(left, right)
+    ours, theirs = changed_spans(left, right)
     assert kept(left, ours) == kept(right, theirs)
     assert left != right or not ours
 
@@ -99,7 +99,7 @@ def test_without_their_marks_two_lines_are_the_same(left: str, right: str) -> No
     ],
 )
 def test_the_words_that_differ_are_marked(left: str, right: str, ours: list[str], theirs: list[str]) -> None:
-    found = marks(left, right)
+    found = changed_spans(left, right)
     assert [left[first:last] for first, last in found[0]] == ours
     assert [right[first:last] for first, last in found[1]] == theirs
 
@@ -118,7 +118,7 @@ def test_lines_are_paired_by_what_they_say_not_by_where_they_stand() -> None:
 
 @given(TEXTS, TEXTS, st.integers(30, 130))
 def test_two_columns_fit_the_terminal(left: list[str], right: list[str], width: int) -> None:
-    for line in beside(*compared(left, right), 3, width):
+    for line in side_by_side(*compared(left, right), 3, width):
         assert cell_len(line.plain) <= width, line.plain
         assert "\t" not in line.plain and "\n" not in line.plain
 
@@ -199,10 +199,10 @@ def test_what_is_left_of_a_text_stands_in_it(lines: list[str], places: list[int]
     spans = [(first, last) for first, last in zip(sorted(places)[::2], sorted(places)[1::2], strict=False)]
     removed = {place for first, last in spans for place in range(first, last)}
     expected = "".join(one for place, one in enumerate(text) if place not in removed)
-    found = without(text, spans)
+    found = remove_spans(text, spans)
     assert "".join("".join(line.split()) for _, line in found) == "".join(expected.split())
     assert [number for number, _ in found] == sorted({number for number, _ in found})
-    assert without(text, []) == list(enumerate(text.split("\n") if text else [], 1)) or text.endswith("\n")
+    assert remove_spans(text, []) == list(enumerate(text.split("\n") if text else [], 1)) or text.endswith("\n")
 
 
 def test_functions_are_known_in_other_languages() -> None:
@@ -216,9 +216,9 @@ def test_stat_counts_lines_and_functions(tmp_path: Path) -> None:
     (tmp_path / "a.py").write_text("x = 1\n\ndef f():\n    return read(x)\n\ndef g():\n    pass\n")
     (tmp_path / "b.py").write_text("x = 1\n\nasync def f():\n    y = 2\n    return await read(x)\n")
     left, right = read("a", tmp_path / "a.py"), read("b", tmp_path / "b.py")
-    found = stat(left, right, compare(left.lines, right.lines))
-    assert found.lines == Count(equal=1, changed=2, only_left=2, only_right=1)
-    assert found.functions == {"f": Count(changed=2, only_right=1)}
+    found = diff_stat(left, right, compare(left.lines, right.lines))
+    assert found.lines == LineCounts(equal=1, changed=2, only_left=2, only_right=1)
+    assert found.functions == {"f": LineCounts(changed=2, only_right=1)}
     assert (found.common, found.only_left, found.only_right) == (["f"], ["g"], [])
     assert 0.5 < found.similarity < 0.8
 
@@ -226,7 +226,7 @@ def test_stat_counts_lines_and_functions(tmp_path: Path) -> None:
 @given(TEXTS, TEXTS)
 def test_stat_counts_every_line_once(left: list[str], right: list[str]) -> None:
     ours, theirs, rows = compared(left, right)
-    found = stat(ours, theirs, rows)
+    found = diff_stat(ours, theirs, rows)
     told = [[line.split() for line in side if line.strip()] for side in (left, right)]
     counts = found.lines
     assert 2 * (counts.equal + counts.changed) + counts.only_left + counts.only_right >= sum(map(len, told))
@@ -287,9 +287,9 @@ def test_equal_sources_are_told_to_be(tmp_path: Path) -> None:
         (["asyncio"], "Missing argument 'B'"),
         (["asynccio", "threads"], 'there is no server "asynccio"; did you mean asyncio?'),
         (["./nothing", "threads"], "there is no file ./nothing"),
-        (["binary", "threads"], '"binary" has no source to read: binary is no text'),
+        (["binary", "threads"], '"binary" has no source to read: binary is not a text file'),
         (["near", "far"], '"near" serves channels, "far" serves groupchat: they have no spec in common'),
-        (["far", "far"], '"far" has no source to read; its manifest names none'),
+        (["far", "far"], '"far" has no source to read: its manifest names none'),
         (["asyncio", "far", "--spec", "broadcast"], '"far" does not serve broadcast; it serves groupchat'),
         (["asyncio", "threads", "--spec", "brodcast"], 'there is no spec "brodcast"; did you mean broadcast?'),
         (["asyncio", "threads", "--context", "-1"], "-1 is not in the range"),

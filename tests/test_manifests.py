@@ -82,13 +82,13 @@ def test_a_manifest_may_declare_several_servers_and_what_they_have_in_common(tmp
 
 def test_a_manifest_says_what_is_known_of_its_tools(tmp_path: Path) -> None:
     told = GOOD.replace('"command:cc"', '"command:cc", "apl:one"') + (
-        'files = ["server.c"]\n\n[tools."apl:*"]\nhere = ["apl", "{name}"]\ndebian = ["apl-{name}"]\n'
+        'files = ["server.c"]\n\n[tools."apl:*"]\ncheck = ["apl", "{name}"]\ndebian = ["apl-{name}"]\n'
     )
     (one,) = manifests.read(write(tmp_path, told))
-    assert one.tools == {"apl:*": Tool(here=("apl", "{name}"), debian=("apl-{name}",))}
+    assert one.tools == {"apl:*": Tool(check=("apl", "{name}"), debian=("apl-{name}",))}
     assert one.files == ("server.c",)
-    _, apl = needs.of(one)
-    assert (apl.tool.here, apl.remedy) == (("apl", "one"), "apt-get install apl-one")
+    _, apl = needs.parse(one)
+    assert (apl.tool.check, apl.install_command) == (("apl", "one"), "apt-get install apl-one")
 
 
 def test_a_folder_stands_for_those_of_its_servers_that_are_asked_for(tmp_path: Path) -> None:
@@ -109,12 +109,12 @@ def test_a_folder_stands_for_those_of_its_servers_that_are_asked_for(tmp_path: P
         (GOOD.replace('run = ["{build}/server"]\n', ""), 'the key "run" is missing'),
         (GOOD.replace('["{build}/server"]', '"server"'), "impl.toml, line 9: Expected `array`"),
         (GOOD.replace('"C"', '"C'), "impl.toml, line 3: not TOML"),
-        ("[implementation]\n" + GOOD, "impl.toml, line 1: several servers are written [[implementation]], each"),
+        ("[implementation]\n" + GOOD, "impl.toml, line 1: each server must be a table [[implementation]]"),
         (SEVERAL.replace("mplementation", "mplementations"), 'line 6: unknown key "implementations"; did you mean'),
         (SEVERAL.replace("language", "langauge"), 'line 2: unknown key "langauge"; did you mean language?'),
         (SEVERAL.replace('run = ["{build}/other"]', 'rum = "x"'), 'line 12: unknown key "rum"; did you mean run?'),
         (SEVERAL.replace('run = ["{build}/other"]', "run = 1"), "line 12: Expected `array`"),
-        (SEVERAL.replace('spec = "other"\n', ""), 'line 10: the key "spec" is missing, or empty'),
+        (SEVERAL.replace('spec = "other"\n', ""), 'line 10: the key "spec" is missing or empty'),
         (SEVERAL.replace("server.c", "nothing.c"), "line 3: there is no file"),
         (GOOD.replace('"command:cc"', '"cc"'), 'line 10: implementation "mine" needs "cc", which is not written'),
         (GOOD + 'files = ["lock"]\n', "line 11: there is no file"),
@@ -123,7 +123,7 @@ def test_a_folder_stands_for_those_of_its_servers_that_are_asked_for(tmp_path: P
             GOOD + '[tools."command:cc"]\nwhat = "C"\ndebain = ["gcc"]\n',
             "line 11: Object contains unknown field `debain`",
         ),
-        (SEVERAL + '[implementation.tools."command:cc"]\nhere = "cc"\n', "line 14: Expected `array`"),
+        (SEVERAL + '[implementation.tools."command:cc"]\ncheck = "cc"\n', "line 14: Expected `array`"),
     ],
 )
 def test_what_is_wrong_is_told_with_file_and_line(tmp_path: Path, text: str, words: str) -> None:

@@ -16,7 +16,7 @@ from harness.errors import UsageError
 from harness.model import Implementation
 from harness.toolchain import Tool
 from harness.zoo import declarations, manifests, scaffold
-from harness.zoo.discover import why_not_here
+from harness.zoo.discover import why_unavailable
 from tests.zoo import harness
 
 ROOT = Path(__file__).parent.parent
@@ -37,7 +37,7 @@ RICH = Implementation(
     needs=("command:xc>=2", "apl:one"),
     tools={
         "command:xc": Tool(what="X", version=("xc", "-V"), debian=("xc", "libx-dev")),
-        "apl:*": Tool(here=("apl", "{name}"), install='get "{name}"'),
+        "apl:*": Tool(check=("apl", "{name}"), install='get "{name}"'),
     },
     files=("lock",),
 )
@@ -104,7 +104,7 @@ def test_files_that_are_another_servers_alone_are_left_and_what_all_share_is_tak
         (one,) = manifests.read(made / "impl.toml")
         assert (one.name, one.spec, one.run) == (f"my_{spec}", spec, ("x",))
     said = (zoo / "impls" / "my_channels_impl" / "README.md").read_text()
-    assert said.startswith("# my_channels: two in one\n\nMade from [both](../both_impl/README.md) by `harness new`: ")
+    assert said.startswith("# my_channels: two in one\n\nCopied from [both](../both_impl/README.md) by `harness new`: ")
     assert said.endswith("\n\nWords.\n\nThat.\n\n## why\n\nSo.\n")
     said = (zoo / "impls" / "my_broadcast_impl" / "README.md").read_text()
     assert said.endswith("\n\nWords.\n\n- **One**: so.\n\n## why\n\nSo.\n")
@@ -115,14 +115,14 @@ def test_files_that_are_another_servers_alone_are_left_and_what_all_share_is_tak
     [
         (
             ["mine", "--lang", "Pyhton"],
-            'there is no server of broadcast in "Pyhton" to begin with; did you mean Python?',
+            'there is no server of broadcast in "Pyhton" to copy; did you mean Python?',
         ),
-        (["mine", "--lang", "COBOL"], "; there are in C, "),
-        (["mine", "--lang", "C", "--spec", "groupchat"], 'no server of groupchat in "C" to begin with; '),
+        (["mine", "--lang", "COBOL"], "; languages: C, "),
+        (["mine", "--lang", "C", "--spec", "groupchat"], 'no server of groupchat in "C" to copy; '),
         (["mine", "--lang", "C", "--spec", "brodcast"], 'there is no spec "brodcast"; did you mean broadcast?'),
-        (["asyncio", "--lang", "C"], 'there is a server "asyncio" already: '),
-        (["My-Server", "--lang", "C"], '"My-Server" is not a name for a server: a small letter, then small letters'),
-        (["../mine", "--lang", "C"], "is not a name for a server"),
+        (["asyncio", "--lang", "C"], 'a server "asyncio" already exists: '),
+        (["My-Server", "--lang", "C"], '"My-Server" is no valid server name: use lower-case letters'),
+        (["../mine", "--lang", "C"], "is no valid server name"),
         (["mine"], "Missing option '--lang'"),
     ],
 )
@@ -139,13 +139,13 @@ def test_a_folder_that_is_there_is_not_touched(zoo: Path) -> None:
     (zoo / "impls" / "mine_impl").mkdir()
     ended = harness("new", "mine", "--lang", "C", folder=zoo)
     assert ended.returncode == 2
-    assert "impls/mine_impl is there already" in ended.stderr
+    assert "impls/mine_impl already exists" in ended.stderr
     assert os.listdir(zoo / "impls" / "mine_impl") == []
 
 
 def test_its_model_is_idiomatic_runs_here_and_is_simple(monkeypatch: pytest.MonkeyPatch) -> None:
     def one(name: str, **more: object) -> Implementation:
-        source = scaffold.zoo() / f"{name}_impl" / "server.x"
+        source = scaffold.impls_folder() / f"{name}_impl" / "server.x"
         plain = {"category": "idiomatic", "needs": (), "name": name, "source": source}
         return msgspec.structs.replace(RICH, **(plain | more))
 
@@ -160,10 +160,10 @@ def test_its_model_is_idiomatic_runs_here_and_is_simple(monkeypatch: pytest.Monk
     monkeypatch.setattr(scaffold, "code_lines", lambda one: 1)
     chosen = []
     while every[0] not in chosen:
-        chosen.append(scaffold.model_for("c♯", "broadcast", [each for each in every if each not in chosen]))
+        chosen.append(scaffold.template_for("c♯", "broadcast", [each for each in every if each not in chosen]))
     assert [each.name for each in chosen] == ["simple", "needy", "far", "tuned"]
     with pytest.raises(UsageError):
-        scaffold.model_for("c♯", "broadcast", every[-2:])
+        scaffold.template_for("c♯", "broadcast", every[-2:])
 
 
 @pytest.mark.parametrize("one", [RICH, *DECLARED], ids=lambda one: f"{one.spec}-{one.name}")
@@ -194,5 +194,5 @@ def test_what_cannot_run_here_yet_is_said(zoo: Path) -> None:
     )
     ended = harness("new", "mine", "--lang", "X", folder=zoo)
     assert ended.returncode == 0
-    assert "it cannot run here yet: no-such is not here" in ended.stdout
-    assert why_not_here(manifests.read(zoo / "impls" / "mine_impl" / "impl.toml")[0])
+    assert "it cannot run here yet: no-such is not installed" in ended.stdout
+    assert why_unavailable(manifests.read(zoo / "impls" / "mine_impl" / "impl.toml")[0])

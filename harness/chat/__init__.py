@@ -1,1 +1,1 @@
-"""Lets people, scripts and crowds speak with a server, whatever its protocol."""
+"""Chat with a server of any spec: in a terminal, through pipes, or as a swarm of simulated users."""

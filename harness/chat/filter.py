@@ -1,4 +1,4 @@
-"""A conversation through pipes: lines in, what is heard out, a line each; for scripts."""
+"""Chat through pipes, for scripts: sends the lines of standard input, prints a line for each received message."""
 
 from __future__ import annotations
 
@@ -15,85 +15,91 @@ from anyio.lowlevel import EventLoopToken, current_token
 from anyio.streams.memory import MemoryObjectSendStream
 
 from harness.addresses import Address
-from harness.chat.conversation import Conversation, Pauses
-from harness.chat.link import CHUNK, connect, listen
+from harness.chat.connection import RECEIVE_BYTES, connect, receive_lines
+from harness.chat.session import Backoff, ChatSession
 from harness.errors import HarnessError
 from harness.escapes import visible
 from harness.model import Spec
 
-PATIENCE_S = 5.0  # to connect: a script may have started the server a moment ago
-LONGEST_LINE = 1 << 20
-REFUSED = 2  # the exit status when a line could not be sent
+CONNECT_TIMEOUT_S = 5.0  # a script may have started the server a moment ago
+MAX_LINE_BYTES = 1 << 20
+LINE_REFUSED = 2  # the exit status when a line could not be sent
 
 
-async def pipe(spec: Spec, address: Address, name: str, linger_s: float) -> int:
-    """Say what comes on standard input, and print what is heard; return an exit status.
+async def chat_through_pipes(spec: Spec, address: Address, name: str, linger_s: float) -> int:
+    """Send the lines of standard input and print what is received; return an exit status.
 
-    It ends when the input has ended and then nothing has been heard for `linger_s` seconds. A line that cannot be
-    said is told on standard error; the others are said all the same, and the status is 2.
+    Returns when the input has ended and then nothing was received for `linger_s` seconds. Lines that cannot be sent
+    are reported on standard error and skipped; the status is then 2.
+
+    Args:
+        spec: the protocol.
+        address: the address of the server.
+        name: the name of the user, for protocols with names.
+        linger_s: how long to wait for more after the end of the input, in seconds.
 
     Raises:
-        HarnessError: nobody listens at the address, or the connection was lost.
+        HarnessError: the server cannot be reached, or the connection was lost.
     """
-    heard = Heard()
-    conversation = Conversation(spec, name)
-    greeting = conversation.begin()
+    printer = LinePrinter()
+    session = ChatSession(spec, name)
+    greeting = session.start()
     async with await _connect(address) as stream, anyio.create_task_group() as tasks:
 
-        async def hear() -> None:
-            raise HarnessError(await listen(stream, conversation, heard.show))
+        async def receive() -> None:
+            raise HarnessError(await receive_lines(stream, session, printer.print))
 
-        tasks.start_soon(hear)
+        tasks.start_soon(receive)
         await _send(stream, greeting)
         refused = False
-        count = 0
-        give, lines = anyio.create_memory_object_stream[list[bytes]](0)
-        threading.Thread(target=_read_lines, args=(give, current_token()), daemon=True).start()
-        async with lines:
-            async for some in lines:
-                refused |= not await _say(stream, conversation, some, count)
-                count += len(some)
-        await heard.silence(linger_s)
+        line_count = 0
+        sender, receiver = anyio.create_memory_object_stream[list[bytes]](0)
+        threading.Thread(target=_read_lines, args=(sender, current_token()), daemon=True).start()
+        async with receiver:
+            async for lines in receiver:
+                refused |= not await _send_lines(stream, session, lines, line_count)
+                line_count += len(lines)
+        await printer.wait_for_silence(linger_s)
         tasks.cancel_scope.cancel()
-    return REFUSED if refused else 0
+    return LINE_REFUSED if refused else 0
 
 
-class Heard:
-    """Prints what is heard, and knows when that was."""
+class LinePrinter:
+    """Prints lines, and remembers when it last did."""
 
     def __init__(self) -> None:
         self._latest = 0.0
 
-    async def show(self, lines: Sequence[str]) -> None:
-        """Print lines at once."""
+    async def print(self, lines: Sequence[str]) -> None:
+        """Print lines, and flush standard output."""
         sys.stdout.buffer.write("".join(f"{line}\n" for line in lines).encode())
         sys.stdout.buffer.flush()
         self._latest = time.monotonic()
 
-    async def silence(self, seconds: float) -> None:
-        """Return when nothing has been heard for so long, counted from now or from what is heard later."""
-        begun = time.monotonic()
-        while (left := max(begun, self._latest) + seconds - time.monotonic()) > 0:
-            await anyio.sleep(left)
+    async def wait_for_silence(self, seconds: float) -> None:
+        """Return when nothing has been printed for so long, counted from this call or from the last line since."""
+        start = time.monotonic()
+        while (remaining_s := max(start, self._latest) + seconds - time.monotonic()) > 0:
+            await anyio.sleep(remaining_s)
 
 
 async def _connect(address: Address) -> SocketStream:
-    pauses, deadline = Pauses(), time.monotonic() + PATIENCE_S
+    backoff, deadline = Backoff(), time.monotonic() + CONNECT_TIMEOUT_S
     while True:
         try:
             return await connect(address)
         except OSError as error:
             if time.monotonic() > deadline:
                 raise HarnessError(str(error)) from None
-            await anyio.sleep(pauses.after(0))
+            await anyio.sleep(backoff.pause_after(0))
 
 
-async def _say(stream: SocketStream, conversation: Conversation, lines: Sequence[bytes], before: int) -> bool:
-    """Send lines in one write; return whether all of them could be said."""
+async def _send_lines(stream: SocketStream, session: ChatSession, lines: Sequence[bytes], before: int) -> bool:
+    """Send lines in one write, the first of which has number `before` + 1; return whether all could be encoded."""
     requests = []
     for number, line in enumerate(lines, before + 1):
         try:
-            requests.append(conversation.say(line.decode("utf-8", "surrogateescape")))
+            requests.append(session.encode(line.decode("utf-8", "surrogateescape")))
         except ValueError as error:
             print(f"harness: line {number}: {visible(str(error))}", file=sys.stderr, flush=True)
     await _send(stream, b"".join(requests))
@@ -104,19 +110,19 @@ async def _send(stream: SocketStream, data: bytes) -> None:
     try:
         await stream.send(data)
     except anyio.BrokenResourceError:
-        await anyio.sleep_forever()  # until who listens has heard all there is, and tells
+        await anyio.sleep_forever()  # the receiving task prints what is left, then reports the lost connection
 
 
 def _read_lines(give: MemoryObjectSendStream[list[bytes]], token: EventLoopToken) -> None:
-    """Hand over the lines of standard input, in a thread: a regular file and a terminal cannot be waited for.
+    """Pass on the lines of standard input; runs in a thread, because an event loop cannot wait for a regular file.
 
-    Not through sys.stdin, whose lock a thread that waits for input would still hold when the process ends.
+    Does not use sys.stdin: the thread would still hold its lock while it waits for input at the end of the process.
     """
     rest = b""
     try:
         while data := _read():
             *lines, rest = (rest + data).split(b"\n")
-            if len(rest) > LONGEST_LINE:  # it would be refused anyway, and must not fill the memory
+            if len(rest) > MAX_LINE_BYTES:  # would be refused anyway; do not collect it in memory
                 lines, rest = [*lines, rest], b""
             if lines:
                 from_thread.run(give.send, lines, token=token)
@@ -124,11 +130,11 @@ def _read_lines(give: MemoryObjectSendStream[list[bytes]], token: EventLoopToken
             from_thread.run(give.send, [rest], token=token)
         from_thread.run_sync(give.close, token=token)
     except (anyio.BrokenResourceError, anyio.RunFinishedError, RuntimeError):
-        return  # the conversation has ended before the input
+        return  # the session ended before the input
 
 
 def _read() -> bytes:
     try:
-        return os.read(0, CHUNK)
-    except OSError:  # there is none
+        return os.read(0, RECEIVE_BYTES)
+    except OSError:  # standard input is closed
         return b""

@@ -1,1 +1,1 @@
-"""Reads two servers against each other: their sources, what is left out of them, what differs, and how it is shown."""
+"""Compares the sources of two servers: reads them, pairs their lines, and shows or counts the differences."""

@@ -1,7 +1,8 @@
-"""What differs between two sources: lines paired with lines, and in a pair the words that differ.
+"""Compares two sources: pairs their lines, and finds the words that differ within a pair.
 
-Equal lines are found by difflib. Inside what is left between them, lines are paired with the lines they resemble
-most, in their order: a line with `await` before the same call shall stand beside its call, wherever it has moved.
+difflib finds the equal lines. In the blocks between them, lines are paired with the lines most similar to them, in
+order, so that a call with `await` stands next to the same call without it. difflib alone would only mark the whole
+block as replaced.
 """
 
 from __future__ import annotations
@@ -15,84 +16,86 @@ from typing import NamedTuple
 
 import numpy as np
 
-from harness.diff.source import Line
+from harness.diff.source import SourceLine
+from harness.zoo.language import TextSpan
 
 TOKEN = re.compile(r"\w+|\s+|[^\w\s]")
-RESEMBLES = 0.5  # from this similarity on, two lines are the same line, changed
-BLANK_WORTH = 0.1  # of a pair of blank lines: they shall not tear what resembles each other apart
-PAIRS = 250_000  # in a block; beyond that nothing in it resembles anything, or nobody would wait for it
-
-Mark = tuple[int, int]  # places in a line: of the first character that differs, and behind the last
+MIN_SIMILARITY = 0.5  # below this, two lines are not the same line in a changed form
+BLANK_SCORE = 0.1  # for a pair of blank lines: too little to separate lines that are similar
+MAX_PAIRS = 250_000  # in a block; larger blocks are left unpaired, because scoring all pairs would take too long
 
 
-class Row(NamedTuple):
-    """Two lines that belong together, or one that has no counterpart."""
+class DiffRow(NamedTuple):
+    """Two lines that correspond to each other, or one line without a counterpart."""
 
-    left: Line | None
-    right: Line | None
+    left: SourceLine | None
+    right: SourceLine | None
 
     @property
     def is_equal(self) -> bool:
+        """Whether both lines exist and have the same text."""
         return self.left is not None and self.right is not None and self.left.text == self.right.text
 
     @property
     def is_changed(self) -> bool:
+        """Whether both lines exist and differ."""
         return self.left is not None and self.right is not None and self.left.text != self.right.text
 
 
-def compare(left: Sequence[Line], right: Sequence[Line]) -> list[Row]:
-    """Return the rows of two sources: every line once, each side in its order."""
+def compare(left: Sequence[SourceLine], right: Sequence[SourceLine]) -> list[DiffRow]:
+    """Return the rows of a diff: every line of either source once, in its order."""
     matcher = SequenceMatcher(
         lambda text: not text.strip(), [line.text for line in left], [line.text for line in right], autojunk=False
     )
-    rows: list[Row] = []
-    for tag, start, end, other, other_end in matcher.get_opcodes():
+    rows: list[DiffRow] = []
+    for tag, left_start, left_end, right_start, right_end in matcher.get_opcodes():
         if tag == "equal":
-            rows += map(Row, left[start:end], right[other:other_end])
+            rows += map(DiffRow, left[left_start:left_end], right[right_start:right_end])
         else:
-            rows += _paired(left[start:end], right[other:other_end])
+            rows += _block_rows(left[left_start:left_end], right[right_start:right_end])
     return rows
 
 
-def _paired(left: Sequence[Line], right: Sequence[Line]) -> Iterator[Row]:
-    """Pair lines so that the sum of their similarities is the greatest; what has no counterpart stands before."""
-    taken, other_taken = 0, 0
-    for place, other in _pairs([line.text for line in left], [line.text for line in right]):
-        yield from (Row(line, None) for line in left[taken:place])
-        yield from (Row(None, line) for line in right[other_taken:other])
-        yield Row(left[place], right[other])
-        taken, other_taken = place + 1, other + 1
-    yield from (Row(line, None) for line in left[taken:])
-    yield from (Row(None, line) for line in right[other_taken:])
+def _block_rows(left: Sequence[SourceLine], right: Sequence[SourceLine]) -> Iterator[DiffRow]:
+    """Yield the rows of a block without equal lines; unpaired lines stand before the next pair."""
+    left_done, right_done = 0, 0
+    for left_index, right_index in _pairs([line.text for line in left], [line.text for line in right]):
+        yield from (DiffRow(line, None) for line in left[left_done:left_index])
+        yield from (DiffRow(None, line) for line in right[right_done:right_index])
+        yield DiffRow(left[left_index], right[right_index])
+        left_done, right_done = left_index + 1, right_index + 1
+    yield from (DiffRow(line, None) for line in left[left_done:])
+    yield from (DiffRow(None, line) for line in right[right_done:])
 
 
 def _pairs(left: Sequence[str], right: Sequence[str]) -> list[tuple[int, int]]:
-    if not left or not right or len(left) * len(right) > PAIRS:
+    """Return the pairs (left index, right index), in order, with the greatest sum of scores (Needleman-Wunsch)."""
+    if not left or not right or len(left) * len(right) > MAX_PAIRS:
         return []
-    worth = np.array([[_worth(one, other) for other in right] for one in left])
-    best = np.zeros((len(left) + 1, len(right) + 1))  # of what begins at these places
-    for place in reversed(range(len(left))):
-        for other in reversed(range(len(right))):
-            both = best[place + 1, other + 1] + worth[place, other] if worth[place, other] else 0
-            best[place, other] = max(both, best[place + 1, other], best[place, other + 1])
-    pairs, place, other = [], 0, 0
-    while place < len(left) and other < len(right):
-        value = worth[place, other]
-        if value and best[place, other] == best[place + 1, other + 1] + value:
-            pairs.append((place, other))
-            place, other = place + 1, other + 1
-        elif best[place, other] == best[place + 1, other]:
-            place += 1
+    scores = np.array([[_score(left_text, right_text) for right_text in right] for left_text in left])
+    best = np.zeros((len(left) + 1, len(right) + 1))  # best[i, j]: greatest sum for left[i:] and right[j:]
+    for i in reversed(range(len(left))):
+        for j in reversed(range(len(right))):
+            paired = best[i + 1, j + 1] + scores[i, j] if scores[i, j] else 0
+            best[i, j] = max(paired, best[i + 1, j], best[i, j + 1])
+    pairs, i, j = [], 0, 0
+    while i < len(left) and j < len(right):
+        score = scores[i, j]
+        if score and best[i, j] == best[i + 1, j + 1] + score:
+            pairs.append((i, j))
+            i, j = i + 1, j + 1
+        elif best[i, j] == best[i + 1, j]:
+            i += 1
         else:
-            other += 1
+            j += 1
     return pairs
 
 
-def _worth(left: str, right: str) -> float:
-    found = similarity(left, right)
+def _score(left: str, right: str) -> float:
+    score = similarity(left, right)
     if not left.strip():
-        return BLANK_WORTH * found
-    return found if found >= RESEMBLES else 0.0
+        return BLANK_SCORE * score
+    return score if score >= MIN_SIMILARITY else 0.0
 
 
 @cache
@@ -107,41 +110,41 @@ def _words(text: str) -> tuple[str, ...]:
 
 @cache
 def similarity(left: str, right: str) -> float:
-    """Return how much of two lines is equal, by characters and without white space, from 0 to 1."""
-    ours, theirs = _words(left), _words(right)
-    total = sum(map(len, ours)) + sum(map(len, theirs))
-    if ours == theirs:
+    """Return the share of characters, without white space, in words that two lines have in common: from 0 to 1."""
+    left_words, right_words = _words(left), _words(right)
+    total = sum(map(len, left_words)) + sum(map(len, right_words))
+    if left_words == right_words:
         return 1.0
-    common = Counter(ours) & Counter(theirs)
-    at_most = 2 * sum(len(word) * count for word, count in common.items()) / total
-    if at_most < RESEMBLES:  # which is cheap to know, and most pairs are like that
-        return at_most
-    blocks = SequenceMatcher(None, ours, theirs, autojunk=False).get_matching_blocks()
-    return 2 * sum(sum(map(len, ours[one.a : one.a + one.size])) for one in blocks) / total
+    common = Counter(left_words) & Counter(right_words)
+    upper_bound = 2 * sum(len(word) * count for word, count in common.items()) / total
+    if upper_bound < MIN_SIMILARITY:  # true of most pairs, and cheaper than matching them
+        return upper_bound
+    blocks = SequenceMatcher(None, left_words, right_words, autojunk=False).get_matching_blocks()
+    return 2 * sum(sum(map(len, left_words[block.a : block.a + block.size])) for block in blocks) / total
 
 
-def marks(left: str, right: str) -> tuple[list[Mark], list[Mark]]:
-    """Return what differs in two lines, word by word; without its marks either line is the same."""
-    ours, theirs = _tokens(left), _tokens(right)
-    codes = SequenceMatcher(str.isspace, ours, theirs, autojunk=False).get_opcodes()
+def changed_spans(left: str, right: str) -> tuple[list[TextSpan], list[TextSpan]]:
+    """Return the spans of the words that differ, in either line; without them the lines are equal."""
+    left_tokens, right_tokens = _tokens(left), _tokens(right)
+    codes = SequenceMatcher(str.isspace, left_tokens, right_tokens, autojunk=False).get_opcodes()
     return (
-        _marks(left, ours, [(tag, start, end) for tag, start, end, _, _ in codes]),
-        _marks(right, theirs, [(tag, start, end) for tag, _, _, start, end in codes]),
+        _changed_spans(left, left_tokens, [(tag, start, end) for tag, start, end, _, _ in codes]),
+        _changed_spans(right, right_tokens, [(tag, start, end) for tag, _, _, start, end in codes]),
     )
 
 
-def _marks(text: str, tokens: Sequence[str], codes: Sequence[tuple[str, int, int]]) -> list[Mark]:
-    ends = [0]
+def _changed_spans(text: str, tokens: Sequence[str], codes: Sequence[tuple[str, int, int]]) -> list[TextSpan]:
+    offsets = [0]
     for token in tokens:
-        ends.append(ends[-1] + len(token))
-    found = []
-    for place, (tag, start, end) in enumerate(codes):
+        offsets.append(offsets[-1] + len(token))
+    spans = []
+    for index, (tag, start, end) in enumerate(codes):
         if tag == "equal" or start == end:
             continue
-        first, last = ends[start], ends[end]
-        limit = ends[codes[place + 1][2]] if place + 1 < len(codes) else last
-        # Of " await" before a blank and "await " behind one, both true, the second is how one would say it.
+        first, last = offsets[start], offsets[end]
+        limit = offsets[codes[index + 1][2]] if index + 1 < len(codes) else last
+        # An inserted word can be marked as " await" or as "await ", and both are correct. Prefer "await ".
         while tag != "replace" and last < limit and text[first].isspace() and text[first] == text[last]:
             first, last = first + 1, last + 1
-        found.append((first, last))
-    return found
+        spans.append((first, last))
+    return spans

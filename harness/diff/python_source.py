@@ -1,4 +1,4 @@
-"""Python read by its own tokenizer and parser: comments, docstrings, imports, functions."""
+"""Finds comments, docstrings, imports and functions in Python sources, with Python's own tokenizer and parser."""
 
 from __future__ import annotations
 
@@ -7,28 +7,36 @@ import io
 import tokenize
 from collections.abc import Iterator
 
-from harness.zoo.language import Span
+from harness.zoo.language import TextSpan
 
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
 
-def comments(text: str) -> list[Span]:
-    """Return where comments and docstrings stand, as pairs of places in the text; raise SyntaxError."""
-    starts, tree = _starts(text), ast.parse(text)
-    found = [
+def comments(text: str) -> list[TextSpan]:
+    """Return the spans of comments and docstrings, in order.
+
+    Raises:
+        SyntaxError: the text is not Python.
+    """
+    starts, tree = _line_starts(text), ast.parse(text)
+    spans = [
         (starts[token.start[0]] + token.start[1], starts[token.end[0]] + token.end[1])
         for token in tokenize.generate_tokens(io.StringIO(text).readline)
         if token.type == tokenize.COMMENT
     ]
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | Definition) and ast.get_docstring(node, clean=False) is not None:
-            found.append(_span(node.body[0], text, starts))
-    return sorted(found)
+            spans.append(_span(node.body[0], text, starts))
+    return sorted(spans)
 
 
-def imports(text: str) -> list[Span]:
-    """Return where imports stand; a condition around nothing but imports is one too. Raise SyntaxError."""
-    starts = _starts(text)
+def imports(text: str) -> list[TextSpan]:
+    """Return the spans of import statements, and of `if` statements that contain nothing else.
+
+    Raises:
+        SyntaxError: the text is not Python.
+    """
+    starts = _line_starts(text)
     return [_span(node, text, starts) for node in _imports(ast.parse(text))]
 
 
@@ -47,9 +55,12 @@ def _only_imports(node: ast.stmt) -> bool:
 
 
 def functions(text: str) -> list[tuple[str, int, int]]:
-    """Return the name of each function and class, its first and its last line (from 1), outer ones first.
+    """Return the name, first line and last line (from 1) of each function and class, outer before inner.
 
-    What is inside another has its name too: "Client.send". Raise SyntaxError.
+    The name of a nested definition includes the outer name: "Client.send".
+
+    Raises:
+        SyntaxError: the text is not Python.
     """
     return list(_functions(ast.parse(text), ""))
 
@@ -63,17 +74,17 @@ def _functions(node: ast.AST, outer: str) -> Iterator[tuple[str, int, int]]:
             yield from _functions(child, outer)
 
 
-def _starts(text: str) -> list[int]:
-    """Return the place at which each line begins, by its number (from 1)."""
+def _line_starts(text: str) -> list[int]:
+    """Return the offset at which each line starts; the index is the line number, from 1."""
     starts = [0, 0]
     for line in io.StringIO(text):
         starts.append(starts[-1] + len(line))
     return starts
 
 
-def _span(node: ast.stmt, text: str, starts: list[int]) -> Span:
-    # The parser counts a line's bytes, we count its characters.
-    def place(line: int, column: int) -> int:
+def _span(node: ast.stmt, text: str, starts: list[int]) -> TextSpan:
+    def offset(line: int, column: int) -> int:
+        # The parser counts columns in bytes, a span is in characters.
         return starts[line] + len(text[starts[line] :].partition("\n")[0].encode()[:column].decode())
 
-    return place(node.lineno, node.col_offset), place(node.end_lineno or 0, node.end_col_offset or 0)
+    return offset(node.lineno, node.col_offset), offset(node.end_lineno or 0, node.end_col_offset or 0)

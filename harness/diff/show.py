@@ -1,4 +1,4 @@
-"""What both forms of a difference have in common: hunks, styles, and text that is safe on a terminal."""
+"""Shared by both layouts of a diff: hunks, styles, and text that is safe on a terminal."""
 
 from __future__ import annotations
 
@@ -6,48 +6,60 @@ from collections.abc import Iterator, Sequence
 
 from rich.text import Text
 
-from harness.diff.compare import Mark, Row
-from harness.diff.source import Line
+from harness.diff.compare import DiffRow
+from harness.diff.source import SourceLine
+from harness.zoo.language import TextSpan
 
-OURS, THEIRS, HEADING, DIM = "red", "green", "cyan", "dim"
-MARKED = "reverse"
+LEFT, RIGHT, HEADING, DIM = "red", "green", "cyan", "dim"
+CHANGED = "reverse"
 
 
-def hunks(rows: Sequence[Row], context: int) -> Iterator[tuple[int, Sequence[Row]]]:
-    """Cut rows into stretches with what differs, each with so many equal rows around it; tell where each begins."""
-    begin, end = 0, 0  # of the stretch so far; empty while there is none
-    for place, row in enumerate(rows):
+def hunks(rows: Sequence[DiffRow], context: int) -> Iterator[tuple[int, Sequence[DiffRow]]]:
+    """Yield the hunks of a diff, each with the index of its first row.
+
+    Args:
+        rows: all rows of the diff.
+        context: the number of equal rows to keep before and after each difference.
+    """
+    begin, end = 0, 0  # of the current hunk; empty while there is none
+    for index, row in enumerate(rows):
         if row.is_equal:
             continue
-        if begin < end and place - context > end:
+        if begin < end and index - context > end:
             yield begin, rows[begin:end]
             begin = end
         if begin == end:
-            begin = max(place - context, end)
-        end = min(place + context + 1, len(rows))
+            begin = max(index - context, end)
+        end = min(index + context + 1, len(rows))
     if begin < end:
         yield begin, rows[begin:end]
 
 
-def first_difference(hunk: Sequence[Row]) -> Row:
-    """Return the row for which the hunk is shown."""
+def first_difference(hunk: Sequence[DiffRow]) -> DiffRow:
+    """Return the first row of a hunk that is not equal."""
     return next(row for row in hunk if not row.is_equal)
 
 
-def styled(line: Line, style: str, marks: Sequence[Mark] = ()) -> Text:
-    """Return a line in a style, its marks in it; control characters are shown as pictures, tabs stay."""
+def styled(line: SourceLine, style: str, changed: Sequence[TextSpan] = ()) -> Text:
+    """Return a line in a style, made safe for a terminal (see `safe`).
+
+    Args:
+        line: the line.
+        style: the style of the whole line, for rich.
+        changed: the spans to highlight.
+    """
     text = Text(safe(line.text), style)
-    for first, last in marks:
-        text.stylize(MARKED, first, last)
+    for first, last in changed:
+        text.stylize(CHANGED, first, last)
     return text
 
 
 def safe(text: str) -> str:
-    """Return a text with a picture for each character that would do something to a terminal; tabs stay."""
-    return text if text.replace("\t", "").isprintable() else "".join(map(_picture, text))
+    """Return a text with a visible symbol in place of each control character; tabs stay."""
+    return text if text.replace("\t", "").isprintable() else "".join(map(_symbol, text))
 
 
-def _picture(character: str) -> str:
+def _symbol(character: str) -> str:
     if character.isprintable() or character == "\t":
         return character
     return chr(0x2400 + ord(character)) if ord(character) < 32 else "�"

@@ -1,4 +1,4 @@
-"""A difference in two columns: what belongs together stands side by side, and folds where it is too long."""
+"""Shows a diff in two columns: corresponding lines stand side by side, and long lines are folded."""
 
 from __future__ import annotations
 
@@ -7,76 +7,90 @@ from collections.abc import Iterator, Sequence
 from rich.cells import cell_len
 from rich.text import Text
 
-from harness.diff.compare import Mark, Row, marks
-from harness.diff.show import DIM, HEADING, OURS, THEIRS, first_difference, hunks, styled
-from harness.diff.source import Line, Source
+from harness.diff.compare import DiffRow, changed_spans
+from harness.diff.show import DIM, HEADING, LEFT, RIGHT, first_difference, hunks, styled
+from harness.diff.source import Source, SourceLine
+from harness.zoo.language import TextSpan
 
-LEAST_COLUMNS = 8  # of text on a side, however narrow the terminal
+MIN_COLUMNS = 8  # for the text of a side, however narrow the terminal
 TAB = 4
-FURTHER = 2  # columns by which the rest of a folded line stands further in
+INDENT = 2  # extra columns before the continuation of a folded line
 
 
-def beside(left: Source, right: Source, rows: Sequence[Row], context: int, width: int) -> Iterator[Text]:
-    """Yield the lines of a difference in two columns, none wider than `width` columns (of at least 30)."""
+def side_by_side(left: Source, right: Source, rows: Sequence[DiffRow], context: int, width: int) -> Iterator[Text]:
+    """Yield the lines of a diff in two columns.
+
+    Args:
+        left: the source on the left.
+        right: the source on the right.
+        rows: their comparison.
+        context: the number of equal rows around each difference.
+        width: the greatest width of a line in columns, at least 30.
+    """
     digits = max((len(str(line.number)) for row in rows for line in row if line), default=1)
-    room = max((width - 2 * digits - 5) // 2, LEAST_COLUMNS)
+    room = max((width - 2 * digits - 5) // 2, MIN_COLUMNS)
     longest = max((cell_len(line.text.expandtabs(TAB)) for row in rows for line in row if line), default=0)
-    sides = Sides(digits, min(room, max(longest, cell_len(left.name), cell_len(right.name), LEAST_COLUMNS)))
-    first = True
+    columns = TwoColumns(digits, min(room, max(longest, cell_len(left.name), cell_len(right.name), MIN_COLUMNS)))
+    is_first = True
     for _, hunk in hunks(rows, context):
-        if first:
-            yield from sides.names(left, right)
-        yield sides.rule(first_difference(hunk))
-        first = False
+        if is_first:
+            yield from columns.headings(left, right)
+        yield columns.rule(first_difference(hunk))
+        is_first = False
         for row in hunk:
-            yield from sides.row(row)
+            yield from columns.row(row)
 
 
-class Sides:
-    """Two columns of text, each behind its line numbers."""
+class TwoColumns:
+    """Lays out text in two columns, each with line numbers.
+
+    Args:
+        digits: the width of a line number.
+        room: the width of the text of a column.
+    """
 
     def __init__(self, digits: int, room: int) -> None:
         self._digits, self._room = digits, room
 
-    def names(self, left: Source, right: Source) -> Iterator[Text]:
-        """Yield the heads of the columns: names, and where the files are."""
-        for ours, theirs, style in ((left.name, right.name, "bold"), (left.path, right.path, DIM)):
-            yield from self._joined(Text(ours, f"{style} {OURS}"), Text(theirs, f"{style} {THEIRS}"))
+    def headings(self, left: Source, right: Source) -> Iterator[Text]:
+        """Yield the headings of the columns: names, and paths of the files."""
+        for left_text, right_text, style in ((left.name, right.name, "bold"), (left.path, right.path, DIM)):
+            yield from self._joined(Text(left_text, f"{style} {LEFT}"), Text(right_text, f"{style} {RIGHT}"))
 
-    def rule(self, row: Row) -> Text:
-        """Return a line between hunks, with the functions that the next one is about."""
+    def rule(self, row: DiffRow) -> Text:
+        """Return the line above a hunk, with the names of the functions in which its first difference is."""
         names = " / ".join(dict.fromkeys(line.function for line in row if line and line.function))
         width = 2 * (self._digits + self._room) + 5
         return Text(_cut(f"── {names} " if names else "", width).ljust(width, "─"), HEADING)
 
-    def row(self, row: Row) -> Iterator[Text]:
-        """Yield the lines that a row takes."""
-        ours, theirs = row
-        styles, sign = (OURS, THEIRS), "<" if ours else ">"
-        our_marks: Sequence[Mark] = ()
-        their_marks: Sequence[Mark] = ()
+    def row(self, row: DiffRow) -> Iterator[Text]:
+        """Yield the lines of output for a row: more than one if a line is folded."""
+        left, right = row
+        styles, sign = (LEFT, RIGHT), "<" if left else ">"
+        left_changed: Sequence[TextSpan] = ()
+        right_changed: Sequence[TextSpan] = ()
         if row.is_equal:
             styles, sign = ("", ""), " "
-        elif ours and theirs:
+        elif left and right:
             sign = "|"
-            our_marks, their_marks = marks(ours.text, theirs.text)
+            left_changed, right_changed = changed_spans(left.text, right.text)
         yield from self._joined(
-            styled(ours, styles[0], our_marks) if ours else Text(),
-            styled(theirs, styles[1], their_marks) if theirs else Text(),
+            styled(left, styles[0], left_changed) if left else Text(),
+            styled(right, styles[1], right_changed) if right else Text(),
             sign,
-            (self._number(ours), self._number(theirs)),
+            (self._number(left), self._number(right)),
         )
 
-    def _number(self, line: Line | None) -> str:
+    def _number(self, line: SourceLine | None) -> str:
         return str(line.number) if line else ""
 
-    def _joined(self, ours: Text, theirs: Text, sign: str = " ", numbers: tuple[str, str] = ("", "")) -> Iterator[Text]:
-        halves = [fold(ours, self._room), fold(theirs, self._room)]
-        for place in range(max(map(len, halves))):
+    def _joined(self, left: Text, right: Text, sign: str = " ", numbers: tuple[str, str] = ("", "")) -> Iterator[Text]:
+        halves = [fold(left, self._room), fold(right, self._room)]
+        for index in range(max(map(len, halves))):
             line = Text()
             for half, number, end in zip(halves, numbers, (f" {sign} ", ""), strict=True):
-                text = half[place] if place < len(half) else Text()
-                line.append((number if not place else "").rjust(self._digits) + " ", DIM)
+                text = half[index] if index < len(half) else Text()
+                line.append((number if not index else "").rjust(self._digits) + " ", DIM)
                 line.append_text(text)
                 if end:
                     line.append(" " * (self._room - text.cell_len) + end)
@@ -85,14 +99,14 @@ class Sides:
 
 
 def fold(text: Text, room: int) -> list[Text]:
-    """Return a line in pieces of at most `room` columns, cut between words where there are some not too far back.
+    """Return a line in pieces of at most `room` columns, cut between words if a break is not too far back.
 
-    What follows the first piece stands further in than the line. A character is never cut in two, and what is wider
-    than `room` by itself gets a piece of its own.
+    All pieces but the first are indented further than the line. No character is cut in two: a character wider than
+    `room` gets a piece of its own.
     """
     text = text.copy()
     text.expand_tabs(TAB)
-    indent = min(len(text.plain) - len(text.plain.lstrip()) + FURTHER, room // 2)
+    indent = min(len(text.plain) - len(text.plain.lstrip()) + INDENT, room // 2)
     pieces: list[Text] = []
     begin, width = 0, room
     while True:
@@ -107,7 +121,7 @@ def fold(text: Text, room: int) -> list[Text]:
         if end < len(text.plain) and text.plain[end] == " ":
             word = end
         if end < len(text.plain):
-            end = next((place for place in (word, dot) if place - begin > width // 3), end)
+            end = next((position for position in (word, dot) if position - begin > width // 3), end)
         piece = text[begin:end]
         if pieces:
             piece.pad_left(indent)

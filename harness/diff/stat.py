@@ -1,4 +1,4 @@
-"""How much of two sources is the same, in figures."""
+"""Counts what two sources have in common and what differs."""
 
 from __future__ import annotations
 
@@ -9,15 +9,22 @@ from dataclasses import dataclass
 
 from tabulate import tabulate
 
-from harness.diff.compare import Row, similarity
+from harness.diff.compare import DiffRow, similarity
 from harness.diff.source import Source
 
-NAMES = 12  # that are told of what only one side has
+MAX_NAMES = 12  # listed of the functions that only one side has
 
 
 @dataclass(frozen=True)
-class Count:
-    """Lines that are not blank: equal ones and changed ones are counted once for both sides."""
+class LineCounts:
+    """Numbers of lines that are not blank; a pair of equal or changed lines counts once.
+
+    Attributes:
+        equal: pairs of equal lines.
+        changed: pairs of lines that differ.
+        only_left: lines of the left source without a counterpart.
+        only_right: lines of the right source without a counterpart.
+    """
 
     equal: int = 0
     changed: int = 0
@@ -26,67 +33,82 @@ class Count:
 
 
 @dataclass(frozen=True)
-class Stat:
-    """What differs.
+class DiffStat:
+    """The differences between two sources, in numbers.
 
     Attributes:
-        lines: of the whole.
-        functions: the same for each function that both have.
-        common, only_left, only_right: the names of functions and classes that both have, or one.
-        similarity: from 0 to 1: the share of the lines of both that is equal; of a changed line, its equal words.
+        lines: for the whole sources.
+        functions: the same for each function that both have, by its name.
+        common: the names of functions and classes that both have.
+        only_left: the names that only the left source has.
+        only_right: the names that only the right source has.
+        similarity: from 0 to 1: the share of equal lines; a changed line counts by its equal words.
     """
 
-    lines: Count
-    functions: dict[str, Count]
+    lines: LineCounts
+    functions: dict[str, LineCounts]
     common: Sequence[str]
     only_left: Sequence[str]
     only_right: Sequence[str]
     similarity: float
 
 
-def stat(left: Source, right: Source, rows: Sequence[Row]) -> Stat:
-    """Count what differs."""
+def diff_stat(left: Source, right: Source, rows: Sequence[DiffRow]) -> DiffStat:
+    """Count the differences.
+
+    Args:
+        left: the left source.
+        right: the right source.
+        rows: their comparison.
+    """
     rows = [row for row in rows if any(line and line.text.strip() for line in row)]
     common = [name for name in left.functions if name in right.functions]
     total = sum(1 for row in rows for line in row if line)
-    alike = sum(2 * similarity(row.left.text, row.right.text) for row in rows if row.left and row.right)
-    named: dict[str, list[Row]] = {name: [] for name in common}
+    equal = sum(2 * similarity(row.left.text, row.right.text) for row in rows if row.left and row.right)
+    by_function: dict[str, list[DiffRow]] = {name: [] for name in common}
     for row in rows:
-        line = row.left if row.left and row.left.function in named else row.right
-        if line and line.function in named:
-            named[line.function].append(row)
-    return Stat(
+        line = row.left if row.left and row.left.function in by_function else row.right
+        if line and line.function in by_function:
+            by_function[line.function].append(row)
+    return DiffStat(
         lines=_count(rows),
-        functions={name: _count(its) for name, its in named.items()},
+        functions={name: _count(function_rows) for name, function_rows in by_function.items()},
         common=common,
         only_left=[name for name in left.functions if name not in common],
         only_right=[name for name in right.functions if name not in common],
-        similarity=alike / total if total else 1.0,
+        similarity=equal / total if total else 1.0,
     )
 
 
-def _count(rows: Sequence[Row]) -> Count:
+def _count(rows: Sequence[DiffRow]) -> LineCounts:
     kinds = Counter(
         "equal" if row.is_equal else "changed" if row.is_changed else "only_left" if row.left else "only_right"
         for row in rows
     )
-    return Count(**kinds)
+    return LineCounts(**kinds)
 
 
-def table(left: Source, right: Source, found: Stat, width: int) -> str:
-    """Return the figures as a table with the functions that both have, and who has which others, in words."""
+def table(left: Source, right: Source, stat: DiffStat, width: int) -> str:
+    """Return the counts as a table, after a summary and the names of the functions that only one side has.
+
+    Args:
+        left: the left source.
+        right: the right source.
+        stat: their differences.
+        width: the width of the terminal in columns.
+    """
     heads = ["lines", "equal", "changed", f"only {left.name}", f"only {right.name}"]
-    counts = {"all": found.lines, **found.functions}
-    rows = [[name, one.equal, one.changed, one.only_left, one.only_right] for name, one in counts.items()]
+    counts = {"all": stat.lines, **stat.functions}
+    rows = [[name, count.equal, count.changed, count.only_left, count.only_right] for name, count in counts.items()]
     others = [
         textwrap.fill(f"only {side.name} has {_listed(names)}", width, subsequent_indent="  ", break_on_hyphens=False)
-        for side, names in ((left, found.only_left), (right, found.only_right))
+        for side, names in ((left, stat.only_left), (right, stat.only_right))
         if names
     ]
-    alike = f"{left.name} and {right.name}: {found.similarity:.0%} alike, {len(found.common)} functions in common"
-    return "\n".join([alike, *others, "", tabulate(rows, headers=heads, tablefmt="simple")])
+    summary = f"{left.name} and {right.name}: {stat.similarity:.0%} alike, {len(stat.common)} functions in common"
+    return "\n".join([summary, *others, "", tabulate(rows, headers=heads, tablefmt="simple")])
 
 
 def _listed(names: Sequence[str]) -> str:
-    more = len(names) - NAMES
-    return ", ".join(names[:NAMES]) + (f" and {more} more" if more > 0 else "")
+    more = len(names) - MAX_NAMES
+    return ", ".join(names[:MAX_NAMES]) + (f" and {more} more" if more > 0 else "")

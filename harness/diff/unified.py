@@ -1,4 +1,4 @@
-"""A difference in one column: the form that `diff -u` has, a changed line under the line that it was."""
+"""Shows a diff in the unified format of `diff -u`; a changed line stands directly below its old form."""
 
 from __future__ import annotations
 
@@ -6,43 +6,50 @@ from collections.abc import Iterator, Sequence
 
 from rich.text import Text
 
-from harness.diff.compare import Row, marks
-from harness.diff.show import DIM, HEADING, OURS, THEIRS, first_difference, hunks, styled
-from harness.diff.source import Line, Source
+from harness.diff.compare import DiffRow, changed_spans
+from harness.diff.show import DIM, HEADING, LEFT, RIGHT, first_difference, hunks, styled
+from harness.diff.source import Source, SourceLine
 
 
-def unified(left: Source, right: Source, rows: Sequence[Row], context: int) -> Iterator[Text]:
-    """Yield the lines of a unified difference, the names first; nothing when the sources are equal."""
-    shown = False
+def unified(left: Source, right: Source, rows: Sequence[DiffRow], context: int) -> Iterator[Text]:
+    """Yield the lines of a unified diff, names first; nothing if the sources are equal.
+
+    Args:
+        left: the old source.
+        right: the new source.
+        rows: their comparison.
+        context: the number of equal lines around each difference.
+    """
+    is_first = True
     for begin, hunk in hunks(rows, context):
-        if not shown:
-            yield Text(f"--- {left.path}\t{left.name}", f"bold {OURS}")
-            yield Text(f"+++ {right.path}\t{right.name}", f"bold {THEIRS}")
-            shown = True
-        ours, theirs = (_range([row[side] for row in rows[:begin]], [row[side] for row in hunk]) for side in (0, 1))
-        heading = Text(f"@@ -{ours} +{theirs} @@", HEADING)
-        about = first_difference(hunk)
-        if header := (about.left or about.right or Line(0, "")).header:
+        if is_first:
+            yield Text(f"--- {left.path}\t{left.name}", f"bold {LEFT}")
+            yield Text(f"+++ {right.path}\t{right.name}", f"bold {RIGHT}")
+            is_first = False
+        old, new = (_range([row[side] for row in rows[:begin]], [row[side] for row in hunk]) for side in (0, 1))
+        heading = Text(f"@@ -{old} +{new} @@", HEADING)
+        difference = first_difference(hunk)
+        if header := (difference.left or difference.right or SourceLine(0, "")).header:
             heading.append(f" {header}", DIM)
         yield heading
         for row in hunk:
             yield from _row(row)
 
 
-def _row(row: Row) -> Iterator[Text]:
-    ours, theirs = row.left, row.right
-    if row.is_equal and ours:
-        yield Text(" ") + styled(ours, "")
+def _row(row: DiffRow) -> Iterator[Text]:
+    left, right = row
+    if row.is_equal and left:
+        yield Text(" ") + styled(left, "")
         return
-    our_marks, their_marks = marks(ours.text, theirs.text) if ours and theirs else ([], [])
-    if ours:
-        yield Text("-", OURS) + styled(ours, OURS, our_marks)
-    if theirs:
-        yield Text("+", THEIRS) + styled(theirs, THEIRS, their_marks)
+    left_changed, right_changed = changed_spans(left.text, right.text) if left and right else ([], [])
+    if left:
+        yield Text("-", LEFT) + styled(left, LEFT, left_changed)
+    if right:
+        yield Text("+", RIGHT) + styled(right, RIGHT, right_changed)
 
 
-def _range(before: Sequence[Line | None], inside: Sequence[Line | None]) -> str:
-    """Return where the lines of a side stand; where there are none, behind which line."""
+def _range(before: Sequence[SourceLine | None], inside: Sequence[SourceLine | None]) -> str:
+    """Return the line range of a side for a hunk's heading; without lines, the number of the line before."""
     numbers = [line.number for line in inside if line]
     if not numbers:
         return f"{max((line.number for line in before if line), default=0)},0"

@@ -1,1 +1,1 @@
-"""Which servers there are, what they need of a machine, how they are built, and how a new one is made."""
+"""The zoo of servers: discovery, declarations, required toolchains, builds, and scaffolding for new servers."""

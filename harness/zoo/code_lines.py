@@ -1,4 +1,4 @@
-"""Counts lines of code: what one has to read of a server, without blank lines, comments and docstrings."""
+"""Counts a server's lines of code: lines to read, without blank lines, comments and docstrings."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from harness.zoo.language import comments, language_of
 
 
 def code_lines(implementation: Implementation) -> int:
-    """Return how many lines of its source are neither blank nor comment; 0 where there is no source."""
+    """Return the number of lines of code in a server's source; 0 if it has no source."""
     if implementation.source is None:
         return 0
     return count_code_lines(implementation.source)
 
 
 def count_code_lines(source: Path) -> int:
-    """Return the lines that are neither blank nor comment (or, in Python, docstring) alone."""
+    """Return the number of lines that hold more than white space, a comment, or (in Python) a docstring."""
     text = source.read_text("utf-8", errors="replace")
     if source.suffix == ".py":
         return _python_lines(text)

@@ -1,4 +1,4 @@
-"""How a server is declared, written out: as a manifest, or as the hook of a Python package."""
+"""Writes the declaration of a server: as a manifest, or as the plugin hook of a Python package."""
 
 from __future__ import annotations
 
@@ -28,36 +28,40 @@ def harness_implementations() -> list[Implementation]:
 '''
 
 
-def manifest(one: Implementation) -> str:
-    """Return the `impl.toml` of a server; its source is told as it stands in the record."""
-    lines = [f"{key} = {_toml(value)}" for key, value in _said(one, by_attribute=False).items() if key != "tools"]
-    for need, tool in one.tools.items():
+def manifest(implementation: Implementation) -> str:
+    """Return the text of an `impl.toml`; `source` is written as it is in the record."""
+    lines = [
+        f"{key} = {_toml(value)}"
+        for key, value in _fields_set(implementation, by_attribute=False).items()
+        if key != "tools"
+    ]
+    for need, tool in implementation.tools.items():
         lines += ["", f"[tools.{json.dumps(need)}]"]
-        lines += [f"{key} = {_toml(value)}" for key, value in _said(tool, by_attribute=False).items()]
+        lines += [f"{key} = {_toml(value)}" for key, value in _fields_set(tool, by_attribute=False).items()]
     return "\n".join(lines) + "\n"
 
 
-def hook(one: Implementation) -> str:
-    """Return the `__init__.py` of a server in Python; its source is told as it stands beside this file."""
-    said = _said(one, by_attribute=True)
-    fields = [f"            {key}={_python(value)}," for key, value in said.items()]
-    imported = ["Implementation", *(["Tool"] if one.tools else []), "hookimpl"]
-    title = f"{one.name}: {one.style}.".replace("\\", "\\\\").replace('"""', "'''")
+def hook(implementation: Implementation) -> str:
+    """Return the text of an `__init__.py` that declares a server in Python; `source` is relative to that file."""
+    fields_set = _fields_set(implementation, by_attribute=True)
+    fields = [f"            {key}={_python(value)}," for key, value in fields_set.items()]
+    imported = ["Implementation", *(["Tool"] if implementation.tools else []), "hookimpl"]
+    title = f"{implementation.name}: {implementation.style}.".replace("\\", "\\\\").replace('"""', "'''")
     return HOOK.format(title=title, imported=", ".join(imported), fields="\n".join(fields))
 
 
-def _said(record: msgspec.Struct, *, by_attribute: bool) -> dict[str, object]:
-    """Return the fields that say something, by the names of attributes or by those of keys."""
-    found = {}
+def _fields_set(record: msgspec.Struct, *, by_attribute: bool) -> dict[str, object]:
+    """Return the fields that have a value, by attribute name or by manifest key."""
+    values = {}
     for field in msgspec.structs.fields(record):
         value = getattr(record, field.name)
         if value and value != "?":
-            found[field.name if by_attribute else field.encode_name] = value
-    return found
+            values[field.name if by_attribute else field.encode_name] = value
+    return values
 
 
 def _toml(value: object) -> str:
-    # Of strings and lists of them, JSON's way to write them is TOML's too.
+    # A JSON string, or a JSON list of strings, is also valid TOML.
     return json.dumps(value if isinstance(value, tuple) else str(value), ensure_ascii=False)
 
 
@@ -65,9 +69,10 @@ def _python(value: object) -> str:
     if isinstance(value, tuple):
         return f"({', '.join(map(_python, value))}{',' if len(value) == 1 else ''})"
     if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{_python(key)}: {_python(each)}" for key, each in value.items()) + "}"
+        return "{" + ", ".join(f"{_python(key)}: {_python(item)}" for key, item in value.items()) + "}"
     if isinstance(value, Tool):
-        return f"Tool({', '.join(f'{key}={_python(each)}' for key, each in _said(value, by_attribute=True).items())})"
+        fields_set = _fields_set(value, by_attribute=True)
+        return f"Tool({', '.join(f'{key}={_python(item)}' for key, item in fields_set.items())})"
     if isinstance(value, str):
         return json.dumps(value, ensure_ascii=False)
     return "Path(__file__).parent" + "".join(f" / {json.dumps(part)}" for part in getattr(value, "parts", ()))

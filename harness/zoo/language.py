@@ -1,6 +1,7 @@
-"""What must be known of a programming language to read it or to count its lines: comments, imports, functions.
+"""Finds comments, imports and functions in a source file of any language of the zoo, by regular expressions.
 
-Patterns are enough for what is shown to people; Python is read by its own parser (see `harness.diff.python_source`).
+Regular expressions are enough for counting lines and for a diff that people read. For Python there is a parser
+(see `harness.diff.python_source`).
 """
 
 from __future__ import annotations
@@ -9,10 +10,10 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-Span = tuple[int, int]  # places in a text: of its first character, and behind its last
+TextSpan = tuple[int, int]  # offsets in a text: of the first character, and after the last
 
 TEXT = r'"(?:\\.|[^"\\\n])*"'
-CHARACTER = r"'(?:\\[^\n']+|[^'\\\n]|\\')'"  # one character: in Rust and Haskell a lone ' is something else
+CHARACTER = r"'(?:\\[^\n']+|[^'\\\n]|\\')'"  # a single character, because Rust and Haskell use a lone ' otherwise
 SINGLE = r"'(?:\\.|[^'\\\n])*'"
 RAW = r"`[^`]*`"
 BLOCK = r"/\*.*?\*/"
@@ -21,13 +22,13 @@ SLASHES = r"//[^\n]*"
 
 @dataclass(frozen=True, kw_only=True)
 class Language:
-    """Patterns of a language; "" for what it does not have.
+    """Regular expressions for a language; "" where it has no such thing.
 
     Attributes:
-        comment: a comment, wherever it stands outside a literal.
-        literal: a literal in which a comment is none.
-        imports: a statement that only brings in names, from the beginning of its first line.
-        function: the line on which a function begins; its group "name" is what it is called.
+        comment: matches a comment, anywhere outside a literal.
+        literal: matches a literal; comment signs inside it do not count.
+        imports: matches a statement that only imports names, from the start of its first line.
+        function: matches the first line of a function; its group "name" is the function's name.
     """
 
     comment: str = ""
@@ -36,7 +37,7 @@ class Language:
     function: str = ""
 
 
-# A name before a parenthesis at the beginning of a line that is no statement's end: what git takes for one too.
+# A name before a parenthesis, on a line that starts in column 1 and has no semicolon: git's rule for hunk headers.
 C_FUNCTION = r"^(?!else\b|return\b|typedef\b)[A-Za-z_][\w\s*&:<>,~]*?[\s*&](?P<name>[\w:~]+)\s*\([^;]*$"
 METHOD = r"^\s*(?!else\b|return\b|new\b|throw\b|await\b)(?:[\w<>\[\],.?]+\s+)+(?P<name>\w+)\s*\([^;]*\{\s*$"
 
@@ -57,7 +58,7 @@ JAVA = Language(
     imports=r"^[ \t]*(?:import|package|using|namespace)\s[^;{]*;",
     function=METHOD,
 )
-SCRIPT = Language(  # JavaScript and TypeScript
+JAVASCRIPT = Language(  # JavaScript and TypeScript
     comment=f"{BLOCK}|{SLASHES}",
     literal=f"{TEXT}|{SINGLE}|{RAW}",
     imports=r"^(?:import\b[^;\n]*(?:\{[^}]*\})?[^\n]*|(?:const|let|var)\s[^=\n]*=\s*require\([^\n]*)",
@@ -89,7 +90,7 @@ RUBY = Language(
 )
 PERL = Language(
     comment=r"#[^\n]*",
-    literal=rf"{TEXT}|{SINGLE}|\$#",  # the latter is the last index of an array
+    literal=rf"{TEXT}|{SINGLE}|\$#",  # $# is the last index of an array
     imports=r"^use\s[^\n]*",
     function=r"^\s*sub\s+(?P<name>\w+)",
 )
@@ -132,7 +133,7 @@ BY_SUFFIX = {
         (".go", GO),
         (".rs", RUST),
         (".java .cs .kt .scala .swift .d", JAVA),
-        (".js .mjs .cjs .ts", SCRIPT),
+        (".js .mjs .cjs .ts", JAVASCRIPT),
         (".zig", ZIG),
         (".hs", HASKELL),
         (".erl", ERLANG),
@@ -150,33 +151,38 @@ BY_SUFFIX = {
 
 
 def language_of(path: Path, text: str) -> Language:
-    """Return the language of a file, by its suffix, or by the interpreter that its first line names."""
+    """Return the language of a file, by its suffix or by the interpreter named in its first line.
+
+    Args:
+        path: the file; only its suffix is used.
+        text: its contents.
+    """
     if path.suffix in BY_SUFFIX:
         return BY_SUFFIX[path.suffix]
     first = text.partition("\n")[0]
     if first.startswith("#!"):
-        return PYTHON if "python" in first else SCRIPT if "node" in first else RUBY
+        return PYTHON if "python" in first else JAVASCRIPT if "node" in first else RUBY
     return PLAIN
 
 
-def comments(text: str, language: Language) -> list[Span]:
-    """Return where comments stand, as pairs of places in the text."""
+def comments(text: str, language: Language) -> list[TextSpan]:
+    """Return the spans of the comments in a text, in order."""
     if not language.comment:
         return []
     either = re.compile(f"(?P<literal>{language.literal})|(?P<comment>{language.comment})", re.DOTALL)
-    return [found.span() for found in either.finditer(text) if found["comment"] is not None]
+    return [match.span() for match in either.finditer(text) if match["comment"] is not None]
 
 
-def imports(text: str, language: Language) -> list[Span]:
-    """Return where names are brought in from elsewhere, as pairs of places in the text."""
+def imports(text: str, language: Language) -> list[TextSpan]:
+    """Return the spans of the import statements in a text, in order."""
     if not language.imports:
         return []
-    return [found.span() for found in re.finditer(language.imports, text, re.MULTILINE)]
+    return [match.span() for match in re.finditer(language.imports, text, re.MULTILINE)]
 
 
 def functions(text: str, language: Language) -> list[tuple[str, int]]:
-    """Return the name and the line (from 1) of each function that begins."""
+    """Return the name and the first line (from 1) of each function."""
     if not language.function:
         return []
     lines = enumerate(text.split("\n"), 1)
-    return [(found["name"], number) for number, line in lines if (found := re.search(language.function, line))]
+    return [(match["name"], number) for number, line in lines if (match := re.search(language.function, line))]

@@ -1,4 +1,4 @@
-"""What this machine is, and which versions of what are on it: it stands beside every figure."""
+"""Describes this machine and its software versions, which are recorded with every figure."""
 
 from __future__ import annotations
 
@@ -19,28 +19,28 @@ PACKAGES = ("anyio", "msgspec", "numpy", "pluggy", "psutil", "pytest", "twisted"
 
 
 def describe() -> Machine:
-    """Return what this machine is."""
+    """Return the processor, memory, kernel and Python of this machine, and the versions of some packages."""
     return Machine(
         processor=_processor(),
         cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
         memory_gib=round(psutil.virtual_memory().total / 2**30, 1),
         kernel=f"{platform.system()} {platform.release()}",
         python=f"{platform.python_implementation()} {platform.python_version()}",
-        packages={name: found for name in PACKAGES if (found := _version(name))},
+        packages={name: installed for name in PACKAGES if (installed := _version(name))},
     )
 
 
 def toolchains(implementations: Sequence[Implementation]) -> dict[str, str]:
-    """Return name and version of each tool that these servers need, where it is here."""
-    found = {one.need.name: one for one in needs.survey(implementations) if one.version}
-    return {name: f"{name} {one.version}" for name, one in sorted(found.items()) if name and name not in PACKAGES}
+    """Return name and version of each installed tool that these servers need."""
+    versions = {status.need.name: status.version for status in needs.survey(implementations) if status.version}
+    return {name: f"{name} {number}" for name, number in sorted(versions.items()) if name and name not in PACKAGES}
 
 
 def commit() -> str:
-    """Return the commit of the checkout this harness runs from, "+" behind it when it has changes; or ""."""
-    here = Path(__file__).parent.parent.parent
+    """Return the commit of the checkout that this harness runs from, with "+" if it has changes; "" without git."""
+    checkout = Path(__file__).parent.parent.parent
     try:
-        words = ["git", "-C", str(here), "describe", "--always", "--dirty=+", "--abbrev=12", "--exclude=*"]
+        words = ["git", "-C", str(checkout), "describe", "--always", "--dirty=+", "--abbrev=12", "--exclude=*"]
         return subprocess.run(words, capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         return ""

@@ -1,6 +1,6 @@
-"""Reads `impls/*/impl.toml`: how servers that are not Python declare themselves.
+"""Reads the manifests `impls/*/impl.toml`, which declare the servers that are not in Python.
 
-The manifests come in through the same hook as everything else; this module is the plugin that reads them.
+This module is a plugin: the servers of the manifests are registered through the same hook as all others.
 """
 
 from __future__ import annotations
@@ -22,17 +22,18 @@ from harness.zoo.toolchains import needs
 FILE = "impl.toml"
 ENTRY = "implementation"
 FIELDS = [field.encode_name for field in msgspec.structs.fields(Implementation) if field.name != "python"]
-CLASSES = ("idiomatic", "tuned", "engine")
+CATEGORIES = ("idiomatic", "tuned", "engine")
 
 
 def read(path: Path) -> list[Implementation]:
     """Return the implementations that the manifest at `path` declares.
 
-    It has the fields of one; or several tables `[[implementation]]`, and before them what all have in common.
+    A manifest has the fields of one implementation, or several tables `[[implementation]]` after the fields that
+    they share.
 
     Raises:
-        UsageError: the manifest cannot be read or says something that cannot be meant; the message has
-            the file, the line and, for an unknown key, the nearest known one.
+        UsageError: the manifest cannot be read or is invalid; the message has the file, the line and, for an
+            unknown key, the nearest known key.
     """
     try:
         text = path.read_text("utf-8")
@@ -44,18 +45,18 @@ def read(path: Path) -> list[Implementation]:
     common = {key: value for key, value in data.items() if key != ENTRY}
     entries = data.get(ENTRY, [{}])
     if not (isinstance(entries, list) and entries and all(isinstance(entry, dict) for entry in entries)):
-        raise UsageError(f"{path}, line {_Lines(text).of(ENTRY)}: several servers are written [[{ENTRY}]], each")
-    _refuse_unknown(path, common, _Lines(text), [*FIELDS, ENTRY])
-    found = []
+        raise UsageError(f"{path}, line {_LineFinder(text).line_of(ENTRY)}: each server must be a table [[{ENTRY}]]")
+    _refuse_unknown_keys(path, common, _LineFinder(text), [*FIELDS, ENTRY])
+    implementations = []
     for number, entry in enumerate(entries):
-        lines = _Lines(text, number)
-        _refuse_unknown(path, entry, lines, FIELDS)
-        found.append(_implementation(path, common | entry, lines))
-    return found
+        lines = _LineFinder(text, number)
+        _refuse_unknown_keys(path, entry, lines, FIELDS)
+        implementations.append(_implementation(path, common | entry, lines))
+    return implementations
 
 
-class _Lines:
-    """Knows on which line a key of one entry is set: among its own, or among those that all have in common."""
+class _LineFinder:
+    """Finds the line that sets a key of an entry: in the entry's own table, or among the shared fields."""
 
     def __init__(self, text: str, entry: int = 0) -> None:
         starts = [0]
@@ -64,41 +65,43 @@ class _Lines:
         parts = [lines[begin:end] for begin, end in pairwise([*starts, len(lines)])]
         self._own, self._common = parts[min(entry + 1, len(parts) - 1)], parts[0]
 
-    def of(self, key: str) -> int:
-        """Return the number of the line that sets `key`; where there is none, of the entry's first."""
+    def line_of(self, key: str) -> int:
+        """Return the number of the line that sets `key`, or else of the entry's first line."""
         for number, line in [*self._own, *self._common]:
             if re.match(rf'\s*(\[+\s*(?:{ENTRY}\s*\.\s*)?{re.escape(key)}\s*[.\]]|"?{re.escape(key)}"?\s*=)', line):
                 return number
         return self._own[0][0] if self._own else 1
 
 
-def _refuse_unknown(path: Path, data: dict[str, object], lines: _Lines, known: Sequence[str]) -> None:
+def _refuse_unknown_keys(path: Path, data: dict[str, object], lines: _LineFinder, known: Sequence[str]) -> None:
     for key in data:
         if key not in known:
-            raise UsageError(f'{path}, line {lines.of(key)}: unknown key "{key}"{nearest(key, known)}')
+            raise UsageError(f'{path}, line {lines.line_of(key)}: unknown key "{key}"{nearest(key, known)}')
 
 
-def _implementation(path: Path, data: dict[str, object], lines: _Lines) -> Implementation:
+def _implementation(path: Path, data: dict[str, object], lines: _LineFinder) -> Implementation:
     for key in ("name", "spec", "run"):
         if not data.get(key):
-            raise UsageError(f'{path}, line {lines.of(key)}: the key "{key}" is missing, or empty')
+            raise UsageError(f'{path}, line {lines.line_of(key)}: the key "{key}" is missing or empty')
     try:
-        found = convert(data, Implementation)
+        server = convert(data, Implementation)
     except msgspec.ValidationError as error:
         key = match[1] if (match := re.search(r"\$\.(\w+)", str(error))) else ""
-        raise UsageError(f"{path}, line {lines.of(key)}: {error}") from None
-    if found.category not in CLASSES:
-        raise UsageError(f'{path}, line {lines.of("class")}: class "{found.category}" is none of {", ".join(CLASSES)}')
+        raise UsageError(f"{path}, line {lines.line_of(key)}: {error}") from None
+    if server.category not in CATEGORIES:
+        raise UsageError(
+            f'{path}, line {lines.line_of("class")}: class "{server.category}" is none of {", ".join(CATEGORIES)}'
+        )
     try:
-        needs.of(found)
+        needs.parse(server)
     except UsageError as error:
-        raise UsageError(f"{path}, line {lines.of('needs')}: {error}") from None
+        raise UsageError(f"{path}, line {lines.line_of('needs')}: {error}") from None
     folder = path.parent.resolve()
-    for key, names in (("source", [found.source] if found.source else []), ("files", found.files)):
+    for key, names in (("source", [server.source] if server.source else []), ("files", server.files)):
         for name in names:
             if not (folder / name).exists():
-                raise UsageError(f"{path}, line {lines.of(key)}: there is no file {folder / name}")
-    return msgspec.structs.replace(found, source=folder / found.source) if found.source else found
+                raise UsageError(f"{path}, line {lines.line_of(key)}: there is no file {folder / name}")
+    return msgspec.structs.replace(server, source=folder / server.source) if server.source else server
 
 
 def _place(path: Path, error: tomllib.TOMLDecodeError) -> str:
@@ -108,7 +111,7 @@ def _place(path: Path, error: tomllib.TOMLDecodeError) -> str:
 
 @hookimpl
 def harness_implementations() -> list[Implementation]:
-    """Return the servers declared in the manifests of the `impls` package's folders."""
+    """Return the servers that the manifests below the `impls` package declare."""
     import impls
 
     manifests = (path for root in impls.__path__ for path in sorted(Path(root).glob(f"*/{FILE}")))

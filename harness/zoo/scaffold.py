@@ -1,6 +1,6 @@
-"""A new server for the zoo: a copy of one that is there, under another name, ready to be changed.
+"""Creates a new server for the zoo: a copy of an existing one under another name, ready to be changed.
 
-There is no second set of sources to keep right: what is copied is a server that the cases judge.
+There are no separate template files to maintain: the copied server is itself checked by the cases.
 """
 
 from __future__ import annotations
@@ -17,120 +17,146 @@ import msgspec
 from harness.errors import HarnessError, UsageError, nearest
 from harness.model import Implementation
 from harness.zoo import declarations, manifests
-from harness.zoo.build import BYPRODUCTS
+from harness.zoo.build import BYPRODUCT_FOLDERS
 from harness.zoo.code_lines import code_lines
-from harness.zoo.discover import why_not_here
+from harness.zoo.discover import why_unavailable
 
 SUFFIX = "_impl"
 README, HOOK = "README.md", "__init__.py"
-Ignored = Callable[[str, list[str]], set[str]]
+IgnoreFunction = Callable[[str, list[str]], set[str]]  # as `shutil.copytree` takes it
 NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 
-def zoo() -> Path:
-    """Return the folder that has a folder for each server."""
+def impls_folder() -> Path:
+    """Return the folder of the zoo, which has a folder for each server."""
     import impls
 
     return Path(impls.__path__[0]).resolve()
 
 
-def model_for(language: str, spec: str, implementations: Sequence[Implementation]) -> Implementation:
-    """Return the server of the zoo to begin with: idiomatic, able to run here, with few needs, short.
-
-    Raises:
-        UsageError: there is none in this language.
-    """
-    there = [one for one in implementations if one.spec == spec and _folder(one)]
-    mine = [one for one in there if one.language.casefold() == language.casefold()]
-    if not mine:
-        languages = sorted({one.language for one in there}, key=str.casefold)
-        raise UsageError(
-            f'there is no server of {spec} in "{language}" to begin with{nearest(language, languages)}; '
-            f"there are in {', '.join(languages)}"
-        )
-    return min(
-        mine,
-        key=lambda one: (one.category != "idiomatic", why_not_here(one), len(one.needs), code_lines(one), one.name),
-    )
-
-
-def _folder(one: Implementation) -> Path | None:
-    """Return the folder of the zoo that has a server; None for one from elsewhere."""
-    if one.source is None or not one.source.is_relative_to(zoo()):
-        return None
-    return zoo() / one.source.relative_to(zoo()).parts[0]
-
-
-def make(name: str, model: Implementation, implementations: Sequence[Implementation], specs: Collection[str]) -> Path:
-    """Make the folder of a new server from the one that is its model; return it.
+def template_for(language: str, spec: str, implementations: Sequence[Implementation]) -> Implementation:
+    """Return the server of the zoo to copy, preferably idiomatic, available, with few needs, and short.
 
     Args:
-        implementations: all that are declared.
-        specs: the names of all specs: what a README says under such a heading is about them.
+        language: the programming language; upper and lower case are the same.
+        spec: the name of the spec that the server must serve.
+        implementations: all declared servers.
 
     Raises:
-        UsageError: the name is none, or taken.
+        UsageError: the zoo has no server of this spec in this language.
+    """
+    of_spec = [server for server in implementations if server.spec == spec and _folder(server)]
+    candidates = [server for server in of_spec if server.language.casefold() == language.casefold()]
+    if not candidates:
+        languages = sorted({server.language for server in of_spec}, key=str.casefold)
+        raise UsageError(
+            f'there is no server of {spec} in "{language}" to copy{nearest(language, languages)}; '
+            f"languages: {', '.join(languages)}"
+        )
+    return min(candidates, key=_preference)
+
+
+def _preference(server: Implementation) -> tuple[bool, str, int, int, str]:
+    return server.category != "idiomatic", why_unavailable(server), len(server.needs), code_lines(server), server.name
+
+
+def _folder(implementation: Implementation) -> Path | None:
+    """Return the folder of the zoo that has this server; None for a server from elsewhere."""
+    if implementation.source is None or not implementation.source.is_relative_to(impls_folder()):
+        return None
+    return impls_folder() / implementation.source.relative_to(impls_folder()).parts[0]
+
+
+def create(
+    name: str, template: Implementation, implementations: Sequence[Implementation], specs: Collection[str]
+) -> Path:
+    """Create the folder of a new server from a copy of another; return the folder.
+
+    Args:
+        name: the name of the new server.
+        template: the server to copy.
+        implementations: all declared servers.
+        specs: the names of all specs; a section of a README with such a heading is about that spec.
+
+    Raises:
+        UsageError: the name is invalid or taken.
         HarnessError: the folder cannot be written.
     """
     if not NAME.fullmatch(name):
-        raise UsageError(f'"{name}" is not a name for a server: a small letter, then small letters, digits and "_"')
-    folder = zoo() / f"{name}{SUFFIX}"
-    if taken := [one for one in implementations if one.name == name]:
-        raise UsageError(f'there is a server "{name}" already: {taken[0].source or taken[0].summary}')
+        raise UsageError(
+            f'"{name}" is no valid server name: use lower-case letters, digits and "_", with a letter first'
+        )
+    folder = impls_folder() / f"{name}{SUFFIX}"
+    if taken := [server for server in implementations if server.name == name]:
+        raise UsageError(f'a server "{name}" already exists: {taken[0].source or taken[0].summary}')
     if folder.exists():
-        raise UsageError(f"{folder} is there already")
-    old = _folder(model)
-    assert old and model.source
+        raise UsageError(f"{folder} already exists")
+    original = _folder(template)
+    assert original and template.source
     try:
-        with tempfile.TemporaryDirectory(dir=zoo(), prefix=".new-") as made:
-            fresh = Path(made) / "copy"
-            shutil.copytree(old, fresh, ignore=_of_others(model, old, implementations))
-            source = model.source.relative_to(old)
-            _declare(msgspec.structs.replace(model, name=name, source=source, files=()), fresh)
-            about = old / README
-            text = about.read_text("utf-8") if about.exists() else f"# {model.name}: {model.style}\n\n{model.summary}\n"
-            (fresh / README).write_text(readme(text, name, model, specs), "utf-8")
-            os.rename(fresh, folder)
+        with tempfile.TemporaryDirectory(dir=impls_folder(), prefix=".new-") as temporary:
+            copy = Path(temporary) / "copy"
+            shutil.copytree(original, copy, ignore=_files_to_skip(template, original, implementations))
+            source = template.source.relative_to(original)
+            _declare(msgspec.structs.replace(template, name=name, source=source, files=()), copy)
+            text = f"# {template.name}: {template.style}\n\n{template.summary}\n"
+            if (original / README).exists():
+                text = (original / README).read_text("utf-8")
+            (copy / README).write_text(readme(text, name, template, specs), "utf-8")
+            os.rename(copy, folder)
     except OSError as error:
-        raise HarnessError(f"{folder} cannot be made: {error.strerror}") from None
+        raise HarnessError(f"{folder} cannot be created: {error.strerror}") from None
     return folder
 
 
-def _declare(one: Implementation, folder: Path) -> None:
-    if one.run:
-        (folder / manifests.FILE).write_text(declarations.manifest(one), "utf-8")
+def _declare(implementation: Implementation, folder: Path) -> None:
+    if implementation.run:
+        (folder / manifests.FILE).write_text(declarations.manifest(implementation), "utf-8")
     else:
-        (folder / HOOK).write_text(declarations.hook(one), "utf-8")
+        (folder / HOOK).write_text(declarations.hook(implementation), "utf-8")
 
 
-def _of_others(model: Implementation, folder: Path, implementations: Sequence[Implementation]) -> Ignored:
-    """Return what says which files of a folder are not copied: those of its other servers, and what is written anew."""
-    mine = {model.source, *(folder / name for name in model.files)}
-    neighbours = [one for one in implementations if _folder(one) == folder]
-    left = {folder / name for name in (README, HOOK, manifests.FILE)}
-    left |= {path for one in neighbours for path in (one.source, *(folder / name for name in one.files)) if path} - mine
+def _files_to_skip(template: Implementation, folder: Path, implementations: Sequence[Implementation]) -> IgnoreFunction:
+    """Return the filter for copying: it skips files of other servers, and the files that are written anew."""
 
-    def ignored(where: str, names: list[str]) -> set[str]:
-        return {name for name in names if name in BYPRODUCTS or Path(where, name) in left}
+    def own_files(server: Implementation) -> set[Path]:
+        return {path for path in (server.source, *(folder / name for name in server.files)) if path}
 
-    return ignored
+    skipped: set[Path] = set()
+    for neighbour in implementations:
+        if _folder(neighbour) == folder:
+            skipped |= own_files(neighbour)
+    skipped -= own_files(template)
+    skipped |= {folder / name for name in (README, HOOK, manifests.FILE)}
+
+    def ignore(parent: str, names: list[str]) -> set[str]:
+        return {name for name in names if name in BYPRODUCT_FOLDERS or Path(parent, name) in skipped}
+
+    return ignore
 
 
-def readme(text: str, name: str, model: Implementation, specs: Collection[str]) -> str:
-    """Return a model's README as that of a new server: its name in the heading, and of the specs only its own."""
+def readme(text: str, name: str, template: Implementation, specs: Collection[str]) -> str:
+    """Return the README of a new server, from its template's: without the sections about other specs.
+
+    Args:
+        text: the README of the template.
+        name: the name of the new server, for the heading.
+        template: the server that was copied.
+        specs: the names of all specs.
+    """
     lead, *sections = re.split(r"^(?=## )", text, flags=re.MULTILINE)
     heading, _, lead = lead.partition("\n")
-    about = heading.partition(": ")[2] or model.style
+    title_text = heading.partition(": ")[2] or template.style
     kept = []
     for section in sections:
         title, _, body = section.partition("\n")
         words = set(re.findall(r"\w+", title)) - {"and"}
         if not words <= set(specs):
             kept.append(section)
-        elif model.spec in words:
-            first, _, _ = lead.partition("\n- ")  # the items below it are of the first spec
+        elif template.spec in words:
+            first, _, _ = lead.partition("\n- ")  # the list below it is about the first spec
             lead = f"{first.rstrip()}\n\n{body.strip()}\n\n"
-    assert model.source
-    origin = f"[{model.name}](../{(_folder(model) or model.source.parent).name}/{README})"
-    note = f"Made from {origin} by `harness new`: what follows is said of that one until you say what is yours."
-    return f"# {name}: {about}\n\n{note}\n\n{''.join([lead.lstrip(), *kept]).rstrip()}\n"
+    assert template.source
+    origin = f"[{template.name}](../{(_folder(template) or template.source.parent).name}/{README})"
+    note = f"Copied from {origin} by `harness new`. The text below describes the original: rewrite it for your server."
+    return f"# {name}: {title_text}\n\n{note}\n\n{''.join([lead.lstrip(), *kept]).rstrip()}\n"

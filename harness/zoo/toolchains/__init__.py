@@ -1,1 +1,1 @@
-"""What a machine must have for a server: toolchains, packages, interpreters."""
+"""The toolchains, packages and interpreters that servers need: which are installed, and how to install the others."""

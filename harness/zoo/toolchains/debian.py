@@ -1,4 +1,4 @@
-"""Installs Debian packages, all that are missing in one command; says so where that cannot be."""
+"""Installs Debian packages, all in one command."""
 
 from __future__ import annotations
 
@@ -11,49 +11,49 @@ from collections.abc import Sequence
 
 from harness.errors import HarnessError
 
-INSTALL = ("env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "install", "--yes", "-qq", "--no-install-recommends")
+APT_INSTALL = ("env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "install", "--yes", "-qq", "--no-install-recommends")
 
 
-def is_here() -> bool:
-    """Return whether this is Debian, or a system that is made from it."""
+def is_debian() -> bool:
+    """Return whether this is Debian or a system derived from it, with apt-get."""
     try:
-        about = platform.freedesktop_os_release()
+        release = platform.freedesktop_os_release()
     except OSError:
         return False
-    family = {about.get("ID", ""), *about.get("ID_LIKE", "").split()}
+    family = {release.get("ID", ""), *release.get("ID_LIKE", "").split()}
     return "debian" in family and shutil.which("apt-get") is not None
 
 
-def unknown(packages: Sequence[str]) -> list[str]:
-    """Return those that Debian does not have here."""
-    said = subprocess.run(
+def unavailable(packages: Sequence[str]) -> list[str]:
+    """Return the packages that the package sources of this machine do not have."""
+    output = subprocess.run(
         ["apt-cache", "show", "--no-all-versions", *packages], capture_output=True, text=True, check=False
     ).stdout
-    there = {line.removeprefix("Package: ") for line in said.splitlines() if line.startswith("Package: ")}
-    return [one for one in packages if one not in there]
+    available = {line.removeprefix("Package: ") for line in output.splitlines() if line.startswith("Package: ")}
+    return [package for package in packages if package not in available]
 
 
 def install(packages: Sequence[str]) -> list[str]:
-    """Install packages, as root or with sudo; return those that Debian does not have here.
+    """Install packages, as root or with sudo; return those that the package sources do not have.
 
     Raises:
-        HarnessError: this is not Debian, nobody may install here, or apt-get fails.
+        HarnessError: this is not Debian, there is neither root nor sudo, or apt-get fails.
     """
-    if not is_here():
-        raise HarnessError(f"this is not Debian, and apt-get is not what installs {', '.join(packages)} here")
-    become = [] if os.geteuid() == 0 else ["sudo"]
-    if become and shutil.which("sudo") is None:
-        words = shlex.join(["apt-get", "install", *packages])
-        raise HarnessError(f"who is not root needs sudo to install, which is not here; as root: {words}")
-    _run([*become, "apt-get", "update", "-qq"], fatal=False)  # old lists may do
-    lacking = unknown(packages)
-    if wanted := [one for one in packages if one not in lacking]:
-        _run([*become, *INSTALL, *wanted])
-    return lacking
+    if not is_debian():
+        raise HarnessError(f"this is not Debian: apt-get cannot install {', '.join(packages)}")
+    sudo = [] if os.geteuid() == 0 else ["sudo"]
+    if sudo and shutil.which("sudo") is None:
+        command = shlex.join(["apt-get", "install", *packages])
+        raise HarnessError(f"installing needs root, and sudo is not installed; as root, run: {command}")
+    _run([*sudo, "apt-get", "update", "-qq"], fatal=False)  # outdated package lists may be enough
+    skipped = unavailable(packages)
+    if available := [package for package in packages if package not in skipped]:
+        _run([*sudo, *APT_INSTALL, *available])
+    return skipped
 
 
-def _run(words: Sequence[str], *, fatal: bool = True) -> None:
-    print(f"+ {shlex.join(words)}", flush=True)
-    status = subprocess.run(words, check=False).returncode
+def _run(command: Sequence[str], *, fatal: bool = True) -> None:
+    print(f"+ {shlex.join(command)}", flush=True)
+    status = subprocess.run(command, check=False).returncode
     if status and fatal:
-        raise HarnessError(f"{words[0]} failed with status {status}; what it says stands above")
+        raise HarnessError(f"{command[0]} failed with status {status}; see its output above")

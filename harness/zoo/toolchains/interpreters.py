@@ -1,4 +1,4 @@
-"""The servers in Python under other interpreters: entries of their own, such as "mine (pypy3)"."""
+"""Adds variants of the servers in Python that run under other interpreters, such as "mine (pypy3)"."""
 
 from __future__ import annotations
 
@@ -12,43 +12,47 @@ from harness.errors import UsageError
 from harness.model import Implementation
 from harness.toolchain import Tool
 
-DOES_NOTHING = ("-c", "")
+NO_OP = ("-c", "")
 
 
-def under(implementations: Sequence[Implementation], pythons: Sequence[str]) -> list[Implementation]:
-    """Return these servers, behind each that this Python runs the same one under each of the interpreters.
+def add_variants(implementations: Sequence[Implementation], pythons: Sequence[str]) -> list[Implementation]:
+    """Return these servers, each one in Python followed by a variant per interpreter.
+
+    Args:
+        implementations: the servers.
+        pythons: the interpreters, as commands or paths.
 
     Raises:
-        UsageError: there are interpreters, and nothing for them to run.
+        UsageError: there are interpreters, but no server in Python.
     """
     if pythons and not any(map(_is_python, implementations)):
         raise UsageError(f"--python {','.join(pythons)}: none of these servers is in Python")
-    labels = _labels([os.path.abspath(os.path.expanduser(one)) if "/" in one else one for one in pythons])
-    found = []
-    for one in implementations:
-        found.append(one)
-        if _is_python(one):
-            found += [_under(one, python, label) for python, label in labels.items()]
-    return found
+    labels = _labels([os.path.abspath(os.path.expanduser(name)) if "/" in name else name for name in pythons])
+    servers = []
+    for server in implementations:
+        servers.append(server)
+        if _is_python(server):
+            servers += [_variant(server, python, label) for python, label in labels.items()]
+    return servers
 
 
-def _is_python(one: Implementation) -> bool:
-    return not one.run and not one.python
+def _is_python(implementation: Implementation) -> bool:
+    return not implementation.run and not implementation.python
 
 
-def _under(one: Implementation, python: str, label: str) -> Implementation:
-    """Return a server under another interpreter, which must be here, and work."""
+def _variant(implementation: Implementation, python: str, label: str) -> Implementation:
+    """Return a server that runs under another interpreter, and needs it installed and working."""
     need = f"command:{python}"
     return msgspec.structs.replace(
-        one,
-        name=f"{one.name} ({label})",
+        implementation,
+        name=f"{implementation.name} ({label})",
         python=python,
-        needs=(need, *one.needs),
-        tools={**one.tools, need: Tool(here=(python, *DOES_NOTHING))},
+        needs=(need, *implementation.needs),
+        tools={**implementation.tools, need: Tool(check=(python, *NO_OP))},
     )
 
 
 def _labels(pythons: Sequence[str]) -> dict[str, str]:
-    """Return what each interpreter is called: its file's name, where two have the same one all of its path."""
-    names = {one: Path(one).name for one in pythons}
-    return {one: name if [*names.values()].count(name) == 1 else one for one, name in names.items()}
+    """Return the label of each interpreter: its file name, or its whole path if two have the same file name."""
+    names = {python: Path(python).name for python in pythons}
+    return {python: name if [*names.values()].count(name) == 1 else python for python, name in names.items()}

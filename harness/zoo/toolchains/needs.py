@@ -1,7 +1,7 @@
-"""What servers need of a machine, "kind:name>=version": whether it is here, which version it is, what installs it.
+"""The needs of servers, written "kind:name>=version": whether they are installed, in which version, what installs them.
 
-Whatever takes a process to find out is asked once, and many things at a time; what is known of each stands in
-`toolchain.toml`, or with the server.
+Checks that run a process run once, and many in parallel. The commands are in `toolchain.toml`, or in the server's
+own declaration.
 """
 
 from __future__ import annotations
@@ -18,36 +18,39 @@ from functools import cache
 
 from harness.errors import UsageError, nearest
 from harness.model import Implementation
-from harness.toolchain import Answer, Tool, ask, at_least, kinds, known
+from harness.toolchain import Tool, ToolOutput, is_at_least, kinds, lookup
+from harness.zoo.toolchains.answers import query
 
-COMMAND, PYTHON = "command", "python"  # the kinds that this module looks for itself; all others say how
-WRITTEN = re.compile(r"(?P<kind>[a-z]+)(?::(?P<name>[^\s>]+))?(?:>=(?P<least>\d+(?:\.\d+)*))?")
-MODULE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
-IMPORT = "import sys; sys.path = [one for one in sys.path if one]; import {}"  # not what lies in this folder
-OF_PYTHON = "import platform; print(platform.python_version())"
-OF_PACKAGE = "from importlib.metadata import version; print(version({!r}))"
-AT_ONCE = 16  # most of them wait for their disk
+COMMAND, PYTHON = "command", "python"  # checked by this module; all other kinds declare a command that checks
+SYNTAX = re.compile(r"(?P<kind>[a-z]+)(?::(?P<name>[^\s>]+))?(?:>=(?P<version>\d+(?:\.\d+)*))?")
+MODULE_NAME = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
+IMPORT_CODE = "import sys; sys.path = [path for path in sys.path if path]; import {}"  # not from the current folder
+PYTHON_VERSION_CODE = "import platform; print(platform.python_version())"
+PACKAGE_VERSION_CODE = "from importlib.metadata import version; print(version({!r}))"
+THREADS = 16  # more than cores, because the processes mostly wait for the disk
 
 
 @dataclass(frozen=True)
 class Need:
-    """Something that must be here for a server.
+    """A tool, library or package that a server needs.
 
     Attributes:
-        least: the version that it must have at least, or "".
-        tool: what is known of it.
-        python: for what Python must have: the interpreter that is asked; "" for this one.
+        kind: e.g. "command", "python" or "library".
+        name: e.g. "gcc"; "" for the Python interpreter itself.
+        min_version: the oldest version that will do, or "".
+        tool: how it is checked and installed.
+        python: for a Python package, the interpreter that must have it; "" for the harness's own.
     """
 
     kind: str
     name: str
-    least: str
+    min_version: str
     tool: Tool
     python: str = ""
 
     @property
-    def shown(self) -> str:
-        """What it is called where it is missed."""
+    def description(self) -> str:
+        """Its name in a message about it."""
         if self.kind == COMMAND:
             return self.name
         if not self.name:
@@ -56,88 +59,99 @@ class Need:
 
     @property
     def label(self) -> str:
-        """What it is called where it is listed."""
+        """Its name in a table: with its kind, if it is neither a command nor a Python package."""
         name = self.name or "Python"
+        if self.kind not in (COMMAND, PYTHON):
+            return f"{self.kind} {name}"
         return f"{name} ({self.python})" if self.python else name
 
     @property
-    def remedy(self) -> str:
-        """The one command that installs it, or ""."""
+    def install_command(self) -> str:
+        """The command that installs it, or ""."""
         if self.tool.debian:
             return f"apt-get install {' '.join(self.tool.debian)}"
         if self.kind == PYTHON and not self.name:
             return ""
         return f"{self.python} -m {self.tool.install}" if self.python else self.tool.install
 
+    @property
+    def not_installed(self) -> str:
+        """The sentence that it is not installed."""
+        return f"{self.description} is not installed"
 
-def of(implementation: Implementation) -> list[Need]:
-    """Return what a server needs; raise UsageError for what cannot be meant."""
+
+def parse(implementation: Implementation) -> list[Need]:
+    """Return the needs of a server.
+
+    Raises:
+        UsageError: a need is malformed, or of an unknown kind.
+    """
     return [_need(implementation, text) for text in implementation.needs]
 
 
-def _need(one: Implementation, text: str) -> Need:
-    wrong = f'implementation "{one.name}" needs "{text}"'
-    found = WRITTEN.fullmatch(text)
-    if not found or not (found["name"] or (found["kind"] == PYTHON and found["least"])):
-        raise UsageError(f'{wrong}, which is not written "KIND:NAME" or "KIND:NAME>=VERSION"')
-    kind, name, least = found["kind"], found["name"] or "", found["least"] or ""
-    if kind == PYTHON and name and not MODULE.fullmatch(name):
-        raise UsageError(f'{wrong}, and "{name}" is not the name of a module')
-    tool = known(kind, name, one.tools)
-    if kind not in (COMMAND, PYTHON) and not tool.here:
+def _need(implementation: Implementation, text: str) -> Need:
+    needs_this = f'implementation "{implementation.name}" needs "{text}"'
+    match = SYNTAX.fullmatch(text)
+    if not match or not (match["name"] or (match["kind"] == PYTHON and match["version"])):
+        raise UsageError(f'{needs_this}, which is not written "KIND:NAME" or "KIND:NAME>=VERSION"')
+    kind, name, min_version = match["kind"], match["name"] or "", match["version"] or ""
+    if kind == PYTHON and name and not MODULE_NAME.fullmatch(name):
+        raise UsageError(f'{needs_this}, but "{name}" is no module name')
+    tool = lookup(kind, name, implementation.tools)
+    if kind not in (COMMAND, PYTHON) and not tool.check:
         raise UsageError(
-            f'{wrong}, and nothing says how to find a "{kind}"{nearest(kind, kinds())}; '
-            f'known are {", ".join(kinds())}, or say it with tools."{text}"'
+            f'{needs_this}, but nothing says how to find a "{kind}"{nearest(kind, kinds())}; '
+            f'known kinds: {", ".join(kinds())}; or declare tools."{text}"'
         )
-    return Need(kind, name, least, tool, one.python if kind == PYTHON else "")
+    return Need(kind, name, min_version, tool, implementation.python if kind == PYTHON else "")
 
 
 @cache
-def lacking(need: Need) -> str:
-    """Return why this machine does not have what is needed, as a sentence, or ""."""
+def why_missing(need: Need) -> str:
+    """Return why this machine does not satisfy a need, as a sentence; "" if it does."""
     if need.kind == COMMAND and shutil.which(need.name) is None:
-        return f"{need.shown} is not here"
-    if need.kind == PYTHON and need.name and (reason := _not_imported(need)):
+        return need.not_installed
+    if need.kind == PYTHON and need.name and (reason := _why_not_importable(need)):
         return reason
-    if need.tool.here and (answer := ask(need.tool.here)).status:
-        return _not_found(need, answer)
-    if need.least and not at_least(have := version(need), need.least):
-        return f"{need.shown} is {have or 'of an unknown version'}, and {need.least} is needed"
+    if need.tool.check and (answer := query(need.tool.check)).status:
+        return _check_failed(need, answer)
+    if need.min_version and not is_at_least(installed := version(need), need.min_version):
+        return f"{need.description} is {installed or 'of unknown version'}, but {need.min_version} or newer is needed"
     return ""
 
 
-def _not_found(need: Need, answer: Answer) -> str:
-    asked = need.tool.here[0]
-    if shutil.which(asked) is None:
-        return f"{need.shown} is not found, for {asked} is not here"
-    return f"{need.shown} does not work: {answer.reason}" if need.kind == COMMAND else f"{need.shown} is not here"
+def _check_failed(need: Need, answer: ToolOutput) -> str:
+    checker = need.tool.check[0]
+    if shutil.which(checker) is None:
+        return f"{need.description} cannot be found: {checker} is not installed"
+    return f"{need.description} does not work: {answer.failure}" if need.kind == COMMAND else need.not_installed
 
 
-def _not_imported(need: Need) -> str:
+def _why_not_importable(need: Need) -> str:
     if need.python:
-        answer = ask((need.python, "-c", IMPORT.format(need.name)))
+        answer = query((need.python, "-c", IMPORT_CODE.format(need.name)))
         if not answer.status:
             return ""
-        if f"No module named '{need.name}'" in answer.reason:
+        if f"No module named '{need.name}'" in answer.failure:
             return f"{need.python} has no package {need.name}"
-        return f"{need.python} cannot import {need.name}: {answer.reason}"
+        return f"{need.python} cannot import {need.name}: {answer.failure}"
     try:
-        found = importlib.util.find_spec(need.name)
-    except ImportError:  # of what it is a part of
-        found = None
-    return "" if found else f"{need.shown} is not here"
+        spec = importlib.util.find_spec(need.name)
+    except ImportError:  # of its parent package
+        spec = None
+    return "" if spec else need.not_installed
 
 
 @cache
 def version(need: Need) -> str:
-    """Return the version of what is needed, as "12.2.0"; "" where it does not say."""
+    """Return the installed version, e.g. "12.2.0"; "" if it is unknown."""
     if need.tool.version:
-        return ask(need.tool.version).version
+        return query(need.tool.version).version
     if need.kind != PYTHON:
         return ""
     if need.python:
-        code = OF_PACKAGE.format(need.name) if need.name else OF_PYTHON
-        return ask((need.python, "-c", code)).version
+        code = PACKAGE_VERSION_CODE.format(need.name) if need.name else PYTHON_VERSION_CODE
+        return query((need.python, "-c", code)).version
     try:
         return importlib.metadata.version(need.name) if need.name else platform.python_version()
     except importlib.metadata.PackageNotFoundError:
@@ -145,38 +159,49 @@ def version(need: Need) -> str:
 
 
 @dataclass(frozen=True)
-class Found:
-    """What was found out about something that servers need.
+class NeedStatus:
+    """Whether this machine satisfies a need.
 
     Attributes:
-        lacking: why it is not here, or "".
-        version: "" where it is not here, or does not say.
-        servers: the names of those that need it.
+        need: the need.
+        why_missing: why it is not satisfied, as a sentence; "" if it is.
+        version: the installed version; "" if it is missing or its version is unknown.
+        servers: the names of the servers that have this need.
     """
 
     need: Need
-    lacking: str
+    why_missing: str
     version: str
     servers: tuple[str, ...]
 
 
-def survey(implementations: Sequence[Implementation]) -> list[Found]:
-    """Find out about everything that these servers need, many things at a time; in the order of their names."""
-    who: dict[Need, dict[str, None]] = {}
-    for one in implementations:
-        for need in of(one):
-            who.setdefault(need, {})[one.name] = None
+def survey(implementations: Sequence[Implementation], *, versions: bool = True) -> list[NeedStatus]:
+    """Check the needs of all these servers in parallel; return commands first, then by kind and name.
 
-    def look(need: Need) -> Found:
-        reason = lacking(need)
-        return Found(need, reason, "" if reason else version(need), tuple(who[need]))
+    Args:
+        implementations: the servers.
+        versions: whether to find out versions, which takes more time.
+    """
+    servers: dict[Need, dict[str, None]] = {}  # the names of the servers, as an ordered set
+    for implementation in implementations:
+        for need in parse(implementation):
+            servers.setdefault(need, {})[implementation.name] = None
 
-    with ThreadPoolExecutor(AT_ONCE) as threads:
-        found = list(threads.map(look, who))
-    return sorted(found, key=lambda one: (one.need.kind != COMMAND, one.need.kind, one.need.name, one.need.python))
+    def check(need: Need) -> NeedStatus:
+        reason = why_missing(need)
+        return NeedStatus(need, reason, version(need) if versions and not reason else "", tuple(servers[need]))
+
+    with ThreadPoolExecutor(THREADS) as threads:
+        statuses = list(threads.map(check, servers))
+    return sorted(statuses, key=_table_order)
 
 
-def forget() -> None:
-    """Find everything out again from now on: something was installed."""
-    lacking.cache_clear()
+def _table_order(status: NeedStatus) -> tuple[bool, str, str, str]:
+    need = status.need
+    return need.kind != COMMAND, need.kind, need.name, need.python
+
+
+def clear_cache() -> None:
+    """Forget all results, because something was installed."""
+    why_missing.cache_clear()
     version.cache_clear()
