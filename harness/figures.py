@@ -34,6 +34,7 @@ class Unit(NamedTuple):
 
 
 COUNT = Unit("")
+THOUSANDTHS = Unit("", 1e-3)
 MILLIONS_PER_S = Unit("M/s", 1e6)
 MESSAGES_PER_S = Unit("messages/s")
 MILLISECONDS = Unit("ms", 1e6)
@@ -99,8 +100,8 @@ LOAD: Group = (
     Figure("generator_processes", "processes", COUNT, Better.NEITHER, "processes of the load, if several", is_raw=True),
     Figure(
         "server_switches_per_delivery",
-        "switches per delivery",
-        COUNT,
+        "switches per 1000 deliveries",
+        THOUSANDTHS,
         Better.LESS,
         "context switches of the server per delivery",
     ),

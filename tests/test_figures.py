@@ -136,7 +136,7 @@ def test_headings_are_narrow_and_have_the_unit() -> None:
     assert of("peak", figures.MEGABYTES) == "peak\nMB"
     assert of("server cpu", figures.PERCENT) == "server\ncpu", "the cells have the sign"
     assert of("send lag p99", figures.MILLISECONDS) == "send\nlag\np99 ms"
-    assert of("switches per delivery", figures.COUNT) == "switches\nper\ndelivery"
+    assert of("switches per 1000 deliveries", figures.THOUSANDTHS) == "switches\nper 1000\ndeliveries"
 
 
 # --- a workload of a plugin

@@ -19,7 +19,7 @@ from harness.report import changes
 from harness.zoo.discover import specs_named
 
 HOW_TO_READ = (
-    "change: of the mean ratio over the blocks, with its interval. All intervals hold together with "
+    "change: the mean ratio over the blocks, with its interval. Family-wise error 5 %: all intervals hold together with "
     "a probability of 95 %."
 )
 
