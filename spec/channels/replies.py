@@ -72,7 +72,7 @@ async def subscribe(client: Client, *channels: str) -> None:
     replies = await replies_to(client, encode_lines(*map(Subscribe, channels)))
     if replies != expected:
         raise Violation(
-            f"{client} subscribed to {len(expected)} channels, including {channels[0]!r}, and received the replies "
+            f"{client} sent {len(expected)} Subscribe, the first one with {channels[0]!r}, and received the replies "
             f"{replies[:3]}"
         )
 

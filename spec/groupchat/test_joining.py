@@ -160,26 +160,26 @@ async def test_a_newcomer_whose_welcome_does_not_fit_is_refused(room: Room) -> N
 
     505 clients with names of 128 bytes; then no client can join until one has left.
     """
-    crowd = [await room.connect(joins=False, reads=False) for _ in range(FULL)]
-    for number, client in enumerate(crowd):
+    clients = [await room.connect(joins=False, reads=False) for _ in range(FULL)]
+    for number, client in enumerate(clients):
         client.name = chr(0x1F400 + number % 32) + chr(0x1F400 + number // 32) + "🦓" * 30
         await client.send_raw(join_frame(client.name))
-    for client in crowd:
+    for client in clients:
         client.start_reading()
-    for client in crowd:
+    for client in clients:
         await wait_for(client, partial(_has_answer, client), "an answer to Join")
         assert isinstance(answers(client)[0], Welcome), f"{client}, of {FULL}, received {answers(client)[0]!r}"
     late = await connect_guest(room)
     answer = await request_name(late, "late")
     assert isinstance(answer, Refused), (
-        f"{len(crowd)} were in the room, and a joining client received {str(answer)[:40]}…"
+        f"{len(clients)} were in the room, and a joining client received {str(answer)[:40]}…"
     )
-    assert Joined("late") not in notices(crowd[0])
-    await crowd.pop().leave()
-    await wait_for(crowd[0], lambda: any(isinstance(notice, Left) for notice in notices(crowd[0])), "a Left")
+    assert Joined("late") not in notices(clients[0])
+    await clients.pop().leave()
+    await wait_for(clients[0], lambda: any(isinstance(notice, Left) for notice in notices(clients[0])), "a Left")
     answer = await request_name(late, "late")
     assert isinstance(answer, Welcome), f"{FULL - 1} were in the room, and a joining client received {answer!r}"
-    await wait_for_notice(crowd[0], Joined("late"))
+    await wait_for_notice(clients[0], Joined("late"))
 
 
 @pytest.mark.smoke
@@ -290,12 +290,12 @@ async def test_a_crowd_that_joins_at_once_is_welcomed(room: Room) -> None:
     Sixty clients, whose Joins the server finds all at the same moment; each must learn of each other, by Welcome or by
     Joined.
     """
-    crowd = [await room.connect(joins=False, reads=False) for _ in range(60)]
+    clients = [await room.connect(joins=False, reads=False) for _ in range(60)]
     with room.server_paused():
         async with anyio.create_task_group() as tasks:
-            for client in crowd:
+            for client in clients:
                 tasks.start_soon(client.send_raw, room.spec.codec.encode_join(client.number))
-    for client in crowd:
+    for client in clients:
         client.start_reading()
-    await wait_until_all_know(crowd, {client.name or "" for client in crowd})
-    await room.barrier(crowd[7], crowd)
+    await wait_until_all_know(clients, {client.name or "" for client in clients})
+    await room.barrier(clients[7], clients)

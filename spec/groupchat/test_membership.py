@@ -22,7 +22,7 @@ from spec.groupchat.membership import (
 )
 from spec.groupchat.messages import Joined, Left
 
-CROWD = 200  # clients
+VISITORS = 200  # clients
 POURED = 2_000_000  # bytes: more than any server buffers for a client that does not read
 
 
@@ -77,13 +77,13 @@ async def test_nobody_is_heard_before_joined_or_after_left(room: Room) -> None:
         await (visitor.leave if turn % 3 else visitor.close_sending)()
         await wait_for_notice(alice, Left(visitor.name or ""))
     for _ in room.rounds(15, seconds=3):
-        crowd = [await connect_guest(room) for _ in range(8)]
+        visitors = [await connect_guest(room) for _ in range(8)]
         with room.server_paused():
-            for client in crowd:
+            for client in visitors:
                 await client.send_raw(room.spec.codec.encode_join(client.number) + room.encode(client.next_body()))
-        await wait_until_all_know([alice, bob, *crowd], names_of([alice, bob, *crowd]))
+        await wait_until_all_know([alice, bob, *visitors], names_of([alice, bob, *visitors]))
         with room.server_paused():
-            for client in crowd:
+            for client in visitors:
                 await client.send_next()
                 await client.close_sending()
         await wait_until_all_know([alice, bob], names_of([alice, bob]))
@@ -132,15 +132,15 @@ async def test_everybody_is_told_when_a_crowd_comes_and_leaves_at_once(room: Roo
     Two hundred clients come, and leave at the same moment, half of them by RST; two that stay are notified of each.
     """
     stay = await room.join(2)
-    crowd = [await room.connect(reads=False) for _ in range(CROWD)]
-    await wait_until_all_know(stay, names_of([*stay, *crowd]))
+    visitors = [await room.connect(reads=False) for _ in range(VISITORS)]
+    await wait_until_all_know(stay, names_of([*stay, *visitors]))
     with room.server_paused():
-        for place, client in enumerate(crowd):
+        for place, client in enumerate(visitors):
             await (client.reset() if place % 2 else client.hang_up())
     await wait_until_all_know(stay, names_of(stay))
     for client in stay:
         count = len(notices(client))
-        assert count >= 2 * CROWD, f"{client} received {count} of {2 * CROWD} notices"
+        assert count >= 2 * VISITORS, f"{client} received {count} of {2 * VISITORS} notices"
     await room.barrier(stay[1], stay)
 
 
