@@ -29,7 +29,7 @@ def test_an_engine_that_does_not_exist_is_refused(monkeypatch: pytest.MonkeyPatc
 
 
 def test_the_native_engine_has_the_constants_of_python(engine_name: str) -> None:
-    """C cannot include Python: what both must agree on is written in both."""
+    """C cannot import Python, so the constants that both need are written in both."""
     if engine_name != "native":
         pytest.skip("is about the native engine")
     native = vars(import_module(choose.NATIVE_MODULE))

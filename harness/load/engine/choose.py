@@ -1,4 +1,4 @@
-"""Chooses between the two engines: the native one where it was built, the Python one elsewhere, or whichever is wanted.
+"""Chooses an engine: the one that the environment names; else the native one where it was built, or the Python one.
 
 Each engine is imported only when it is chosen, so asking for the name costs next to nothing.
 """

@@ -64,7 +64,7 @@ class Engine(Protocol):
         Args:
             senders: their numbers, in the order of their turns.
             start_ns: when the first message is due.
-            interval_ns: from one message to the next, whoever sends it.
+            interval_ns: from one message to the next, whatever their senders.
         """
         ...
 

@@ -1,7 +1,7 @@
-"""The reference engine, in Python: used where the native one was not built, and to test that one against.
+"""The engine in Python: used where the native one was not built, and as the reference to which that is compared.
 
-What costs time is the way of a chunk of bytes from the socket to its place in the stream: `_receive` and `_compare` are
-written for that.
+Most of its time goes into bringing a chunk of bytes from the socket to its place in the stream; `_receive` and
+`_compare` are written for speed.
 """
 
 from __future__ import annotations

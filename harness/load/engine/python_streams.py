@@ -1,4 +1,4 @@
-"""The streams of the Python engine's groups: what extends them is recognised or parsed, what is old is trimmed."""
+"""The streams of the Python engine's groups: new bytes are recognised or parsed, old ones are trimmed."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Is every delivery of a load right: sent before, to a subscriber, once, and in one order."""
+"""Verifies every delivery of a load: it was sent before, it goes to a subscriber, once, and in one order for all."""

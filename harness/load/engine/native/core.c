@@ -3,7 +3,7 @@
  * Clients that are promised the same stream form a group. The group keeps the longest stream that any of them has
  * received; what another client receives is compared with it (memcmp), and only bytes that are new to all are parsed.
  * A client whose bytes differ has diverged: what it receives is handed to Python, which follows it message by message
- * and resynchronises it when it can (see verify/streams.py). Python decides about faults; what looks wrong here only
+ * and resynchronises it when it can (see verify/streams.py). Python decides about faults; a suspicious message only
  * ends the call.
  *
  * python.py does the same in Python; interface.py says what each method takes and returns. */
