@@ -1,1 +1,1 @@
-"""The league: which trials are made in which order, each against a fresh server, and what they add up to."""
+"""The league: plans and makes trials, each against a fresh server, and ranks the servers by their results."""

@@ -42,13 +42,13 @@ async def bench(
         HarnessError: a result cannot be kept.
     """
     by_name = {(server.spec, server.name): server for server in implementations}
-    made = {trial.plan.key for trial in done if not trial.disturbed}
+    valid = {trial.plan.key for trial in done if not trial.disturbed}
     disturbed = Counter(trial.plan.key for trial in done if trial.disturbed)
     given_up = {_workload_of(trial.plan) for trial in done if trial.did_not_finish}
     async with AsyncExitStack() as stack:
         trial_worker: Worker | None = None
         for plan in trials:
-            while plan.key not in made and disturbed[plan.key] < attempts and _workload_of(plan) not in given_up:
+            while plan.key not in valid and disturbed[plan.key] < attempts and _workload_of(plan) not in given_up:
                 starting(plan)
                 if trial_worker is None:
                     trial_worker = await stack.enter_async_context(open_worker(COMMAND))
@@ -66,7 +66,7 @@ async def bench(
                 if result.disturbed:
                     disturbed[plan.key] += 1
                 else:
-                    made.add(plan.key)
+                    valid.add(plan.key)
                 done.append(result)
                 ended(result)
 

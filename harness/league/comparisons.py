@@ -121,9 +121,9 @@ def compare(values: Floats, entries: Sequence[Entry], *, planned: int, seed: int
     for blocks, error in looks(planned, len(values)):
         pairs = differences(values[:blocks, first] - values[:blocks, second], error=error, seed=seed)
         up, down = pairs.significant & (pairs.mean > 0), pairs.significant & (pairs.mean < 0)
-        found = np.zeros_like(better)
-        found[first[up], second[up]] = found[second[down], first[down]] = True
-        better |= found & ~better.T
+        now_better = np.zeros_like(better)
+        now_better[first[up], second[up]] = now_better[second[down], first[down]] = True
+        better |= now_better & ~better.T
     mean, low, high = (np.full((count, count), np.nan) for _ in range(3))
     mean[first, second], mean[second, first] = pairs.mean, -pairs.mean
     low[first, second], low[second, first] = pairs.low, -pairs.high

@@ -125,7 +125,7 @@ def added(design: Design, done: Sequence[TrialResult], is_over: Callable[[], boo
 
 
 def _undecided(design: Design, done: Sequence[TrialResult]) -> list[Implementation]:
-    found: list[Implementation] = []
+    open_servers: list[Implementation] = []
     for spec in dict.fromkeys(server.spec for server in design.implementations):
         trials = [trial for trial in valid_trials(done) if (trial.plan.spec, trial.plan.workload) == (spec, RANKED)]
         unfinished = {trial.plan.implementation for trial in done if trial.plan.spec == spec and trial.did_not_finish}
@@ -135,8 +135,8 @@ def _undecided(design: Design, done: Sequence[TrialResult]) -> list[Implementati
         limited = np.array([entry.name in limited_names for entry in entries], np.bool_)
         values = scores(trials, entries, RANKED, RANKED_BY)
         comparisons = compare(values, entries, planned=design.profile.blocks, seed=design.seed, limited=limited)
-        found += [servers[place] for place in sorted(undecided(comparisons, limited))]
-    return found
+        open_servers += [servers[place] for place in sorted(undecided(comparisons, limited))]
+    return open_servers
 
 
 def _shuffled(

@@ -122,19 +122,20 @@ class Chart:
 
 def charts(run: Run) -> list[Chart]:
     """Return all charts for which a run has figures, spec by spec; a curve has at least two points."""
-    found = []
+    all_charts: list[Chart] = []
     for spec in dict.fromkeys(server.spec for server in run.info.implementations):
         servers = [server.name for server in run.info.implementations if server.spec == spec]
         trials = [trial for trial in run.trials if trial.plan.spec == spec and _is_valid(trial)]
-        found += [*_latency(spec, servers, trials), *_throughput(spec, servers, trials), *_drops(spec, servers, trials)]
-    return found
+        for kind in (_latency, _throughput, _drops):
+            all_charts += kind(spec, servers, trials)
+    return all_charts
 
 
-def missing(run: Run, found: Sequence[Chart]) -> list[str]:
-    """Return a sentence for each spec that lacks a chart of some kind among those found."""
+def missing(run: Run, drawn: Sequence[Chart]) -> list[str]:
+    """Return a sentence for each spec that lacks a chart of some kind among the drawn ones."""
     sentences = []
     for spec in dict.fromkeys(server.spec for server in run.info.implementations):
-        kinds = {chart.kind for chart in found if chart.spec == spec}
+        kinds = {chart.kind for chart in drawn if chart.spec == spec}
         if lacking := [kind for kind in KINDS if kind not in kinds]:
             sentences.append(f"{spec}: no curve of {', '.join(lacking)}: a curve needs two points")
     return sentences

@@ -56,16 +56,16 @@ def write_svg(run: Run, folder: Path) -> Iterator[str]:
         HarnessError: the folder or a file cannot be written.
         UsageError: matplotlib is not installed.
     """
-    found = charts(run)
+    all_charts = charts(run)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for chart in found:
+        for chart in all_charts:
             file = folder / f"{chart.name}.svg"
             file.write_text(draw(chart), "utf-8")
             yield f"{file}: {chart.title}"
     except OSError as error:
         raise HarnessError(f"{error.filename or folder} cannot be written: {error.strerror}") from None
-    yield from missing(run, found)
+    yield from missing(run, all_charts)
 
 
 def draw(chart: Chart) -> str:

@@ -33,9 +33,9 @@ def render(run: Run, width: int, *, in_colour: bool = False) -> str:
         width: in columns.
         in_colour: whether curves have colours.
     """
-    found = charts(run)
-    parts = [draw(chart, width, in_colour=in_colour) for chart in found]
-    parts += [textwrap.fill(sentence, width) for sentence in missing(run, found)]
+    all_charts = charts(run)
+    parts = [draw(chart, width, in_colour=in_colour) for chart in all_charts]
+    parts += [textwrap.fill(sentence, width) for sentence in missing(run, all_charts)]
     return "\n\n".join(parts) + "\n"
 
 
