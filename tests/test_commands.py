@@ -14,7 +14,7 @@ import pytest
 from harness import plugins
 from tests.zoo import HONEST, MUTANTS, command, harness, lines_of
 
-NAMES = sorted({one.name for one in plugins.implementations()})
+NAMES = sorted({server.name for server in plugins.implementations()})
 
 
 @pytest.mark.parametrize(
@@ -61,9 +61,9 @@ def test_wrong_usage_is_one_sentence_and_status_2(words: list[str], sentence: st
     assert ended.stdout == ""
 
 
-def test_list_tells_every_server_and_its_record(tmp_path: Path) -> None:
+def test_list_has_every_server_and_its_record(tmp_path: Path) -> None:
     records = json.loads(harness("list", "--json", folder=tmp_path).stdout)
-    by_name = {one["name"]: one for one in records}
+    by_name = {record["name"]: record for record in records}
     assert {"asyncio", "threads", "anyio", "twisted", "c_epoll"} <= set(by_name)
     assert by_name["c_epoll"]["class"] == "idiomatic"
     assert by_name["c_epoll"]["language"] == "C"
@@ -78,7 +78,7 @@ def test_a_missing_toolchain_is_no_failure(tmp_path: Path) -> None:
     assert "1 of 2 servers pass every MUST, 1 is unavailable" in ended.stdout
 
 
-def test_a_server_that_cannot_be_built_is_told_once_and_the_others_are_checked(
+def test_a_server_that_cannot_be_built_is_reported_once_and_the_others_are_checked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
@@ -96,28 +96,28 @@ def test_a_server_that_cannot_be_built_is_told_once_and_the_others_are_checked(
     assert "1 of 2 servers pass every MUST" in ended.stdout
 
 
-def test_explain_tells_clause_reason_transcripts_and_bug(tmp_path: Path) -> None:
-    said = harness("explain", "bc-frame-2", folder=tmp_path).stdout
-    for word in ("However TCP slices", "why", "right", "wrong", "bug", "a_header_may_come_alone"):
-        assert word in said
+def test_explain_has_text_reason_transcripts_and_bug(tmp_path: Path) -> None:
+    text = harness("explain", "bc-frame-2", folder=tmp_path).stdout
+    for word in ("However TCP splits", "why", "right", "wrong", "bug", "a_header_may_come_alone"):
+        assert word in text
     assert "BC-FRAME-2" in harness("explain", "test_a_header_may_come_alone", folder=tmp_path).stdout
 
 
-def test_doctor_tells_the_machine(tmp_path: Path) -> None:
+def test_doctor_describes_the_machine(tmp_path: Path) -> None:
     ended = harness("doctor", folder=tmp_path)
     assert ended.returncode == 0
-    for word in ("machine", "open files", "asyncio", "ready"):
+    for word in ("machine", "open files", "asyncio", "can run here: "):
         assert word in ended.stdout
 
 
 def test_a_check_that_fails_ends_in_status_1_and_says_why(tmp_path: Path) -> None:
-    ended = harness("check", MUTANTS / "broken" / "sender_left_out.py", "-x", folder=tmp_path)
+    ended = harness("check", MUTANTS / "broken" / "sender_left_out.py", "-x", folder=tmp_path, columns=100)
     assert ended.returncode == 1
     assert "BC-DELIVER-1 (MUST) a_lone_client_hears_itself" in ended.stdout
     assert "requirement: Every message is forwarded to all clients, including the sender." in ended.stdout
 
 
-def test_who_reads_only_the_beginning_ends_it_quietly(tmp_path: Path) -> None:
+def test_a_reader_that_stops_early_ends_it_quietly(tmp_path: Path) -> None:
     line = f"{shlex.join(command('check', str(HONEST), str(HONEST), '-k', 'ready_line'))} | true"
     ended = subprocess.run(["sh", "-c", line], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert ended.stderr == ""
@@ -152,7 +152,7 @@ def test_serve_runs_a_server_until_its_signal(tmp_path: Path) -> None:
         (["0 send a", "0 hears a"], 2, "history.jsonl, line 2: Invalid enum value 'hears'"),
     ],
 )
-def test_judge_tells_whether_a_history_is_lawful(lines: list[str], status: int, words: str, tmp_path: Path) -> None:
+def test_judge_decides_whether_a_history_is_lawful(lines: list[str], status: int, words: str, tmp_path: Path) -> None:
     events = [line.split() for line in lines]
     text = "".join(
         json.dumps({"client": int(client), "event": event, "message": message}) + "\n"

@@ -1,4 +1,4 @@
-"""`--python`: the servers in Python under other interpreters are entries of their own, or lines that say "not here"."""
+"""`--python`: adds variants of the servers in Python that run under other interpreters."""
 
 from __future__ import annotations
 
@@ -26,123 +26,125 @@ OTHER = Implementation(name="other", spec="broadcast", run=("./other",), needs=(
 
 
 @pytest.fixture(autouse=True)
-def asked_anew() -> None:
+def empty_cache() -> None:
     needs.clear_cache()
 
 
 def this_python(path: Path, options: str = "") -> Path:
-    """Make an interpreter that is another one by its name."""
+    """Create an interpreter with another name that runs this Python."""
     return script(path, f'echo "$*" >> {path}.log\nexec {sys.executable} {options} "$@"')
 
 
-def test_they_stand_behind_the_servers_that_this_python_runs() -> None:
-    found = interpreters.add_variants([OTHER, MINE], ["pypy3", "/opt/new/python3.13", "pypy3"])
-    assert [one.name for one in found] == ["other", "mine", "mine (pypy3)", "mine (python3.13)"]
-    assert [build.command(one) for one in found[1:]] == [
+def test_variants_follow_the_servers_that_this_python_runs() -> None:
+    servers = interpreters.add_variants([OTHER, MINE], ["pypy3", "/opt/new/python3.13", "pypy3"])
+    assert [server.name for server in servers] == ["other", "mine", "mine (pypy3)", "mine (python3.13)"]
+    assert [build.command(server) for server in servers[1:]] == [
         (sys.executable, str(SERVER)),
         ("pypy3", str(SERVER)),
         ("/opt/new/python3.13", str(SERVER)),
     ]
-    assert found[2].needs == ("command:pypy3", "python:json")
+    assert servers[2].needs == ("command:pypy3", "python:json")
     assert interpreters.add_variants([OTHER, MINE], []) == [OTHER, MINE]
-    assert [from_json(to_json(one), Implementation) for one in found] == found
+    assert [from_json(to_json(server), Implementation) for server in servers] == servers
 
 
-def test_two_of_one_name_are_called_by_their_paths() -> None:
-    found = interpreters.add_variants([MINE], ["/opt/3.12/python", "/opt/3.13/python"])
-    assert [one.name for one in found[1:]] == ["mine (/opt/3.12/python)", "mine (/opt/3.13/python)"]
+def test_interpreters_with_equal_names_are_labelled_by_their_paths() -> None:
+    servers = interpreters.add_variants([MINE], ["/opt/3.12/python", "/opt/3.13/python"])
+    assert [server.name for server in servers[1:]] == ["mine (/opt/3.12/python)", "mine (/opt/3.13/python)"]
 
 
-def test_a_path_is_meant_from_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_path_is_relative_to_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", "/far")
-    assert [one.python for one in interpreters.add_variants([MINE], ["bin/python9", "~/python9"])[1:]] == [
+    assert [server.python for server in interpreters.add_variants([MINE], ["bin/python9", "~/python9"])[1:]] == [
         str(tmp_path / "bin" / "python9"),
         "/far/python9",
     ]
 
 
-def test_where_nothing_is_in_python_there_is_nothing_for_them_to_run() -> None:
+def test_interpreters_without_a_server_in_python_are_an_error() -> None:
     with pytest.raises(UsageError, match=r"--python pypy3: none of these servers is in Python"):
         interpreters.add_variants([OTHER], ["pypy3"])
     with pytest.raises(UsageError, match=r"none of these servers is in Python"):
         select(["c_epoll"], everything=False, spec=None, pythons=["pypy3"])
 
 
-def test_one_that_is_not_here_or_does_not_work_is_told_and_nothing_else(tmp_path: Path) -> None:
+def test_a_missing_or_broken_interpreter_is_the_only_reason_shown(tmp_path: Path) -> None:
     shim = script(tmp_path / "shim", "echo 'shim: no such version' >&2\nexit 127")
     _, gone, broken = interpreters.add_variants([MINE], ["no-such-python", str(shim)])
     assert why_unavailable(gone) == "no-such-python is not installed"
     assert why_unavailable(broken) == f"{shim} does not work: shim: no such version"
 
 
-def test_one_that_lacks_a_package_is_told_with_the_command_that_installs_it(tmp_path: Path) -> None:
+def test_a_missing_package_is_shown_with_the_command_that_installs_it(tmp_path: Path) -> None:
     python = this_python(tmp_path / "bare", "-S -I")
     needing = [
         Implementation(name=name, spec="broadcast", source=SERVER, needs=("python:json", "python:twisted"))
         for name in ("first", "second")
     ]
     _, first, _, second = interpreters.add_variants(needing, [str(python)])
-    for one in (first, second):
-        assert why_unavailable(one) == f"{python} has no package twisted: {python} -m pip install twisted"
-    asked = (tmp_path / "bare.log").read_text().splitlines()
-    assert sum("import twisted" in line for line in asked) == 1
+    for server in (first, second):
+        assert why_unavailable(server) == f"{python} has no package twisted: {python} -m pip install twisted"
+    log = (tmp_path / "bare.log").read_text().splitlines()
+    assert sum("import twisted" in line for line in log) == 1
 
 
-def test_what_lies_in_this_folder_is_no_package_of_an_interpreter(
+def test_a_module_in_the_current_folder_is_no_package_of_an_interpreter(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "lies_here.py").touch()
-    one = Implementation(name="mine", spec="broadcast", source=SERVER, needs=("python:lies_here",))
-    assert "has no package lies_here" in why_unavailable(interpreters.add_variants([one], [sys.executable])[1])
+    server = Implementation(name="mine", spec="broadcast", source=SERVER, needs=("python:lies_here",))
+    assert "has no package lies_here" in why_unavailable(interpreters.add_variants([server], [sys.executable])[1])
 
 
-def test_one_that_is_too_old_for_a_server_is_told(tmp_path: Path) -> None:
+def test_an_interpreter_that_is_too_old_is_reported(tmp_path: Path) -> None:
     python = script(tmp_path / "old", 'case "$*" in *python_version*) echo 3.9.16 ;; esac')
-    one = Implementation(name="mine", spec="broadcast", source=SERVER, needs=("python>=3.10",))
-    assert why_unavailable(one) == ""
-    assert why_unavailable(interpreters.add_variants([one], [str(python)])[1]) == (
+    server = Implementation(name="mine", spec="broadcast", source=SERVER, needs=("python>=3.10",))
+    assert why_unavailable(server) == ""
+    assert why_unavailable(interpreters.add_variants([server], [str(python)])[1]) == (
         f"the Python of {python} is 3.9.16, but 3.10 or newer is needed"
     )
 
 
-def test_they_are_checked_and_told_like_any_other(tmp_path: Path) -> None:
-    python = this_python(tmp_path / "twin", "-S -I")
+def test_variants_are_checked_and_reported_like_other_servers(tmp_path: Path) -> None:
+    python = this_python(tmp_path / "copy", "-S -I")
     ended = harness(
         *("check", "asyncio", "twisted", "--spec", "broadcast", "-k", "ready_line", "--json", "out.json"),
         *("--python", f"{python},no-such-python"),
         folder=tmp_path,
     )
     assert ended.returncode == 0, ended.stdout + ended.stderr
-    told = {one["implementation"]: one for one in json.loads((tmp_path / "out.json").read_text())["results"]}
-    assert {name: one["verdict"] for name, one in told.items()} == {
+    results = {
+        result["implementation"]: result for result in json.loads((tmp_path / "out.json").read_text())["results"]
+    }
+    assert {name: result["verdict"] for name, result in results.items()} == {
         "asyncio": "pass",
-        "asyncio (twin)": "pass",
+        "asyncio (copy)": "pass",
         "asyncio (no-such-python)": "unsupported",
         "twisted": "pass",
-        "twisted (twin)": "unsupported",
+        "twisted (copy)": "unsupported",
         "twisted (no-such-python)": "unsupported",
     }
     assert (
-        f"twisted (twin) unavailable: {python} has no package twisted: {python} -m pip install twisted" in ended.stdout
+        f"twisted (copy) unavailable: {python} has no package twisted: {python} -m pip install twisted" in ended.stdout
     )
     assert "asyncio (no-such-python) unavailable: no-such-python is not installed\n" in ended.stdout
     assert "3 of 6 servers pass every MUST, 3 are unavailable" in ended.stdout
-    assert any("broadcast.py 127.0.0.1" in line for line in (tmp_path / "twin.log").read_text().splitlines())
+    assert any("broadcast.py 127.0.0.1" in line for line in (tmp_path / "copy.log").read_text().splitlines())
 
 
-def test_they_are_listed(tmp_path: Path) -> None:
-    python = this_python(tmp_path / "twin")
+def test_variants_are_listed(tmp_path: Path) -> None:
+    python = this_python(tmp_path / "copy")
     ended = harness("list", "--spec", "broadcast", "--json", "--python", str(python), folder=tmp_path)
-    by_name = {one["name"]: one for one in json.loads(ended.stdout)}
-    one = by_name["asyncio (twin)"]
-    assert (one["available"], one["python"]) == (True, str(python))
-    assert one["toolchain"][0]["version"] == ".".join(map(str, sys.version_info[:3]))
-    assert "c_epoll (twin)" not in by_name
+    by_name = {row["name"]: row for row in json.loads(ended.stdout)}
+    row = by_name["asyncio (copy)"]
+    assert (row["available"], row["python"]) == (True, str(python))
+    assert row["toolchain"][0]["version"] == ".".join(map(str, sys.version_info[:3]))
+    assert "c_epoll (copy)" not in by_name
 
 
-def test_the_report_of_a_run_tells_those_that_were_not_here() -> None:
+def test_the_report_of_a_run_shows_unavailable_servers() -> None:
     run = run_of(flooded("mine", 10, 1e6))
     absent = Implementation(name="mine (/opt/3.13/python)", spec="chatter")
     info = msgspec.structs.replace(

@@ -1,23 +1,23 @@
-"""The kill matrix: what it says of survivors, of the blamed, of late catches and of idle requirements."""
+"""The kill matrix: survivors, blamed servers, late catches and idle requirements are reported."""
 
 from __future__ import annotations
 
-from harness.conformance.selftest import Known, Matrix
+from harness.conformance.selftest import KillMatrix, KnownServer
 from harness.model import Case, CaseResult, Implementation, Level, Verdict
-from harness.report.matrix import closing, matrix
+from harness.report.matrix import matrix_summary, matrix_table
 
 CASES = [
-    Case(id="a_hears", number=1, requirements=("X-1",), level=Level.MUST),
-    Case(id="b_hears", number=2, requirements=("X-2",), level=Level.MUST),
+    Case(id="a_receives", number=1, requirements=("X-1",), level=Level.MUST),
+    Case(id="b_receives", number=2, requirements=("X-2",), level=Level.MUST),
 ]
 
 
-def known(name: str, breaks: str = "") -> Known:
+def known(name: str, breaks: str = "") -> KnownServer:
     implementation = Implementation(name=name, spec="x", run=("x",))
-    return Known(implementation, breaks, Level.MUST if breaks else None)
+    return KnownServer(implementation, breaks, Level.MUST if breaks else None)
 
 
-def said(server: Known, case: Case, verdict: Verdict) -> CaseResult:
+def result_of(server: KnownServer, case: Case, verdict: Verdict) -> CaseResult:
     return CaseResult(
         implementation=server.name,
         spec="x",
@@ -29,37 +29,40 @@ def said(server: Known, case: Case, verdict: Verdict) -> CaseResult:
     )
 
 
-def test_all_is_well() -> None:
+def test_nothing_is_wrong() -> None:
     good, bad, worse = known("good"), known("bad", "X-1"), known("worse", "X-2")
-    found = Matrix([good, bad, worse], CASES, ["X-1", "X-2"])
-    found.add([said(good, case, Verdict.PASS) for case in CASES])
-    found.add([said(bad, CASES[0], Verdict.FAIL), said(worse, CASES[1], Verdict.FAIL)])
-    assert found.passed
-    assert "2 of 2 mutants caught, 0 of 1 lawful servers blamed, 2 of 2 MUSTs caught somebody" in " ".join(
-        closing(found, 80, 1.0, 1).split()
+    matrix = KillMatrix([good, bad, worse], CASES, ["X-1", "X-2"])
+    matrix.add([result_of(good, case, Verdict.PASS) for case in CASES])
+    matrix.add([result_of(bad, CASES[0], Verdict.FAIL), result_of(worse, CASES[1], Verdict.FAIL)])
+    assert matrix.passed
+    summary = " ".join(matrix_summary(matrix, 80, 1.0, 1).split())
+    assert (
+        "2 of 2 mutants caught, 0 survived; 0 of 1 conforming servers blamed; 2 of 2 MUSTs caught a mutant" in summary
     )
-    rows = dict(line.split(maxsplit=1) for line in matrix(found, 30).splitlines() if line.startswith(("good", "bad")))
+    rows = dict(
+        line.split(maxsplit=1) for line in matrix_table(matrix, 30).splitlines() if line.startswith(("good", "bad"))
+    )
     assert rows["bad"] == "#"
     assert rows["good"] == ".."
 
 
-def test_who_is_caught_only_at_another_attempt_is_told() -> None:
+def test_a_mutant_that_is_caught_only_at_a_later_attempt_is_reported() -> None:
     bad = known("bad", "X-1")
-    found = Matrix([bad], CASES, ["X-1"])
-    found.add([said(bad, CASES[0], Verdict.PASS)])
-    found.late = found.survivors
-    assert not found.passed
-    found.add([said(bad, CASES[0], Verdict.FAIL)])
-    assert found.passed
-    assert "LATE bad" in closing(found, 80, 1.0, 1)
+    matrix = KillMatrix([bad], CASES, ["X-1"])
+    matrix.add([result_of(bad, CASES[0], Verdict.PASS)])
+    matrix.late = matrix.survivors
+    assert not matrix.passed
+    matrix.add([result_of(bad, CASES[0], Verdict.FAIL)])
+    assert matrix.passed
+    assert "LATE bad" in matrix_summary(matrix, 80, 1.0, 1)
 
 
-def test_survivors_the_blamed_and_the_idle_are_told() -> None:
+def test_survivors_blamed_servers_and_idle_requirements_are_reported() -> None:
     good, bad = known("good"), known("bad", "X-1")
-    found = Matrix([good, bad], CASES, ["X-1", "X-2"])
-    found.add([said(good, CASES[1], Verdict.FAIL), said(bad, CASES[0], Verdict.PASS)])
-    words = closing(found, 80, 1.0, 1)
-    assert not found.passed
-    assert "SURVIVED bad" in words
-    assert "BLAMED good" in words
-    assert "IDLE X-1, X-2" in words
+    matrix = KillMatrix([good, bad], CASES, ["X-1", "X-2"])
+    matrix.add([result_of(good, CASES[1], Verdict.FAIL), result_of(bad, CASES[0], Verdict.PASS)])
+    summary = matrix_summary(matrix, 80, 1.0, 1)
+    assert not matrix.passed
+    assert "SURVIVED bad" in summary
+    assert "BLAMED good" in summary
+    assert "IDLE X-1, X-2" in summary

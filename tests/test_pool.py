@@ -66,6 +66,6 @@ async def test_what_was_done_before_is_not_done_again() -> None:
 
 
 async def test_no_case_of_that_name_is_wrong_usage() -> None:
-    with pytest.raises(UsageError, match="no case of broadcast is called that"):
+    with pytest.raises(UsageError, match="no case of broadcast matches"):
         async with open_pool(SPEC, jobs=1, arguments=["-k", "no_such_case"]):
             pass

@@ -1,10 +1,10 @@
-"""Tests the cases themselves: every mutant must be caught, nobody lawful be blamed, and no MUST be without a mutant.
+"""Tests the cases themselves: every mutant is caught, no conforming server is blamed, every MUST catches a mutant.
 
-A mutant names in its source the requirement whose cases should catch it, `CAUGHT_BY = "..."`; whatever stands in the
-folder `lawful` breaks no MUST. A mutant meets the cases of its requirement until one has caught it. Who is let through
-meets them again, which is told; who always is meets all other cases as well, and so does everybody when the whole
-matrix is asked for. Lawful servers meet all cases; those that are odd in nearly the way of another say
-`ONLY_IN_FULL = True`.
+A mutant names in its source the requirement whose cases should catch it, `CAUGHT_BY = "..."`; the servers in the
+folder `conforming` break no MUST. A mutant runs the cases of its requirement until one has caught it. If none does,
+it runs them again, and is reported as caught late. If none ever does, it runs all other cases as well, and so do all
+mutants when the full matrix is asked for. Conforming servers run all cases; those that are unusual in nearly the same
+way as another one contain `ONLY_IN_FULL = True`.
 """
 
 from __future__ import annotations
@@ -15,23 +15,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from harness.conformance.pool import Plan, Watcher, each_by_itself, open_pool
+from harness.conformance.pool import Plan, Watcher, one_case_per_job, open_pool
 from harness.errors import UsageError
 from harness.model import Case, CaseResult, Implementation, Level, Spec, Verdict
 from harness.requirements import text as requirements
 
 ONLY_IN_FULL = re.compile(r"^ONLY_IN_FULL = True$", re.MULTILINE)
-ATTEMPTS = 3  # to catch a mutant: whether a fault of concurrency shows is a matter of chance, and it is told
+ATTEMPTS = 3  # to catch a mutant: whether a fault of concurrency shows is a matter of chance
 CAUGHT_BY = re.compile(r'^CAUGHT_BY = "([A-Z0-9-]+)"$', re.MULTILINE)
 
 
 @dataclass(frozen=True)
-class Known:
-    """A server of which it is known what it is.
+class KnownServer:
+    """A server of which it is known whether it conforms.
 
     Attributes:
-        breaks: the requirement that a mutant breaks; "" for a lawful server.
-        level: of that requirement.
+        breaks: the requirement that a mutant breaks; "" for a conforming server.
+        level: the level of that requirement.
     """
 
     implementation: Implementation
@@ -46,47 +46,55 @@ class Known:
 
     @property
     def name(self) -> str:
+        """The server's name."""
         return self.implementation.name
 
 
 @dataclass
-class Matrix:
-    """What the cases said of each of them: the kill matrix.
+class KillMatrix:
+    """The latest result of each case on each server: the kill matrix of mutation testing.
 
     Attributes:
+        servers: the mutants and the conforming servers.
         cases: in the order of their numbers.
-        results: by server and case, the latest; a case that did not run is not there.
-        late: mutants that the first attempt let through.
+        musts: the ids of the requirements of which each must catch a mutant.
+        results: by the names of server and case; without cases that did not run.
+        late: mutants that the first attempt did not catch.
     """
 
-    servers: Sequence[Known]
+    servers: Sequence[KnownServer]
     cases: Sequence[Case]
     musts: Sequence[str]
     results: dict[tuple[str, str], CaseResult] = field(default_factory=dict)
-    late: Sequence[Known] = ()
+    late: Sequence[KnownServer] = ()
 
     def add(self, results: Sequence[CaseResult]) -> None:
-        """Note what the cases said; it takes the place of what the same cases said before of the same servers."""
-        self.results.update({(one.implementation, one.id): one for one in results})
+        """Add results; they replace earlier ones of the same cases on the same servers."""
+        self.results.update({(result.implementation, result.id): result for result in results})
 
-    def of(self, one: Known) -> list[CaseResult]:
+    def results_of(self, server: KnownServer) -> list[CaseResult]:
         """Return the results of one server."""
-        return [result for (name, _), result in self.results.items() if name == one.name]
+        return [result for (name, _), result in self.results.items() if name == server.name]
 
-    def killers(self, one: Known) -> list[CaseResult]:
+    def catches(self, server: KnownServer) -> list[CaseResult]:
         """Return the results that caught a mutant."""
-        return [result for result in self.of(one) if one.is_caught_by(result)]
+        return [result for result in self.results_of(server) if server.is_caught_by(result)]
 
     @property
-    def survivors(self) -> list[Known]:
-        """Mutants that nothing has caught."""
-        return [one for one in self.servers if one.breaks and not self.killers(one)]
+    def survivors(self) -> list[KnownServer]:
+        """Mutants that no case has caught."""
+        return [server for server in self.servers if server.breaks and not self.catches(server)]
 
     @property
-    def blamed(self) -> list[tuple[Known, CaseResult]]:
-        """Lawful servers with the cases that say they break a MUST."""
-        innocent = [one for one in self.servers if not one.breaks]
-        return [(one, result) for one in innocent for result in self.of(one) if result.verdict is Verdict.FAIL]
+    def blamed(self) -> list[tuple[KnownServer, CaseResult]]:
+        """Conforming servers with the cases that failed on them."""
+        conforming = [server for server in self.servers if not server.breaks]
+        return [
+            (server, result)
+            for server in conforming
+            for result in self.results_of(server)
+            if result.verdict is Verdict.FAIL
+        ]
 
     @property
     def errors(self) -> list[CaseResult]:
@@ -94,40 +102,41 @@ class Matrix:
         return [result for result in self.results.values() if result.verdict is Verdict.ERROR]
 
     @property
-    def idle(self) -> list[str]:
-        """The MUSTs that have caught nobody."""
+    def idle_musts(self) -> list[str]:
+        """The MUSTs that have caught no mutant."""
         busy = {
             requirement
-            for one in self.servers
-            for result in self.killers(one)
+            for server in self.servers
+            for result in self.catches(server)
             if result.verdict is Verdict.FAIL
             for requirement in result.requirements
         }
-        return [one for one in self.musts if one not in busy]
+        return [must for must in self.musts if must not in busy]
 
     @property
     def passed(self) -> bool:
-        return not (self.survivors or self.blamed or self.errors or self.idle)
+        """Whether nothing is wrong with the cases."""
+        return not (self.survivors or self.blamed or self.errors or self.idle_musts)
 
 
-def known_servers(spec: Spec, *, full: bool = True) -> list[Known]:
-    """Return the lawful servers and the mutants of a spec; without `full`, not those that say ONLY_IN_FULL.
+def known_servers(spec: Spec, *, full: bool = True) -> list[KnownServer]:
+    """Return the conforming servers and the mutants of a spec; without `full`, not those that say ONLY_IN_FULL.
 
     Raises:
-        UsageError: it has none, or one of them does not say what it breaks.
+        UsageError: it has none, or one of them does not say which requirement it breaks.
     """
     if spec.mutants is None or not spec.mutants.is_dir():
         raise UsageError(f"{spec.name} has no servers to test its cases with; looked in {spec.mutants or 'no folder'}")
-    lawful, broken = (_programs(spec.mutants / folder) for folder in ("conforming", "broken"))
-    lawful = [path for path in lawful if full or not ONLY_IN_FULL.search(path.read_text("utf-8"))]
-    clauses = requirements.of(spec)
-    found = [Known(_implementation(path, spec)) for path in lawful]
+    conforming, broken = (_programs(spec.mutants / folder) for folder in ("conforming", "broken"))
+    conforming = [path for path in conforming if full or not ONLY_IN_FULL.search(path.read_text("utf-8"))]
+    known = requirements.of(spec)
+    servers = [KnownServer(_implementation(path, spec)) for path in conforming]
     for path in broken:
-        says = CAUGHT_BY.search(path.read_text("utf-8", errors="replace"))
-        if says is None or says[1] not in clauses:
+        match = CAUGHT_BY.search(path.read_text("utf-8", errors="replace"))
+        if match is None or match[1] not in known:
             raise UsageError(f'{path} must say which requirement of {spec.name} it breaks: CAUGHT_BY = "..."')
-        found.append(Known(_implementation(path, spec), says[1], clauses[says[1]].level))
-    return found
+        servers.append(KnownServer(_implementation(path, spec), match[1], known[match[1]].level))
+    return servers
 
 
 def _programs(folder: Path) -> list[Path]:
@@ -135,55 +144,60 @@ def _programs(folder: Path) -> list[Path]:
 
 
 def _implementation(path: Path, spec: Spec) -> Implementation:
-    # Not whatever Python the path finds first: that may be an older one, or a script that looks for one.
+    # Not the first Python in PATH: it may be an older one, or a script that searches for one.
     interpreter = (sys.executable,) if path.suffix == ".py" else ()
     return Implementation(name=path.stem, spec=spec.name, run=(*interpreter, str(path)))
 
 
 async def selftest(
     spec: Spec,
-    servers: Sequence[Known],
+    servers: Sequence[KnownServer],
     watcher: Watcher,
     *,
     jobs: int,
     seed: int,
     full: bool,
     attempts: int = ATTEMPTS,
-) -> Matrix:
-    """Run the cases on servers of which it is known what they are.
+) -> KillMatrix:
+    """Run the cases on mutants and conforming servers.
 
     Args:
+        spec: whose cases run.
+        servers: the mutants and the conforming servers.
+        watcher: is called as the selftest goes on.
         jobs: how many cases run at once.
+        seed: the random seed of the cases.
         full: run all cases on every mutant, also when it has been caught.
-        attempts: how often a mutant meets the cases of its requirement, if it must be.
+        attempts: how often a mutant runs the cases of its requirement at most.
     """
-    known = {one.name: one for one in servers}
+    known = {server.name: server for server in servers}
 
     def own_cases(implementation: Implementation, cases: Sequence[Case]) -> Sequence[Sequence[Case]]:
         broken = known[implementation.name].breaks
         if full or not broken:
-            return each_by_itself(implementation, cases)
-        return [sorted((one for one in cases if broken in one.requirements), key=lambda one: (not one.gate, one.slow))]
+            return one_case_per_job(implementation, cases)
+        own = (case for case in cases if broken in case.requirements)
+        return [sorted(own, key=lambda case: (not case.gate, case.slow))]
 
     async with open_pool(spec, jobs=jobs, seed=seed) as pool:
 
-        async def check(some: Sequence[Known], plan: Plan = own_cases) -> list[CaseResult]:
+        async def check(servers: Sequence[KnownServer], plan: Plan = own_cases) -> list[CaseResult]:
             return await pool.check(
-                [one.implementation for one in some],
+                [server.implementation for server in servers],
                 watcher,
                 plan=plan,
                 gated=lambda implementation: full or not known[implementation.name].breaks,
                 enough=lambda result: not full and known[result.implementation].is_caught_by(result),
             )
 
-        musts = [one.id for one in requirements.of(spec).values() if one.level is Level.MUST]
-        cases = sorted(pool.cases, key=lambda one: one.number)
-        found = Matrix(servers, cases, musts)
-        found.add(await check(servers))
-        found.late = found.survivors
+        musts = [requirement.id for requirement in requirements.of(spec).values() if requirement.level is Level.MUST]
+        cases = sorted(pool.cases, key=lambda case: case.number)
+        matrix = KillMatrix(servers, cases, musts)
+        matrix.add(await check(servers))
+        matrix.late = matrix.survivors
         for _ in range(attempts - 1):
-            if found.survivors:
-                found.add(await check(found.survivors))
-        if found.survivors and not full:  # is it that requirement alone which overlooks them?
-            found.add(await check(found.survivors, each_by_itself))
-    return found
+            if matrix.survivors:
+                matrix.add(await check(matrix.survivors))
+        if matrix.survivors and not full:  # perhaps only the cases of that requirement overlook them
+            matrix.add(await check(matrix.survivors, one_case_per_job))
+    return matrix

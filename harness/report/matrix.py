@@ -1,11 +1,11 @@
-"""The kill matrix: mutants as rows, cases as columns where the width allows it, and in words what is wrong."""
+"""The kill matrix: servers as rows, cases as columns where the width allows it; and a summary of what is wrong."""
 
 from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
 
-from harness.conformance.selftest import Known, Matrix
+from harness.conformance.selftest import KillMatrix, KnownServer
 from harness.model import CaseResult, Verdict
 
 SIGNS = {
@@ -18,106 +18,114 @@ SIGNS = {
     Verdict.UNKNOWN: "?",
     Verdict.ERROR: "E",
 }
-LEGEND = "# caught   w warned   . let through   - blocked   ? could not tell   (blank) did not run"
+LEGEND = "# failed   w warned   . passed   - blocked   ? inconclusive   u unsupported   E error   (blank) did not run"
 INDENT = "    "
 
 
-def matrix(found: Matrix, width: int) -> str:
-    """Return a line for each server: its cell for each case where that fits, else which cases caught it."""
-    name = max((len(one.name) for one in found.servers), default=0) + 1
-    numbers = sorted({case.number for case in found.cases})
-    wide = name + len(numbers) <= width
-    lines = _heading(name, numbers) if wide else []
-    for one in sorted(found.servers, key=lambda one: (bool(one.breaks), one.breaks, one.name)):
-        cells = _cells(found, one, numbers) if wide else _words(found, one)
-        lines.append(f"{one.name:{name}}{cells}".rstrip()[:width])
-    if wide:
+def matrix_table(matrix: KillMatrix, width: int) -> str:
+    """Return a line for each server: a sign for each case where that fits, else the case that caught it."""
+    name_width = max((len(server.name) for server in matrix.servers), default=0) + 1
+    numbers = sorted({case.number for case in matrix.cases})
+    is_wide = name_width + len(numbers) <= width
+    lines = _heading(name_width, numbers) if is_wide else []
+    for server in sorted(matrix.servers, key=lambda server: (bool(server.breaks), server.breaks, server.name)):
+        cells = _signs(matrix, server, numbers) if is_wide else _words(matrix, server)
+        lines.append(f"{server.name:{name_width}}{cells}".rstrip()[:width])
+    if is_wide:
         lines += ["", *textwrap.wrap(LEGEND, width)]
     return "\n".join(lines)
 
 
-def _heading(name: int, numbers: Sequence[int]) -> list[str]:
+def _heading(name_width: int, numbers: Sequence[int]) -> list[str]:
     rows = zip(*(f"{number:2}" for number in numbers), strict=True)
-    return [f"{'case number' if place == 0 else '':{name}}{''.join(row)}" for place, row in enumerate(rows)]
+    return [f"{'case number' if place == 0 else '':{name_width}}{''.join(row)}" for place, row in enumerate(rows)]
 
 
-def _cells(found: Matrix, one: Known, numbers: Sequence[int]) -> str:
+def _signs(matrix: KillMatrix, server: KnownServer, numbers: Sequence[int]) -> str:
     signs = dict.fromkeys(numbers, " ")
     order = list(SIGNS.values())
-    number_of = {case.id: case.number for case in found.cases}
-    for result in found.of(one):
+    number_of = {case.id: case.number for case in matrix.cases}
+    for result in matrix.results_of(server):
         number, sign = number_of[result.id], SIGNS[result.verdict]
-        # One behaviour may be several cases: the one that says most is shown.
+        # Several cases may share a number: the most severe result is shown.
         if signs[number] == " " or order.index(sign) > order.index(signs[number]):
             signs[number] = sign
     return "".join(signs.values())
 
 
-def _words(found: Matrix, one: Known) -> str:
-    if not one.breaks:
-        count = sum(result.verdict is Verdict.WARN for result in found.of(one))
-        return "lawful" + (f", warned {count} times" if count else "")
-    killers = found.killers(one)
-    if not killers:
-        return f"{one.breaks}: SURVIVED"
-    more = f" and {len(killers) - 1} more" if len(killers) > 1 else ""
-    return f"{one.breaks}: {killers[0].id}{more}"
+def _words(matrix: KillMatrix, server: KnownServer) -> str:
+    if not server.breaks:
+        count = sum(result.verdict is Verdict.WARN for result in matrix.results_of(server))
+        return "conforming" + (f", warned {count} times" if count else "")
+    catches = matrix.catches(server)
+    if not catches:
+        return f"{server.breaks}: SURVIVED"
+    more = f" and {len(catches) - 1} more" if len(catches) > 1 else ""
+    return f"{server.breaks}: {catches[0].id}{more}"
 
 
-def closing(found: Matrix, width: int, seconds: float, seed: int) -> str:
-    """Return what is wrong, a paragraph each, and the sum of it all."""
+def matrix_summary(matrix: KillMatrix, width: int, seconds: float, seed: int) -> str:
+    """Return what is wrong, a paragraph for each finding, and the totals.
+
+    Args:
+        matrix: the results.
+        width: columns of the terminal.
+        seconds: how long the selftest took.
+        seed: its random seed.
+    """
     parts = []
-    for one in found.survivors:
-        doubts = [result for result in found.of(one) if result.verdict is not Verdict.PASS]
-        parts += [f"SURVIVED {one.name}: it breaks {one.breaks}, and no case has seen it", *_told(doubts, width)]
-    caught_late = [one.name for one in found.late if one not in found.survivors]
+    for server in matrix.survivors:
+        doubts = [result for result in matrix.results_of(server) if result.verdict is not Verdict.PASS]
+        parts += [f"SURVIVED {server.name}: no case detects that it breaks {server.breaks}", *_listed(doubts, width)]
+    caught_late = [server.name for server in matrix.late if server not in matrix.survivors]
     if caught_late:
-        parts.append(f"LATE {', '.join(caught_late)}: let through once or twice before a case has seen it")
-    for one, result in found.blamed:
-        parts += [f"BLAMED {one.name}, which is lawful", *_told([result], width)]
-    for result in found.errors:
-        parts += [f"ERROR {result.implementation}", *_told([result], width)]
-    if found.idle:
-        parts.append(f"IDLE {', '.join(found.idle)}: no mutant was caught by them")
-    mutants = [one for one in found.servers if one.breaks]
-    innocent = len(found.servers) - len(mutants)
-    blamed = len({one.name for one, _ in found.blamed})
-    caught, busy = len(mutants) - len(found.survivors), len(found.musts) - len(found.idle)
+        parts.append(f"LATE {', '.join(caught_late)}: not caught at the first attempt")
+    for server, result in matrix.blamed:
+        parts += [f"BLAMED {server.name}, which conforms", *_listed([result], width)]
+    for result in matrix.errors:
+        parts += [f"ERROR {result.implementation}", *_listed([result], width)]
+    if matrix.idle_musts:
+        parts.append(f"IDLE {', '.join(matrix.idle_musts)}: these requirements caught no mutant")
+    mutants = [server for server in matrix.servers if server.breaks]
+    conforming = len(matrix.servers) - len(mutants)
+    blamed = len({server.name for server, _ in matrix.blamed})
+    survived, busy = len(matrix.survivors), len(matrix.musts) - len(matrix.idle_musts)
     parts.append(
-        f"{caught} of {len(mutants)} mutants caught, {blamed} of {innocent} lawful servers blamed, "
-        f"{busy} of {len(found.musts)} MUSTs caught somebody; {seconds:.0f} s, seed {seed}"
+        f"{len(mutants) - survived} of {len(mutants)} mutants caught, {survived} survived; "
+        f"{blamed} of {conforming} conforming servers blamed; "
+        f"{busy} of {len(matrix.musts)} MUSTs caught a mutant; {seconds:.0f} s, seed {seed}"
     )
     return "\n".join("\n".join(textwrap.wrap(part, width)) if not part.startswith(INDENT) else part for part in parts)
 
 
-def _told(results: Sequence[CaseResult], width: int) -> list[str]:
+def _listed(results: Sequence[CaseResult], width: int) -> list[str]:
     return [
         textwrap.fill(
-            f"{one.verdict} {one.requirements[-1]} {one.id}: {one.message}",
+            f"{result.verdict} {result.requirements[-1]} {result.id}: {result.message}",
             width,
             initial_indent=INDENT,
             subsequent_indent=INDENT,
         )
-        for one in results
-        if one.verdict is not Verdict.INFO
+        for result in results
+        if result.verdict is not Verdict.INFO
     ]
 
 
-def as_data(found: Matrix, seed: int) -> dict[str, object]:
-    """Return it all for other programs."""
+def matrix_as_json(matrix: KillMatrix, seed: int) -> dict[str, object]:
+    """Return the matrix as data for JSON."""
     return {
-        "passed": found.passed,
+        "passed": matrix.passed,
         "seed": seed,
-        "idle": found.idle,
-        "late": [one.name for one in found.late],
+        "idle": matrix.idle_musts,
+        "late": [server.name for server in matrix.late],
         "servers": [
             {
-                "name": one.name,
-                "breaks": one.breaks,
-                "caught": bool(found.killers(one)),
-                "seconds": round(sum(result.seconds for result in found.of(one)), 1),
-                "cases": {result.id: str(result.verdict) for result in found.of(one)},
+                "name": server.name,
+                "breaks": server.breaks,
+                "caught": bool(matrix.catches(server)),
+                "seconds": round(sum(result.seconds for result in matrix.results_of(server)), 1),
+                "cases": {result.id: str(result.verdict) for result in matrix.results_of(server)},
             }
-            for one in found.servers
+            for server in matrix.servers
         ],
     }

@@ -1,4 +1,4 @@
-"""What came of a check, in words: a line a server, and each broken requirement once."""
+"""The results of a check as text: a line for each server, and each broken requirement once."""
 
 from __future__ import annotations
 
@@ -8,16 +8,17 @@ from pathlib import Path
 
 from harness import plugins
 from harness.model import CaseResult, CheckResult, Evidence, Level, Verdict
-from harness.report.facts import in_short
+from harness.report.facts import usage_text
 from harness.requirements import text as requirements
 
-TOLD = (Verdict.FAIL, Verdict.WARN, Verdict.UNKNOWN, Verdict.ERROR)
+SHOWN = (Verdict.FAIL, Verdict.WARN, Verdict.UNKNOWN, Verdict.ERROR)
 INDENT = " " * 8
+LABEL_WIDTH = 13
 SPEC_WIDTH = 10
 OTHER_WORDS = {
     Verdict.FAIL: "failed",
     Verdict.WARN: "warned",
-    Verdict.INFO: "told",
+    Verdict.INFO: "info",
     Verdict.UNSUPPORTED: "unsupported",
     Verdict.UNKNOWN: "unknown",
     Verdict.BLOCKED: "blocked",
@@ -25,90 +26,101 @@ OTHER_WORDS = {
 }
 
 
-def name_of(spec: str, name: str, *, with_spec: bool) -> str:
-    """Return how a line begins that tells of a server."""
+def server_label(spec: str, name: str, *, with_spec: bool) -> str:
+    """Return the beginning of a line about a server.
+
+    Args:
+        spec: the name of its spec.
+        name: its own name.
+        with_spec: whether the spec is shown.
+    """
     return f"{spec + ' ' if with_spec else '':{SPEC_WIDTH if with_spec else 0}}{name:12}"
 
 
-def summary(one: CheckResult, *, with_spec: bool = False) -> str:
-    """Return a line for a server, e.g. "asyncio      pass  81/81, 5 told"."""
-    name = name_of(one.spec, one.implementation, with_spec=with_spec)
-    if one.verdict is Verdict.UNSUPPORTED:
-        return f"{name} not here: {one.message}"
-    if one.message:
-        return f"{name} {one.verdict:7} " + one.message.replace("\n", f"\n{INDENT}")
-    counts = [f"{one.passed}/{one.total}"]
-    counts += [f"{count} {word}" for verdict, word in OTHER_WORDS.items() if (count := one.count(verdict))]
-    verdict = one.verdict.upper() if one.verdict is Verdict.FAIL else one.verdict
-    return f"{name} {verdict:7} {', '.join(counts)}"
+def verdict_line(check: CheckResult, *, with_spec: bool = False) -> str:
+    """Return a line for a server, e.g. "asyncio      pass  81/81, 5 info"."""
+    label = server_label(check.spec, check.implementation, with_spec=with_spec)
+    if check.verdict is Verdict.UNSUPPORTED:
+        return f"{label} unavailable: {check.message}"
+    if check.message:
+        return f"{label} {check.verdict:7} " + check.message.replace("\n", f"\n{INDENT}")
+    counts = [f"{check.passed}/{check.total}"]
+    counts += [f"{count} {word}" for verdict, word in OTHER_WORDS.items() if (count := check.count(verdict))]
+    verdict = check.verdict.upper() if check.verdict is Verdict.FAIL else check.verdict
+    return f"{label} {verdict:7} {', '.join(counts)}"
 
 
-def details(one: CheckResult, *, width: int, verbose: bool, scripts: Path) -> str:
-    """Return what did not pass, each broken requirement once, and with `verbose` all cases and what they used.
+def failure_details(check: CheckResult, *, width: int, verbose: bool, scripts: Path) -> str:
+    """Return what did not pass, each broken requirement once.
 
     Args:
-        scripts: the folder of the scripts that show failures again.
+        check: the results of one server.
+        width: columns of the terminal.
+        verbose: whether to list all cases as well, with what their servers used.
+        scripts: the folder of the scripts that reproduce failures.
     """
     parts = []
     broken: dict[tuple[str, Verdict], list[CaseResult]] = {}
-    for case in one.cases:
-        if case.verdict in TOLD:
-            # The last requirement is the one that broke, when a case met another than its own.
+    for case in check.cases:
+        if case.verdict in SHOWN:
+            # The last requirement is the one that broke, when it is not one of the case's own.
             broken.setdefault((case.requirements[-1], case.verdict), []).append(case)
     order = list(Verdict)
     for (requirement, verdict), cases in sorted(broken.items(), key=lambda item: order.index(item[0][1])):
-        parts.append(_told(one.spec, requirement, verdict, cases, width, scripts))
+        parts.append(_broken_requirement(check.spec, requirement, verdict, cases, width, scripts))
     if verbose:
-        parts += [line for case in one.cases if case.verdict is not Verdict.BLOCKED for line in _listed(case)]
+        parts += [line for case in check.cases if case.verdict is not Verdict.BLOCKED for line in _case_lines(case)]
     return "\n".join(parts)
 
 
-def _listed(case: CaseResult) -> list[str]:
-    said = f": {case.message}" if case.message and case.verdict not in TOLD else ""
-    return [f"  {case.verdict:5} {case.id}{said}", *(f"{INDENT}{in_short(used)}" for used in case.used)]
+def _case_lines(case: CaseResult) -> list[str]:
+    message = f": {case.message}" if case.message and case.verdict not in SHOWN else ""
+    return [f"  {case.verdict:5} {case.id}{message}", *(f"{INDENT}{usage_text(used)}" for used in case.used)]
 
 
-def _told(spec: str, requirement: str, verdict: Verdict, cases: Sequence[CaseResult], width: int, scripts: Path) -> str:
-    clause = requirements.of(plugins.specs()[spec])[requirement]
+def _broken_requirement(
+    spec: str, requirement_id: str, verdict: Verdict, cases: Sequence[CaseResult], width: int, scripts: Path
+) -> str:
+    requirement = requirements.of(plugins.specs()[spec])[requirement_id]
     first, *others = cases
-    lines = [f"  {verdict.upper():5} {requirement} ({clause.level}) {first.id}"]
+    lines = [f"  {verdict.upper():5} {requirement_id} ({requirement.level}) {first.id}"]
     lines += _item("seen", first.message, width)
     if verdict is not Verdict.ERROR:
-        lines += _item("expected", (first.evidence and first.evidence.expected) or clause.right, width)
-        lines += _item("clause", clause.text, width)
+        lines += _item("expected", (first.evidence and first.evidence.expected) or requirement.right, width)
+        lines += _item("requirement", requirement.text, width)
         if not first.states_cause:
-            lines += _item("likely", clause.bug, width)
+            lines += _item("likely", requirement.bug, width)
     if first.evidence:
-        lines += _shown(first.evidence, first.id, verdict, width, scripts)
+        lines += _evidence_lines(first.evidence, first.id, verdict, width, scripts)
     if others:
         lines += _item("also in", ", ".join(case.id for case in others), width)
     return "\n".join(lines)
 
 
-def _shown(evidence: Evidence, case: str, verdict: Verdict, width: int, scripts: Path) -> list[str]:
+def _evidence_lines(evidence: Evidence, case: str, verdict: Verdict, width: int, scripts: Path) -> list[str]:
     lines = []
     if verdict is Verdict.FAIL and evidence.drawing:
-        lines += ["", *_as_it_is(evidence.drawing, width), ""]
+        lines += ["", *_verbatim(evidence.drawing, width), ""]
     if verdict is Verdict.FAIL and evidence.transcript:
         lines += _item("wire", "c0 is client 0; → to the server, ← from it", width)
-        lines += _as_it_is(evidence.transcript, width)
+        lines += _verbatim(evidence.transcript, width)
     if evidence.script:
-        lines += _item("script", f"{scripts / evidence.file} shows it again", width)
+        lines += _item("script", f"{scripts / evidence.file} reproduces it", width)
     if evidence.seed is not None:
-        lines += _item("seed", f"{evidence.seed}: -k {case.partition('[')[0]} --seed {evidence.seed} repeats it", width)
+        lines += _item("seed", f"{evidence.seed}; repeat: -k {case.partition('[')[0]} --seed {evidence.seed}", width)
     return lines
 
 
-def _as_it_is(text: str, width: int) -> list[str]:
+def _verbatim(text: str, width: int) -> list[str]:
     return [f"{INDENT}{line}"[:width].rstrip() for line in text.splitlines()]
 
 
-def _item(name: str, text: str, width: int) -> list[str]:
-    """Return a text behind its name, all its lines under each other."""
+def _item(label: str, text: str, width: int) -> list[str]:
+    """Return the lines of a text behind a label, aligned."""
     first, *rest = text.splitlines() or [""]
-    lines = _wrapped(first, width, f"{INDENT}{name + ':':10}")
+    lines = _wrapped(first, width, f"{INDENT}{label + ':':{LABEL_WIDTH}}")
     for paragraph in rest:
-        lines += _wrapped(paragraph, width, INDENT + " " * 10)
+        lines += _wrapped(paragraph, width, INDENT + " " * LABEL_WIDTH)
     return lines
 
 
@@ -119,11 +131,11 @@ def _wrapped(text: str, width: int, initial: str) -> list[str]:
     )
 
 
-def closing(results: Sequence[CheckResult]) -> str:
-    """Return the last line of a check: how many passed, and what that means."""
-    passed = sum(one.verdict is Verdict.PASS for one in results)
-    failed = sum(one.verdict is Verdict.FAIL for one in results)
-    absent = sum(one.verdict is Verdict.UNSUPPORTED for one in results)
-    told = f"{passed} of {len(results)} servers pass every {Level.MUST}"
-    told += f", {failed} {'fails' if failed == 1 else 'fail'}" if failed else ""
-    return told + (f", {absent} {'is' if absent == 1 else 'are'} not here" if absent else "")
+def check_summary(results: Sequence[CheckResult]) -> str:
+    """Return the last line of a check: how many servers pass, fail, and are unavailable."""
+    passed = sum(check.verdict is Verdict.PASS for check in results)
+    failed = sum(check.verdict is Verdict.FAIL for check in results)
+    unavailable = sum(check.verdict is Verdict.UNSUPPORTED for check in results)
+    text = f"{passed} of {len(results)} servers pass every {Level.MUST}"
+    text += f", {failed} {'fails' if failed == 1 else 'fail'}" if failed else ""
+    return text + (f", {unavailable} {'is' if unavailable == 1 else 'are'} unavailable" if unavailable else "")

@@ -24,7 +24,7 @@ from hypothesis.errors import HypothesisException
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
 
 from harness.conformance.api.client import Client
-from harness.conformance.api.fuzz_search import Action, Search
+from harness.conformance.api.fuzz_search import Action, FuzzSearch
 from harness.conformance.api.room import Room
 from harness.conformance.api.start import Start
 from harness.errors import Violation
@@ -43,7 +43,7 @@ async def search(start: Start, seconds: float, rng: random.Random) -> int:
         seconds: no new conversation begins after that.
         rng: gives the seeds.
     """
-    conversations = Search(start, time.monotonic() + seconds)
+    conversations = FuzzSearch(start, time.monotonic() + seconds)
     while not conversations.is_over():
         machine = type("Machine", (Conversation,), {"search": conversations})
         await _serve(hypothesis.seed(rng.randrange(2**64))(machine), conversations)
@@ -54,7 +54,7 @@ async def search(start: Start, seconds: float, rng: random.Random) -> int:
     return conversations.count
 
 
-async def _serve(machine: type[RuleBasedStateMachine], search: Search) -> None:
+async def _serve(machine: type[RuleBasedStateMachine], search: FuzzSearch) -> None:
     """Run the machine in a thread, and its actions here: what a server or a client opens belongs to the case's task."""
     sender, actions = anyio.create_memory_object_stream[tuple[Action, Future[Any]]](1)
     search.request = sender.send_nowait
@@ -92,7 +92,7 @@ def _run(machine: type[RuleBasedStateMachine]) -> None:
 class Conversation(RuleBasedStateMachine):
     """One conversation: a fresh server, and clients that act at random."""
 
-    search: Search
+    search: FuzzSearch
 
     def __init__(self) -> None:
         super().__init__()
