@@ -150,7 +150,12 @@ class Engine(Protocol):
         ...
 
     def stream_codes(self, group: int, start: int, stop: int) -> bytes:
-        """Return the codes of the messages at places `start` to `stop` of a group's stream (shape (n,)).
+        """Return the codes of messages of a group's stream, of shape (stop - start,).
+
+        Args:
+            group: its number.
+            start: the place of the first message.
+            stop: the place behind the last message.
 
         Raises:
             IndexError: not all of them are kept.

@@ -42,7 +42,13 @@ class PythonEngine:
     # --- clients and sending
 
     def add(self, fd: int, group: int, is_in_step: bool) -> int:
-        """Add a client."""
+        """Add a client; return its number.
+
+        Args:
+            fd: its non-blocking socket.
+            group: the number of its group, or -1.
+            is_in_step: whether its stream begins where its group's does.
+        """
         senders = self._sending.senders_of.get(len(self._clients), [])
         return self._table.add(fd, group, is_in_step, senders)
 
@@ -55,7 +61,13 @@ class PythonEngine:
         self._sending.flood(sender, max_in_flight)
 
     def pace(self, senders: list[int], start_ns: int, interval_ns: float) -> None:
-        """Let senders send on a schedule; for the arguments see `interface.Engine`."""
+        """Let senders send in turns on a schedule.
+
+        Args:
+            senders: their numbers, in the order of their turns.
+            start_ns: when the first message is due.
+            interval_ns: from one message to the next.
+        """
         self._sending.pace(senders, start_ns, interval_ns)
 
     def send(self, sender: int, count: int) -> None:
@@ -167,7 +179,14 @@ class PythonEngine:
         return [row for row in rows if row[3]]
 
     def record_received(self, client: int, received: int, codes: bytes, at_ns: int) -> None:
-        """Record which messages a diverged client has received; for the arguments see `interface.Engine`."""
+        """Record which messages a diverged client has received.
+
+        Args:
+            client: its number.
+            received: how many messages it has received by now in all.
+            codes: of the messages that are new (shape (n,)).
+            at_ns: when they were received.
+        """
         state, numbers = self._clients[client], np.frombuffer(codes, np.int64)
         state.received = received
         for sender in state.senders:
@@ -176,7 +195,13 @@ class PythonEngine:
         self._sending.refill(state.senders)
 
     def resynchronise(self, client: int, position: int, tail: bytes) -> bool:
-        """Put a diverged client in step with its group again; for the arguments see `interface.Engine`."""
+        """Put a diverged client in step with its group again; return whether that was possible.
+
+        Args:
+            client: its number.
+            position: the place of its last message in its group's stream.
+            tail: the bytes that it has received after that message.
+        """
         state = self._clients[client]
         group = self._groups[state.group]
         end = group.end_of(position + 1) if position >= group.first else -1
@@ -210,7 +235,14 @@ class PythonEngine:
         return state.parsed, bytes(state.stream[state.parsed - state.base :]) if state.is_noncanonical else b""
 
     def append_decoded(self, group: int, codes: bytes, ends: bytes, parsed: int) -> None:
-        """Append decoded messages to a group's stream; for the arguments see `interface.Engine`."""
+        """Append decoded messages to a group's stream.
+
+        Args:
+            group: its number.
+            codes: of the messages (shape (n,)).
+            ends: the offsets at which they end in the stream (shape (n,)).
+            parsed: the offset up to which the stream is decoded now.
+        """
         state = self._groups[group]
         self._streams.append_messages(state, np.frombuffer(codes, np.int64), np.frombuffer(ends, np.int64))
         state.parsed, state.is_noncanonical = parsed, False
@@ -234,7 +266,16 @@ class PythonEngine:
         return self._groups[group].first, self._groups[group].count
 
     def stream_codes(self, group: int, start: int, stop: int) -> bytes:
-        """Return the codes of the messages at places `start` to `stop`; for errors see `interface.Engine`."""
+        """Return the codes of messages of a group's stream.
+
+        Args:
+            group: its number.
+            start: the place of the first message.
+            stop: the place behind the last message.
+
+        Raises:
+            IndexError: not all of them are kept.
+        """
         state = self._groups[group]
         if not state.first <= start <= stop <= state.count:
             raise IndexError(f"the messages kept of this group are {state.first} to {state.count}")

@@ -67,7 +67,13 @@ class Sending:
         self.refill([sender])
 
     def pace(self, senders: list[int], start_ns: int, interval_ns: float) -> None:
-        """Let senders send on a schedule; for the arguments see `interface.Engine`."""
+        """Let senders send in turns on a schedule.
+
+        Args:
+            senders: their numbers, in the order of their turns.
+            start_ns: when the first message is due.
+            interval_ns: from one message to the next.
+        """
         self.paced, self._start_ns, self._interval_ns = senders, start_ns, interval_ns
         for slot, sender in enumerate(senders):
             self.senders[sender].slot = slot
