@@ -1,4 +1,4 @@
-"""Coming and going: every way to leave, and what must not stay behind."""
+"""Joining and leaving: every way to leave, and what must not stay behind."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from harness.conformance.api import Client, Inconclusive, Room, Usage, Violation
 
 RELEASE_S = 12.0
 EMPTY_S = 1.5
-BOUND = 200.0  # bytes of memory a connection: less than anybody needs to remember one
-ENOUGH = 1000  # connections that tell, one way or the other
+BOUND = 200.0  # bytes of memory a connection: less than it takes to remember one
+ENOUGH = 1000  # connections that are enough for a verdict
 FLOOD_BOUND = 16.0  # bytes a message
 STALLED_BOUND = 20_000  # bytes for each client that stalled and left
 ATTEMPTS = 20  # to get one message through
 CUTS = ((5, 0), (5, 2), (1, 0), (255, 254), (200, 100))  # bytes of a body, and how many of them are sent
-FILLING = 2000  # bytes of a body where nothing counts but that buffers are full
+FILLING = 2000  # bytes of a body that serves only to fill buffers
 SPARE_DESCRIPTORS, SPARE_THREADS, SPARE_PROCESSES = 8, 32, 8  # a pool may keep a few
 
 
@@ -29,18 +29,18 @@ SPARE_DESCRIPTORS, SPARE_THREADS, SPARE_PROCESSES = 8, 32, 8  # a pool may keep 
 async def test_clients_come_and_go_without_a_word(room: Room) -> None:
     """COME-1: Clients may come and go without sending a message, and the others are still served.
 
-    A hundred and fifty of them, most at once after connecting, with what lets them in or without it, some after they
-    have been in the room.
+    A hundred and fifty of them, most immediately after connecting, with or without the bytes that let them join, some
+    after they have been in the room.
     """
     alice, bob = await room.join(2)
     for turn in range(150):
-        guest = await (room.connect(joins=turn % 3 > 0) if turn % 10 else room.join_one())
-        await (guest.hang_up() if turn % 4 < 2 else guest.reset())
+        client = await (room.connect(joins=turn % 3 > 0) if turn % 10 else room.join_one())
+        await (client.hang_up() if turn % 4 < 2 else client.reset())
     await room.deliver(alice, [b"where were we?"], [alice, bob])
 
 
 def unfinished(room: Room, length: int, present: int) -> bytes:
-    """Return the beginning of a message whose body has this length: as much as leaves `present` bytes of the body."""
+    """Return the beginning of a message: all up to the first `present` bytes of a body of this length."""
     whole = room.encode(b"x" * length)
     return whole[: len(whole) - (length - present)]
 
@@ -50,28 +50,28 @@ def unfinished(room: Room, length: int, present: int) -> bytes:
 async def test_a_message_cut_short_by_fin_is_discarded(room: Room) -> None:
     """COME-2: If a client leaves in the middle of a message, by FIN or by RST, the unfinished message is discarded.
 
-    The stream ends behind the header, in the body, and one byte before its end; somebody else has half a message
-    under way, and must be able to finish it.
+    The stream ends behind the header, in the body, and one byte before its end; another client has sent half a
+    message, and must be able to finish it.
     """
     alice, bob, carol = await room.join(3)
     finished = False
     for turn in range(ATTEMPTS):
         body = carol.next_body(30)
         await carol.send_raw(room.encode(body)[:9])
-        guest = await room.join_one()
-        await guest.send_raw(unfinished(room, *CUTS[turn % len(CUTS)]))
-        await guest.leave()
-        # A newcomer may get the descriptor, and with it the buffer, of the one that left.
-        newcomer = await room.join_one()
-        await room.deliver(newcomer, [newcomer.next_body()], [alice, bob, newcomer])
-        await newcomer.leave()
+        client = await room.join_one()
+        await client.send_raw(unfinished(room, *CUTS[turn % len(CUTS)]))
+        await client.leave()
+        # A joining client may get the descriptor, and with it the buffer, of the one that left.
+        joining = await room.join_one()
+        await room.deliver(joining, [joining.next_body()], [alice, bob, joining])
+        await joining.leave()
         await carol.send_raw(room.encode(body)[9:])
         await room.deliver(carol, [carol.next_body()], [alice, bob, carol])
         finished = finished or bool(room.times_received(alice, body))
         if finished and turn >= len(CUTS) - 1:
             return
     raise Violation(
-        f"what {carol} had half said when somebody left never arrives, though it was tried {ATTEMPTS} times"
+        f"a message that {carol} had sent half of when another client left never arrives, tried {ATTEMPTS} times"
     )
 
 
@@ -83,26 +83,26 @@ async def test_a_message_cut_short_by_rst_is_discarded(room: Room) -> None:
     """
     alice, bob = await room.join(2)
     for length, present in CUTS:
-        guest = await room.join_one()
-        await guest.send_raw(unfinished(room, length, present))
+        client = await room.join_one()
+        await client.send_raw(unfinished(room, length, present))
         await room.barrier(alice)
-        await guest.reset()
-        newcomer = await room.join_one()
-        await room.deliver(newcomer, [newcomer.next_body()], [alice, bob, newcomer])
-        await newcomer.leave()
+        await client.reset()
+        joining = await room.join_one()
+        await room.deliver(joining, [joining.next_body()], [alice, bob, joining])
+        await joining.leave()
 
 
 @pytest.mark.case(55, "COME-3")
 async def test_last_words_are_delivered(room: Room) -> None:
     """COME-3: A message that a client sent in full before it left is delivered like any other message.
 
-    Connect, send, FIN; one in several must be heard.
+    Connect, send, FIN; of several clients at least one message must arrive.
     """
     alice = await room.join_one()
     for _ in range(10):
-        guest = await room.connect()
-        (number,) = await guest.send(b"last words of " + guest.next_body())
-        await guest.leave()
+        client = await room.connect()
+        (number,) = await client.send(b"last words of " + client.next_body())
+        await client.leave()
         if await room.wait_until(lambda number=number: number in alice.received, 2):  # type: ignore[misc]
             return
     raise Violation("what a client sends right before it closes never arrives, tried with 10 clients")
@@ -121,8 +121,12 @@ async def test_whether_a_half_closed_client_still_hears_is_told(room: Room, note
     mark = len(bob.received)
     number = await alice.send_next()
     await room.barrier(alice, [alice])
-    heard = await room.wait_until(lambda: number in bob.received[mark:] or bob.closed is not None, 2)
-    note("a half-closed client goes on receiving" if heard and not bob.closed else "a half-close ends the connection")
+    is_received = await room.wait_until(lambda: number in bob.received[mark:] or bob.closed is not None, 2)
+    note(
+        "a half-closed client goes on receiving"
+        if is_received and not bob.closed
+        else "a half-close ends the connection"
+    )
 
 
 @pytest.mark.case(57, "COME-5")
@@ -130,7 +134,7 @@ async def test_a_peer_that_dies_while_it_is_written_to_harms_nobody(room: Room) 
     """COME-5: A client that dies while the server writes to it, or while its own messages are in transit, harms no
     other client.
 
-    Ten clients reset in the middle of everybody's chatter, some with unread bytes and some without.
+    Ten clients reset while others send, some with unread bytes and some without.
     """
     alice, bob = await room.join(2)
     for turn in range(10):
@@ -153,9 +157,9 @@ async def test_a_sender_that_leaves_during_its_own_broadcast_harms_nobody(room: 
     """
     alice, bob = await room.join(2)
     for turn in range(9):
-        guest = await room.join_one()
-        await guest.send(*(guest.next_body(20) for _ in range(500)))
-        await (guest.reset, guest.leave, guest.hang_up)[turn % 3]()
+        client = await room.join_one()
+        await client.send(*(client.next_body(20) for _ in range(500)))
+        await (client.reset, client.leave, client.hang_up)[turn % 3]()
         await room.barrier(alice)
         await room.barrier(bob)
 
@@ -168,8 +172,9 @@ async def test_thousands_of_reconnects_leave_nothing_behind(
     """COME-6: When clients have left, everything the server held for them is released: descriptors, threads,
     processes and memory.
 
-    Descriptors, threads and processes return; memory may grow at first, but not with every connection. Blamed is
-    only who grows three times by the same, with floods between, which make a runtime that collects garbage collect it.
+    Descriptors, threads and processes return to their number; memory may grow at first, but not with every
+    connection. The server is blamed only when memory grows three times by the same, with floods in between, which
+    make a runtime with a garbage collector run it.
     """
     alice = await room.join_one()
 
@@ -197,38 +202,39 @@ async def test_thousands_of_reconnects_leave_nothing_behind(
     growth = turns[-1]
     slope = growth.slope()
     fact("bytes a connection", growth.summary(BOUND))
-    told = f"{slope} bytes a connection, after {growth.total_count:,} connections"
+    measured = f"{slope} bytes a connection, after {growth.total_count:,} connections"
     if growth.total_count < ENOUGH and slope.high > BOUND:
-        raise Inconclusive(f"{told}; so few do not prove that it goes on, or ends")
+        raise Inconclusive(f"{measured}; so few do not prove that it goes on, or ends")
     if recurs(turns, BOUND):
         raise Violation(
-            f"memory still grows by {told} ({growth.total_bytes / 1e6:.1f} MB): something of each is kept", kind="used"
+            f"memory still grows by {measured} ({growth.total_bytes / 1e6:.1f} MB): something of each is kept",
+            kind="used",
         )
-    note(told)
+    note(measured)
 
 
 async def _come_and_go(room: Room, count: int) -> None:
-    async def guests() -> None:
+    async def come_and_go() -> None:
         for turn in range(count // 10):
-            guest = await room.connect()
+            client = await room.connect()
             if turn % 3:
-                await guest.send(guest.next_body(100))
+                await client.send(client.next_body(100))
             if turn % 5 > 2:
-                await guest.send_raw(room.encode(b"half of it")[:6])
+                await client.send_raw(room.encode(b"half of it")[:6])
             if turn % 5 == 4:
-                await guest.leave()
-            await (guest.reset() if turn % 2 else guest.hang_up())
+                await client.leave()
+            await (client.reset() if turn % 2 else client.hang_up())
 
     async with anyio.create_task_group() as tasks:
         for _ in range(10):
-            tasks.start_soon(guests)
+            tasks.start_soon(come_and_go)
 
 
 async def _must_return(room: Room, alice: Client, before: Usage, count: int, what: str) -> None:
     """Wait until nearly as many descriptors and threads are in use as before (a pool may keep a few).
 
-    The room talks meanwhile: a server that lets a half-closed client go on receiving learns only from writing
-    to it, more than once, that nobody is there.
+    Messages are sent meanwhile: a server that lets a half-closed client go on receiving learns only from writing
+    to it, more than once, that it is gone.
     """
     deadline = time.monotonic() + RELEASE_S
     while True:
@@ -256,16 +262,16 @@ async def test_clients_that_never_read_and_leave_by_reset_leave_nothing_behind(r
     """COME-6: When clients have left, everything the server held for them is released: descriptors, threads,
     processes and memory.
 
-    Ten stalled clients, whose buffers are full, leave by RST, again and again: what a first turn may have made for
-    good (a pool, a larger heap) the others must not make again.
+    Ten stalled clients, whose buffers are full, leave by RST, again and again: the first turn may have created
+    something for good (a pool, a larger heap), but the later ones must not.
     """
     alice = await room.join_one()
 
     async def visits(done: int) -> int:
         stalled = await room.join_stalled(10)
         await room.pour(alice, 1_200_000, size=min(room.spec.codec.max_body, FILLING), seconds=4)
-        for one in stalled:
-            await one.reset()
+        for client in stalled:
+            await client.reset()
         await room.barrier(alice, [alice])
         return 10
 
@@ -275,7 +281,7 @@ async def test_clients_that_never_read_and_leave_by_reset_leave_nothing_behind(r
     first = room.usage()
     for turn in range(3):
         await visits(turn)
-    # What a pool may keep, it has by now.
+    # A pool has by now what it may keep.
     spent = replace(first, threads=first.threads - SPARE_THREADS + SPARE_DESCRIPTORS)
     await _must_return(room, alice, spent, 30, "stalled clients have left")
     if room.usage().rss_bytes - first.rss_bytes < 30 * STALLED_BOUND:
@@ -285,7 +291,8 @@ async def test_clients_that_never_read_and_leave_by_reset_leave_nothing_behind(r
     )
     if growth.total_count >= 80 and growth.continues(STALLED_BOUND):
         raise Violation(
-            f"memory still grows by {growth.slope()} bytes for each stalled client that has left, after {growth.total_count}",
+            f"memory still grows by {growth.slope()} bytes for each stalled client that has left, "
+            f"after {growth.total_count}",
             kind="used",
         )
 
@@ -294,12 +301,12 @@ async def test_clients_that_never_read_and_leave_by_reset_leave_nothing_behind(r
 async def test_after_the_last_one_has_left_a_new_one_is_served(room: Room) -> None:
     """COME-7: A server keeps running after its last client has left.
 
-    An empty room, five times, after every way to leave; the last one stays empty for a while.
+    An empty room, five times, after every way to leave; the last time it stays empty for a while.
     """
     for turn in range(5):
-        guests = await room.join(2)
-        for guest in guests:
-            await (guest.leave, guest.reset, guest.hang_up)[turn % 3]()
+        clients = await room.join(2)
+        for client in clients:
+            await (client.leave, client.reset, client.hang_up)[turn % 3]()
         await room.join_one()
         await room.clients[-1].hang_up()
     await anyio.sleep(EMPTY_S)
@@ -310,19 +317,19 @@ async def test_after_the_last_one_has_left_a_new_one_is_served(room: Room) -> No
 async def test_the_server_closes_its_side_of_a_closed_connection(room: Room) -> None:
     """COME-8: A server closes its side of a connection after the client has closed the connection.
 
-    Thirty close, ten of them in the middle of a message and ten with messages that they have not read; the room
-    talks on (a server may notice only then); their descriptors must be gone.
+    Thirty clients close, ten of them in the middle of a message and ten with unread messages; the others go on
+    sending (a server may notice only then); the descriptors must be released.
     """
     alice = await room.join_one()
     before = room.usage()
-    guests = await room.join(30)
-    for turn, guest in enumerate(guests):
+    clients = await room.join(30)
+    for turn, client in enumerate(clients):
         if turn % 3 == 1:
-            await guest.send_raw(room.encode(b"unfinished")[:4])
+            await client.send_raw(room.encode(b"unfinished")[:4])
         elif turn % 3 == 2:
-            guest.stall()
-            await guest.send_next(200)
+            client.stall()
+            await client.send_next(200)
     await room.barrier(alice, [alice])
-    for guest in guests:
-        await guest.hang_up()
-    await _must_return(room, alice, before, len(guests), "clients have closed")
+    for client in clients:
+        await client.hang_up()
+    await _must_return(room, alice, before, len(clients), "clients have closed")

@@ -1,4 +1,4 @@
-"""Delivery: to everybody, once, unaltered, for as long as they stay."""
+"""Delivery: to all clients, once, unaltered, for as long as they stay."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from harness.codec import random_body
 from harness.conformance.api import Client, Inconclusive, Room, Violation
 
 ATTEMPTS = 100  # a server that loses half of all deliveries gets both through in every fourth
-ROUNDS, SHARE = 1667, 0.999  # of three messages each, and what must come of them
-ENOUGH = 5  # by chance something else may come between two messages once or twice, and hide that one is dropped
+ROUNDS, SHARE = 1667, 0.999  # of three messages each, and the share of them that must arrive
+ENOUGH = 5  # something may come between two messages by chance once or twice, and hide that one is dropped
 
 
 @pytest.mark.gate(4)
@@ -34,11 +34,11 @@ async def test_a_lone_client_hears_itself(room: Room) -> None:
 async def test_everybody_hears_everybody(room: Room, count: int) -> None:
     """DELIVER-1: Every message is forwarded to all clients, including the sender.
 
-    Some of them speak in turn, all of them hear it.
+    Some of them send in turn, all of them receive it.
     """
-    everybody = await room.join(count)
-    for speaker in (everybody[0], everybody[count // 2], everybody[-1]):
-        await room.deliver(speaker, [speaker.next_body() for _ in range(5)], everybody)
+    clients = await room.join(count)
+    for sender in (clients[0], clients[count // 2], clients[-1]):
+        await room.deliver(sender, [sender.next_body() for _ in range(5)], clients)
 
 
 @pytest.mark.smoke
@@ -46,7 +46,7 @@ async def test_everybody_hears_everybody(room: Room, count: int) -> None:
 async def test_the_sender_gets_one_copy(room: Room) -> None:
     """DELIVER-2: No client receives a message twice.
 
-    Not one as the sender and one as a client.
+    Not one copy as the sender and another as a client.
     """
     alice, bob = await room.join(2)
     bodies = [alice.next_body() for _ in range(100)]
@@ -61,31 +61,31 @@ async def test_the_sender_gets_one_copy(room: Room) -> None:
 async def test_no_duplicates_in_ten_thousand_messages(room: Room) -> None:
     """DELIVER-2: No client receives a message twice.
 
-    Also none that come late: after a second's silence the streams are looked at again.
+    Also none that come late: the streams are checked again after a second of silence.
     """
-    everybody = await room.join(4)
+    clients = await room.join(4)
     for turn in range(40):
-        speaker = everybody[turn % 4]
-        await speaker.send(*(speaker.next_body() for _ in range(250)))
-        await room.barrier(speaker)
+        sender = clients[turn % 4]
+        await sender.send(*(sender.next_body() for _ in range(250)))
+        await room.barrier(sender)
     await anyio.sleep(1)
-    for one in everybody:
-        await room.barrier(one)
+    for client in clients:
+        await room.barrier(client)
 
 
 @pytest.mark.case(35, "DELIVER-3")
 async def test_nothing_is_invented_or_altered(room: Room, rng: random.Random) -> None:
     """DELIVER-3: Only messages that a client has sent are delivered, and they are delivered unchanged.
 
-    Random bodies of every length from three clients; what is heard must have been sent, to the byte.
+    Random bodies of every length from three clients; every received body must have been sent, to the byte.
     """
-    everybody = await room.join(3)
+    clients = await room.join(3)
     for _ in room.rounds(60, seconds=15):
-        for speaker in everybody:
-            await speaker.send(*(random_body(room.spec.codec, rng, rng.randrange(256)) for _ in range(20)))
-        await room.barrier(speaker)
-    for one in everybody:
-        await room.barrier(one)
+        for sender in clients:
+            await sender.send(*(random_body(room.spec.codec, rng, rng.randrange(256)) for _ in range(20)))
+        await room.barrier(sender)
+    for client in clients:
+        await room.barrier(client)
 
 
 @pytest.mark.smoke
@@ -93,7 +93,7 @@ async def test_nothing_is_invented_or_altered(room: Room, rng: random.Random) ->
 async def test_a_client_that_never_speaks_hears(room: Room) -> None:
     """DELIVER-1: Every message is forwarded to all clients, including the sender.
 
-    It only connects.
+    It only connects and reads.
     """
     alice = await room.join_one()
     silent = await room.connect()
@@ -104,60 +104,62 @@ async def test_a_client_that_never_speaks_hears(room: Room) -> None:
 async def test_a_newcomer_is_not_told_the_past(room: Room) -> None:
     """DELIVER-4: A client receives no message that was sent before it joined.
 
-    Fifty messages are said and heard, then somebody joins, three times over; then those join who may get the place
-    of clients that left in the middle of much that they had not read.
+    Fifty messages are sent and received, then a client joins, three times over. Then clients join that may get the
+    place of clients that left with a large backlog.
     """
     alice = await room.join_one()
     for _ in range(3):
         await alice.send(*(alice.next_body() for _ in range(50)))
         await room.barrier(alice, [alice])
-        await _must_know_nothing(room, alice)
+        await _must_not_receive_the_past(room, alice)
     for _ in range(2):
-        sleepers = await room.join_stalled(3)
+        stalled = await room.join_stalled(3)
         await room.pour(alice, 1_200_000, size=250, seconds=4)
-        for one in sleepers:
-            await one.reset()
+        for client in stalled:
+            await client.reset()
         await room.barrier(alice, [alice])
-        for _ in sleepers:
-            await _must_know_nothing(room, alice)
+        for _ in stalled:
+            await _must_not_receive_the_past(room, alice)
 
 
-async def _must_know_nothing(room: Room, witness: Client) -> None:
-    """Let somebody join, who must not be told what the witness has heard before."""
+async def _must_not_receive_the_past(room: Room, witness: Client) -> None:
+    """Let a client join; it must not receive what the witness has received before."""
     past = set(witness.received)
-    newcomer = await room.join_one()
-    old = past.intersection(newcomer.received)
-    assert not old, f"a newcomer received {len(old)} messages that others had heard before it connected"
+    joining = await room.join_one()
+    old = past.intersection(joining.received)
+    assert not old, f"a joining client received {len(old)} messages that others had received before it connected"
 
 
 @pytest.mark.case(38, "DELIVER-5")
 async def test_equal_bodies_are_different_messages(room: Room) -> None:
     """DELIVER-5: Messages with equal bodies are different messages.
 
-    The same body twice in a row, from one client and from two, until both of them have arrived five times; short
+    The same body twice in a row, from one client and from two, until both copies have arrived five times; short
     bodies and long ones.
     """
     alice, bob = await room.join(2)
     for body in (b"yes", b"", b"a whole sentence", b"=" * 100, b"#" * 255):
-        for second in (alice, bob):
+        for other in (alice, bob):
             twice = Counter({alice: 0, bob: 0})
             for _ in range(ATTEMPTS):
-                before = {one: room.times_received(one, body) for one in twice}
-                with room.server_paused():  # nothing shall come between them
-                    await alice.send(*[body] * (2 if second is alice else 1))
-                    if second is bob:
+                before = {client: room.times_received(client, body) for client in twice}
+                with room.server_paused():  # so that nothing comes between them
+                    await alice.send(*[body] * (2 if other is alice else 1))
+                    if other is bob:
                         await bob.send(body)
-                await room.barrier(second)  # not alice: it would come between hers and the other's
+                await room.barrier(other)  # not from alice: it would come between her message and the other's
                 await room.barrier(alice)
-                twice.update(one for one, had in before.items() if room.times_received(one, body) - had > 1)
+                twice.update(
+                    client for client, count in before.items() if room.times_received(client, body) - count > 1
+                )
                 if min(twice.values()) >= ENOUGH:
                     break
             else:
-                deaf = min(twice, key=lambda one: twice[one])
+                missing = min(twice, key=lambda client: twice[client])
                 raise Violation(
-                    f"of two equal messages of {len(body)} bytes, from {alice} and {second}, both arrived at {deaf} "
-                    f"{twice[deaf]} times in {ATTEMPTS}",
-                    clients=(second.number, deaf.number),
+                    f"of two equal messages of {len(body)} bytes, from {alice} and {other}, both arrived at {missing} "
+                    f"{twice[missing]} times in {ATTEMPTS}",
+                    clients=(other.number, missing.number),
                 )
 
 
@@ -166,7 +168,7 @@ async def test_equal_bodies_are_different_messages(room: Room) -> None:
 async def test_the_room_works_after_five_seconds_of_silence(room: Room) -> None:
     """DELIVER-6: A room still works after a period of silence.
 
-    Nobody says a word, and one has not finished his; then all do.
+    No client sends anything, one in the middle of a message; then all send.
     """
     alice, bob, carol = await room.join(3)
     half = room.encode(carol.next_body(30))
@@ -181,29 +183,29 @@ async def test_the_room_works_after_five_seconds_of_silence(room: Room) -> None:
 async def test_a_client_may_send_at_once(room: Room) -> None:
     """DELIVER-7: A client may send as soon as it is connected.
 
-    Connect, send: a newcomer's first bytes. One in several newcomers is heard at the least.
+    Connect, send: the client's first bytes. Of several clients at least one message must arrive.
     """
     alice = await room.join_one()
     for _ in range(20):
-        newcomer = await room.connect()
-        (number,) = await newcomer.send(b"first words of " + newcomer.next_body())
-        await room.barrier(newcomer, [alice, newcomer])  # what it said first has been delivered by now, or lost
+        joining = await room.connect()
+        (number,) = await joining.send(b"first words of " + joining.next_body())
+        await room.barrier(joining, [alice, joining])  # its first message has been delivered by now, or lost
         if number in alice.received:
             return
-    raise Violation("what a client sends at once after connecting never arrives, tried with 20 newcomers")
+    raise Violation("what a client sends at once after connecting never arrives, tried with 20 clients")
 
 
 @pytest.mark.case(41, "DELIVER-8")
 async def test_everybody_is_served_over_ten_thousand_messages(room: Room) -> None:
     """DELIVER-8: A client that reads is served for as long as it stays.
 
-    Eight clients, two of which never speak; after each 250 messages all of them must still hear.
+    Eight clients, two of which never send; after each 250 messages all of them must still receive.
     """
-    everybody = await room.join(8)
+    clients = await room.join(8)
     for turn in range(40):
-        speaker = everybody[turn % 6]
-        await speaker.send(*(speaker.next_body() for _ in range(250)))
-        await room.barrier(speaker, everybody)
+        sender = clients[turn % 6]
+        await sender.send(*(sender.next_body() for _ in range(250)))
+        await room.barrier(sender, clients)
 
 
 @pytest.mark.slow
@@ -211,7 +213,8 @@ async def test_everybody_is_served_over_ten_thousand_messages(room: Room) -> Non
 async def test_everybody_is_served_for_twelve_seconds(room: Room) -> None:
     """DELIVER-8: A client that reads is served for as long as it stays.
 
-    Two talk now and then, one has said a word at first, and one never speaks: after twelve seconds all still hear.
+    Two send now and then, one has sent one message at first, and one never sends: after twelve seconds all still
+    receive.
     """
     alice, bob, quiet = await room.join(3)
     silent = await room.connect()
@@ -227,19 +230,19 @@ async def test_everybody_is_served_for_twelve_seconds(room: Room) -> None:
 async def test_clients_that_keep_up_receive_nearly_everything(room: Room, note: Callable[[str], None]) -> None:
     """DELIVER-9: Clients that keep up receive at least 99.9 % of the messages.
 
-    Five thousand messages (or six seconds of them), never more than four on their way.
+    Five thousand messages (or six seconds of them), never more than four in flight.
     """
-    everybody = await room.join(4)
+    clients = await room.join(4)
     sent = lost = 0
     for turn in room.rounds(ROUNDS, seconds=6):
-        speaker = everybody[turn % 4]
-        marks = [len(one.received) for one in everybody]
-        numbers = await speaker.send(*(speaker.next_body() for _ in range(3)))
-        await room.barrier(speaker)
-        sent += len(numbers) * len(everybody)
-        for one, mark in zip(everybody, marks, strict=True):
-            lost += len(numbers) - len(set(numbers).intersection(one.received[mark:]))
-        if lost > (1 - SHARE) * 3 * ROUNDS * len(everybody):  # whatever still comes
+        sender = clients[turn % 4]
+        marks = [len(client.received) for client in clients]
+        numbers = await sender.send(*(sender.next_body() for _ in range(3)))
+        await room.barrier(sender)
+        sent += len(numbers) * len(clients)
+        for client, mark in zip(clients, marks, strict=True):
+            lost += len(numbers) - len(set(numbers).intersection(client.received[mark:]))
+        if lost > (1 - SHARE) * 3 * ROUNDS * len(clients):  # the verdict is certain
             break
     if sent < 200:
         raise Inconclusive(f"only {sent} deliveries in six seconds")
@@ -252,16 +255,16 @@ async def test_clients_that_keep_up_receive_nearly_everything(room: Room, note: 
 async def test_everybody_is_in_one_room(room: Room) -> None:
     """DELIVER-10: All clients are in one room, whichever part of the server accepted them.
 
-    Twenty-four clients connect at the same moment, and eighty more; every third is heard by every one.
+    Twenty-four clients connect at the same moment, and eighty more; all clients receive from every third.
     """
-    everybody = []
+    clients: list[Client] = []
 
-    async def come() -> None:
-        everybody.append(await room.connect())
+    async def connect() -> None:
+        clients.append(await room.connect())
 
     for count in (24, 80):
         async with anyio.create_task_group() as tasks:
             for _ in range(count):
-                tasks.start_soon(come)
-        for speaker in everybody[::3]:
-            await room.barrier(speaker, everybody)
+                tasks.start_soon(connect)
+        for sender in clients[::3]:
+            await room.barrier(sender, clients)

@@ -1,4 +1,4 @@
-"""The end: signals, children, and whether anything before could bring it about."""
+"""The end: signals, children, and whether anything that clients do causes it."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ END_S = 2.0
 
 
 async def occupied(room: Room) -> list[Client]:
-    """Return clients in all states: reading, stalled with a backlog, in the middle of a message."""
-    alice, bob, half = await room.join(3)
+    """Return clients in several states; the room has one more, stalled with a backlog."""
+    alice, bob, unfinished = await room.join(3)
     await room.join_stalled()
-    await half.send_raw(room.encode(b"x" * 100)[:50])
+    await unfinished.send_raw(room.encode(b"x" * 100)[:50])
     await room.pour(alice, 1_500_000, size=250, seconds=3)
     room.expect_end()
-    return [alice, bob, half]
+    return [alice, bob, unfinished]
 
 
 @pytest.mark.case(75, "END-1")
@@ -32,7 +32,7 @@ async def test_sigterm_ends_it_within_two_seconds(room: Room) -> None:
     """
     await occupied(room)
     stopped = await room.server.stop(signal.SIGTERM, grace_s=END_S)
-    assert not stopped.killed, f"{END_S:.0f} s after SIGTERM it was still there"
+    assert not stopped.killed, f"{END_S:.0f} s after SIGTERM it was still running"
 
 
 @pytest.mark.case(76, "END-2")
@@ -43,10 +43,10 @@ async def test_sigint_ends_it_without_a_traceback(room: Room) -> None:
     """
     await occupied(room)
     stopped = await room.server.stop(signal.SIGINT, grace_s=END_S)
-    assert not stopped.killed, f"{END_S:.0f} s after SIGINT it was still there"
+    assert not stopped.killed, f"{END_S:.0f} s after SIGINT it was still running"
     await room.wait_until(lambda: room.server.stderr.closed, 1)
     last_words = room.server.stderr.tail.decode(errors="replace")
-    for sign in (
+    for trace in (
         "Traceback",
         "KeyboardInterrupt",
         "panic:",
@@ -54,14 +54,14 @@ async def test_sigint_ends_it_without_a_traceback(room: Room) -> None:
         "Exception in thread",
         "Segmentation",
     ):
-        assert sign not in last_words, f"after SIGINT it printed: {room.server.stderr.last_words()}"
+        assert trace not in last_words, f"after SIGINT it printed: {room.server.stderr.last_words()}"
 
 
 @pytest.mark.case(77, "END-3")
 async def test_no_child_is_left_behind(room: Room) -> None:
     """END-3: No child process outlives the server.
 
-    Two seconds after the server's end, nothing that it started is left, however detached.
+    Two seconds after the server's end, no process that it started is left, however detached.
     """
     await occupied(room)
     stopped = await room.server.stop(signal.SIGTERM, grace_s=END_S)
@@ -77,8 +77,8 @@ async def test_clients_see_the_end(room: Room) -> None:
     alice, bob = await room.join(2)
     room.expect_end()
     room.server.send_signal(signal.SIGTERM)
-    for one in (alice, bob):
-        assert await one.wait_closed(5), f"5 s after SIGTERM, {one} is still connected"
+    for client in (alice, bob):
+        assert await client.wait_closed(5), f"5 s after SIGTERM, {client} is still connected"
 
 
 @pytest.mark.slow
@@ -86,30 +86,30 @@ async def test_clients_see_the_end(room: Room) -> None:
 async def test_it_is_still_alive_after_all_of_this(room: Room, rng: random.Random) -> None:
     """END-5: Whatever its clients have done, a server is still alive and serves.
 
-    Everything in random order: joins, halves, resets, stalls, bursts, leaves; then the room must work.
+    Joins, unfinished messages, resets, stalls, bursts and leaves in random order; then the room must work.
     """
-    alice, *guests = await room.join(7)
+    alice, *clients = await room.join(7)
     await room.join_stalled()
-    await room.pour(alice, 1_500_000, size=250, seconds=4)  # a backlog, all through what follows
+    await room.pour(alice, 1_500_000, size=250, seconds=4)  # a backlog during all that follows
     for _ in room.rounds(400, seconds=10):
-        deed = rng.randrange(7)
-        if deed < 2 or not guests:
-            guests.append(await room.connect())
+        action = rng.randrange(7)
+        if action < 2 or not clients:
+            clients.append(await room.connect())
             continue
-        guest = guests[rng.randrange(len(guests))]
-        if deed == 2:
-            with contextlib.suppress(Violation):  # one that stalled may have been disconnected for it
-                await guest.send_raw(room.encode(b"x" * rng.randrange(1, 256))[: rng.randrange(1, 9)])
-        elif deed == 3:
-            guest.stall()
-        elif deed == 4:
+        client = clients[rng.randrange(len(clients))]
+        if action == 2:
+            with contextlib.suppress(Violation):  # a stalled client may have been disconnected
+                await client.send_raw(room.encode(b"x" * rng.randrange(1, 256))[: rng.randrange(1, 9)])
+        elif action == 3:
+            client.stall()
+        elif action == 4:
             await room.pour(alice, 30_000, size=rng.randrange(10, 250), seconds=1)
         else:
-            guests.remove(guest)
-            await (guest.reset, guest.hang_up, guest.close_sending)[rng.randrange(3)]()
+            clients.remove(client)
+            await (client.reset, client.hang_up, client.close_sending)[rng.randrange(3)]()
     await room.barrier(alice, [alice])
-    for guest in guests:
-        await guest.reset()
+    for client in clients:
+        await client.reset()
     await anyio.sleep(0.1)
-    newcomers = await room.join(3)
-    await room.deliver(alice, [b"and they all lived on"], [alice, *newcomers])
+    joining = await room.join(3)
+    await room.deliver(alice, [b"and they all lived on"], [alice, *joining])

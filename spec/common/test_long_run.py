@@ -1,4 +1,4 @@
-"""A long run: what must not add up with the messages that pass."""
+"""A long run: what must not accumulate with the messages that are forwarded."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import pytest
 
 from harness.conformance.api import Inconclusive, Room, Violation, watch_growth
 
-BOUND = 16.0  # bytes a message: less than anybody needs to remember one
-SUSPICIOUS = 400_000  # messages that pass before there are longer ones
-ENOUGH = 20_000  # messages that tell, one way or the other
+BOUND = 16.0  # bytes a message: less than it takes to remember one
+SUSPICIOUS = 400_000  # messages that are forwarded before long ones are sent as well
+ENOUGH = 20_000  # messages that are enough for a verdict
 
 
 @pytest.mark.slow
@@ -20,31 +20,32 @@ async def test_memory_does_not_grow_with_the_messages_that_have_passed(
 ) -> None:
     """LOAD-11: Memory does not grow with the number of messages that have been forwarded.
 
-    Two talk and three hear, some hundred thousand small messages; while memory grows it goes on for some
-    million, and the longest messages are among them, which make a runtime that collects garbage collect it.
+    Two clients send and three receive some hundred thousand small messages. While memory grows it goes on for some
+    million, with the longest messages among them, which make a runtime with a garbage collector run it.
     """
-    talkers = (await room.join(3))[:2]
-    longest = [b"~" * room.longest] * 90  # on their way at a time
+    senders = (await room.join(3))[:2]
+    longest = [b"~" * room.longest] * 90  # in flight at a time
 
-    async def talk(done: int) -> int:
-        await room.chatter(talkers, 500, burst=250)
+    async def send(done: int) -> int:
+        await room.chatter(senders, 500, burst=250)
         if done < SUSPICIOUS:
             return 1000
         for _ in range(20):
-            await talkers[0].send(*longest)
-            await room.barrier(talkers[0])
+            await senders[0].send(*longest)
+            await room.barrier(senders[0])
         return 1000 + 20 * len(longest)
 
     growth = await watch_growth(
-        talk, lambda: room.usage().rss_bytes, bound=BOUND, enough=200_000, most=2_000_000, seconds=30
+        send, lambda: room.usage().rss_bytes, bound=BOUND, enough=200_000, most=2_000_000, seconds=30
     )
     slope = growth.slope()
     fact("bytes a message", growth.summary(BOUND))
-    told = f"{slope} bytes a message, after {growth.total_count:,} messages"
+    measured = f"{slope} bytes a message, after {growth.total_count:,} messages"
     if growth.total_count < ENOUGH and slope.high > BOUND:
-        raise Inconclusive(f"{told}; so few do not prove that it goes on, or ends")
+        raise Inconclusive(f"{measured}; so few do not prove that it goes on, or ends")
     if growth.continues(BOUND):
         raise Violation(
-            f"memory still grows by {told} ({growth.total_bytes / 1e6:.1f} MB): something of each is kept", kind="used"
+            f"memory still grows by {measured} ({growth.total_bytes / 1e6:.1f} MB): something of each is kept",
+            kind="used",
         )
-    note(told)
+    note(measured)

@@ -1,4 +1,4 @@
-"""Anything at all: random conversations, for as long as one likes (`--fuzz SECONDS`)."""
+"""Anything at all: random conversations, for as long as `--fuzz SECONDS` says."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ async def test_any_conversation_is_lawful(
 ) -> None:
     """END-5: Whatever its clients have done, a server is still alive and serves.
 
-    Joining, leaving, resets, halves, stalls, bursts, in any mixture; every history is judged, and what fails is
-    made as short as it can be.
+    Joins, leaves, resets, unfinished messages, stalls and bursts in any mixture; every history is judged, and a
+    conversation that fails is shortened.
     """
     conversations = await converse(start, fuzz_s, rng)
     note(f"{conversations} random conversations")

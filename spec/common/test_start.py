@@ -31,7 +31,7 @@ async def test_the_ready_line_is_exact(start: Start) -> None:
     """START-1: A server takes one argument, an address, and prints the one line `listening on ADDRESS` when it is
     ready.
 
-    Standard output is a terminal here, so that a server that does not flush is not blamed for its words.
+    Standard output is a terminal here, so that a server that does not flush is not blamed for its text.
     """
     address = start.address()
     await wait_until_ready(await start.program(str(address), address=address, terminal=True))
@@ -53,7 +53,7 @@ async def test_a_client_can_connect_once_the_line_is_printed(start: Start) -> No
 async def test_nothing_else_is_printed_to_standard_output(room: Room) -> None:
     """START-4: Standard output carries nothing but the ready line.
 
-    Clients come, talk and leave, the server ends, and its standard output has had one line.
+    Clients join, send and leave, the server ends, and its standard output has had one line.
     """
     alice, bob = await room.join(2)
     await room.chatter([alice, bob], 50)
@@ -83,7 +83,7 @@ async def test_the_ready_line_names_the_address_as_given(start: Start) -> None:
 async def test_with_port_0_the_real_port_is_named(start: Start, note: Callable[[str], None]) -> None:
     """START-6: Given port 0, a server takes a free port and names the actual port in its ready line.
 
-    Told, not judged.
+    Reported, not judged.
     """
     server = await start.server(address=Address("127.0.0.1", 0))
     assert server.address.port, "given port 0 it names port 0"
@@ -116,7 +116,7 @@ async def test_it_listens_on_another_loopback_address(start: Start) -> None:
 async def test_it_listens_on_its_ipv6_address_only(start: Start) -> None:
     """START-7: A server listens on the address it was given and on no other.
 
-    Given `[::1]:PORT`, IPv4's loopback must refuse; a server without IPv6 is not asked.
+    Given `[::1]:PORT`, IPv4's loopback must refuse; a server without IPv6 is skipped.
     """
     if not has_ipv6():
         pytest.skip("this machine has no IPv6 loopback")
@@ -168,10 +168,10 @@ async def test_a_malformed_address_is_refused_with_a_message(start: Start, text:
     """START-10: Given a malformed address, a server exits promptly with a non-zero status and a message on standard
     error.
 
-    A non-zero status within seconds, and words on standard error.
+    A non-zero status within seconds, and text on standard error.
     """
     last_words = await _must_refuse(start, f'given the address "{text}"', text)
-    assert last_words, f'given the address "{text}", it exited without a word on standard error'
+    assert last_words, f'given the address "{text}", it exited without a message on standard error'
 
 
 @pytest.mark.case(10, "START-11")
@@ -191,7 +191,7 @@ async def test_an_address_in_use_is_refused(start: Start) -> None:
 
 
 async def _must_refuse(start: Start, situation: str, *arguments: str) -> str:
-    """Start the program, expect a non-zero exit without a ready line; return its words on standard error."""
+    """Start the program, expect a non-zero exit without a ready line; return its last words on standard error."""
     program = await start.program(*arguments)
     try:
         await wait_until_ready(program, EXIT_S)
