@@ -1,4 +1,4 @@
-"""`harness build`: a line a server; what is not here is no failure; nobody builds on when the harness has ended."""
+"""`harness build`: one line per server; a missing tool is no failure; a build ends with the harness."""
 
 from __future__ import annotations
 
@@ -24,31 +24,31 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def declare(folder: Path, name: str, script: str = "", need: str = "sh") -> Path:
-    made = folder / name
-    made.mkdir()
-    (made / "server.x").touch()
+    created = folder / name
+    created.mkdir()
+    (created / "server.x").touch()
     more = BUILD.format(script=script) if script else ""
-    (made / "impl.toml").write_text(MANIFEST.format(name=name, need=need, more=more))
-    return made
+    (created / "impl.toml").write_text(MANIFEST.format(name=name, need=need, more=more))
+    return created
 
 
-def test_what_came_of_each_is_told_and_how_long_it_took(tmp_path: Path, cache: Path) -> None:
+def test_the_result_and_time_of_each_build_are_shown(tmp_path: Path, cache: Path) -> None:
     good = declare(tmp_path, "good", "echo built > {{build}}/x".replace("{{", "{").replace("}}", "}"))
     far = declare(tmp_path, "far", "exit 1", need="no-such-tool")
     plain = declare(tmp_path, "plain")
     ended = harness("build", good, far, plain, folder=tmp_path)
     assert ended.returncode == 0, ended.stdout + ended.stderr
-    told = {line.split()[0]: " ".join(line.split()[1:]) for line in lines_of(ended.stdout)}
-    assert re.fullmatch(r"built \d+\.\d s", told["good"])
-    assert told["far"] == "unavailable: no-such-tool is not installed"
-    assert told["plain"] == "nothing to build"
+    results = {line.split()[0]: " ".join(line.split()[1:]) for line in lines_of(ended.stdout)}
+    assert re.fullmatch(r"built \d+\.\d s", results["good"])
+    assert results["far"] == "unavailable: no-such-tool is not installed"
+    assert results["plain"] == "nothing to build"
     (built,) = cache.iterdir()
     assert (built / "x").read_text() == "built\n"
     again = harness("build", good, folder=tmp_path)
     assert again.stdout.split() == ["good", "built", "before"]
 
 
-def test_another_compiler_builds_again(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_compiler_causes_a_new_build(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     mine = declare(tmp_path, "mine", "cc-of-mine > {build}/x", need="cc-of-mine")
     for number in ("1", "2"):
         tools = tmp_path / f"tools-{number}"
@@ -62,9 +62,7 @@ def test_another_compiler_builds_again(tmp_path: Path, cache: Path, monkeypatch:
         assert (built / "x").read_text() == f"{number}\n"
 
 
-def test_a_build_that_fails_is_told_in_the_compilers_last_words_and_the_others_are_built(
-    tmp_path: Path, cache: Path
-) -> None:
+def test_a_failed_build_shows_the_compilers_output_and_the_others_are_built(tmp_path: Path, cache: Path) -> None:
     good = declare(tmp_path, "good", "true")
     bad = declare(tmp_path, "bad", "echo line 3: what is this; echo 1 error >&2; exit 7")
     none = tmp_path / "none"
@@ -86,32 +84,32 @@ def test_a_build_that_fails_is_told_in_the_compilers_last_words_and_the_others_a
     assert [path.name.rpartition("-")[0] for path in cache.iterdir()] == ["broadcast-good"]
 
 
-def test_several_are_built_at_once(tmp_path: Path) -> None:
-    # Each waits for the other: one after the other they would wait for ever.
+def test_several_servers_are_built_in_parallel(tmp_path: Path) -> None:
+    # Each build waits for the other, so that sequential builds would never end.
     for name in ("one", "other"):
         os.mkfifo(tmp_path / f"{name}.fifo")
-    one = declare(tmp_path, "one", f"echo > {tmp_path}/one.fifo; cat {tmp_path}/other.fifo")
+    first = declare(tmp_path, "one", f"echo > {tmp_path}/one.fifo; cat {tmp_path}/other.fifo")
     other = declare(tmp_path, "other", f"cat {tmp_path}/one.fifo; echo > {tmp_path}/other.fifo")
-    ended = harness("build", one, other, "--jobs", "2", folder=tmp_path)
+    ended = harness("build", first, other, "--jobs", "2", folder=tmp_path)
     assert ended.returncode == 0
     assert len(re.findall(r"^\w+ +built ", ended.stdout, re.MULTILINE)) == 2
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
-def test_when_the_harness_ends_nobody_builds_on(tmp_path: Path, cache: Path, number: signal.Signals) -> None:
+def test_builds_end_with_the_harness(tmp_path: Path, cache: Path, number: signal.Signals) -> None:
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
     slow = declare(tmp_path, "slow", f"sleep 1000 & echo $! $$ > {fifo}; wait")
     with subprocess.Popen(command("build", str(slow)), cwd=tmp_path, stderr=subprocess.PIPE) as process:
         pids = [int(word) for word in fifo.read_text().split()]
-        below = [psutil.Process(pid) for pid in pids]
+        children = [psutil.Process(pid) for pid in pids]
         process.send_signal(number)
         process.wait(60)
-    _, alive = psutil.wait_procs(below, timeout=60)
+    _, alive = psutil.wait_procs(children, timeout=60)
     assert alive == []
     if number == signal.SIGTERM:
         assert process.returncode == 128 + signal.SIGTERM
-        assert list(cache.iterdir()) == [], "what was half built stays"
+        assert list(cache.iterdir()) == [], "an unfinished build is left over"
 
 
 def test_wrong_usage_is_status_2(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""`harness chat`: through real pipes, in a real terminal, across lost connections, and as a crowd."""
+"""`harness chat`: through real pipes, in a real terminal, across lost connections, and as a swarm."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ CONTROLS = re.compile(r"\x1b\[[?\d;]*[a-zA-Z]")
 
 
 class Served:
-    """A server that can be ended and started again at the same address."""
+    """A server that can be stopped and restarted at the same address."""
 
     def __init__(self, path: Path) -> None:
         self.path, self.address = path, "127.0.0.1:0"
@@ -60,43 +60,43 @@ def server() -> Iterator[Served]:
 
 
 @given(st.binary(max_size=255))
-def test_what_is_said_is_heard_as_it_was_typed(body: bytes) -> None:
+def test_a_body_is_shown_in_the_form_in_which_it_can_be_typed(body: bytes) -> None:
     for spec in (BROADCAST, dataclasses.replace(BROADCAST, dialect=None)):
-        conversation = ChatSession(spec, "me")
-        assert conversation.start() == b""
-        (heard,) = conversation.decode(BROADCAST.codec.encode(body))
-        assert heard.isprintable()
-        assert conversation.encode(heard) == BROADCAST.codec.encode(body)
+        session = ChatSession(spec, "me")
+        assert session.start() == b""
+        (shown,) = session.decode(BROADCAST.codec.encode(body))
+        assert shown.isprintable()
+        assert session.encode(shown) == BROADCAST.codec.encode(body)
 
 
 @given(st.binary(max_size=600), st.integers(1, 50), st.sampled_from(sorted(plugins.specs())))
-def test_whatever_a_server_sends_does_nothing_to_a_terminal(data: bytes, size: int, spec: str) -> None:
-    conversation = ChatSession(plugins.specs()[spec], "me")
+def test_any_bytes_from_a_server_are_safe_for_a_terminal(data: bytes, size: int, spec: str) -> None:
+    session = ChatSession(plugins.specs()[spec], "me")
     try:
-        for place in range(0, len(data), size):
-            assert all(line.isprintable() for line in conversation.decode(data[place : place + size]))
+        for begin in range(0, len(data), size):
+            assert all(line.isprintable() for line in session.decode(data[begin : begin + size]))
     except ValueError as error:
         assert str(error).isprintable()
 
 
 @pytest.mark.parametrize("spec", plugins.specs().values(), ids=lambda spec: spec.name)
-def test_every_spec_can_be_spoken(spec: plugins.Spec) -> None:
-    conversation = ChatSession(spec, "me")
-    conversation.start()
-    assert conversation.dialect.help
+def test_every_spec_can_be_chatted_in(spec: plugins.Spec) -> None:
+    session = ChatSession(spec, "me")
+    session.start()
+    assert session.dialect.help
     for client in (0, 1):
-        shown = conversation.decode(spec.codec.encode_delivery(spec.codec.make_body(b"hello"), client))
+        shown = session.decode(spec.codec.encode_delivery(spec.codec.make_body(b"hello"), client))
         assert len(shown) == 1 and "hello" in shown[0]
         assert (spec.codec.name(client) or "") in shown[0]
 
 
-def test_a_message_that_is_too_long_is_refused_with_a_word() -> None:
+def test_a_message_that_is_too_long_is_refused_with_a_reason() -> None:
     with pytest.raises(ValueError, match="too long: a message has at most 255 bytes, this one has 256"):
         ChatSession(BROADCAST, "me").encode("é" * 128)
 
 
 @given(st.lists(st.floats(0, 60), max_size=30))
-def test_pauses_grow_while_it_is_of_no_use(lives: list[float]) -> None:
+def test_pauses_grow_while_connections_fail(lives: list[float]) -> None:
     pauses = Backoff()
     last = 0.0
     for lived_s in lives:
@@ -112,34 +112,34 @@ def test_pauses_grow_while_it_is_of_no_use(lives: list[float]) -> None:
 
 
 def filtered(address: str, lines: bytes, expected: int = 0) -> tuple[bytes, bytes, int]:
-    """Say lines, and end the input when so many have been heard; return output, errors and status."""
+    """Send lines, and end the input when `expected` lines have been received; return output, errors and status."""
     pipe = subprocess.PIPE
     with subprocess.Popen(command("chat", address), stdin=pipe, stdout=pipe, stderr=pipe) as running:
         assert running.stdin and running.stdout
         running.stdin.write(lines)
         running.stdin.flush()
-        heard = b"".join(running.stdout.readline() for _ in range(expected))
+        received = b"".join(running.stdout.readline() for _ in range(expected))
         rest, errors = running.communicate(timeout=DEADLINE_S)
-        return heard + rest, errors, running.returncode
+        return received + rest, errors, running.returncode
 
 
-def test_a_filter_says_lines_and_prints_what_it_hears(server: Served) -> None:
+def test_a_filter_sends_lines_and_prints_what_it_receives(server: Served) -> None:
     lines = b"".join(line + b"\n" for line in [b"hello", b"", rb"\x00 \n \\ \x1b[31m", "日本".encode(), b"/quit"])
     assert filtered(server.address, lines, 5) == (lines, b"", 0)
 
 
-def test_a_filter_tells_which_lines_it_could_not_say_and_says_the_others(server: Served) -> None:
-    heard, errors, status = filtered(server.address, b"one\n\\q\n" + b"x" * 256 + b"\ntwo\n", 2)
-    assert heard == b"one\ntwo\n"
+def test_a_filter_reports_lines_it_cannot_send_and_sends_the_others(server: Served) -> None:
+    received, errors, status = filtered(server.address, b"one\n\\q\n" + b"x" * 256 + b"\ntwo\n", 2)
+    assert received == b"one\ntwo\n"
     assert [line.split(b":")[1] for line in errors.splitlines()] == [b" line 2", b" line 3"]
     assert status == 2
 
 
-def test_a_filter_passes_bytes_that_are_no_text(server: Served) -> None:
+def test_a_filter_passes_bytes_that_are_not_text(server: Served) -> None:
     assert filtered(server.address, b"\xff\xfe\x07\n", 1)[0] == rb"\xff\xfe\x07" + b"\n"
 
 
-def test_a_filter_hears_while_its_input_is_open(server: Served) -> None:
+def test_a_filter_receives_while_its_input_is_open(server: Served) -> None:
     with subprocess.Popen(command("chat", server.address), stdin=subprocess.PIPE, stdout=subprocess.PIPE) as listener:
         assert listener.stdin and listener.stdout
         listener.stdin.write(b"here\n")
@@ -151,7 +151,7 @@ def test_a_filter_hears_while_its_input_is_open(server: Served) -> None:
         assert listener.wait(DEADLINE_S) == 0
 
 
-def test_a_filter_tells_that_the_server_went_away(server: Served) -> None:
+def test_a_filter_reports_a_lost_server(server: Served) -> None:
     with subprocess.Popen(
         command("chat", server.address), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as listener:
@@ -167,9 +167,9 @@ def test_a_filter_tells_that_the_server_went_away(server: Served) -> None:
         assert listener.wait(DEADLINE_S) == 3
 
 
-def test_a_filter_takes_a_file_and_no_input_at_all(server: Served, tmp_path: Path) -> None:
+def test_a_filter_accepts_a_file_or_no_input(server: Served, tmp_path: Path) -> None:
     (tmp_path / "lines").write_bytes(b"from a file\nfrom a file")
-    for words, heard in (("< lines", b"from a file\n" * 2), ("< /dev/null", b""), ("<&-", b"")):
+    for words, received in (("< lines", b"from a file\n" * 2), ("< /dev/null", b""), ("<&-", b"")):
         line = f'"$@" {words}'
         ended = subprocess.run(
             ["sh", "-c", line, "sh", *command("chat", server.address, "--linger", "3")],
@@ -178,27 +178,27 @@ def test_a_filter_takes_a_file_and_no_input_at_all(server: Served, tmp_path: Pat
             timeout=DEADLINE_S,
             check=True,
         )
-        assert (ended.stdout, ended.stderr) == (heard, b"")
+        assert (ended.stdout, ended.stderr) == (received, b"")
 
 
-def test_nobody_at_the_address_is_one_sentence() -> None:
+def test_an_unreachable_address_is_reported_in_one_sentence() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
-    heard, errors, status = filtered(address, b"hello\n")
+    received, errors, status = filtered(address, b"hello\n")
     assert errors.decode() == f"harness: {address} cannot be reached: Connection refused\n"
-    assert (heard, status) == (b"", 3)
+    assert (received, status) == (b"", 3)
 
 
 # --- in a terminal
 
 
 class Terminal:
-    """A person at a terminal; what is shown is read as it comes."""
+    """A user at a terminal; its output is read as it comes."""
 
     def __init__(self, state: Path, *words: str) -> None:
         self._master, self._slave = pty.openpty()
         self._before = termios.tcgetattr(self._slave)
-        self.shown = ""  # without what only moves the cursor and sets colours
+        self.shown = ""  # without control sequences
         self._process = subprocess.Popen(
             command("chat", *words),
             stdin=self._slave,
@@ -213,7 +213,7 @@ class Terminal:
         os.write(self._master, text.encode())
 
     def sees(self, text: str) -> None:
-        """Wait until a text is shown, after what was seen before."""
+        """Wait until a text is shown, after the text seen before."""
         deadline = time.monotonic() + DEADLINE_S
         while text not in self.shown:
             assert select.select([self._master], [], [], max(deadline - time.monotonic(), 0))[0], self.shown
@@ -227,7 +227,7 @@ class Terminal:
         self._process.send_signal(number)
 
     def ends(self) -> int:
-        """Return the status with which it ended; the terminal is as it was before."""
+        """Return the exit status, and check that the terminal settings are restored."""
         deadline = time.monotonic() + DEADLINE_S
         while self._process.poll() is None:
             assert time.monotonic() < deadline
@@ -245,14 +245,14 @@ class Terminal:
 
 @pytest.fixture
 def terminal(server: Served, tmp_path: Path) -> Iterator[Terminal]:
-    one = Terminal(tmp_path, server.address)
-    one.sees(f"connected to {server.address}")
-    one.sees(">")
-    yield one
-    one.close()
+    user = Terminal(tmp_path, server.address)
+    user.sees(f"connected to {server.address}")
+    user.sees(">")
+    yield user
+    user.close()
 
 
-def test_a_typed_line_is_heard_and_what_comes_stands_above_the_next(terminal: Terminal, server: Served) -> None:
+def test_a_typed_line_is_delivered_and_messages_appear_above_the_input(terminal: Terminal, server: Served) -> None:
     terminal.type("h\\x65llo\r")
     terminal.sees("hello")
     terminal.type("half a li")
@@ -271,19 +271,19 @@ def test_help_completion_and_history(terminal: Terminal, tmp_path: Path) -> None
     terminal.sees("/help")
     terminal.type("\r")
     terminal.sees("at most 255 bytes")
-    terminal.type("s\\x61id once\r")
-    terminal.sees("said once")
+    terminal.type("s\\x65nt once\r")
+    terminal.sees("sent once")
     terminal.type("\x1b[A")
-    terminal.sees("s\\x61id once")
+    terminal.sees("s\\x65nt once")
     terminal.type("\r")
-    terminal.sees("said once")
+    terminal.sees("sent once")
     terminal.type("\\q\r")
     terminal.sees("\\q is not an escape")
-    terminal.sees(">")  # before the next prompt a terminal reads lines, and takes the key for itself
+    terminal.sees(">")  # before the next prompt the terminal is in line mode and handles the key itself
     terminal.type("\x04")
     assert terminal.ends() == 0
     (file,) = (tmp_path / "zillions").iterdir()
-    assert "+s\\x61id once" in file.read_text()
+    assert "+s\\x65nt once" in file.read_text()
     assert file.stat().st_mode & 0o077 == 0
 
 
@@ -308,7 +308,7 @@ def test_a_signal_leaves_a_clean_terminal(terminal: Terminal, number: int) -> No
     assert terminal.ends() == 128 + number
 
 
-def test_a_lost_connection_is_told_and_made_again(terminal: Terminal, server: Served) -> None:
+def test_a_lost_connection_is_reported_and_restored(terminal: Terminal, server: Served) -> None:
     terminal.type("h\\x65llo\r")
     terminal.sees("hello")
     server.end()
@@ -321,10 +321,10 @@ def test_a_lost_connection_is_told_and_made_again(terminal: Terminal, server: Se
     terminal.sees("back")
 
 
-# --- as a crowd
+# --- as a swarm
 
 
-def test_a_swarm_tells_what_it_heard_and_that_it_is_lawful(server: Served, tmp_path: Path) -> None:
+def test_a_swarm_reports_deliveries_and_the_verdict(server: Served, tmp_path: Path) -> None:
     ended = harness("chat", server.address, "--swarm", "40", "--messages", "25", folder=tmp_path)
     assert ended.returncode == 0, ended.stderr
     assert "40 clients joined in " in ended.stdout
@@ -367,7 +367,7 @@ def test_wrong_usage_is_one_sentence(words: list[str], sentence: str, tmp_path: 
 
 
 def limited(words: Sequence[str], files: int) -> subprocess.CompletedProcess[str]:
-    """Run a command that may open so many files."""
+    """Run a command with a limit on open files."""
     return subprocess.run(
         words,
         capture_output=True,

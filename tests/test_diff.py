@@ -1,4 +1,4 @@
-"""`harness diff`: nothing is lost or invented, what differs is marked, and it fits the terminal."""
+"""`harness diff`: no line is lost or invented, differences are marked, and the output fits the terminal."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ from tests.zoo import harness, lines_of
 
 ROOT = Path(__file__).parent.parent
 SOURCES = sorted((ROOT / "impls").rglob("*.py"))
-# Few words, so that much is equal, resembling or blank; now and then anything.
+# Few words, so that many lines are equal, similar or blank; and sometimes any text.
 WORDS = st.sampled_from(["await ", "read", "(", ")", "  ", "x = ", "y", "日本", "\t", "#"])
 LINES = st.lists(WORDS, max_size=5).map("".join) | st.text(st.characters(blacklist_characters="\n"), max_size=90)
 TEXTS = st.lists(LINES, max_size=12)
 
 
-def source(lines: Sequence[str], name: str = "one") -> Source:
+def source(lines: Sequence[str], name: str = "first") -> Source:
     return Source(name, f"{name}.py", [SourceLine(number, text) for number, text in enumerate(lines, 1)], [])
 
 
@@ -42,7 +42,7 @@ def compared(left: Sequence[str], right: Sequence[str]) -> tuple[Source, Source,
 
 
 @given(TEXTS, TEXTS)
-def test_the_sides_of_the_rows_are_the_sources(left: list[str], right: list[str]) -> None:
+def test_the_rows_contain_every_line_of_both_sources_in_order(left: list[str], right: list[str]) -> None:
     ours, theirs, rows = compared(left, right)
     assert [row.left for row in rows if row.left] == list(ours.lines)
     assert [row.right for row in rows if row.right] == list(theirs.lines)
@@ -50,12 +50,12 @@ def test_the_sides_of_the_rows_are_the_sources(left: list[str], right: list[str]
 
 
 def applied(lines: Sequence[str], shown: Sequence[str]) -> list[str]:
-    """Return what `patch` would make of these lines."""
+    """Return the lines after applying a unified diff, as `patch` would."""
     result: list[str] = []
     taken = 0
     for line in shown[2:]:
-        if found := re.match(r"@@ -(\d+)(?:,(\d+))? \+\d+(?:,\d+)? @@", line):
-            first = int(found[1]) - (found[2] != "0")
+        if match := re.match(r"@@ -(\d+)(?:,(\d+))? \+\d+(?:,\d+)? @@", line):
+            first = int(match[1]) - (match[2] != "0")
             result += lines[taken:first]
             taken = first
         elif line[0] == "+":
@@ -69,21 +69,21 @@ def applied(lines: Sequence[str], shown: Sequence[str]) -> list[str]:
 
 
 @given(TEXTS, TEXTS, st.integers(0, 4))
-def test_a_unified_difference_makes_one_source_of_the_other(left: list[str], right: list[str], context: int) -> None:
+def test_a_unified_diff_turns_one_source_into_the_other(left: list[str], right: list[str], context: int) -> None:
     left, right = [safe(line) for line in left], [safe(line) for line in right]
     shown = [line.plain for line in unified(*compared(left, right), context)]
     assert applied(left, shown) == right
 
 
-def kept(line: str, marked: Sequence[tuple[int, int]]) -> str:
-    places = {place for first, last in marked for place in range(first, last)}
-    return "".join(character for place, character in enumerate(line) if place not in places)
+def unchanged(line: str, spans: Sequence[tuple[int, int]]) -> str:
+    changed = {index for first, last in spans for index in range(first, last)}
+    return "".join(character for index, character in enumerate(line) if index not in changed)
 
 
 @given(LINES, LINES)
-def test_without_their_marks_two_lines_are_the_same(left: str, right: str) -> None:
+def test_without_the_changed_spans_two_lines_are_equal(left: str, right: str) -> None:
     ours, theirs = changed_spans(left, right)
-    assert kept(left, ours) == kept(right, theirs)
+    assert unchanged(left, ours) == unchanged(right, theirs)
     assert left != right or not ours
 
 
@@ -99,12 +99,12 @@ def test_without_their_marks_two_lines_are_the_same(left: str, right: str) -> No
     ],
 )
 def test_the_words_that_differ_are_marked(left: str, right: str, ours: list[str], theirs: list[str]) -> None:
-    found = changed_spans(left, right)
-    assert [left[first:last] for first, last in found[0]] == ours
-    assert [right[first:last] for first, last in found[1]] == theirs
+    spans = changed_spans(left, right)
+    assert [left[first:last] for first, last in spans[0]] == ours
+    assert [right[first:last] for first, last in spans[1]] == theirs
 
 
-def test_lines_are_paired_by_what_they_say_not_by_where_they_stand() -> None:
+def test_lines_are_paired_by_similarity_not_by_position() -> None:
     _, _, rows = compared(
         ["a = connection.recv(CHUNK)", "writer.join()"],
         ["something = entirely.different", "", "a = await connection.recv(CHUNK)", "# a word", "await writer.join()"],
@@ -132,13 +132,13 @@ def test_a_folded_line_loses_nothing_but_white_space(line: str, room: int) -> No
     assert all(cell_len(piece.plain) <= room for piece in pieces)
 
 
-def test_a_line_is_folded_between_words_and_further_in() -> None:
+def test_a_line_is_folded_between_words_and_its_continuation_is_indented() -> None:
     pieces = fold(Text("    wake = field(default_factory=threading.Condition)"), 44)
     assert [piece.plain for piece in pieces] == ["    wake = field(", "      default_factory=threading.Condition)"]
 
 
 @given(st.text(max_size=40))
-def test_what_is_shown_does_nothing_to_a_terminal(text: str) -> None:
+def test_the_output_is_safe_for_a_terminal(text: str) -> None:
     assert safe(text).replace("\t", "").isprintable()
     assert len(safe(text)) == len(text)
 
@@ -157,7 +157,7 @@ def test_without_comments_python_is_the_same_program(file: Path) -> None:
     assert not re.search(r"(^|\s)# ", left)
     try:
         tree = ast.dump(ast.parse(left))
-    except IndentationError:  # a class that is nothing but its docstring
+    except IndentationError:  # a class with only a docstring
         return
     assert tree == without_docstrings(file.read_text("utf-8"))
 
@@ -182,30 +182,30 @@ def test_without_imports_nothing_else_is_lost(file: Path) -> None:
         (".py", "import a\nif TYPE_CHECKING:\n    import b\nelse:\n    import c\nx = '#' # y\n", ["x = '#'"]),
         (".py", 'def f():\n    """日本"""; x = "日"  # é\n', ["def f():", '    ; x = "日"']),
         ("", "#!/usr/bin/env python3\nimport a\n# b\nx\n\n# c\n\ny\n", ["x", "", "y"]),
-        ("", "// kept, for nobody knows\n", ["// kept, for nobody knows"]),
+        ("", "// kept: unknown language\n", ["// kept: unknown language"]),
     ],
 )
 def test_comments_and_imports_are_left_out(suffix: str, text: str, left: list[str], tmp_path: Path) -> None:
     (tmp_path / f"server{suffix}").write_text(text)
-    found = read("it", tmp_path / f"server{suffix}", with_comments=False, with_imports=False)
-    assert [line.text for line in found.lines] == left
+    source = read("it", tmp_path / f"server{suffix}", with_comments=False, with_imports=False)
+    assert [line.text for line in source.lines] == left
     lines = text.split("\n")
-    assert all(line.text.strip("; ") in lines[line.number - 1] for line in found.lines)
+    assert all(line.text.strip("; ") in lines[line.number - 1] for line in source.lines)
 
 
 @given(TEXTS, st.lists(st.integers(0, 200), max_size=6))
-def test_what_is_left_of_a_text_stands_in_it(lines: list[str], places: list[int]) -> None:
+def test_removing_spans_keeps_all_other_text(lines: list[str], offsets: list[int]) -> None:
     text = "\n".join(lines)
-    spans = [(first, last) for first, last in zip(sorted(places)[::2], sorted(places)[1::2], strict=False)]
-    removed = {place for first, last in spans for place in range(first, last)}
-    expected = "".join(one for place, one in enumerate(text) if place not in removed)
-    found = remove_spans(text, spans)
-    assert "".join("".join(line.split()) for _, line in found) == "".join(expected.split())
-    assert [number for number, _ in found] == sorted({number for number, _ in found})
+    spans = [(first, last) for first, last in zip(sorted(offsets)[::2], sorted(offsets)[1::2], strict=False)]
+    removed = {offset for first, last in spans for offset in range(first, last)}
+    expected = "".join(character for offset, character in enumerate(text) if offset not in removed)
+    rest = remove_spans(text, spans)
+    assert "".join("".join(line.split()) for _, line in rest) == "".join(expected.split())
+    assert [number for number, _ in rest] == sorted({number for number, _ in rest})
     assert remove_spans(text, []) == list(enumerate(text.split("\n") if text else [], 1)) or text.endswith("\n")
 
 
-def test_functions_are_known_in_other_languages() -> None:
+def test_functions_are_found_in_other_languages() -> None:
     text = "static void stop(int number)\n{\n  if (x) {\n  }\n}\nint main(int c, char **v)\n{\n  return f(1);\n}\n"
     assert language.functions(text, language.C) == [("stop", 1), ("main", 6)]
     text = "func (c *Client) write(x int) error {\n\tgo func() {}()\n}\n\nfunc main() {\n}\n"
@@ -216,22 +216,22 @@ def test_stat_counts_lines_and_functions(tmp_path: Path) -> None:
     (tmp_path / "a.py").write_text("x = 1\n\ndef f():\n    return read(x)\n\ndef g():\n    pass\n")
     (tmp_path / "b.py").write_text("x = 1\n\nasync def f():\n    y = 2\n    return await read(x)\n")
     left, right = read("a", tmp_path / "a.py"), read("b", tmp_path / "b.py")
-    found = diff_stat(left, right, compare(left.lines, right.lines))
-    assert found.lines == LineCounts(equal=1, changed=2, only_left=2, only_right=1)
-    assert found.functions == {"f": LineCounts(changed=2, only_right=1)}
-    assert (found.common, found.only_left, found.only_right) == (["f"], ["g"], [])
-    assert 0.5 < found.similarity < 0.8
+    counts = diff_stat(left, right, compare(left.lines, right.lines))
+    assert counts.lines == LineCounts(equal=1, changed=2, only_left=2, only_right=1)
+    assert counts.functions == {"f": LineCounts(changed=2, only_right=1)}
+    assert (counts.common, counts.only_left, counts.only_right) == (["f"], ["g"], [])
+    assert 0.5 < counts.similarity < 0.8
 
 
 @given(TEXTS, TEXTS)
 def test_stat_counts_every_line_once(left: list[str], right: list[str]) -> None:
     ours, theirs, rows = compared(left, right)
-    found = diff_stat(ours, theirs, rows)
-    told = [[line.split() for line in side if line.strip()] for side in (left, right)]
-    counts = found.lines
-    assert 2 * (counts.equal + counts.changed) + counts.only_left + counts.only_right >= sum(map(len, told))
-    assert 0 <= found.similarity <= 1
-    assert told[0] != told[1] or found.similarity == 1
+    counts = diff_stat(ours, theirs, rows)
+    lines = [[line.split() for line in side if line.strip()] for side in (left, right)]
+    total = counts.lines
+    assert 2 * (total.equal + total.changed) + total.only_left + total.only_right >= sum(map(len, lines))
+    assert 0 <= counts.similarity <= 1
+    assert lines[0] != lines[1] or counts.similarity == 1
 
 
 # --- the command
@@ -246,7 +246,7 @@ def test_the_sync_and_the_async_version_side_by_side(tmp_path: Path) -> None:
         assert "#" not in shown.stdout and "\x1b" not in shown.stdout
 
 
-def test_a_unified_difference_in_a_pipe_has_no_escape_codes_and_headings(tmp_path: Path) -> None:
+def test_a_unified_diff_in_a_pipe_has_headings_and_no_escape_codes(tmp_path: Path) -> None:
     shown = harness("diff", "threads", "asyncio", folder=tmp_path).stdout
     assert "\x1b" not in shown
     assert shown.splitlines()[0].endswith("impls/threads_impl/broadcast.py\tthreads")
@@ -254,14 +254,14 @@ def test_a_unified_difference_in_a_pipe_has_no_escape_codes_and_headings(tmp_pat
     assert "-def flush" not in shown and "+async def broadcast" in shown
 
 
-def test_colours_and_marks_come_when_they_are_asked_for(tmp_path: Path) -> None:
+def test_colours_and_marks_on_request(tmp_path: Path) -> None:
     shown = harness("diff", "threads", "asyncio", "--color", "always", folder=tmp_path).stdout
     assert re.search(r"\x1b\[7;32masync \x1b\[0m\x1b\[32mdef broadcast", shown)
     plain = harness("diff", "threads", "asyncio", "--color", "never", folder=tmp_path).stdout
     assert [re.sub(r"\x1b\[[\d;]*m", "", line) for line in shown.splitlines()] == plain.expandtabs().splitlines()
 
 
-def test_context_is_what_was_asked_for(tmp_path: Path) -> None:
+def test_context_has_the_given_number_of_lines(tmp_path: Path) -> None:
     shown = harness("diff", "threads", "asyncio", "--context", "0", folder=tmp_path).stdout
     assert not any(line.startswith(" ") for line in shown.splitlines())
     everything = harness("diff", "threads", "asyncio", "--context", "9999", folder=tmp_path).stdout
@@ -276,7 +276,7 @@ def test_context_is_what_was_asked_for(tmp_path: Path) -> None:
     assert sum(line[0] in "+-" for line in lines) <= 1.1 * fewest
 
 
-def test_equal_sources_are_told_to_be(tmp_path: Path) -> None:
+def test_equal_sources_are_reported(tmp_path: Path) -> None:
     shown = harness("diff", "asyncio", ROOT / "impls" / "asyncio_impl", "--spec", "broadcast", folder=tmp_path)
     assert (shown.stdout, shown.returncode) == ("asyncio and asyncio do not differ\n", 0)
 
@@ -308,12 +308,12 @@ def test_wrong_usage_is_one_sentence(words: list[str], sentence: str, tmp_path: 
     assert (ended.returncode, ended.stdout) == (2, "")
 
 
-def test_what_is_no_python_is_shown_all_the_same(tmp_path: Path) -> None:
+def test_a_file_with_a_syntax_error_is_still_shown(tmp_path: Path) -> None:
     (tmp_path / "torn.py").write_text("x = 1\ny = (\n")
     (tmp_path / "whole.py").write_text("x = 1\ny = ()\n")
     shown = harness("diff", "torn.py", "whole.py", folder=tmp_path).stdout
     assert shown.splitlines()[-2:] == ["-y = (", "+y = ()"]
 
 
-def test_the_exhibit_in_the_readme_is_what_the_command_prints() -> None:
+def test_the_diff_in_the_readme_is_what_the_command_prints() -> None:
     assert exhibit.shown() == exhibit.exhibit(), "make exhibit"

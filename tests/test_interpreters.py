@@ -152,4 +152,4 @@ def test_the_report_of_a_run_shows_unavailable_servers() -> None:
         implementations=(*run.info.implementations, absent),
         unavailable={f"chatter/{absent.name}": "far away"},
     )
-    assert "\nmine (/opt/3.13/python): not here: far away\n" in render(Run(info, [], run.trials), 80)
+    assert "\nmine (/opt/3.13/python): unavailable: far away\n" in render(Run(info, [], run.trials), 80)

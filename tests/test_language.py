@@ -1,4 +1,4 @@
-"""What is known of each language: what is comment and what only looks like it, imports, where a function begins."""
+"""Each language of the zoo: comments and what only looks like one, imports, functions."""
 
 from __future__ import annotations
 
@@ -37,21 +37,21 @@ SAMPLES = {
 
 
 @pytest.mark.parametrize("suffix", SAMPLES)
-def test_a_language_is_understood(suffix: str, tmp_path: Path) -> None:
-    text, lines, brought_in, names = SAMPLES[suffix]
+def test_lines_imports_and_functions_are_found(suffix: str, tmp_path: Path) -> None:
+    text, lines, import_count, names = SAMPLES[suffix]
     source = tmp_path / f"server{suffix}"
     source.write_text(text)
     assert count_code_lines(source) == lines
     language = language_of(source, text)
-    assert len(imports(text, language)) == brought_in
+    assert len(imports(text, language)) == import_count
     assert [name for name, _ in functions(text, language)] == names
 
 
 def test_every_server_of_the_zoo_is_in_a_known_language() -> None:
-    sources = [one for folder in Path(__file__).parent.parent.glob("impls/*_impl") for one in folder.iterdir()]
+    sources = [file for folder in Path(__file__).parent.parent.glob("impls/*_impl") for file in folder.iterdir()]
     unknown = {
-        one.name
-        for one in sources
-        if one.stem.lower() in ("broadcast", "channels", "groupchat") and one.suffix not in BY_SUFFIX
+        file.name
+        for file in sources
+        if file.stem.lower() in ("broadcast", "channels", "groupchat") and file.suffix not in BY_SUFFIX
     }
     assert unknown == set()

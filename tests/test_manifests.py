@@ -1,4 +1,4 @@
-"""Manifests: what is wrong with one is told with file and line, and ends in status 2."""
+"""Manifests: what they declare; an error is reported with file and line, and status 2."""
 
 from __future__ import annotations
 
@@ -53,8 +53,8 @@ def write(folder: Path, text: str) -> Path:
 
 
 def test_a_manifest_becomes_a_record(tmp_path: Path) -> None:
-    (one,) = manifests.read(write(tmp_path, GOOD))
-    assert one == Implementation(
+    (server,) = manifests.read(write(tmp_path, GOOD))
+    assert server == Implementation(
         name="mine",
         spec="broadcast",
         language="C",
@@ -68,7 +68,7 @@ def test_a_manifest_becomes_a_record(tmp_path: Path) -> None:
     )
 
 
-def test_a_manifest_may_declare_several_servers_and_what_they_have_in_common(tmp_path: Path) -> None:
+def test_a_manifest_may_declare_several_servers_and_their_shared_fields(tmp_path: Path) -> None:
     first, second = manifests.read(write(tmp_path, SEVERAL))
     assert (first.name, first.spec, first.run, first.needs) == (
         "mine",
@@ -80,21 +80,21 @@ def test_a_manifest_may_declare_several_servers_and_what_they_have_in_common(tmp
     assert first.source == second.source == tmp_path / "server.c"
 
 
-def test_a_manifest_says_what_is_known_of_its_tools(tmp_path: Path) -> None:
-    told = GOOD.replace('"command:cc"', '"command:cc", "apl:one"') + (
+def test_a_manifest_declares_its_tools(tmp_path: Path) -> None:
+    text = GOOD.replace('"command:cc"', '"command:cc", "apl:one"') + (
         'files = ["server.c"]\n\n[tools."apl:*"]\ncheck = ["apl", "{name}"]\ndebian = ["apl-{name}"]\n'
     )
-    (one,) = manifests.read(write(tmp_path, told))
-    assert one.tools == {"apl:*": Tool(check=("apl", "{name}"), debian=("apl-{name}",))}
-    assert one.files == ("server.c",)
-    _, apl = needs.parse(one)
+    (server,) = manifests.read(write(tmp_path, text))
+    assert server.tools == {"apl:*": Tool(check=("apl", "{name}"), debian=("apl-{name}",))}
+    assert server.files == ("server.c",)
+    _, apl = needs.parse(server)
     assert (apl.tool.check, apl.install_command) == (("apl", "one"), "apt-get install apl-one")
 
 
-def test_a_folder_stands_for_those_of_its_servers_that_are_asked_for(tmp_path: Path) -> None:
+def test_a_folder_selects_its_servers_of_the_given_spec(tmp_path: Path) -> None:
     path = write(tmp_path, SEVERAL)
-    for place in (path, tmp_path):
-        assert [one.spec for one in select([f"{place}"], everything=False, spec="broadcast")] == ["broadcast"]
+    for argument in (path, tmp_path):
+        assert [server.spec for server in select([f"{argument}"], everything=False, spec="broadcast")] == ["broadcast"]
     path.write_text(GOOD.replace("broadcast", "other", 1))
     with pytest.raises(UsageError, match=r"impl\.toml declares no server of broadcast"):
         select([f"{tmp_path}"], everything=False, spec="broadcast")
@@ -126,38 +126,38 @@ def test_a_folder_stands_for_those_of_its_servers_that_are_asked_for(tmp_path: P
         (SEVERAL + '[implementation.tools."command:cc"]\ncheck = "cc"\n', "line 14: Expected `array`"),
     ],
 )
-def test_what_is_wrong_is_told_with_file_and_line(tmp_path: Path, text: str, words: str) -> None:
+def test_an_error_is_reported_with_file_and_line(tmp_path: Path, text: str, words: str) -> None:
     path = write(tmp_path, text)
-    with pytest.raises(UsageError) as told:
+    with pytest.raises(UsageError) as raised:
         manifests.read(path)
-    assert words in str(told.value)
+    assert words in str(raised.value)
     ended = harness("check", path, folder=tmp_path)
     assert ended.returncode == 2
     assert words in ended.stderr
     assert len(ended.stderr.splitlines()) == 1
 
 
-def test_a_build_is_made_once_for_each_state_of_the_sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_is_built_once_per_state_of_its_sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     folder = tmp_path / "mine"
     folder.mkdir()
-    (one,) = manifests.read(write(folder, GOOD))
-    (program,) = build.command(one)
+    (server,) = manifests.read(write(folder, GOOD))
+    (program,) = build.command(server)
     first = Path(program).stat().st_mtime_ns
-    assert build.command(one) == (program,)
+    assert build.command(server) == (program,)
     assert Path(program).stat().st_mtime_ns == first
     (folder / "target").mkdir()
     (folder / "target" / "byproduct").touch()
-    assert build.command(one) == (program,)
+    assert build.command(server) == (program,)
     (folder / "server.c").write_text("int main(void) { return 1; }\n")
-    assert build.command(one) != (program,)
-    assert not Path(program).exists(), "a build of older sources stays in the cache"
+    assert build.command(server) != (program,)
+    assert not Path(program).exists(), "the build of the older sources is still in the cache"
 
 
-def test_a_build_that_fails_is_told_with_the_compilers_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_build_is_reported_with_the_compilers_output(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    (one,) = manifests.read(write(tmp_path, GOOD))
+    (server,) = manifests.read(write(tmp_path, GOOD))
     (tmp_path / "server.c").write_text("int main(void) { return nonsense; }\n")
     with pytest.raises(LaunchError, match=r"(?s)cannot be built: cc exited with status 1.*nonsense"):
-        build.command(one)
+        build.command(server)
     assert list((tmp_path / "cache" / "zillions" / "builds").iterdir()) == []

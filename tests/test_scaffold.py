@@ -1,4 +1,4 @@
-"""`harness new`: for each language of the zoo a folder with a server that works, made from one that is there."""
+"""`harness new`: in each language of the zoo it creates a server that works, as a copy of an existing one."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ROOT = Path(__file__).parent.parent
 DECLARED = plugins.implementations()
 FIRST = next(iter(plugins.specs()))
 BUILDING_S = 900  # in each language of the zoo, some of them for half a minute
-LANGUAGES = sorted({one.language for one in DECLARED if one.spec == FIRST})
+LANGUAGES = sorted({server.language for server in DECLARED if server.spec == FIRST})
 RICH = Implementation(
     name="rich",
     spec="broadcast",
@@ -45,7 +45,7 @@ RICH = Implementation(
 
 @pytest.fixture
 def zoo(tmp_path: Path) -> Path:
-    """A folder with a zoo of its own, from where the command line finds that one."""
+    """A folder with a copy of the zoo, which the command line uses when started there."""
     shutil.copytree(ROOT / "impls", tmp_path / "impls", ignore=shutil.ignore_patterns("__pycache__", "target"))
     return tmp_path
 
@@ -54,7 +54,7 @@ def named(language: str) -> str:
     return "my_" + language.lower().replace("+", "p").replace("#", "sharp").replace(" ", "_")
 
 
-def test_for_each_language_there_is_one_that_works(zoo: Path) -> None:
+def test_in_each_language_a_working_server_is_created(zoo: Path) -> None:
     names = []
     for language in LANGUAGES:
         ended = harness("new", named(language), "--lang", language, folder=zoo)
@@ -63,16 +63,16 @@ def test_for_each_language_there_is_one_that_works(zoo: Path) -> None:
         assert f"impls/{folder.name}: a server of {FIRST} in {language}, made from " in ended.stdout
         assert (folder / "README.md").read_text().startswith(f"# {named(language)}: ")
         names.append(named(language))
-    listed = {one["name"]: one for one in json.loads(harness("list", "--json", folder=zoo).stdout)}
+    listed = {row["name"]: row for row in json.loads(harness("list", "--json", folder=zoo).stdout)}
     assert [listed[name]["language"] for name in names] == LANGUAGES
-    here = [name for name in names if listed[name]["available"]]
-    assert here
-    ended = harness("check", *here, "--smoke", folder=zoo, seconds=BUILDING_S)
+    available = [name for name in names if listed[name]["available"]]
+    assert available
+    ended = harness("check", *available, "--smoke", folder=zoo, seconds=BUILDING_S)
     assert ended.returncode == 0, ended.stdout + ended.stderr
 
 
 @pytest.mark.parametrize("spec", list(plugins.specs()))
-def test_it_is_of_the_spec_that_is_named_and_has_no_file_of_another(zoo: Path, spec: str) -> None:
+def test_the_new_server_has_the_chosen_spec_and_no_files_of_another(zoo: Path, spec: str) -> None:
     ended = harness("new", "mine", "--lang", "python", "--spec", spec, folder=zoo)
     assert ended.returncode == 0, ended.stderr
     assert {path.name for path in (zoo / "impls" / "mine_impl").iterdir()} == {"README.md", "__init__.py", f"{spec}.py"}
@@ -81,7 +81,7 @@ def test_it_is_of_the_spec_that_is_named_and_has_no_file_of_another(zoo: Path, s
     assert ended.stdout.startswith("mine ")
 
 
-def test_files_that_are_another_servers_alone_are_left_and_what_all_share_is_taken(zoo: Path) -> None:
+def test_shared_files_are_copied_and_files_of_another_server_are_not(zoo: Path) -> None:
     folder = zoo / "impls" / "both_impl"
     (folder / "shared").mkdir(parents=True)
     for name in ("one.x", "other.x", "other.lock", "shared/__init__.py", "format.toml"):
@@ -97,17 +97,17 @@ def test_files_that_are_another_servers_alone_are_left_and_what_all_share_is_tak
     for spec, rest in (("broadcast", {"one.x"}), ("channels", {"other.x", "other.lock"})):
         ended = harness("new", f"my_{spec}", "--lang", "x", "--spec", spec, folder=zoo)
         assert ended.returncode == 0, ended.stderr
-        made = zoo / "impls" / f"my_{spec}_impl"
-        assert {str(path.relative_to(made)) for path in made.rglob("*") if path.is_file()} == rest | {
+        folder = zoo / "impls" / f"my_{spec}_impl"
+        assert {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()} == rest | {
             *("README.md", "impl.toml", "format.toml", "shared/__init__.py")
         }
-        (one,) = manifests.read(made / "impl.toml")
-        assert (one.name, one.spec, one.run) == (f"my_{spec}", spec, ("x",))
-    said = (zoo / "impls" / "my_channels_impl" / "README.md").read_text()
-    assert said.startswith("# my_channels: two in one\n\nCopied from [both](../both_impl/README.md) by `harness new`: ")
-    assert said.endswith("\n\nWords.\n\nThat.\n\n## why\n\nSo.\n")
-    said = (zoo / "impls" / "my_broadcast_impl" / "README.md").read_text()
-    assert said.endswith("\n\nWords.\n\n- **One**: so.\n\n## why\n\nSo.\n")
+        (server,) = manifests.read(folder / "impl.toml")
+        assert (server.name, server.spec, server.run) == (f"my_{spec}", spec, ("x",))
+    text = (zoo / "impls" / "my_channels_impl" / "README.md").read_text()
+    assert text.startswith("# my_channels: two in one\n\nCopied from [both](../both_impl/README.md) by `harness new`: ")
+    assert text.endswith("\n\nWords.\n\nThat.\n\n## why\n\nSo.\n")
+    text = (zoo / "impls" / "my_broadcast_impl" / "README.md").read_text()
+    assert text.endswith("\n\nWords.\n\n- **One**: so.\n\n## why\n\nSo.\n")
 
 
 @pytest.mark.parametrize(
@@ -126,7 +126,7 @@ def test_files_that_are_another_servers_alone_are_left_and_what_all_share_is_tak
         (["mine"], "Missing option '--lang'"),
     ],
 )
-def test_what_cannot_be_made_is_one_sentence_and_status_2(zoo: Path, words: Sequence[str], sentence: str) -> None:
+def test_wrong_usage_is_reported_in_one_sentence_with_status_2(zoo: Path, words: Sequence[str], sentence: str) -> None:
     before = sorted(os.listdir(zoo / "impls"))
     ended = harness("new", *words, folder=zoo)
     assert ended.returncode == 2, ended.stdout
@@ -135,7 +135,7 @@ def test_what_cannot_be_made_is_one_sentence_and_status_2(zoo: Path, words: Sequ
     assert [name for name in sorted(os.listdir(zoo / "impls")) if name != "__pycache__"] == before
 
 
-def test_a_folder_that_is_there_is_not_touched(zoo: Path) -> None:
+def test_an_existing_folder_is_not_touched(zoo: Path) -> None:
     (zoo / "impls" / "mine_impl").mkdir()
     ended = harness("new", "mine", "--lang", "C", folder=zoo)
     assert ended.returncode == 2
@@ -143,49 +143,51 @@ def test_a_folder_that_is_there_is_not_touched(zoo: Path) -> None:
     assert os.listdir(zoo / "impls" / "mine_impl") == []
 
 
-def test_its_model_is_idiomatic_runs_here_and_is_simple(monkeypatch: pytest.MonkeyPatch) -> None:
-    def one(name: str, **more: object) -> Implementation:
+def test_the_template_is_idiomatic_available_and_simple(monkeypatch: pytest.MonkeyPatch) -> None:
+    def server(name: str, **more: object) -> Implementation:
         source = scaffold.impls_folder() / f"{name}_impl" / "server.x"
         plain = {"category": "idiomatic", "needs": (), "name": name, "source": source}
         return msgspec.structs.replace(RICH, **(plain | more))
 
     every = [
-        one("tuned", category="tuned"),
-        one("far", needs=("command:no-such-command",)),
-        one("needy", needs=("command:sh",)),
-        one("simple"),
-        one("of_another", spec="channels"),
-        msgspec.structs.replace(one("elsewhere"), source=Path("/elsewhere/a.x")),
+        server("tuned", category="tuned"),
+        server("far", needs=("command:no-such-command",)),
+        server("needy", needs=("command:sh",)),
+        server("simple"),
+        server("of_another", spec="channels"),
+        msgspec.structs.replace(server("elsewhere"), source=Path("/elsewhere/a.x")),
     ]
-    monkeypatch.setattr(scaffold, "code_lines", lambda one: 1)
+    monkeypatch.setattr(scaffold, "code_lines", lambda server: 1)
     chosen = []
     while every[0] not in chosen:
-        chosen.append(scaffold.template_for("c♯", "broadcast", [each for each in every if each not in chosen]))
-    assert [each.name for each in chosen] == ["simple", "needy", "far", "tuned"]
+        chosen.append(
+            scaffold.template_for("c♯", "broadcast", [candidate for candidate in every if candidate not in chosen])
+        )
+    assert [template.name for template in chosen] == ["simple", "needy", "far", "tuned"]
     with pytest.raises(UsageError):
         scaffold.template_for("c♯", "broadcast", every[-2:])
 
 
-@pytest.mark.parametrize("one", [RICH, *DECLARED], ids=lambda one: f"{one.spec}-{one.name}")
-def test_what_is_declared_is_written_out_and_read_again(one: Implementation, tmp_path: Path) -> None:
+@pytest.mark.parametrize("server", [RICH, *DECLARED], ids=lambda server: f"{server.spec}-{server.name}")
+def test_a_written_declaration_reads_back_as_the_same_record(server: Implementation, tmp_path: Path) -> None:
     folder = tmp_path.resolve()
-    source = Path(one.source.name) if one.source and one.source.is_absolute() else one.source
-    one = msgspec.structs.replace(one, source=source)
-    for name in (source, *one.files):
+    source = Path(server.source.name) if server.source and server.source.is_absolute() else server.source
+    server = msgspec.structs.replace(server, source=source)
+    for name in (source, *server.files):
         if name:
             (folder / name).parent.mkdir(exist_ok=True)
             (folder / name).touch()
-    expected = msgspec.structs.replace(one, source=folder / source if source else None)
-    if one.run:
-        (folder / "impl.toml").write_text(declarations.manifest(one))
+    expected = msgspec.structs.replace(server, source=folder / source if source else None)
+    if server.run:
+        (folder / "impl.toml").write_text(declarations.manifest(server))
         assert manifests.read(folder / "impl.toml") == [expected]
-    text = declarations.hook(one)
+    text = declarations.hook(server)
     scope = {"__file__": str(folder / "__init__.py")}
     exec(compile(text, "hook", "exec"), scope)
     assert scope["harness_implementations"]() == [expected]  # type: ignore[operator]
 
 
-def test_what_cannot_run_here_yet_is_said(zoo: Path) -> None:
+def test_a_server_with_missing_tools_is_created_with_a_note(zoo: Path) -> None:
     folder = zoo / "impls" / "far_impl"
     folder.mkdir()
     (folder / "a.x").touch()

@@ -1,4 +1,4 @@
-"""The zoo as a whole: how many stand in it, in how many languages, and that each is a page with a page beside it."""
+"""The zoo as a whole: how many servers and languages it has, and that each is a page of code with a README."""
 
 from __future__ import annotations
 
@@ -11,34 +11,34 @@ from harness import plugins
 from harness.zoo.code_lines import code_lines
 
 FIRST = next(iter(plugins.specs()))
-ZOO = [one for one in plugins.implementations() if one.spec == FIRST]
+ZOO = [server for server in plugins.implementations() if server.spec == FIRST]
 IMPLS = Path(__file__).parent.parent / "impls"
-README_LINES = range(8, 40)  # those of several specs say more
+README_LINES = range(8, 40)  # the README of a folder for several specs is longer
 
 
 def test_there_are_forty_servers_in_fifteen_languages() -> None:
     assert len(ZOO) >= 40
-    assert len({one.language for one in ZOO}) >= 15
+    assert len({server.language for server in ZOO}) >= 15
 
 
 def test_at_least_six_in_python_serve_a_second_spec() -> None:
     counts = [
-        sum(one.spec == spec and one.language == "Python" for one in plugins.implementations())
+        sum(server.spec == spec and server.language == "Python" for server in plugins.implementations())
         for spec in plugins.specs()
     ]
     assert sorted(counts)[-2] >= 6
 
 
 def test_the_median_server_is_a_page() -> None:
-    lines = [code_lines(one) for one in ZOO]
+    lines = [code_lines(server) for server in ZOO]
     assert statistics.median(lines) < 150, sorted(lines)
 
 
 @pytest.mark.parametrize("folder", sorted(IMPLS.glob("*_impl")), ids=lambda folder: folder.name)
-def test_each_has_a_page_on_how_it_works(folder: Path) -> None:
+def test_each_folder_has_a_readme_on_how_the_server_works(folder: Path) -> None:
     text = (folder / "README.md").read_text("utf-8")
     assert text.startswith("# ")
-    if folder.name != "executor_impl":  # that one is a library too, and a lesson
+    if folder.name != "executor_impl":  # this folder is also a library and a tutorial
         assert len(text.splitlines()) in README_LINES
-    for said in ("onnection", "order", "low client", "escriptors"):
-        assert said in text, f"nothing of {said}"
+    for topic in ("onnection", "order", "low client", "escriptors"):
+        assert topic in text, f"nothing about {topic}"
