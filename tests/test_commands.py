@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from harness import plugins
-from tests.zoo import HONEST, MUTANTS, command, harness, lines_of
+from tests.zoo import CONFORMING, MUTANTS, command, harness, lines_of
 
 NAMES = sorted({server.name for server in plugins.implementations()})
 
@@ -72,7 +72,7 @@ def test_list_has_every_server_and_its_record(tmp_path: Path) -> None:
 
 def test_a_missing_toolchain_is_no_failure(tmp_path: Path) -> None:
     (tmp_path / "impl.toml").write_text('name = "far"\nspec = "broadcast"\nrun = ["x"]\nneeds = ["command:no-such"]\n')
-    ended = harness("check", str(tmp_path), HONEST, "--smoke", folder=tmp_path)
+    ended = harness("check", str(tmp_path), CONFORMING, "--smoke", folder=tmp_path)
     assert ended.returncode == 0, ended.stderr
     assert "far          unavailable: no-such is not installed\n" in ended.stdout
     assert "1 of 2 servers pass every MUST, 1 is unavailable" in ended.stdout
@@ -87,7 +87,7 @@ def test_a_server_that_cannot_be_built_is_reported_once_and_the_others_are_check
         'name = "far"\nspec = "broadcast"\nsource = "server.x"\nrun = ["x"]\n'
         'build = ["sh", "-c", "echo no network >&2; exit 7"]\n'
     )
-    ended = harness("check", str(tmp_path), HONEST, "--smoke", folder=tmp_path)
+    ended = harness("check", str(tmp_path), CONFORMING, "--smoke", folder=tmp_path)
     assert ended.returncode == 3, ended.stderr
     assert (
         "far          unknown cannot be built: sh exited with status 7; its last words:\n        no network\n"
@@ -118,7 +118,7 @@ def test_a_check_that_fails_ends_in_status_1_and_says_why(tmp_path: Path) -> Non
 
 
 def test_a_reader_that_stops_early_ends_it_quietly(tmp_path: Path) -> None:
-    line = f"{shlex.join(command('check', str(HONEST), str(HONEST), '-k', 'ready_line'))} | true"
+    line = f"{shlex.join(command('check', str(CONFORMING), str(CONFORMING), '-k', 'ready_line'))} | true"
     ended = subprocess.run(["sh", "-c", line], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert ended.stderr == ""
 
@@ -130,7 +130,7 @@ def test_an_unknown_verdict_ends_in_status_3(tmp_path: Path) -> None:
 
 def test_serve_runs_a_server_until_its_signal(tmp_path: Path) -> None:
     with subprocess.Popen(
-        command("serve", str(HONEST), "127.0.0.1:0"), stdout=subprocess.PIPE, cwd=tmp_path
+        command("serve", str(CONFORMING), "127.0.0.1:0"), stdout=subprocess.PIPE, cwd=tmp_path
     ) as running:
         assert running.stdout
         address = running.stdout.readline().decode().split()[-1]

@@ -49,8 +49,8 @@ from harness.zoo.discover import specs_named
 @click.option(
     "--swarm",
     metavar="N",
-    type=click.IntRange(1, simulated_users.MOST_CLIENTS),
-    help=f"Connect this many clients (at most {simulated_users.MOST_CLIENTS:,}), which all send; loopback only.",
+    type=click.IntRange(1, simulated_users.MAX_CLIENTS),
+    help=f"Connect this many clients (at most {simulated_users.MAX_CLIENTS:,}), which all send; loopback only.",
 )
 @click.option(
     "--messages",

@@ -9,7 +9,7 @@ import anyio
 import click
 
 from harness import results
-from harness.commands import options
+from harness.commands import estimate, options
 from harness.commands.checking import SCRIPTS, announce, watcher, write_reports
 from harness.conformance.check import CheckOptions, check, exit_status
 from harness.model import CheckResult
@@ -63,12 +63,12 @@ def command(
     Exit status: 0 every MUST holds, 1 a MUST fails, 2 wrong usage, 3 no verdict was possible.
     """
     chosen = select(words, everything=everything, spec=spec, pythons=pythons)
-    choice = CheckOptions(
-        keyword=keyword, smoke=smoke, stop_at_failure=exit_first, jobs=jobs, seed=seed, fuzz_s=fuzz_s
-    )
+    choice = CheckOptions(keyword=keyword, smoke=smoke, stop_at_failure=exit_first, jobs=jobs, seed=seed, fuzz_s=fuzz_s)
     width = min(shutil.get_terminal_size().columns, 120)
     several = len({server.spec for server in chosen}) > 1
     scripts = results.folder() / SCRIPTS
+    if several and spec is None and not keyword:
+        print(estimate.announcement(chosen, specs_named(None), jobs=jobs, smoke=smoke), flush=True)
 
     async def run() -> list[CheckResult]:
         with progress_bar("check") as bar:
@@ -85,5 +85,7 @@ def command(
         if table := fact_table(checked, width):
             print(f"\n{table}\n")
         print(check_summary(checked))
+    if not (keyword or exit_first or fuzz_s):
+        estimate.record(checked, smoke=smoke)
     write_reports(checked, json_file, junit)
     return exit_status(checked)

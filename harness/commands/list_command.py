@@ -68,8 +68,9 @@ def command(
 
     Exit status: 0, or 2 for wrong usage.
     """
-    specs = {known.name for known in specs_named(spec)}
-    listed = [server for server in implementations() if server.spec in specs]
+    if spec is not None:  # without it no spec is imported
+        specs_named(spec)
+    listed = [server for server in implementations() if spec in (None, server.spec)]
     _check_name("language", language, {server.language for server in listed})
     _check_name("class", category, {server.category for server in listed})
     listed = interpreters.add_variants(

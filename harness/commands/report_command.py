@@ -13,7 +13,7 @@ from harness.commands import completion, options
 from harness.commands.options import FILE, FOLDER
 from harness.errors import UsageError, nearest
 from harness.model import Run, Spec
-from harness.report.formats import markdown
+from harness.report.leaderboard import rewrite, write_pages
 from harness.report.svg import write_svg
 from harness.zoo.discover import specs_named
 
@@ -49,6 +49,12 @@ from harness.zoo.discover import specs_named
     help="Write the curves to FOLDER, each as SPEC-CURVE.svg. Needs zillions[plots].",
 )
 @click.option("--readme", metavar="FILE", type=FILE, help="Rewrite the leaderboard in FILE, and nothing else.")
+@click.option(
+    "--pages",
+    metavar="FOLDER",
+    type=FOLDER,
+    help="Write a page per spec to FOLDER, as Markdown: all servers, all figures, the conditions.",
+)
 def command(
     run: str | None,
     form: str,
@@ -57,6 +63,7 @@ def command(
     plots: bool,
     svg: Path | None,
     readme: Path | None,
+    pages: Path | None,
 ) -> int:
     """Show a run again, in any format.
 
@@ -70,8 +77,12 @@ def command(
     if category:
         found = only_class(found, category)
     if readme:
-        markdown.rewrite(readme, found)
+        rewrite(readme, found)
         print(f"{readme}: the leaderboard is that of {found.info.id}")
+    if pages:
+        for page in write_pages(pages, found):
+            print(f"{page}: written")
+    if readme or pages:
         return 0
     if svg:
         for line in write_svg(found, svg):
