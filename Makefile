@@ -7,7 +7,7 @@
 #   make lint          run the linters and the type checker
 #   make requirements  write spec/*/REQUIREMENTS.md, the requirements of each spec and their cases
 #   make cli           write the help of all commands into docs/cli.md
-#   make leaderboard   write the leaderboard of the latest run into the README
+#   make leaderboard   write the latest run into the README and docs/results
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -48,7 +48,7 @@ setup: .venv/ready
 	@touch $@
 
 leaderboard: setup
-	@$(BIN)/harness report --readme README.md
+	@$(BIN)/harness report --readme README.md --pages docs/results
 
 exhibit: setup
 	@$(BIN)/python -m tests.exhibit

@@ -16,19 +16,19 @@ from harness import results
 from harness.commands.measuring import PREVIEWED, new_run, preview, preview_servers
 from harness.errors import HarnessError, UsageError
 from harness.model import FORMAT, Implementation, Run
-from harness.report.formats import markdown
+from harness.report import leaderboard
 from tests.simulated_runs import run_of as simulated_run
 from tests.simulated_runs import write_run
-from tests.zoo import HONEST, MISFITS, MUTANTS, command, harness, implementation, lines_of
+from tests.zoo import CONFORMING, MISFITS, MUTANTS, command, harness, implementation, lines_of
 
-README = f"before\n{markdown.BEGIN}\nold\n{markdown.END}\nafter\n"
+README = f"before\n{leaderboard.BEGIN}\nold\n{leaderboard.END}\nafter\n"
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a run of two small servers, of which the second dies under load."""
     path = tmp_path_factory.mktemp("run")
-    ended = harness("bench", HONEST, MISFITS / "dies_in_the_middle.py", "--profile", "smoke", folder=path)
+    ended = harness("bench", CONFORMING, MISFITS / "dies_in_the_middle.py", "--profile", "smoke", folder=path)
     assert ended.returncode == 3, ended.stderr
     (path / "output.txt").write_text(ended.stdout)
     return path
@@ -39,13 +39,13 @@ def run_of(folder: Path) -> Run:
 
 
 def test_only_the_named_workloads_run_and_the_ranking_one(tmp_path: Path) -> None:
-    ended = harness("bench", HONEST, "--profile", "smoke", "--workload", "idle", folder=tmp_path)
+    ended = harness("bench", CONFORMING, "--profile", "smoke", "--workload", "idle", folder=tmp_path)
     assert ended.returncode == 0, ended.stderr
     assert {trial.plan.workload for trial in run_of(tmp_path).trials} == {"flood", "idle"}
 
 
 def test_a_run_with_little_time_has_only_the_ranking_workload(tmp_path: Path) -> None:
-    ended = harness("bench", HONEST, "--within", "3s", folder=tmp_path)
+    ended = harness("bench", CONFORMING, "--within", "3s", folder=tmp_path)
     assert ended.returncode == 0, ended.stderr
     trials = run_of(tmp_path).trials
     assert {trial.plan.workload for trial in trials} == {"flood"}
@@ -95,17 +95,25 @@ def test_the_report_rewrites_the_readme_between_its_markers_and_nothing_else(fol
     readme = folder / "README.md"
     readme.write_text(README)
     assert harness("report", "--readme", "README.md", folder=folder).returncode == 0
-    before, rest = readme.read_text().split(markdown.BEGIN)
-    table, after = rest.split(markdown.END)
+    before, rest = readme.read_text().split(leaderboard.BEGIN)
+    table, after = rest.split(leaderboard.END)
     assert (before, after) == ("before\n", "\nafter\n")
     assert "| server.py |" in table
-    assert "harness bench" in table
+    assert "broadcast: the best 1 of 1 ranked servers" in table
     once = readme.read_text()
     assert harness("report", "--readme", "README.md", folder=folder).returncode == 0
     assert readme.read_text() == once
 
 
-@pytest.mark.parametrize("text", ["", README.replace(markdown.END, ""), README + README, README[::-1]])
+def test_the_pages_have_every_server_and_where_the_run_comes_from(folder: Path) -> None:
+    assert harness("report", "--pages", "pages", folder=folder).returncode == 0
+    page = (folder / "pages" / "broadcast.md").read_text()
+    assert "| server.py |" in page
+    assert "- dies_in_the_middle.py: did not finish (flood)" in page
+    assert "Made by `harness bench" in page
+
+
+@pytest.mark.parametrize("text", ["", README.replace(leaderboard.END, ""), README + README, README[::-1]])
 def test_a_readme_without_the_two_markers_is_left_alone(folder: Path, text: str) -> None:
     readme = folder / "OTHER.md"
     readme.write_text(text)
@@ -168,7 +176,7 @@ def test_a_run_of_another_format_is_refused_in_one_sentence(
 
 def test_an_interrupted_run_can_be_resumed(tmp_path: Path) -> None:
     """SIGINT when some cases are on disk; --resume runs the others, and none twice."""
-    words = command("run", str(HONEST), "--smoke", "--profile", "smoke", "--jobs", "2")
+    words = command("run", str(CONFORMING), "--smoke", "--profile", "smoke", "--jobs", "2")
     with subprocess.Popen(words, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as running:
         assert running.stdout
         path = tmp_path / running.stdout.readline().decode().split()[-1]
@@ -190,7 +198,7 @@ def test_an_interrupted_run_can_be_resumed(tmp_path: Path) -> None:
 
 
 def test_no_case_starts_after_the_deadline(tmp_path: Path) -> None:
-    ended = harness("run", str(HONEST), "--profile", "smoke", "--within", "0.5s", folder=tmp_path)
+    ended = harness("run", str(CONFORMING), "--profile", "smoke", "--within", "0.5s", folder=tmp_path)
     assert ended.returncode == 3, ended.stdout
     assert "time is up: 0 of 1 servers checked; `harness run --resume` continues" in ended.stdout
     run = results.read(tmp_path / "results" / "latest")
@@ -203,7 +211,7 @@ def test_of_many_servers_some_that_need_no_build_are_previewed(tmp_path: Path) -
     lazy = Implementation(
         name="lazy", spec="broadcast", source=tmp_path / "server.c", build=("cc",), run=("{build}/x",)
     )
-    many = [msgspec.structs.replace(implementation(HONEST), name=f"honest {number}") for number in range(PREVIEWED)]
+    many = [msgspec.structs.replace(implementation(CONFORMING), name=f"honest {number}") for number in range(PREVIEWED)]
     assert preview_servers(many) == []
     assert preview_servers([lazy, *many]) == many
     assert preview_servers([*many, *many]) == many
@@ -215,7 +223,7 @@ async def test_a_preview_is_shown_and_not_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    server = implementation(HONEST)
+    server = implementation(CONFORMING)
     store, _ = new_run([server], "smoke")
     await preview(store, [server])
     output = capsys.readouterr().out
@@ -242,7 +250,7 @@ def test_a_full_disk_is_an_error_and_the_results_are_kept(folder: Path, monkeypa
 
 def test_the_json_has_the_contract(tmp_path: Path) -> None:
     ended = harness(
-        "check", HONEST, "-k", "empty_message or real_time", "--json", "out.json", "--junit", "out.xml", folder=tmp_path
+        "check", CONFORMING, "-k", "empty_message or real_time", "--json", "out.json", "--junit", "out.xml", folder=tmp_path
     )
     assert ended.returncode == 0, ended.stderr
     (result,) = json.loads((tmp_path / "out.json").read_text())["results"]

@@ -145,6 +145,19 @@ COLUMNS = (
     Column("front", _front, spare=6),
 )
 
+# Those of the leaderboard in a README: what they show, and the shorter heading there.
+LEADERBOARD = {
+    "#": "#",
+    "server": "server",
+    "language": "language",
+    "style": "style",
+    "M deliveries/s": "M/s",
+    "drops": "drops",
+    "p99 ms": "p99 ms",
+    "idle MB": "MB",
+    "lines": "lines",
+}
+
 
 def table(league: League, *, width: int, style: str) -> str:
     """Return the ranked rows of a league as a table.
@@ -166,6 +179,36 @@ def table(league: League, *, width: int, style: str) -> str:
     return with_full_names if _width(with_full_names) <= width else text
 
 
+def leaderboard(league: League, rows: Sequence[Row], *, width: int) -> str:
+    """Return some rows of a league with the few columns that a README has room for, as a table in Markdown.
+
+    Args:
+        league: the league.
+        rows: those to show.
+        width: in characters; what the styles need beyond it is cut off.
+    """
+    by_heading = {_one_line(column.heading): column for column in COLUMNS}
+    columns = [by_heading[heading] for heading in LEADERBOARD]
+    cells = [[column.cell(row, league) for column in columns] for row in rows]
+    style = list(LEADERBOARD).index("style")
+    excess = _width(_markdown(cells, columns)) - width
+    if excess > 0:
+        room = max(len(line[style]) for line in cells) - excess
+        for line in cells:
+            line[style] = line[style] if len(line[style]) <= room else f"{line[style][: room - 1]}…"
+    return _markdown(cells, columns)
+
+
+def _markdown(cells: Sequence[Sequence[str]], columns: Sequence[Column]) -> str:
+    aligned = [column.align for column in columns]
+    headings = list(LEADERBOARD.values())
+    return tabulate(cells, headers=headings, tablefmt="github", colalign=aligned, disable_numparse=True)
+
+
+def _one_line(heading: str) -> str:
+    return heading.replace("-\n", "").replace("\n", " ")
+
+
 def _width(text: str) -> int:
     return max(map(len, text.splitlines()), default=0)
 
@@ -177,7 +220,7 @@ def _tabulated(league: League, columns: Sequence[Column], style: str, longest_na
             row[1] = f"{row[1][: longest_name - 1]}…"
     headings = [column.heading for column in columns]
     if style == "github":
-        headings = [heading.replace("-\n", "").replace("\n", " ") for heading in headings]
+        headings = [_one_line(heading) for heading in headings]
     return tabulate(
         rows,
         headers=headings,

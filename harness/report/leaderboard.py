@@ -1,0 +1,78 @@
+"""The leaderboard in a README, and the pages with everything that it leaves out.
+
+Between two markers of the README stands a short table of the default spec: the best server of each style, fifteen rows
+at most. The pages, one per spec, have every row, every figure and the conditions of the run.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from harness.errors import HarnessError, UsageError
+from harness.league.table import League, Row, leagues
+from harness.model import Run
+from harness.report.columns import leaderboard
+from harness.report.formats.markdown import joined, league_parts
+from harness.report.formats.terminal import HOW_TO_READ, origin
+
+BEGIN, END = "<!-- leaderboard: begin -->", "<!-- leaderboard: end -->"
+MAX_ROWS = 15
+WIDTH = 100
+
+
+def rewrite(readme: Path, run: Run) -> None:
+    """Put the leaderboard of a run between the two markers of a file; the rest of the file stays as it is.
+
+    Raises:
+        UsageError: the file cannot be read or does not have each marker once, in order.
+    """
+    try:
+        text = readme.read_text("utf-8")
+    except OSError as error:
+        raise UsageError(f"{readme} cannot be read: {error.strerror}") from None
+    if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
+        raise UsageError(f"{readme} needs the markers {BEGIN} and {END}, each once and in this order")
+    before, rest = text.split(BEGIN)
+    _, after = rest.split(END)
+    readme.write_text(f"{before}{BEGIN}\n\n{short(leagues(run)[0], run)}\n{END}{after}", "utf-8")
+
+
+def short(league: League, run: Run) -> str:
+    """Return the short table of a league, and in a sentence what it is."""
+    rows = best_of_each_style(league)[:MAX_ROWS]
+    machine = run.info.machine
+    return joined(
+        [
+            leaderboard(league, rows, width=WIDTH),
+            f"{league.spec}: the best {len(rows)} of {len(league.ranked)} ranked servers, one per style; "
+            f"{league.blocks} block{'s' if league.blocks != 1 else ''} on {machine.processor}, {machine.cores} cores, {machine.kernel}, "
+            f"{run.info.started[:10]}.",
+        ]
+    )
+
+
+def best_of_each_style(league: League) -> list[Row]:
+    """Return the first ranked row of each style, in the order of the league."""
+    best: dict[str, Row] = {}
+    for row in league.ranked:
+        best.setdefault(row.implementation.style, row)
+    return list(best.values())
+
+
+def write_pages(folder: Path, run: Run) -> list[Path]:
+    """Write a page for each spec of a run; return their paths.
+
+    Raises:
+        HarnessError: a page cannot be written.
+    """
+    paths = []
+    for league in leagues(run):
+        page = joined([f"# {league.spec}", origin(run.info), HOW_TO_READ, *league_parts(league)])
+        path = folder / f"{league.spec}.md"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            path.write_text(page, "utf-8")
+        except OSError as error:
+            raise HarnessError(f"{path} cannot be written: {error.strerror}") from None
+        paths.append(path)
+    return paths
