@@ -40,15 +40,12 @@ def rewrite(readme: Path, run: Run) -> None:
 def short(league: League, run: Run) -> str:
     """Return the short table of a league, and in a sentence what it is."""
     rows = best_of_each_style(league)[:MAX_ROWS]
-    machine = run.info.machine
-    return joined(
-        [
-            leaderboard(league, rows, width=WIDTH),
-            f"{league.spec}: the best {len(rows)} of {len(league.ranked)} ranked servers, one per style; "
-            f"{league.blocks} block{'s' if league.blocks != 1 else ''} on {machine.processor}, {machine.cores} cores, {machine.kernel}, "
-            f"{run.info.started[:10]}.",
-        ]
+    machine, blocks = run.info.machine, f"{league.blocks} block{'s' if league.blocks != 1 else ''}"
+    sentence = (
+        f"{league.spec}: the best {len(rows)} of {len(league.ranked)} ranked servers, one per style; {blocks} on "
+        f"{machine.processor}, {machine.cores} cores, {machine.kernel}, {run.info.started[:10]}."
     )
+    return joined([leaderboard(league, rows, width=WIDTH), sentence])
 
 
 def best_of_each_style(league: League) -> list[Row]:
