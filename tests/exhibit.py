@@ -1,4 +1,4 @@
-"""The diff that the README shows: made by `make exhibit`, and held against what the command prints by a test."""
+"""The diff that the README shows: written by `make exhibit`, and compared with the command's output by a test."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ BEGIN, END = "<!-- exhibit: begin -->", "<!-- exhibit: end -->"
 
 
 def exhibit() -> str:
-    """Return what stands between the markers: the command, and what it prints."""
+    """Return the text between the markers: the command and its output."""
     printed = harness(*COMMAND.split(), folder=ROOT, columns=120).stdout.rstrip()
     return f"\n<details><summary><code>harness {COMMAND}</code></summary>\n\n```diff\n{printed}\n```\n\n</details>\n"
 
 
 def shown() -> str:
-    """Return what stands between the markers of the README now."""
+    """Return the text that the README has between the markers."""
     return README.read_text("utf-8").partition(BEGIN)[2].partition(END)[0]
 
 

@@ -15,7 +15,7 @@ from harness.extras import require
 from harness.records import to_json
 from harness.results import CASES, INFO, TRIALS
 from tests.sample_runs import zoo
-from tests.zoo import HONEST, command
+from tests.zoo import CONFORMING, command
 
 
 def test_an_installed_module_is_returned() -> None:
@@ -94,7 +94,7 @@ def run_without(extras: Sequence[str], folder: Path, *words: str) -> subprocess.
 @pytest.mark.parametrize(
     ("extra", "words", "package"),
     [
-        ("fuzz", ["check", str(HONEST), "--smoke", "--fuzz", "1"], "hypothesis"),
+        ("fuzz", ["check", str(CONFORMING), "--smoke", "--fuzz", "1"], "hypothesis"),
         ("plots", ["report", "--plots"], "plotext"),
         ("plots", ["report", "--format", "plots"], "plotext"),
         ("plots", ["report", "--svg", "curves"], "matplotlib"),
@@ -129,7 +129,7 @@ def test_a_chat_on_a_terminal_without_its_extra_is_one_line_that_installs_it(fol
 @pytest.mark.parametrize(
     ("words", "status"),
     [
-        (["check", str(HONEST), "--smoke"], 0),
+        (["check", str(CONFORMING), "--smoke"], 0),
         (["report"], 0),
         (["list", "--json"], 0),
         (["doctor", "asyncio"], 0),
@@ -145,6 +145,6 @@ def test_all_other_commands_work_without_any_extra(words: list[str], status: int
 
 
 def test_a_server_whose_package_is_missing_is_skipped_with_the_line_that_installs_it(folder: Path) -> None:
-    ended = run_without(["servers"], folder, "check", "trio", str(HONEST), "--spec", "broadcast", "--smoke")
+    ended = run_without(["servers"], folder, "check", "trio", str(CONFORMING), "--spec", "broadcast", "--smoke")
     assert ended.returncode == 0, ended.stderr
     assert "Python package trio is not installed: pip install trio" in ended.stdout

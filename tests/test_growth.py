@@ -1,4 +1,4 @@
-"""Growth by regression: whoever keeps something of everything is told from whoever only grows for a while."""
+"""Growth by regression: a leak is distinguished from memory that only grows for a while."""
 
 from __future__ import annotations
 
@@ -20,37 +20,37 @@ Size = Callable[[int], float]
 
 
 def test_the_slope_of_a_line_is_exact() -> None:
-    found = theil_sen(range(20), [7 + 3 * one for one in range(20)])
-    assert (found.low, found.value, found.high) == (3, 3, 3)
-    assert str(found) == "3.0 [3.0, 3.0]"
+    slope = theil_sen(range(20), [7 + 3 * count for count in range(20)])
+    assert (slope.low, slope.value, slope.high) == (3, 3, 3)
+    assert str(slope) == "3.0 [3.0, 3.0]"
 
 
 def test_the_limits_are_those_of_sen() -> None:
     """Of 45 slopes: 2.576 * sqrt(10 * 9 * 25 / 18) = 28.8, so the 9th from either end, counted from 1."""
-    sizes = [one * one for one in range(10)]
+    sizes = [count * count for count in range(10)]
     slopes = sorted((sizes[b] - sizes[a]) / (b - a) for a in range(10) for b in range(a + 1, 10))
-    found = theil_sen(range(10), sizes)
-    assert (found.low, found.value, found.high) == (slopes[8], slopes[22], slopes[45 - 8])
+    slope = theil_sen(range(10), sizes)
+    assert (slope.low, slope.value, slope.high) == (slopes[8], slopes[22], slopes[45 - 8])
 
 
-def test_a_few_points_tell_nothing() -> None:
-    found = theil_sen([0, 1, 2], [0, 5, 10])
-    assert (found.low, found.high) == (-math.inf, math.inf)
+def test_a_few_points_give_no_limits() -> None:
+    slope = theil_sen([0, 1, 2], [0, 5, 10])
+    assert (slope.low, slope.high) == (-math.inf, math.inf)
 
 
 @pytest.mark.parametrize("seed", range(20))
 def test_pages_noise_and_one_outlier_do_not_hide_the_slope(seed: int) -> None:
-    dice = random.Random(seed)
+    rng = random.Random(seed)
     counts = range(0, 100_000, 2000)
-    sizes = [(40 * count + dice.randrange(200_000)) // PAGE * PAGE for count in counts]
-    sizes[dice.randrange(len(sizes))] += 50_000_000
-    found = theil_sen(counts, sizes)
-    assert found.low < 40 < found.high
-    assert found.low > 36 and found.high < 44
+    sizes = [(40 * count + rng.randrange(200_000)) // PAGE * PAGE for count in counts]
+    sizes[rng.randrange(len(sizes))] += 50_000_000
+    slope = theil_sen(counts, sizes)
+    assert slope.low < 40 < slope.high
+    assert slope.low > 36 and slope.high < 44
 
 
 def watched(size: Size, *, bound: float = 16) -> Growth:
-    """Watch a memory that is this large after so many."""
+    """Watch a memory that has this size after so many actions."""
     done = 0
 
     async def step(before: int) -> int:
@@ -68,7 +68,7 @@ def watched(size: Size, *, bound: float = 16) -> Growth:
 
 
 @pytest.mark.parametrize("bytes_each", [17, 40, 100, 5000])
-def test_what_grows_with_everything_is_watched_to_the_end(bytes_each: int) -> None:
+def test_a_leak_is_watched_to_the_end(bytes_each: int) -> None:
     growth = watched(lambda count: bytes_each * count)
     assert growth.continues(16)
     assert growth.total_count == 1_000_000 or growth.total_bytes > 1e9
@@ -90,7 +90,7 @@ def test_what_grows_with_everything_is_watched_to_the_end(bytes_each: int) -> No
     ],
     ids=["flat", "below", "warm-up", "ring", "large-ring", "teeth", "long-teeth", "late-step", "one-step"],
 )
-def test_what_grows_for_a_while_is_let_go(size: Size, most: int) -> None:
+def test_memory_that_grows_for_a_while_does_not_continue(size: Size, most: int) -> None:
     growth = watched(size)
     assert not growth.continues(16)
     assert growth.total_count <= most
@@ -100,12 +100,12 @@ def test_what_grows_for_a_while_is_let_go(size: Size, most: int) -> None:
     ("bytes_each", "blamed"),
     [((40, 40, 40), True), ((70, 40, 40), True), ((9000, 300, 40), False), ((40, 40, 0), False), ((40,), True)],
 )
-def test_whoever_keeps_something_of_each_keeps_the_same_in_every_turn(bytes_each: Sequence[int], blamed: bool) -> None:
+def test_a_leak_keeps_the_same_in_every_turn(bytes_each: Sequence[int], blamed: bool) -> None:
     counts = list(range(0, 100_000, 1000))
     assert recurs([Growth(counts, [each * count for count in counts]) for each in bytes_each], 16) is blamed
 
 
-def test_what_did_not_settle_is_not_told_as_a_figure() -> None:
+def test_a_slope_that_did_not_settle_is_shown_as_a_word() -> None:
     counts = list(range(0, 100_000, 1000))
     assert Growth(counts, [40 * count for count in counts]).summary(16) == "40"
     assert Growth(counts, [0 for count in counts]).summary(16) == "0"
@@ -113,13 +113,13 @@ def test_what_did_not_settle_is_not_told_as_a_figure() -> None:
 
 
 @pytest.fixture(scope="module")
-def oddballs() -> Sequence[CaseResult]:
-    """What the two cases of memory say of servers whose memory grows for a while."""
+def unusual() -> Sequence[CaseResult]:
+    """The results of the two cases about memory on servers whose memory grows for a while."""
     servers = [
         implementation(MUTANTS / "conforming" / f"{name}.py") for name in ("memory_saw_tooth", "fills_a_ring_first")
     ]
 
-    def plan(one: Implementation, cases: Sequence[Case]) -> Sequence[Sequence[Case]]:
+    def plan(server: Implementation, cases: Sequence[Case]) -> Sequence[Sequence[Case]]:
         return [[case] for case in cases if case.number in (59, 80)]
 
     async def run() -> list[CaseResult]:
@@ -130,7 +130,7 @@ def oddballs() -> Sequence[CaseResult]:
 
 
 @pytest.mark.parametrize(("number", "fact"), [(59, "bytes a connection"), (80, "bytes a message")])
-def test_a_memory_that_grows_for_a_while_is_not_blamed(number: int, fact: str, oddballs: Sequence[CaseResult]) -> None:
-    mine = [one for one in oddballs if fact in one.facts]
-    assert [one.verdict for one in mine] == [Verdict.PASS] * 2, mine
-    assert all(f"] {fact}, after " in one.message for one in mine)
+def test_a_memory_that_grows_for_a_while_is_not_blamed(number: int, fact: str, unusual: Sequence[CaseResult]) -> None:
+    results = [result for result in unusual if fact in result.facts]
+    assert [result.verdict for result in results] == [Verdict.PASS] * 2, results
+    assert all(f"] {fact}, after " in result.message for result in results)

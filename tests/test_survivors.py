@@ -1,6 +1,6 @@
 """No server process survives the harness, however it ends.
 
-This process becomes a subreaper, so that whatever the harness lets go becomes a child of ours and is seen.
+This process becomes a subreaper, so that every process that the harness leaves behind becomes our child.
 """
 
 from __future__ import annotations
@@ -21,26 +21,26 @@ from tests.zoo import MISFITS, command
 
 SEEN_S = 30.0
 GONE_S = 20.0
-WORST = [MISFITS / name for name in ("forks_a_child.py", "forks_a_stranger.py", "ignores_sigterm.py")]
+WORST = [MISFITS / name for name in ("forks_a_child.py", "forks_another_program.py", "ignores_sigterm.py")]
 
 
-def below() -> dict[int, str]:
-    """Return what is below this process, zombies reaped and left out: pid → command."""
-    found = {}
+def processes_below() -> dict[int, str]:
+    """Return the processes below this one, without zombies: pid → command."""
+    processes = {}
     for pid in warden.descendants(os.getpid()):
         with contextlib.suppress(psutil.Error):
             process = psutil.Process(pid)
             if process.status() != psutil.STATUS_ZOMBIE:
-                found[pid] = " ".join(process.cmdline())
-    return found
+                processes[pid] = " ".join(process.cmdline())
+    return processes
 
 
 def wait_for(condition: Callable[[], bool], seconds: float) -> bool:
-    """Look at other processes until it is so."""
+    """Poll other processes until a condition is true; return whether it was in time."""
     deadline = time.monotonic() + seconds
-    while not (so := condition()) and time.monotonic() < deadline:
-        time.sleep(0.02)  # nobody tells us of the children of others
-    return so
+    while not (is_true := condition()) and time.monotonic() < deadline:
+        time.sleep(0.02)  # other processes' children set no event of ours
+    return is_true
 
 
 def nothing_left(harness: subprocess.Popen[bytes]) -> bool:
@@ -48,7 +48,12 @@ def nothing_left(harness: subprocess.Popen[bytes]) -> bool:
         for pid in warden.children(os.getpid()):
             if pid != harness.pid:
                 os.waitpid(pid, os.WNOHANG)
-    return not below()
+    return not processes_below()
+
+
+def is_serving(harness: subprocess.Popen[bytes]) -> bool:
+    """Return whether the harness has started a server."""
+    return any("misfits" in words for pid, words in processes_below().items() if pid != harness.pid)
 
 
 @pytest.mark.parametrize("words", [("check", "--jobs", "3"), ("bench",)], ids=lambda words: str(words[0]))
@@ -62,30 +67,30 @@ def test_nothing_survives_a_signal(words: tuple[str, ...], number: signal.Signal
         stderr=subprocess.PIPE,
     )
     try:
-        served = wait_for(lambda: any("misfits" in one for pid, one in below().items() if pid != running.pid), SEEN_S)
+        served = wait_for(lambda: is_serving(running), SEEN_S)
         assert served, "no server was ever running"
         running.send_signal(number)
-        _, complaints = running.communicate(timeout=GONE_S)
-        assert wait_for(lambda: nothing_left(running), GONE_S), f"left behind: {below()}"
+        _, errors = running.communicate(timeout=GONE_S)
+        assert wait_for(lambda: nothing_left(running), GONE_S), f"left behind: {processes_below()}"
     finally:
         running.kill()
     if number != signal.SIGKILL:
         assert running.returncode == 128 + number
-        assert b"Traceback" not in complaints
-        assert b"every server has been ended" in complaints
+        assert b"Traceback" not in errors
+        assert b"every server has been ended" in errors
 
 
 def test_it_ends_by_sigterm_where_sigint_came_ignored(tmp_path: Path) -> None:
-    """As a shell without job control starts what it puts into the background."""
+    """A shell without job control starts its background jobs so."""
     warden.become_subreaper()
     words = ["sh", "-c", 'trap "" INT; exec "$@"', "sh", *command("check", *map(str, WORST))]
     running = subprocess.Popen(words, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        served = wait_for(lambda: any("misfits" in one for pid, one in below().items() if pid != running.pid), SEEN_S)
+        served = wait_for(lambda: is_serving(running), SEEN_S)
         assert served, "no server was ever running"
         running.send_signal(signal.SIGTERM)
         assert running.wait(GONE_S) == 128 + signal.SIGTERM
-        assert wait_for(lambda: nothing_left(running), GONE_S), f"left behind: {below()}"
+        assert wait_for(lambda: nothing_left(running), GONE_S), f"left behind: {processes_below()}"
     finally:
         running.kill()
 
@@ -95,6 +100,6 @@ def test_nothing_survives_an_ordinary_end(tmp_path: Path) -> None:
     running = subprocess.Popen(command("check", "--smoke", *map(str, WORST)), cwd=tmp_path, stdout=subprocess.DEVNULL)
     try:
         assert running.wait(60) == 0
-        assert wait_for(lambda: nothing_left(running), 1), f"left behind: {below()}"
+        assert wait_for(lambda: nothing_left(running), 1), f"left behind: {processes_below()}"
     finally:
         running.kill()

@@ -1,4 +1,4 @@
-"""What several tests need: the servers under `tests/mutants/`, and the command line as a user has it."""
+"""Helpers of several tests: the servers under `tests/mutants/`, and the command line as a user runs it."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from harness.model import Implementation
 HERE = Path(__file__).parent
 MISFITS = HERE / "mutants" / "misfits"
 MUTANTS = HERE / "mutants" / "broadcast"
-HONEST = MUTANTS / "server.py"
+CONFORMING = MUTANTS / "server.py"
 COMMAND_S = 240
 
 
 def implementation(path: Path) -> Implementation:
-    """Return a server of ours as the harness knows it."""
+    """Return a server of ours as a record of the model."""
     return Implementation(name=path.stem, spec="broadcast", run=(str(path),))
 
 
