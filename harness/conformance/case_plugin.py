@@ -106,7 +106,13 @@ def rng(request: pytest.FixtureRequest) -> random.Random:
 
 @pytest.fixture
 async def start(request: pytest.FixtureRequest, spec: Spec, implementation: Implementation) -> AsyncIterator[Start]:
-    """Starts the server, for cases about starting, signals and the like."""
+    """Starts the server, for cases about starting, signals and the like.
+
+    Args:
+        request: the case that asks for it.
+        spec: the spec of the case.
+        implementation: the server under test.
+    """
     async with background_tasks() as tasks, AsyncExitStack() as stack:
         start = request.node.stash[START] = Start(spec, implementation, stack, tasks)
         yield start

@@ -299,11 +299,11 @@ class Conversation(RuleBasedStateMachine):
     async def _end(self) -> None:
         """Check that the room still works after all of this, and judge its history."""
         assert self.room
-        newcomers = await self.room.join(2)
+        joining = await self.room.join(2)
         for client in self._connected():
             if client.number in self.was_slow and client.is_reading:
-                await self.room.barrier_or_closed(newcomers[0], client)
-        await self.room.barrier(newcomers[1], [client for client in self._ready_to_send() if client.is_reading])
+                await self.room.barrier_or_closed(joining[0], client)
+        await self.room.barrier(joining[1], [client for client in self._ready_to_send() if client.is_reading])
         self.room.judge()
 
     async def _close(self) -> None:
