@@ -16,6 +16,7 @@ from harness.commands.main import SUMMARIES
 from harness.commands.main import harness as group
 from harness.errors import HarnessError
 from harness.model import CaseResult, CheckResult, Level, Verdict
+from tests import cli_page
 from tests.zoo import CONFORMING, command, harness
 
 COMMANDS = {name: group.get_command(click.Context(group), name) for name in SUMMARIES}
@@ -74,6 +75,10 @@ def test_commands_stand_in_groups(tmp_path: Path) -> None:
     first_words = [line.split()[0].rstrip(":") for line in lines if line]
     order = "Try check run bench serve chat Read list explain diff report compare judge Write new build doctor selftest"
     assert [word for word in first_words if word in order.split()] == order.split()
+
+
+def test_the_page_of_commands_is_up_to_date() -> None:
+    assert cli_page.written() == cli_page.reference(), "make cli"
 
 
 # --- list and doctor
@@ -176,9 +181,7 @@ def completed(words: str, folder: Path, shell: str = "bash") -> list[str]:
         "COMP_WORDS": f"harness {words}",
         "COMP_CWORD": str(len(words.split(" "))),
     }
-    program = command()
-    program[-1] = f"import sys; sys.argv[0] = 'harness'; {program[-1]}"
-    ended = subprocess.run(program, env=environment, cwd=folder, capture_output=True, text=True)
+    ended = subprocess.run(command(), env=environment, cwd=folder, capture_output=True, text=True)
     assert ended.stderr == ""
     return [line for line in ended.stdout.splitlines() if line]
 
@@ -222,9 +225,7 @@ def test_a_broken_plugin_completes_nothing(tmp_path: Path, monkeypatch: pytest.M
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_the_script_for_a_shell_is_printed(shell: str, tmp_path: Path) -> None:
-    program = command()
-    program[-1] = f"import sys; sys.argv[0] = 'harness'; {program[-1]}"
     environment = {**os.environ, "_HARNESS_COMPLETE": f"{shell}_source"}
-    ended = subprocess.run(program, env=environment, cwd=tmp_path, capture_output=True, text=True)
+    ended = subprocess.run(command(), env=environment, cwd=tmp_path, capture_output=True, text=True)
     assert ended.returncode == 0
     assert "_HARNESS_COMPLETE" in ended.stdout

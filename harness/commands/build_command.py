@@ -21,7 +21,7 @@ JOBS = os.cpu_count() or 1
 
 @click.command("build", epilog=options.examples("harness build --all", "harness build rust go --jobs 1"))
 @options.servers_without_python
-@options.jobs(JOBS, "Build", "servers")
+@options.jobs("Build", "servers", default=JOBS, rule="the number of cores")
 def command(words: tuple[str, ...], everything: bool, spec: str | None, jobs: int) -> int:
     """Build servers before they are needed.
 

@@ -129,7 +129,7 @@ def main() -> None:
 def _run() -> int | None:
     """Run the command; of a group of errors raise the first, which caused the others."""
     try:
-        status: int | None = harness.main(standalone_mode=False)
+        status: int | None = harness.main(prog_name="harness", standalone_mode=False)
         return status
     except BaseExceptionGroup as group:
         error: BaseException = group

@@ -97,13 +97,16 @@ def seed(command: Command) -> Command:
     )(command)
 
 
-def jobs(default: int = JOBS, verb: str = "Run", what: str = "cases") -> Callable[[Command], Command]:
+def jobs(
+    verb: str = "Run", what: str = "cases", *, default: int = JOBS, rule: str = "twice the number of cores"
+) -> Callable[[Command], Command]:
     """--jobs.
 
     Args:
-        default: how many things are done at a time.
         verb: what is done, as an imperative.
         what: to what it is done.
+        default: how many things are done at a time.
+        rule: how that number follows from the machine.
     """
     return click.option(
         "--jobs",
@@ -111,7 +114,7 @@ def jobs(default: int = JOBS, verb: str = "Run", what: str = "cases") -> Callabl
         metavar="N",
         type=click.IntRange(1, 64),
         default=default,
-        show_default=True,
+        show_default=rule,
         help=f"{verb} this many {what} at a time.",
     )
 

@@ -31,7 +31,7 @@ JOBS = 5 * (os.cpu_count() or 1)  # most cases wait for messages that never come
 @click.argument("names", metavar="[SERVER]...", nargs=-1)
 @click.option("--spec", metavar="NAME", shell_complete=completion.specs, help="Test only the cases of this spec.")
 @click.option("--full", is_flag=True, help="Run all cases on every mutant, and on all conforming servers.")
-@options.jobs(default=JOBS)
+@options.jobs(default=JOBS, rule="five times the number of cores")
 @click.option(
     "--seed",
     metavar="N",
