@@ -41,7 +41,7 @@ def core() -> Iterator[str]:
 
 
 async def test_a_server_that_waits_for_a_processor_may_take_longer(core: str) -> None:
-    slow = implementation(MISFITS / "compiles_itself.py")
+    slow = implementation(MISFITS / "busy_before_ready.py")
     async with launch(slow, ready_s=READY_S, wrap=["taskset", "-c", core]) as server:
         assert server.ready_s > READY_S
         assert cpu_wait_s(server.pid) > 1

@@ -14,7 +14,7 @@ from harness.addresses import Address, free_address
 from harness.errors import LaunchError
 from harness.processes import warden
 from harness.servers.launch import launch
-from tests.zoo import HONEST, MISFITS, implementation
+from tests.zoo import CONFORMING, MISFITS, implementation
 
 READY_S = 3.0
 
@@ -62,7 +62,7 @@ async def test_a_server_that_ignores_sigterm_is_killed() -> None:
     assert stopped.status == -signal.SIGKILL
 
 
-@pytest.mark.parametrize("name", ["forks_a_child.py", "forks_a_stranger.py"])
+@pytest.mark.parametrize("name", ["forks_a_child.py", "forks_another_program.py"])
 async def test_processes_left_behind_are_reported_and_killed(name: str) -> None:
     async with launch(implementation(misfit(name))) as server:
         stopped = await server.stop(grace_s=0.5)
@@ -72,7 +72,7 @@ async def test_processes_left_behind_are_reported_and_killed(name: str) -> None:
 
 
 async def test_a_conforming_server_starts_reports_its_address_and_ends() -> None:
-    async with launch(implementation(HONEST), address=Address("127.0.0.1", 0)) as server:
+    async with launch(implementation(CONFORMING), address=Address("127.0.0.1", 0)) as server:
         assert server.address.port
         assert server.status is None
         stopped = await server.stop()

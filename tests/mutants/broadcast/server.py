@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""A small correct server of broadcast, made to be broken: a mutant overrides a method or two.
+"""A small correct broadcast server whose methods the mutants override, one or two each.
 
-One thread, one selector. What arrives in a turn is queued for every client in one common order
-and written at the turn's end. A client that does not read loses whole messages while 256 KiB wait
-for it.
+It has one thread and one selector. The messages that arrive in one turn of the loop are queued for every client in
+one common order, and written at the end of the turn. A client that does not read loses whole messages while 256 KiB
+are queued for it.
 """
 
 from __future__ import annotations
@@ -27,32 +27,32 @@ READ_BYTES = 64 * 1024
 BACKLOG_BYTES = 256 * 1024
 BACKLOG_CHUNKS = 4096
 WRITE_CHUNKS = 1024
-PAUSE_S = 0.05  # without a free descriptor, before the next accept
-OUT_OF = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
+PAUSE_S = 0.05  # before the next accept when no descriptor is free
+OUT_OF_RESOURCES = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 
 
 class Client:
-    """One connection: what it has not finished saying, and what it has not taken yet."""
+    """One connection, with its unfinished input and its unsent output."""
 
     def __init__(self, sock: socket.socket, number: int) -> None:
         self.sock = sock
-        self.number = number  # counted from 0 in the order of joining, never used again
-        self.since = time.monotonic()
+        self.number = number  # from 0 in the order of connecting; never reused
+        self.connected_at = time.monotonic()
         self.inbox = bytearray()
-        self.backlog: deque[bytes] = deque()  # whole messages; only the head may have begun
-        self.size = 0  # bytes in the backlog
+        self.backlog: deque[bytes] = deque()  # whole messages; only the first may be partly sent
+        self.backlog_bytes = 0
         self.reading = True
         self.events = 0
 
 
 class Server:
-    """The room. Every method is a hook."""
+    """The room; every method may be overridden."""
 
     read_bytes = READ_BYTES
-    one_by_one = False  # whether on_message gets single messages or all that are there
+    one_by_one = False  # whether on_message gets single messages or all complete ones at once
     reuse_address = True
     no_delay = True
-    lifetime_s = 3600  # a mutant that cannot be ended ends by itself
+    lifetime_s = 3600  # a mutant that cannot be stopped ends by itself
 
     def __init__(self, address: str) -> None:
         self.address = address
@@ -60,30 +60,30 @@ class Server:
         self.selector = selectors.DefaultSelector()
         self.clients: dict[int, Client] = {}
         self.numbers = count()
-        self.dirty: set[Client] = set()  # who has something to be written at the turn's end
+        self.dirty: set[Client] = set()  # have output to be written at the end of the turn
         self.timers: list[tuple[float, int, Callable[[], None]]] = []
         self.timer_numbers = count()
 
     # Start and end
 
     @classmethod
-    def choose(cls, arguments: list[str]) -> str:
-        """Return the address among the arguments of the command line."""
+    def address_from(cls, arguments: list[str]) -> str:
+        """Return the address given on the command line."""
         if len(arguments) != 1:
             raise ValueError("usage: server ADDRESS")
         return arguments[0]
 
     def parse(self, address: str) -> tuple[int, str, int]:
-        """Return the address family, the host and the port that HOST:PORT or [HOST]:PORT names."""
-        found = re.fullmatch(r"(?:\[([^]]+)]|([^:]+)):([0-9]{1,5})", address)
-        if not found or int(found[3]) > 65535:
+        """Return the address family, host and port of HOST:PORT or [HOST]:PORT."""
+        match = re.fullmatch(r"(?:\[([^]]+)]|([^:]+)):([0-9]{1,5})", address)
+        if not match or int(match[3]) > 65535:
             raise ValueError(f"not an address (HOST:PORT or [HOST]:PORT): {address}")
-        host = found[1] or found[2].replace("localhost", "127.0.0.1")
+        host = match[1] or match[2].replace("localhost", "127.0.0.1")
         version = ipaddress.ip_address(host).version
-        return (socket.AF_INET6 if version == 6 else socket.AF_INET), host, int(found[3])
+        return (socket.AF_INET6 if version == 6 else socket.AF_INET), host, int(match[3])
 
     def start(self) -> None:
-        """Do everything up to the ready line; raise OSError if the address cannot be had."""
+        """Do everything up to and including the ready line; raise OSError if the address is not available."""
         self.handle_signals()
         self.bind()
         self.listen()
@@ -108,28 +108,28 @@ class Server:
         print(self.ready_line(), flush=True)
 
     def ready_line(self) -> str:
-        """Return the line with the address as given; for port 0 with the real port."""
+        """Return the ready line: the address as given, but with the real port in place of 0."""
         host = self.address.rpartition(":")[0]
         port = self.port or self.listener.getsockname()[1]
         return f"listening on {host}:{port}"
 
     def end(self, *_: object) -> None:
-        """End at once, in the signal handler; the kernel closes everything."""
+        """Exit immediately, in the signal handler; the kernel closes all sockets."""
         os._exit(0)
 
-    # Time
+    # The loop
 
     def run(self) -> None:
         while True:
             self.turn()
 
     def turn(self) -> None:
-        """Wait; let those speak who have something to say, once each; then write."""
-        for key, events in self.selector.select(self.patience()):
+        """Wait for events; read once from each readable client, run due timers, then write."""
+        for key, events in self.selector.select(self.select_timeout()):
             client: Client | None = key.data
             if client is None:
                 self.accept()
-            elif self.is_here(client):
+            elif self.is_connected(client):
                 if events & EVENT_WRITE:
                     self.dirty.add(client)
                 if events & EVENT_READ:
@@ -140,32 +140,32 @@ class Server:
         while self.dirty:
             self.flush(self.dirty.pop())
 
-    def patience(self) -> float | None:
-        """Return how long the selector may wait."""
+    def select_timeout(self) -> float | None:
+        """Return how many seconds the selector may wait; None for no limit."""
         return max(0.0, self.timers[0][0] - time.monotonic()) if self.timers else None
 
-    def later(self, seconds: float, action: Callable[[], None]) -> None:
-        """Do something in some seconds; of two for the same time the first asked for is first."""
+    def call_later(self, seconds: float, action: Callable[[], None]) -> None:
+        """Run an action in so many seconds; actions due at the same time run in the order of scheduling."""
         due = time.monotonic() + seconds
         heapq.heappush(self.timers, (due, next(self.timer_numbers), action))
 
-    # Coming and going
+    # Connections
 
     def accept(self) -> None:
         while self.accept_one():
             pass
 
     def accept_one(self) -> bool:
-        """Let one client in and return whether there may be more."""
+        """Accept one client and return whether more may be waiting."""
         try:
             sock, _ = self.listener.accept()
         except BlockingIOError:
             return False
         except OSError as error:
-            if error.errno in OUT_OF:
+            if error.errno in OUT_OF_RESOURCES:
                 self.out_of_descriptors()
                 return False
-            return True  # that one has gone already
+            return True  # the client has gone already
         self.join(sock)
         return True
 
@@ -174,7 +174,10 @@ class Server:
 
     def pause_accepting(self, seconds: float) -> None:
         self.selector.unregister(self.listener)
-        self.later(seconds, lambda: void(self.selector.register(self.listener, EVENT_READ)))
+        self.call_later(seconds, self.resume_accepting)
+
+    def resume_accepting(self) -> None:
+        self.selector.register(self.listener, EVENT_READ)
 
     def join(self, sock: socket.socket) -> Client:
         sock.setblocking(False)
@@ -184,11 +187,11 @@ class Server:
         self.watch(client)
         return client
 
-    def is_here(self, client: Client) -> bool:
+    def is_connected(self, client: Client) -> bool:
         return client.number in self.clients
 
-    def leave(self, client: Client) -> None:
-        """Forget a client and all it had; nothing happens to one that left already."""
+    def disconnect(self, client: Client) -> None:
+        """Remove a client and everything held for it; do nothing if it has been removed already."""
         if self.clients.pop(client.number, None) is None:
             return
         if client.events:
@@ -200,7 +203,7 @@ class Server:
         client.sock.close()
 
     def watch(self, client: Client) -> None:
-        """Tell the selector what to look for."""
+        """Register with the selector the events that this client needs."""
         events = client.reading * EVENT_READ | bool(client.backlog) * EVENT_WRITE
         if events == client.events:
             return
@@ -212,10 +215,10 @@ class Server:
             self.selector.register(client.sock, events, client)
         client.events = events
 
-    # What comes in
+    # Input
 
     def read(self, client: Client) -> None:
-        """Read once, not until there is nothing more: the others want to be heard too."""
+        """Read once, not until the socket is empty, so that other clients get their turn."""
         try:
             data = client.sock.recv(self.read_bytes)
         except BlockingIOError:
@@ -229,45 +232,45 @@ class Server:
             self.on_end(client)
 
     def on_end(self, client: Client) -> None:
-        """Do what is to be done at a client's end of stream."""
-        self.leave(client)
+        """Handle the end of a client's stream."""
+        self.disconnect(client)
 
     def on_error(self, client: Client, error: OSError) -> None:
-        """Do what is to be done when reading from or writing to a client failed."""
-        self.leave(client)
+        """Handle a failed read from or write to a client."""
+        self.disconnect(client)
 
     def on_bytes(self, client: Client, data: bytes) -> None:
         client.inbox += data
-        end = self.end_of_whole(client.inbox)
+        end = self.complete_length(client.inbox)
         if end:
-            whole = bytes(client.inbox[:end])
+            complete = bytes(client.inbox[:end])
             del client.inbox[:end]
-            for message in self.messages(whole):
+            for message in self.messages(complete):
                 self.on_message(client, message)
 
-    def end_of_whole(self, data: bytes | bytearray) -> int:
-        """Return how long the longest prefix of whole messages is."""
+    def complete_length(self, data: bytes | bytearray) -> int:
+        """Return the length of the longest prefix that consists of complete messages."""
         end, size = 0, len(data)
         while end < size and end + data[end] < size:
             end += 1 + data[end]
         return end
 
-    def messages(self, whole: bytes) -> list[bytes]:
-        """Return whole messages one by one, or all of them as one string."""
+    def messages(self, complete: bytes) -> list[bytes]:
+        """Split complete messages, or return all of them as one item unless `one_by_one`."""
         if not self.one_by_one:
-            return [whole]
-        found = []
+            return [complete]
+        messages = []
         start = 0
-        while start < len(whole):
-            end = start + 1 + whole[start]
-            found.append(whole[start:end])
+        while start < len(complete):
+            end = start + 1 + complete[start]
+            messages.append(complete[start:end])
             start = end
-        return found
+        return messages
 
     def on_message(self, client: Client, message: bytes) -> None:
         self.fan_out(client, message)
 
-    # What goes out
+    # Output
 
     def fan_out(self, sender: Client, message: bytes) -> None:
         for client in self.receivers(sender):
@@ -277,7 +280,7 @@ class Server:
         return tuple(self.clients.values())
 
     def enqueue(self, client: Client, message: bytes) -> None:
-        """Put a message at the end of a client's backlog, or drop it when there is no room."""
+        """Append a message to a client's backlog, or drop it if the backlog is full."""
         if self.is_full(client, message):
             self.flush(client)
         if self.is_full(client, message):
@@ -286,19 +289,19 @@ class Server:
             self.append(client, message)
 
     def is_full(self, client: Client, message: bytes) -> bool:
-        return client.size + len(message) > BACKLOG_BYTES or len(client.backlog) >= BACKLOG_CHUNKS
+        return client.backlog_bytes + len(message) > BACKLOG_BYTES or len(client.backlog) >= BACKLOG_CHUNKS
 
     def on_full(self, client: Client, message: bytes) -> None:
-        """Do what is to be done with a message for which a client has no room: nothing."""
+        """Handle a message that does not fit into a client's backlog: drop it."""
 
     def append(self, client: Client, message: bytes) -> None:
         client.backlog.append(message)
-        client.size += len(message)
+        client.backlog_bytes += len(message)
         self.dirty.add(client)
 
     def flush(self, client: Client) -> None:
-        """Write what the kernel takes."""
-        if not self.is_here(client):
+        """Write as much of a client's backlog as the kernel accepts."""
+        if not self.is_connected(client):
             return
         sent = 0
         try:
@@ -309,7 +312,7 @@ class Server:
         except OSError as error:
             self.on_error(client, error)
             return
-        client.size -= sent
+        client.backlog_bytes -= sent
         while client.backlog and sent >= len(client.backlog[0]):
             sent -= len(client.backlog.popleft())
         if sent:
@@ -317,43 +320,43 @@ class Server:
         self.watch(client)
 
     def send(self, client: Client, chunks: list[bytes]) -> int:
-        """Write the beginning of the chunks and return how many bytes the kernel took."""
+        """Write the first bytes of the chunks and return how many the kernel accepted."""
         return client.sock.sendmsg(chunks)
 
 
-class Ticking(Server):
-    """A server that collects messages and forwards them `tick_s` after the first of them."""
+class Batching(Server):
+    """A server that collects messages and forwards them `batch_s` after the first of them arrived."""
 
-    tick_s = 0.002
+    batch_s = 0.002
 
     def __init__(self, address: str) -> None:
         super().__init__(address)
-        self.collected: list[tuple[Client, bytes]] = []
+        self.pending: list[tuple[Client, bytes]] = []
 
     def fan_out(self, sender: Client, message: bytes) -> None:
-        if not self.collected:
-            self.later(self.tick_s, self.tick)
-        self.collected.append((sender, message))
+        if not self.pending:
+            self.call_later(self.batch_s, self.forward_pending)
+        self.pending.append((sender, message))
 
-    def tick(self) -> None:
-        collected, self.collected = self.collected, []
-        self.release(collected)
+    def forward_pending(self) -> None:
+        pending, self.pending = self.pending, []
+        self.release(pending)
 
-    def release(self, collected: list[tuple[Client, bytes]]) -> None:
-        """Forward what was collected."""
-        for sender, message in collected:
+    def release(self, pending: list[tuple[Client, bytes]]) -> None:
+        """Forward the collected messages."""
+        for sender, message in pending:
             super().fan_out(sender, message)
 
 
 class Forking(Server):
-    """A server that has a child, in a session of its own, which ignores SIGTERM."""
+    """A server with a child process in its own session that ignores SIGTERM."""
 
     def start(self) -> None:
         self.fork()
         super().start()
 
     def fork(self) -> None:
-        """Fork twice, so that init or a subreaper is the parent of what remains."""
+        """Fork twice, so that the child is reparented to init or a subreaper."""
         child = os.fork()
         if child:
             os.waitpid(child, 0)
@@ -361,21 +364,17 @@ class Forking(Server):
         os.setsid()
         if os.fork() == 0:
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
-            self.live_as_child()
+            self.run_child()
         os._exit(0)
 
-    def live_as_child(self) -> None:
-        """Do what the child does until it ends."""
-
-
-def void(_: object) -> None:
-    """Forget a result."""
+    def run_child(self) -> None:
+        """Run in the child until it ends."""
 
 
 def main(kind: type[Server] = Server) -> None:
-    """Serve on the address that the command line names."""
+    """Serve on the address given on the command line."""
     try:
-        server = kind(kind.choose(sys.argv[1:]))
+        server = kind(kind.address_from(sys.argv[1:]))
     except ValueError as error:
         print(error, file=sys.stderr)
         sys.exit(2)

@@ -1,8 +1,8 @@
-"""A small correct server of broadcast with a thread for each client, made to be broken.
+"""A small correct broadcast server with a thread for each client, whose methods the mutants override.
 
-A thread reads its client and writes what it said to everybody, under one lock, which makes the
-order. It never waits for a client: what the kernel does not take at once is dropped, but for the
-rest of a message that has begun, which stands before the next one.
+A thread reads from its client and writes each message to all clients. It holds one lock for that, which makes the
+common order. It never waits for a client: a message that the kernel does not accept immediately is dropped. Only the
+rest of a partly written message is kept, and sent before the next one.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ class Threaded(Server):
     """The room.
 
     Attributes:
-        order: held while a message is written to everybody.
-        locks: for each client, held while something is written to it.
-        rests: for each client, the rest of the message that it has not taken whole.
+        order_lock: held while a message is written to all clients.
+        locks: one for each client, held while a message is written to it.
+        remainders: for each client, the unsent rest of a partly written message.
     """
 
     def __init__(self, address: str) -> None:
         super().__init__(address)
-        self.order = threading.Lock()
+        self.order_lock = threading.Lock()
         self.locks: dict[Client, threading.Lock] = {}
-        self.rests: dict[Client, bytes] = {}
+        self.remainders: dict[Client, bytes] = {}
 
     def run(self) -> None:
         self.listener.setblocking(True)
@@ -47,33 +47,33 @@ class Threaded(Server):
     def join(self, sock: socket.socket) -> Client:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, self.no_delay)
         client = Client(sock, next(self.numbers))
-        self.locks[client], self.rests[client] = threading.Lock(), b""
+        self.locks[client], self.remainders[client] = threading.Lock(), b""
         self.clients[client.number] = client
         return client
 
     def serve(self, client: Client) -> None:
-        """Read a client until it leaves."""
+        """Read from a client until it leaves."""
         with contextlib.suppress(OSError):
             while data := client.sock.recv(self.read_bytes):
                 self.on_bytes(client, data)
         with self.locks[client]:
-            del self.clients[client.number], self.locks[client], self.rests[client]
+            del self.clients[client.number], self.locks[client], self.remainders[client]
             self.close(client)
 
     def fan_out(self, sender: Client, message: bytes) -> None:
-        with self.order:
+        with self.order_lock:
             for client in self.receivers(sender):
                 self.enqueue(client, message)
 
     def enqueue(self, client: Client, message: bytes) -> None:
-        # Whoever has left, or takes nothing now, does not get it.
+        # A client that has left, or whose socket buffer is full, does not get the message.
         with contextlib.suppress(KeyError, OSError), self.locks[client]:
             self.write(client, message)
 
     def write(self, client: Client, message: bytes) -> None:
-        """Write what the kernel takes of a message, or drop it when one before it is not whole."""
-        if rest := self.rests[client]:
-            self.rests[client] = rest = rest[client.sock.send(rest, socket.MSG_DONTWAIT) :]
+        """Write as much of a message as the kernel accepts; drop it if the one before it is still incomplete."""
+        if rest := self.remainders[client]:
+            self.remainders[client] = rest = rest[client.sock.send(rest, socket.MSG_DONTWAIT) :]
         if not rest:
             sent = client.sock.send(message, socket.MSG_DONTWAIT)
-            self.rests[client] = message[sent:]
+            self.remainders[client] = message[sent:]

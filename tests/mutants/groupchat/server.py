@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""A small correct server of groupchat, made to be broken: a mutant overrides a method or two.
+"""A small correct groupchat server whose methods the mutants override, one or two each.
 
-What is of no protocol, as the start, the turns of the selector and the backlogs, it has from broadcast's. Whoever
-does not read loses what is said, while 256 KiB wait for it, and its connection when notices make it a mebibyte.
+It extends the broadcast server, from which it has everything that is independent of the protocol: the start, the loop
+and the backlogs. A client that does not read loses texts while 256 KiB are queued for it, and loses its connection
+when other replies would make that more than 1 MiB.
 """
 
 from __future__ import annotations
@@ -18,19 +19,20 @@ from spec.groupchat.serdy import DecodeError, dumps, loads
 from tests.mutants.broadcast.server import PAUSE_S, Client, main
 from tests.mutants.broadcast.server import Server as Connections
 
-__all__ = ["PAUSE_S", "Client", "Server", "Ticking", "main"]
+__all__ = ["PAUSE_S", "Batching", "Client", "Server", "main"]
 
 HEADER = 2
 MAX_PAYLOAD = 0xFFFF
-NOTICE_BYTES = 1024 * 1024  # that may wait for a client, what is said among them
+MAX_BACKLOG_BYTES = 1024 * 1024  # texts and other replies together
 
 
 class Server(Connections):
-    """The room. Every method is a hook.
+    """The room; every method may be overridden.
 
     Attributes:
-        names: of those who have joined, in the order of joining.
-        untold: what is to be told to everybody next, and whom to leave out.
+        names: of the clients that have joined, in the order of joining.
+        outgoing: replies to send to the room, each with the client to leave out.
+        broadcasting: whether `outgoing` is being sent; a reply that this causes waits its turn.
     """
 
     one_by_one = True
@@ -38,12 +40,12 @@ class Server(Connections):
     def __init__(self, address: str) -> None:
         super().__init__(address)
         self.names: dict[Client, str] = {}
-        self.untold: deque[tuple[Reply, Client | None]] = deque()
-        self.telling = False
+        self.outgoing: deque[tuple[Reply, Client | None]] = deque()
+        self.broadcasting = False
 
-    # What comes in
+    # Input
 
-    def end_of_whole(self, data: bytes | bytearray) -> int:
+    def complete_length(self, data: bytes | bytearray) -> int:
         end = 0
         while end + HEADER <= len(data):
             size = HEADER + self.length(data, end)
@@ -53,31 +55,31 @@ class Server(Connections):
         return end
 
     def length(self, data: bytes | bytearray, start: int) -> int:
-        """Return the length of the payload of the frame that begins there."""
+        """Return the payload length of the frame that begins at `start`."""
         return int.from_bytes(data[start : start + HEADER], "big")
 
-    def messages(self, whole: bytes) -> list[bytes]:
-        """Return the payloads of whole frames."""
-        found, start = [], 0
-        while start < len(whole):
-            end = start + HEADER + self.length(whole, start)
-            found.append(whole[start + HEADER : end])
+    def messages(self, complete: bytes) -> list[bytes]:
+        """Return the payloads of complete frames."""
+        payloads, start = [], 0
+        while start < len(complete):
+            end = start + HEADER + self.length(complete, start)
+            payloads.append(complete[start + HEADER : end])
             start = end
-        return found
+        return payloads
 
     def on_message(self, client: Client, message: bytes) -> None:
-        if self.is_here(client):
+        if self.is_connected(client):
             try:
-                request = self.understand(message)
+                request = self.parse_request(message)
             except DecodeError as error:
                 self.refuse(client, error.reason)
             else:
                 self.serve(client, request)
 
-    def understand(self, payload: bytes) -> Request:
-        """Return the request in a payload; raise DecodeError when it is none."""
-        found: Request = loads(payload, Request)
-        return found
+    def parse_request(self, payload: bytes) -> Request:
+        """Return the request in a payload; raise DecodeError if it is not a request."""
+        request: Request = loads(payload, Request)
+        return request
 
     def serve(self, client: Client, request: Request) -> None:
         match request:
@@ -86,14 +88,14 @@ class Server(Connections):
             case Say(text):
                 self.on_say(client, text)
 
-    # Who is in the room
+    # Members
 
     def on_join(self, client: Client, name: str) -> None:
         if client in self.names:
             self.refuse(client, f"you are in the room already, as {self.names[client]}")
         elif self.is_taken(name):
             self.refuse(client, f"the name {name} is taken")
-        elif not self.fits(Welcome(self.present())):
+        elif not self.fits(Welcome(self.member_names())):
             self.refuse(client, "the room is full")
         else:
             self.admit(client, name)
@@ -101,97 +103,97 @@ class Server(Connections):
     def is_taken(self, name: str) -> bool:
         return name in self.names.values()
 
-    def present(self) -> list[str]:
-        """Return the names for Welcome."""
+    def member_names(self) -> list[str]:
+        """Return the names to list in Welcome."""
         return list(self.names.values())
 
     def admit(self, client: Client, name: str) -> None:
-        self.answer(client, Welcome(self.present()))
+        self.answer(client, Welcome(self.member_names()))
         self.names[client] = name
-        self.tell(Joined(name), but=client)
+        self.broadcast(Joined(name), exclude=client)
 
     def on_say(self, client: Client, text: str) -> None:
         if client in self.names:
-            self.tell(Said(self.names[client], text))
+            self.broadcast(Said(self.names[client], text))
         else:
             self.refuse(client, "first join the room")
 
     def refuse(self, client: Client, reason: str) -> None:
         self.answer(client, Refused(reason))
 
-    def leave(self, client: Client) -> None:
-        if self.is_here(client):
-            super().leave(client)
+    def disconnect(self, client: Client) -> None:
+        if self.is_connected(client):
+            super().disconnect(client)
             self.forget(client)
 
     def forget(self, client: Client) -> None:
-        """Free the name of a client that has left, and tell it."""
+        """Free the name of a client that has left, and notify the room."""
         if (name := self.names.pop(client, None)) is not None:
-            self.tell(Left(name))
+            self.broadcast(Left(name))
 
-    # What goes out
+    # Output
 
-    def tell(self, reply: Reply, but: Client | None = None) -> None:
-        """Tell something to everybody in the room; what comes of that, as somebody's leaving, is told after it."""
-        self.untold.append((reply, but))
-        if not self.telling:
-            self.telling = True
-            while self.untold:
-                self.tell_now(*self.untold.popleft())
-            self.telling = False
+    def broadcast(self, reply: Reply, exclude: Client | None = None) -> None:
+        """Send a reply to the whole room; replies that this causes, such as Left, are sent after it."""
+        self.outgoing.append((reply, exclude))
+        if not self.broadcasting:
+            self.broadcasting = True
+            while self.outgoing:
+                self.broadcast_now(*self.outgoing.popleft())
+            self.broadcasting = False
 
-    def tell_now(self, reply: Reply, but: Client | None) -> None:
-        data = self.frame(reply)
-        for client in tuple(self.hearers(reply)):
-            if client is not but:
-                (self.enqueue if isinstance(reply, Said) else self.enqueue_surely)(client, data)
+    def broadcast_now(self, reply: Reply, exclude: Client | None) -> None:
+        data = self.encode_frame(reply)
+        for client in tuple(self.recipients(reply)):
+            if client is not exclude:
+                (self.enqueue if isinstance(reply, Said) else self.enqueue_reliably)(client, data)
 
-    def hearers(self, reply: Reply) -> Iterable[Client]:
+    def recipients(self, reply: Reply) -> Iterable[Client]:
         return self.names
 
     def answer(self, client: Client, reply: Reply) -> None:
-        """Tell something to one client."""
-        self.enqueue_surely(client, self.frame(reply))
+        """Send a reply to one client."""
+        self.enqueue_reliably(client, self.encode_frame(reply))
 
-    def enqueue_surely(self, client: Client, data: bytes) -> None:
-        """Put what must not be dropped at the end of a backlog; a client that has no room for it is cut off."""
-        if client.size + len(data) > NOTICE_BYTES:
+    def enqueue_reliably(self, client: Client, data: bytes) -> None:
+        """Append a reply that must not be dropped; disconnect the client if its backlog has no room for it."""
+        if client.backlog_bytes + len(data) > MAX_BACKLOG_BYTES:
             self.flush(client)
-        if client.size + len(data) > NOTICE_BYTES:
-            self.leave(client)
+        if client.backlog_bytes + len(data) > MAX_BACKLOG_BYTES:
+            self.disconnect(client)
         else:
             self.append(client, data)
 
     def fits(self, reply: Reply) -> bool:
         return len(dumps(reply, Reply)) <= MAX_PAYLOAD
 
-    def frame(self, reply: Reply) -> bytes:
+    def encode_frame(self, reply: Reply) -> bytes:
         payload = dumps(reply, Reply)
         return len(payload).to_bytes(HEADER, "big") + payload
 
 
-class Ticking(Server):
-    """A server that collects what it tells the room, and tells it `tick_s` after the first of it."""
+class Batching(Server):
+    """A server that collects replies to the room and sends them `batch_s` after the first of them."""
 
-    tick_s = 0.002
+    batch_s = 0.002
 
     def __init__(self, address: str) -> None:
         super().__init__(address)
-        self.collected: list[tuple[Reply, Client | None]] = []
+        self.pending: list[tuple[Reply, Client | None]] = []
 
-    def tell(self, reply: Reply, but: Client | None = None) -> None:
-        if not self.collected:
-            self.later(self.tick_s, self.tick)
-        self.collected.append((reply, but))
+    def broadcast(self, reply: Reply, exclude: Client | None = None) -> None:
+        if not self.pending:
+            self.call_later(self.batch_s, self.forward_pending)
+        self.pending.append((reply, exclude))
 
-    def tick(self) -> None:
-        collected, self.collected = self.collected, []
-        self.release(collected)
+    def forward_pending(self) -> None:
+        pending, self.pending = self.pending, []
+        self.release(pending)
 
-    def release(self, collected: list[tuple[Reply, Client | None]]) -> None:
-        """Tell what was collected."""
-        for reply, but in collected:
-            super().tell(reply, but)
+    def release(self, pending: list[tuple[Reply, Client | None]]) -> None:
+        """Send the collected replies."""
+        for reply, exclude in pending:
+            super().broadcast(reply, exclude)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Closes its standard output without a word and lives on for 300 s."""
+"""Closes its standard output without a ready line, and keeps running for 300 s."""
 
 import os
 import time

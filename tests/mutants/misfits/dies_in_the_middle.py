@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Serves well and exits with status 9 when it has forwarded 3,000 messages."""
+"""Serves correctly, and exits with status 9 after forwarding 3,000 messages."""
 
 import os
 import sys

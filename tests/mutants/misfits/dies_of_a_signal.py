@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Ends by SIGSEGV before its ready line."""
+"""Is ended by SIGSEGV before its ready line."""
 
 import os
 import resource

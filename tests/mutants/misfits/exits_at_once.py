@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Says why on standard error and exits with status 3."""
+"""Prints a reason to standard error and exits with status 3."""
 
 import sys
 

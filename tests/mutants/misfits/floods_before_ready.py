@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes to standard output for 300 s, without an end of line and without a ready line."""
+"""Writes to standard output for 300 s, without a line end and without a ready line."""
 
 import os
 import signal

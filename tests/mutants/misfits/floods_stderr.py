@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes a gigabyte to standard error before its ready line, then serves well."""
+"""Writes a gigabyte to standard error before its ready line, then serves correctly."""
 
 import os
 import sys

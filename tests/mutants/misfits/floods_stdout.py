@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes a gigabyte to standard output after its ready line, and serves well meanwhile."""
+"""Writes a gigabyte to standard output after its ready line, and serves correctly meanwhile."""
 
 import os
 import sys

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Serves well, but has a child in a session of its own that ignores SIGTERM for 300 s."""
+"""Serves correctly, but has a child in its own session that ignores SIGTERM for 300 s."""
 
 import sys
 import time
@@ -12,7 +12,7 @@ from server import Forking, main
 class Misfit(Forking):
     lifetime_s = 300
 
-    def live_as_child(self) -> None:
+    def run_child(self) -> None:
         time.sleep(300)
 
 

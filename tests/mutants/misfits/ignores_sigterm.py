@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Serves well and ignores SIGTERM and SIGINT; ends after 300 s."""
+"""Serves correctly, but ignores SIGTERM and SIGINT; ends after 300 s."""
 
 import sys
 from pathlib import Path

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Never says that it is ready, and never is; ends after 300 s."""
+"""Never prints a ready line; ends after 300 s."""
 
 import time
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Would serve well, but the file may not be executed."""
+"""Would serve correctly, but the file is not executable."""
 
 import sys
 from pathlib import Path

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Serves well, but its first line is another one."""
+"""Serves correctly, but its first line is not the ready line."""
 
 import sys
 from pathlib import Path

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A hundred bytes stay behind for every message."""
+"""The server keeps a hundred bytes for every message it has forwarded."""
 
 import sys
 from pathlib import Path

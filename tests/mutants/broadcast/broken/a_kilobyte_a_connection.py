@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A kilobyte stays behind for every client that was ever there."""
+"""The server keeps a kilobyte for every client that ever connected."""
 
 import os
 import socket

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The 65th client and those after it are in a room of their own."""
+"""The 65th and all later clients are in a separate room."""
 
 import socket
 import sys
@@ -15,20 +15,20 @@ CAUGHT_BY = "BC-DELIVER-10"
 class Mutant(Server):
     def __init__(self, address: str) -> None:
         super().__init__(address)
-        self.second: set[Client] = set()
+        self.second_room: set[Client] = set()
 
     def join(self, sock: socket.socket) -> Client:
         client = super().join(sock)
         if len(self.clients) > 64:
-            self.second.add(client)
+            self.second_room.add(client)
         return client
 
     def receivers(self, sender: Client) -> Iterable[Client]:
-        second = sender in self.second
-        return [one for one in super().receivers(sender) if (one in self.second) == second]
+        in_second = sender in self.second_room
+        return [client for client in super().receivers(sender) if (client in self.second_room) == in_second]
 
     def close(self, client: Client) -> None:
-        self.second.discard(client)
+        self.second_room.discard(client)
         super().close(client)
 
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Sometimes a message is held back for one receiver while others' messages pass it."""
+"""A sender's messages are sometimes held back for one receiver while other messages overtake them."""
 
 import random
 import sys
@@ -24,7 +24,7 @@ class Mutant(Server):
         others = [client for client in self.receivers(sender) if client is not sender]
         if not self.held and self.count % 3 == 0 and others:
             self.held = sender, self.dice.choice(others)
-            self.later(0.02, self.release)
+            self.call_later(0.02, self.release)
         for client in self.receivers(sender):
             if self.held == (sender, client):
                 self.kept.append(message)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A backlog that is full is cleared, with the message that was partly written."""
+"""A full backlog is cleared, including the message that was partly written."""
 
 import sys
 from pathlib import Path
@@ -13,7 +13,7 @@ CAUGHT_BY = "BC-FRAME-7"
 class Mutant(Server):
     def on_full(self, client: Client, message: bytes) -> None:
         client.backlog.clear()
-        client.size = 0
+        client.backlog_bytes = 0
 
 
 if __name__ == "__main__":

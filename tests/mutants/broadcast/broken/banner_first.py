@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A line with the name of the server comes before the ready line."""
+"""A line with the name of the server is printed before the ready line."""
 
 import sys
 from pathlib import Path

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The loop never waits: with nothing to do it takes a whole core."""
+"""The loop never waits, so an idle server keeps a core busy."""
 
 import sys
 from pathlib import Path
@@ -11,7 +11,7 @@ CAUGHT_BY = "BC-LOAD-10"
 
 
 class Mutant(Server):
-    def patience(self) -> float | None:
+    def select_timeout(self) -> float | None:
         return 0
 
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""At its end the server leaves a child with copies of all sockets for 10 s."""
+"""When the server ends, it leaves behind a child that holds copies of all sockets for 10 s."""
 
 import os
 import sys

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A child that nobody tells of the end holds the listening socket for a minute."""
+"""A child that is not stopped with the server holds the listening socket for a minute."""
 
 import sys
 import time
@@ -19,7 +19,7 @@ class Mutant(Forking):
         self.fork()
         super().announce()
 
-    def live_as_child(self) -> None:
+    def run_child(self) -> None:
         time.sleep(60)
 
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Clients are counted with one byte: who is beyond the 256th hears nothing."""
+"""The number of clients is limited to one byte: those after the 256th receive nothing."""
 
 import sys
 from collections.abc import Iterable

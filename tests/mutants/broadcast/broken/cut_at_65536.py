@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A message that straddles the first 65,536 bytes of its sender ends there."""
+"""A message that spans the 65,536th byte of its sender's stream is cut there."""
 
 import sys
 from collections import Counter

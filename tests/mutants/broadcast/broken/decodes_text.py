@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Bodies are decoded as UTF-8, and what is none is replaced."""
+"""Bodies are decoded as UTF-8, and invalid bytes are replaced."""
 
 import sys
 from pathlib import Path

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A client that leaves without a word ends the server."""
+"""A client that leaves without having sent anything ends the server."""
 
 import sys
 from pathlib import Path
@@ -13,14 +13,14 @@ CAUGHT_BY = "BC-COME-1"
 class Mutant(Server):
     def __init__(self, address: str) -> None:
         super().__init__(address)
-        self.first_words: dict[int, bytes] = {}
+        self.first_bytes: dict[int, bytes] = {}
 
     def on_bytes(self, client: Client, data: bytes) -> None:
-        self.first_words[client.number] = data[:1]
+        self.first_bytes[client.number] = data[:1]
         super().on_bytes(client, data)
 
     def close(self, client: Client) -> None:
-        del self.first_words[client.number]
+        del self.first_bytes[client.number]
         super().close(client)
 
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""That no descriptor is left ends the server."""
+"""The server ends when it runs out of descriptors."""
 
 import sys
 from pathlib import Path

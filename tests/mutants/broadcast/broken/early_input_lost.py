@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What a client says in its first 50 ms is thrown away."""
+"""Messages that a client sends in its first 50 ms are discarded."""
 
 import sys
 import time
@@ -13,7 +13,7 @@ CAUGHT_BY = "BC-DELIVER-7"
 
 class Mutant(Server):
     def on_message(self, client: Client, message: bytes) -> None:
-        if time.monotonic() - client.since > 0.05:
+        if time.monotonic() - client.connected_at > 0.05:
             super().on_message(client, message)
 
 

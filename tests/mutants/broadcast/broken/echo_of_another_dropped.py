@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A message that equals the latest one of another client is taken for its echo and dropped."""
+"""A message that equals another client's latest message is taken for an echo of it and dropped."""
 
 import sys
 from pathlib import Path
@@ -15,8 +15,8 @@ class Mutant(Server):
     latest: tuple[Client | None, bytes] = None, b""
 
     def on_message(self, client: Client, message: bytes) -> None:
-        sender, said = self.latest
-        if sender not in (None, client) and message == said:
+        sender, latest_message = self.latest
+        if sender not in (None, client) and message == latest_message:
             return
         self.latest = client, message
         super().on_message(client, message)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A body ends at its first NUL, as strings do in C."""
+"""A body is cut at its first NUL, as strings are in C."""
 
 import sys
 from pathlib import Path

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The server ends when nobody has been there for a second."""
+"""The server ends when no client has been connected for a second."""
 
 import os
 import sys
@@ -15,9 +15,9 @@ class Mutant(Server):
     def close(self, client: Client) -> None:
         super().close(client)
         if not self.clients:
-            self.later(1, self.look)
+            self.call_later(1, self.end_if_alone)
 
-    def look(self) -> None:
+    def end_if_alone(self) -> None:
         if not self.clients:
             os._exit(0)
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A message that equals one of the last thousand is dropped."""
+"""A message that equals one of the last thousand messages is dropped."""
 
 import sys
 from pathlib import Path

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Of many whole messages in one segment only the first is handled."""
+"""Only the first of several whole messages in one segment is handled."""
 
 import sys
 from pathlib import Path
@@ -13,8 +13,8 @@ CAUGHT_BY = "BC-FRAME-3"
 class Mutant(Server):
     one_by_one = True
 
-    def messages(self, whole: bytes) -> list[bytes]:
-        return super().messages(whole)[:1]
+    def messages(self, complete: bytes) -> list[bytes]:
+        return super().messages(complete)[:1]
 
 
 if __name__ == "__main__":

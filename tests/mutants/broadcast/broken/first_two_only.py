@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Slices are put together for the first two clients only; of later ones what is not whole is thrown away."""
+"""Split messages are reassembled for the first two clients only; for later clients, unfinished input is discarded."""
 
 import sys
 from pathlib import Path

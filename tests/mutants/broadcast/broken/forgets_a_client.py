@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A client is forgotten for ever after 5,000 messages."""
+"""A client receives nothing more after 5,000 messages."""
 
 import sys
 from collections import Counter
@@ -16,15 +16,15 @@ class Mutant(Server):
 
     def __init__(self, address: str) -> None:
         super().__init__(address)
-        self.told: Counter[int] = Counter()
+        self.sent_counts: Counter[int] = Counter()
 
     def append(self, client: Client, message: bytes) -> None:
-        self.told[client.number] += 1
-        if self.told[client.number] <= 5000:
+        self.sent_counts[client.number] += 1
+        if self.sent_counts[client.number] <= 5000:
             super().append(client, message)
 
     def close(self, client: Client) -> None:
-        del self.told[client.number]
+        del self.sent_counts[client.number]
         super().close(client)
 
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""When a hundred clients have left, the one that has been there longest is forgotten."""
+"""When a hundred clients have left, the oldest remaining client receives nothing more."""
 
 import sys
 from collections.abc import Iterable
@@ -19,7 +19,7 @@ class Mutant(Server):
         self.forgotten: set[int] = set()
 
     def receivers(self, sender: Client) -> Iterable[Client]:
-        return [one for one in super().receivers(sender) if one.number not in self.forgotten]
+        return [client for client in super().receivers(sender) if client.number not in self.forgotten]
 
     def close(self, client: Client) -> None:
         super().close(client)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""When a client leaves, the one that came after it is forgotten as well."""
+"""When a client leaves, the client that joined next after it receives nothing more."""
 
 import sys
 from collections.abc import Iterable
@@ -17,7 +17,7 @@ class Mutant(Server):
         self.forgotten: set[int] = set()
 
     def receivers(self, sender: Client) -> Iterable[Client]:
-        return [one for one in super().receivers(sender) if one.number not in self.forgotten]
+        return [client for client in super().receivers(sender) if client.number not in self.forgotten]
 
     def close(self, client: Client) -> None:
         super().close(client)

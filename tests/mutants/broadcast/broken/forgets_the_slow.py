@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A client for which a message was dropped gets what waits for it, and never anything more."""
+"""A client for which a message was dropped gets its backlog, and then nothing more."""
 
 import sys
 from pathlib import Path

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Bytes are forwarded as they arrive, also those of an unfinished message."""
+"""Bytes are forwarded as they arrive, including those of an unfinished message."""
 
 import sys
 from pathlib import Path

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Everybody who connects is greeted."""
+"""Every client that connects is sent a greeting."""
 
 import socket
 import sys

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A length byte that is the last of a full buffer of 4096 bytes is lost."""
+"""A length byte is lost when it is the last byte of a full read of 4096 bytes."""
 
 import sys
 from pathlib import Path

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A newcomer inherits the backlog of a client that left, in the middle of a message or not."""
+"""A new client inherits the backlog of a client that left, possibly from the middle of a message."""
 
 import socket
 import sys
@@ -15,18 +15,18 @@ CAUGHT_BY = "BC-DELIVER-4"
 class Mutant(Server):
     def __init__(self, address: str) -> None:
         super().__init__(address)
-        self.left: deque[deque[bytes]] = deque(maxlen=4)
+        self.backlogs: deque[deque[bytes]] = deque(maxlen=4)
 
     def join(self, sock: socket.socket) -> Client:
         client = super().join(sock)
-        while self.left and not client.backlog:
-            for chunk in self.left.popleft():
+        while self.backlogs and not client.backlog:
+            for chunk in self.backlogs.popleft():
                 self.append(client, chunk)
         return client
 
     def close(self, client: Client) -> None:
         if client.events & EVENT_WRITE:
-            self.left.append(client.backlog)
+            self.backlogs.append(client.backlog)
         super().close(client)
 
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Parse buffers belong to descriptors: who gets one again inherits what is in it."""
+"""Parse buffers belong to descriptors: a client that gets a reused one inherits its unfinished input."""
 
 import socket
 import sys

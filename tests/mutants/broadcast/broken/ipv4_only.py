@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The address is split at its first colon, so that there is no IPv6."""
+"""The address is split at its first colon, so IPv6 addresses are rejected."""
 
 import sys
 from pathlib import Path

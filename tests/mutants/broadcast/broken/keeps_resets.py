@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The descriptor of a client is kept when it leaves by RST, and only then."""
+"""The descriptor of a client that leaves by RST is never closed."""
 
 import contextlib
 import socket

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The descriptor of a client that leaves in the middle of a message is shut down, but not closed."""
+"""The descriptor of a client that leaves in the middle of a message is shut down but not closed."""
 
 import contextlib
 import socket

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What a client that stalled has not taken when it leaves is kept."""
+"""The backlog of a stalled client is kept when it leaves."""
 
 import sys
 from pathlib import Path

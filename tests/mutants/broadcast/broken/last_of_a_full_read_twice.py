@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A message that ends with a full buffer of 4096 bytes is taken for unfinished and handled again."""
+"""A message that ends at the end of a full read of 4096 bytes is taken for unfinished and handled again."""
 
 import sys
 from pathlib import Path

@@ -12,10 +12,10 @@ CAUGHT_BY = "BC-COME-3"
 
 class Mutant(Server):
     def on_message(self, client: Client, message: bytes) -> None:
-        self.later(0.005, lambda: self.handle(client, message))
+        self.call_later(0.005, lambda: self.handle(client, message))
 
     def handle(self, client: Client, message: bytes) -> None:
-        if self.is_here(client):
+        if self.is_connected(client):
             self.fan_out(client, message)
 
 

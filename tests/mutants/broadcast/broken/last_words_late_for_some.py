@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What comes with the end of its sender's stream reaches every second client 50 ms later."""
+"""Messages that arrive with the end of their sender's stream reach every second client 50 ms later."""
 
 import contextlib
 import socket
@@ -23,12 +23,12 @@ class Mutant(Server):
 
     def enqueue(self, client: Client, message: bytes) -> None:
         if self.at_end and client.number % 2:
-            self.later(0.05, lambda: self.enqueue_late(client, message))
+            self.call_later(0.05, lambda: self.enqueue_late(client, message))
         else:
             super().enqueue(client, message)
 
     def enqueue_late(self, client: Client, message: bytes) -> None:
-        if self.is_here(client):
+        if self.is_connected(client):
             super().enqueue(client, message)
 
 

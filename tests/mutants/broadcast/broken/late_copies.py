@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""One message in five hundred comes again four seconds later."""
+"""One message in five hundred is delivered again four seconds later."""
 
 import sys
 from pathlib import Path
@@ -18,11 +18,11 @@ class Mutant(Server):
         super().fan_out(sender, message)
         self.count += 1
         if self.count % 500 == 0:
-            heard = tuple(self.receivers(sender))
-            self.later(4, lambda: self.repeat(heard, message))
+            receivers = tuple(self.receivers(sender))
+            self.call_later(4, lambda: self.repeat(receivers, message))
 
-    def repeat(self, heard: tuple[Client, ...], message: bytes) -> None:
-        for client in filter(self.is_here, heard):
+    def repeat(self, receivers: tuple[Client, ...], message: bytes) -> None:
+        for client in filter(self.is_connected, receivers):
             self.enqueue(client, message)
 
 

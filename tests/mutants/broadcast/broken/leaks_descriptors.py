@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Connections are shut down when their client leaves, but never closed."""
+"""Connections of clients that leave are shut down but never closed."""
 
 import contextlib
 import socket

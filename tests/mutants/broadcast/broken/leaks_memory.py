@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""64 KiB stay behind for every client that was ever there."""
+"""The server keeps 64 KiB for every client that ever connected."""
 
 import os
 import socket

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A thread waits on for every client that has left."""
+"""For every client that has left, a thread keeps waiting."""
 
 import sys
 import threading

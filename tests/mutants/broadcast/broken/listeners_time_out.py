@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A client that has only listened for two seconds of others' talk is disconnected."""
+"""A client that sends nothing during two seconds of traffic is disconnected."""
 
 import socket
 import sys
@@ -13,8 +13,8 @@ CAUGHT_BY = "BC-DELIVER-8"
 
 
 class Mutant(Server):
-    talk_s = 0.0  # pauses over 0.1 s do not count
-    spoken = 0.0
+    traffic_s = 0.0  # without pauses of more than 0.1 s
+    last_message = 0.0
 
     def __init__(self, address: str) -> None:
         super().__init__(address)
@@ -22,18 +22,18 @@ class Mutant(Server):
 
     def join(self, sock: socket.socket) -> Client:
         client = super().join(sock)
-        self.silent_since[client.number] = self.talk_s
+        self.silent_since[client.number] = self.traffic_s
         return client
 
     def fan_out(self, sender: Client, message: bytes) -> None:
         now = time.monotonic()
-        self.talk_s += min(now - self.spoken, 0.1)
-        self.spoken = now
-        self.silent_since[sender.number] = self.talk_s
+        self.traffic_s += min(now - self.last_message, 0.1)
+        self.last_message = now
+        self.silent_since[sender.number] = self.traffic_s
         super().fan_out(sender, message)
         for client in list(self.clients.values()):
-            if self.talk_s - self.silent_since[client.number] > 2:
-                self.leave(client)
+            if self.traffic_s - self.silent_since[client.number] > 2:
+                self.disconnect(client)
 
     def close(self, client: Client) -> None:
         del self.silent_since[client.number]

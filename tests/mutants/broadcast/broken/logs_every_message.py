@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Every message is logged to standard error, and the log waits for its reader."""
+"""Every message is logged to standard error, and the server blocks when that is not read."""
 
 import sys
 from pathlib import Path
@@ -14,7 +14,7 @@ class Mutant(Server):
     one_by_one = True
 
     def on_message(self, client: Client, message: bytes) -> None:
-        print(f"client {client.number} says {message[1:]!r}", file=sys.stderr, flush=True)
+        print(f"client {client.number} sent {message[1:]!r}", file=sys.stderr, flush=True)
         super().on_message(client, message)
 
 

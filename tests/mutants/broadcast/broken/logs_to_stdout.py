@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Who comes and goes is logged to standard output."""
+"""Clients that connect and disconnect are logged to standard output."""
 
 import socket
 import sys

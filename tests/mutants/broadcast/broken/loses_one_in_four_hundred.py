@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""One delivery in four hundred is lost, also for clients that keep up."""
+"""One delivery in four hundred is lost, even for clients that keep up."""
 
 import sys
 from pathlib import Path

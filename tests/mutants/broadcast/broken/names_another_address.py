@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The ready line says localhost whatever address was given."""
+"""The ready line names localhost, whatever address was given."""
 
 import sys
 from pathlib import Path

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A closed standard input is taken for a wish to quit."""
+"""The server quits when its standard input is closed."""
 
 import sys
 from pathlib import Path
@@ -13,7 +13,7 @@ CAUGHT_BY = "BC-START-13"
 class Mutant(Server):
     def start(self) -> None:
         if sys.stdin is None:
-            sys.exit("standard input is gone")
+            sys.exit("standard input is closed")
         super().start()
 
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A client's end of stream is ignored: the connection is forgotten, not closed."""
+"""At the end of a client's stream, the server forgets the connection but does not close it."""
 
 import sys
 from pathlib import Path

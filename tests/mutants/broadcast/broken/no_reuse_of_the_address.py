@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""SO_REUSEADDR is not set, so that a restart must wait a minute."""
+"""SO_REUSEADDR is not set, so a restart fails for a minute."""
 
 import sys
 from pathlib import Path

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A NUL is written behind what was read, and into the last byte when the buffer of 4096 is full."""
+"""A NUL is written after the bytes read; in a full buffer of 4096 bytes it replaces the last byte."""
 
 import sys
 from pathlib import Path

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""One message in three thousand is overtaken by the next of its sender, when that came with it."""
+"""One message in three thousand is overtaken by its sender's next message that arrives with it."""
 
 import sys
 from pathlib import Path
@@ -15,14 +15,14 @@ class Mutant(Server):
     count = 0
     due = False
 
-    def messages(self, whole: bytes) -> list[bytes]:
-        found = super().messages(whole)
-        self.due |= self.count // 3000 < (self.count + len(found)) // 3000
-        self.count += len(found)
-        if self.due and len(found) > 1:
+    def messages(self, complete: bytes) -> list[bytes]:
+        messages = super().messages(complete)
+        self.due |= self.count // 3000 < (self.count + len(messages)) // 3000
+        self.count += len(messages)
+        if self.due and len(messages) > 1:
             self.due = False
-            found[-2:] = reversed(found[-2:])
-        return found
+            messages[-2:] = reversed(messages[-2:])
+        return messages
 
 
 if __name__ == "__main__":

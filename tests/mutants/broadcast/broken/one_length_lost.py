@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A body of exactly 113 bytes is never forwarded."""
+"""Messages with a body of exactly 113 bytes are never forwarded."""
 
 import sys
 from pathlib import Path

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Whatever loopback address is given, the server listens on 127.0.0.1."""
+"""Given any loopback address, the server listens on 127.0.0.1."""
 
 import socket
 import sys

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What recv did not bring whole is thrown away: a sliced message never gets through."""
+"""Input that is incomplete at the end of a recv is discarded, so a split message never arrives."""
 
 import sys
 from pathlib import Path

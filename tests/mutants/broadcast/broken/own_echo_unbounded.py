@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Nothing of its own is ever dropped for a client, however much waits for it."""
+"""A client's own messages are never dropped for it, however large its backlog is."""
 
 import sys
 from pathlib import Path

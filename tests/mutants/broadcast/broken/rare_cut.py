@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""One message in a thousand lacks its last byte for one client, whose stream is out of step then."""
+"""One message in a thousand lacks its last byte for one client, whose framing is lost from then on."""
 
 import sys
 from pathlib import Path

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""One message in a thousand reaches the latest client after the next one of another sender."""
+"""One message in a thousand reaches the latest client after the next message of another sender."""
 
 import sys
 from pathlib import Path
@@ -13,7 +13,7 @@ CAUGHT_BY = "BC-ORDER-2"
 class Mutant(Server):
     one_by_one = True
     count = 0
-    held: tuple[Client, Client, bytes] | None = None  # by whom, for whom, what
+    held: tuple[Client, Client, bytes] | None = None  # sender, receiver, message
 
     def fan_out(self, sender: Client, message: bytes) -> None:
         if self.held and self.held[0] is sender:
@@ -26,11 +26,11 @@ class Mutant(Server):
         self.release()
         if self.count % 1000 == 0:
             self.held = sender, last, message
-            self.later(0.05, self.release)
+            self.call_later(0.05, self.release)
 
     def release(self) -> None:
         held, self.held = self.held, None
-        if held and self.is_here(held[1]):
+        if held and self.is_connected(held[1]):
             self.enqueue(*held[1:])
 
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""One message in a thousand comes twice to one of the clients."""
+"""One message in a thousand is delivered twice to one of the clients."""
 
 import sys
 from pathlib import Path

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""One message in a thousand is altered in its last byte."""
+"""One message in a thousand has its last byte altered."""
 
 import sys
 from pathlib import Path

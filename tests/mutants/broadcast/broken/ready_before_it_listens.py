@@ -18,7 +18,7 @@ class Mutant(Server):
         super().listen()
 
     def announce(self) -> None:
-        """Say nothing: it has been said."""
+        """Print nothing: the ready line has been printed already."""
 
 
 if __name__ == "__main__":

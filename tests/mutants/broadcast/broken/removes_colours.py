@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What colours text in a terminal is removed."""
+"""Terminal colour codes are removed from bodies."""
 
 import re
 import sys

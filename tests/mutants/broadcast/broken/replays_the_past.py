@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A newcomer is told the last ten messages."""
+"""A new client is sent the last ten messages."""
 
 import socket
 import sys

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A write that leaves over 64 KiB is resumed one byte too late."""
+"""A write that leaves more than 64 KiB is resumed one byte too late."""
 
 import socket
 import sys
@@ -18,7 +18,7 @@ class Mutant(Server):
 
     def send(self, client: Client, chunks: list[bytes]) -> int:
         sent = super().send(client, chunks)
-        return sent + (client.size - sent > 65536)
+        return sent + (client.backlog_bytes - sent > 65536)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A message for which there was no room is tried again later, after younger ones."""
+"""A message that did not fit into a backlog is tried again later, after newer messages."""
 
 import sys
 from pathlib import Path
@@ -16,7 +16,7 @@ class Mutant(Server):
     def on_full(self, client: Client, message: bytes) -> None:
         if self.retries < 64:
             self.retries += 1
-            self.later(0.2, lambda: self.retry(client, message))
+            self.call_later(0.2, lambda: self.retry(client, message))
 
     def retry(self, client: Client, message: bytes) -> None:
         self.retries -= 1

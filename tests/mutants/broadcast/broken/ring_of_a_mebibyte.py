@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A message that straddles a mebibyte of its sender's bytes lacks what comes behind it: NULs."""
+"""In a message that spans a mebibyte boundary of its sender's stream, the bytes after it are NULs."""
 
 import sys
 from collections import Counter

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A message goes to everybody but its sender."""
+"""A message is forwarded to all clients except its sender."""
 
 import sys
 from collections.abc import Iterable

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Of messages that one client sends in a hurry, one in fifty is overtaken by the next."""
+"""One in fifty of the messages that arrive together from one client is overtaken by the next."""
 
 import sys
 from pathlib import Path
@@ -14,13 +14,13 @@ class Mutant(Server):
     one_by_one = True
     count = 0
 
-    def messages(self, whole: bytes) -> list[bytes]:
-        found = super().messages(whole)
-        for i in range(len(found) - 1):
+    def messages(self, complete: bytes) -> list[bytes]:
+        messages = super().messages(complete)
+        for i in range(len(messages) - 1):
             self.count += 1
             if self.count % 50 == 0:
-                found[i], found[i + 1] = found[i + 1], found[i]
-        return found
+                messages[i], messages[i + 1] = messages[i + 1], messages[i]
+        return messages
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""All unfinished messages share one buffer, so that those of two clients mix."""
+"""All unfinished messages share one buffer, so those of two clients get mixed."""
 
 import sys
 from pathlib import Path
@@ -17,8 +17,8 @@ class Mutant(Server):
         self.unfinished: set[int] = set()
 
     def on_bytes(self, client: Client, data: bytes) -> None:
-        whole = self.end_of_whole(data) == len(data)
-        if client.number in self.unfinished or not whole:
+        is_complete = self.complete_length(data) == len(data)
+        if client.number in self.unfinished or not is_complete:
             client.inbox = self.buffer
         super().on_bytes(client, data)
         if client.inbox:

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""When a write leaves fewer than 16 bytes of a message, they are lost."""
+"""When a partial write leaves fewer than 16 bytes of a message, they are lost."""
 
 import socket
 import sys

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The length byte is signed: above 127 it is negative, and the message is skipped."""
+"""The length byte is taken for signed; messages with negative lengths (over 127) are skipped."""
 
 import sys
 from pathlib import Path

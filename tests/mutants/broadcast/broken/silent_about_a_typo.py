@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A malformed address is retried for a minute, in silence."""
+"""A malformed address is silently retried for a minute."""
 
 import sys
 import time

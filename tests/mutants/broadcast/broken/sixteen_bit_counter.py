@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Messages are numbered with 16 bits, and what has no higher number than the last is taken for a copy."""
+"""Messages have 16-bit numbers, and one whose number is not above the last is dropped as a copy."""
 
 import sys
 from pathlib import Path

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A backlog that is full is sorted by sender."""
+"""A full backlog is sorted by sender."""
 
 import sys
 from collections import deque
@@ -11,8 +11,8 @@ from server import Client, Server, main
 CAUGHT_BY = "BC-ORDER-5"
 
 
-class Said(bytes):
-    """A message that knows who said it."""
+class SentMessage(bytes):
+    """A message with its sender."""
 
     sender: Client
 
@@ -25,15 +25,15 @@ class Mutant(Server):
         self.sorted: set[Client] = set()
 
     def fan_out(self, sender: Client, message: bytes) -> None:
-        said = Said(message)
-        said.sender = sender
-        super().fan_out(sender, said)
+        sent = SentMessage(message)
+        sent.sender = sender
+        super().fan_out(sender, sent)
 
     def on_full(self, client: Client, message: bytes) -> None:
         if client not in self.sorted:
             self.sorted.add(client)
             head, *rest = client.backlog
-            client.backlog = deque([head, *sorted(rest, key=lambda said: said.sender.number)])
+            client.backlog = deque([head, *sorted(rest, key=lambda message: message.sender.number)])
 
     def flush(self, client: Client) -> None:
         super().flush(client)

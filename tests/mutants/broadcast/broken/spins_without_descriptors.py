@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Without a free descriptor the server tries to accept again and again, at once."""
+"""When no descriptor is free, the server retries accept in a busy loop."""
 
 import sys
 from pathlib import Path
@@ -12,7 +12,7 @@ CAUGHT_BY = "BC-LOAD-8"
 
 class Mutant(Server):
     def out_of_descriptors(self) -> None:
-        """Do nothing: the selector will tell at once that somebody waits."""
+        """Do nothing: the selector reports the waiting client again immediately."""
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Who sends much is read until it has been silent for a second; nobody else is heard meanwhile."""
+"""A client that sends much is read until it has been silent for a second; no other client is read meanwhile."""
 
 import sys
 import time

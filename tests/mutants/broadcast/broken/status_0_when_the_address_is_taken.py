@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""That the address is in use is told on standard error, but the exit status is 0."""
+"""When the address is in use, the server reports it on standard error but exits with status 0."""
 
 import sys
 from pathlib import Path

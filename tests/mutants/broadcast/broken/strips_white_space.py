@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""White space at the end of a body is stripped."""
+"""White space at the end of a body is removed."""
 
 import sys
 from pathlib import Path

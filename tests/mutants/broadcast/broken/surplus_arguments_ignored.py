@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Arguments after the first are ignored, and none means 127.0.0.1:0."""
+"""Arguments after the first are ignored, and without any the address is 127.0.0.1:0."""
 
 import sys
 from pathlib import Path
@@ -12,7 +12,7 @@ CAUGHT_BY = "BC-START-9"
 
 class Mutant(Server):
     @classmethod
-    def choose(cls, arguments: list[str]) -> str:
+    def address_from(cls, arguments: list[str]) -> str:
         return arguments[0] if arguments else "127.0.0.1:0"
 
 

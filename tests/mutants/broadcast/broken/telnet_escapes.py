@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Two bytes 255 in a row are taken for one, as telnet does."""
+"""Two consecutive bytes of value 255 are taken for one, as in telnet."""
 
 import sys
 from pathlib import Path

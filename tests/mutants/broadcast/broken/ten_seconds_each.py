@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Ten seconds after it joined a client is forgotten."""
+"""A client receives nothing more from ten seconds after it joined."""
 
 import sys
 import time
@@ -15,7 +15,7 @@ CAUGHT_BY = "BC-DELIVER-8"
 class Mutant(Server):
     def receivers(self, sender: Client) -> Iterable[Client]:
         early = time.monotonic() - 10
-        return [client for client in super().receivers(sender) if client.since > early]
+        return [client for client in super().receivers(sender) if client.connected_at > early]
 
 
 if __name__ == "__main__":

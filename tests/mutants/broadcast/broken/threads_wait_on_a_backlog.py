@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A thread waits on for every client that leaves with a backlog."""
+"""For every client that leaves with a backlog, a thread keeps waiting."""
 
 import sys
 import threading

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Each sender's thread walks the list of clients by itself; only whole messages have a lock."""
+"""Each sender's thread iterates over the clients on its own; there is no lock for the common order."""
 
 import sys
 from pathlib import Path

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Each sender's thread writes length and body one after the other, with no lock around both."""
+"""Each sender's thread writes length and body separately, without a lock around both."""
 
 import sys
 from pathlib import Path
@@ -16,7 +16,7 @@ class Mutant(Threaded):
 
     def fan_out(self, sender: Client, message: bytes) -> None:
         for client in self.receivers(sender):
-            if not self.rests.get(client):
+            if not self.remainders.get(client):
                 self.enqueue(client, message[:1])
                 self.enqueue(client, message[1:])
             else:

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""There are 300 places, and those of clients that left are not given back: later ones hear nothing."""
+"""There are 300 slots, and those of departed clients are not reused: later clients receive nothing."""
 
 import sys
 from collections.abc import Iterable

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A client that had a full backlog and has taken it is listed a second time."""
+"""A client that has caught up after a full backlog is listed a second time."""
 
 import sys
 from collections.abc import Iterable
@@ -15,7 +15,7 @@ class Mutant(Server):
     def __init__(self, address: str) -> None:
         super().__init__(address)
         self.slow: set[Client] = set()
-        self.back: set[Client] = set()
+        self.caught_up: set[Client] = set()
 
     def on_full(self, client: Client, message: bytes) -> None:
         self.slow.add(client)
@@ -24,14 +24,14 @@ class Mutant(Server):
         super().flush(client)
         if client in self.slow and not client.backlog:
             self.slow.discard(client)
-            self.back.add(client)
+            self.caught_up.add(client)
 
     def receivers(self, sender: Client) -> Iterable[Client]:
-        return [*super().receivers(sender), *self.back]
+        return [*super().receivers(sender), *self.caught_up]
 
     def close(self, client: Client) -> None:
         self.slow.discard(client)
-        self.back.discard(client)
+        self.caught_up.discard(client)
         super().close(client)
 
 

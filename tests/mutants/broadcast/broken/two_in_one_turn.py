@@ -1,22 +1,22 @@
 #!/usr/bin/env python3
-"""When two clients speak in the same turn, every second client hears them the other way round."""
+"""When two clients send in the same turn of the loop, every second client receives the reverse order."""
 
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from server import Client, Ticking, main
+from server import Batching, Client, main
 
 CAUGHT_BY = "BC-ORDER-2"
 
 
-class Mutant(Ticking):
-    tick_s = 0  # at the end of the turn
+class Mutant(Batching):
+    batch_s = 0  # at the end of the turn
 
-    def release(self, collected: list[tuple[Client, bytes]]) -> None:
-        swapped = collected[::-1] if len(collected) == 2 else collected
+    def release(self, pending: list[tuple[Client, bytes]]) -> None:
+        swapped = pending[::-1] if len(pending) == 2 else pending
         for client in list(self.clients.values()):
-            for _, message in swapped if client.number % 2 else collected:
+            for _, message in swapped if client.number % 2 else pending:
                 self.enqueue(client, message)
 
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A second acceptor lets in who finds the first one's 12 places taken: two rooms."""
+"""When the 12 places of the first acceptor are taken, a second one accepts clients into a room of their own."""
 
 import socket
 import sys

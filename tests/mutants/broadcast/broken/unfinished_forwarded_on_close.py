@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What a leaving client has not finished is forwarded as a shorter message."""
+"""The unfinished message of a client that leaves is forwarded as a shorter message."""
 
 import sys
 from pathlib import Path

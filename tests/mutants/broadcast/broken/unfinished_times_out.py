@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A message that is unfinished for three seconds is forwarded as far as it came, with the length put right."""
+"""A message left unfinished for three seconds is forwarded as far as it came, with its length corrected."""
 
 import sys
 from pathlib import Path
@@ -15,10 +15,10 @@ class Mutant(Server):
         super().on_bytes(client, data)
         if client.inbox:
             rest = bytes(client.inbox)
-            self.later(3, lambda: self.give_up(client, rest))
+            self.call_later(3, lambda: self.give_up(client, rest))
 
     def give_up(self, client: Client, rest: bytes) -> None:
-        if self.is_here(client) and client.inbox == rest:
+        if self.is_connected(client) and client.inbox == rest:
             client.inbox.clear()
             self.on_message(client, bytes([len(rest) - 1]) + rest[1:])
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The server waits until a sender has taken its own message, and with it everybody."""
+"""The server waits until a sender has taken its own message, and serves no other client meanwhile."""
 
 import sys
 from pathlib import Path
@@ -13,10 +13,10 @@ CAUGHT_BY = "BC-LOAD-4"
 class Mutant(Server):
     def fan_out(self, sender: Client, message: bytes) -> None:
         super().fan_out(sender, message)
-        while sender.backlog and self.is_here(sender):
+        while sender.backlog and self.is_connected(sender):
             sender.sock.setblocking(True)
             self.flush(sender)
-        if self.is_here(sender):
+        if self.is_connected(sender):
             sender.sock.setblocking(False)
 
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A message without a body is taken for nothing and not forwarded."""
+"""A message with an empty body is not forwarded."""
 
 import sys
 from pathlib import Path

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A helper process for every connection ends at once, and nobody asks how."""
+"""A helper process is started for every connection, and its exit status is never collected."""
 
 import os
 import socket

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""One client is let in each 2 ms."""
+"""Only one client is accepted every 2 ms."""
 
 import sys
 from pathlib import Path
@@ -7,14 +7,12 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from server import Server, main
 
-LAWFUL = True
 
-
-class Oddball(Server):
+class Variant(Server):
     def accept(self) -> None:
         if self.accept_one():
             self.pause_accepting(0.002)
 
 
 if __name__ == "__main__":
-    main(Oddball)
+    main(Variant)

@@ -5,14 +5,12 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from server import Ticking, main
-
-LAWFUL = True
+from server import Batching, main
 
 
-class Oddball(Ticking):
-    tick_s = 0.02
+class Variant(Batching):
+    batch_s = 0.02
 
 
 if __name__ == "__main__":
-    main(Oddball)
+    main(Variant)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A thread reads each client, one queue makes the order, one thread writes."""
+"""One thread reads each client, one queue makes the order, and one thread writes."""
 
 import queue
 import sys
@@ -10,11 +10,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from server import Client, main
 from threads import Threaded
 
-LAWFUL = True
 ONLY_IN_FULL = True
 
 
-class Oddball(Threaded):
+class Variant(Threaded):
     def __init__(self, address: str) -> None:
         super().__init__(address)
         self.queue: queue.Queue[tuple[Client, bytes]] = queue.Queue(64)
@@ -32,4 +31,4 @@ class Oddball(Threaded):
 
 
 if __name__ == "__main__":
-    main(Oddball)
+    main(Variant)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Four children wait from the start until the server has ended."""
+"""Four child processes wait from the start until the server has ended."""
 
 import os
 import sys
@@ -8,13 +8,12 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from server import Server, main
 
-LAWFUL = True
 ONLY_IN_FULL = True
 
 
-class Oddball(Server):
+class Variant(Server):
     def start(self) -> None:
-        reading, self.lifeline = os.pipe()  # no end is ever written to: its end is the server's
+        reading, self.lifeline = os.pipe()  # nothing is ever written; it closes when the server ends
         for _ in range(4):
             if os.fork() == 0:
                 os.close(self.lifeline)
@@ -25,4 +24,4 @@ class Oddball(Server):
 
 
 if __name__ == "__main__":
-    main(Oddball)
+    main(Variant)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Nagle's algorithm is left on: small messages wait for acknowledgements."""
+"""Nagle's algorithm stays on, so small messages wait for acknowledgements."""
 
 import sys
 from pathlib import Path
@@ -7,12 +7,10 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from server import Server, main
 
-LAWFUL = True
 
-
-class Oddball(Server):
+class Variant(Server):
     no_delay = False
 
 
 if __name__ == "__main__":
-    main(Oddball)
+    main(Variant)

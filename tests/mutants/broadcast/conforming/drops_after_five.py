@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A client for which five messages wait loses all further ones."""
+"""A client loses all further messages while five are queued for it."""
 
 import sys
 from pathlib import Path
@@ -7,10 +7,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from server import Client, Server, main
 
-LAWFUL = True
 
-
-class Oddball(Server):
+class Variant(Server):
     one_by_one = True
 
     def is_full(self, client: Client, message: bytes) -> bool:
@@ -18,4 +16,4 @@ class Oddball(Server):
 
 
 if __name__ == "__main__":
-    main(Oddball)
+    main(Variant)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Half of all deliveries are lost, at random."""
+"""Half of all deliveries are dropped at random."""
 
 import random
 import sys
@@ -8,11 +8,10 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from server import Client, Server, main
 
-LAWFUL = True
 ONLY_IN_FULL = True
 
 
-class Oddball(Server):
+class Variant(Server):
     one_by_one = True
 
     def __init__(self, address: str) -> None:
@@ -25,4 +24,4 @@ class Oddball(Server):
 
 
 if __name__ == "__main__":
-    main(Oddball)
+    main(Variant)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A full backlog loses its oldest messages, but for the one that has begun."""
+"""A full backlog loses its oldest messages, except the one that is partly written."""
 
 import sys
 from pathlib import Path
@@ -7,18 +7,16 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from server import Client, Server, main
 
-LAWFUL = True
 
-
-class Oddball(Server):
+class Variant(Server):
     one_by_one = True
 
     def on_full(self, client: Client, message: bytes) -> None:
         while len(client.backlog) > 1 and self.is_full(client, message):
-            client.size -= len(client.backlog[1])
+            client.backlog_bytes -= len(client.backlog[1])
             del client.backlog[1]
         self.append(client, message)
 
 
 if __name__ == "__main__":
-    main(Oddball)
+    main(Variant)

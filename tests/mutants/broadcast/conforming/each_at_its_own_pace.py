@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Every client hears the common order with a delay of its own, up to 60 ms."""
+"""Every client receives the common order with its own delay of up to 60 ms."""
 
 import sys
 from pathlib import Path
@@ -7,23 +7,22 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from server import Client, Server, main
 
-LAWFUL = True
 ONLY_IN_FULL = True
 
 
-class Oddball(Server):
+class Variant(Server):
     waiting_bytes = 0
 
     def enqueue(self, client: Client, message: bytes) -> None:
         if self.waiting_bytes + len(message) <= 8 * 1024 * 1024:
             self.waiting_bytes += len(message)
-            self.later(client.number % 7 * 0.01, lambda: self.deliver(client, message))
+            self.call_later(client.number % 7 * 0.01, lambda: self.deliver(client, message))
 
     def deliver(self, client: Client, message: bytes) -> None:
         self.waiting_bytes -= len(message)
-        if self.is_here(client):
+        if self.is_connected(client):
             super().enqueue(client, message)
 
 
 if __name__ == "__main__":
-    main(Oddball)
+    main(Variant)

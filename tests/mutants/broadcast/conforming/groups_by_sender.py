@@ -1,22 +1,21 @@
 #!/usr/bin/env python3
-"""What came within 10 ms is forwarded grouped by sender, the latest client first."""
+"""Messages that arrive within 10 ms are forwarded grouped by sender, the latest client first."""
 
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from server import Client, Ticking, main
+from server import Batching, Client, main
 
-LAWFUL = True
 ONLY_IN_FULL = True
 
 
-class Oddball(Ticking):
-    tick_s = 0.01
+class Variant(Batching):
+    batch_s = 0.01
 
-    def release(self, collected: list[tuple[Client, bytes]]) -> None:
-        super().release(sorted(collected, key=lambda one: -one[0].number))
+    def release(self, pending: list[tuple[Client, bytes]]) -> None:
+        super().release(sorted(pending, key=lambda item: -item[0].number))
 
 
 if __name__ == "__main__":
-    main(Oddball)
+    main(Variant)

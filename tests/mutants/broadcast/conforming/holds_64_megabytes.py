@@ -8,15 +8,14 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from server import Server, main
 
-LAWFUL = True
 ONLY_IN_FULL = True
 
 
-class Oddball(Server):
+class Variant(Server):
     def start(self) -> None:
         self.arena = os.urandom(64_000_000)
         super().start()
 
 
 if __name__ == "__main__":
-    main(Oddball)
+    main(Variant)

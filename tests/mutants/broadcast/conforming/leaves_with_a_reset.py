@@ -9,14 +9,12 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from server import Client, Server, main
 
-LAWFUL = True
 
-
-class Oddball(Server):
+class Variant(Server):
     def join(self, sock: socket.socket) -> Client:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         return super().join(sock)
 
 
 if __name__ == "__main__":
-    main(Oddball)
+    main(Variant)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""One delivery in fifty is lost, also for clients that keep up."""
+"""One delivery in fifty is dropped at random, even for clients that keep up."""
 
 import random
 import sys
@@ -8,10 +8,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from server import Client, Server, main
 
-LAWFUL = True
 
-
-class Oddball(Server):
+class Variant(Server):
     one_by_one = True
 
     def __init__(self, address: str) -> None:
@@ -24,4 +22,4 @@ class Oddball(Server):
 
 
 if __name__ == "__main__":
-    main(Oddball)
+    main(Variant)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Every message leaves a hundred bytes of garbage, which is collected when it is 20 MB."""
+"""Every message leaves a hundred bytes of garbage, which is freed when there are 20 MB."""
 
 import sys
 from pathlib import Path
@@ -7,12 +7,11 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from server import Client, Server, main
 
-LAWFUL = True
 ONLY_IN_FULL = True
 COLLECT_BYTES = 20_000_000
 
 
-class Oddball(Server):
+class Variant(Server):
     one_by_one = True
 
     def __init__(self, address: str) -> None:
@@ -27,4 +26,4 @@ class Oddball(Server):
 
 
 if __name__ == "__main__":
-    main(Oddball)
+    main(Variant)

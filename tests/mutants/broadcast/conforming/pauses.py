@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Every four seconds everything stands still for a second and a half, as in a large collection of garbage."""
+"""Every four seconds the server stops for 1.5 s, as in a long garbage collection."""
 
 import sys
 import time
@@ -8,19 +8,18 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from server import Server, main
 
-LAWFUL = True
 ONLY_IN_FULL = True
 
 
-class Oddball(Server):
+class Variant(Server):
     def start(self) -> None:
         super().start()
-        self.later(4, self.pause)
+        self.call_later(4, self.pause)
 
     def pause(self) -> None:
         time.sleep(1.5)
-        self.later(4, self.pause)
+        self.call_later(4, self.pause)
 
 
 if __name__ == "__main__":
-    main(Oddball)
+    main(Variant)

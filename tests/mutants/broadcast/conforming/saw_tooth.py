@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Garbage of 8 KB for each connection is collected when there are 20 MB of it."""
+"""Every closed connection leaves 8 KB of garbage, which is freed when there are 20 MB."""
 
 import os
 import sys
@@ -8,11 +8,10 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from server import Client, Server, main
 
-LAWFUL = True
 ONLY_IN_FULL = True
 
 
-class Oddball(Server):
+class Variant(Server):
     def __init__(self, address: str) -> None:
         super().__init__(address)
         self.garbage = bytearray()
@@ -25,4 +24,4 @@ class Oddball(Server):
 
 
 if __name__ == "__main__":
-    main(Oddball)
+    main(Variant)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A client that has closed its sending side is served until that fails."""
+"""A client that has closed its sending side is served until writing to it fails."""
 
 import sys
 from pathlib import Path
@@ -7,10 +7,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from server import Client, Server, main
 
-LAWFUL = True
 
-
-class Oddball(Server):
+class Variant(Server):
     def on_end(self, client: Client) -> None:
         client.inbox.clear()
         client.reading = False
@@ -18,4 +16,4 @@ class Oddball(Server):
 
 
 if __name__ == "__main__":
-    main(Oddball)
+    main(Variant)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The server is ready 1.5 s after its start."""
+"""The server is ready only 1.5 s after its start."""
 
 import sys
 import time
@@ -8,15 +8,14 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from server import Server, main
 
-LAWFUL = True
 ONLY_IN_FULL = True
 
 
-class Oddball(Server):
+class Variant(Server):
     def start(self) -> None:
         time.sleep(1.5)
         super().start()
 
 
 if __name__ == "__main__":
-    main(Oddball)
+    main(Variant)

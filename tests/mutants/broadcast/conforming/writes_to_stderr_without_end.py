@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A thread writes lines to standard error as fast as anybody takes them."""
+"""A thread writes lines to standard error as fast as they are read."""
 
 import contextlib
 import os
@@ -10,10 +10,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from server import Server, main
 
-LAWFUL = True
 
-
-class Oddball(Server):
+class Variant(Server):
     def start(self) -> None:
         super().start()
         threading.Thread(target=self.chatter, daemon=True).start()
@@ -25,4 +23,4 @@ class Oddball(Server):
 
 
 if __name__ == "__main__":
-    main(Oddball)
+    main(Variant)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Who sends a blank line is taken to have left."""
+"""A client that sends a blank line is disconnected."""
 
 import sys
 from pathlib import Path
@@ -15,7 +15,7 @@ class Mutant(Server):
         if message.strip():
             super().on_message(client, message)
         else:
-            self.leave(client)
+            self.disconnect(client)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The 65th client and those after it are in a room of their own."""
+"""The 65th and all later clients are in a separate room."""
 
 import sys
 from pathlib import Path

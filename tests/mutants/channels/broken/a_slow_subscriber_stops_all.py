@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""While a subscriber has no room, its server waits for it."""
+"""The server waits for a subscriber whose backlog is full."""
 
 import sys
 from pathlib import Path
@@ -12,10 +12,10 @@ CAUGHT_BY = "CH-LOAD-1"
 
 class Mutant(Server):
     def on_full(self, client: Client, message: bytes) -> None:
-        while self.is_full(client, message) and self.is_here(client):
+        while self.is_full(client, message) and self.is_connected(client):
             client.sock.setblocking(True)
             self.flush(client)
-        if self.is_here(client):
+        if self.is_connected(client):
             client.sock.setblocking(False)
             self.append(client, message)
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""While a subscriber has no room, nothing is told to its channel."""
+"""While the backlog of one subscriber is nearly full, its channel gets no messages."""
 
 import sys
 from collections.abc import Iterable
@@ -13,8 +13,8 @@ CAUGHT_BY = "CH-LOAD-1"
 
 class Mutant(Server):
     def receivers(self, sender: Client) -> Iterable[Client]:
-        found = tuple(super().receivers(sender))
-        return [] if any(client.size > 200_000 for client in found) else found
+        subscribers = tuple(super().receivers(sender))
+        return [] if any(client.backlog_bytes > 200_000 for client in subscribers) else subscribers
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A channel whose subscribers have all left stays closed."""
+"""A channel whose subscribers have all left cannot be used again."""
 
 import sys
 from pathlib import Path

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A Send is acknowledged, in the form of an Error that is none."""
+"""A Send is acknowledged by an Error with an empty text."""
 
 import sys
 from pathlib import Path

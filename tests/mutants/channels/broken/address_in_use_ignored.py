@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""That the address is in use is ignored and the ready line printed anyway."""
+"""The ready line is printed even though the address is in use."""
 
 import sys
 from pathlib import Path

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Sometimes a message is held back for one receiver while others' messages pass it."""
+"""A sender's messages are sometimes held back for one receiver while other messages overtake them."""
 
 import sys
 from pathlib import Path

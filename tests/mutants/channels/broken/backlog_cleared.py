@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A backlog that is full is cleared, with the message that was partly written."""
+"""A full backlog is cleared, including the message that was partly written."""
 
 import sys
 from pathlib import Path

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The server waits until a client has taken its messages, and with it everybody."""
+"""The server waits until a client has taken its messages, and serves no other client meanwhile."""
 
 import sys
 from pathlib import Path

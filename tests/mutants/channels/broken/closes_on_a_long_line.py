@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Who sends a line that is too long is disconnected."""
+"""A client that sends a line that is too long is disconnected."""
 
 import sys
 from pathlib import Path
@@ -12,7 +12,7 @@ CAUGHT_BY = "CH-LINE-8"
 
 class Mutant(Server):
     def on_too_long(self, client: Client) -> None:
-        self.leave(client)
+        self.disconnect(client)
 
 
 if __name__ == "__main__":

@@ -1,21 +1,21 @@
 #!/usr/bin/env python3
-"""Who sends an integer of more than 4300 digits is disconnected."""
+"""A client that sends an integer of more than 4300 digits is disconnected."""
 
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from server import Client, Refused, Server, main
+from server import Client, RequestError, Server, main
 
 CAUGHT_BY = "CH-ERROR-3"
 
 
 class Mutant(Server):
-    def on_refused(self, client: Client, error: Refused) -> None:
+    def on_request_error(self, client: Client, error: RequestError) -> None:
         if "digits" in str(error):
-            self.leave(client)
+            self.disconnect(client)
         else:
-            super().on_refused(client, error)
+            super().on_request_error(client, error)
 
 
 if __name__ == "__main__":

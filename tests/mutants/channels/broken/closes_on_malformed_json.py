@@ -1,21 +1,21 @@
 #!/usr/bin/env python3
-"""Who sends what is no JSON is disconnected."""
+"""A client that sends malformed JSON is disconnected."""
 
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from server import Client, Refused, Server, main
+from server import Client, RequestError, Server, main
 
 CAUGHT_BY = "CH-ERROR-1"
 
 
 class Mutant(Server):
-    def on_refused(self, client: Client, error: Refused) -> None:
-        if "no request" in str(error):
-            self.leave(client)
+    def on_request_error(self, client: Client, error: RequestError) -> None:
+        if "not a request" in str(error):
+            self.disconnect(client)
         else:
-            super().on_refused(client, error)
+            super().on_request_error(client, error)
 
 
 if __name__ == "__main__":

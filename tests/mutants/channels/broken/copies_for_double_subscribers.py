@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Subscribers stand in a list, those who subscribe twice two times."""
+"""A client that subscribes twice receives every message twice."""
 
 import sys
 from collections import defaultdict
@@ -22,7 +22,7 @@ class Mutant(Server):
         self.lists[channel].append(client)
 
     def receivers(self, sender: Client) -> Iterable[Client]:
-        return [client for client in self.lists[self.channel] if self.is_here(client)]
+        return [client for client in self.lists[self.current_channel] if self.is_connected(client)]
 
 
 if __name__ == "__main__":

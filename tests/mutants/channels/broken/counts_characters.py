@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The length of a line is counted in characters."""
+"""The length limit of lines is applied to characters instead of bytes."""
 
 import sys
 from pathlib import Path

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The longest line is one byte too short."""
+"""The longest accepted line is one byte too short."""
 
 import sys
 from pathlib import Path

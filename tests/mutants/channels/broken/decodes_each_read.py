@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Each read is decoded by itself, and half a character at its end becomes a U+FFFD."""
+"""Each read is decoded separately, so a character split between two reads is replaced by U+FFFD."""
 
 import sys
 from pathlib import Path

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""An error of one connection, as a reset or a broken pipe, ends the server."""
+"""An error on one connection, such as a reset or a broken pipe, ends the server."""
 
 import sys
 from pathlib import Path

@@ -11,7 +11,7 @@ CAUGHT_BY = "CH-ERROR-5"
 
 
 class Mutant(Server):
-    def checked(self, text: str) -> str:
+    def check_encodable(self, text: str) -> str:
         return text
 
 

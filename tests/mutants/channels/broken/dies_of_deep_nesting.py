@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A line that is nested too deep ends the server."""
+"""A line with too deeply nested JSON ends the server."""
 
 import sys
 from pathlib import Path

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Bytes that are no UTF-8 end the server."""
+"""A line that is not valid UTF-8 ends the server."""
 
 import sys
 from pathlib import Path

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Strings are taken as they are written: escapes stay, and are escaped again."""
+"""Escapes in strings are not decoded, and are escaped again in the output."""
 
 import sys
 from pathlib import Path

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Replies go through the queue that drops messages."""
+"""Replies are dropped when a backlog is large, as messages are."""
 
 import sys
 from pathlib import Path
@@ -13,7 +13,7 @@ CAUGHT_BY = "CH-ERROR-7"
 
 class Mutant(Server):
     def reply(self, client: Client, value: Any) -> None:
-        if client.size < 16_384:
+        if client.backlog_bytes < 16_384:
             super().reply(client, value)
 
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Each channel has a queue of its own, and some are emptied later than others."""
+"""Each channel has its own queue, and some queues are slower than others."""
 
 import sys
 from pathlib import Path
@@ -13,7 +13,7 @@ CAUGHT_BY = "CH-ORDER-1"
 class Mutant(Server):
     def fan_out(self, sender: Client, message: bytes) -> None:
         assert isinstance(message, Line)
-        self.later(0.001 * (len(message.channel) % 3), lambda: super(Mutant, self).fan_out(sender, message))
+        self.call_later(0.001 * (len(message.channel) % 3), lambda: super(Mutant, self).fan_out(sender, message))
 
 
 if __name__ == "__main__":

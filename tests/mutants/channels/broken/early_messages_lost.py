@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What a client sends in the first moment after it has connected is lost."""
+"""Messages that a client sends within 50 ms of connecting are discarded."""
 
 import sys
 import time
@@ -13,7 +13,7 @@ CAUGHT_BY = "CH-DELIVER-7"
 
 class Mutant(Server):
     def on_send(self, client: Client, channel: str, message: str) -> None:
-        if time.monotonic() - client.since > 0.05:
+        if time.monotonic() - client.connected_at > 0.05:
             super().on_send(client, channel, message)
 
 

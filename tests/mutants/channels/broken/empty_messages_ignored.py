@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The empty message is taken for none."""
+"""Empty messages are not forwarded."""
 
 import sys
 from pathlib import Path

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A message that equals the one before it in its channel is taken for a copy."""
+"""A message that equals the one before it in its channel is dropped as a copy."""
 
 import sys
 from pathlib import Path

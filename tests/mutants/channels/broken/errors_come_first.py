@@ -1,18 +1,18 @@
 #!/usr/bin/env python3
-"""Errors overtake the other replies that wait."""
+"""Errors overtake the other replies in the queue."""
 
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from server import Client, Refused, Server, main
+from server import Client, RequestError, Server, main
 
 CAUGHT_BY = "CH-ERROR-7"
 
 
 class Mutant(Server):
-    def on_refused(self, client: Client, error: Refused) -> None:
-        super().on_refused(client, error)
+    def on_request_error(self, client: Client, error: RequestError) -> None:
+        super().on_request_error(client, error)
         if len(client.backlog) > 2:
             client.backlog.insert(1, client.backlog.pop())
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The five hundred and first client is shown the door."""
+"""The server disconnects every client that connects when 500 are connected."""
 
 import sys
 from pathlib import Path

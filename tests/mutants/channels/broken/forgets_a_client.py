@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A client is forgotten for ever after 5,000 messages."""
+"""A client receives nothing more after 5,000 messages."""
 
 import sys
 from pathlib import Path

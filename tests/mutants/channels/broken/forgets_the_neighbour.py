@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""When a client leaves, the one that came after it is forgotten as well."""
+"""When a client leaves, the client that joined next after it receives nothing more."""
 
 import sys
 from pathlib import Path

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""When nobody has said anything for 3 s, everybody is disconnected."""
+"""All clients are disconnected when none of them has sent anything for 3 s."""
 
 import sys
 from pathlib import Path

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Whoever subscribes is welcomed in the channel."""
+"""A client that subscribes is sent a welcome message in the channel."""
 
 import sys
 from pathlib import Path
@@ -13,7 +13,7 @@ CAUGHT_BY = "CH-DELIVER-3"
 class Mutant(Server):
     def subscribe(self, client: Client, channel: str) -> None:
         super().subscribe(client, channel)
-        self.append(client, self.line({"Message": {"channel": channel, "message": "welcome"}}))
+        self.append(client, self.encode_line({"Message": {"channel": channel, "message": "welcome"}}))
 
 
 if __name__ == "__main__":

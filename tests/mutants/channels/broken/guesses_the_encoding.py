@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The encoding of a line is guessed, as json.loads does."""
+"""The encoding of a line is detected as json.loads does it for bytes."""
 
 import json
 import sys

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Names are compared without regard to case."""
+"""Channel names are compared without regard to case."""
 
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from server import Client, Line, Refused, Server, main
+from server import Client, Line, RequestError, Server, main
 
 CAUGHT_BY = "CH-CHANNEL-14"
 
@@ -16,8 +16,8 @@ class Mutant(Server):
 
     def on_send(self, client: Client, channel: str, message: str) -> None:
         if channel.casefold() not in self.channels:
-            raise Refused(f"no such channel: {channel}")
-        line = Line(self.line({"Message": {"channel": channel, "message": message}}))
+            raise RequestError(f"no such channel: {channel}")
+        line = Line(self.encode_line({"Message": {"channel": channel, "message": message}}))
         line.channel = channel.casefold()
         self.fan_out(client, line)
 

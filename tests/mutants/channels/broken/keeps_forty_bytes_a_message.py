@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Forty bytes stay behind for every message that has passed."""
+"""The server keeps forty bytes for every message it has forwarded."""
 
 import sys
 from pathlib import Path

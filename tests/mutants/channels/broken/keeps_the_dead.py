@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Who has died stays in its channels, and whoever sends there is told an Error."""
+"""A client that has left stays subscribed, and sending to its channels is answered by an Error."""
 
 import sys
 from collections.abc import Iterable
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from server import Client, Refused, Server, main
+from server import Client, RequestError, Server, main
 
 CAUGHT_BY = "CH-CHANNEL-12"
 
@@ -17,11 +17,11 @@ class Mutant(Server):
 
     def on_send(self, client: Client, channel: str, message: str) -> None:
         super().on_send(client, channel, message)
-        if not all(map(self.is_here, self.channels[channel])):
-            raise Refused("broken pipe")
+        if not all(map(self.is_connected, self.channels[channel])):
+            raise RequestError("broken pipe")
 
     def receivers(self, sender: Client) -> Iterable[Client]:
-        return filter(self.is_here, tuple(super().receivers(sender)))
+        return filter(self.is_connected, tuple(super().receivers(sender)))
 
 
 if __name__ == "__main__":

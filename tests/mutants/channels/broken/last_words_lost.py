@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A message is forwarded a moment later, if its sender is still there."""
+"""Messages are forwarded 5 ms later, unless their sender has left by then."""
 
 import sys
 from pathlib import Path
@@ -12,10 +12,10 @@ CAUGHT_BY = "CH-COME-3"
 
 class Mutant(Server):
     def fan_out(self, sender: Client, message: bytes) -> None:
-        self.later(0.005, lambda: self.forward(sender, message))
+        self.call_later(0.005, lambda: self.forward(sender, message))
 
     def forward(self, sender: Client, message: bytes) -> None:
-        if self.is_here(sender):
+        if self.is_connected(sender):
             super().fan_out(sender, message)
 
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Messages are cut at 65,000 bytes less their first kilobyte."""
+"""Messages are cut at 63,976 characters."""
 
 import sys
 from pathlib import Path

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""U+0000 ends a message."""
+"""Messages are cut at the first U+0000."""
 
 import sys
 from pathlib import Path

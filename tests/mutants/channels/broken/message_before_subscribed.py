@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Subscribed is written a tick later, and the messages of the channel come before it."""
+"""Subscribed is sent 2 ms late, and messages of the channel may arrive before it."""
 
 import sys
 from pathlib import Path
@@ -13,7 +13,7 @@ CAUGHT_BY = "CH-CHANNEL-1"
 class Mutant(Server):
     def on_subscribe(self, client: Client, channel: str) -> None:
         self.subscribe(client, channel)
-        self.later(0.002, lambda: self.reply(client, {"Subscribed": channel}))
+        self.call_later(0.002, lambda: self.reply(client, {"Subscribed": channel}))
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A CR before the LF is taken for a part of the request."""
+"""A line that ends with CR LF is rejected."""
 
 import sys
 from pathlib import Path

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The LF behind an Error is forgotten."""
+"""An Error is sent without its LF."""
 
 import sys
 from pathlib import Path
@@ -12,8 +12,8 @@ CAUGHT_BY = "CH-LINE-1"
 
 
 class Mutant(Server):
-    def line(self, value: Any) -> bytes:
-        return super().line(value)[: -1 if "Error" in value else None]
+    def encode_line(self, value: Any) -> bytes:
+        return super().encode_line(value)[: -1 if "Error" in value else None]
 
 
 if __name__ == "__main__":

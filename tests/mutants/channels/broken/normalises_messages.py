@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Messages are brought into the normal form NFC."""
+"""Messages are forwarded in Unicode normal form NFC."""
 
 import sys
 import unicodedata

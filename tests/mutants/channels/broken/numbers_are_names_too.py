@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What is no string is made one."""
+"""A number is accepted as the name in Subscribe."""
 
 import sys
 from pathlib import Path

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""There is one buffer for what is unfinished, of whomever it is."""
+"""All clients share one buffer for unfinished lines."""
 
 import socket
 import sys

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Of the requests that come in one read only the first is served."""
+"""Only the first of the requests that arrive in one read is served."""
 
 import sys
 from pathlib import Path

@@ -1,19 +1,19 @@
 #!/usr/bin/env python3
-"""Who has not subscribed to a channel may not send to it."""
+"""A client must be subscribed to a channel to send to it."""
 
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from server import Client, Refused, Server, main
+from server import Client, RequestError, Server, main
 
 CAUGHT_BY = "CH-CHANNEL-6"
 
 
 class Mutant(Server):
     def on_send(self, client: Client, channel: str, message: str) -> None:
-        if channel not in self.heard.get(client, ()):
-            raise Refused(f"not subscribed to {channel}")
+        if channel not in self.subscriptions.get(client, ()):
+            raise RequestError(f"not subscribed to {channel}")
         super().on_send(client, channel, message)
 
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Who has subscribed to a channel hears all whose names begin like its own."""
+"""A subscription also covers all channels whose names begin with its own."""
 
 import sys
 from collections.abc import Iterable
@@ -13,8 +13,8 @@ CAUGHT_BY = "CH-CHANNEL-5"
 
 class Mutant(Server):
     def receivers(self, sender: Client) -> Iterable[Client]:
-        names = [name for name in self.channels if name and self.channel.startswith(name)]
-        return {client: None for name in [self.channel, *names] for client in self.channels.get(name, ())}
+        names = [name for name in self.channels if name and self.current_channel.startswith(name)]
+        return {client: None for name in [self.current_channel, *names] for client in self.channels.get(name, ())}
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Messages are written over several lines."""
+"""Replies are spread over several lines."""
 
 import json
 import sys
@@ -13,7 +13,7 @@ CAUGHT_BY = "CH-LINE-1"
 
 
 class Mutant(Server):
-    def line(self, value: Any) -> bytes:
+    def encode_line(self, value: Any) -> bytes:
         return json.dumps(value, ensure_ascii=False, indent=2).encode() + b"\n"
 
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A channel that nobody is in any more stays in the table."""
+"""A channel without subscribers is never removed."""
 
 import sys
 from pathlib import Path

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Bytes that are no UTF-8 become U+FFFD."""
+"""Bytes that are not valid UTF-8 are replaced by U+FFFD."""
 
 import json
 import sys

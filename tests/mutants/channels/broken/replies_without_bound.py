@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Who does not read is read on, and its replies add up."""
+"""A client that does not read its replies is still read from, and they are queued without bound."""
 
 import sys
 from pathlib import Path
@@ -12,9 +12,9 @@ CAUGHT_BY = "CH-LOAD-2"
 
 class Mutant(Server):
     def watch(self, client: Client) -> None:
-        size, client.size = client.size, min(client.size, 1)
+        size, client.backlog_bytes = client.backlog_bytes, min(client.backlog_bytes, 1)
         super().watch(client)
-        client.size = size
+        client.backlog_bytes = size
 
 
 if __name__ == "__main__":

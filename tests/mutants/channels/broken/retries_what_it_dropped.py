@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A message for which there was no room is tried again later, after younger ones."""
+"""A message that did not fit into a backlog is tried again later, after newer messages."""
 
 import sys
 from pathlib import Path

@@ -1,19 +1,19 @@
 #!/usr/bin/env python3
-"""Who subscribes again is told an Error."""
+"""Subscribing again to the same channel is answered by an Error."""
 
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from server import Client, Refused, Server, main
+from server import Client, RequestError, Server, main
 
 CAUGHT_BY = "CH-CHANNEL-3"
 
 
 class Mutant(Server):
     def on_subscribe(self, client: Client, channel: str) -> None:
-        if channel in self.heard.get(client, ()):
-            raise Refused(f"already subscribed to {channel}")
+        if channel in self.subscriptions.get(client, ()):
+            raise RequestError(f"already subscribed to {channel}")
         super().on_subscribe(client, channel)
 
 

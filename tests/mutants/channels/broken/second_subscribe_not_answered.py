@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Who subscribes again is not answered."""
+"""Subscribing again to the same channel is not answered."""
 
 import sys
 from pathlib import Path
@@ -12,7 +12,7 @@ CAUGHT_BY = "CH-CHANNEL-3"
 
 class Mutant(Server):
     def on_subscribe(self, client: Client, channel: str) -> None:
-        if channel not in self.heard.get(client, ()):
+        if channel not in self.subscriptions.get(client, ()):
             super().on_subscribe(client, channel)
 
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A channel is made by the first message to it."""
+"""The first message to a channel creates it."""
 
 import sys
 from pathlib import Path

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A request is served as soon as its JSON is complete."""
+"""A request is served as soon as its JSON is complete, before its LF."""
 
 import sys
 from pathlib import Path
@@ -16,7 +16,7 @@ class Mutant(Server):
         rest = bytes(client.inbox)
         if rest.endswith(b"}") and rest.count(b"{") == rest.count(b"}"):
             client.inbox.clear()
-            self.on_whole(client, rest)
+            self.on_line(client, rest)
 
 
 if __name__ == "__main__":

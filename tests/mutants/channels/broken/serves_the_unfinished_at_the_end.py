@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The last line of a client that leaves is served without its LF."""
+"""The last line of a client that leaves is served even without its LF."""
 
 import sys
 from pathlib import Path
@@ -13,7 +13,7 @@ CAUGHT_BY = "CH-COME-2"
 class Mutant(Server):
     def on_end(self, client: Client) -> None:
         if client.inbox:
-            self.on_whole(client, bytes(client.inbox))
+            self.on_line(client, bytes(client.inbox))
         super().on_end(client)
 
 

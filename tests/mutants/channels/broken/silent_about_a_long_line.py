@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A line that is too long is skipped without a word."""
+"""A line that is too long is skipped without an Error."""
 
 import sys
 from pathlib import Path

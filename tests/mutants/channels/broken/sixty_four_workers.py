@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""An unfinished message keeps one of 64 workers; without one nobody is read."""
+"""Each unfinished message occupies one of 64 workers; when all are occupied, no other client is read."""
 
 import sys
 from pathlib import Path

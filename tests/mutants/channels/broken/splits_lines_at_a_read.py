@@ -13,7 +13,7 @@ CAUGHT_BY = "CH-LINE-2"
 class Mutant(Server):
     def on_bytes(self, client: Client, data: bytes) -> None:
         for line in data.splitlines(keepends=True):
-            self.on_whole(client, line)
+            self.on_line(client, line)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Subscribed is told at once, and the client is entered into the list a moment later."""
+"""A client is subscribed only 50 ms after Subscribed has been sent."""
 
 import sys
 from pathlib import Path
@@ -13,10 +13,10 @@ CAUGHT_BY = "CH-CHANNEL-2"
 class Mutant(Server):
     def subscribe(self, client: Client, channel: str) -> None:
         self.channels.setdefault(channel, {})
-        self.later(0.05, lambda: self.enter(client, channel))
+        self.call_later(0.05, lambda: self.enter(client, channel))
 
     def enter(self, client: Client, channel: str) -> None:
-        if self.is_here(client):
+        if self.is_connected(client):
             super().subscribe(client, channel)
 
 

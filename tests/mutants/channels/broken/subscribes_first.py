@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Of the requests that come in one read each Subscribe is served first."""
+"""Among the requests that arrive in one read, all Subscribe are served first."""
 
 import sys
 from pathlib import Path

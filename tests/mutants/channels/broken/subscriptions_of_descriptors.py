@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A subscription belongs to a descriptor, and whoever gets that one next inherits it."""
+"""Subscriptions belong to descriptors: a client that gets a reused one inherits them."""
 
 import sys
 from collections import defaultdict
@@ -22,7 +22,7 @@ class Mutant(Server):
         self.descriptors[channel].add(client.sock.fileno())
 
     def receivers(self, sender: Client) -> Iterable[Client]:
-        wanted = self.descriptors[self.channel]
+        wanted = self.descriptors[self.current_channel]
         return [client for client in self.clients.values() if client.sock.fileno() in wanted]
 
     def forget(self, channel: str) -> None:

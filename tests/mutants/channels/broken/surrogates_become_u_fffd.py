@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A lone surrogate becomes a U+FFFD."""
+"""Lone surrogates are replaced by U+FFFD."""
 
 import sys
 from pathlib import Path
@@ -11,7 +11,7 @@ CAUGHT_BY = "CH-ERROR-4"
 
 
 class Mutant(Server):
-    def checked(self, text: str) -> str:
+    def check_encodable(self, text: str) -> str:
         return text.encode(errors="surrogatepass").decode(errors="replace")
 
 

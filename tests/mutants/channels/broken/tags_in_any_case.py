@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Tags and keys are taken in any case."""
+"""Tags and keys are accepted in any case."""
 
 import sys
 from pathlib import Path
@@ -13,13 +13,13 @@ CAUGHT_BY = "CH-ERROR-1"
 
 class Mutant(Server):
     def parse_line(self, line: bytes) -> Any:
-        return self.respelt(super().parse_line(line))
+        return self.normal_case(super().parse_line(line))
 
-    def respelt(self, value: Any) -> Any:
+    def normal_case(self, value: Any) -> Any:
         if not isinstance(value, dict):
             return value
         names = {"subscribe": "Subscribe", "send": "Send", "channel": "channel", "message": "message"}
-        return {names.get(key.lower(), key): self.respelt(one) for key, one in value.items()}
+        return {names.get(key.lower(), key): self.normal_case(item) for key, item in value.items()}
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Of two tags in one object the first is served."""
+"""An object with two tags is served by its first tag."""
 
 import sys
 from pathlib import Path

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A client hears the thousand channels to which it has subscribed last."""
+"""A client receives only the last thousand channels to which it has subscribed."""
 
 import sys
 from collections import defaultdict, deque
@@ -22,7 +22,7 @@ class Mutant(Server):
         self.latest[client.number].append(channel)
 
     def receivers(self, sender: Client) -> Iterable[Client]:
-        return [client for client in super().receivers(sender) if self.channel in self.latest[client.number]]
+        return [client for client in super().receivers(sender) if self.current_channel in self.latest[client.number]]
 
     def close(self, client: Client) -> None:
         self.latest.pop(client.number, None)

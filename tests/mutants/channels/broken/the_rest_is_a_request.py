@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What comes behind the bound is taken for a line of its own."""
+"""The bytes after the length limit are taken for a new line."""
 
 import sys
 from pathlib import Path
@@ -11,7 +11,7 @@ CAUGHT_BY = "CH-LINE-8"
 
 
 class Mutant(Server):
-    def on_endless(self, client: Client) -> None:
+    def on_line_overflow(self, client: Client) -> None:
         client.inbox.clear()
         self.on_too_long(client)
 

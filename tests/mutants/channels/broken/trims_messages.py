@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""White space around a message is removed."""
+"""White space around messages is removed."""
 
 import sys
 from pathlib import Path

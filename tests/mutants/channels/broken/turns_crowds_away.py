@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Of more than 100 clients that connect within 100 ms, the rest is shown the door."""
+"""When more than 100 clients connect within 100 ms, the rest are disconnected."""
 
 import sys
 from pathlib import Path

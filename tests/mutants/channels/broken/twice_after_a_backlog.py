@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A client that had a full backlog and has taken it is listed a second time."""
+"""A client that has caught up after a full backlog is listed a second time."""
 
 import sys
 from pathlib import Path

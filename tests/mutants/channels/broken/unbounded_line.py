@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""An unfinished line is kept, however long it is; its length is looked at when it has ended."""
+"""An unfinished line is kept however long it is; its length is checked only when it ends."""
 
 import sys
 from pathlib import Path
@@ -11,7 +11,7 @@ CAUGHT_BY = "CH-LINE-9"
 
 
 class Mutant(Server):
-    def on_endless(self, client: Client) -> None:
+    def on_line_overflow(self, client: Client) -> None:
         pass
 
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The server waits until a sender has taken its own message, and with it everybody."""
+"""The server waits until a sender has taken its own message, and serves no other client meanwhile."""
 
 import sys
 from pathlib import Path

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The one thread waits for the rest of an unfinished message."""
+"""The only thread waits for the rest of an unfinished message."""
 
 import sys
 from pathlib import Path

@@ -7,8 +7,5 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from server import borrow
 
-LAWFUL = True
-
-
 if __name__ == "__main__":
     borrow("batches")

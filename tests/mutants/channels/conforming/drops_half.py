@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Half of all messages are lost, for no reason."""
+"""Half of all messages are dropped at random."""
 
 import random
 import sys
@@ -8,10 +8,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from server import Client, Server, main
 
-LAWFUL = True
 
-
-class Oddball(Server):
+class Variant(Server):
     def __init__(self, address: str) -> None:
         super().__init__(address)
         self.dice = random.Random(1)
@@ -22,4 +20,4 @@ class Oddball(Server):
 
 
 if __name__ == "__main__":
-    main(Oddball)
+    main(Variant)

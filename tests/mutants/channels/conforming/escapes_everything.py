@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Every character is written as an escape."""
+"""Every character of a reply is written as a \\u escape."""
 
 import sys
 from pathlib import Path
@@ -8,22 +8,21 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from server import BACKLOG_BYTES, Client, Server, main
 
-LAWFUL = True
 
-
-class Oddball(Server):
+class Variant(Server):
     def is_full(self, client: Client, message: bytes) -> bool:
-        return client.size + len(message) > 2 * BACKLOG_BYTES  # the longest message is as long as one and a half
+        # The longest message, all escapes, is one and a half times as long as BACKLOG_BYTES.
+        return client.backlog_bytes + len(message) > 2 * BACKLOG_BYTES
 
-    def line(self, value: Any) -> bytes:
-        return (self.written(value) + "\n").encode()
+    def encode_line(self, value: Any) -> bytes:
+        return (self.escaped(value) + "\n").encode()
 
-    def written(self, value: Any) -> str:
+    def escaped(self, value: Any) -> str:
         if isinstance(value, dict):
-            return "{" + ",".join(f"{self.written(key)}:{self.written(one)}" for key, one in value.items()) + "}"
+            return "{" + ",".join(f"{self.escaped(key)}:{self.escaped(item)}" for key, item in value.items()) + "}"
         units = value.encode("utf-16-be").hex()
         return '"' + "".join(f"\\u{units[at : at + 4]}" for at in range(0, len(units), 4)) + '"'
 
 
 if __name__ == "__main__":
-    main(Oddball)
+    main(Variant)

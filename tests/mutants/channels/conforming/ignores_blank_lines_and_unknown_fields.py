@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Blank lines and unknown fields of a Send are ignored."""
+"""Blank lines and unknown fields of Send are ignored."""
 
 import sys
 from pathlib import Path
@@ -8,10 +8,8 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from server import Client, Server, main
 
-LAWFUL = True
 
-
-class Oddball(Server):
+class Variant(Server):
     def on_message(self, client: Client, message: bytes) -> None:
         if message.strip():
             super().on_message(client, message)
@@ -25,4 +23,4 @@ class Oddball(Server):
 
 
 if __name__ == "__main__":
-    main(Oddball)
+    main(Variant)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Everything is told a tenth of a second later, replies and messages."""
+"""All replies and messages are sent 0.1 s late."""
 
 import sys
 from pathlib import Path
@@ -7,19 +7,17 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from server import Client, Server, main
 
-LAWFUL = True
 
-
-class Oddball(Server):
+class Variant(Server):
     waiting_bytes = 0
 
     def append(self, client: Client, message: bytes) -> None:
         self.waiting_bytes += len(message)
-        self.later(0.1, lambda: self.hand_over(client, message))
+        self.call_later(0.1, lambda: self.hand_over(client, message))
 
     def hand_over(self, client: Client, message: bytes) -> None:
         self.waiting_bytes -= len(message)
-        if self.is_here(client):
+        if self.is_connected(client):
             super().append(client, message)
 
     def is_full(self, client: Client, message: bytes) -> bool:
@@ -27,4 +25,4 @@ class Oddball(Server):
 
 
 if __name__ == "__main__":
-    main(Oddball)
+    main(Variant)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A lone surrogate becomes a U+FFFD, which is only not recommended."""
+"""Lone surrogates are replaced by U+FFFD, which only a SHOULD forbids."""
 
 import sys
 from pathlib import Path
@@ -7,13 +7,11 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from server import Server, main
 
-LAWFUL = True
 
-
-class Oddball(Server):
-    def checked(self, text: str) -> str:
+class Variant(Server):
+    def check_encodable(self, text: str) -> str:
         return text.encode(errors="surrogatepass").decode(errors="replace")
 
 
 if __name__ == "__main__":
-    main(Oddball)
+    main(Variant)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Replies have white space wherever JSON has it, and the message before the channel."""
+"""Replies contain white space wherever JSON allows it, and the message before the channel."""
 
 import json
 import sys
@@ -9,18 +9,16 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from server import Client, Line, Server, main
 
-LAWFUL = True
 
-
-class Oddball(Server):
-    def line(self, value: Any) -> bytes:
+class Variant(Server):
+    def encode_line(self, value: Any) -> bytes:
         return f" \t{json.dumps(value, sort_keys=False, separators=(' ,  ', ' : '))} \r\n".encode()
 
     def publish(self, sender: Client, channel: str, message: str) -> None:
-        line = Line(self.line({"Message": {"message": message, "channel": channel}}))
+        line = Line(self.encode_line({"Message": {"message": message, "channel": channel}}))
         line.channel = channel
         self.fan_out(sender, line)
 
 
 if __name__ == "__main__":
-    main(Oddball)
+    main(Variant)

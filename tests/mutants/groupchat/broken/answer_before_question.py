@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Now and then somebody hears one sender 20 ms later than all the others."""
+"""One sender's texts sometimes reach one client 20 ms later than all the others."""
 
 import random
 import sys
@@ -21,20 +21,20 @@ class Mutant(Server):
         self.kept: list[bytes] = []
         self.dice = random.Random(7)
 
-    def tell_now(self, reply: Reply, but: Client | None) -> None:
+    def broadcast_now(self, reply: Reply, exclude: Client | None) -> None:
         if not isinstance(reply, Said):
-            super().tell_now(reply, but)
+            super().broadcast_now(reply, exclude)
             return
         self.count += 1
         others = [client for client, name in self.names.items() if name != reply.name]
         if not self.held and self.count % 3 == 0 and others:
             self.held = reply.name, self.dice.choice(others)
-            self.later(0.02, self.release)
+            self.call_later(0.02, self.release)
         for client in tuple(self.names):
             if self.held == (reply.name, client):
-                self.kept.append(self.frame(reply))
+                self.kept.append(self.encode_frame(reply))
             else:
-                self.enqueue(client, self.frame(reply))
+                self.enqueue(client, self.encode_frame(reply))
 
     def release(self) -> None:
         (_, client), self.held = self.held or ("", None), None

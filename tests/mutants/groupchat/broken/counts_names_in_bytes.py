@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A name may have 32 bytes."""
+"""The limit of 32 for a name is applied to its bytes instead of its characters."""
 
 import sys
 from pathlib import Path

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A text may have 32,768 characters."""
+"""The limit of 32,768 for a text is applied to its characters instead of its bytes."""
 
 import sys
 from pathlib import Path
@@ -14,9 +14,9 @@ CAUGHT_BY = "GC-SAY-3"
 
 
 class Mutant(Server):
-    def understand(self, payload: bytes) -> Request:
+    def parse_request(self, payload: bytes) -> Request:
         try:
-            return super().understand(payload)
+            return super().parse_request(payload)
         except DecodeError as error:
             text = payload[4:].decode(errors="replace")
             if "a text has at most" not in error.reason or len(text) > MAX_TEXT:

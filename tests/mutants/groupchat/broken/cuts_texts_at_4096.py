@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Texts are cut to the size of a buffer."""
+"""Texts are cut to the size of a 4096-byte buffer."""
 
 import sys
 from pathlib import Path

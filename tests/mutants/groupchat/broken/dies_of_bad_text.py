@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Text that is no UTF-8 ends the server."""
+"""Text that is not valid UTF-8 ends the server."""
 
 import sys
 from pathlib import Path
@@ -15,7 +15,7 @@ CAUGHT_BY = "GC-ASK-1"
 class Mutant(Server):
     def on_message(self, client: Client, message: bytes) -> None:
         try:
-            self.understand(message)
+            self.parse_request(message)
         except DecodeError as error:
             if "UTF-8" in error.reason:
                 raise

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""An empty text is taken for none."""
+"""Empty texts are not forwarded."""
 
 import sys
 from pathlib import Path

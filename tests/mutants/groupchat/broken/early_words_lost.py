@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What somebody says within 50 ms of its coming is lost."""
+"""Texts that a client sends within 50 ms of connecting are discarded."""
 
 import sys
 import time
@@ -13,7 +13,7 @@ CAUGHT_BY = "GC-DELIVER-7"
 
 class Mutant(Server):
     def on_say(self, client: Client, text: str) -> None:
-        if time.monotonic() - client.since > 0.05 or client not in self.names:
+        if time.monotonic() - client.connected_at > 0.05 or client not in self.names:
             super().on_say(client, text)
 
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Who comes into an empty room is not welcomed."""
+"""The first client in an empty room gets no Welcome."""
 
 import sys
 from pathlib import Path

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Who says the same again is not heard."""
+"""A text that equals the one before it is dropped."""
 
 import sys
 from pathlib import Path

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Of the frames of one recv only the first is read."""
+"""Only the first of several frames in one recv is handled."""
 
 import sys
 from pathlib import Path
@@ -11,8 +11,8 @@ CAUGHT_BY = "GC-FRAME-3"
 
 
 class Mutant(Server):
-    def messages(self, whole: bytes) -> list[bytes]:
-        return super().messages(whole)[:1]
+    def messages(self, complete: bytes) -> list[bytes]:
+        return super().messages(complete)[:1]
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Names that differ only in their case are taken for the same."""
+"""Names that differ only in case are taken for equal."""
 
 import sys
 from pathlib import Path

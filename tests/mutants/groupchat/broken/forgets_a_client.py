@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""After five thousand texts a client is told nothing more."""
+"""A client receives no more texts after five thousand."""
 
 import sys
 from collections import Counter
@@ -14,15 +14,15 @@ CAUGHT_BY = "GC-DELIVER-8"
 class Mutant(Server):
     def __init__(self, address: str) -> None:
         super().__init__(address)
-        self.told: Counter[int] = Counter()
+        self.sent_counts: Counter[int] = Counter()
 
     def enqueue(self, client: Client, message: bytes) -> None:
-        self.told[client.number] += 1
-        if self.told[client.number] <= 5000:
+        self.sent_counts[client.number] += 1
+        if self.sent_counts[client.number] <= 5000:
             super().enqueue(client, message)
 
     def close(self, client: Client) -> None:
-        del self.told[client.number]
+        del self.sent_counts[client.number]
         super().close(client)
 
 

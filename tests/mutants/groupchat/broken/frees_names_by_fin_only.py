@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The name of somebody who was reset stays taken."""
+"""The name of a client whose connection was reset stays taken."""
 
 import sys
 from pathlib import Path

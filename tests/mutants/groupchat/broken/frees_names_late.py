@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A name is free 50 ms after it has been told that its owner left."""
+"""A name becomes free only 50 ms after Left has been sent."""
 
 import sys
 from collections import Counter
@@ -22,7 +22,7 @@ class Mutant(Server):
     def forget(self, client: Client) -> None:
         if name := self.names.get(client, ""):
             self.going[name] += 1
-            self.later(0.05, lambda: self.free(name))
+            self.call_later(0.05, lambda: self.free(name))
         super().forget(client)
 
     def free(self, name: str) -> None:

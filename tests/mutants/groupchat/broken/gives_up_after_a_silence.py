@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""When nobody has spoken for 3 s, all are disconnected."""
+"""All clients are disconnected when none of them has sent anything for 3 s."""
 
 import sys
 import time
@@ -12,20 +12,20 @@ CAUGHT_BY = "GC-DELIVER-6"
 
 
 class Mutant(Server):
-    spoken = 0.0
+    last_input = 0.0
 
     def start(self) -> None:
         super().start()
-        self.look()
+        self.check_silence()
 
-    def look(self) -> None:
-        self.later(0.25, self.look)
-        if self.spoken and time.monotonic() - self.spoken > 3:
+    def check_silence(self) -> None:
+        self.call_later(0.25, self.check_silence)
+        if self.last_input and time.monotonic() - self.last_input > 3:
             for client in list(self.clients.values()):
-                self.leave(client)
+                self.disconnect(client)
 
     def on_bytes(self, client: Client, data: bytes) -> None:
-        self.spoken = time.monotonic()
+        self.last_input = time.monotonic()
         super().on_bytes(client, data)
 
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The server says something itself."""
+"""The server sends every client that joins a text of its own."""
 
 import sys
 from pathlib import Path

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""That somebody joins is told before it is known whether the name is free."""
+"""Joined is sent before the server checks whether the name is free."""
 
 import sys
 from pathlib import Path
@@ -15,11 +15,11 @@ CAUGHT_BY = "GC-JOIN-3"
 class Mutant(Server):
     def on_join(self, client: Client, name: str) -> None:
         if client not in self.names:
-            self.tell(Joined(name), but=client)
+            self.broadcast(Joined(name), exclude=client)
         super().on_join(client, name)
 
     def admit(self, client: Client, name: str) -> None:
-        self.answer(client, Welcome(self.present()))
+        self.answer(client, Welcome(self.member_names()))
         self.names[client] = name
 
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The newcomer is told that it has joined."""
+"""A joining client also receives its own Joined."""
 
 import sys
 from pathlib import Path
@@ -13,8 +13,8 @@ CAUGHT_BY = "GC-JOIN-3"
 
 
 class Mutant(Server):
-    def tell(self, reply: Reply, but: Client | None = None) -> None:
-        super().tell(reply)
+    def broadcast(self, reply: Reply, exclude: Client | None = None) -> None:
+        super().broadcast(reply)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Forty bytes of every message are written down, for ever."""
+"""The server keeps forty bytes of every message it has received."""
 
 import sys
 from pathlib import Path

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Who came is written down, for ever."""
+"""The server keeps five hundred bytes for every client that ever connected."""
 
 import socket
 import sys
@@ -14,10 +14,10 @@ CAUGHT_BY = "GC-COME-6"
 class Mutant(Server):
     def __init__(self, address: str) -> None:
         super().__init__(address)
-        self.guest_book = bytearray()
+        self.log = bytearray()
 
     def join(self, sock: socket.socket) -> Client:
-        self.guest_book += b"a guest".ljust(500)
+        self.log += b"a client".ljust(500)
         return super().join(sock)
 
 

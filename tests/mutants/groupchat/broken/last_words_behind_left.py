@@ -1,23 +1,23 @@
 #!/usr/bin/env python3
-"""What is said waits for the next tick, and notices that somebody left do not."""
+"""Texts are collected in batches, but Left is sent immediately and overtakes them."""
 
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from server import Client, Ticking, main
+from server import Batching, Client, main
 
 from spec.groupchat.messages import Left, Reply
 
 CAUGHT_BY = "GC-ROOM-2"
 
 
-class Mutant(Ticking):
-    def tell(self, reply: Reply, but: Client | None = None) -> None:
+class Mutant(Batching):
+    def broadcast(self, reply: Reply, exclude: Client | None = None) -> None:
         if isinstance(reply, Left):
-            super(Ticking, self).tell(reply, but)
+            super(Batching, self).broadcast(reply, exclude)
         else:
-            super().tell(reply, but)
+            super().broadcast(reply, exclude)
 
 
 if __name__ == "__main__":

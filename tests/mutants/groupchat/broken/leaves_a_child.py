@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A worker process is not told when the server ends and outlives it by minutes."""
+"""A worker process is not stopped with the server and outlives it by minutes."""
 
 import subprocess
 import sys

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Both the reader and the writer of a connection that was reset tell that it has gone."""
+"""When a connection is reset, Left is sent twice."""
 
 import sys
 from pathlib import Path
@@ -17,7 +17,7 @@ class Mutant(Server):
         name = self.names.get(client)
         super().on_error(client, error)
         if name is not None:
-            self.tell(Left(name))
+            self.broadcast(Left(name))
 
 
 if __name__ == "__main__":

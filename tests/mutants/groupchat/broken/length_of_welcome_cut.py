@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The length of a Welcome that does not fit loses its higher bits."""
+"""The length of a Welcome that does not fit into a frame loses its higher bits."""
 
 import sys
 from pathlib import Path
@@ -17,7 +17,7 @@ class Mutant(Server):
     def fits(self, reply: Reply) -> bool:
         return True
 
-    def frame(self, reply: Reply) -> bytes:
+    def encode_frame(self, reply: Reply) -> bytes:
         payload = dumps(reply, Reply)
         return (len(payload) % 65536).to_bytes(2, "big") + payload
 

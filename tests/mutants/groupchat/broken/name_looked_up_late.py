@@ -1,28 +1,28 @@
 #!/usr/bin/env python3
-"""What is said in one turn is told at its end, under the name of whoever spoke last."""
+"""Texts collected in one batch are all forwarded with the name of the last sender."""
 
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from server import Client, Ticking, main
+from server import Batching, Client, main
 
 from spec.groupchat.messages import Reply, Said
 
 CAUGHT_BY = "GC-SAY-1"
 
 
-class Mutant(Ticking):
-    speaker = ""
+class Mutant(Batching):
+    last_sender = ""
 
     def on_say(self, client: Client, text: str) -> None:
-        self.speaker = self.names.get(client, "")
+        self.last_sender = self.names.get(client, "")
         super().on_say(client, text)
 
-    def release(self, collected: list[tuple[Reply, Client | None]]) -> None:
-        super().release(
-            [(Said(self.speaker, one.text) if isinstance(one, Said) else one, but) for one, but in collected]
-        )
+    def release(self, pending: list[tuple[Reply, Client | None]]) -> None:
+        for reply, exclude in pending:
+            renamed = Said(self.last_sender, reply.text) if isinstance(reply, Said) else reply
+            super().release([(renamed, exclude)])
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A name that was had once is taken for ever."""
+"""A name that has been used once stays taken for ever."""
 
 import sys
 from pathlib import Path

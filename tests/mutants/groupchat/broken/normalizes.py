@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Names are compared in their normal form."""
+"""Names are compared in Unicode normal form NFC."""
 
 import sys
 import unicodedata

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Texts are told in their normal form."""
+"""Texts are forwarded in Unicode normal form NFC."""
 
 import sys
 import unicodedata

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Notices are dropped like all else when 64 frames wait for somebody."""
+"""Notices are dropped, as texts are, when 64 frames are queued for a client."""
 
 import sys
 from pathlib import Path
@@ -11,9 +11,9 @@ CAUGHT_BY = "GC-ROOM-4"
 
 
 class Mutant(Server):
-    def enqueue_surely(self, client: Client, data: bytes) -> None:
+    def enqueue_reliably(self, client: Client, data: bytes) -> None:
         if client.number not in self.clients or len(client.backlog) < 64:
-            super().enqueue_surely(client, data)
+            super().enqueue_reliably(client, data)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What is unfinished at the end of a recv is thrown away."""
+"""Input that is incomplete at the end of a recv is discarded."""
 
 import sys
 from pathlib import Path

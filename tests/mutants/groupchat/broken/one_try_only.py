@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Whoever has been refused a name is refused every other one."""
+"""A client that was refused a name is refused every other name as well."""
 
 import sys
 from pathlib import Path

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The list is looked at when the request is read, and the newcomer entered in it a moment later."""
+"""A name is checked when the request is read, but entered 2 ms later."""
 
 import sys
 from pathlib import Path
@@ -12,10 +12,10 @@ CAUGHT_BY = "GC-JOIN-4"
 
 class Mutant(Server):
     def admit(self, client: Client, name: str) -> None:
-        self.later(0.002, lambda: self.admit_now(client, name))
+        self.call_later(0.002, lambda: self.admit_now(client, name))
 
     def admit_now(self, client: Client, name: str) -> None:
-        if self.is_here(client):
+        if self.is_connected(client):
             super().admit(client, name)
 
 

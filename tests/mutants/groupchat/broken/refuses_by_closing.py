@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Whoever sends what is no request is disconnected."""
+"""A client that sends an invalid request is disconnected."""
 
 import sys
 from pathlib import Path
@@ -15,9 +15,9 @@ CAUGHT_BY = "GC-ASK-1"
 class Mutant(Server):
     def on_message(self, client: Client, message: bytes) -> None:
         try:
-            self.understand(message)
+            self.parse_request(message)
         except DecodeError:
-            self.leave(client)
+            self.disconnect(client)
         else:
             super().on_message(client, message)
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Of two refusals in a row the second is not told."""
+"""The second of two refusals in a row is not sent."""
 
 import sys
 from pathlib import Path

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A second Join gives another name."""
+"""A second Join changes the name of its client."""
 
 import sys
 from pathlib import Path
@@ -16,7 +16,7 @@ class Mutant(Server):
     def on_join(self, client: Client, name: str) -> None:
         if client in self.names and not self.is_taken(name):
             self.names[client] = name
-            self.answer(client, Welcome(self.present()))
+            self.answer(client, Welcome(self.member_names()))
         else:
             super().on_join(client, name)
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What a partial write left over is taken for sent."""
+"""The rest of a partial write is taken for sent."""
 
 import sys
 from pathlib import Path

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The sender is answered and hears itself among all others."""
+"""A sender receives its own texts twice."""
 
 import sys
 from pathlib import Path
@@ -16,7 +16,7 @@ class Mutant(Server):
     def on_say(self, client: Client, text: str) -> None:
         super().on_say(client, text)
         if client in self.names:
-            self.enqueue(client, self.frame(Said(self.names[client], text)))
+            self.enqueue(client, self.encode_frame(Said(self.names[client], text)))
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The sender does not hear itself."""
+"""A text is forwarded to all members except its sender."""
 
 import sys
 from pathlib import Path
@@ -15,7 +15,7 @@ CAUGHT_BY = "GC-DELIVER-1"
 class Mutant(Server):
     def on_say(self, client: Client, text: str) -> None:
         if client in self.names:
-            self.tell(Said(self.names[client], text), but=client)
+            self.broadcast(Said(self.names[client], text), exclude=client)
         else:
             super().on_say(client, text)
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Now and then two texts of one sender change places."""
+"""One in fifty of the messages that arrive together from one client changes places with the next."""
 
 import sys
 from pathlib import Path
@@ -13,13 +13,13 @@ CAUGHT_BY = "GC-ORDER-1"
 class Mutant(Server):
     count = 0
 
-    def messages(self, whole: bytes) -> list[bytes]:
-        found = super().messages(whole)
-        for place in range(1, len(found) - 1):
+    def messages(self, complete: bytes) -> list[bytes]:
+        messages = super().messages(complete)
+        for place in range(1, len(messages) - 1):
             self.count += 1
             if self.count % 50 == 0:
-                found[place], found[place + 1] = found[place + 1], found[place]
-        return found
+                messages[place], messages[place + 1] = messages[place + 1], messages[place]
+        return messages
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""One parse buffer for all clients."""
+"""All clients share one parse buffer."""
 
 import sys
 from pathlib import Path

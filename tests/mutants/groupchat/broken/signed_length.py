@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The two bytes of the length are taken for a signed number."""
+"""The two-byte length is taken for a signed number."""
 
 import sys
 from pathlib import Path

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Whoever leaves by RST is forgotten, and nobody told."""
+"""When a client leaves by RST, no Left is sent."""
 
 import sys
 from pathlib import Path

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Whoever comes when 600 are there is shown the door."""
+"""The server disconnects every client that connects when 600 are connected."""
 
 import socket
 import sys
@@ -15,7 +15,7 @@ class Mutant(Server):
     def join(self, sock: socket.socket) -> Client:
         client = super().join(sock)
         if len(self.clients) > 600:
-            self.leave(client)
+            self.disconnect(client)
         return client
 
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""An unfinished frame keeps one of 64 workers; without one nobody is read."""
+"""Each unfinished frame occupies one of 64 workers; when all are occupied, no other client is read."""
 
 import sys
 from pathlib import Path
@@ -19,7 +19,7 @@ class Mutant(Server):
     def read(self, client: Client) -> None:
         if len(self.at_work) < 64 or client.number in self.at_work:
             super().read(client)
-            self.set_to_work(client, self.is_here(client) and bool(client.inbox))
+            self.set_to_work(client, self.is_connected(client) and bool(client.inbox))
         else:
             self.waiting.append(client)
             client.reading = False
@@ -31,9 +31,9 @@ class Mutant(Server):
         elif client.number in self.at_work:
             self.at_work.discard(client.number)
             waiting, self.waiting = self.waiting, []
-            for one in filter(self.is_here, waiting):
-                one.reading = True
-                self.watch(one)
+            for other in filter(self.is_connected, waiting):
+                other.reading = True
+                self.watch(other)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""When there is no room for more, what waits for somebody is sorted by who said it."""
+"""A full backlog is sorted by the names of the senders."""
 
 import sys
 from collections import deque
@@ -20,7 +20,8 @@ class Mutant(Server):
         if client not in self.sorted:
             self.sorted.add(client)
             head, *rest = client.backlog
-            client.backlog = deque([head, *sorted(rest, key=lambda frame: frame[3:6])])  # the name, as it happens
+            # Bytes 3 to 5 of a Said are the length and the beginning of the name.
+            client.backlog = deque([head, *sorted(rest, key=lambda frame: frame[3:6])])
 
     def flush(self, client: Client) -> None:
         super().flush(client)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Who was too slow once is told nothing that is said any more."""
+"""A client that was too slow once receives no more texts."""
 
 import sys
 from pathlib import Path

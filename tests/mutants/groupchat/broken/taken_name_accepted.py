@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Two may have the same name."""
+"""Two clients may have the same name."""
 
 import sys
 from pathlib import Path

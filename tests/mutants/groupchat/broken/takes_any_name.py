@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A name may be empty, and as long as it likes."""
+"""Empty names and names of any length are accepted."""
 
 import sys
 from pathlib import Path
@@ -14,9 +14,9 @@ CAUGHT_BY = "GC-NAME-2"
 
 
 class Mutant(Server):
-    def understand(self, payload: bytes) -> Request:
+    def parse_request(self, payload: bytes) -> Request:
         try:
-            return super().understand(payload)
+            return super().parse_request(payload)
         except DecodeError as error:
             if "a name has 1 to" not in error.reason:
                 raise

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A length may have more bytes than it needs."""
+"""A length is accepted even if it is encoded in more bytes than necessary."""
 
 import sys
 from pathlib import Path

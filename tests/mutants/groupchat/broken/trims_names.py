@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""White space at the ends of a name is cut off."""
+"""White space at both ends of a name is removed."""
 
 import sys
 from pathlib import Path

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Of more than 100 clients that connect within 100 ms, the rest is shown the door."""
+"""When more than 100 clients connect within 100 ms, the rest are disconnected."""
 
 import socket
 import sys
@@ -19,10 +19,10 @@ class Mutant(Server):
 
     def join(self, sock: socket.socket) -> Client:
         client = super().join(sock)
-        if len(self.joined) == 100 and client.since - self.joined[0] < 0.1:
-            self.leave(client)
+        if len(self.joined) == 100 and client.connected_at - self.joined[0] < 0.1:
+            self.disconnect(client)
         else:
-            self.joined.append(client.since)
+            self.joined.append(client.connected_at)
         return client
 
 

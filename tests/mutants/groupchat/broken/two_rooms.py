@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Who comes when 12 are there hears only those who came so as well."""
+"""There are two rooms for texts; members that join while twelve are present get into the second one."""
 
 import sys
 from collections.abc import Iterable
@@ -27,9 +27,9 @@ class Mutant(Server):
         self.second_room.discard(self.names.get(client, ""))
         super().forget(client)
 
-    def hearers(self, reply: Reply) -> Iterable[Client]:
+    def recipients(self, reply: Reply) -> Iterable[Client]:
         if not isinstance(reply, Said):
-            return super().hearers(reply)
+            return super().recipients(reply)
         is_second = reply.name in self.second_room
         return [client for client, name in self.names.items() if (name in self.second_room) == is_second]
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The backlog of a client that does not read grows without bound, in slots of a kilobyte."""
+"""The backlog of a client that does not read grows without bound, by a kilobyte for each frame."""
 
 import sys
 from pathlib import Path
@@ -23,7 +23,7 @@ class Mutant(Server):
         super().append(client, message)
         self.slots.setdefault(client, []).append(bytearray(SLOT))
 
-    def enqueue_surely(self, client: Client, data: bytes) -> None:
+    def enqueue_reliably(self, client: Client, data: bytes) -> None:
         self.append(client, data)
 
     def flush(self, client: Client) -> None:

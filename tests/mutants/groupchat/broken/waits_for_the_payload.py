@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The one thread waits for the rest of an unfinished frame."""
+"""The only thread waits for the rest of an unfinished frame."""
 
 import sys
 from pathlib import Path
@@ -13,10 +13,10 @@ CAUGHT_BY = "GC-FRAME-6"
 class Mutant(Server):
     def on_bytes(self, client: Client, data: bytes) -> None:
         super().on_bytes(client, data)
-        while client.inbox and self.is_here(client):
+        while client.inbox and self.is_connected(client):
             client.sock.setblocking(True)
             self.read(client)
-        if self.is_here(client):
+        if self.is_connected(client):
             client.sock.setblocking(False)
 
 

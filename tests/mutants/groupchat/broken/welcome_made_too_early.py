@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Welcome is made when Join is read, and sent a little later, when the newcomer is entered."""
+"""Welcome is built when Join is read, but sent 3 ms later, when the client is entered."""
 
 import sys
 from pathlib import Path
@@ -21,18 +21,18 @@ class Mutant(Server):
         return name in self.reserved or super().is_taken(name)
 
     def admit(self, client: Client, name: str) -> None:
-        names = self.present()
+        names = self.member_names()
         self.reserved.add(name)
         client.reading = False
         self.watch(client)
-        self.later(0.003, lambda: self.enter(client, name, names))
+        self.call_later(0.003, lambda: self.enter(client, name, names))
 
     def enter(self, client: Client, name: str, names: list[str]) -> None:
         self.reserved.discard(name)
-        if self.is_here(client):
+        if self.is_connected(client):
             self.answer(client, Welcome(names))
             self.names[client] = name
-            self.tell(Joined(name), but=client)
+            self.broadcast(Joined(name), exclude=client)
             client.reading = True
             self.watch(client)
 

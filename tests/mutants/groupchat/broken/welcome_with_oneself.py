@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The newcomer is in its own list."""
+"""Welcome contains the joining client's own name."""
 
 import sys
 from pathlib import Path
@@ -15,8 +15,8 @@ CAUGHT_BY = "GC-JOIN-2"
 class Mutant(Server):
     def admit(self, client: Client, name: str) -> None:
         self.names[client] = name
-        self.answer(client, Welcome(self.present()))
-        self.tell(Joined(name), but=client)
+        self.answer(client, Welcome(self.member_names()))
+        self.broadcast(Joined(name), exclude=client)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Welcome has the names of all who have ever been there."""
+"""Welcome contains the names of all clients that have ever joined."""
 
 import sys
 from pathlib import Path
@@ -19,7 +19,7 @@ class Mutant(Server):
         super().admit(client, name)
         self.ever[name] = None
 
-    def present(self) -> list[str]:
+    def member_names(self) -> list[str]:
         return list(self.ever)
 
 

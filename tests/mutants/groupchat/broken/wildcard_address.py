@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The host of the address is ignored and the wildcard address bound."""
+"""The host of the address is ignored, and the server listens on the wildcard address."""
 
 import sys
 from pathlib import Path

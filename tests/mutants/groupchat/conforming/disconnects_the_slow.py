@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Whoever has no room for something is disconnected."""
+"""A client whose backlog has no room for a text is disconnected."""
 
 import sys
 from pathlib import Path
@@ -7,13 +7,11 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from server import Client, Server, main
 
-LAWFUL = True
 
-
-class Oddball(Server):
+class Variant(Server):
     def on_full(self, client: Client, message: bytes) -> None:
-        self.leave(client)
+        self.disconnect(client)
 
 
 if __name__ == "__main__":
-    main(Oddball)
+    main(Variant)

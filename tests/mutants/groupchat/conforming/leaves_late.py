@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""That somebody has left is found out and told 30 ms later; the name is taken so long."""
+"""A client that has left is noticed 30 ms later: until then its name is taken and no Left is sent."""
 
 import sys
 from pathlib import Path
@@ -7,10 +7,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from server import Client, Server, main
 
-LAWFUL = True
 
-
-class Oddball(Server):
+class Variant(Server):
     def on_end(self, client: Client) -> None:
         self.gone(client)
 
@@ -22,8 +20,8 @@ class Oddball(Server):
             self.selector.unregister(client.sock)
         client.events, client.reading = 0, False
         client.backlog.clear()
-        client.size = 0
-        self.later(0.03, lambda: self.leave(client))
+        client.backlog_bytes = 0
+        self.call_later(0.03, lambda: self.disconnect(client))
 
     def watch(self, client: Client) -> None:
         if client.reading:
@@ -35,4 +33,4 @@ class Oddball(Server):
 
 
 if __name__ == "__main__":
-    main(Oddball)
+    main(Variant)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A refusal is written at once, ahead of all that waits; the rest of a frame goes first."""
+"""A refusal is sent ahead of everything queued, except the rest of a partly written frame."""
 
 import sys
 from pathlib import Path
@@ -9,20 +9,19 @@ from server import Client, Server, main
 
 from spec.groupchat.messages import Refused
 
-LAWFUL = True
 ONLY_IN_FULL = True
 
 
-class Oddball(Server):
+class Variant(Server):
     def refuse(self, client: Client, reason: str) -> None:
-        data = self.frame(Refused(reason))
+        data = self.encode_frame(Refused(reason))
         self.flush(client)
         if client.backlog:
             client.backlog.insert(1, data)
-            client.size += len(data)
+            client.backlog_bytes += len(data)
         else:
             super().refuse(client, reason)
 
 
 if __name__ == "__main__":
-    main(Oddball)
+    main(Variant)
