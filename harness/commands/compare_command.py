@@ -19,8 +19,8 @@ from harness.report import changes
 from harness.zoo.discover import specs_named
 
 HOW_TO_READ = (
-    "change: the mean ratio over the blocks, with its interval. Family-wise error 5 %: all intervals hold together with "
-    "a probability of 95 %."
+    "change: the mean ratio over the blocks, with its interval. Family-wise error 5 %: all intervals hold together "
+    "with a probability of 95 %."
 )
 
 
@@ -55,21 +55,21 @@ def command(first: str, second: str, run_name: str | None, spec: str | None, as_
     runs = None if run_name else _runs(first, second)
     if runs:
         before, after = (_part(run, spec) for run in runs)
-        found, warnings = compare_runs.of_runs(before, after), compare_runs.warnings(before, after)
+        compared, warnings = compare_runs.of_runs(before, after), compare_runs.warnings(before, after)
         contradictions = compare_runs.contradictions(before, after)
-        if not found:
+        if not compared:
             raise UsageError(f"{before.info.id} and {after.info.id} have no figure of any server in common")
     else:
         run = _part(results.read(results.find(run_name)), spec)
-        found, warnings, contradictions = _of_servers(run, first, second), [], None
+        compared, warnings, contradictions = _of_servers(run, first, second), [], None
     if as_json:
-        data = {"changes": [changes.as_data(change) for change in found], "warnings": warnings}
+        data = {"changes": [changes.as_data(change) for change in compared], "warnings": warnings}
         if contradictions is not None:
             data["contradictions"] = [{"spec": spec, "servers": names} for spec, *names in contradictions]
         print(json.dumps(data, indent=2))
         return 0
     width = shutil.get_terminal_size().columns
-    print(changes.table(found, ("A", "B") if runs else (first, second), width))
+    print(changes.table(compared, ("A", "B") if runs else (first, second), width))
     for line in [*[f"Warning: {warning}." for warning in warnings], *_about_ranks(contradictions), HOW_TO_READ]:
         print("\n" + textwrap.fill(line, width, break_on_hyphens=False))
     return 0
@@ -77,15 +77,15 @@ def command(first: str, second: str, run_name: str | None, spec: str | None, as_
 
 def _runs(first: str, second: str) -> tuple[Run, Run] | None:
     """Return the two runs of these names, or None if neither is a run; raise UsageError if only one is."""
-    found = []
+    paths = []
     for name in (first, second):
         try:
-            found.append(results.find(name))
+            paths.append(results.find(name))
         except UsageError as error:
             wrong = error
-    if len(found) == 1:
+    if len(paths) == 1:
         raise wrong
-    return (results.read(found[0]), results.read(found[1])) if found else None
+    return (results.read(paths[0]), results.read(paths[1])) if paths else None
 
 
 def _part(run: Run, spec: str | None) -> Run:
@@ -100,10 +100,10 @@ def _of_servers(run: Run, first: str, second: str) -> list[Change]:
                 f'"{name}" is neither a run nor a server of {run.info.id}'
                 f"{nearest(name, known) or '; its servers: ' + ', '.join(known)}"
             )
-    found = compare_runs.of_servers(run, first, second)
-    if not found:
+    compared = compare_runs.of_servers(run, first, second)
+    if not compared:
         raise UsageError(f"{first} and {second} have no figure in common in {run.info.id}")
-    return found
+    return compared
 
 
 def _about_ranks(contradictions: list[tuple[str, str, str]] | None) -> list[str]:

@@ -71,21 +71,21 @@ def command(
 
     Exit status: 0, or 2 for wrong usage.
     """
-    found = results.read(results.find(run))
+    shown = results.read(results.find(run))
     if spec:
-        found = only(found, specs_named(spec)[0])
+        shown = only(shown, specs_named(spec)[0])
     if category:
-        found = only_class(found, category)
+        shown = only_class(shown, category)
     if readme:
-        rewrite(readme, found)
-        print(f"{readme}: the leaderboard is that of {found.info.id}")
+        rewrite(readme, shown)
+        print(f"{readme}: the leaderboard is that of {shown.info.id}")
     if pages:
-        for page in write_pages(pages, found):
+        for page in write_pages(pages, shown):
             print(f"{page}: written")
     if readme or pages:
         return 0
     if svg:
-        for line in write_svg(found, svg):
+        for line in write_svg(shown, svg):
             print(line)
         return 0
     known = plugins.reporters()
@@ -94,9 +94,9 @@ def command(
     if plots and form != "terminal":
         raise UsageError(f"--plots draws below the terminal table, not into {form}; --svg FOLDER writes files")
     width = shutil.get_terminal_size().columns
-    print(known[form].render(found, width), end="")
+    print(known[form].render(shown, width), end="")
     if plots:
-        print("\n" + known["plots"].render(found, width), end="")
+        print("\n" + known["plots"].render(shown, width), end="")
     return 0
 
 
