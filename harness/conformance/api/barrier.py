@@ -82,9 +82,10 @@ async def barrier(participants: Participants, sender: Client, receivers: Collect
                     since, begun = since + excused_s, begun + excused_s
                     continue
                 missing = sorted(waiting, key=lambda client: client.number)
+                own = missing == [sender]
+                sent = f"its own {len(barriers)} messages" if own else f"{len(barriers)} messages that {sender} sent"
                 raise Violation(
-                    f"{_listed(missing)} received none of the {len(barriers)} messages that {sender} sent "
-                    f"in {now - begun:.0f} s",
+                    f"{_listed(missing)} received none of {sent} in {now - begun:.0f} s",
                     kind="silent",
                     clients=(sender.number, *(client.number for client in missing[:3])),
                 )
