@@ -60,7 +60,7 @@ def test_in_each_language_a_working_server_is_created(zoo: Path) -> None:
         ended = harness("new", named(language), "--lang", language, folder=zoo)
         assert ended.returncode == 0, ended.stderr
         folder = zoo / "impls" / f"{named(language)}_impl"
-        assert f"impls/{folder.name}: a server of {FIRST} in {language}, made from " in ended.stdout
+        assert f"impls/{folder.name}: a server of {FIRST} in {language}, copied from " in ended.stdout
         assert (folder / "README.md").read_text().startswith(f"# {named(language)}: ")
         names.append(named(language))
     listed = {row["name"]: row for row in json.loads(harness("list", "--json", folder=zoo).stdout)}
@@ -104,7 +104,7 @@ def test_shared_files_are_copied_and_files_of_another_server_are_not(zoo: Path) 
         (server,) = manifests.read(folder / "impl.toml")
         assert (server.name, server.spec, server.run) == (f"my_{spec}", spec, ("x",))
     text = (zoo / "impls" / "my_channels_impl" / "README.md").read_text()
-    assert text.startswith("# my_channels: two in one\n\nCopied from [both](../both_impl/README.md) by `harness new`: ")
+    assert text.startswith("# my_channels: two in one\n\nCopied from [both](../both_impl/README.md) by `harness new`. ")
     assert text.endswith("\n\nWords.\n\nThat.\n\n## why\n\nSo.\n")
     text = (zoo / "impls" / "my_broadcast_impl" / "README.md").read_text()
     assert text.endswith("\n\nWords.\n\n- **One**: so.\n\n## why\n\nSo.\n")

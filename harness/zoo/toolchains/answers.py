@@ -1,8 +1,8 @@
-"""Remembers what tools answered, so that a command that only shows it need not wait for compilers and virtual machines.
+"""Caches the answers of tools, so that a command that only shows them need not wait for compilers and interpreters.
 
 Asking all the tools of the zoo takes half a second on two cores. `harness list` reuses the answers of an earlier
 command while the machine looks the same: the same search paths, and no change to the folders on them, to the headers
-and libraries, or to the installed packages. Whatever decides something (`check`, `run`, `doctor`) asks again.
+and libraries, or to the installed packages. Commands that act on the answers (`check`, `run`, `doctor`) ask again.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ class Memory(msgspec.Struct, frozen=True):
     """The file of answers.
 
     Attributes:
-        machine: the fingerprint of the machine that gave them.
-        asked_s: when the oldest was given, in seconds since the epoch.
+        machine: the fingerprint of the machine (see `fingerprint`).
+        asked_s: the time of the oldest answer, in seconds since the epoch.
         answers: command line → answer.
     """
 
@@ -42,7 +42,7 @@ _asked: dict[str, ToolOutput] = {}
 
 
 def query(words: Sequence[str]) -> ToolOutput:
-    """Return what a tool answers, or has answered before (see `remembered`)."""
+    """Return the answer of a tool, from the cache if it is there (see `remembered`)."""
     key = shlex.join(words)
     if key not in _known:
         _asked[key] = answer = run_query(words)
