@@ -1,1 +1,1 @@
-"""Chat servers, one directory each: a server that a stranger can read, and a card that says what it is."""
+"""Chat servers, one folder each: a server that a stranger can read, and a declaration of what it is."""

@@ -16,7 +16,7 @@ def harness_implementations() -> list[Implementation]:
             language="Python",
             style="coroutine per connection",
             category="idiomatic",
-            summary="asyncio streams, one event loop; drops for a client with 256 KiB unsent",
+            summary="asyncio streams, one event loop; drops messages beyond 256 KiB unsent",
             source=HERE / "broadcast.py",
         ),
         Implementation(
@@ -25,7 +25,7 @@ def harness_implementations() -> list[Implementation]:
             language="Python",
             style="task pair per connection",
             category="idiomatic",
-            summary="two tasks a connection, one event loop; drops for a client with 256 KiB unsent",
+            summary="two tasks per connection, one event loop; drops messages beyond 256 KiB unsent",
             source=HERE / "channels.py",
         ),
         Implementation(
@@ -34,7 +34,7 @@ def harness_implementations() -> list[Implementation]:
             language="Python",
             style="task pair per connection",
             category="idiomatic",
-            summary="two tasks a connection, one event loop; drops for a client with 256 KiB unsent",
+            summary="two tasks per connection, one event loop; drops messages beyond 256 KiB unsent",
             source=HERE / "groupchat.py",
             needs=("python:spec",),
         ),

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Broadcast on asyncio streams: one coroutine per connection, all on one event loop.
 
-Order: every coroutine appends its whole messages to the one `tick`, and what gathered
-there in one turn of the loop goes to everybody at once: that is the common order.
-A slow client: its transport keeps what could not be sent; while that is more than
-LIMIT bytes, the client misses new batches, always as whole messages. Nobody waits.
+Order: every coroutine appends its whole messages to `pending`; what is collected there in one turn of
+the loop is offered to every client as one batch, so that all receive the same order.
+A slow client: its transport keeps what could not be sent. While that is more than LIMIT bytes,
+the client misses new batches, always as whole messages. No client waits for another.
 """
 
 import asyncio
@@ -16,11 +16,11 @@ from collections import deque
 from contextlib import suppress
 
 BACKLOG = 1024
-CHUNK = 64 * 1024  # bytes a read: enough for thousands of messages, small enough to be fair
-LIMIT = 256 * 1024  # bytes unsent beyond which a client misses what is new
+CHUNK = 64 * 1024  # bytes per read: enough for thousands of messages, small enough to be fair
+LIMIT = 256 * 1024  # a client with more bytes unsent misses new messages
 
 room: set[asyncio.StreamWriter] = set()
-tick: deque[bytes] = deque()  # batches of whole messages in their final order, not yet offered
+pending: deque[bytes] = deque()  # batches of whole messages in their final order, not yet offered to the clients
 
 
 async def main(address: tuple[str, int]) -> None:
@@ -37,21 +37,21 @@ async def main(address: tuple[str, int]) -> None:
         listener = socket.create_server(address, family=family, backlog=BACKLOG)
     except (OSError, UnicodeError) as error:
         sys.exit(f"cannot listen on {shown}:{port}: {error}")
-    # Its connections inherit it; asyncio sets it only where the protocol number is spelt out.
+    # Accepted connections inherit it. asyncio sets it only if a socket's protocol number is IPPROTO_TCP; here it is 0.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     server = await accept(listener)
     print(f"listening on {shown}:{listener.getsockname()[1]}", flush=True)
     await stopped.wait()
     server.close()
-    while room:  # until every task has seen its end, for asyncio reports those that it cancels
+    while room:  # until every task has ended: asyncio reports those that it must cancel
         for writer in room:
-            writer.transport.abort()  # close() would wait for those that do not read
+            writer.transport.abort()  # close() would wait for clients that do not read
         await asyncio.sleep(0)
 
 
 async def accept(listener: socket.socket) -> asyncio.Server:
-    # asyncio's backlog is also its number of accepts a tick, and it makes all of them (and
-    # logs each) even after the first has found no descriptor left: hence 1 and a listen().
+    # asyncio takes the backlog also as the number of accepts per turn of the loop, and makes (and logs)
+    # all of them even after the first has found no descriptor left: hence 1, and listen() below.
     server = await asyncio.start_server(serve, sock=listener, backlog=1)
     listener.listen(BACKLOG)
     return server
@@ -61,7 +61,7 @@ async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
     room.add(writer)
     rest = b""
     try:
-        with suppress(OSError):  # a reset ends a connection as well as an end of stream
+        with suppress(OSError):  # a reset ends a connection just as an end of stream does
             while chunk := await reader.read(CHUNK):
                 data = rest + chunk
                 end = whole_messages(data)
@@ -70,16 +70,16 @@ async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
                 rest = data[end:]
     finally:
         room.discard(writer)
-        writer.close()  # sends what is unsent first
+        writer.close()  # what is unsent is sent first
 
 
 def write(writer: asyncio.StreamWriter, batch: bytes) -> None:
-    """Send now, or leave it to the transport, which keeps what the kernel does not take."""
-    writer.write(batch)  # and no drain(), which would wait for this one client
+    """Send now; the transport keeps what the kernel does not take."""
+    writer.write(batch)  # no drain(): it would wait for this one client
 
 
 def whole_messages(data: bytes) -> int:
-    """The length of the longest prefix of `data` that consists of whole messages."""
+    """Return the length of the longest prefix of `data` that consists of whole messages."""
     end, size = 0, len(data)
     while end < size:
         following = end + 1 + data[end]
@@ -90,24 +90,24 @@ def whole_messages(data: bytes) -> int:
 
 
 async def broadcast(batch: bytes) -> None:
-    """Put these messages next in the common order."""
-    tick.append(batch)
-    await asyncio.sleep(0)  # whoever else is ready to speak does so, and one flush serves all
+    """Append these messages to the common order."""
+    pending.append(batch)
+    await asyncio.sleep(0)  # other ready clients append first, so that one flush serves all
     flush()
 
 
 def flush() -> None:
-    """Hand over what has gathered: one offer a client, however many have spoken."""
+    """Offer what is pending as one batch: one offer per client, however many clients have sent."""
     batch = b""
-    while tick and len(batch) < CHUNK:  # a longer one might leave no room for the next
-        batch += tick.popleft()
+    while pending and len(batch) < CHUNK:  # a longer batch might make clients miss the next one
+        batch += pending.popleft()
     if batch:
         for writer in room:
             offer(writer, batch)
 
 
 def offer(writer: asyncio.StreamWriter, batch: bytes) -> None:
-    """Drop policy: all of the batch, or none of it for a client that is too far behind."""
+    """Drop policy: a client gets all of the batch, or none of it if it is too far behind."""
     if not writer.is_closing() and writer.transport.get_write_buffer_size() <= LIMIT:
         write(writer, batch)
 

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Channels on asyncio streams: tasks, one that reads and one that writes for every connection.
+"""Channels on asyncio streams: a reading and a writing task for every connection.
 
-Order: whoever has its turn on the one event loop puts a message into the outboxes of all
-subscribers before anybody else does anything. Replies go the same way.
-A slow client: only its own two tasks wait for it. While more than LIMIT bytes stand in its
-outbox it misses new messages, and while its replies make it twice as many its requests wait.
+Order: the running task puts a message into the outboxes of all subscribers before any other task
+runs. Replies go the same way.
+A slow client: only its own two tasks wait for it. While its outbox holds more than LIMIT bytes,
+it misses new messages; while replies make it twice as many, its requests wait.
 """
 
 import asyncio
@@ -19,28 +19,28 @@ from dataclasses import dataclass, field
 from typing import Any
 
 BACKLOG = 1024
-ACCEPTS = 16  # a turn of the loop
-LINE = 64 * 1024  # bytes of the longest request, with its line feed
-READ = 16 * 1024  # bytes a read: hundreds of requests, and few enough to be fair
-WRITE = 64 * 1024  # bytes a write
-LIMIT = 256 * 1024  # bytes unsent beyond which a client misses what is new
+ACCEPTS = 16  # per turn of the loop
+LINE = 64 * 1024  # bytes of the longest request, including its line feed
+READ = 16 * 1024  # bytes per read: enough for hundreds of requests, small enough to be fair
+WRITE = 64 * 1024  # bytes per write
+LIMIT = 256 * 1024  # a client with more bytes unsent misses new messages
 
 
-@dataclass(eq=False)  # two clients are never the same, whatever their outboxes hold
+@dataclass(eq=False)  # clients are compared and hashed by identity
 class Client:
     writer: asyncio.StreamWriter
     channels: set[str] = field(default_factory=set)
     outbox: bytearray = field(default_factory=bytearray)
     wake: asyncio.Event = field(default_factory=asyncio.Event)
-    leaving: bool = False  # nothing more comes into the outbox
+    leaving: bool = False  # nothing more is added to the outbox
 
 
-channels: dict[str, set[Client]] = {}  # those that somebody hears, and who
+channels: dict[str, set[Client]] = {}  # the subscribers of every channel that has any
 encoder = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
 
 
 async def main(address: tuple[str, int]) -> None:
-    # Nothing needs saving, and an orderly exit would first have to meet all the tasks.
+    # Nothing needs saving, and an orderly exit would have to wait for every task.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: os._exit(0))
     # The default handler prints a traceback; running out of descriptors deserves one line.
@@ -53,15 +53,16 @@ async def main(address: tuple[str, int]) -> None:
         listener = socket.create_server(address, family=family, backlog=BACKLOG)
     except (OSError, UnicodeError) as error:
         sys.exit(f"cannot listen on {shown}:{port}: {error}")
-    # Its connections inherit it; asyncio sets it only where the protocol number is spelt out.
+    # Accepted connections inherit it. asyncio sets it only if a socket's protocol number is IPPROTO_TCP; here it is 0.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     print(f"listening on {shown}:{listener.getsockname()[1]}", flush=True)
     await accept(listener)
 
 
 async def accept(listener: socket.socket) -> None:
-    # asyncio's backlog is also its number of accepts a turn. A crowd should come in few turns, but
-    # asyncio goes on, and reports each, when the first has found no descriptor left: so not many.
+    # asyncio takes the backlog also as the number of accepts per turn of the loop, and makes (and logs)
+    # all of them even after the first has found no descriptor left: hence few, but more than one, because
+    # many clients may connect at once.
     server = await asyncio.start_server(serve, sock=listener, backlog=ACCEPTS)
     listener.listen(BACKLOG)
     await server.serve_forever()
@@ -72,21 +73,21 @@ async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
     with closing(writer):
         writing = asyncio.create_task(write(client))
         rest = b""
-        with suppress(OSError):  # a reset ends a connection as well as an end of stream
+        with suppress(OSError):  # a reset ends a connection just as an end of stream does
             while chunk := await reader.read(READ):
                 *lines, rest = (rest + chunk).split(b"\n")
                 for line in lines:
                     handle(client, line)
                     await pause(client)
-                rest = rest[:LINE]  # what is too long stays too long, and is never kept whole
-                await asyncio.sleep(0)  # who always finds more would let nobody else run
+                rest = rest[:LINE]  # enough to see that a line is too long, without keeping all of it
+                await asyncio.sleep(0)  # else a socket that is always ready would keep the others from running
         leave(client)
-        await writing  # sends what is unsent first
+        await writing  # what is unsent is sent first
 
 
 async def write(client: Client) -> None:
-    """Send what gathers in the outbox: one send for all that came during the last one."""
-    with suppress(OSError):  # the reading task sees it too, and ends the connection
+    """Send what collects in the outbox: all that is added during one send goes out with the next."""
+    with suppress(OSError):  # the reading task sees the error too, and ends the connection
         while True:
             data = await take(client)
             if not data:
@@ -94,29 +95,29 @@ async def write(client: Client) -> None:
             client.writer.write(data)
             await client.writer.drain()
     client.leaving = True
-    client.wake.set()  # its reader may wait for room
+    client.wake.set()  # the reader may be waiting for space
 
 
 async def take(client: Client) -> bytearray:
-    """Wait for something to send; there is nothing when the client has left."""
+    """Wait for something to send; return nothing when the client has left and all is sent."""
     while not client.outbox and not client.leaving:
         client.wake.clear()
         await client.wake.wait()
     data = client.outbox[:WRITE]
     del client.outbox[:WRITE]
-    client.wake.set()  # its reader may wait for room
+    client.wake.set()  # the reader may be waiting for space
     return data
 
 
 async def pause(client: Client) -> None:
-    """Wait while the client does not read the replies to its requests."""
+    """Wait while too many replies to the client are unsent."""
     while len(client.outbox) > 2 * LIMIT and not client.leaving:
         client.wake.clear()
         await client.wake.wait()
 
 
 def handle(client: Client, line: bytes) -> None:
-    """Do what a line asks for, or answer why not."""
+    """Carry out the request in a line, or reply why not."""
     try:
         obey(client, decode(line))
     except ValueError as error:
@@ -140,7 +141,7 @@ def obey(client: Client, request: Any) -> None:
 
 
 def leave(client: Client) -> None:
-    """Forget the client, and the channels that nobody else hears."""
+    """Forget the client, and the channels that have no other subscriber."""
     for channel in client.channels:
         channels[channel].discard(client)
         if not channels[channel]:
@@ -150,14 +151,14 @@ def leave(client: Client) -> None:
 
 
 def offer(client: Client, delivery: bytes) -> None:
-    """Drop policy: a message is not for a client that is too far behind."""
+    """Drop policy: a client that is too far behind misses the message."""
     if len(client.outbox) <= LIMIT:
         send(client, delivery)
 
 
 def send(client: Client, reply: bytes) -> None:
     if not client.leaving:
-        if not client.outbox:  # else it is awake already
+        if not client.outbox:  # else it is already awake
             client.wake.set()
         client.outbox += reply
 
@@ -165,7 +166,7 @@ def send(client: Client, reply: bytes) -> None:
 def decode(line: bytes) -> Any:
     if len(line) >= LINE:
         raise ValueError(f"a request has at most {LINE} bytes")
-    # Each bracket inside of another takes up stack: more than requests have are not shown to json.
+    # Each level of nesting takes up stack, so lines that are nested deeper than any request do not reach json.
     outside_strings = b"".join(line.replace(rb"\\", b"").replace(rb"\"", b"").split(b'"')[::2])
     if b"[" in outside_strings or outside_strings.count(b"{") > 2:
         raise ValueError("no such request")
@@ -173,7 +174,7 @@ def decode(line: bytes) -> Any:
 
 
 def encode(reply: object) -> bytes:
-    """Raise ValueError for half of a surrogate pair, which JSON can write and UTF-8 cannot."""
+    """Raise ValueError for a lone surrogate, which JSON can express and UTF-8 cannot."""
     return encoder.encode(reply).encode() + b"\n"
 
 

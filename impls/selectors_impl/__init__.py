@@ -16,7 +16,7 @@ def harness_implementations() -> list[Implementation]:
             language="Python",
             style="callbacks on a selector",
             category="idiomatic",
-            summary="one loop over a selector, no framework; drops for a client with 256 KiB unsent",
+            summary="one loop over a selector, no framework; drops messages beyond 256 KiB unsent",
             source=HERE / "broadcast.py",
         ),
         Implementation(
@@ -25,7 +25,7 @@ def harness_implementations() -> list[Implementation]:
             language="Python",
             style="callbacks on a selector",
             category="idiomatic",
-            summary="one loop over a selector, no framework; drops for a client with 256 KiB unsent",
+            summary="one loop over a selector, no framework; drops messages beyond 256 KiB unsent",
             source=HERE / "channels.py",
         ),
         Implementation(
@@ -34,7 +34,7 @@ def harness_implementations() -> list[Implementation]:
             language="Python",
             style="callbacks on a selector",
             category="idiomatic",
-            summary="one loop over a selector, no framework; drops for a client with 256 KiB unsent",
+            summary="one loop over a selector, no framework; drops messages beyond 256 KiB unsent",
             source=HERE / "groupchat.py",
             needs=("python:spec",),
         ),

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Broadcast on a selector: one loop asks the kernel which sockets are ready, and calls whoever waits for them.
+"""Broadcast on a selector: one loop asks the kernel which sockets are ready, and runs their callbacks.
 
-Order: every callback appends its client's whole messages to the one `tick`, and what gathered
-there in one turn of the loop goes to everybody at once: that is the common order.
-A slow client: its outbox is sent when the kernel has room for it again; while more than
-LIMIT bytes stand there, the client misses new batches, always as whole messages. Nobody waits.
+Order: every callback appends its client's whole messages to `pending`; what is collected there in one turn of
+the loop is offered to every client as one batch, so that all receive the same order.
+A slow client: its outbox is sent when the connection is writable again. While it holds more than
+LIMIT bytes, the client misses new batches, always as whole messages. No client waits for another.
 """
 
 import os
@@ -19,24 +19,24 @@ from functools import partial
 from selectors import EVENT_READ, EVENT_WRITE
 
 BACKLOG = 1024
-CHUNK = 64 * 1024  # bytes a read: enough for thousands of messages, small enough to be fair
-LIMIT = 256 * 1024  # bytes unsent beyond which a client misses what is new
-RETRY_S = 0.1  # how long to wait for a descriptor when there is none left
+CHUNK = 64 * 1024  # bytes per read: enough for thousands of messages, small enough to be fair
+LIMIT = 256 * 1024  # a client with more bytes unsent misses new messages
+RETRY_S = 0.1  # wait before the next try when no descriptor is left
 
 
-@dataclass(eq=False)  # two clients are never the same, whatever their outboxes hold
+@dataclass(eq=False)  # clients are compared and hashed by identity
 class Client:
     connection: socket.socket
-    rest: bytes = b""  # the beginning of a message of which more must come
+    rest: bytes = b""  # the beginning of an unfinished message
     outbox: bytearray = field(default_factory=bytearray)
     leaving: bool = False
-    events: int = 0  # what the selector is asked about its connection
+    events: int = 0  # that the selector watches its connection for
 
 
 room: set[Client] = set()
-tick: deque[bytes] = deque()  # batches of whole messages in their final order, not yet offered
-selector = selectors.DefaultSelector()  # with each socket stands what is called when it is ready
-resting: list[socket.socket] = []  # listeners that are not asked about until the next turn
+pending: deque[bytes] = deque()  # batches of whole messages in their final order, not yet offered to the clients
+selector = selectors.DefaultSelector()  # the data of each socket is its callback
+resting: list[socket.socket] = []  # listeners that are not watched until the next turn
 
 
 def main(address: tuple[str, int]) -> None:
@@ -49,7 +49,7 @@ def main(address: tuple[str, int]) -> None:
         listener = socket.create_server(address, family=family, backlog=BACKLOG)
     except (OSError, UnicodeError) as error:
         sys.exit(f"cannot listen on {shown}:{port}: {error}")
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # its connections inherit it
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # accepted connections inherit it
     print(f"listening on {shown}:{listener.getsockname()[1]}", flush=True)
     listener.setblocking(False)
     selector.register(listener, EVENT_READ, partial(accept, listener))
@@ -58,7 +58,7 @@ def main(address: tuple[str, int]) -> None:
 
 
 def turn() -> None:
-    """Call all whose sockets are ready, and then let everybody hear what was said."""
+    """Run the callbacks of all ready sockets, then flush what they have collected."""
     ready = selector.select(RETRY_S if resting else None)
     while resting:
         listener = resting.pop()
@@ -77,14 +77,14 @@ def accept(listener: socket.socket, events: int) -> None:
             watch(client)
             room.add(client)
     except BlockingIOError:
-        return  # all who stood at the door are in
-    except OSError:  # no descriptor is left: who stands there makes the selector return at once, so it is not asked
+        return  # all waiting connections are accepted
+    except OSError:  # no descriptor is left: the listener would stay ready, and the loop would spin
         selector.unregister(listener)
         resting.append(listener)
 
 
 def serve(client: Client, events: int) -> None:
-    """Read or write: whatever the client's connection is ready for."""
+    """Read or write, whatever the connection is ready for."""
     if events & EVENT_WRITE:
         write(client)
     if events & EVENT_READ:
@@ -97,32 +97,32 @@ def read(client: Client) -> None:
     except BlockingIOError:
         return
     except OSError:
-        chunk = b""  # a reset ends a connection as well as an end of stream
+        chunk = b""  # a reset ends a connection just as an end of stream does
     data = client.rest + chunk
     end = whole_messages(data)
     if end:
         broadcast(data[:end])
     client.rest = data[end:]
     if not chunk:
-        flush()  # who hangs up right after speaking still hears it
+        flush()  # a client that disconnects right after sending still receives its own messages
         room.discard(client)
         client.leaving = True
         watch(client)
 
 
 def write(client: Client) -> None:
-    """Send what the kernel takes of the outbox; the rest is sent when it has room again."""
+    """Send what the kernel takes of the outbox; the rest is sent when the connection is writable again."""
     try:
         del client.outbox[: client.connection.send(client.outbox)]
     except BlockingIOError:
         pass
     except OSError:
-        client.outbox.clear()  # reading sees it too, and ends the connection
+        client.outbox.clear()  # the next read sees the error too, and ends the connection
     watch(client)
 
 
 def watch(client: Client) -> None:
-    """Ask the selector for what this connection waits for; close it when that is nothing."""
+    """Watch the events that this connection waits for; close it when there are none."""
     events = (0 if client.leaving else EVENT_READ) | (EVENT_WRITE if client.outbox else 0)
     if not events:
         selector.unregister(client.connection)
@@ -135,7 +135,7 @@ def watch(client: Client) -> None:
 
 
 def whole_messages(data: bytes) -> int:
-    """The length of the longest prefix of `data` that consists of whole messages."""
+    """Return the length of the longest prefix of `data` that consists of whole messages."""
     end, size = 0, len(data)
     while end < size:
         following = end + 1 + data[end]
@@ -146,25 +146,25 @@ def whole_messages(data: bytes) -> int:
 
 
 def broadcast(batch: bytes) -> None:
-    """Put these messages next in the common order; they are heard at the end of the turn."""
-    tick.append(batch)
+    """Append these messages to the common order; they are sent at the end of the turn."""
+    pending.append(batch)
 
 
 def flush() -> None:
-    """Hand over what has gathered: one offer a client, however many have spoken."""
-    while tick:
+    """Offer what is pending as one batch: one offer per client, however many clients have sent."""
+    while pending:
         batch = b""
-        while tick and len(batch) < CHUNK:  # a longer one might leave no room for the next
-            batch += tick.popleft()
+        while pending and len(batch) < CHUNK:  # a longer batch might make clients miss the next one
+            batch += pending.popleft()
         for client in room:
             offer(client, batch)
 
 
 def offer(client: Client, batch: bytes) -> None:
-    """Drop policy: all of the batch, or none of it for a client that is too far behind."""
+    """Drop policy: a client gets all of the batch, or none of it if it is too far behind."""
     if len(client.outbox) <= LIMIT:
         client.outbox += batch
-        if not client.events & EVENT_WRITE:  # else it is sent when there is room
+        if not client.events & EVENT_WRITE:  # else it is sent when the connection is writable
             write(client)
 
 

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Channels on a selector: one loop asks the kernel which sockets are ready, and calls whoever waits for them.
+"""Channels on a selector: one loop asks the kernel which sockets are ready, and runs their callbacks.
 
 Order: one callback puts a message into the outboxes of all subscribers before another is called;
 they are sent at the end of the turn. Replies go the same way.
-A slow client: its outbox is sent when the kernel has room for it again. While more than LIMIT bytes
-stand there it misses new messages, and while its replies make it twice as many its requests wait.
+A slow client: its outbox is sent when the connection is writable again. While it holds more than LIMIT
+bytes, the client misses new messages; while replies make it twice as many, its requests wait.
 """
 
 import json
@@ -20,26 +20,26 @@ from selectors import EVENT_READ, EVENT_WRITE
 from typing import Any
 
 BACKLOG = 1024
-LINE = 64 * 1024  # bytes of the longest request, with its line feed
-READ = 16 * 1024  # bytes a read: hundreds of requests, and few enough to be fair
-LIMIT = 256 * 1024  # bytes unsent beyond which a client misses what is new
-RETRY_S = 0.1  # how long to wait for a descriptor when there is none left
+LINE = 64 * 1024  # bytes of the longest request, including its line feed
+READ = 16 * 1024  # bytes per read: enough for hundreds of requests, small enough to be fair
+LIMIT = 256 * 1024  # a client with more bytes unsent misses new messages
+RETRY_S = 0.1  # wait before the next try when no descriptor is left
 
 
-@dataclass(eq=False)  # two clients are never the same, whatever their outboxes hold
+@dataclass(eq=False)  # clients are compared and hashed by identity
 class Client:
     connection: socket.socket
     channels: set[str] = field(default_factory=set)
-    rest: bytes = b""  # the beginning of a line of which more must come
+    rest: bytes = b""  # the beginning of an unfinished line
     outbox: bytearray = field(default_factory=bytearray)
     leaving: bool = False
-    events: int = 0  # what the selector is asked about its connection
+    events: int = 0  # that the selector watches its connection for
 
 
-channels: dict[str, set[Client]] = {}  # those that somebody hears, and who
-fresh: list[Client] = []  # those whose outboxes are no longer empty: they are sent at the end of the turn
-selector = selectors.DefaultSelector()  # with each socket stands what is called when it is ready
-resting: list[socket.socket] = []  # listeners that are not asked about until the next turn
+channels: dict[str, set[Client]] = {}  # the subscribers of every channel that has any
+fresh: list[Client] = []  # clients whose outbox was empty before: it is sent at the end of the turn
+selector = selectors.DefaultSelector()  # the data of each socket is its callback
+resting: list[socket.socket] = []  # listeners that are not watched until the next turn
 encoder = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
 
 
@@ -53,7 +53,7 @@ def main(address: tuple[str, int]) -> None:
         listener = socket.create_server(address, family=family, backlog=BACKLOG)
     except (OSError, UnicodeError) as error:
         sys.exit(f"cannot listen on {shown}:{port}: {error}")
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # its connections inherit it
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # accepted connections inherit it
     print(f"listening on {shown}:{listener.getsockname()[1]}", flush=True)
     listener.setblocking(False)
     selector.register(listener, EVENT_READ, partial(accept, listener))
@@ -62,7 +62,7 @@ def main(address: tuple[str, int]) -> None:
 
 
 def turn() -> None:
-    """Call all whose sockets are ready, and then send what they have left in the outboxes."""
+    """Run the callbacks of all ready sockets, then send what they have put into outboxes."""
     ready = selector.select(RETRY_S if resting else None)
     while resting:
         listener = resting.pop()
@@ -81,14 +81,14 @@ def accept(listener: socket.socket, events: int) -> None:
             client = Client(connection)
             watch(client)
     except BlockingIOError:
-        return  # all who stood at the door are in
-    except OSError:  # no descriptor is left: who stands there makes the selector return at once, so it is not asked
+        return  # all waiting connections are accepted
+    except OSError:  # no descriptor is left: the listener would stay ready, and the loop would spin
         selector.unregister(listener)
         resting.append(listener)
 
 
 def serve(client: Client, events: int) -> None:
-    """Read or write: whatever the client's connection is ready for."""
+    """Read or write, whatever the connection is ready for."""
     if events & EVENT_WRITE:
         write(client)
     if events & EVENT_READ:
@@ -101,30 +101,30 @@ def read(client: Client) -> None:
     except BlockingIOError:
         return
     except OSError:
-        chunk = b""  # a reset ends a connection as well as an end of stream
+        chunk = b""  # a reset ends a connection just as an end of stream does
     *lines, rest = (client.rest + chunk).split(b"\n")
     for line in lines:
         handle(client, line)
-    client.rest = rest[:LINE]  # what is too long stays too long, and is never kept whole
+    client.rest = rest[:LINE]  # enough to see that a line is too long, without keeping all of it
     if not chunk:
         leave(client)
     watch(client)
 
 
 def write(client: Client) -> None:
-    """Send what the kernel takes of the outbox; the rest is sent when it has room again."""
+    """Send what the kernel takes of the outbox; the rest is sent when the connection is writable again."""
     try:
         del client.outbox[: client.connection.send(client.outbox)]
     except BlockingIOError:
         pass
     except OSError:
-        client.outbox.clear()  # reading sees it too, and ends the connection
+        client.outbox.clear()  # the next read sees the error too, and ends the connection
     watch(client)
 
 
 def watch(client: Client) -> None:
-    """Ask the selector for what this connection waits for; close it when that is nothing."""
-    # Who does not read the replies to its requests may make no more of them.
+    """Watch the events that this connection waits for; close it when there are none."""
+    # No more requests are read while too many replies to the client are unsent.
     reads = not client.leaving and len(client.outbox) <= 2 * LIMIT
     events = (EVENT_READ if reads else 0) | (EVENT_WRITE if client.outbox else 0)
     if not events:
@@ -138,7 +138,7 @@ def watch(client: Client) -> None:
 
 
 def handle(client: Client, line: bytes) -> None:
-    """Do what a line asks for, or answer why not."""
+    """Carry out the request in a line, or reply why not."""
     try:
         obey(client, decode(line))
     except ValueError as error:
@@ -162,7 +162,7 @@ def obey(client: Client, request: Any) -> None:
 
 
 def leave(client: Client) -> None:
-    """Forget the client, and the channels that nobody else hears."""
+    """Forget the client, and the channels that have no other subscriber."""
     for channel in client.channels:
         channels[channel].discard(client)
         if not channels[channel]:
@@ -171,7 +171,7 @@ def leave(client: Client) -> None:
 
 
 def offer(client: Client, delivery: bytes) -> None:
-    """Drop policy: a message is not for a client that is too far behind."""
+    """Drop policy: a client that is too far behind misses the message."""
     if len(client.outbox) <= LIMIT:
         send(client, delivery)
 
@@ -185,7 +185,7 @@ def send(client: Client, reply: bytes) -> None:
 def decode(line: bytes) -> Any:
     if len(line) >= LINE:
         raise ValueError(f"a request has at most {LINE} bytes")
-    # Each bracket inside of another takes up stack: more than requests have are not shown to json.
+    # Each level of nesting takes up stack, so lines that are nested deeper than any request do not reach json.
     outside_strings = b"".join(line.replace(rb"\\", b"").replace(rb"\"", b"").split(b'"')[::2])
     if b"[" in outside_strings or outside_strings.count(b"{") > 2:
         raise ValueError("no such request")
@@ -193,7 +193,7 @@ def decode(line: bytes) -> Any:
 
 
 def encode(reply: object) -> bytes:
-    """Raise ValueError for half of a surrogate pair, which JSON can write and UTF-8 cannot."""
+    """Raise ValueError for a lone surrogate, which JSON can express and UTF-8 cannot."""
     return encoder.encode(reply).encode() + b"\n"
 
 

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""A group chat on a selector: one loop asks the kernel which sockets are ready, and calls whoever waits for them.
+"""A group chat on a selector: one loop asks the kernel which sockets are ready, and runs their callbacks.
 
 Order: one callback puts a message or a notice into the outboxes of all members before another is called;
 they are sent at the end of the turn. Replies go the same way.
-A slow client: its outbox is sent when the kernel has room for it again. While more than LIMIT bytes
-stand there it misses new messages; while its replies make it twice as many its requests wait; and
-when notices, which nobody may miss, make it three times as many, it is cut off.
+A slow client: its outbox is sent when the connection is writable again. While it holds more than LIMIT
+bytes, the client misses new messages; while replies make it twice as many, its requests wait; and
+when notices, which no member may miss, make it three times as many, it is disconnected.
 """
 
 import os
@@ -23,26 +23,26 @@ from spec.groupchat.messages import Join, Joined, Left, Refused, Reply, Request,
 from spec.groupchat.serdy import dumps, loads
 
 BACKLOG = 1024
-FRAME = 64 * 1024 - 1  # bytes of the longest payload, for a length has two bytes
-READ = 16 * 1024  # bytes a read: hundreds of requests, and few enough to be fair
-LIMIT = 256 * 1024  # bytes unsent beyond which a client misses what is new
-RETRY_S = 0.1  # how long to wait for a descriptor when there is none left
+FRAME = 64 * 1024 - 1  # bytes of the longest payload: a length has two bytes
+READ = 16 * 1024  # bytes per read: enough for hundreds of requests, small enough to be fair
+LIMIT = 256 * 1024  # a client with more bytes unsent misses new messages
+RETRY_S = 0.1  # wait before the next try when no descriptor is left
 
 
-@dataclass(eq=False)  # two clients are never the same, whatever their outboxes hold
+@dataclass(eq=False)  # clients are compared and hashed by identity
 class Client:
     connection: socket.socket
-    name: str | None = None  # of a member; others are guests, and hear nothing
-    rest: bytes = b""  # the beginning of a frame of which more must come
+    name: str | None = None  # None until the client has joined; until then it gets no messages
+    rest: bytes = b""  # the beginning of an unfinished frame
     outbox: bytearray = field(default_factory=bytearray)
     leaving: bool = False
-    events: int = 0  # what the selector is asked about its connection
+    events: int = 0  # that the selector watches its connection for
 
 
-members: dict[str, Client] = {}  # those who have joined, by name
-fresh: list[Client] = []  # those whose outboxes are no longer empty: they are sent at the end of the turn
-selector = selectors.DefaultSelector()  # with each socket stands what is called when it is ready
-resting: list[socket.socket] = []  # listeners that are not asked about until the next turn
+members: dict[str, Client] = {}  # the clients that have joined, by name
+fresh: list[Client] = []  # clients whose outbox was empty before: it is sent at the end of the turn
+selector = selectors.DefaultSelector()  # the data of each socket is its callback
+resting: list[socket.socket] = []  # listeners that are not watched until the next turn
 
 
 def main(address: tuple[str, int]) -> None:
@@ -55,7 +55,7 @@ def main(address: tuple[str, int]) -> None:
         listener = socket.create_server(address, family=family, backlog=BACKLOG)
     except (OSError, UnicodeError) as error:
         sys.exit(f"cannot listen on {shown}:{port}: {error}")
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # its connections inherit it
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # accepted connections inherit it
     print(f"listening on {shown}:{listener.getsockname()[1]}", flush=True)
     listener.setblocking(False)
     selector.register(listener, EVENT_READ, partial(accept, listener))
@@ -64,7 +64,7 @@ def main(address: tuple[str, int]) -> None:
 
 
 def turn() -> None:
-    """Call all whose sockets are ready, and then send what they have left in the outboxes."""
+    """Run the callbacks of all ready sockets, then send what they have put into outboxes."""
     ready = selector.select(RETRY_S if resting else None)
     while resting:
         listener = resting.pop()
@@ -83,14 +83,14 @@ def accept(listener: socket.socket, events: int) -> None:
             client = Client(connection)
             watch(client)
     except BlockingIOError:
-        return  # all who stood at the door are in
-    except OSError:  # no descriptor is left: who stands there makes the selector return at once, so it is not asked
+        return  # all waiting connections are accepted
+    except OSError:  # no descriptor is left: the listener would stay ready, and the loop would spin
         selector.unregister(listener)
         resting.append(listener)
 
 
 def serve(client: Client, events: int) -> None:
-    """Read or write: whatever the client's connection is ready for."""
+    """Read or write, whatever the connection is ready for."""
     if events & EVENT_WRITE:
         write(client)
     if events & EVENT_READ:
@@ -103,7 +103,7 @@ def read(client: Client) -> None:
     except BlockingIOError:
         return
     except OSError:
-        chunk = b""  # a reset ends a connection as well as an end of stream
+        chunk = b""  # a reset ends a connection just as an end of stream does
     payloads, client.rest = cut(client.rest + chunk)
     for payload in payloads:
         handle(client, payload)
@@ -113,19 +113,19 @@ def read(client: Client) -> None:
 
 
 def write(client: Client) -> None:
-    """Send what the kernel takes of the outbox; the rest is sent when it has room again."""
+    """Send what the kernel takes of the outbox; the rest is sent when the connection is writable again."""
     try:
         del client.outbox[: client.connection.send(client.outbox)]
     except BlockingIOError:
         pass
     except OSError:
-        client.outbox.clear()  # reading sees it too, and ends the connection
+        client.outbox.clear()  # the next read sees the error too, and ends the connection
     watch(client)
 
 
 def watch(client: Client) -> None:
-    """Ask the selector for what this connection waits for; close it when that is nothing."""
-    # Who does not read the replies to its requests may make no more of them.
+    """Watch the events that this connection waits for; close it when there are none."""
+    # No more requests are read while too many replies to the client are unsent.
     reads = not client.leaving and len(client.outbox) <= 2 * LIMIT
     events = (EVENT_READ if reads else 0) | (EVENT_WRITE if client.outbox else 0)
     if not events:
@@ -139,7 +139,7 @@ def watch(client: Client) -> None:
 
 
 def cut(data: bytes) -> tuple[list[bytes], bytes]:
-    """Return the payloads of all whole frames, and what is left."""
+    """Return the payloads of all whole frames, and the unfinished rest."""
     payloads, end = [], 0
     while (begin := end + 2) <= len(data):
         following = begin + int.from_bytes(data[end:begin], "big")
@@ -151,7 +151,7 @@ def cut(data: bytes) -> tuple[list[bytes], bytes]:
 
 
 def handle(client: Client, payload: bytes) -> None:
-    """Do what a frame asks for, or answer why not."""
+    """Carry out the request in a frame, or reply why not."""
     try:
         obey(client, loads(payload, Request))
     except ValueError as error:
@@ -162,7 +162,7 @@ def obey(client: Client, request: Join | Say) -> None:
     match request:
         case Join(name) if client.name is None:
             if name in members:
-                raise ValueError("somebody has this name")
+                raise ValueError("this name is taken")
             send(client, encode(Welcome(list(members))))
             announce(Joined(name))
             members[name] = client
@@ -172,13 +172,13 @@ def obey(client: Client, request: Join | Say) -> None:
             for member in members.values():
                 offer(member, delivery)
         case Join():
-            raise ValueError("you have joined already")
+            raise ValueError("you have already joined")
         case Say():
             raise ValueError("join first")
 
 
 def leave(client: Client) -> None:
-    """Forget the client, and tell the others when it was a member."""
+    """Forget the client; if it was a member, announce that it has left."""
     if client.name is not None:
         del members[client.name]
         announce(Left(client.name))
@@ -186,17 +186,20 @@ def leave(client: Client) -> None:
 
 
 def announce(notice: Joined | Left) -> None:
-    """Tell all members, and cut off who does not read: a notice that it missed would leave it with a wrong room."""
+    """Send a notice to all members, and disconnect those too far behind.
+
+    Without the notice, such a member would have a wrong list of members.
+    """
     delivery = encode(notice)
     for member in members.values():
         send(member, delivery)
         if len(member.outbox) > 3 * LIMIT:
             with suppress(OSError):
-                member.connection.shutdown(socket.SHUT_RDWR)  # writing fails now, and reading finds the end
+                member.connection.shutdown(socket.SHUT_RDWR)  # the next write fails, and the next read finds the end
 
 
 def offer(client: Client, delivery: bytes) -> None:
-    """Drop policy: a message is not for a client that is too far behind."""
+    """Drop policy: a client that is too far behind misses the message."""
     if len(client.outbox) <= LIMIT:
         send(client, delivery)
 
@@ -208,7 +211,7 @@ def send(client: Client, reply: bytes) -> None:
 
 
 def encode(reply: Reply) -> bytes:
-    """Raise ValueError for what does not fit into a frame, as the names of very many members do not."""
+    """Raise ValueError for a reply that does not fit into a frame, as a Welcome with very many names."""
     payload = dumps(reply, Reply)
     if len(payload) > FRAME:
         raise ValueError("the room is full")

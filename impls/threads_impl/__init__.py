@@ -1,4 +1,4 @@
-"""Threads: one that reads and one that writes for every connection."""
+"""Threads: one that reads and one that writes for each connection."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ def harness_implementations() -> list[Implementation]:
             language="Python",
             style="thread per connection",
             category="idiomatic",
-            summary="two threads a connection, one lock; drops for a client with 256 KiB unsent",
+            summary="two threads per connection, one lock; drops messages beyond 256 KiB unsent",
             source=HERE / "broadcast.py",
         ),
         Implementation(
@@ -25,7 +25,7 @@ def harness_implementations() -> list[Implementation]:
             language="Python",
             style="thread per connection",
             category="idiomatic",
-            summary="two threads a connection, one lock; drops for a client with 256 KiB unsent",
+            summary="two threads per connection, one lock; drops messages beyond 256 KiB unsent",
             source=HERE / "channels.py",
         ),
         Implementation(
@@ -34,7 +34,7 @@ def harness_implementations() -> list[Implementation]:
             language="Python",
             style="thread per connection",
             category="idiomatic",
-            summary="two threads a connection, one lock; drops for a client with 256 KiB unsent",
+            summary="two threads per connection, one lock; drops messages beyond 256 KiB unsent",
             source=HERE / "groupchat.py",
             needs=("python:spec",),
         ),

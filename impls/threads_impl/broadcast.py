@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Broadcast on threads: one that reads and one that writes for every connection.
+"""Broadcast on threads: a reading and a writing thread for every connection.
 
-Order: every reading thread appends its whole messages to the one `tick`, and who holds
-the lock puts all that gathered there into everybody's outbox: that is the common order.
-A slow client: only its own writing thread waits for it; while more than LIMIT bytes
-stand in its outbox, the client misses new batches, always as whole messages.
+Order: every reading thread appends its whole messages to `pending`; the thread that holds the lock
+puts all that is collected there into every outbox, so that all clients receive the same order.
+A slow client: only its own writing thread waits for it. While its outbox holds more than LIMIT bytes,
+the client misses new batches, always as whole messages.
 """
 
 import os
@@ -19,13 +19,13 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 BACKLOG = 1024
-CHUNK = 64 * 1024  # bytes a read: enough for thousands of messages, small enough to be fair
-LIMIT = 256 * 1024  # bytes unsent beyond which a client misses what is new
-RETRY_S = 0.1  # how long to wait for a descriptor or a thread when there is none left
-STACK = 256 * 1024  # bytes a thread: 2000 times the usual 8 MB may exceed a container's limit
+CHUNK = 64 * 1024  # bytes per read: enough for thousands of messages, small enough to be fair
+LIMIT = 256 * 1024  # a client with more bytes unsent misses new messages
+RETRY_S = 0.1  # wait before the next try when no descriptor or thread is left
+STACK = 256 * 1024  # bytes per thread: 2000 times the default 8 MB may exceed a container's limit
 
 
-@dataclass(eq=False)  # two clients are never the same, whatever their outboxes hold
+@dataclass(eq=False)  # clients are compared and hashed by identity
 class Client:
     connection: socket.socket
     outbox: bytearray = field(default_factory=bytearray)
@@ -34,12 +34,12 @@ class Client:
 
 
 room: set[Client] = set()
-tick: deque[bytes] = deque()  # batches of whole messages in their final order, not yet offered
-order = threading.Lock()  # guards the room, and taking from the tick
+pending: deque[bytes] = deque()  # batches of whole messages in their final order, not yet offered to the clients
+order = threading.Lock()  # guards the room, and taking from `pending`
 
 
 def main(address: tuple[str, int]) -> None:
-    # Nothing needs saving, and an orderly exit would first have to meet all the threads.
+    # Nothing needs saving, and an orderly exit would have to wait for every thread.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: os._exit(0))
     host, port = address
@@ -49,7 +49,7 @@ def main(address: tuple[str, int]) -> None:
         listener = socket.create_server(address, family=family, backlog=BACKLOG)
     except (OSError, UnicodeError) as error:
         sys.exit(f"cannot listen on {shown}:{port}: {error}")
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # its connections inherit it
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # accepted connections inherit it
     print(f"listening on {shown}:{listener.getsockname()[1]}", flush=True)
     threading.stack_size(STACK)
     accept(listener)
@@ -72,12 +72,12 @@ def accept(listener: socket.socket) -> None:
 def serve(connection: socket.socket) -> None:
     client = Client(connection)
     writer = threading.Thread(target=write, args=(client,), daemon=True)
-    with connection, suppress(RuntimeError):  # there may be no second thread to be had
+    with connection, suppress(RuntimeError):  # there may be no second thread available
         writer.start()
         with order:
             room.add(client)
         rest = b""
-        with suppress(OSError):  # a reset ends a connection as well as an end of stream
+        with suppress(OSError):  # a reset ends a connection just as an end of stream does
             while chunk := connection.recv(CHUNK):
                 data = rest + chunk
                 end = whole_messages(data)
@@ -89,12 +89,12 @@ def serve(connection: socket.socket) -> None:
         with client.wake:
             client.leaving = True
             client.wake.notify()
-        writer.join()  # sends what is unsent first
+        writer.join()  # what is unsent is sent first
 
 
 def write(client: Client) -> None:
-    """Send what gathers in the outbox: one send for all that came during the last one."""
-    with suppress(OSError):  # the reading thread sees it too, and ends the connection
+    """Send what collects in the outbox: all that is added during one send goes out with the next."""
+    with suppress(OSError):  # the reading thread sees the error too, and ends the connection
         while True:
             with client.wake:
                 while not client.outbox and not client.leaving:
@@ -107,7 +107,7 @@ def write(client: Client) -> None:
 
 
 def whole_messages(data: bytes) -> int:
-    """The length of the longest prefix of `data` that consists of whole messages."""
+    """Return the length of the longest prefix of `data` that consists of whole messages."""
     end, size = 0, len(data)
     while end < size:
         following = end + 1 + data[end]
@@ -118,27 +118,27 @@ def whole_messages(data: bytes) -> int:
 
 
 def broadcast(batch: bytes) -> None:
-    """Put these messages next in the common order."""
-    tick.append(batch)
-    flush()  # whoever gets the lock first serves all who wait for it, and leaves them no work
+    """Append these messages to the common order."""
+    pending.append(batch)
+    flush()  # the first thread to get the lock flushes for all that wait for it
 
 
 def flush() -> None:
-    """Hand over what has gathered: one offer a client, however many have spoken."""
+    """Offer what is pending as one batch: one offer per client, however many clients have sent."""
     with order:
         batch = b""
-        while tick and len(batch) < CHUNK:  # a longer one might leave no room for the next
-            batch += tick.popleft()
+        while pending and len(batch) < CHUNK:  # a longer batch might make clients miss the next one
+            batch += pending.popleft()
         if batch:
             for client in room:
                 offer(client, batch)
 
 
 def offer(client: Client, batch: bytes) -> None:
-    """Drop policy: all of the batch, or none of it for a client that is too far behind."""
+    """Drop policy: a client gets all of the batch, or none of it if it is too far behind."""
     with client.wake:
         if len(client.outbox) <= LIMIT:
-            if not client.outbox:  # else it is awake already
+            if not client.outbox:  # else it is already awake
                 client.wake.notify()
             client.outbox += batch
 

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Channels on threads: one that reads and one that writes for every connection.
+"""Channels on threads: a reading and a writing thread for every connection.
 
-Order: whoever holds the lock `order` puts a message into the outboxes of all subscribers
-before anybody else does anything. Replies go the same way.
-A slow client: only its own two threads wait for it. While more than LIMIT bytes stand in its
-outbox it misses new messages, and while its replies make it twice as many its requests wait.
+Order: the thread that holds the lock `order` puts a message into the outboxes of all subscribers
+before it releases the lock. Replies go the same way.
+A slow client: only its own two threads wait for it. While its outbox holds more than LIMIT bytes,
+it misses new messages; while replies make it twice as many, its requests wait.
 """
 
 import json
@@ -20,31 +20,31 @@ from dataclasses import dataclass, field
 from typing import Any
 
 BACKLOG = 1024
-LINE = 64 * 1024  # bytes of the longest request, with its line feed
-READ = 16 * 1024  # bytes a read: hundreds of requests, and few enough to be fair
-WRITE = 64 * 1024  # bytes a write
-LIMIT = 256 * 1024  # bytes unsent beyond which a client misses what is new
-RETRY_S = 0.1  # how long to wait for a descriptor or a thread when there is none left
-STACK = 256 * 1024  # bytes a thread: 2000 times the usual 8 MB may exceed a container's limit
+LINE = 64 * 1024  # bytes of the longest request, including its line feed
+READ = 16 * 1024  # bytes per read: enough for hundreds of requests, small enough to be fair
+WRITE = 64 * 1024  # bytes per write
+LIMIT = 256 * 1024  # a client with more bytes unsent misses new messages
+RETRY_S = 0.1  # wait before the next try when no descriptor or thread is left
+STACK = 256 * 1024  # bytes per thread: 2000 times the default 8 MB may exceed a container's limit
 
-order = threading.Lock()  # guards channels and outboxes: `serve` and `write` hold it for whatever they call
+order = threading.Lock()  # guards channels and outboxes: `serve` and `write` take it, what they call expects it held
 
 
-@dataclass(eq=False)  # two clients are never the same, whatever their outboxes hold
+@dataclass(eq=False)  # clients are compared and hashed by identity
 class Client:
     connection: socket.socket
     channels: set[str] = field(default_factory=set)
     outbox: bytearray = field(default_factory=bytearray)
     wake: threading.Condition = field(default_factory=lambda: threading.Condition(order))
-    leaving: bool = False  # nothing more comes into the outbox
+    leaving: bool = False  # nothing more is added to the outbox
 
 
-channels: dict[str, set[Client]] = {}  # those that somebody hears, and who
+channels: dict[str, set[Client]] = {}  # the subscribers of every channel that has any
 encoder = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
 
 
 def main(address: tuple[str, int]) -> None:
-    # Nothing needs saving, and an orderly exit would first have to meet all the threads.
+    # Nothing needs saving, and an orderly exit would have to wait for every thread.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: os._exit(0))
     host, port = address
@@ -54,7 +54,7 @@ def main(address: tuple[str, int]) -> None:
         listener = socket.create_server(address, family=family, backlog=BACKLOG)
     except (OSError, UnicodeError) as error:
         sys.exit(f"cannot listen on {shown}:{port}: {error}")
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # its connections inherit it
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # accepted connections inherit it
     print(f"listening on {shown}:{listener.getsockname()[1]}", flush=True)
     threading.stack_size(STACK)
     accept(listener)
@@ -77,25 +77,25 @@ def accept(listener: socket.socket) -> None:
 def serve(connection: socket.socket) -> None:
     client = Client(connection)
     writer = threading.Thread(target=write, args=(client,), daemon=True)
-    with connection, suppress(RuntimeError):  # there may be no second thread to be had
+    with connection, suppress(RuntimeError):  # there may be no second thread available
         writer.start()
         rest = b""
-        with suppress(OSError):  # a reset ends a connection as well as an end of stream
+        with suppress(OSError):  # a reset ends a connection just as an end of stream does
             while chunk := connection.recv(READ):
                 *lines, rest = (rest + chunk).split(b"\n")
                 with order:
                     for line in lines:
                         handle(client, line)
                         pause(client)
-                rest = rest[:LINE]  # what is too long stays too long, and is never kept whole
+                rest = rest[:LINE]  # enough to see that a line is too long, without keeping all of it
         with order:
             leave(client)
-        writer.join()  # sends what is unsent first
+        writer.join()  # what is unsent is sent first
 
 
 def write(client: Client) -> None:
-    """Send what gathers in the outbox: one send for all that came during the last one."""
-    with suppress(OSError):  # the reading thread sees it too, and ends the connection
+    """Send what collects in the outbox: all that is added during one send goes out with the next."""
+    with suppress(OSError):  # the reading thread sees the error too, and ends the connection
         while True:
             with order:
                 data = take(client)
@@ -104,27 +104,27 @@ def write(client: Client) -> None:
             client.connection.sendall(data)
     with order:
         client.leaving = True
-        client.wake.notify()  # its reader may wait for room
+        client.wake.notify()  # the reader may be waiting for space
 
 
 def take(client: Client) -> bytearray:
-    """Wait for something to send; there is nothing when the client has left."""
+    """Wait for something to send; return nothing when the client has left and all is sent."""
     while not client.outbox and not client.leaving:
         client.wake.wait()
     data = client.outbox[:WRITE]
     del client.outbox[:WRITE]
-    client.wake.notify()  # its reader may wait for room
+    client.wake.notify()  # the reader may be waiting for space
     return data
 
 
 def pause(client: Client) -> None:
-    """Wait while the client does not read the replies to its requests."""
+    """Wait while too many replies to the client are unsent."""
     while len(client.outbox) > 2 * LIMIT and not client.leaving:
         client.wake.wait()
 
 
 def handle(client: Client, line: bytes) -> None:
-    """Do what a line asks for, or answer why not."""
+    """Carry out the request in a line, or reply why not."""
     try:
         obey(client, decode(line))
     except ValueError as error:
@@ -148,7 +148,7 @@ def obey(client: Client, request: Any) -> None:
 
 
 def leave(client: Client) -> None:
-    """Forget the client, and the channels that nobody else hears."""
+    """Forget the client, and the channels that have no other subscriber."""
     for channel in client.channels:
         channels[channel].discard(client)
         if not channels[channel]:
@@ -158,14 +158,14 @@ def leave(client: Client) -> None:
 
 
 def offer(client: Client, delivery: bytes) -> None:
-    """Drop policy: a message is not for a client that is too far behind."""
+    """Drop policy: a client that is too far behind misses the message."""
     if len(client.outbox) <= LIMIT:
         send(client, delivery)
 
 
 def send(client: Client, reply: bytes) -> None:
     if not client.leaving:
-        if not client.outbox:  # else it is awake already
+        if not client.outbox:  # else it is already awake
             client.wake.notify()
         client.outbox += reply
 
@@ -173,7 +173,7 @@ def send(client: Client, reply: bytes) -> None:
 def decode(line: bytes) -> Any:
     if len(line) >= LINE:
         raise ValueError(f"a request has at most {LINE} bytes")
-    # Each bracket inside of another takes up stack: more than requests have are not shown to json.
+    # Each level of nesting takes up stack, so lines that are nested deeper than any request do not reach json.
     outside_strings = b"".join(line.replace(rb"\\", b"").replace(rb"\"", b"").split(b'"')[::2])
     if b"[" in outside_strings or outside_strings.count(b"{") > 2:
         raise ValueError("no such request")
@@ -181,7 +181,7 @@ def decode(line: bytes) -> Any:
 
 
 def encode(reply: object) -> bytes:
-    """Raise ValueError for half of a surrogate pair, which JSON can write and UTF-8 cannot."""
+    """Raise ValueError for a lone surrogate, which JSON can express and UTF-8 cannot."""
     return encoder.encode(reply).encode() + b"\n"
 
 

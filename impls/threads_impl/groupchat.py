@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""A group chat on threads: one that reads and one that writes for every connection.
+"""A group chat on threads: a reading and a writing thread for every connection.
 
-Order: whoever holds the lock `order` puts a message or a notice into the outboxes of all members
-before anybody else does anything. Replies go the same way.
-A slow client: only its own two threads wait for it. While more than LIMIT bytes stand in its
-outbox it misses new messages; while its replies make it twice as many its requests wait; and
-when notices, which nobody may miss, make it three times as many, it is cut off.
+Order: the thread that holds the lock `order` puts a message or a notice into the outboxes of all
+members before it releases the lock. Replies go the same way.
+A slow client: only its own two threads wait for it. While its outbox holds more than LIMIT bytes,
+it misses new messages; while replies make it twice as many, its requests wait; and when notices,
+which no member may miss, make it three times as many, it is disconnected.
 """
 
 import os
@@ -22,30 +22,30 @@ from spec.groupchat.messages import Join, Joined, Left, Refused, Reply, Request,
 from spec.groupchat.serdy import dumps, loads
 
 BACKLOG = 1024
-FRAME = 64 * 1024 - 1  # bytes of the longest payload, for a length has two bytes
-READ = 16 * 1024  # bytes a read: hundreds of requests, and few enough to be fair
-WRITE = 64 * 1024  # bytes a write
-LIMIT = 256 * 1024  # bytes unsent beyond which a client misses what is new
-RETRY_S = 0.1  # how long to wait for a descriptor or a thread when there is none left
-STACK = 256 * 1024  # bytes a thread: 2000 times the usual 8 MB may exceed a container's limit
+FRAME = 64 * 1024 - 1  # bytes of the longest payload: a length has two bytes
+READ = 16 * 1024  # bytes per read: enough for hundreds of requests, small enough to be fair
+WRITE = 64 * 1024  # bytes per write
+LIMIT = 256 * 1024  # a client with more bytes unsent misses new messages
+RETRY_S = 0.1  # wait before the next try when no descriptor or thread is left
+STACK = 256 * 1024  # bytes per thread: 2000 times the default 8 MB may exceed a container's limit
 
-order = threading.Lock()  # guards members and outboxes: `serve` and `write` hold it for whatever they call
+order = threading.Lock()  # guards members and outboxes: `serve` and `write` take it, what they call expects it held
 
 
-@dataclass(eq=False)  # two clients are never the same, whatever their outboxes hold
+@dataclass(eq=False)  # clients are compared and hashed by identity
 class Client:
     connection: socket.socket
-    name: str | None = None  # of a member; others are guests, and hear nothing
+    name: str | None = None  # None until the client has joined; until then it gets no messages
     outbox: bytearray = field(default_factory=bytearray)
     wake: threading.Condition = field(default_factory=lambda: threading.Condition(order))
-    leaving: bool = False  # nothing more comes into the outbox
+    leaving: bool = False  # nothing more is added to the outbox
 
 
-members: dict[str, Client] = {}  # those who have joined, by name
+members: dict[str, Client] = {}  # the clients that have joined, by name
 
 
 def main(address: tuple[str, int]) -> None:
-    # Nothing needs saving, and an orderly exit would first have to meet all the threads.
+    # Nothing needs saving, and an orderly exit would have to wait for every thread.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: os._exit(0))
     host, port = address
@@ -55,7 +55,7 @@ def main(address: tuple[str, int]) -> None:
         listener = socket.create_server(address, family=family, backlog=BACKLOG)
     except (OSError, UnicodeError) as error:
         sys.exit(f"cannot listen on {shown}:{port}: {error}")
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # its connections inherit it
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # accepted connections inherit it
     print(f"listening on {shown}:{listener.getsockname()[1]}", flush=True)
     threading.stack_size(STACK)
     accept(listener)
@@ -78,10 +78,10 @@ def accept(listener: socket.socket) -> None:
 def serve(connection: socket.socket) -> None:
     client = Client(connection)
     writer = threading.Thread(target=write, args=(client,), daemon=True)
-    with connection, suppress(RuntimeError):  # there may be no second thread to be had
+    with connection, suppress(RuntimeError):  # there may be no second thread available
         writer.start()
         rest = b""
-        with suppress(OSError):  # a reset ends a connection as well as an end of stream
+        with suppress(OSError):  # a reset ends a connection just as an end of stream does
             while chunk := connection.recv(READ):
                 payloads, rest = cut(rest + chunk)
                 with order:
@@ -90,12 +90,12 @@ def serve(connection: socket.socket) -> None:
                         pause(client)
         with order:
             leave(client)
-        writer.join()  # sends what is unsent first
+        writer.join()  # what is unsent is sent first
 
 
 def write(client: Client) -> None:
-    """Send what gathers in the outbox: one send for all that came during the last one."""
-    with suppress(OSError):  # the reading thread sees it too, and ends the connection
+    """Send what collects in the outbox: all that is added during one send goes out with the next."""
+    with suppress(OSError):  # the reading thread sees the error too, and ends the connection
         while True:
             with order:
                 data = take(client)
@@ -104,27 +104,27 @@ def write(client: Client) -> None:
             client.connection.sendall(data)
     with order:
         client.leaving = True
-        client.wake.notify()  # its reader may wait for room
+        client.wake.notify()  # the reader may be waiting for space
 
 
 def take(client: Client) -> bytearray:
-    """Wait for something to send; there is nothing when the client has left."""
+    """Wait for something to send; return nothing when the client has left and all is sent."""
     while not client.outbox and not client.leaving:
         client.wake.wait()
     data = client.outbox[:WRITE]
     del client.outbox[:WRITE]
-    client.wake.notify()  # its reader may wait for room
+    client.wake.notify()  # the reader may be waiting for space
     return data
 
 
 def pause(client: Client) -> None:
-    """Wait while the client does not read the replies to its requests."""
+    """Wait while too many replies to the client are unsent."""
     while len(client.outbox) > 2 * LIMIT and not client.leaving:
         client.wake.wait()
 
 
 def cut(data: bytes) -> tuple[list[bytes], bytes]:
-    """Return the payloads of all whole frames, and what is left."""
+    """Return the payloads of all whole frames, and the unfinished rest."""
     payloads, end = [], 0
     while (begin := end + 2) <= len(data):
         following = begin + int.from_bytes(data[end:begin], "big")
@@ -136,7 +136,7 @@ def cut(data: bytes) -> tuple[list[bytes], bytes]:
 
 
 def handle(client: Client, payload: bytes) -> None:
-    """Do what a frame asks for, or answer why not."""
+    """Carry out the request in a frame, or reply why not."""
     try:
         obey(client, loads(payload, Request))
     except ValueError as error:
@@ -147,7 +147,7 @@ def obey(client: Client, request: Join | Say) -> None:
     match request:
         case Join(name) if client.name is None:
             if name in members:
-                raise ValueError("somebody has this name")
+                raise ValueError("this name is taken")
             send(client, encode(Welcome(list(members))))
             announce(Joined(name))
             members[name] = client
@@ -157,13 +157,13 @@ def obey(client: Client, request: Join | Say) -> None:
             for member in members.values():
                 offer(member, delivery)
         case Join():
-            raise ValueError("you have joined already")
+            raise ValueError("you have already joined")
         case Say():
             raise ValueError("join first")
 
 
 def leave(client: Client) -> None:
-    """Forget the client, and tell the others when it was a member."""
+    """Forget the client; if it was a member, announce that it has left."""
     if client.name is not None:
         del members[client.name]
         announce(Left(client.name))
@@ -172,31 +172,34 @@ def leave(client: Client) -> None:
 
 
 def announce(notice: Joined | Left) -> None:
-    """Tell all members, and cut off who does not read: a notice that it missed would leave it with a wrong room."""
+    """Send a notice to all members, and disconnect those too far behind.
+
+    Without the notice, such a member would have a wrong list of members.
+    """
     delivery = encode(notice)
     for member in members.values():
         if len(member.outbox) > 3 * LIMIT and not member.leaving:
-            member.leaving = True  # whoever reads for it sees the end, and does the rest
+            member.leaving = True  # its reading thread sees the end of the stream, and does the rest
             with suppress(OSError):
                 member.connection.shutdown(socket.SHUT_RDWR)
         send(member, delivery)
 
 
 def offer(client: Client, delivery: bytes) -> None:
-    """Drop policy: a message is not for a client that is too far behind."""
+    """Drop policy: a client that is too far behind misses the message."""
     if len(client.outbox) <= LIMIT:
         send(client, delivery)
 
 
 def send(client: Client, reply: bytes) -> None:
     if not client.leaving:
-        if not client.outbox:  # else it is awake already
+        if not client.outbox:  # else it is already awake
             client.wake.notify()
         client.outbox += reply
 
 
 def encode(reply: Reply) -> bytes:
-    """Raise ValueError for what does not fit into a frame, as the names of very many members do not."""
+    """Raise ValueError for a reply that does not fit into a frame, as a Welcome with very many names."""
     payload = dumps(reply, Reply)
     if len(payload) > FRAME:
         raise ValueError("the room is full")
