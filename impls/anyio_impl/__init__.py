@@ -1,4 +1,4 @@
-"""anyio: structured concurrency, two tasks for every connection."""
+"""anyio: structured concurrency, two tasks per connection."""
 
 import sys
 from pathlib import Path
@@ -17,7 +17,7 @@ def harness_implementations() -> list[Implementation]:
             language="Python",
             style="task pair per connection",
             category="idiomatic",
-            summary="anyio task groups, one event loop; drops for a client with 256 KiB unsent",
+            summary="anyio task groups, one event loop; drops messages beyond 256 KiB unsent",
             source=HERE / "broadcast.py",
             needs=("python:anyio",),
         ),
@@ -27,7 +27,7 @@ def harness_implementations() -> list[Implementation]:
             language="Python",
             style="task pair per connection",
             category="idiomatic",
-            summary="the server of anyio on its other backend, trio; drops for a client with 256 KiB unsent",
+            summary="the server of anyio on anyio's other backend, trio; drops messages beyond 256 KiB unsent",
             source=HERE / "broadcast.py",
             run=(sys.executable, str(HERE / "on_trio.py")),
             needs=("python:anyio", "python:trio"),
@@ -38,7 +38,7 @@ def harness_implementations() -> list[Implementation]:
             language="Python",
             style="task pair per connection",
             category="idiomatic",
-            summary="anyio task groups, one event loop; drops for a client with 256 KiB unsent",
+            summary="anyio task groups, one event loop; drops messages beyond 256 KiB unsent",
             source=HERE / "channels.py",
             needs=("python:anyio",),
         ),

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Broadcast on anyio: structured concurrency, two tasks for every connection.
 
-Order: every reading task appends its whole messages to the one `tick`, and what gathered
-there in one turn of the loop goes to every outbox at once: that is the common order.
-A slow client: only its own writing task waits for it; while more than LIMIT bytes
-stand in its outbox, the client misses new batches, always as whole messages.
+Order: every reading task appends its whole messages to `pending`; what is collected there in one turn of
+the loop is offered to every client as one batch, so that all receive the same order.
+A slow client: only its own writing task waits for it. While its outbox holds more than LIMIT bytes,
+the client misses new batches, always as whole messages.
 """
 
 import re
@@ -20,21 +20,21 @@ from anyio.abc import SocketAttribute, SocketListener, SocketStream, TaskGroup
 from anyio.lowlevel import checkpoint
 
 BACKLOG = 1024
-CHUNK = 64 * 1024  # bytes a read: enough for thousands of messages, small enough to be fair
-LIMIT = 256 * 1024  # bytes unsent beyond which a client misses what is new
-RETRY_S = 0.1  # how long to wait for a descriptor when there is none left
+CHUNK = 64 * 1024  # bytes per read: enough for thousands of messages, small enough to be fair
+LIMIT = 256 * 1024  # a client with more bytes unsent misses new messages
+RETRY_S = 0.1  # wait before the next try when no descriptor is left
 
 
-@dataclass(eq=False)  # two clients are never the same, whatever their outboxes hold
+@dataclass(eq=False)  # clients are compared and hashed by identity
 class Client:
     stream: SocketStream
     outbox: bytearray = field(default_factory=bytearray)
-    wake: anyio.Event = field(default_factory=anyio.Event)  # set: something to send, or leaving
+    wake: anyio.Event = field(default_factory=anyio.Event)  # set when there is something to send, or when leaving
     leaving: bool = False
 
 
 room: set[Client] = set()
-tick: deque[bytes] = deque()  # batches of whole messages in their final order, not yet offered
+pending: deque[bytes] = deque()  # batches of whole messages in their final order, not yet offered to the clients
 
 
 async def main(address: tuple[str, int]) -> None:
@@ -42,26 +42,26 @@ async def main(address: tuple[str, int]) -> None:
     shown = f"[{host}]" if ":" in host else host
     with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
         try:
-            door = await anyio.create_tcp_listener(local_host=host, local_port=port, backlog=BACKLOG)
+            multi_listener = await anyio.create_tcp_listener(local_host=host, local_port=port, backlog=BACKLOG)
         except (OSError, UnicodeError) as error:
             sys.exit(f"cannot listen on {shown}:{port}: {error}")
         async with anyio.create_task_group() as group:
-            for listener in door.listeners:
+            for listener in multi_listener.listeners:
                 group.start_soon(accept, cast(SocketListener, listener), group)
-            port = door.extra(SocketAttribute.local_port)
+            port = multi_listener.extra(SocketAttribute.local_port)
             print(f"listening on {shown}:{port}", flush=True)
             await anext(signals)
             group.cancel_scope.cancel()
 
 
 async def accept(listener: SocketListener, group: TaskGroup) -> None:
-    # Not listener.serve(): that one ends, and all with it, when no descriptor is left; and it
-    # starts a task for a stream, to which anyio may by then have begun to read without bound.
-    # So who has accepted serves, at once, and leaves the door to a successor.
+    # Not listener.serve(): when no descriptor is left it raises, which ends the server. And it starts
+    # a task for each stream: until that task runs, anyio may read without bound. So the task that
+    # has accepted a connection serves it at once, and a new task accepts the next one.
     while True:
         try:
             stream = await listener.accept()
-        except (OSError, anyio.BrokenResourceError):  # which of the two, the backends do not agree
+        except (OSError, anyio.BrokenResourceError):  # asyncio raises the first, trio the second
             await anyio.sleep(RETRY_S)
         else:
             group.start_soon(accept, listener, group)
@@ -75,7 +75,7 @@ async def serve(stream: SocketStream) -> None:
         room.add(client)
         rest = b""
         try:
-            # A reset ends a connection as well as an end of stream.
+            # A reset ends a connection just as an end of stream does.
             with suppress(anyio.EndOfStream, anyio.BrokenResourceError):
                 while True:
                     data = rest + await stream.receive(CHUNK)
@@ -86,12 +86,12 @@ async def serve(stream: SocketStream) -> None:
         finally:
             room.discard(client)
             client.leaving = True
-            client.wake.set()  # the group now waits until what is unsent is sent
+            client.wake.set()  # the group now waits until the outbox is sent
 
 
 async def write(client: Client) -> None:
-    """Send what gathers in the outbox: one send for all that came during the last one."""
-    with suppress(anyio.BrokenResourceError):  # the reading task sees it too
+    """Send what collects in the outbox: all that is added during one send goes out with the next."""
+    with suppress(anyio.BrokenResourceError):  # the reading task sees the error too
         while client.outbox or not client.leaving:
             await client.wake.wait()
             while client.outbox:
@@ -103,7 +103,7 @@ async def write(client: Client) -> None:
 
 
 def whole_messages(data: bytes) -> int:
-    """The length of the longest prefix of `data` that consists of whole messages."""
+    """Return the length of the longest prefix of `data` that consists of whole messages."""
     end, size = 0, len(data)
     while end < size:
         following = end + 1 + data[end]
@@ -114,24 +114,24 @@ def whole_messages(data: bytes) -> int:
 
 
 async def broadcast(batch: bytes) -> None:
-    """Put these messages next in the common order."""
-    tick.append(batch)
-    await checkpoint()  # whoever else is ready to speak does so, and one flush serves all
+    """Append these messages to the common order."""
+    pending.append(batch)
+    await checkpoint()  # other ready clients append first, so that one flush serves all
     flush()
 
 
 def flush() -> None:
-    """Hand over what has gathered: one offer a client, however many have spoken."""
+    """Offer what is pending as one batch: one offer per client, however many clients have sent."""
     batch = b""
-    while tick and len(batch) < CHUNK:  # a longer one might leave no room for the next
-        batch += tick.popleft()
+    while pending and len(batch) < CHUNK:  # a longer batch might make clients miss the next one
+        batch += pending.popleft()
     if batch:
         for client in room:
             offer(client, batch)
 
 
 def offer(client: Client, batch: bytes) -> None:
-    """Drop policy: all of the batch, or none of it for a client that is too far behind."""
+    """Drop policy: a client gets all of the batch, or none of it if it is too far behind."""
     if len(client.outbox) <= LIMIT:
         client.outbox += batch
         client.wake.set()

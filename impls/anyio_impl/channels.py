@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Channels on anyio: structured concurrency, two tasks for every connection.
 
-Order: whoever has its turn on the one event loop puts a message into the outboxes of all
-subscribers before anybody else does anything. Replies go the same way.
-A slow client: only its own two tasks wait for it. While more than LIMIT bytes stand in its
-outbox it misses new messages, and while its replies make it twice as many its requests wait.
+Order: the running task puts a message into the outboxes of all subscribers before any other task
+runs. Replies go the same way.
+A slow client: only its own two tasks wait for it. While its outbox holds more than LIMIT bytes,
+it misses new messages; while replies make it twice as many, its requests wait.
 """
 
 import json
@@ -19,23 +19,23 @@ import anyio
 from anyio.abc import SocketAttribute, SocketListener, SocketStream, TaskGroup
 
 BACKLOG = 1024
-LINE = 64 * 1024  # bytes of the longest request, with its line feed
-READ = 16 * 1024  # bytes a read: hundreds of requests, and few enough to be fair
-WRITE = 64 * 1024  # bytes a write
-LIMIT = 256 * 1024  # bytes unsent beyond which a client misses what is new
-RETRY_S = 0.1  # how long to wait for a descriptor when there is none left
+LINE = 64 * 1024  # bytes of the longest request, including its line feed
+READ = 16 * 1024  # bytes per read: enough for hundreds of requests, small enough to be fair
+WRITE = 64 * 1024  # bytes per write
+LIMIT = 256 * 1024  # a client with more bytes unsent misses new messages
+RETRY_S = 0.1  # wait before the next try when no descriptor is left
 
 
-@dataclass(eq=False)  # two clients are never the same, whatever their outboxes hold
+@dataclass(eq=False)  # clients are compared and hashed by identity
 class Client:
     stream: SocketStream
     channels: set[str] = field(default_factory=set)
     outbox: bytearray = field(default_factory=bytearray)
     wake: anyio.Event = field(default_factory=anyio.Event)  # set when the outbox has changed
-    leaving: bool = False  # nothing more comes into the outbox
+    leaving: bool = False  # nothing more is added to the outbox
 
 
-channels: dict[str, set[Client]] = {}  # those that somebody hears, and who
+channels: dict[str, set[Client]] = {}  # the subscribers of every channel that has any
 encoder = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
 
 
@@ -44,22 +44,22 @@ async def main(address: tuple[str, int]) -> None:
     shown = f"[{host}]" if ":" in host else host
     with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
         try:
-            door = await anyio.create_tcp_listener(local_host=host, local_port=port, backlog=BACKLOG)
+            multi_listener = await anyio.create_tcp_listener(local_host=host, local_port=port, backlog=BACKLOG)
         except (OSError, UnicodeError) as error:
             sys.exit(f"cannot listen on {shown}:{port}: {error}")
         async with anyio.create_task_group() as group:
-            for listener in door.listeners:
+            for listener in multi_listener.listeners:
                 group.start_soon(accept, cast(SocketListener, listener), group)
-            port = door.extra(SocketAttribute.local_port)
+            port = multi_listener.extra(SocketAttribute.local_port)
             print(f"listening on {shown}:{port}", flush=True)
             await anext(signals)
             group.cancel_scope.cancel()
 
 
 async def accept(listener: SocketListener, group: TaskGroup) -> None:
-    # Not listener.serve(): that one ends, and all with it, when no descriptor is left; and it
-    # starts a task for a stream, to which anyio may by then have begun to read without bound.
-    # So who has accepted serves, at once, and leaves the door to a successor.
+    # Not listener.serve(): when no descriptor is left it raises, which ends the server. And it starts
+    # a task for each stream: until that task runs, anyio may read without bound. So the task that
+    # has accepted a connection serves it at once, and a new task accepts the next one.
     while True:
         try:
             stream = await listener.accept()
@@ -76,50 +76,50 @@ async def serve(stream: SocketStream) -> None:
         pair.start_soon(write, client)
         rest = b""
         try:
-            # A reset ends a connection as well as an end of stream.
+            # A reset ends a connection just as an end of stream does.
             with suppress(anyio.EndOfStream, anyio.BrokenResourceError):
                 while True:
                     *lines, rest = (rest + await stream.receive(READ)).split(b"\n")
                     for line in lines:
                         handle(client, line)
                         await pause(client)
-                    rest = rest[:LINE]  # what is too long stays too long, and is never kept whole
+                    rest = rest[:LINE]  # enough to see that a line is too long, without keeping all of it
         finally:
-            leave(client)  # the group now waits until what is unsent is sent
+            leave(client)  # the group now waits until the outbox is sent
 
 
 async def write(client: Client) -> None:
-    """Send what gathers in the outbox: one send for all that came during the last one."""
-    with suppress(anyio.BrokenResourceError):  # the reading task sees it too, and ends the connection
+    """Send what collects in the outbox: all that is added during one send goes out with the next."""
+    with suppress(anyio.BrokenResourceError):  # the reading task sees the error too, and ends the connection
         while True:
             data = await take(client)
             if not data:
                 return
             await client.stream.send(data)
     client.leaving = True
-    client.wake.set()  # its reader may wait for room
+    client.wake.set()  # the reader may be waiting for space
 
 
 async def take(client: Client) -> bytes:
-    """Wait for something to send; there is nothing when the client has left."""
+    """Wait for something to send; return nothing when the client has left and all is sent."""
     while not client.outbox and not client.leaving:
         client.wake = anyio.Event()
         await client.wake.wait()
     data = bytes(client.outbox[:WRITE])
     del client.outbox[:WRITE]
-    client.wake.set()  # its reader may wait for room
+    client.wake.set()  # the reader may be waiting for space
     return data
 
 
 async def pause(client: Client) -> None:
-    """Wait while the client does not read the replies to its requests."""
+    """Wait while too many replies to the client are unsent."""
     while len(client.outbox) > 2 * LIMIT and not client.leaving:
         client.wake = anyio.Event()
         await client.wake.wait()
 
 
 def handle(client: Client, line: bytes) -> None:
-    """Do what a line asks for, or answer why not."""
+    """Carry out the request in a line, or reply why not."""
     try:
         obey(client, decode(line))
     except ValueError as error:
@@ -143,7 +143,7 @@ def obey(client: Client, request: Any) -> None:
 
 
 def leave(client: Client) -> None:
-    """Forget the client, and the channels that nobody else hears."""
+    """Forget the client, and the channels that have no other subscriber."""
     for channel in client.channels:
         channels[channel].discard(client)
         if not channels[channel]:
@@ -153,14 +153,14 @@ def leave(client: Client) -> None:
 
 
 def offer(client: Client, delivery: bytes) -> None:
-    """Drop policy: a message is not for a client that is too far behind."""
+    """Drop policy: a client that is too far behind misses the message."""
     if len(client.outbox) <= LIMIT:
         send(client, delivery)
 
 
 def send(client: Client, reply: bytes) -> None:
     if not client.leaving:
-        if not client.outbox:  # else it is awake already
+        if not client.outbox:  # else it is already awake
             client.wake.set()
         client.outbox += reply
 
@@ -168,7 +168,7 @@ def send(client: Client, reply: bytes) -> None:
 def decode(line: bytes) -> Any:
     if len(line) >= LINE:
         raise ValueError(f"a request has at most {LINE} bytes")
-    # Each bracket inside of another takes up stack: more than requests have are not shown to json.
+    # Each level of nesting takes up stack, so lines that are nested deeper than any request do not reach json.
     outside_strings = b"".join(line.replace(rb"\\", b"").replace(rb"\"", b"").split(b'"')[::2])
     if b"[" in outside_strings or outside_strings.count(b"{") > 2:
         raise ValueError("no such request")
@@ -176,7 +176,7 @@ def decode(line: bytes) -> Any:
 
 
 def encode(reply: object) -> bytes:
-    """Raise ValueError for half of a surrogate pair, which JSON can write and UTF-8 cannot."""
+    """Raise ValueError for a lone surrogate, which JSON can express and UTF-8 cannot."""
     return encoder.encode(reply).encode() + b"\n"
 
 

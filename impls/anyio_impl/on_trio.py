@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The same server on trio: anyio has two backends, and the program says which one it runs on."""
+"""The same server on trio, anyio's other backend: the program chooses the backend."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import anyio
 if TYPE_CHECKING:
     from . import broadcast
 else:
-    import broadcast  # this file is a program, and the server stands beside it
+    import broadcast  # this file runs as a script, next to the server's module
 
 if __name__ == "__main__":
     anyio.run(broadcast.main, broadcast.parse_address(sys.argv[1:]), backend="trio")

@@ -1,4 +1,4 @@
-"""curio: two tasks for every connection."""
+"""curio: two tasks per connection."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ def harness_implementations() -> list[Implementation]:
             language="Python",
             style="task pair per connection",
             category="idiomatic",
-            summary="curio's tasks, one kernel of its own; drops for a client with 256 KiB unsent",
+            summary="two tasks per connection on curio's own kernel; drops messages beyond 256 KiB unsent",
             source=HERE / "broadcast.py",
             needs=("python:curio",),
         )

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Broadcast on curio: two tasks for every connection.
 
-Order: every reading task appends its whole messages to the one `tick`, and what gathered
-there in one turn of the loop goes to every outbox at once: that is the common order.
-A slow client: only its own writing task waits for it; while more than LIMIT bytes
-stand in its outbox, the client misses new batches, always as whole messages.
+Order: every reading task appends its whole messages to `pending`; what is collected there in one turn of
+the loop is offered to every client as one batch, so that all receive the same order.
+A slow client: only its own writing task waits for it. While its outbox holds more than LIMIT bytes,
+the client misses new batches, always as whole messages.
 """
 
 import os
@@ -20,22 +20,22 @@ import curio
 from curio.io import Socket
 
 BACKLOG = 1024
-ACCEPTS = 100  # in a row
-CHUNK = 64 * 1024  # bytes a read: enough for thousands of messages, small enough to be fair
-LIMIT = 256 * 1024  # bytes unsent beyond which a client misses what is new
-RETRY_S = 0.1  # how long to wait for a descriptor when there is none left
+ACCEPTS = 100  # in a row, before the others run
+CHUNK = 64 * 1024  # bytes per read: enough for thousands of messages, small enough to be fair
+LIMIT = 256 * 1024  # a client with more bytes unsent misses new messages
+RETRY_S = 0.1  # wait before the next try when no descriptor is left
 
 
-@dataclass(eq=False)  # two clients are never the same, whatever their outboxes hold
+@dataclass(eq=False)  # clients are compared and hashed by identity
 class Client:
     connection: Socket
     outbox: bytearray = field(default_factory=bytearray)
-    wake: curio.Event = field(default_factory=curio.Event)  # set: something to send, or leaving
+    wake: curio.Event = field(default_factory=curio.Event)  # set when there is something to send, or when leaving
     leaving: bool = False
 
 
 room: set[Client] = set()
-tick: deque[bytes] = deque()  # batches of whole messages in their final order, not yet offered
+pending: deque[bytes] = deque()  # batches of whole messages in their final order, not yet offered to the clients
 
 
 async def main(address: tuple[str, int]) -> None:
@@ -48,19 +48,19 @@ async def main(address: tuple[str, int]) -> None:
         listener = socket.create_server(address, family=family, backlog=BACKLOG)
     except (OSError, UnicodeError) as error:
         sys.exit(f"cannot listen on {shown}:{port}: {error}")
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # its connections inherit it
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # accepted connections inherit it
     print(f"listening on {shown}:{listener.getsockname()[1]}", flush=True)
     await accept(Socket(listener))
 
 
 async def accept(listener: Socket) -> None:
-    # Not curio.tcp_server(): it ends, and all with it, when no descriptor is left.
+    # Not curio.tcp_server(): when no descriptor is left it raises, which ends the server.
     while True:
         try:
             for _ in range(ACCEPTS):
                 connection, _ = await listener.accept()
-                await curio.spawn(serve, connection, daemon=True)  # a daemon's end is nobody's business
-            await curio.sleep(0)  # who always finds more would let nobody else run
+                await curio.spawn(serve, connection, daemon=True)  # daemon: no task joins it
+            await curio.sleep(0)  # else a socket that is always ready would keep the others from running
         except OSError:
             await curio.sleep(RETRY_S)
 
@@ -71,7 +71,7 @@ async def serve(connection: Socket) -> None:
         writer = await curio.spawn(write, client)
         room.add(client)
         rest = b""
-        with suppress(OSError):  # a reset ends a connection as well as an end of stream
+        with suppress(OSError):  # a reset ends a connection just as an end of stream does
             while chunk := await connection.recv(CHUNK):
                 data = rest + chunk
                 end = whole_messages(data)
@@ -81,12 +81,12 @@ async def serve(connection: Socket) -> None:
         room.discard(client)
         client.leaving = True
         await client.wake.set()
-        await writer.join()  # sends what is unsent first
+        await writer.join()  # what is unsent is sent first
 
 
 async def write(client: Client) -> None:
-    """Send what gathers in the outbox: one send for all that came during the last one."""
-    with suppress(OSError):  # the reading task sees it too, and ends the connection
+    """Send what collects in the outbox: all that is added during one send goes out with the next."""
+    with suppress(OSError):  # the reading task sees the error too, and ends the connection
         while client.outbox or not client.leaving:
             await client.wake.wait()
             while client.outbox:
@@ -98,7 +98,7 @@ async def write(client: Client) -> None:
 
 
 def whole_messages(data: bytes) -> int:
-    """The length of the longest prefix of `data` that consists of whole messages."""
+    """Return the length of the longest prefix of `data` that consists of whole messages."""
     end, size = 0, len(data)
     while end < size:
         following = end + 1 + data[end]
@@ -109,24 +109,24 @@ def whole_messages(data: bytes) -> int:
 
 
 async def broadcast(batch: bytes) -> None:
-    """Put these messages next in the common order."""
-    tick.append(batch)
-    await curio.sleep(0)  # whoever else is ready to speak does so, and one flush serves all
+    """Append these messages to the common order."""
+    pending.append(batch)
+    await curio.sleep(0)  # other ready clients append first, so that one flush serves all
     await flush()
 
 
 async def flush() -> None:
-    """Hand over what has gathered: one offer a client, however many have spoken."""
+    """Offer what is pending as one batch: one offer per client, however many clients have sent."""
     batch = b""
-    while tick and len(batch) < CHUNK:  # a longer one might leave no room for the next
-        batch += tick.popleft()
+    while pending and len(batch) < CHUNK:  # a longer batch might make clients miss the next one
+        batch += pending.popleft()
     if batch:
         for client in room:
             await offer(client, batch)
 
 
 async def offer(client: Client, batch: bytes) -> None:
-    """Drop policy: all of the batch, or none of it for a client that is too far behind."""
+    """Drop policy: a client gets all of the batch, or none of it if it is too far behind."""
     if len(client.outbox) <= LIMIT:
         client.outbox += batch
         await client.wake.set()

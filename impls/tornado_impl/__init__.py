@@ -16,7 +16,7 @@ def harness_implementations() -> list[Implementation]:
             language="Python",
             style="coroutine per connection",
             category="idiomatic",
-            summary="Tornado's streams, one event loop; drops for a client with 256 KiB unsent",
+            summary="Tornado's streams, one event loop; drops messages beyond 256 KiB unsent",
             source=HERE / "broadcast.py",
             needs=("python:tornado",),
         )

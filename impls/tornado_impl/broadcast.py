@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Broadcast on Tornado: one coroutine per connection reads, and callbacks of its stream write.
 
-Order: every coroutine appends its whole messages to the one `tick`, and what gathered
-there in one turn of the loop goes to every outbox at once: that is the common order.
-A slow client: its stream is given what gathers in its outbox when all before is sent; while
-more than LIMIT bytes stand there, the client misses new batches, always as whole messages.
+Order: every coroutine appends its whole messages to `pending`; what is collected there in one turn of
+the loop is offered to every client as one batch, so that all receive the same order.
+A slow client: its stream gets the outbox when everything before it is sent. While the outbox holds
+more than LIMIT bytes, the client misses new batches, always as whole messages.
 """
 
 import asyncio
@@ -21,23 +21,23 @@ from tornado.ioloop import IOLoop
 from tornado.iostream import IOStream, StreamClosedError
 
 BACKLOG = 1024
-CHUNK = 64 * 1024  # bytes a read: enough for thousands of messages, small enough to be fair
-LIMIT = 256 * 1024  # bytes unsent beyond which a client misses what is new
-RETRY_S = 0.1  # how long to wait for a descriptor when there is none left
+CHUNK = 64 * 1024  # bytes per read: enough for thousands of messages, small enough to be fair
+LIMIT = 256 * 1024  # a client with more bytes unsent misses new messages
+RETRY_S = 0.1  # wait before the next try when no descriptor is left
 
 
-@dataclass(eq=False)  # two clients are never the same, whatever their outboxes hold
+@dataclass(eq=False)  # clients are compared and hashed by identity
 class Client:
     stream: IOStream
     outbox: bytearray = field(default_factory=bytearray)
 
 
 room: set[Client] = set()
-tick: deque[bytes] = deque()  # batches of whole messages in their final order, not yet offered
+pending: deque[bytes] = deque()  # batches of whole messages in their final order, not yet offered to the clients
 
 
 async def main(address: tuple[str, int]) -> None:
-    # Nothing needs saving, and an orderly exit would first have to meet all the coroutines.
+    # Nothing needs saving, and an orderly exit would have to wait for every coroutine.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: os._exit(0))
     host, port = address
@@ -47,7 +47,7 @@ async def main(address: tuple[str, int]) -> None:
         listener = socket.create_server(address, family=family, backlog=BACKLOG)
     except (OSError, UnicodeError) as error:
         sys.exit(f"cannot listen on {shown}:{port}: {error}")
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # its connections inherit it
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # accepted connections inherit it
     listener.setblocking(False)
     print(f"listening on {shown}:{listener.getsockname()[1]}", flush=True)
     watch(listener)
@@ -55,7 +55,7 @@ async def main(address: tuple[str, int]) -> None:
 
 
 def watch(listener: socket.socket) -> None:
-    # Not TCPServer: when no descriptor is left it fails, and is called again at once, for ever.
+    # Not TCPServer: when no descriptor is left it fails and is called again at once, for ever.
     IOLoop.current().add_handler(listener, accept, IOLoop.READ)
 
 
@@ -65,8 +65,8 @@ def accept(listener: socket.socket, events: int) -> None:
             connection, _ = listener.accept()
             IOLoop.current().spawn_callback(serve, IOStream(connection))
     except BlockingIOError:
-        return  # all who stood at the door are in
-    except OSError:  # no descriptor is left: who stands there makes the loop call at once, so it is not asked
+        return  # all waiting connections are accepted
+    except OSError:  # no descriptor is left: the listener would stay ready, and the loop would spin
         IOLoop.current().remove_handler(listener)
         IOLoop.current().call_later(RETRY_S, watch, listener)
 
@@ -75,7 +75,7 @@ async def serve(stream: IOStream) -> None:
     client = Client(stream)
     room.add(client)
     rest = b""
-    with suppress(StreamClosedError):  # by an end of stream as well as by a reset
+    with suppress(StreamClosedError):  # raised for a reset just as for an end of stream
         while True:
             data = rest + await stream.read_bytes(CHUNK, partial=True)
             end = whole_messages(data)
@@ -86,7 +86,7 @@ async def serve(stream: IOStream) -> None:
 
 
 def write(client: Client) -> None:
-    """Give the stream, which has sent all it had, what has gathered in the meantime."""
+    """Hand the outbox to the stream, which has sent everything before it."""
     if client.outbox and not client.stream.closed():
         data = bytes(client.outbox)
         client.outbox.clear()
@@ -96,7 +96,7 @@ def write(client: Client) -> None:
 
 
 def whole_messages(data: bytes) -> int:
-    """The length of the longest prefix of `data` that consists of whole messages."""
+    """Return the length of the longest prefix of `data` that consists of whole messages."""
     end, size = 0, len(data)
     while end < size:
         following = end + 1 + data[end]
@@ -107,24 +107,24 @@ def whole_messages(data: bytes) -> int:
 
 
 async def broadcast(batch: bytes) -> None:
-    """Put these messages next in the common order."""
-    tick.append(batch)
-    await asyncio.sleep(0)  # whoever else is ready to speak does so, and one flush serves all
+    """Append these messages to the common order."""
+    pending.append(batch)
+    await asyncio.sleep(0)  # other ready clients append first, so that one flush serves all
     flush()
 
 
 def flush() -> None:
-    """Hand over what has gathered: one offer a client, however many have spoken."""
+    """Offer what is pending as one batch: one offer per client, however many clients have sent."""
     batch = b""
-    while tick and len(batch) < CHUNK:  # a longer one might leave no room for the next
-        batch += tick.popleft()
+    while pending and len(batch) < CHUNK:  # a longer batch might make clients miss the next one
+        batch += pending.popleft()
     if batch:
         for client in room:
             offer(client, batch)
 
 
 def offer(client: Client, batch: bytes) -> None:
-    """Drop policy: all of the batch, or none of it for a client that is too far behind."""
+    """Drop policy: a client gets all of the batch, or none of it if it is too far behind."""
     if len(client.outbox) <= LIMIT:
         client.outbox += batch
         if not client.stream.writing():

@@ -1,4 +1,4 @@
-"""trio: structured concurrency, two tasks for every connection."""
+"""trio: structured concurrency, two tasks per connection."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ def harness_implementations() -> list[Implementation]:
             language="Python",
             style="task pair per connection",
             category="idiomatic",
-            summary="trio nurseries, one event loop; drops for a client with 256 KiB unsent",
+            summary="trio nurseries, one event loop; drops messages beyond 256 KiB unsent",
             source=HERE / "broadcast.py",
             needs=("python:trio",),
         ),
@@ -26,7 +26,7 @@ def harness_implementations() -> list[Implementation]:
             language="Python",
             style="task pair per connection",
             category="idiomatic",
-            summary="trio nurseries, one event loop; drops for a client with 256 KiB unsent",
+            summary="trio nurseries, one event loop; drops messages beyond 256 KiB unsent",
             source=HERE / "channels.py",
             needs=("python:trio",),
         ),

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Broadcast on trio: structured concurrency, two tasks for every connection.
 
-Order: every reading task appends its whole messages to the one `tick`, and what gathered
-there in one turn of the loop goes to every outbox at once: that is the common order.
-A slow client: only its own writing task waits for it; while more than LIMIT bytes
-stand in its outbox, the client misses new batches, always as whole messages.
+Order: every reading task appends its whole messages to `pending`; what is collected there in one turn of
+the loop is offered to every client as one batch, so that all receive the same order.
+A slow client: only its own writing task waits for it. While its outbox holds more than LIMIT bytes,
+the client misses new batches, always as whole messages.
 """
 
 import re
@@ -18,21 +18,21 @@ from dataclasses import dataclass, field
 import trio
 
 BACKLOG = 1024
-CHUNK = 64 * 1024  # bytes a read: enough for thousands of messages, small enough to be fair
-LIMIT = 256 * 1024  # bytes unsent beyond which a client misses what is new
-RETRY_S = 0.1  # how long to wait for a descriptor when there is none left
+CHUNK = 64 * 1024  # bytes per read: enough for thousands of messages, small enough to be fair
+LIMIT = 256 * 1024  # a client with more bytes unsent misses new messages
+RETRY_S = 0.1  # wait before the next try when no descriptor is left
 
 
-@dataclass(eq=False)  # two clients are never the same, whatever their outboxes hold
+@dataclass(eq=False)  # clients are compared and hashed by identity
 class Client:
     stream: trio.SocketStream
     outbox: bytearray = field(default_factory=bytearray)
-    wake: trio.Event = field(default_factory=trio.Event)  # set: something to send, or leaving
+    wake: trio.Event = field(default_factory=trio.Event)  # set when there is something to send, or when leaving
     leaving: bool = False
 
 
 room: set[Client] = set()
-tick: deque[bytes] = deque()  # batches of whole messages in their final order, not yet offered
+pending: deque[bytes] = deque()  # batches of whole messages in their final order, not yet offered to the clients
 
 
 async def main(address: tuple[str, int]) -> None:
@@ -53,8 +53,8 @@ async def main(address: tuple[str, int]) -> None:
 
 
 async def accept(listener: socket.socket, nursery: trio.Nursery) -> None:
-    # Not trio.serve_listeners(): it lets everybody have a turn after each that it accepts, and
-    # while a crowd is written to that takes long enough for those at the door to be turned away.
+    # Not trio.serve_listeners(): it lets all other tasks run after each accept. While they write to
+    # many clients, that takes so long that waiting connections are turned away.
     while True:
         await trio.lowlevel.wait_readable(listener)
         try:
@@ -62,7 +62,7 @@ async def accept(listener: socket.socket, nursery: trio.Nursery) -> None:
                 connection, _ = listener.accept()
                 nursery.start_soon(serve, trio.SocketStream(trio.socket.from_stdlib_socket(connection)))
         except BlockingIOError:
-            continue  # all who stood at the door are in
+            continue  # all waiting connections are accepted
         except OSError:
             await trio.sleep(RETRY_S)
 
@@ -74,7 +74,7 @@ async def serve(stream: trio.SocketStream) -> None:
         room.add(client)
         rest = b""
         try:
-            with suppress(trio.BrokenResourceError):  # a reset ends a connection as well as an end of stream
+            with suppress(trio.BrokenResourceError):  # a reset ends a connection just as an end of stream does
                 while chunk := await stream.receive_some(CHUNK):
                     data = rest + chunk
                     end = whole_messages(data)
@@ -84,12 +84,12 @@ async def serve(stream: trio.SocketStream) -> None:
         finally:
             room.discard(client)
             client.leaving = True
-            client.wake.set()  # the nursery now waits until what is unsent is sent
+            client.wake.set()  # the nursery now waits until the outbox is sent
 
 
 async def write(client: Client) -> None:
-    """Send what gathers in the outbox: one send for all that came during the last one."""
-    with suppress(trio.BrokenResourceError):  # the reading task sees it too
+    """Send what collects in the outbox: all that is added during one send goes out with the next."""
+    with suppress(trio.BrokenResourceError):  # the reading task sees the error too
         while client.outbox or not client.leaving:
             await client.wake.wait()
             while client.outbox:
@@ -101,7 +101,7 @@ async def write(client: Client) -> None:
 
 
 def whole_messages(data: bytes) -> int:
-    """The length of the longest prefix of `data` that consists of whole messages."""
+    """Return the length of the longest prefix of `data` that consists of whole messages."""
     end, size = 0, len(data)
     while end < size:
         following = end + 1 + data[end]
@@ -112,24 +112,24 @@ def whole_messages(data: bytes) -> int:
 
 
 async def broadcast(batch: bytes) -> None:
-    """Put these messages next in the common order."""
-    tick.append(batch)
-    await trio.lowlevel.checkpoint()  # whoever else is ready to speak does so, and one flush serves all
+    """Append these messages to the common order."""
+    pending.append(batch)
+    await trio.lowlevel.checkpoint()  # other ready clients append first, so that one flush serves all
     flush()
 
 
 def flush() -> None:
-    """Hand over what has gathered: one offer a client, however many have spoken."""
+    """Offer what is pending as one batch: one offer per client, however many clients have sent."""
     batch = b""
-    while tick and len(batch) < CHUNK:  # a longer one might leave no room for the next
-        batch += tick.popleft()
+    while pending and len(batch) < CHUNK:  # a longer batch might make clients miss the next one
+        batch += pending.popleft()
     if batch:
         for client in room:
             offer(client, batch)
 
 
 def offer(client: Client, batch: bytes) -> None:
-    """Drop policy: all of the batch, or none of it for a client that is too far behind."""
+    """Drop policy: a client gets all of the batch, or none of it if it is too far behind."""
     if len(client.outbox) <= LIMIT:
         client.outbox += batch
         client.wake.set()

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Broadcast on Twisted: one protocol object per connection, called by one reactor.
 
-Order: every dataReceived appends its whole messages to the one `tick`, and what gathered
-there in one turn of the reactor goes to every outbox at once: that is the common order.
-A slow client: its transport pulls from its outbox whenever all before is sent; while
-more than LIMIT bytes stand there, the client misses new batches, always as whole messages.
+Order: every dataReceived appends its whole messages to `pending`; what is collected there in one turn of
+the reactor is offered to every client as one batch, so that all receive the same order.
+A slow client: its transport pulls from its outbox when everything before it is sent. While the outbox
+holds more than LIMIT bytes, the client misses new batches, always as whole messages.
 """
 
 import re
@@ -20,16 +20,16 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 BACKLOG = 1024
-CHUNK = 64 * 1024  # bytes a read: Twisted's own figure
-WRITE = 128 * 1024  # bytes handed to a transport at once: what it sends in one go
-LIMIT = 256 * 1024  # bytes unsent beyond which a client misses what is new
+CHUNK = 64 * 1024  # bytes per read: Twisted's default
+WRITE = 128 * 1024  # bytes handed to a transport at once: as much as it sends with one call
+LIMIT = 256 * 1024  # a client with more bytes unsent misses new messages
 
 reactor: Any = installed_reactor  # Any: mypy cannot read zope's interfaces
 
 
 @implementer(IHalfCloseableProtocol, IPullProducer)
 class Client(Protocol):
-    """The names that Twisted calls; each passes on to the function that does it."""
+    """The methods that Twisted calls; they pass on to plain functions."""
 
     transport: Any
 
@@ -38,8 +38,8 @@ class Client(Protocol):
         self.outbox = bytearray()
         self.idle = True  # the transport has nothing left to send
         self.transport.setTcpNoDelay(True)
-        # It pulls: a push producer, once paused, is not resumed before everything is sent,
-        # and is paused early, because the transport counts some bytes that are sent already.
+        # A pull producer: a push producer is paused early, because the transport counts some bytes that
+        # are already sent, and once paused it is not resumed before everything is sent.
         self.transport.registerProducer(self, False)
         room.add(self)
 
@@ -54,18 +54,18 @@ class Client(Protocol):
     def writeConnectionLost(self) -> None: ...
 
     def readConnectionLost(self) -> None:
-        flush()  # who hangs up right after speaking still hears it
+        flush()  # a client that disconnects right after sending still receives its own messages
         room.discard(self)
         self.transport.write(bytes(self.outbox))
-        self.transport.unregisterProducer()  # or loseConnection would wait for it for ever
-        self.transport.loseConnection()  # sends what is unsent first
+        self.transport.unregisterProducer()  # else loseConnection would wait for it for ever
+        self.transport.loseConnection()  # what is unsent is sent first
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         room.discard(self)
 
 
 room: set[Client] = set()
-tick: deque[bytes] = deque()  # batches of whole messages in their final order, not yet offered
+pending: deque[bytes] = deque()  # batches of whole messages in their final order, not yet offered to the clients
 
 
 def main(address: tuple[str, int]) -> None:
@@ -75,13 +75,13 @@ def main(address: tuple[str, int]) -> None:
         port = accept(host, port)
     except (CannotListenError, UnicodeError) as error:
         sys.exit(f"cannot listen on {shown}:{port}: {error}")
-    # Once it runs, because only then does it handle signals.
+    # Not before the reactor runs: only then does it handle signals.
     reactor.callWhenRunning(lambda: print(f"listening on {shown}:{port}", flush=True))
     reactor.run()  # until SIGINT or SIGTERM
 
 
 def accept(host: str, port: int) -> int:
-    # When no descriptor is left, Twisted gives up a reserved one to hang up on the newcomer.
+    # When no descriptor is left, Twisted gives up a reserved one to accept the next connection and close it.
     listener = reactor.listenTCP(port, Factory.forProtocol(Client), BACKLOG, host)
     return int(listener.getHost().port)
 
@@ -95,7 +95,7 @@ def serve(client: Client, chunk: bytes) -> None:
 
 
 def write(client: Client) -> None:
-    """Give the transport, which has sent all it had, what has gathered in the meantime."""
+    """Hand the outbox to the transport, which has sent everything before it."""
     data = bytes(client.outbox[:WRITE])
     del client.outbox[:WRITE]
     client.idle = not data
@@ -103,7 +103,7 @@ def write(client: Client) -> None:
 
 
 def whole_messages(data: bytes) -> int:
-    """The length of the longest prefix of `data` that consists of whole messages."""
+    """Return the length of the longest prefix of `data` that consists of whole messages."""
     end, size = 0, len(data)
     while end < size:
         following = end + 1 + data[end]
@@ -114,24 +114,24 @@ def whole_messages(data: bytes) -> int:
 
 
 def broadcast(batch: bytes) -> None:
-    """Put these messages next in the common order."""
-    if not tick:
-        reactor.callLater(0, flush)  # whoever else is ready to speak does so before
-    tick.append(batch)
+    """Append these messages to the common order."""
+    if not pending:
+        reactor.callLater(0, flush)  # other ready clients are read first
+    pending.append(batch)
 
 
 def flush() -> None:
-    """Hand over what has gathered: one offer a client, however many have spoken."""
-    while tick:
+    """Offer what is pending as one batch: one offer per client, however many clients have sent."""
+    while pending:
         batch = b""
-        while tick and len(batch) < CHUNK:  # a longer one might leave no room for the next
-            batch += tick.popleft()
+        while pending and len(batch) < CHUNK:  # a longer batch might make clients miss the next one
+            batch += pending.popleft()
         for client in room:
             offer(client, batch)
 
 
 def offer(client: Client, batch: bytes) -> None:
-    """Drop policy: all of the batch, or none of it for a client that is too far behind."""
+    """Drop policy: a client gets all of the batch, or none of it if it is too far behind."""
     if len(client.outbox) <= LIMIT:
         client.outbox += batch
         if client.idle:

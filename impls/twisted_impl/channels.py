@@ -3,8 +3,8 @@
 
 Order: one dataReceived puts a message into the outboxes of all subscribers before another is called;
 they are sent at the end of the reactor's turn. Replies go the same way.
-A slow client: its transport pulls from its outbox whenever all before is sent. While more than LIMIT bytes
-stand there it misses new messages, and while its replies make it twice as many its requests wait.
+A slow client: its transport pulls from its outbox when everything before it is sent. While the outbox holds
+more than LIMIT bytes, the client misses new messages; while it holds twice as many, requests wait.
 """
 
 import json
@@ -20,17 +20,17 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 BACKLOG = 1024
-LINE = 64 * 1024  # bytes of the longest request, with its line feed
-READ = 16 * 1024  # bytes a read: hundreds of requests, and few enough to be fair
-WRITE = 128 * 1024  # bytes handed to a transport at once: what it sends in one go
-LIMIT = 256 * 1024  # bytes unsent beyond which a client misses what is new
+LINE = 64 * 1024  # bytes of the longest request, including its line feed
+READ = 16 * 1024  # bytes per read: enough for hundreds of requests, small enough to be fair
+WRITE = 128 * 1024  # bytes handed to a transport at once: as much as it sends with one call
+LIMIT = 256 * 1024  # a client with more bytes unsent misses new messages
 
 reactor: Any = installed_reactor  # Any: mypy cannot read zope's interfaces
 
 
 @implementer(IHalfCloseableProtocol, IPullProducer)
 class Client(Protocol):
-    """The names that Twisted calls; each passes on to the function that does it."""
+    """The methods that Twisted calls; they pass on to plain functions."""
 
     transport: Any
 
@@ -42,8 +42,8 @@ class Client(Protocol):
         self.paused = False  # the transport does not read
         self.transport.setTcpNoDelay(True)
         self.transport.bufferSize = READ
-        # It pulls: a push producer, once paused, is not resumed before everything is sent,
-        # and is paused early, because the transport counts some bytes that are sent already.
+        # A pull producer: a push producer is paused early, because the transport counts some bytes that
+        # are already sent, and once paused it is not resumed before everything is sent.
         self.transport.registerProducer(self, False)
 
     def dataReceived(self, data: bytes) -> None:
@@ -60,15 +60,15 @@ class Client(Protocol):
         leave(self)
         self.transport.write(bytes(self.outbox))
         self.outbox.clear()
-        self.transport.unregisterProducer()  # or loseConnection would wait for it for ever
-        self.transport.loseConnection()  # sends what is unsent first
+        self.transport.unregisterProducer()  # else loseConnection would wait for it for ever
+        self.transport.loseConnection()  # what is unsent is sent first
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         leave(self)
 
 
-channels: dict[str, set[Client]] = {}  # those that somebody hears, and who
-fresh: list[Client] = []  # those with something to send whose transports do not know it yet
+channels: dict[str, set[Client]] = {}  # the subscribers of every channel that has any
+fresh: list[Client] = []  # clients with an idle transport and a new outbox to hand to it
 encoder = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
 
 
@@ -79,13 +79,13 @@ def main(address: tuple[str, int]) -> None:
         port = accept(host, port)
     except (CannotListenError, UnicodeError) as error:
         sys.exit(f"cannot listen on {shown}:{port}: {error}")
-    # Once it runs, because only then does it handle signals.
+    # Not before the reactor runs: only then does it handle signals.
     reactor.callWhenRunning(lambda: print(f"listening on {shown}:{port}", flush=True))
     reactor.run()  # until SIGINT or SIGTERM
 
 
 def accept(host: str, port: int) -> int:
-    # When no descriptor is left, Twisted gives up a reserved one to hang up on the newcomer.
+    # When no descriptor is left, Twisted gives up a reserved one to accept the next connection and close it.
     listener = reactor.listenTCP(port, Factory.forProtocol(Client), BACKLOG, host)
     return int(listener.getHost().port)
 
@@ -94,12 +94,12 @@ def serve(client: Client, chunk: bytes) -> None:
     *lines, rest = (client.rest + chunk).split(b"\n")
     for line in lines:
         handle(client, line)
-    client.rest = rest[:LINE]  # what is too long stays too long, and is never kept whole
+    client.rest = rest[:LINE]  # enough to see that a line is too long, without keeping all of it
     pause(client)
 
 
 def write(client: Client) -> None:
-    """Give the transport, which has sent all it had, what has gathered in the meantime."""
+    """Hand the outbox to the transport, which has sent everything before it."""
     data = bytes(client.outbox[:WRITE])
     del client.outbox[:WRITE]
     client.idle = not data
@@ -108,7 +108,7 @@ def write(client: Client) -> None:
 
 
 def pause(client: Client) -> None:
-    """Read no requests of a client that does not read the replies."""
+    """Read no more requests while too many replies to the client are unsent."""
     if client.paused != (len(client.outbox) > 2 * LIMIT):
         client.paused = not client.paused
         if client.paused:
@@ -118,7 +118,7 @@ def pause(client: Client) -> None:
 
 
 def handle(client: Client, line: bytes) -> None:
-    """Do what a line asks for, or answer why not."""
+    """Carry out the request in a line, or reply why not."""
     try:
         obey(client, decode(line))
     except ValueError as error:
@@ -142,7 +142,7 @@ def obey(client: Client, request: Any) -> None:
 
 
 def leave(client: Client) -> None:
-    """Forget the client, and the channels that nobody else hears; a second time nothing is left to do."""
+    """Forget the client, and the channels that have no other subscriber; a second call does nothing."""
     while client.channels:
         channel = client.channels.pop()
         channels[channel].discard(client)
@@ -151,7 +151,7 @@ def leave(client: Client) -> None:
 
 
 def offer(client: Client, delivery: bytes) -> None:
-    """Drop policy: a message is not for a client that is too far behind."""
+    """Drop policy: a client that is too far behind misses the message."""
     if len(client.outbox) <= LIMIT:
         send(client, delivery)
 
@@ -159,7 +159,7 @@ def offer(client: Client, delivery: bytes) -> None:
 def send(client: Client, reply: bytes) -> None:
     if client.idle and not client.outbox:
         if not fresh:
-            reactor.callLater(0, flush)  # whoever else is ready to speak does so before
+            reactor.callLater(0, flush)  # other ready clients are read first
         fresh.append(client)
     client.outbox += reply
 
@@ -172,7 +172,7 @@ def flush() -> None:
 def decode(line: bytes) -> Any:
     if len(line) >= LINE:
         raise ValueError(f"a request has at most {LINE} bytes")
-    # Each bracket inside of another takes up stack: more than requests have are not shown to json.
+    # Each level of nesting takes up stack, so lines that are nested deeper than any request do not reach json.
     outside_strings = b"".join(line.replace(rb"\\", b"").replace(rb"\"", b"").split(b'"')[::2])
     if b"[" in outside_strings or outside_strings.count(b"{") > 2:
         raise ValueError("no such request")
@@ -180,7 +180,7 @@ def decode(line: bytes) -> Any:
 
 
 def encode(reply: object) -> bytes:
-    """Raise ValueError for half of a surrogate pair, which JSON can write and UTF-8 cannot."""
+    """Raise ValueError for a lone surrogate, which JSON can express and UTF-8 cannot."""
     return encoder.encode(reply).encode() + b"\n"
 
 
