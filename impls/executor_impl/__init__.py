@@ -1,4 +1,4 @@
-"""An executor of its own: tasks, stealing workers and a reactor, all in Python."""
+"""Our own executor: tasks, work-stealing workers and a reactor, all in Python."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ def harness_implementations() -> list[Implementation]:
             language="Python",
             style="own executor, work stealing",
             category="idiomatic",
-            summary="two tasks a connection on workers that steal; drops for a client with 256 KiB unsent",
+            summary="two tasks per connection on work-stealing workers; drops messages beyond 256 KiB unsent",
             source=HERE / "broadcast.py",
             needs=("python>=3.10",),
         ),
@@ -26,7 +26,7 @@ def harness_implementations() -> list[Implementation]:
             language="Python",
             style="own executor, work stealing",
             category="idiomatic",
-            summary="two tasks a connection on workers that steal, one lock; drops for a client with 256 KiB unsent",
+            summary="two tasks per connection on work-stealing workers, one lock; drops messages beyond 256 KiB unsent",
             source=HERE / "channels.py",
             needs=("python>=3.10",),
         ),
@@ -36,7 +36,7 @@ def harness_implementations() -> list[Implementation]:
             language="Python",
             style="own executor, work stealing",
             category="idiomatic",
-            summary="two tasks a connection on workers that steal, one lock; drops for a client with 256 KiB unsent",
+            summary="two tasks per connection on work-stealing workers, one lock; drops messages beyond 256 KiB unsent",
             source=HERE / "groupchat.py",
             needs=("python>=3.10", "python:spec"),
         ),

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Broadcast on an executor of our own: two tasks for every connection, on workers that steal.
+"""Broadcast on our own executor: two tasks for every connection, on workers that steal tasks.
 
-Order: every reading task appends its whole messages to the one `tick`, and who holds
-the lock puts all that gathered there into everybody's outbox: that is the common order.
-A slow client: only its own writing task waits for it; while more than LIMIT bytes
-stand in its outbox, the client misses new batches, always as whole messages.
+Order: every reading task appends its whole messages to `pending`; the task that holds the lock
+puts all that is collected there into every outbox, so that all clients receive the same order.
+A slow client: only its own writing task waits for it. While its outbox holds more than LIMIT bytes,
+the client misses new batches, always as whole messages.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from . import executor
 else:
-    import executor  # this file is a program, and the package stands beside it
+    import executor  # this file runs as a script, next to the package
 
 BACKLOG = 1024
-CHUNK = 64 * 1024  # bytes a read: enough for thousands of messages, small enough to be fair
-LIMIT = 256 * 1024  # bytes unsent beyond which a client misses what is new
-RETRY_S = 0.1  # how long to wait for a descriptor when there is none left
-WORKERS = 2  # threads: while a task keeps one of them, the other is there for the rest
+CHUNK = 64 * 1024  # bytes per read: enough for thousands of messages, small enough to be fair
+LIMIT = 256 * 1024  # a client with more bytes unsent misses new messages
+RETRY_S = 0.1  # wait before the next try when no descriptor is left
+WORKERS = 2  # threads: while a task occupies one, the other runs the rest
 
 
-@dataclass(eq=False)  # two clients are never the same, whatever their outboxes hold
+@dataclass(eq=False)  # clients are compared and hashed by identity
 class Client:
     connection: executor.Socket
     outbox: bytearray = field(default_factory=bytearray)
@@ -40,8 +40,8 @@ class Client:
 
 
 room: set[Client] = set()
-tick: deque[bytes] = deque()  # batches of whole messages in their final order, not yet offered
-order = threading.Lock()  # guards the room, and taking from the tick
+pending: deque[bytes] = deque()  # batches of whole messages in their final order, not yet offered to the clients
+order = threading.Lock()  # guards the room, and taking from `pending`
 
 
 async def main(address: tuple[str, int]) -> None:
@@ -52,9 +52,9 @@ async def main(address: tuple[str, int]) -> None:
         listener = socket.create_server(address, family=family, backlog=BACKLOG)
     except (OSError, UnicodeError) as error:
         sys.exit(f"cannot listen on {shown}:{port}: {error}")
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # its connections inherit it
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # accepted connections inherit it
     print(f"listening on {shown}:{listener.getsockname()[1]}", flush=True)
-    with suppress(executor.Cancelled):  # a signal; when this task has ended, all others are cancelled
+    with suppress(executor.Cancelled):  # by a signal; when this task ends, all others are cancelled
         await accept(executor.Socket(listener))
 
 
@@ -75,7 +75,7 @@ async def serve(connection: executor.Socket) -> None:
         with order:
             room.add(client)
         rest = b""
-        with suppress(OSError):  # a reset ends a connection as well as an end of stream
+        with suppress(OSError):  # a reset ends a connection just as an end of stream does
             while chunk := await connection.recv(CHUNK):
                 data = rest + chunk
                 end = whole_messages(data)
@@ -87,12 +87,12 @@ async def serve(connection: executor.Socket) -> None:
         with client.wake:
             client.leaving = True
             client.wake.notify()
-        await writer.join()  # sends what is unsent first
+        await writer.join()  # what is unsent is sent first
 
 
 async def write(client: Client) -> None:
-    """Send what gathers in the outbox: one send for all that came during the last one."""
-    with suppress(OSError):  # the reading task sees it too, and ends the connection
+    """Send what collects in the outbox: all that is added during one send goes out with the next."""
+    with suppress(OSError):  # the reading task sees the error too, and ends the connection
         while True:
             with client.wake:
                 while not client.outbox and not client.leaving:
@@ -105,7 +105,7 @@ async def write(client: Client) -> None:
 
 
 def whole_messages(data: bytes) -> int:
-    """The length of the longest prefix of `data` that consists of whole messages."""
+    """Return the length of the longest prefix of `data` that consists of whole messages."""
     end, size = 0, len(data)
     while end < size:
         following = end + 1 + data[end]
@@ -116,28 +116,28 @@ def whole_messages(data: bytes) -> int:
 
 
 async def broadcast(batch: bytes) -> None:
-    """Put these messages next in the common order."""
-    tick.append(batch)
-    await executor.yield_now()  # whoever else is ready to speak does so, and one flush serves all
+    """Append these messages to the common order."""
+    pending.append(batch)
+    await executor.yield_now()  # other ready clients append first, so that one flush serves all
     flush()
 
 
 def flush() -> None:
-    """Hand over what has gathered: one offer a client, however many have spoken."""
+    """Offer what is pending as one batch: one offer per client, however many clients have sent."""
     with order:
         batch = b""
-        while tick and len(batch) < CHUNK:  # a longer one might leave no room for the next
-            batch += tick.popleft()
+        while pending and len(batch) < CHUNK:  # a longer batch might make clients miss the next one
+            batch += pending.popleft()
         if batch:
             for client in room:
                 offer(client, batch)
 
 
 def offer(client: Client, batch: bytes) -> None:
-    """Drop policy: all of the batch, or none of it for a client that is too far behind."""
+    """Drop policy: a client gets all of the batch, or none of it if it is too far behind."""
     with client.wake:
         if len(client.outbox) <= LIMIT:
-            if not client.outbox:  # else it is awake already
+            if not client.outbox:  # else it is already awake
                 client.wake.notify()
             client.outbox += batch
 

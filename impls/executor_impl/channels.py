@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Channels on an executor of our own: tasks, one that reads and one that writes for every connection.
+"""Channels on our own executor: a reading and a writing task for every connection.
 
-Order: whoever holds the lock `order` puts a message into the outboxes of all subscribers
-before anybody else does anything. Replies go the same way.
-A slow client: only its own two tasks wait for it. While more than LIMIT bytes stand in its
-outbox it misses new messages, and while its replies make it twice as many its requests wait.
+Order: the task that holds the lock `order` puts a message into the outboxes of all subscribers
+before it releases the lock. Replies go the same way.
+A slow client: only its own two tasks wait for it. While its outbox holds more than LIMIT bytes,
+it misses new messages; while replies make it twice as many, its requests wait.
 """
 
 from __future__ import annotations
@@ -22,29 +22,29 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from . import executor
 else:
-    import executor  # this file is a program, and the package stands beside it
+    import executor  # this file runs as a script, next to the package
 
 BACKLOG = 1024
-LINE = 64 * 1024  # bytes of the longest request, with its line feed
-READ = 16 * 1024  # bytes a read: hundreds of requests, and few enough to be fair
-WRITE = 64 * 1024  # bytes a write
-LIMIT = 256 * 1024  # bytes unsent beyond which a client misses what is new
-RETRY_S = 0.1  # how long to wait for a descriptor when there is none left
-WORKERS = 2  # threads: while a task keeps one of them, the other is there for the rest
+LINE = 64 * 1024  # bytes of the longest request, including its line feed
+READ = 16 * 1024  # bytes per read: enough for hundreds of requests, small enough to be fair
+WRITE = 64 * 1024  # bytes per write
+LIMIT = 256 * 1024  # a client with more bytes unsent misses new messages
+RETRY_S = 0.1  # wait before the next try when no descriptor is left
+WORKERS = 2  # threads: while a task occupies one, the other runs the rest
 
-order = threading.Lock()  # guards channels and outboxes: `serve` and `write` hold it for whatever they call
+order = threading.Lock()  # guards channels and outboxes: `serve` and `write` take it, what they call expects it held
 
 
-@dataclass(eq=False)  # two clients are never the same, whatever their outboxes hold
+@dataclass(eq=False)  # clients are compared and hashed by identity
 class Client:
     connection: executor.Socket
     channels: set[str] = field(default_factory=set)
     outbox: bytearray = field(default_factory=bytearray)
     wake: executor.Condition = field(default_factory=lambda: executor.Condition(order))
-    leaving: bool = False  # nothing more comes into the outbox
+    leaving: bool = False  # nothing more is added to the outbox
 
 
-channels: dict[str, set[Client]] = {}  # those that somebody hears, and who
+channels: dict[str, set[Client]] = {}  # the subscribers of every channel that has any
 encoder = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
 
 
@@ -56,9 +56,9 @@ async def main(address: tuple[str, int]) -> None:
         listener = socket.create_server(address, family=family, backlog=BACKLOG)
     except (OSError, UnicodeError) as error:
         sys.exit(f"cannot listen on {shown}:{port}: {error}")
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # its connections inherit it
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # accepted connections inherit it
     print(f"listening on {shown}:{listener.getsockname()[1]}", flush=True)
-    with suppress(executor.Cancelled):  # a signal; when this task has ended, all others are cancelled
+    with suppress(executor.Cancelled):  # by a signal; when this task ends, all others are cancelled
         await accept(executor.Socket(listener))
 
 
@@ -77,23 +77,23 @@ async def serve(connection: executor.Socket) -> None:
     with connection:
         writer = executor.spawn(write(client))
         rest = b""
-        with suppress(OSError):  # a reset ends a connection as well as an end of stream
+        with suppress(OSError):  # a reset ends a connection just as an end of stream does
             while chunk := await connection.recv(READ):
                 *lines, rest = (rest + chunk).split(b"\n")
                 with order:
                     for line in lines:
                         handle(client, line)
                         await pause(client)
-                rest = rest[:LINE]  # what is too long stays too long, and is never kept whole
-                await executor.yield_now()  # who always finds more would let nobody else run
+                rest = rest[:LINE]  # enough to see that a line is too long, without keeping all of it
+                await executor.yield_now()  # else a socket that is always ready would keep the others from running
         with order:
             leave(client)
-        await writer.join()  # sends what is unsent first
+        await writer.join()  # what is unsent is sent first
 
 
 async def write(client: Client) -> None:
-    """Send what gathers in the outbox: one send for all that came during the last one."""
-    with suppress(OSError):  # the reading task sees it too, and ends the connection
+    """Send what collects in the outbox: all that is added during one send goes out with the next."""
+    with suppress(OSError):  # the reading task sees the error too, and ends the connection
         while True:
             with order:
                 data = await take(client)
@@ -102,27 +102,27 @@ async def write(client: Client) -> None:
             await client.connection.sendall(data)
     with order:
         client.leaving = True
-        client.wake.notify()  # its reader may wait for room
+        client.wake.notify()  # the reader may be waiting for space
 
 
 async def take(client: Client) -> bytearray:
-    """Wait for something to send; there is nothing when the client has left."""
+    """Wait for something to send; return nothing when the client has left and all is sent."""
     while not client.outbox and not client.leaving:
         await client.wake.wait()
     data = client.outbox[:WRITE]
     del client.outbox[:WRITE]
-    client.wake.notify()  # its reader may wait for room
+    client.wake.notify()  # the reader may be waiting for space
     return data
 
 
 async def pause(client: Client) -> None:
-    """Wait while the client does not read the replies to its requests."""
+    """Wait while too many replies to the client are unsent."""
     while len(client.outbox) > 2 * LIMIT and not client.leaving:
         await client.wake.wait()
 
 
 def handle(client: Client, line: bytes) -> None:
-    """Do what a line asks for, or answer why not."""
+    """Carry out the request in a line, or reply why not."""
     try:
         obey(client, decode(line))
     except ValueError as error:
@@ -146,7 +146,7 @@ def obey(client: Client, request: Any) -> None:
 
 
 def leave(client: Client) -> None:
-    """Forget the client, and the channels that nobody else hears."""
+    """Forget the client, and the channels that have no other subscriber."""
     for channel in client.channels:
         channels[channel].discard(client)
         if not channels[channel]:
@@ -156,14 +156,14 @@ def leave(client: Client) -> None:
 
 
 def offer(client: Client, delivery: bytes) -> None:
-    """Drop policy: a message is not for a client that is too far behind."""
+    """Drop policy: a client that is too far behind misses the message."""
     if len(client.outbox) <= LIMIT:
         send(client, delivery)
 
 
 def send(client: Client, reply: bytes) -> None:
     if not client.leaving:
-        if not client.outbox:  # else it is awake already
+        if not client.outbox:  # else it is already awake
             client.wake.notify()
         client.outbox += reply
 
@@ -171,7 +171,7 @@ def send(client: Client, reply: bytes) -> None:
 def decode(line: bytes) -> Any:
     if len(line) >= LINE:
         raise ValueError(f"a request has at most {LINE} bytes")
-    # Each bracket inside of another takes up stack: more than requests have are not shown to json.
+    # Each level of nesting takes up stack, so lines that are nested deeper than any request do not reach json.
     outside_strings = b"".join(line.replace(rb"\\", b"").replace(rb"\"", b"").split(b'"')[::2])
     if b"[" in outside_strings or outside_strings.count(b"{") > 2:
         raise ValueError("no such request")
@@ -179,7 +179,7 @@ def decode(line: bytes) -> Any:
 
 
 def encode(reply: object) -> bytes:
-    """Raise ValueError for half of a surrogate pair, which JSON can write and UTF-8 cannot."""
+    """Raise ValueError for a lone surrogate, which JSON can express and UTF-8 cannot."""
     return encoder.encode(reply).encode() + b"\n"
 
 

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""A group chat on an executor of our own: tasks, one that reads and one that writes for every connection.
+"""A group chat on our own executor: a reading and a writing task for every connection.
 
-Order: whoever holds the lock `order` puts a message or a notice into the outboxes of all members
-before anybody else does anything. Replies go the same way.
-A slow client: only its own two tasks wait for it. While more than LIMIT bytes stand in its
-outbox it misses new messages; while its replies make it twice as many its requests wait; and
-when notices, which nobody may miss, make it three times as many, it is cut off.
+Order: the task that holds the lock `order` puts a message or a notice into the outboxes of all
+members before it releases the lock. Replies go the same way.
+A slow client: only its own two tasks wait for it. While its outbox holds more than LIMIT bytes,
+it misses new messages; while replies make it twice as many, its requests wait; and when notices,
+which no member may miss, make it three times as many, it is disconnected.
 """
 
 from __future__ import annotations
@@ -25,29 +25,29 @@ from spec.groupchat.serdy import dumps, loads
 if TYPE_CHECKING:
     from . import executor
 else:
-    import executor  # this file is a program, and the package stands beside it
+    import executor  # this file runs as a script, next to the package
 
 BACKLOG = 1024
-FRAME = 64 * 1024 - 1  # bytes of the longest payload, for a length has two bytes
-READ = 16 * 1024  # bytes a read: hundreds of requests, and few enough to be fair
-WRITE = 64 * 1024  # bytes a write
-LIMIT = 256 * 1024  # bytes unsent beyond which a client misses what is new
-RETRY_S = 0.1  # how long to wait for a descriptor when there is none left
-WORKERS = 2  # threads: while a task keeps one of them, the other is there for the rest
+FRAME = 64 * 1024 - 1  # bytes of the longest payload: a length has two bytes
+READ = 16 * 1024  # bytes per read: enough for hundreds of requests, small enough to be fair
+WRITE = 64 * 1024  # bytes per write
+LIMIT = 256 * 1024  # a client with more bytes unsent misses new messages
+RETRY_S = 0.1  # wait before the next try when no descriptor is left
+WORKERS = 2  # threads: while a task occupies one, the other runs the rest
 
-order = threading.Lock()  # guards members and outboxes: `serve` and `write` hold it for whatever they call
+order = threading.Lock()  # guards members and outboxes: `serve` and `write` take it, what they call expects it held
 
 
-@dataclass(eq=False)  # two clients are never the same, whatever their outboxes hold
+@dataclass(eq=False)  # clients are compared and hashed by identity
 class Client:
     connection: executor.Socket
-    name: str | None = None  # of a member; others are guests, and hear nothing
+    name: str | None = None  # None until the client has joined; until then it gets no messages
     outbox: bytearray = field(default_factory=bytearray)
     wake: executor.Condition = field(default_factory=lambda: executor.Condition(order))
-    leaving: bool = False  # nothing more comes into the outbox
+    leaving: bool = False  # nothing more is added to the outbox
 
 
-members: dict[str, Client] = {}  # those who have joined, by name
+members: dict[str, Client] = {}  # the clients that have joined, by name
 
 
 async def main(address: tuple[str, int]) -> None:
@@ -58,9 +58,9 @@ async def main(address: tuple[str, int]) -> None:
         listener = socket.create_server(address, family=family, backlog=BACKLOG)
     except (OSError, UnicodeError) as error:
         sys.exit(f"cannot listen on {shown}:{port}: {error}")
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # its connections inherit it
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # accepted connections inherit it
     print(f"listening on {shown}:{listener.getsockname()[1]}", flush=True)
-    with suppress(executor.Cancelled):  # a signal; when this task has ended, all others are cancelled
+    with suppress(executor.Cancelled):  # by a signal; when this task ends, all others are cancelled
         await accept(executor.Socket(listener))
 
 
@@ -79,22 +79,22 @@ async def serve(connection: executor.Socket) -> None:
     with connection:
         writer = executor.spawn(write(client))
         rest = b""
-        with suppress(OSError):  # a reset ends a connection as well as an end of stream
+        with suppress(OSError):  # a reset ends a connection just as an end of stream does
             while chunk := await connection.recv(READ):
                 payloads, rest = cut(rest + chunk)
                 with order:
                     for payload in payloads:
                         handle(client, payload)
                         await pause(client)
-                await executor.yield_now()  # who always finds more would let nobody else run
+                await executor.yield_now()  # else a socket that is always ready would keep the others from running
         with order:
             leave(client)
-        await writer.join()  # sends what is unsent first
+        await writer.join()  # what is unsent is sent first
 
 
 async def write(client: Client) -> None:
-    """Send what gathers in the outbox: one send for all that came during the last one."""
-    with suppress(OSError):  # the reading task sees it too, and ends the connection
+    """Send what collects in the outbox: all that is added during one send goes out with the next."""
+    with suppress(OSError):  # the reading task sees the error too, and ends the connection
         while True:
             with order:
                 data = await take(client)
@@ -103,27 +103,27 @@ async def write(client: Client) -> None:
             await client.connection.sendall(data)
     with order:
         client.leaving = True
-        client.wake.notify()  # its reader may wait for room
+        client.wake.notify()  # the reader may be waiting for space
 
 
 async def take(client: Client) -> bytearray:
-    """Wait for something to send; there is nothing when the client has left."""
+    """Wait for something to send; return nothing when the client has left and all is sent."""
     while not client.outbox and not client.leaving:
         await client.wake.wait()
     data = client.outbox[:WRITE]
     del client.outbox[:WRITE]
-    client.wake.notify()  # its reader may wait for room
+    client.wake.notify()  # the reader may be waiting for space
     return data
 
 
 async def pause(client: Client) -> None:
-    """Wait while the client does not read the replies to its requests."""
+    """Wait while too many replies to the client are unsent."""
     while len(client.outbox) > 2 * LIMIT and not client.leaving:
         await client.wake.wait()
 
 
 def cut(data: bytes) -> tuple[list[bytes], bytes]:
-    """Return the payloads of all whole frames, and what is left."""
+    """Return the payloads of all whole frames, and the unfinished rest."""
     payloads, end = [], 0
     while (begin := end + 2) <= len(data):
         following = begin + int.from_bytes(data[end:begin], "big")
@@ -135,7 +135,7 @@ def cut(data: bytes) -> tuple[list[bytes], bytes]:
 
 
 def handle(client: Client, payload: bytes) -> None:
-    """Do what a frame asks for, or answer why not."""
+    """Carry out the request in a frame, or reply why not."""
     try:
         obey(client, loads(payload, Request))
     except ValueError as error:
@@ -146,7 +146,7 @@ def obey(client: Client, request: Join | Say) -> None:
     match request:
         case Join(name) if client.name is None:
             if name in members:
-                raise ValueError("somebody has this name")
+                raise ValueError("this name is taken")
             send(client, encode(Welcome(list(members))))
             announce(Joined(name))
             members[name] = client
@@ -156,13 +156,13 @@ def obey(client: Client, request: Join | Say) -> None:
             for member in members.values():
                 offer(member, delivery)
         case Join():
-            raise ValueError("you have joined already")
+            raise ValueError("you have already joined")
         case Say():
             raise ValueError("join first")
 
 
 def leave(client: Client) -> None:
-    """Forget the client, and tell the others when it was a member."""
+    """Forget the client; if it was a member, announce that it has left."""
     if client.name is not None:
         del members[client.name]
         announce(Left(client.name))
@@ -171,31 +171,34 @@ def leave(client: Client) -> None:
 
 
 def announce(notice: Joined | Left) -> None:
-    """Tell all members, and cut off who does not read: a notice that it missed would leave it with a wrong room."""
+    """Send a notice to all members, and disconnect those too far behind.
+
+    Without the notice, such a member would have a wrong list of members.
+    """
     delivery = encode(notice)
     for member in members.values():
         if len(member.outbox) > 3 * LIMIT and not member.leaving:
-            member.leaving = True  # whoever reads for it sees the end, and does the rest
+            member.leaving = True  # its reading task sees the end of the stream, and does the rest
             with suppress(OSError):
                 member.connection.raw.shutdown(socket.SHUT_RDWR)
         send(member, delivery)
 
 
 def offer(client: Client, delivery: bytes) -> None:
-    """Drop policy: a message is not for a client that is too far behind."""
+    """Drop policy: a client that is too far behind misses the message."""
     if len(client.outbox) <= LIMIT:
         send(client, delivery)
 
 
 def send(client: Client, reply: bytes) -> None:
     if not client.leaving:
-        if not client.outbox:  # else it is awake already
+        if not client.outbox:  # else it is already awake
             client.wake.notify()
         client.outbox += reply
 
 
 def encode(reply: Reply) -> bytes:
-    """Raise ValueError for what does not fit into a frame, as the names of very many members do not."""
+    """Raise ValueError for a reply that does not fit into a frame, as a Welcome with very many names."""
     payload = dumps(reply, Reply)
     if len(payload) > FRAME:
         raise ValueError("the room is full")

@@ -1,6 +1,6 @@
-"""A small async executor: tasks, wakers, workers that steal, a reactor, timers, sockets, channels.
+"""A small async executor: tasks, work-stealing workers, a reactor, timers, sockets, channels.
 
-Native coroutines, the standard library, Linux (epoll, eventfd). See ../README.md for a tour.
+Built on native coroutines and the standard library; Linux only (epoll, eventfd). ../README.md explains how it works.
 """
 
 from .channels import Broadcast, Channel, Closed, Full, Lagged, OneShot, Receiver

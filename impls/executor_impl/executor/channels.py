@@ -1,7 +1,7 @@
-"""Channels: one value for one task, a bounded queue, and the same for everybody.
+"""Channels: a single value, a bounded queue, and a broadcast to all receivers.
 
-Who must wait is suspended and woken; nothing is ever handed to a task that waits: it takes it
-itself when it runs, so what a cancelled task would have taken is still there for the next.
+A task that must wait is suspended and woken. Values are never handed to a waiting task: it takes
+them itself when it runs, so a value that a cancelled task would have taken is left for the next.
 Methods that are not `async` may be called from any thread, also from outside the executor.
 """
 
@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 class Closed(Exception):
-    """Raised where nothing will come any more, or nobody will take it."""
+    """Raised when a channel is closed: no more values can be sent, or none are left to receive."""
 
 
 class Full(Exception):
@@ -25,10 +25,10 @@ class Full(Exception):
 
 
 class Lagged(Exception):
-    """Raised once by a broadcast's receiver that was too slow.
+    """Raised once by a receiver of a Broadcast that was too slow.
 
     Attributes:
-        missed: how many values it will never see.
+        missed: the number of values that the receiver will never get.
     """
 
     def __init__(self, missed: int) -> None:
@@ -37,15 +37,15 @@ class Lagged(Exception):
 
 
 class OneShot(Generic[T]):
-    """One value, sent once."""
+    """A single value, sent once."""
 
     def __init__(self) -> None:
-        self._changed = Condition()  # guards what follows
+        self._changed = Condition()  # guards all that follows
         self._value: list[T] = []
         self._closed = False
 
     def send(self, value: T) -> None:
-        """Send the value; raise Closed if there was one before, or `close`."""
+        """Send the value; raise Closed after an earlier `send` or `close`."""
         with self._changed:
             if self._closed:
                 raise Closed
@@ -54,13 +54,13 @@ class OneShot(Generic[T]):
             self._changed.notify_all()
 
     def close(self) -> None:
-        """Tell who receives that no value will come, if none has."""
+        """End the wait of all receivers, unless a value was sent: no value will come."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
 
     async def recv(self) -> T:
-        """Return the value, to everybody who asks; raise Closed if none will come."""
+        """Return the value, to each receiver the same; raise Closed if none will come."""
         with self._changed:
             while not self._closed:
                 await self._changed.wait()
@@ -70,7 +70,7 @@ class OneShot(Generic[T]):
 
 
 class Channel(Generic[T]):
-    """A queue of at most `capacity` values: many send, and each value is received once."""
+    """A queue of at most `capacity` values; any task may send, and each value is received once."""
 
     def __init__(self, capacity: int) -> None:
         lock = threading.Lock()  # guards all that follows
@@ -81,14 +81,14 @@ class Channel(Generic[T]):
         self._closed = False
 
     async def send(self, value: T) -> None:
-        """Append a value, once there is room for it; raise Closed after `close`."""
+        """Append a value as soon as there is space for it; raise Closed after `close`."""
         with self._not_full:
             while len(self._values) >= self._capacity and not self._closed:
                 await self._not_full.wait()
             self._put(value)
 
     def send_now(self, value: T) -> None:
-        """Append a value; raise Full if there is no room, Closed after `close`."""
+        """Append a value; raise Full if there is no space, Closed after `close`."""
         with self._not_full:
             if len(self._values) >= self._capacity and not self._closed:
                 raise Full
@@ -101,7 +101,7 @@ class Channel(Generic[T]):
         self._not_empty.notify()
 
     async def recv(self) -> T:
-        """Take the oldest value; raise Closed after `close`, when all that was sent before is taken."""
+        """Take the oldest value; raise Closed after `close`, when no value is left."""
         with self._not_empty:
             while not self._values:
                 if self._closed:
@@ -112,7 +112,7 @@ class Channel(Generic[T]):
             return value
 
     def close(self) -> None:
-        """End it: nothing more is sent, and what was sent can still be received."""
+        """Close the channel: nothing more can be sent; what was sent can still be received."""
         with self._not_empty:
             self._closed = True
             self._not_empty.notify_all()
@@ -120,17 +120,17 @@ class Channel(Generic[T]):
 
 
 class Broadcast(Generic[T]):
-    """Every value for every receiver, in one order; the last `capacity` are kept for the slow."""
+    """Sends every value to every receiver, in one order; the last `capacity` values are kept for slow receivers."""
 
     def __init__(self, capacity: int) -> None:
         self._changed = Condition()  # guards all that follows
-        self._ring: list[T] = []  # the value with number n stands at n % capacity
+        self._ring: list[T] = []  # the value with number n is at n % capacity
         self._capacity = capacity
         self._sent = 0
         self._closed = False
 
     def send(self, value: T) -> None:
-        """Send a value, over the oldest one where there is no room; raise Closed after `close`."""
+        """Send a value, replacing the oldest if there is no space; raise Closed after `close`."""
         with self._changed:
             if self._closed:
                 raise Closed
@@ -142,13 +142,13 @@ class Broadcast(Generic[T]):
             self._changed.notify_all()
 
     def close(self) -> None:
-        """End it; what is kept can still be received."""
+        """Close the broadcast; values that are kept can still be received."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
 
     def subscribe(self) -> Receiver[T]:
-        """Return a receiver of all that is sent from now on."""
+        """Return a receiver of all values sent from now on."""
         with self._changed:
             return Receiver(self, self._sent)
 
@@ -168,12 +168,12 @@ class Broadcast(Generic[T]):
 
 
 class Receiver(Generic[T]):
-    """One listener of a Broadcast."""
+    """A receiver of a Broadcast."""
 
     def __init__(self, broadcast: Broadcast[T], following: int) -> None:
         self._broadcast = broadcast
-        self.following = following  # the number of the next value; the broadcast's, under its lock
+        self.following = following  # the number of the next value; guarded by the broadcast's lock
 
     async def recv(self) -> T:
-        """Return the next value; raise Lagged if it is gone already, Closed after `close` when all is received."""
+        """Return the next value; raise Lagged if it is no longer kept, Closed after `close` when no value is left."""
         return await self._broadcast._recv(self)

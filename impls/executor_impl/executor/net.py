@@ -14,22 +14,22 @@ from .task import Condition
 
 T = TypeVar("T")
 
-# Every wait ends with a hang-up or an error too: the next attempt tells which.
+# A hang-up or an error ends every wait too: the next attempt reports which it was.
 READABLE = select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
 WRITABLE = select.EPOLLOUT | select.EPOLLHUP | select.EPOLLERR
 
 
 class Socket:
-    """A stream socket or a listener that belongs to the calling task's executor. For any of its tasks.
+    """A stream socket or a listener; any task of the executor that created it may use it.
 
-    All operations raise OSError as those of socket.socket do, and Cancelled; none of them has
-    taken or sent anything then, except `sendall`. After `close`, who waits gets EBADF.
+    All operations raise OSError as those of socket.socket do, and Cancelled; then none of them has
+    received or sent anything, except `sendall`. `close` ends all waits with EBADF.
 
-    Every operation is an attempt, and if it would have blocked, a wait, and so on. The attempt and
-    the entry into the list of those who wait are one step under the lock that `ready` takes as well:
-    an event comes either before the attempt, which then succeeds, or after the entry, and wakes it.
-    An attempt that succeeds at once does not suspend: who loops over a socket that is always ready
-    should `yield_now`.
+    Every operation is an attempt and, if that would block, a wait before the next attempt. The attempt
+    and the entry into the list of waiting tasks are one step under the lock that `ready` takes as well:
+    an event comes either before the attempt, which then succeeds, or after the entry, and wakes the task.
+    An attempt that succeeds at once does not suspend: a task that loops over a socket that is always
+    ready should `yield_now`.
     """
 
     __slots__ = ("_lock", "_reactor", "_readable", "_writable", "raw")
@@ -37,7 +37,7 @@ class Socket:
     def __init__(self, raw: socket.socket) -> None:
         """Take over a socket: it is closed with this object, or at the latest when the executor ends.
 
-        Raises OSError if it cannot be watched; it is the caller's then, as before.
+        Raises OSError if it cannot be watched; then the caller still owns it.
         """
         raw.setblocking(False)
         self.raw = raw  # for options and addresses
@@ -48,7 +48,7 @@ class Socket:
         self._reactor.register(raw.fileno(), self)
 
     def ready(self, events: int) -> None:
-        """Wake the tasks that wait for any of these epoll events; called by the reactor."""
+        """Wake the tasks that wait for any of these epoll events. Called by the reactor."""
         with self._lock:
             if events & READABLE:
                 self._readable.notify_all()
@@ -73,8 +73,8 @@ class Socket:
             raise
 
     async def connect(self, address: Any) -> None:
-        """Connect to an address; its host should be numeric, for a name is looked up blocking."""
-        # To ask again is lawful while the first attempt is under way, and answers how it has ended.
+        """Connect to an address; its host should be numeric, because the lookup of a name blocks."""
+        # Calling connect again is allowed: it returns or raises the result of the first attempt.
         await self._when(self._writable, self.raw.connect, address)
 
     async def recv(self, size: int) -> bytes:
@@ -82,18 +82,18 @@ class Socket:
         return await self._when(self._readable, self.raw.recv, size)
 
     async def send(self, data: bytes | bytearray | memoryview) -> int:
-        """Send some of the data; return how many bytes."""
+        """Send some of the data; return the number of bytes sent."""
         return await self._when(self._writable, self.raw.send, data)
 
     async def sendall(self, data: bytes | bytearray | memoryview) -> None:
-        """Send all of it. If this raises, nobody knows how much was sent."""
+        """Send all of the data. If this raises, it is unknown how much was sent."""
         with memoryview(data) as rest:
             sent = await self.send(rest)
             while sent < len(rest):
                 sent += await self.send(rest[sent:])
 
     def close(self) -> None:
-        """Close the socket and wake all who wait for it; a second time is no error."""
+        """Close the socket and wake all tasks that wait for it; a second call does nothing."""
         with self._lock:
             if self.raw.fileno() < 0:
                 return

@@ -1,8 +1,8 @@
-"""The reactor: epoll, and an eventfd to call back whoever sleeps in it.
+"""The reactor: epoll, and an eventfd to interrupt the worker that polls it.
 
 It has no thread: a worker with nothing to do calls `poll`. Descriptors are registered once,
-for both directions and edge-triggered: the kernel tells a change and tells it once, so there
-is no system call for each wait, and nothing to take back when somebody stops waiting.
+for both directions and edge-triggered: the kernel reports each change once, so there is no
+system call for each wait, and nothing to undo when a task stops waiting.
 """
 
 from __future__ import annotations
@@ -13,22 +13,22 @@ import select
 import threading
 from typing import Protocol
 
-LONGEST_S = 86_400.0  # for epoll counts milliseconds in 32 bits
+LONGEST_S = 86_400.0  # epoll counts milliseconds in 32 bits
 EVENTS = select.EPOLLIN | select.EPOLLOUT | select.EPOLLRDHUP | select.EPOLLET
 
 
 class Source(Protocol):
-    """A descriptor's owner."""
+    """The owner of a descriptor."""
 
     def ready(self, events: int) -> None:
         """Wake the tasks that wait for any of these epoll events."""
 
     def close(self) -> None:
-        """Close the descriptor; a second time is no error."""
+        """Close the descriptor; a second call does nothing."""
 
 
 class Reactor:
-    """Who waits for which descriptor. For any thread, except that one at a time may `poll`."""
+    """Passes epoll events to the owners of descriptors. Thread-safe, but only one thread at a time may `poll`."""
 
     def __init__(self) -> None:
         """Raise OSError when no descriptor is left."""
@@ -43,13 +43,13 @@ class Reactor:
         self._sources: dict[int, Source] = {}
 
     def register(self, descriptor: int, source: Source) -> None:
-        """Begin to tell `source` of the descriptor's events; raise OSError if the kernel refuses."""
+        """Start passing the descriptor's events to `source`; raise OSError if the kernel refuses."""
         with self._lock:
             self._epoll.register(descriptor, EVENTS)
             self._sources[descriptor] = source
 
     def unregister(self, descriptor: int) -> None:
-        """End it. To be called before the descriptor is closed, for then its number may have a new owner."""
+        """Stop it. Call this before closing the descriptor: afterwards its number may have a new owner."""
         with self._lock:
             if self._sources.pop(descriptor, None) is not None:
                 self._epoll.unregister(descriptor)
@@ -57,16 +57,16 @@ class Reactor:
     def poll(self, seconds: float | None) -> list[tuple[int, int]]:
         """Wait until something happens; return (descriptor, events) pairs, to be passed to `dispatch`.
 
-        `seconds` is the longest to wait, 0 not to wait at all, None for ever; a day is enough for all
-        the others. It is rounded up to the whole milliseconds that epoll counts: rounded down, the
-        last of them would be spent in a busy loop.
+        `seconds` is the longest wait: 0 for no wait, None for no limit; more than a day is cut to a day. It
+        is rounded up to the whole milliseconds that epoll counts: rounded down, the last millisecond
+        would be spent in a busy loop.
         """
         if seconds is None:
             return self._epoll.poll()
         return self._epoll.poll(math.ceil(min(seconds, LONGEST_S) * 1000) / 1000)
 
     def dispatch(self, events: list[tuple[int, int]]) -> None:
-        """Tell each source. One that came to a descriptor's number since then is woken for nothing, at worst."""
+        """Pass the events on. At worst, a source that got a descriptor's number since then is woken for nothing."""
         for descriptor, what in events:
             with self._lock:
                 source = self._sources.get(descriptor)
@@ -74,15 +74,15 @@ class Reactor:
                 source.ready(what)
 
     def interrupt(self) -> None:
-        """Make the `poll` that is under way, or the next one, return at once, until `calm`."""
+        """Make the current `poll`, or else the next one, return at once, until `calm`."""
         os.eventfd_write(self._interrupts, 1)
 
     def calm(self) -> None:
-        """Take back all interrupts so far; there must have been one."""
+        """Withdraw all interrupts so far; there must have been one."""
         os.eventfd_read(self._interrupts)
 
     def close(self) -> None:
-        """Close every source that is left, and what the reactor has itself."""
+        """Close all remaining sources, and the reactor's own descriptors."""
         with self._lock:
             sources = list(self._sources.values())
         for source in sources:

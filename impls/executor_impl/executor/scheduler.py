@@ -1,25 +1,25 @@
 """The scheduler: workers that run tasks, steal them from each other, and sleep.
 
-Every worker has a deque. What a task wakes goes to the back of the deque of the worker that
-runs it; the worker takes from the front, so every task has its turn, and thieves take from the
-back, the end the owner is not at (the owner's and the thief's ends are those of Blumofe and
-Leiserson 1999 with the owner's order turned round, for fairness). What is woken from other
-threads goes to the injector, which all take from. Single operations on a deque are atomic.
+Every worker has a deque. A task woken by another task goes to the back of the deque of the worker
+that runs the other. The worker takes from the front, so that every task gets its turn, and thieves
+take from the back, the end that the owner does not use (the two ends of Blumofe and Leiserson 1999,
+with the owner's order reversed, for fairness). Tasks woken by other threads go to the injector,
+from which all workers take. Single operations on a deque are atomic.
 
-A worker that finds nothing anywhere goes to sleep: in the reactor if nobody is there, else
-parked on a lock of its own. Why nobody sleeps while there is work:
+A worker that finds no work goes to sleep: in the reactor if no other worker is there, else parked
+on a lock of its own. Why no worker sleeps while there is work:
 
-* Who adds work then takes the lock and looks for sleepers. Who goes to sleep puts itself
-  among the sleepers under the lock and then looks for work. Whichever of the two had the lock
-  first, the other sees what it did.
-* One worker at a time is *searching*: woken up, and nothing found yet. While it searches,
-  nobody else is woken, for it will find what was added, or look once more after it has put
-  itself among the sleepers. When it has found something it stops searching, and wakes the next
-  one: there may be more. So a burst wakes as many as it needs, one after the other, and a
-  single task wakes a single worker. (The rule of Go's scheduler, and of Tokio's.)
-* Who leaves the reactor, or finds something, wakes the next one also if nobody is in the reactor:
+* A thread that adds work takes the lock afterwards and looks for sleepers. A worker that goes to
+  sleep adds itself to the sleepers under the lock and looks for work afterwards. Whichever of the
+  two takes the lock first, the other sees what it did.
+* One worker at a time is *searching*: woken up, without having found work yet. While it searches,
+  no other is woken, because it will find what was added, or look once more after it has added
+  itself to the sleepers. When it finds work it stops searching, and wakes the next worker, because
+  there may be more. So a burst wakes as many workers as it needs, one after the other, and a single
+  task wakes a single worker. (The rule of Go's scheduler, and of Tokio's.)
+* A worker that leaves the reactor or finds work also wakes the next one if the reactor is empty:
   that one finds work or goes there. So while any worker is parked, another one waits for events
-  or is on its way to, however long a task keeps its worker.
+  or is about to, however long a task occupies its worker.
 """
 
 from __future__ import annotations
@@ -41,18 +41,18 @@ TURNS = 64  # tasks that a busy worker runs between two looks at the reactor and
 
 
 class Worker:
-    """One thread's share."""
+    """The state of one worker thread."""
 
     def __init__(self, executor: Executor) -> None:
         self.executor = executor
         self.queue: deque[Task[Any]] = deque()
         self.searching = False  # guarded by the executor's lock
-        self.gate = threading.Lock()  # held while the worker lives; to release it is to unpark the worker
+        self.gate = threading.Lock()  # held while the worker runs; releasing it unparks the worker
         self.gate.acquire()
 
 
 class Here(threading.local):
-    """Whose thread this is."""
+    """The worker that this thread belongs to."""
 
     worker: Worker | None = None
 
@@ -61,28 +61,28 @@ here = Here()
 
 
 def current_executor() -> Executor:
-    """Return the executor of the calling task; raise RuntimeError outside of any."""
+    """Return the executor of the calling task; raise RuntimeError outside of any task."""
     if here.worker is None:
         raise RuntimeError("only a task of the executor can do this")
     return here.worker.executor
 
 
 class Executor:
-    """The workers, and all that they share. Use `run`, which makes one."""
+    """The workers, and the state they share. Created by `run`."""
 
     def __init__(self, workers: int) -> None:
         """Raise RuntimeError in a task, OSError when no descriptor is left."""
         if here.worker is not None:
-            raise RuntimeError("an executor cannot run inside another one's task")
+            raise RuntimeError("an executor cannot run inside a task of another executor")
         self.reactor = Reactor()
         self.timers = Timers()
         self.workers = [Worker(self) for _ in range(workers)]
         self._injector: deque[Task[Any]] = deque()
         self._lock = threading.Lock()  # guards all that follows
         self._parked: list[Worker] = []
-        self._poller: Worker | None = None  # who is in the reactor, until it is out again
-        self._called = False  # whether the poller has been called back
-        self._searching = False  # whether one of the workers is
+        self._poller: Worker | None = None  # the worker in the reactor, until it has left
+        self._called = False  # whether the poller was interrupted
+        self._searching = False  # whether a worker is searching
         self._tasks: set[Task[Any]] = set()
         self._main: Task[Any] | None = None
         self._closing = False
@@ -91,7 +91,7 @@ class Executor:
     # Tasks
 
     def spawn(self, coroutine: Coroutine[Any, None, T]) -> Task[T]:
-        """Make a task and queue it; in an executor that is closing, a cancelled one."""
+        """Create a task and queue it; cancel it if the executor is closing."""
         task = Task(coroutine, self)
         with self._lock:
             self._tasks.add(task)
@@ -103,7 +103,7 @@ class Executor:
         return task
 
     def schedule(self, task: Task[Any]) -> None:
-        """Queue a task that has just become SCHEDULED, and wake a worker for it if one sleeps."""
+        """Queue a task that has just become SCHEDULED, and wake a sleeping worker for it, if any."""
         worker = here.worker
         if worker is not None and worker.executor is self:
             worker.queue.append(task)
@@ -112,7 +112,7 @@ class Executor:
         self._notify()
 
     def ended(self, task: Task[Any]) -> None:
-        """Forget a task that is DONE. With the main task all others are cancelled; the last one ends the workers."""
+        """Forget a task that is DONE. After the main task all others are cancelled; after the last the workers end."""
         others: list[Task[Any]] = []
         with self._lock:
             self._tasks.remove(task)
@@ -128,7 +128,7 @@ class Executor:
     # Workers
 
     def run(self, coroutine: Coroutine[Any, None, T]) -> Task[T]:
-        """Run the main task, and the ends of all that it left, on this thread and the other workers'.
+        """Run the main task, then the cancelled rest, on this thread and those of the other workers.
 
         Returns the main task, DONE. Raises RuntimeError if a thread cannot be started.
         """
@@ -149,13 +149,13 @@ class Executor:
         return main
 
     def _work(self, worker: Worker) -> None:
-        """What a worker does all its life."""
+        """Run tasks until the executor has finished."""
         here.worker = worker
         turn = 0
         while not self._finished:
             turn += 1
             task = None
-            if turn % TURNS == 0:  # else a deque that is never empty would keep the world out
+            if turn % TURNS == 0:  # else a deque that is never empty would starve the reactor and the injector
                 self._visit(worker)
                 task = _take(self._injector)
             task = task or self._find(worker)
@@ -163,12 +163,12 @@ class Executor:
                 self._sleep(worker)
                 continue
             if worker.searching:
-                self._found(worker)
+                self._end_search(worker)
             task.run()
-            del task  # or it would be kept for as long as the worker sleeps
+            del task  # else the task would be kept alive while the worker sleeps
 
     def _find(self, worker: Worker) -> Task[Any] | None:
-        """Take a task from the worker's own deque, else from the injector, else from somebody else."""
+        """Take a task from the worker's own deque, else from the injector, else from another worker."""
         task = _take(worker.queue) or _take(self._injector)
         if task is None:
             mine = self.workers.index(worker)
@@ -182,12 +182,12 @@ class Executor:
         return bool(self._injector) or any(worker.queue for worker in self.workers)
 
     def _notify(self) -> None:
-        """Wake a worker for what was just added, if one sleeps and none is searching yet."""
+        """Wake a worker for work just added, if one sleeps and none is searching yet."""
         with self._lock:
             self._wake_one()
 
     def _pass_on(self) -> None:
-        """Wake the next worker, if there is work for it or nobody in the reactor."""
+        """Wake the next worker, if there is work for it or the reactor is empty."""
         work = self._has_work()
         with self._lock:
             if work or self._poller is None:
@@ -208,19 +208,19 @@ class Executor:
         self._searching = worker.searching = True
 
     def _call_back(self) -> None:
-        """Have the poller, if there is one, leave the reactor; with the lock held."""
+        """Make the poller, if there is one, leave the reactor; with the lock held."""
         if self._poller is not None and not self._called:
             self._called = True
             self.reactor.interrupt()
 
-    def _found(self, worker: Worker) -> None:
-        """End the search, and let the next one begin where there is a reason."""
+    def _end_search(self, worker: Worker) -> None:
+        """End the search of this worker, and wake the next one if there is a reason."""
         with self._lock:
             self._searching = worker.searching = False
         self._pass_on()
 
     def _sleep(self, worker: Worker) -> None:
-        """Wait for work: in the reactor, or if somebody is there, parked."""
+        """Wait for work: in the reactor or, if another worker is there, parked."""
         with self._lock:
             if worker.searching:
                 self._searching = worker.searching = False
@@ -231,7 +231,7 @@ class Executor:
                 self._poller = worker
             else:
                 self._parked.append(worker)
-        if self._has_work():  # added after this worker had looked, and before it was among the sleepers
+        if self._has_work():  # added after this worker had looked, and before it was one of the sleepers
             self._notify()  # wakes one of them, perhaps this one
         if polls:
             self._poll(worker, block=True)
@@ -239,7 +239,7 @@ class Executor:
             worker.gate.acquire()
 
     def _visit(self, worker: Worker) -> None:
-        """Look into the reactor in passing, if nobody is there."""
+        """Poll the reactor without waiting, if no other worker is there."""
         with self._lock:
             if self._poller is not None:
                 return
@@ -247,7 +247,7 @@ class Executor:
         self._poll(worker, block=False)
 
     def _poll(self, worker: Worker, block: bool) -> None:
-        """Take events and timers that are due, and queue their tasks; `worker` is the poller."""
+        """Take events and due timers, and queue their tasks; `worker` is the poller."""
         deadline = self.timers.next() if block else None
         if deadline is not None:
             events = self.reactor.poll(max(0.0, deadline - time.monotonic()))
@@ -255,7 +255,7 @@ class Executor:
             events = self.reactor.poll(None if block else 0.0)
         with self._lock:
             self._poller = None
-            if self._called:  # not before it is out: the next one would find the interrupt, or miss its own
+            if self._called:  # not before it has left: the next poller would get this interrupt, or lose its own
                 self._called = False
                 self.reactor.calm()
         self.reactor.dispatch(events)
@@ -264,7 +264,7 @@ class Executor:
         self._pass_on()
 
     def call_back(self) -> None:
-        """Have the poller, if there is one, look at the timers again."""
+        """Make the poller, if there is one, look at the timers again."""
         with self._lock:
             self._call_back()
 
@@ -278,7 +278,7 @@ class Executor:
 
 
 def _take(queue: deque[Task[Any]]) -> Task[Any] | None:
-    """Take the oldest task, None if there is none."""
+    """Take the oldest task; return None if there is none."""
     if queue:
         with suppress(IndexError):  # a thief was faster
             return queue.popleft()

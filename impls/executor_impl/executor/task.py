@@ -1,7 +1,7 @@
 """Tasks, and the condition they wait on.
 
-A task is a coroutine and a state. Whoever has something for it calls `wake()`; a worker that
-finds it in a queue calls `run()`, which drives the coroutine to its next suspension.
+A task is a coroutine and a state. Code that has news for it calls `wake()`; a worker that takes
+it from a queue calls `run()`, which drives the coroutine to its next suspension.
 
     IDLE ──wake──> SCHEDULED ──run──> RUNNING ──suspends──> IDLE
                        ^                 │
@@ -14,18 +14,18 @@ falls into exactly one state:
 
 * IDLE: the task is queued now, and will run after this.
 * SCHEDULED: it is queued already and `run` has not begun; it will run after this.
-* RUNNING: whether the coroutine looks at the news before it suspends, nobody can tell. So
-  NOTIFIED makes the end of this run queue it for another, which begins after this.
-* NOTIFIED: that other run is promised already, and has not begun.
-* DONE: there is nobody to be woken.
+* RUNNING: it is unknown whether the coroutine looks at the news before it suspends. So the state
+  becomes NOTIFIED, and the end of this run queues the task for another, which begins after this.
+* NOTIFIED: that other run is already certain, and has not begun.
+* DONE: no run is needed.
 
 So after every wake-up a run begins, and it sees what was there when `wake` was called: the
-lock orders the two. And only the arrows into SCHEDULED put a task into a queue, so it stands
-in one queue at most, and two workers never run it at once. The names of the states follow
+lock orders the two. And only the arrows into SCHEDULED put a task into a queue, so it is in
+one queue at most, and two workers never run it at once. The names of the states follow
 Rust's async-task and Tokio, which keep them in one atomic word.
 
-What follows for those who wait: a run may come for nothing (the wake-up of an earlier wait
-arrives during a later one), so who waits does it in a loop, and looks again.
+Consequence: a task may be run for nothing (the wake-up of an earlier wait arrives during a later
+one), so it must wait in a loop that checks its condition again.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ T = TypeVar("T")
 
 
 class Cancelled(BaseException):
-    """Raised inside a task, at the `await` where it stands, when somebody has cancelled it.
+    """Raised inside a task, at the `await` where it is suspended, when it was cancelled.
 
     Not an Exception, so that `except Exception` in a task's loop does not swallow it.
     """
@@ -54,24 +54,24 @@ class TaskCancelled(Exception):
 
 class State(Enum):
     IDLE = "waits for a wake-up"
-    SCHEDULED = "stands in a queue"
-    RUNNING = "a worker drives it"
-    NOTIFIED = "a worker drives it, and it must be run again"
+    SCHEDULED = "is in a queue"
+    RUNNING = "a worker runs it"
+    NOTIFIED = "a worker runs it, and must run it again"
     DONE = "has returned or raised"
 
 
 class Scheduler(Protocol):
-    """What a task needs of its executor."""
+    """The part of the executor that a task needs."""
 
     def schedule(self, task: Task[Any]) -> None:
         """Put a task that has just become SCHEDULED into a queue."""
 
     def ended(self, task: Task[Any]) -> None:
-        """Take note that a task is DONE."""
+        """Record that a task is DONE."""
 
 
 class Here(threading.local):
-    """What this thread is doing."""
+    """The task that this thread is running."""
 
     task: Task[Any] | None = None
 
@@ -80,7 +80,7 @@ here = Here()
 
 
 def current_task() -> Task[Any]:
-    """Return the task that is calling; raise RuntimeError outside of any."""
+    """Return the calling task; raise RuntimeError outside of any task."""
     if here.task is None:
         raise RuntimeError("only a task of the executor can do this")
     return here.task
@@ -88,17 +88,17 @@ def current_task() -> Task[Any]:
 
 @coroutine
 def suspend() -> Generator[None, None, None]:
-    """Give the worker back until somebody wakes this task, for whatever reason."""
+    """Suspend this task until it is woken, for whatever reason."""
     yield
 
 
 class Condition:
     """Like threading.Condition, except that `wait` suspends a task and not a thread.
 
-    It is used inside `with` in the same way, and its lock is a real one: any thread may notify,
-    and tasks that meet here may be run by different workers. As the lock is held from the look
-    at the news until the task stands in the list, no news can fall in between. No other await
-    belongs inside that `with`: it would suspend the task with the lock held.
+    It is used inside `with` in the same way, and its lock is a thread's lock: any thread may notify,
+    and the tasks that share a condition may run on different workers. Because the lock is held from
+    the check until the task is in the list, no notification can be lost in between. Do not await
+    anything else inside that `with`: it would suspend the task with the lock held.
     """
 
     __slots__ = ("_lock", "_waiting")
@@ -117,7 +117,7 @@ class Condition:
 
     @coroutine
     def wait(self) -> Generator[None, None, None]:
-        """Release the lock, suspend, take the lock again; it may return for nothing.
+        """Release the lock, suspend, take the lock again; this may return without a notification.
 
         Raises Cancelled, with the lock held, as the enclosing `with` expects it.
         """
@@ -130,19 +130,19 @@ class Condition:
             self._lock.acquire()
             if task in self._waiting:
                 del self._waiting[task]
-            else:  # it was notified as well, and will not use it: that is somebody else's now
+            else:  # it was notified too, and cannot use that: pass it on to the next task
                 self.notify()
             raise
         self._lock.acquire()
-        self._waiting.pop(task, None)  # still there if it was woken for nothing
+        self._waiting.pop(task, None)  # still in the list if it was woken for nothing
 
     def notify(self) -> None:
-        """Wake who has waited longest, if any; to be called with the lock held."""
+        """Wake the task that has waited longest, if any. Call this with the lock held."""
         if self._waiting:
             self._waiting.popitem(last=False)[0].wake()
 
     def notify_all(self) -> None:
-        """Wake all who wait; to be called with the lock held."""
+        """Wake all waiting tasks. Call this with the lock held."""
         if self._waiting:
             woken, self._waiting = self._waiting, OrderedDict()
             for task in woken:
@@ -150,7 +150,7 @@ class Condition:
 
 
 class Task(Generic[T]):
-    """A coroutine that is run by an executor. Made by `spawn`; all its methods are for any thread."""
+    """A coroutine that an executor runs. Created by `spawn`; all methods are thread-safe."""
 
     __slots__ = ("_cancelling", "_coroutine", "_ended", "_error", "_joined", "_lock", "_result", "_scheduler", "_state")
 
@@ -166,14 +166,14 @@ class Task(Generic[T]):
         self._joined = False
 
     def wake(self) -> None:
-        """See to it that the task is run after this call."""
+        """Make sure that the task is run after this call."""
         with self._lock:
             schedule = self._wake()
         if schedule:
             self._scheduler.schedule(self)
 
     def _wake(self) -> bool:
-        """Note a wake-up, with the lock held; return whether the task must be put into a queue."""
+        """Record a wake-up, with the lock held; return whether the task must be put into a queue."""
         if self._state is State.IDLE:
             self._state = State.SCHEDULED
             return True
@@ -182,9 +182,9 @@ class Task(Generic[T]):
         return False
 
     def cancel(self) -> None:
-        """Have Cancelled raised at the await where the task stands, or at the next where it suspends.
+        """Raise Cancelled in the task, at the await where it is suspended or else at the next one that suspends.
 
-        Once for each run: a task that catches it goes on, and can be cancelled again.
+        This happens once for each run: a task that catches it goes on, and can be cancelled again.
         """
         with self._lock:
             self._cancelling = True
@@ -195,7 +195,7 @@ class Task(Generic[T]):
     async def join(self) -> T:
         """Wait for the end; return what the coroutine returned, or raise what it raised.
 
-        Raises TaskCancelled if the task ended by cancellation; Cancelled if it is the caller that is cancelled.
+        Raises TaskCancelled if the task ended by cancellation; Cancelled if the caller is cancelled.
         """
         with self._ended:
             while self._state is not State.DONE:
@@ -203,14 +203,14 @@ class Task(Generic[T]):
         return self.outcome()
 
     def outcome(self) -> T:
-        """Return or raise what `join` does, of a task that is DONE."""
+        """Return or raise what `join` does, for a task that is DONE."""
         self._joined = True
         if self._error is not None:
             raise self._error
         return cast(T, self._result)
 
     def run(self) -> None:
-        """Drive the coroutine to where it suspends or ends; for the worker that took the task from a queue."""
+        """Run the coroutine until it suspends or ends. Called by the worker that took the task from a queue."""
         with self._lock:
             self._state = State.RUNNING
             cancelling, self._cancelling = self._cancelling, False
@@ -225,13 +225,13 @@ class Task(Generic[T]):
         except Cancelled:
             self._end(None, TaskCancelled("the task was cancelled"))
         except BaseException as error:
-            # This frame holds the task, the task the error, and the error would hold this frame.
+            # Avoid a reference cycle: this frame refers to the task, the task to the error, the error to this frame.
             self._end(None, error.with_traceback(error.__traceback__ and error.__traceback__.tb_next))
         else:
             with self._lock:
                 again = self._state is State.NOTIFIED
                 self._state = State.SCHEDULED if again else State.IDLE
-            if again:  # if not, another worker may by now be running it: not to be touched any more
+            if again:  # if not, another worker may already be running it: do not touch it any more
                 self._scheduler.schedule(self)
         finally:
             here.task = None
@@ -244,6 +244,6 @@ class Task(Generic[T]):
         self._scheduler.ended(self)
 
     def __del__(self) -> None:
-        # Only now is it certain that nobody will join; an error must not vanish for that.
+        # Only now is it certain that no task will join this one; its error must not be lost.
         if self._error is not None and not self._joined and not isinstance(self._error, TaskCancelled):
             traceback.print_exception(self._error)

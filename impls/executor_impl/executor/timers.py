@@ -1,9 +1,9 @@
-"""Deadlines: a heap, and who is to be woken at each.
+"""Timers: a heap of deadlines, each with the task to wake.
 
 A binary heap (Williams 1964, here Python's heapq): adding and firing cost O(log n). A timer
-that is removed stays in the heap as a dead entry, for a heap cannot find its middle; when
-the dead are more than the living, the heap is built anew, so removing costs O(1) on average
-and the heap never holds more than twice what it must. asyncio does the same.
+that is removed stays in the heap as a dead entry, because a heap cannot find an entry in its
+middle. When the dead entries outnumber the others, the heap is rebuilt, so removing costs O(1)
+on average and the heap is never more than twice as long as needed. asyncio does the same.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from .task import Task
 
 
 class Timer:
-    """One deadline; `task` is None as soon as it has fired or was removed."""
+    """One deadline; `task` is None once it has fired or was removed."""
 
     __slots__ = ("task",)
 
@@ -26,7 +26,7 @@ class Timer:
 
 
 class Timers:
-    """Timers by their deadlines, seconds on one clock of the caller's choice. For any thread."""
+    """Timers by their deadlines, in seconds on a clock of the caller's choice. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -35,7 +35,7 @@ class Timers:
         self._dead = 0  # removed, and still in the heap
 
     def add(self, deadline: float, task: Task[Any]) -> tuple[Timer, bool]:
-        """Return a timer for this task, and whether no other is due before it."""
+        """Return a timer for this task, and whether it is the first one due."""
         timer = Timer(task)
         with self._lock:
             self._bury()
@@ -43,7 +43,7 @@ class Timers:
             return timer, self._heap[0][2] is timer
 
     def remove(self, timer: Timer) -> None:
-        """Forget a timer; one that has fired is no matter."""
+        """Forget a timer; nothing happens if it has fired."""
         with self._lock:
             if timer.task is None:
                 return
@@ -61,7 +61,7 @@ class Timers:
             return self._heap[0][0] if self._heap else None
 
     def due(self, now: float) -> list[Task[Any]]:
-        """Fire all timers with a deadline up to `now`; return their tasks, which are to be woken."""
+        """Fire all timers with a deadline up to `now`; return their tasks, for the caller to wake."""
         tasks: list[Task[Any]] = []
         with self._lock:
             while self._heap and self._heap[0][0] <= now:
@@ -74,12 +74,12 @@ class Timers:
         return tasks
 
     def _bury(self) -> None:
-        """Take dead entries from the top, so that nobody gets up for them."""
+        """Remove dead entries from the top, so that no worker wakes up for them."""
         while self._heap and self._heap[0][2].task is None:
             heapq.heappop(self._heap)
             self._dead -= 1
 
     def __len__(self) -> int:
-        """The number of timers that have neither fired nor been removed."""
+        """Return the number of timers that have neither fired nor been removed."""
         with self._lock:
             return len(self._heap) - self._dead
