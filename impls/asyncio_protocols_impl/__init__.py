@@ -16,7 +16,7 @@ def harness_implementations() -> list[Implementation]:
             language="Python",
             style="protocol callbacks",
             category="tuned",
-            summary="asyncio's buffered protocols, one inbox for all; drops for a client with 256 KiB unsent",
+            summary="asyncio's buffered protocols, one read buffer for all; drops messages beyond 256 KiB unsent",
             source=HERE / "broadcast.py",
             needs=("python>=3.10",),
         )

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Broadcast on asyncio protocols: the event loop calls an object per connection; no streams, no tasks.
+"""Broadcast on asyncio protocols: the event loop calls one object per connection; no streams, no tasks.
 
-Order: every callback appends its client's whole messages to the one `tick`, and what gathered
-there in one turn of the loop goes to everybody at once: that is the common order.
-A slow client: its transport keeps what could not be sent; while that is more than
-LIMIT bytes, the client is not offered anything new. Nobody waits.
+Order: every callback appends its client's whole messages to `pending`; what is collected there in one turn of
+the loop is offered to every client as one batch, so that all receive the same order.
+A slow client: its transport keeps what could not be sent. While that is more than LIMIT bytes,
+the client is offered nothing new. No client waits for another.
 """
 
 import asyncio
@@ -15,32 +15,32 @@ import sys
 from typing import cast
 
 BACKLOG = 1024
-CHUNK = 64 * 1024  # bytes a read: enough for thousands of messages, small enough to be fair
-LIMIT = 256 * 1024  # bytes unsent beyond which a client misses what is new
-RUN = 128  # messages compared at once where several are equally long
+CHUNK = 64 * 1024  # bytes per read: enough for thousands of messages, small enough to be fair
+LIMIT = 256 * 1024  # a client with more bytes unsent misses new messages
+RUN = 128  # messages compared at once in a run of equally long ones
 
 
 class Client(asyncio.BufferedProtocol):
-    """The names that asyncio calls; each passes on to the function that does it."""
+    """The methods that asyncio calls; they pass on to plain functions."""
 
     transport: asyncio.Transport
-    rest = b""  # the beginning of a message of which more must come
+    rest = b""  # the beginning of an unfinished message
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
         self.transport.set_write_buffer_limits(LIMIT, LIMIT)
         room.add(self)
 
-    # Tuned: all read into one buffer, for the loop fills it and tells so in one go. A plain
-    # protocol is given new bytes each time, of 256 KiB before they are cut to size.
+    # Tuned: all clients share one buffer, because the loop fills it and calls buffer_updated in one step.
+    # A plain protocol gets a new bytes object for each read, of 256 KiB before it is cut to size.
     def get_buffer(self, sizehint: int) -> memoryview:
-        inbox[: len(self.rest)] = self.rest  # and what comes now stands behind it
+        inbox[: len(self.rest)] = self.rest  # what is read next follows it
         return memoryview(inbox)[len(self.rest) :]
 
     def buffer_updated(self, nbytes: int) -> None:
         serve(self, len(self.rest) + nbytes)
 
-    # Tuned: who is too far behind is not in the room, so nobody has to ask each about its buffer.
+    # Tuned: a client that is too far behind is not in the room, so that `flush` need not check each buffer.
     def pause_writing(self) -> None:
         room.discard(self)
 
@@ -48,16 +48,16 @@ class Client(asyncio.BufferedProtocol):
         if not self.transport.is_closing():
             room.add(self)
 
-    def eof_received(self) -> None:  # after it, asyncio sends what is unsent, and closes
-        flush()  # who hangs up right after speaking still hears it
+    def eof_received(self) -> None:  # asyncio then sends what is unsent, and closes
+        flush()  # a client that disconnects right after sending still receives its own messages
         room.discard(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
         room.discard(self)
 
 
-room: set[Client] = set()  # those who keep up
-tick = bytearray()  # whole messages in their final order, not yet offered
+room: set[Client] = set()  # the clients that keep up
+pending = bytearray()  # whole messages in their final order, not yet offered to the clients
 inbox = bytearray(256 + CHUNK)
 
 
@@ -75,7 +75,7 @@ async def main(address: tuple[str, int]) -> None:
         listener = socket.create_server(address, family=family, backlog=BACKLOG)
     except (OSError, UnicodeError) as error:
         sys.exit(f"cannot listen on {shown}:{port}: {error}")
-    # Its connections inherit it; asyncio sets it only where the protocol number is spelt out.
+    # Accepted connections inherit it. asyncio sets it only if a socket's protocol number is IPPROTO_TCP; here it is 0.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     await accept(listener)
     print(f"listening on {shown}:{listener.getsockname()[1]}", flush=True)
@@ -83,8 +83,8 @@ async def main(address: tuple[str, int]) -> None:
 
 
 async def accept(listener: socket.socket) -> None:
-    # asyncio's backlog is also its number of accepts a tick, and it makes all of them (and
-    # logs each) even after the first has found no descriptor left: hence 1 and a listen().
+    # asyncio takes the backlog also as the number of accepts per turn of the loop, and makes (and logs)
+    # all of them even after the first has found no descriptor left: hence 1, and listen() below.
     await asyncio.get_running_loop().create_server(Client, sock=listener, backlog=1)
     listener.listen(BACKLOG)
 
@@ -97,14 +97,14 @@ def serve(client: Client, size: int) -> None:
 
 
 def whole_messages(data: bytearray, size: int) -> int:
-    """The length of the longest prefix of `data[:size]` that consists of whole messages."""
+    """Return the length of the longest prefix of `data[:size]` that consists of whole messages."""
     end = step = 0
     while end < size:
         before, step = step, data[end] + 1
         following = end + step
         if step == before:
-            # Tuned: one equally long message is often followed by more, and how many have the same
-            # header in the same distance is found without a loop in Python.
+            # Tuned: a second message of the same length is often followed by more of them. The number of
+            # equal headers at equal distances is found without a loop in Python.
             headers = data[end : min(size, end + RUN * step) : step]
             following += step * (len(headers) - len(headers.lstrip(headers[:1])) - 1)
         if following > size:
@@ -114,23 +114,23 @@ def whole_messages(data: bytearray, size: int) -> int:
 
 
 def broadcast(batch: memoryview) -> None:
-    """Put these messages next in the common order."""
-    if not tick:
-        # Tuned: not in the loop's next turn, for who is found ready then speaks after what was
-        # asked for before. In the one after that they are in, and a write takes twice as much.
+    """Append these messages to the common order."""
+    if not pending:
+        # Tuned: not in the loop's next turn, because clients that are found ready then are read after the
+        # callbacks scheduled before. A turn later they are included, and a write carries twice as much.
         loop = asyncio.get_running_loop()
         loop.call_soon(loop.call_soon, flush)
-    tick.extend(batch)
-    if len(tick) > CHUNK:  # a longer one might leave no room for the next
+    pending.extend(batch)
+    if len(pending) > CHUNK:  # a longer batch might make clients miss the next one
         flush()
 
 
 def flush() -> None:
-    """Hand over what has gathered: one offer a client, however many have spoken."""
-    batch = bytes(tick)
-    tick.clear()
+    """Offer what is pending as one batch: one offer per client, however many clients have sent."""
+    batch = bytes(pending)
+    pending.clear()
     if batch:
-        for client in tuple(room):  # which those leave who fall behind
+        for client in tuple(room):  # a copy, because clients that fall behind leave it
             offer(client, batch)
 
 

@@ -1,4 +1,4 @@
-"""epoll: the loop of c_epoll, as near as Python comes."""
+"""epoll: the event loop of c_epoll, written in Python."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ def harness_implementations() -> list[Implementation]:
             language="Python",
             style="event loop",
             category="tuned",
-            summary="epoll, one thread, one batch a turn; drops for a client with 256 KiB unsent",
+            summary="epoll, one thread, one batch per turn of the loop; drops messages beyond 256 KiB unsent",
             source=HERE / "broadcast.py",
             needs=("python>=3.10",),
         )

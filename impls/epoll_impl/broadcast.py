@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Broadcast on epoll: the loop of the server in C, written in Python; each trick says what it bought.
+"""Broadcast on epoll: the event loop of c_epoll, written in Python; each optimisation is marked "Tuned".
 
-Order: a turn of the loop reads from every client that has something to say; at its end the
-whole messages that gathered in `tick` go to everybody as one batch, with one send each.
-Where a message stands in that batch is its place in the common order.
-A slow client: what the kernel does not take is kept for it; while that is more than
-LIMIT bytes, the client misses new batches, always as whole messages. Nobody waits.
+Order: a turn of the loop reads from every client that has sent something; at its end the whole
+messages collected in `pending` go to all clients as one batch, with one send each. The position
+of a message in that batch is its place in the common order.
+A slow client: what the kernel does not take is kept in its outbox. While that holds more than LIMIT
+bytes, the client misses new batches, always as whole messages. No client waits for another.
 """
 
 import os
@@ -19,32 +19,32 @@ from itertools import repeat
 from select import EPOLLIN, EPOLLOUT
 
 BACKLOG = 1024
-CHUNK = 64 * 1024  # bytes a read, and so many gathered are sent before more is read
-LIMIT = 256 * 1024  # bytes unsent beyond which a client misses what is new
-MESSAGE = 256  # bytes of the longest message, its header included
-RUN = 256  # messages looked at in one go where all are equally long,
-STRIDE = 2048  # and bytes walked message by message where they are not, until that is tried again
-RETRY_S = 0.1  # how long to leave the listener alone when no descriptor is left
+CHUNK = 64 * 1024  # bytes per read; when more than this is pending, it is sent before the next read
+LIMIT = 256 * 1024  # a client with more bytes unsent misses new messages
+MESSAGE = 256  # bytes of the longest message, including its header
+RUN = 256  # messages checked in one step if all are equally long;
+STRIDE = 2048  # if not, bytes walked message by message before the next such check
+RETRY_S = 0.1  # how long to ignore the listener when no descriptor is left
 
 
-@dataclass(eq=False, slots=True)  # two clients are never the same, whatever their outboxes hold
+@dataclass(eq=False, slots=True)  # clients are compared and hashed by identity
 class Client:
     connection: socket.socket
-    rest: bytes = b""  # the beginning of a message of which more must come
+    rest: bytes = b""  # the beginning of an unfinished message
     outbox: bytearray = field(default_factory=bytearray)  # what the kernel did not take
     leaving: bool = False
 
 
-clients: dict[int, Client] = {}  # by their descriptors
-# Tuned: those who have nothing unsent stand apart, so that a broadcast hands all of them to
-# `map` and asks nobody; who is behind costs a look at the outbox and no call of the kernel.
+clients: dict[int, Client] = {}  # by descriptor
+# Tuned: clients with nothing unsent are kept apart, so that a broadcast hands all of them to `map`
+# without checking any; a client that is behind costs a check of its outbox and no system call.
 keeping_up: dict[Client, socket.socket] = {}
 behind: set[Client] = set()
-tick: list[bytes] = []  # batches of whole messages in their final order, not yet offered
-gathered = 0  # bytes of them
+pending: list[bytes] = []  # batches of whole messages in their final order, not yet offered to the clients
+pending_size = 0  # bytes of these batches
 RUNS = [bytes([header]) * RUN for header in range(MESSAGE)]
 epoll = select.epoll()
-resting: list[socket.socket] = []  # listeners that are not asked about until the next turn
+resting: list[socket.socket] = []  # listeners that are not watched until the next turn
 
 
 def main(address: tuple[str, int]) -> None:
@@ -57,7 +57,7 @@ def main(address: tuple[str, int]) -> None:
         listener = socket.create_server(address, family=family, backlog=BACKLOG)
     except (OSError, UnicodeError) as error:
         sys.exit(f"cannot listen on {shown}:{port}: {error}")
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # its connections inherit it
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # accepted connections inherit it
     print(f"listening on {shown}:{listener.getsockname()[1]}", flush=True)
     listener.setblocking(False)
     epoll.register(listener, EPOLLIN)
@@ -66,13 +66,13 @@ def main(address: tuple[str, int]) -> None:
 
 
 def turn(listener: socket.socket) -> None:
-    """Serve all who are ready, and then let everybody hear what was said."""
+    """Serve all ready clients, then broadcast what they have sent."""
     ready = epoll.poll(RETRY_S if resting else None)
     while resting:
         epoll.register(resting.pop(), EPOLLIN)
     serve_all(ready, listener)
-    # Tuned: who has become ready meanwhile speaks in this turn too. Without it half of them may
-    # speak while the others are heard, and take turns for ever: each send then carries half as much.
+    # Tuned: clients that have become ready meanwhile are served in this turn too. Otherwise the senders
+    # may split into two halves that alternate for ever, and each send carries half as much.
     serve_all(epoll.poll(0), listener)
     broadcast()
 
@@ -99,39 +99,39 @@ def accept(listener: socket.socket) -> None:
             clients[connection.fileno()] = client
             keeping_up[client] = connection
     except BlockingIOError:
-        return  # all who stood at the door are in
-    except OSError:  # no descriptor is left: who stands there makes epoll return at once, so it is not asked
+        return  # all waiting connections are accepted
+    except OSError:  # no descriptor is left: the listener would stay ready, and the loop would spin
         epoll.unregister(listener)
         resting.append(listener)
 
 
 def serve(client: Client) -> None:
-    global gathered
-    if client.leaving:  # no input is wanted any more, so this is a reset
+    global pending_size
+    if client.leaving:  # it no longer waits for input, so this is a reset
         return close(client)
-    if gathered > CHUNK:
+    if pending_size > CHUNK:
         broadcast()
     try:
         data = client.connection.recv(CHUNK)
     except BlockingIOError:
         return
     except OSError:
-        data = b""  # a reset ends a connection as well as an end of stream
+        data = b""  # a reset ends a connection just as an end of stream does
     if not data:
         return leave(client)
-    # Tuned: when a client has sent nothing but whole messages, which is the rule, what was read
-    # is what is gathered: nothing is cut and nothing copied.
+    # Tuned: usually a client has sent whole messages only. Then `pending` gets what was read as it is,
+    # without slicing or copying.
     if client.rest:
         data, client.rest = client.rest + data, b""
     end = whole_messages(data)
     if end < len(data):
         data, client.rest = data[:end], data[end:]
-    tick.append(data)
-    gathered += end
+    pending.append(data)
+    pending_size += end
 
 
 def leave(client: Client) -> None:
-    broadcast()  # who hangs up right after speaking still hears it
+    broadcast()  # a client that disconnects right after sending still receives its own messages
     client.leaving = True
     keeping_up.pop(client, None)
     behind.discard(client)
@@ -147,13 +147,13 @@ def close(client: Client) -> None:
 
 
 def write(client: Client) -> None:
-    """Send what the kernel takes of the outbox; the rest is sent when it has room again."""
+    """Send what the kernel takes of the outbox; the rest is sent when the connection is writable again."""
     try:
         del client.outbox[: client.connection.send(client.outbox)]
     except BlockingIOError:
         return
     except OSError:
-        client.outbox.clear()  # reading sees it too, and ends the connection
+        client.outbox.clear()  # the next read sees the error too, and ends the connection
     if client.outbox:
         return
     if client.leaving:
@@ -164,13 +164,13 @@ def write(client: Client) -> None:
 
 
 def whole_messages(data: bytes) -> int:
-    """The length of the longest prefix of `data` that consists of whole messages."""
+    """Return the length of the longest prefix of `data` that consists of whole messages."""
     end, size = 0, len(data)
     far = size - MESSAGE
-    # Tuned: what begins so far from the end is whole, and needs no comparison.
+    # Tuned: a message that begins this far from the end is whole, and needs no comparison.
     while end < far:
-        # Tuned: a message is often followed by equally long ones. Whether the same header stands
-        # in the same distance again and again is one slice and one comparison, and no loop here.
+        # Tuned: a message is often followed by others of equal length. Whether the same header repeats
+        # at the same distance takes one slice and one comparison, and no loop in Python.
         step = data[end] + 1
         headers = data[end : end + RUN * step : step]
         if RUNS[step - 1].startswith(headers):
@@ -188,17 +188,17 @@ def whole_messages(data: bytes) -> int:
 
 
 def broadcast() -> None:
-    """Hand over what this turn has gathered: one send a client, however many spoke."""
-    global gathered
-    batch, size = b"".join(tick), gathered
-    tick.clear()
-    gathered = 0
+    """Send everything pending as one batch: one send per client, however many clients have sent."""
+    global pending_size
+    batch, size = b"".join(pending), pending_size
+    pending.clear()
+    pending_size = 0
     if not size:
         return
     for client in behind:
         offer(client, batch)
     # Tuned: `map` and `extend` go from one client to the next without a line of Python between two
-    # sends. When one raises, the list has all before it, and `map` goes on behind it.
+    # sends. When a send raises, the list has all results before it, and `map` continues after it.
     sent: list[int] = []
     sends = map(socket.socket.send, keeping_up.values(), repeat(batch))
     while len(sent) < len(keeping_up):
@@ -207,7 +207,7 @@ def broadcast() -> None:
         except BlockingIOError:
             sent.append(0)
         except OSError:
-            sent.append(size)  # as if: reading sees it too, and ends the connection
+            sent.append(size)  # as if sent: the next read sees the error too, and ends the connection
     if sent.count(size) < len(sent):
         for client, count in zip(tuple(keeping_up), sent, strict=True):
             if count < size:
@@ -215,7 +215,7 @@ def broadcast() -> None:
 
 
 def keep(client: Client, unsent: bytes) -> None:
-    """Have epoll tell when there is room again for what the kernel did not take."""
+    """Keep what the kernel did not take until epoll reports that the connection is writable again."""
     client.outbox += unsent
     del keeping_up[client]
     behind.add(client)
@@ -223,7 +223,7 @@ def keep(client: Client, unsent: bytes) -> None:
 
 
 def offer(client: Client, batch: bytes) -> None:
-    """Drop policy: all of the batch, or none of it for a client that is too far behind."""
+    """Drop policy: a client gets all of the batch, or none of it if it is too far behind."""
     if len(client.outbox) <= LIMIT:
         client.outbox += batch
 

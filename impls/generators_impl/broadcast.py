@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Broadcast on generators: two for every connection, and a scheduler of thirty lines that runs them all.
 
-Order: every reading task appends its whole messages to the one `tick`, and what gathered
-there in one turn of the scheduler goes to every outbox at once: that is the common order.
-A slow client: only its own writing task waits for it; while more than LIMIT bytes
-stand in its outbox, the client misses new batches, always as whole messages.
+Order: every reading task appends its whole messages to `pending`; what is collected there in one turn of
+the scheduler is offered to every client as one batch, so that all receive the same order.
+A slow client: only its own writing task waits for it. While its outbox holds more than LIMIT bytes,
+the client misses new batches, always as whole messages.
 """
 
 import os
@@ -21,21 +21,21 @@ from functools import partial
 from typing import TypeAlias
 
 BACKLOG = 1024
-CHUNK = 64 * 1024  # bytes a read: enough for thousands of messages, small enough to be fair
-LIMIT = 256 * 1024  # bytes unsent beyond which a client misses what is new
-RETRY_S = 0.1  # how long to wait for a descriptor when there is none left
+CHUNK = 64 * 1024  # bytes per read: enough for thousands of messages, small enough to be fair
+LIMIT = 256 * 1024  # a client with more bytes unsent misses new messages
+RETRY_S = 0.1  # wait before the next try when no descriptor is left
 
-Task: TypeAlias = "Generator[Park, None, None]"  # it yields whenever it must wait,
-Park: TypeAlias = "Callable[[Task], object]"  # and what it yields puts it where it will be found again
+Task: TypeAlias = "Generator[Park, None, None]"  # it yields whenever it must wait;
+Park: TypeAlias = "Callable[[Task], object]"  # what it yields puts it where the scheduler will find it again
 
 ready: deque[Task] = deque()
-readers: dict[int, Task] = {}  # by the descriptor that they wait for
+readers: dict[int, Task] = {}  # by the descriptor they wait for
 writers: dict[int, Task] = {}
-resting: list[Task] = []  # until something happens, and RETRY_S at most
+resting: list[Task] = []  # until the next event, or for RETRY_S at most
 epoll = select.epoll()
 
 
-@dataclass(eq=False)  # two clients are never the same, whatever their outboxes hold
+@dataclass(eq=False)  # clients are compared and hashed by identity
 class Client:
     connection: socket.socket
     outbox: bytearray = field(default_factory=bytearray)
@@ -44,7 +44,7 @@ class Client:
 
 
 room: set[Client] = set()
-tick: deque[bytes] = deque()  # batches of whole messages in their final order, not yet offered
+pending: deque[bytes] = deque()  # batches of whole messages in their final order, not yet offered to the clients
 
 
 def main(address: tuple[str, int]) -> None:
@@ -57,7 +57,7 @@ def main(address: tuple[str, int]) -> None:
         listener = socket.create_server(address, family=family, backlog=BACKLOG)
     except (OSError, UnicodeError) as error:
         sys.exit(f"cannot listen on {shown}:{port}: {error}")
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # its connections inherit it
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # accepted connections inherit it
     print(f"listening on {shown}:{listener.getsockname()[1]}", flush=True)
     register(listener)
     ready.append(accept(listener))
@@ -66,9 +66,9 @@ def main(address: tuple[str, int]) -> None:
 
 
 def turn() -> None:
-    """Find out who need not wait any longer, and let each run until it must wait again."""
+    """Resume every task whose wait is over; each runs until it must wait again."""
     for descriptor, events in epoll.poll(0 if ready else RETRY_S if resting else None):
-        # They go first, so that who is ready to speak does so before what was said is handed over.
+        # To the front, so that all ready clients are read before what is pending is flushed.
         if events & ~select.EPOLLOUT and descriptor in readers:
             ready.appendleft(readers.pop(descriptor))
         if events & ~select.EPOLLIN and descriptor in writers:
@@ -82,7 +82,7 @@ def turn() -> None:
 
 
 def register(connection: socket.socket) -> None:
-    """Have the kernel tell once each time that it becomes ready: who waits has tried before, and tries again."""
+    """Watch a connection, edge-triggered: a task that waits has tried before, and tries again when woken."""
     connection.setblocking(False)
     epoll.register(connection, select.EPOLLIN | select.EPOLLOUT | select.EPOLLET)
 
@@ -110,7 +110,7 @@ def accept(listener: socket.socket) -> Task:
                 connection, _ = listener.accept()
                 register(connection)
                 ready.append(serve(connection))
-            yield ready.append  # who always finds more would let nobody else run
+            yield ready.append  # else a socket that is always ready would keep the others from running
         except BlockingIOError:
             yield partial(readers.__setitem__, listener.fileno())
         except OSError:
@@ -122,7 +122,7 @@ def serve(connection: socket.socket) -> Task:
     ready.append(write(client))
     room.add(client)
     rest = b""
-    with suppress(OSError):  # a reset ends a connection as well as an end of stream
+    with suppress(OSError):  # a reset ends a connection just as an end of stream does
         while chunk := (yield from recv(connection)):
             data = rest + chunk
             end = whole_messages(data)
@@ -135,20 +135,20 @@ def serve(connection: socket.socket) -> Task:
 
 
 def write(client: Client) -> Task:
-    """Send what gathers in the outbox: one send for all that came during the last one."""
+    """Send what collects in the outbox: all that is added during one send goes out with the next."""
     with client.connection:
         while client.outbox or not client.leaving:
             if client.outbox:
                 data = bytes(client.outbox)
                 client.outbox.clear()
-                with suppress(OSError):  # the reading task sees it too, and leaves
+                with suppress(OSError):  # the reading task sees the error too, and leaves
                     yield from sendall(client.connection, data)
             else:
                 yield client.idle.append
 
 
 def whole_messages(data: bytes) -> int:
-    """The length of the longest prefix of `data` that consists of whole messages."""
+    """Return the length of the longest prefix of `data` that consists of whole messages."""
     end, size = 0, len(data)
     while end < size:
         following = end + 1 + data[end]
@@ -159,24 +159,24 @@ def whole_messages(data: bytes) -> int:
 
 
 def broadcast(batch: bytes) -> Task:
-    """Put these messages next in the common order."""
-    tick.append(batch)
-    yield ready.append  # whoever else is ready to speak does so, and one flush serves all
+    """Append these messages to the common order."""
+    pending.append(batch)
+    yield ready.append  # other ready clients append first, so that one flush serves all
     flush()
 
 
 def flush() -> None:
-    """Hand over what has gathered: one offer a client, however many have spoken."""
+    """Offer what is pending as one batch: one offer per client, however many clients have sent."""
     batch = b""
-    while tick and len(batch) < CHUNK:  # a longer one might leave no room for the next
-        batch += tick.popleft()
+    while pending and len(batch) < CHUNK:  # a longer batch might make clients miss the next one
+        batch += pending.popleft()
     if batch:
         for client in room:
             offer(client, batch)
 
 
 def offer(client: Client, batch: bytes) -> None:
-    """Drop policy: all of the batch, or none of it for a client that is too far behind."""
+    """Drop policy: a client gets all of the batch, or none of it if it is too far behind."""
     if len(client.outbox) <= LIMIT:
         client.outbox += batch
         wake(client)

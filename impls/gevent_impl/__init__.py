@@ -1,4 +1,4 @@
-"""gevent: two greenlets for every connection."""
+"""gevent: two greenlets per connection."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ def harness_implementations() -> list[Implementation]:
             language="Python",
             style="greenlet pair per connection",
             category="idiomatic",
-            summary="gevent's cooperative sockets, one event loop; drops for a client with 256 KiB unsent",
+            summary="gevent's cooperative sockets, one event loop; drops messages beyond 256 KiB unsent",
             source=HERE / "broadcast.py",
             needs=("python:gevent",),
         )

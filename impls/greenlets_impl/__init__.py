@@ -1,4 +1,4 @@
-"""Greenlets: two for every connection, and a scheduler made by hand."""
+"""Greenlets: two per connection, and a hand-written scheduler."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ def harness_implementations() -> list[Implementation]:
             language="Python",
             style="greenlets, own scheduler",
             category="idiomatic",
-            summary="two greenlets a connection, a scheduler of thirty lines; drops for a client with 256 KiB unsent",
+            summary="two greenlets per connection, a scheduler of thirty lines; drops messages beyond 256 KiB unsent",
             source=HERE / "broadcast.py",
             needs=("python:greenlet",),
         )

@@ -1,4 +1,4 @@
-"""Processes: workers that share the port, and a parent that makes the order."""
+"""Processes: workers that share a port, and a parent that makes the order."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ def harness_implementations() -> list[Implementation]:
             language="Python",
             style="processes on one port",
             category="idiomatic",
-            summary="SO_REUSEPORT, a coroutine per connection in each worker; drops for a client with 256 KiB unsent",
+            summary="SO_REUSEPORT, a coroutine per connection in each worker; drops messages beyond 256 KiB unsent",
             source=HERE / "broadcast.py",
         )
     ]

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Broadcast on processes: workers share the port, the kernel deals out the clients, and their parent makes the order.
+"""Broadcast on processes: workers share the port, the kernel distributes the clients, and the parent makes the order.
 
-Order: a worker hands what its clients have said to the parent, who hands everything to all
-workers, one packet after the other: that is the common order. Who comes takes a place in it
-too, and hears what stands behind.
-A slow client: its transport keeps what could not be sent; while that is more than
-LIMIT bytes, the client misses new batches, always as whole messages. Nobody waits.
+Order: a worker sends the messages of its clients to the parent, which sends every packet to all
+workers, one after the other: the order of the packets is the common order. A joining client has a
+place in it too: it receives what comes after the packet that its worker sent next.
+A slow client: its transport keeps what could not be sent. While that is more than LIMIT bytes,
+the client misses new batches, always as whole messages. No client waits for another.
 """
 
 import asyncio
@@ -19,24 +19,24 @@ import sys
 from contextlib import suppress
 
 BACKLOG = 1024
-CHUNK = 64 * 1024  # bytes a read: enough for thousands of messages, small enough to be fair
-LIMIT = 256 * 1024  # bytes unsent beyond which a client misses what is new
-PACKET = 2 * CHUNK  # bytes, and none has as many
-PR_SET_PDEATHSIG = 1  # Linux: a signal for when the parent has ended
+CHUNK = 64 * 1024  # bytes per read: enough for thousands of messages, small enough to be fair
+LIMIT = 256 * 1024  # a client with more bytes unsent misses new messages
+PACKET = 2 * CHUNK  # bytes; more than any packet has
+PR_SET_PDEATHSIG = 1  # Linux: a signal to get when the parent ends
 WORKERS = min(max(2, os.cpu_count() or 1), 8)
 
-# What a worker knows. The parent knows nothing of clients.
+# The state of a worker. The parent knows nothing of clients.
 link: socket.socket  # to the parent
-name: bytes  # of this worker: its packets begin with it
+name: bytes  # of this worker; its packets begin with it
 room: set[asyncio.StreamWriter] = set()
-coming: list[asyncio.StreamWriter] = []  # those of whom the parent is not told yet,
-tick = bytearray()  # and what it is not told yet: whole messages
-entering: list[asyncio.StreamWriter] = []  # those of whom it is told
-at_rest = asyncio.Event()  # nothing is on its way to the parent and back
+pending = bytearray()  # whole messages for the next packet to the parent
+coming: list[asyncio.StreamWriter] = []  # clients that enter the room with the next packet
+entering: list[asyncio.StreamWriter] = []  # clients that enter when the packet under way is back
+at_rest = asyncio.Event()  # set while no packet is on its way to the parent and back
 
 
 def main(address: tuple[str, int]) -> None:
-    # Nothing needs saving; the workers see that their parent has gone, and go as well.
+    # Nothing needs saving; the workers notice the end of the parent, and exit as well.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: os._exit(0))
     host, port = address
@@ -50,7 +50,7 @@ def main(address: tuple[str, int]) -> None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         links.append(ours)
         if os.fork() == 0:
-            # Who kept one of the parent's ends would hide from the others that the parent has gone.
+            # A worker that kept one of the parent's ends would hide the end of the parent from the others.
             for other in {*links, *listeners} - {listener}:
                 other.close()
             asyncio.run(work(bytes([index]), theirs, listener))
@@ -62,9 +62,9 @@ def main(address: tuple[str, int]) -> None:
 
 
 def share(address: tuple[str, int]) -> list[socket.socket]:
-    """Listen at the address once for each worker."""
+    """Return a listener at the address for each worker."""
     family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
-    # The first asks for the address without sharing, or a second room could join this one unnoticed.
+    # The first binds without sharing: else a second server at this address would take clients unnoticed.
     first = socket.create_server(address, family=family, backlog=BACKLOG)
     first.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     address = first.getsockname()[:2]
@@ -75,40 +75,40 @@ def share(address: tuple[str, int]) -> list[socket.socket]:
 
 
 def order(links: list[socket.socket]) -> None:
-    """Hand every packet to all workers. It may wait for a worker, for no worker ever waits for a client."""
-    speaking = select.poll()
+    """Send every packet to all workers. This may wait for a worker, because no worker ever waits for a client."""
+    poll = select.poll()
     for link in links:
-        speaking.register(link, select.POLLIN)
+        poll.register(link, select.POLLIN)
     by_descriptor = {link.fileno(): link for link in links}
     try:
         while True:
-            for descriptor, _ in speaking.poll():
+            for descriptor, _ in poll.poll():
                 packet = by_descriptor[descriptor].recv(PACKET)
                 if not packet:
                     raise ConnectionError
                 for link in links:
                     link.send(packet)
     except OSError:
-        sys.exit("a worker has died, and its clients with it")
+        sys.exit("a worker has died, and its clients are disconnected")
 
 
 async def work(own_name: bytes, to_parent: socket.socket, listener: socket.socket) -> None:
     global link, name
     link, name = to_parent, own_name
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # also for who cannot hear it from the link
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # also if this worker does not get to read the link
     loop = asyncio.get_running_loop()
-    loop.add_reader(link, hear)
+    loop.add_reader(link, receive)
     # The default handler prints a traceback; running out of descriptors deserves one line.
     loop.set_exception_handler(lambda _, what: print(f"{what['message']}: {what.get('exception')}", file=sys.stderr))
-    # Its connections inherit it; asyncio sets it only where the protocol number is spelt out.
+    # Accepted connections inherit it. asyncio sets it only if a socket's protocol number is IPPROTO_TCP; here it is 0.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     at_rest.set()
     await accept(listener)
 
 
 async def accept(listener: socket.socket) -> None:
-    # asyncio's backlog is also its number of accepts a tick, and it makes all of them (and
-    # logs each) even after the first has found no descriptor left: hence 1 and a listen().
+    # asyncio takes the backlog also as the number of accepts per turn of the loop, and makes (and logs)
+    # all of them even after the first has found no descriptor left: hence 1, and listen() below.
     server = await asyncio.start_server(serve, sock=listener, backlog=1)
     listener.listen(BACKLOG)
     await server.serve_forever()
@@ -116,24 +116,25 @@ async def accept(listener: socket.socket) -> None:
 
 async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     coming.append(writer)
-    tell()
+    forward()
     rest = b""
-    with suppress(OSError):  # a reset ends a connection as well as an end of stream
+    with suppress(OSError):  # a reset ends a connection just as an end of stream does
         while chunk := await reader.read(CHUNK):
             data = rest + chunk
             end = whole_messages(data)
             if end:
                 await broadcast(data[:end])
             rest = data[end:]
-    # Who hangs up right after speaking still hears it: it is on its way, or waits for what is.
+    # A client that disconnects right after sending still receives its own messages: they are in the packet
+    # under way, or in the next one.
     for _ in range(2):
         await at_rest.wait()
     room.discard(writer)
-    writer.close()  # sends what is unsent first
+    writer.close()  # what is unsent is sent first
 
 
 def whole_messages(data: bytes) -> int:
-    """The length of the longest prefix of `data` that consists of whole messages."""
+    """Return the length of the longest prefix of `data` that consists of whole messages."""
     end, size = 0, len(data)
     while end < size:
         following = end + 1 + data[end]
@@ -144,28 +145,28 @@ def whole_messages(data: bytes) -> int:
 
 
 async def broadcast(batch: bytes) -> None:
-    """Put these messages next in what the parent is told; wait while that is too much already."""
-    while tick and len(tick) + len(batch) > CHUNK:
-        tell()
+    """Append these messages to the next packet; wait while that is too long already."""
+    while pending and len(pending) + len(batch) > CHUNK:
+        forward()
         await at_rest.wait()
-    tick.extend(batch)
-    await asyncio.sleep(0)  # whoever else is ready to speak does so, and one packet serves all
-    tell()
+    pending.extend(batch)
+    await asyncio.sleep(0)  # other ready clients append first, so that one packet serves all
+    forward()
 
 
-def tell() -> None:
-    """Tell the parent what there is to tell, unless something is on its way: then it is told when that is back."""
+def forward() -> None:
+    """Send the next packet to the parent, unless one is under way: then `receive` sends it when that one is back."""
     global coming, entering
-    if at_rest.is_set() and (tick or coming):
+    if at_rest.is_set() and (pending or coming):
         at_rest.clear()
         coming, entering = [], coming
-        with suppress(OSError):  # the parent has gone: it is heard, too
-            link.send(name + tick)
-        tick.clear()
+        with suppress(OSError):  # the parent has ended: `receive` notices that
+            link.send(name + pending)
+        pending.clear()
 
 
-def hear() -> None:
-    """Take the next packet in the common order; with one's own those enter the room who came before it was sent."""
+def receive() -> None:
+    """Take the next packet in the common order; if it is our own, the clients that came before it enter the room."""
     try:
         packet = link.recv(PACKET)
     except OSError:
@@ -175,7 +176,7 @@ def hear() -> None:
     if packet.startswith(name):
         room.update(writer for writer in entering if not writer.is_closing())
         at_rest.set()
-        tell()
+        forward()
     if len(packet) > len(name):
         batch = packet[len(name) :]
         for writer in room:
@@ -183,9 +184,9 @@ def hear() -> None:
 
 
 def offer(writer: asyncio.StreamWriter, batch: bytes) -> None:
-    """Drop policy: all of the batch, or none of it for a client that is too far behind."""
+    """Drop policy: a client gets all of the batch, or none of it if it is too far behind."""
     if not writer.is_closing() and writer.transport.get_write_buffer_size() <= LIMIT:
-        writer.write(batch)  # and no drain(), which would wait for this one client
+        writer.write(batch)  # no drain(): it would wait for this one client
 
 
 def parse_address(arguments: list[str]) -> tuple[str, int]:

@@ -1,4 +1,4 @@
-"""uvloop: the server of asyncio_protocols on the loop of libuv."""
+"""uvloop: the server of asyncio_protocols on libuv's event loop."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ def harness_implementations() -> list[Implementation]:
             language="Python",
             style="protocol callbacks",
             category="tuned",
-            summary="buffered protocols on libuv, one inbox for all; drops for a client with 256 KiB unsent",
+            summary="buffered protocols on libuv, one read buffer for all; drops messages beyond 256 KiB unsent",
             source=HERE / "broadcast.py",
             needs=("python:uvloop",),
         )
