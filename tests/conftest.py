@@ -1,3 +1,3 @@
-"""What pytest must not take for a test of ours: the cases of a guest's spec, which `tests/test_guest.py` installs."""
+"""Keeps pytest from collecting `tests/guest`: the cases of a spec that `tests/test_guest.py` installs."""
 
 collect_ignore = ["guest"]
