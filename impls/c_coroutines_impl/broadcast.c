@@ -1,11 +1,11 @@
-/* Broadcast on PCL: coroutines in C, each with a stack of its own, on one thread. One reads for
- * every connection, and there is a second only while the connection takes less than it is given.
+/* Broadcast on PCL: coroutines in C, each with its own stack, on one thread. Every connection has
+ * one that reads, and a second one only while the client takes less than it is offered.
  *
- * Order: in a turn of the scheduler all run for whom there is something to read, and append their
- * whole messages to the one `tick`; at its end that goes to everybody with one send each.
- * A slow client: what the kernel does not take at once is kept for it, and a coroutine that waits
- * for nobody else sends it; while that is more than LIMIT bytes, the client misses new batches,
- * always as whole messages. */
+ * Order: in a turn of the scheduler every coroutine with input runs, and appends its whole messages
+ * to the one buffer `pending`; at the end of the turn that goes to all clients with one send each.
+ * A slow client: what the kernel does not take is kept, and sent by a coroutine that waits for this
+ * client only. While that is more than LIMIT bytes, the client misses new batches, always as whole
+ * messages. */
 
 #define _GNU_SOURCE
 #include <errno.h>
@@ -24,32 +24,32 @@
 
 enum {
     BACKLOG = 1024,
-    CHUNK = 64 * 1024,          /* bytes a read */
-    LIMIT = 256 * 1024,         /* bytes unsent beyond which a client misses what is new */
-    MESSAGE = 256,              /* bytes of the longest message, its header included */
-    TICK = 2 * CHUNK + MESSAGE, /* bytes that gather at most before they are sent */
-    STACK = 128 * 1024, /* bytes a coroutine, of which only what it uses is ever real memory */
+    CHUNK = 64 * 1024,                 /* bytes per read */
+    LIMIT = 256 * 1024,                /* a client with more unsent bytes misses new batches */
+    MESSAGE = 256,                     /* bytes of the longest message, including its header */
+    MAX_PENDING = 2 * CHUNK + MESSAGE, /* bytes collected at most before they are sent */
+    STACK = 128 * 1024,                /* bytes per coroutine; only pages in use cost memory */
     EVENTS = 256,
     RETRY_MS = 100, /* how long to wait for a descriptor or memory when none is left */
 };
 
 struct client {
     int fd;
-    coroutine_t reader, writer;  /* who waits for the kernel to tell of it, or NULL */
-    struct client *next, **link; /* in the list of all */
-    bool leaving;                /* its stream has ended, and nobody reads any more */
-    bool deaf;                   /* nothing new is for it */
-    unsigned char *unsent;       /* NULL, or LIMIT + TICK bytes, of which [from, to) are left */
+    coroutine_t reader, writer;  /* waiting for the kernel, or NULL */
+    struct client *next, **link; /* in the list of all clients */
+    bool leaving;                /* its stream has ended, and its reader as well */
+    bool excluded;               /* it gets no new batches */
+    unsigned char *unsent; /* NULL, or LIMIT + MAX_PENDING bytes; [from, to) are still to send */
     size_t from, to;
 };
 
-/* No lock guards these: nobody else runs before the one who runs says `co_resume`. */
+/* No lock guards these: no other coroutine runs until the current one calls `co_resume`. */
 static int epoll;
-static struct client listener;   /* what it has is a reader, who accepts the others */
-static bool pausing;             /* that one waits until something happens, but not for long */
-static struct client *room;      /* everybody */
-static unsigned char tick[TICK]; /* whole messages in their final order, not yet sent */
-static size_t tick_length;
+static struct client listener; /* its reader accepts the clients */
+static bool pausing;           /* that reader waits for the next event, at most RETRY_MS */
+static struct client *room;    /* all clients */
+static unsigned char pending[MAX_PENDING]; /* whole messages in their final order, not yet sent */
+static size_t pending_length;
 
 static int listen_on(const char *address);
 static void run(void), accept_clients(void *), serve(void *), write_unsent(void *);
@@ -72,11 +72,11 @@ int main(int count, char **arguments)
     listener.fd = listen_on(count == 2 ? arguments[1] : "");
     epoll = epoll_create1(EPOLL_CLOEXEC);
     if (!watch(&listener, EPOLL_CTL_ADD) || !start(&listener.reader, accept_clients, &listener))
-        abort(); /* a few kilobytes are not to be had: nothing sensible is left to do */
+        abort(); /* not even a few kilobytes are left: nothing sensible to do */
     run();
 }
 
-/* The scheduler: ask the kernel who can go on, and let them run one after another. */
+/* The scheduler: ask the kernel which coroutines can continue, and resume them one by one. */
 static void run(void)
 {
     for (;;) {
@@ -96,7 +96,7 @@ static void run(void)
     }
 }
 
-/* Begin a coroutine: it runs at once, until it has to wait for the first time. */
+/* Start a coroutine: it runs at once, until it has to wait for the first time. */
 static bool start(coroutine_t *place, void (*work)(void *), struct client *client)
 {
     *place = co_create(work, client, NULL, STACK);
@@ -106,13 +106,13 @@ static bool start(coroutine_t *place, void (*work)(void *), struct client *clien
     return true;
 }
 
-/* Tell epoll what its coroutines wait for; called only when that has changed. */
+/* Update the events that its coroutines wait for; called only when they change. */
 static bool watch(struct client *client, int how)
 {
     struct epoll_event event = {.data.ptr = client};
     event.events = (client->leaving ? 0 : EPOLLIN) | (client->unsent ? EPOLLOUT : 0);
     if (client == &listener)
-        event.events |= EPOLLET; /* or it would stay ready when no descriptor is left, and spin */
+        event.events |= EPOLLET; /* else the loop spins when no descriptor is left */
     return epoll_ctl(epoll, how, client->fd, &event) == 0;
 }
 
@@ -133,7 +133,7 @@ static void accept_clients(void *argument)
             free(client);
             close(fd);
         }
-        co_resume(); /* until there is somebody else, or the pause is over */
+        co_resume(); /* until the next connection, or until the pause is over */
     }
 }
 
@@ -157,14 +157,14 @@ static void serve(void *argument)
     if (room)
         room->link = &client->next;
     room = client;
-    while ((got = read_some(client, data + size, CHUNK)) > 0) { /* a reset is an end as well */
+    while ((got = read_some(client, data + size, CHUNK)) > 0) { /* a reset is an end too */
         size += (size_t)got;
         size_t whole = whole_messages(data, size);
         broadcast(data, whole);
         size -= whole;
         memmove(data, data + whole, size);
     }
-    flush(); /* who hangs up right after speaking still hears it */
+    flush(); /* a leaving client still receives its own last messages */
     *client->link = client->next;
     if (client->next)
         client->next->link = client->link;
@@ -173,18 +173,18 @@ static void serve(void *argument)
     let_go(client);
 }
 
-/* It looks as if it blocked; meanwhile the others run. */
+/* It looks like a blocking read; meanwhile other coroutines run. */
 static ssize_t read_some(struct client *client, unsigned char *data, size_t size)
 {
     ssize_t got;
     do {
-        co_resume(); /* until there is something to read: a flood makes nobody wait */
+        co_resume(); /* before each read, so that a flood does not starve the others */
         got = recv(client->fd, data, size, 0);
     } while (got < 0 && errno == EAGAIN);
     return got;
 }
 
-/* The second coroutine of a connection: it sends what the kernel had no room for, and ends. */
+/* The second coroutine of a connection: it sends what the kernel did not take, and ends. */
 static void write_unsent(void *argument)
 {
     struct client *client = argument;
@@ -195,15 +195,15 @@ static void write_unsent(void *argument)
         if (sent >= 0)
             client->from += (size_t)sent;
         else
-            client->deaf = errno != EAGAIN; /* reading sees it too, and ends */
-    } while (client->from < client->to && !client->deaf);
+            client->excluded = errno != EAGAIN; /* reading fails too, and ends */
+    } while (client->from < client->to && !client->excluded);
     free(client->unsent);
     client->unsent = NULL;
     client->writer = NULL;
     let_go(client);
 }
 
-/* A coroutine ends, and the connection closes when it was the last of them. */
+/* A coroutine has ended; close the connection if it was the last one. */
 static void let_go(struct client *client)
 {
     if (client->reader || client->writer) {
@@ -217,19 +217,19 @@ static void let_go(struct client *client)
 /* Put these messages next in the common order. */
 static void broadcast(const unsigned char *batch, size_t size)
 {
-    if (tick_length + size > TICK)
+    if (pending_length + size > MAX_PENDING)
         flush();
-    memcpy(tick + tick_length, batch, size);
-    tick_length += size;
+    memcpy(pending + pending_length, batch, size);
+    pending_length += size;
 }
 
-/* Hand over what has gathered: one send a client, however many have spoken. */
+/* Offer everything pending as one batch: one send per client, however many clients have sent. */
 static void flush(void)
 {
-    for (struct client *client = room; tick_length > 0 && client; client = client->next)
-        if (!client->deaf)
-            offer(client, tick, tick_length);
-    tick_length = 0;
+    for (struct client *client = room; pending_length > 0 && client; client = client->next)
+        if (!client->excluded)
+            offer(client, pending, pending_length);
+    pending_length = 0;
 }
 
 /* Drop policy: all of the batch, or none of it for a client that is too far behind. */
@@ -240,16 +240,16 @@ static void offer(struct client *client, const unsigned char *batch, size_t size
         if (sent == (ssize_t)size)
             return;
         client->from = client->to = 0;
-        client->deaf = sent < 0 && errno != EAGAIN;
-        if (client->deaf)
-            return; /* reading sees it too, and ends the connection */
-        client->unsent = malloc(LIMIT + TICK);
+        client->excluded = sent < 0 && errno != EAGAIN;
+        if (client->excluded)
+            return; /* reading fails too, and ends the connection */
+        client->unsent = malloc(LIMIT + MAX_PENDING);
         if (!client->unsent || !watch(client, EPOLL_CTL_MOD) ||
             !start(&client->writer, write_unsent, client)) {
             free(client->unsent);
             client->unsent = NULL;
-            client->deaf = true;
-            shutdown(client->fd, SHUT_RDWR); /* a message may be cut: the stream is void */
+            client->excluded = true;
+            shutdown(client->fd, SHUT_RDWR); /* a message may be cut in two: the stream is broken */
             return;
         }
         batch += sent < 0 ? 0 : sent;
@@ -257,7 +257,7 @@ static void offer(struct client *client, const unsigned char *batch, size_t size
     }
     if (client->to - client->from > LIMIT)
         return;
-    if (client->to + size > LIMIT + TICK) {
+    if (client->to + size > LIMIT + MAX_PENDING) {
         memmove(client->unsent, client->unsent + client->from, client->to - client->from);
         client->to -= client->from;
         client->from = 0;
@@ -283,7 +283,7 @@ static int listen_on(const char *address)
         exit(1);
     }
     int yes = 1;
-    struct sockaddr_in6 bound; /* the port stands at the same place in both families */
+    struct sockaddr_in6 bound; /* the port is at the same offset in both families */
     socklen_t size = sizeof bound;
     int fd = socket(found->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);

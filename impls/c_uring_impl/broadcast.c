@@ -1,12 +1,12 @@
-/* Broadcast on io_uring: one thread that asks the kernel for much at once, and is told what is
- * done.
+/* Broadcast on io_uring: one thread that submits many requests to the kernel at once, and handles
+ * their completions.
  *
- * Order: a turn of the loop takes all that the kernel has read in the meantime, in the order in
- * which it is told; the whole messages gather in one buffer, `tick`, and go to everybody with one
- * send each, all of them asked for with one system call. That is the common order.
- * A slow client: it has one send on its way; what is said meanwhile gathers in its outbox. While
- * that holds more than LIMIT bytes, the client misses new batches, always as whole messages.
- * Nobody waits for anybody. */
+ * Order: a turn of the loop handles all that the kernel has read in the meantime, in the order of
+ * its completions; the whole messages are collected in one buffer, `pending`, and go to all clients
+ * with one send each, all submitted in one system call. That is the common order.
+ * A slow client: it has one send in flight; messages sent meanwhile are collected in its outbox.
+ * While that holds more than LIMIT bytes, the client misses new batches, always as whole messages.
+ * No client waits for another. */
 
 #define _GNU_SOURCE
 #include <errno.h>
@@ -24,33 +24,33 @@
 
 enum {
     BACKLOG = 1024,
-    REQUESTS = 1024, /* to the kernel that may stand in the ring before they must be submitted */
-    RESULTS = 16384, /* that may stand in the other: a send each to very many clients */
-    BUFFERS = 128,   /* that the kernel may read into, for whichever client has something to say: */
-    BUFFER = 1024,   /* bytes of each; so a turn gathers no more than all of them hold */
-    LIMIT = 256 * 1024, /* bytes unsent beyond which a client misses what is new */
-    MESSAGE = 256,      /* bytes of the longest message, its header included */
-    TICK = BUFFERS * BUFFER + MESSAGE,
-    RETRY_MS = 100, /* how long to leave the listener alone when no descriptor is left */
+    REQUESTS = 1024,    /* entries of the submission ring; a full ring is submitted at once */
+    RESULTS = 16384,    /* entries of the completion ring: one send each to very many clients */
+    BUFFERS = 128,      /* for the kernel to read into, shared by all clients */
+    BUFFER = 1024,      /* bytes of each buffer; all of them bound what a turn can collect */
+    LIMIT = 256 * 1024, /* a client with more unsent bytes misses new batches */
+    MESSAGE = 256,      /* bytes of the longest message, including its header */
+    MAX_PENDING = BUFFERS * BUFFER + MESSAGE,
+    RETRY_MS = 100, /* how long to ignore the listener when no descriptor is left */
 };
 
-/* What a result is of: it stands in the low bits of a client's address, or alone. */
+/* The kind of a request, in the low bits of its client's address; ACCEPTED, RESTED have none. */
 enum { RECEIVED, SENT, ACCEPTED, RESTED, KIND = 3 };
 
 struct batch {
-    unsigned holders; /* sends on their way */
+    unsigned holders; /* sends in flight */
     size_t size;
     unsigned char data[];
 };
 
 struct client {
     int fd;
-    bool deaf;             /* nothing new is for it */
+    bool excluded;         /* it gets no new batches */
     bool leaving;          /* its stream has ended: send what is unsent, then close */
-    size_t place;          /* in the room */
-    struct batch *sending; /* NULL, or what is on its way to it */
-    struct batch *outbox;  /* NULL, or what is to follow, with room for LIMIT + TICK bytes */
-    size_t rest_length;    /* the unfinished message at the end of what it sent: */
+    size_t place;          /* index in the room */
+    struct batch *sending; /* NULL, or the batch in flight */
+    struct batch *outbox;  /* NULL, or what follows; it holds LIMIT + MAX_PENDING bytes */
+    size_t rest_length;    /* of the unfinished message at the end of its input: */
     unsigned char rest[MESSAGE];
 };
 
@@ -59,24 +59,24 @@ static unsigned char buffers[BUFFERS][BUFFER];
 static _Alignas(4096) union {
     struct io_uring_buf_ring ring;
     struct io_uring_buf slots[BUFFERS];
-} shelf; /* of the buffers that the kernel may take */
+} shelf; /* the buffers that the kernel may use */
 static int listener;
-static struct client **room; /* everybody */
+static struct client **room; /* all clients */
 static size_t room_size;
-static unsigned char tick[TICK];
-static size_t tick_length;
+static unsigned char pending[MAX_PENDING]; /* whole messages, collected in this turn of the loop */
+static size_t pending_length;
 
 static void listen_on(const char *address), start_ring(void), finish(struct io_uring_cqe *);
 static void give_back(unsigned buffer), accept_clients(void), rest(void), join(int fd);
-static void receive(struct client *), leave(struct client *), bury(struct client *);
+static void receive(struct client *), leave(struct client *), remove_client(struct client *);
 static void serve(struct client *, const unsigned char *, size_t), sent(struct client *, int);
 static void broadcast(void), offer(struct client *, struct batch *);
 
 static void stop(int signal_number)
 {
     (void)signal_number;
-    shutdown(listener, SHUT_RDWR); /* the ring lets go of it some time after the process: its address is free now */
-    _exit(0);                      /* nothing needs saving, and the kernel closes every connection */
+    shutdown(listener, SHUT_RDWR); /* frees the address at once: the ring outlives the process */
+    _exit(0); /* nothing needs saving, and the kernel closes every connection */
 }
 
 int main(int count, char **arguments)
@@ -102,8 +102,8 @@ int main(int count, char **arguments)
 
 static void start_ring(void)
 {
-    /* The kernel does its part of the work when it is asked for results, and no earlier: so no
-     * turn is interrupted, and none gathers more than the buffers hold that it began with. */
+    /* The kernel does its part of the work only when it is asked for results: no turn is
+     * interrupted, and none collects more than fits into the buffers that are free at its start. */
     struct io_uring_params how = {.cq_entries = RESULTS};
     how.flags = IORING_SETUP_CQSIZE | IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN;
     int problem = io_uring_queue_init_params(REQUESTS, &ring, &how);
@@ -119,7 +119,7 @@ static void start_ring(void)
         give_back(i);
 }
 
-/* Let the kernel read into this buffer. */
+/* Let the kernel read into this buffer again. */
 static void give_back(unsigned buffer)
 {
     int mask = io_uring_buf_ring_mask(BUFFERS);
@@ -127,8 +127,7 @@ static void give_back(unsigned buffer)
     io_uring_buf_ring_advance(&shelf.ring, 1);
 }
 
-/* A request to be filled in, and not submitted before the end of the turn unless the ring is full.
- */
+/* A request to fill in; it is submitted at the end of the turn, or when the ring is full. */
 static struct io_uring_sqe *request(void)
 {
     struct io_uring_sqe *request;
@@ -141,7 +140,7 @@ static void finish(struct io_uring_cqe *result)
 {
     struct client *client = (struct client *)(uintptr_t)(result->user_data & ~(uint64_t)KIND);
     bool last =
-        !(result->flags & IORING_CQE_F_MORE); /* of this request there are no more results */
+        !(result->flags & IORING_CQE_F_MORE); /* this request produces no more results */
     switch (result->user_data & KIND) {
     case ACCEPTED:
         if (result->res >= 0)
@@ -164,13 +163,13 @@ static void finish(struct io_uring_cqe *result)
             give_back(buffer);
         }
         if (result->res <= 0 && result->res != -ENOBUFS)
-            leave(client); /* a reset is an end as well */
+            leave(client); /* a reset is an end too */
         else if (last)
             receive(client); /* all buffers were in use */
     }
 }
 
-/* One request for all connections there will ever be, until one fails. */
+/* One request for all connections to come, until one fails. */
 static void accept_clients(void)
 {
     struct io_uring_sqe *accept = request();
@@ -192,14 +191,14 @@ static void join(int fd)
         room = realloc(room, (room_size + BACKLOG) * sizeof *room);
     struct client *client = calloc(1, sizeof *client);
     if (!room || !client)
-        abort(); /* a few hundred bytes are not to be had: nothing sensible is left to do */
+        abort(); /* not even a few hundred bytes are left: nothing sensible to do */
     client->fd = fd;
     client->place = room_size;
     room[room_size++] = client;
     receive(client);
 }
 
-/* One request for all that the client will ever say; the kernel takes a buffer when it does. */
+/* One request for all input of a client; the kernel takes a buffer when some arrives. */
 static void receive(struct client *client)
 {
     struct io_uring_sqe *receive = request();
@@ -219,26 +218,26 @@ static size_t whole_messages(const unsigned char *data, size_t size)
 
 static void serve(struct client *client, const unsigned char *data, size_t got)
 {
-    if (tick_length + MESSAGE + got > TICK)
+    if (pending_length + MESSAGE + got > MAX_PENDING)
         broadcast();
-    unsigned char *start = tick + tick_length;
+    unsigned char *start = pending + pending_length;
     memcpy(start, client->rest, client->rest_length);
     memcpy(start + client->rest_length, data, got);
     size_t size = client->rest_length + got, whole = whole_messages(start, size);
-    tick_length += whole;
+    pending_length += whole;
     client->rest_length = size - whole;
     memcpy(client->rest, start + whole, client->rest_length);
 }
 
 static void leave(struct client *client)
 {
-    broadcast(); /* who hangs up right after speaking still hears it */
-    client->deaf = client->leaving = true;
+    broadcast(); /* a leaving client still receives its own last messages */
+    client->excluded = client->leaving = true;
     if (!client->sending)
-        bury(client);
+        remove_client(client);
 }
 
-static void bury(struct client *client)
+static void remove_client(struct client *client)
 {
     room[client->place] = room[--room_size];
     room[client->place]->place = client->place;
@@ -246,7 +245,7 @@ static void bury(struct client *client)
     free(client);
 }
 
-/* Let a client have a batch; its request is done when all of that is sent, and not before. */
+/* Send a batch to a client; the request completes only when all of it is sent. */
 static void transmit(struct client *client, struct batch *batch)
 {
     struct io_uring_sqe *send = request();
@@ -266,7 +265,7 @@ static void sent(struct client *client, int result)
 {
     struct batch *next = client->outbox;
     if (result != (int)client->sending->size) {
-        client->deaf = true; /* receiving sees it too, and ends the connection */
+        client->excluded = true; /* receiving fails too, and ends the connection */
         free(next);
         next = NULL;
     }
@@ -275,23 +274,23 @@ static void sent(struct client *client, int result)
     if (next)
         transmit(client, next);
     else if (client->leaving)
-        bury(client);
+        remove_client(client);
 }
 
-/* Hand over what this turn has gathered: one send a client, however many spoke. */
+/* Offer everything pending as one batch: one send per client, however many clients have sent. */
 static void broadcast(void)
 {
-    if (tick_length == 0)
+    if (pending_length == 0)
         return;
-    struct batch *batch = malloc(sizeof *batch + tick_length);
+    struct batch *batch = malloc(sizeof *batch + pending_length);
     if (!batch)
         abort();
     batch->holders = 1; /* this function */
-    batch->size = tick_length;
-    memcpy(batch->data, tick, tick_length);
-    tick_length = 0;
+    batch->size = pending_length;
+    memcpy(batch->data, pending, pending_length);
+    pending_length = 0;
     for (size_t i = 0; i < room_size; i++)
-        if (!room[i]->deaf)
+        if (!room[i]->excluded)
             offer(room[i], batch);
     release(batch);
 }
@@ -304,7 +303,7 @@ static void offer(struct client *client, struct batch *batch)
         return;
     }
     if (!client->outbox) {
-        client->outbox = malloc(sizeof *batch + LIMIT + TICK);
+        client->outbox = malloc(sizeof *batch + LIMIT + MAX_PENDING);
         if (!client->outbox)
             return;
         client->outbox->holders = 0;
@@ -333,7 +332,7 @@ static void listen_on(const char *address)
         exit(1);
     }
     int yes = 1;
-    struct sockaddr_in6 bound; /* the port stands at the same place in both families */
+    struct sockaddr_in6 bound; /* the port is at the same offset in both families */
     socklen_t size = sizeof bound;
     listener = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
     setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);

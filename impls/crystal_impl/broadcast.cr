@@ -1,34 +1,34 @@
-# Broadcast in Crystal: fibers that tell each other things over channels.
+# Broadcast in Crystal: fibers that communicate over channels.
 #
-# Order: every connection's fiber hands its whole messages to the one fiber `broadcast`; what came
-# first over that channel comes first for everybody.
-# A slow client: only its own writing fiber waits for it; while more than LIMIT bytes are unsent,
+# Order: every connection's fiber passes its whole messages to the one fiber `broadcast`; they reach
+# all clients in the order in which they come out of that channel.
+# A slow client: only its own writing fiber waits for it. While more than LIMIT bytes are unsent,
 # the client misses new batches, always as whole messages.
 
 require "socket"
 
 BACKLOG   = 1024
-FEW_BYTES = 4 * 1024   # a read at first: ten thousand who listen shall not cost a gigabyte
-CHUNK     = 64 * 1024  # bytes a read at most: thousands of messages, and few enough to be fair
-LIMIT     = 256 * 1024 # bytes unsent beyond which a client misses what is new
+FEW_BYTES = 4 * 1024   # first read: ten thousand idle clients must not cost a gigabyte
+CHUNK     = 64 * 1024  # largest read: thousands of messages, yet small enough to be fair
+LIMIT     = 256 * 1024 # a client with more unsent bytes misses new batches
 RETRY     = 100.milliseconds
 
 class Client
   getter socket : TCPSocket
   getter wake = Channel(Nil).new(1)
   property outbox = IO::Memory.new(0)
-  property unsent = 0 # bytes in the outbox, and those that are just being written
+  property unsent = 0 # bytes in the outbox or being written
   property? leaving = false
 
   def initialize(@socket)
   end
 end
 
-# How the connections' fibers talk to the one that knows the room. No channel has a buffer: who
-# speaks waits until it is heard.
-JOINED = Channel(Client).new
-LEFT   = Channel(Client).new
-SAID   = Channel(Bytes).new # whole messages
+# From the connections' fibers to the one that knows the room. The channels are unbuffered: a fiber
+# that sends waits until the other one receives.
+JOINED   = Channel(Client).new
+LEFT     = Channel(Client).new
+RECEIVED = Channel(Bytes).new # whole messages
 
 def start(host : String, port : Int32)
   # Nothing needs saving, and the kernel closes every connection.
@@ -39,7 +39,7 @@ def start(host : String, port : Int32)
   rescue error : Socket::Error
     abort "cannot listen on #{shown}:#{port}: #{error.message}"
   end
-  listener.tcp_nodelay = true # its connections inherit it, and that they write at once
+  listener.tcp_nodelay = true # its connections inherit this, and sync: they write at once
   listener.sync = true
   puts "listening on #{shown}:#{listener.local_address.port}"
   STDOUT.flush
@@ -67,7 +67,7 @@ def serve(socket)
     data = grow(data) if size == data.size && size < CHUNK # there was more to read
     whole = whole_messages(data[0, size])
     next if whole == 0
-    SAID.send(data[0, whole].dup)
+    RECEIVED.send(data[0, whole].dup)
     size -= whole
     data.move_from(data[whole, size]) if size > 0
   end
@@ -79,14 +79,14 @@ end
 def read(socket, data)
   socket.read(data)
 rescue IO::Error
-  0 # a reset ends a connection as well as an end of stream
+  0 # a reset ends a connection just as an end of stream does
 end
 
 def grow(data)
   Bytes.new(2 * data.size).tap { |larger| data.copy_to(larger) }
 end
 
-# Send what gathers in the outbox: one write for all that came during the last one.
+# Send the outbox: one write for everything that was added during the previous write.
 def write(client)
   loop do
     while client.outbox.size == 0 && !client.leaving?
@@ -99,7 +99,7 @@ def write(client)
     client.unsent -= batch.size
   end
 rescue IO::Error
-  # Whoever reads for it sees it too, and ends.
+  # The reading fiber sees the error too, and ends.
 ensure
   client.socket.close
 end
@@ -107,7 +107,7 @@ end
 def wake(client)
   select
   when client.wake.send(nil)
-  else # it will look in any case
+  else # it has been woken already
   end
 end
 
@@ -120,7 +120,7 @@ def whole_messages(data)
   whole
 end
 
-# The one fiber that knows who is there, and what comes after what.
+# The only fiber that knows the room; it decides the order.
 def broadcast
   room = Set(Client).new
   loop do
@@ -129,20 +129,20 @@ def broadcast
       room << client
     when client = LEFT.receive
       room.delete(client)
-    when batch = SAID.receive
+    when batch = RECEIVED.receive
       flush(room, batch)
     end
   end
 end
 
-# Hand over what has gathered: one offer a client, however many are waiting to speak.
+# Offer everything received so far as one batch: one offer per client, however many clients have sent.
 def flush(room, batch)
   gathered = IO::Memory.new(CHUNK)
   while batch
     gathered.write(batch)
-    break if gathered.size >= CHUNK # a longer one might leave no room for the next
+    break if gathered.size >= CHUNK # a longer batch might leave no room for the next
     select
-    when batch = SAID.receive
+    when batch = RECEIVED.receive
     else
       batch = nil
     end

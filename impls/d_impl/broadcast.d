@@ -1,9 +1,9 @@
-/* Broadcast in D: a fiber per connection, and a scheduler on epoll that resumes whoever can go on.
+/* Broadcast in D: a fiber per connection, and a scheduler on epoll that resumes fibers with input.
  *
- * Order: every fiber appends its whole messages to the one tick, and what gathered there in one turn
- * of the scheduler goes to everybody at once: that is the common order.
- * A slow client: a second fiber, which exists only then, waits for it; while more than LIMIT bytes
- * stand in its outbox, the client misses new batches, always as whole messages. */
+ * Order: every fiber appends its whole messages to the one array `pending`, and everything collected
+ * there in one turn of the scheduler goes to all clients as one batch: that is the common order.
+ * A slow client: a second fiber, which exists only meanwhile, waits for it. While its outbox holds
+ * more than LIMIT bytes, the client misses new batches, always as whole messages. */
 module broadcast;
 
 import core.stdc.errno : EAGAIN, EINTR, errno;
@@ -19,24 +19,24 @@ import std.socket;
 import std.stdio : stderr, stdout, writefln;
 
 enum BACKLOG = 1024;
-enum CHUNK = 64 * 1024; // bytes a read: thousands of messages, and few enough to be fair
-enum LIMIT = 256 * 1024; // bytes unsent beyond which a client misses what is new
-enum MESSAGE = 256; // bytes of the longest message, its header included
+enum CHUNK = 64 * 1024; // bytes per read: thousands of messages, yet small enough to be fair
+enum LIMIT = 256 * 1024; // a client with more unsent bytes misses new batches
+enum MESSAGE = 256; // bytes of the longest message, including its header
 enum RETRY_MS = 100; // how long to wait for a descriptor when there is none left
 
 class Client
 {
     int descriptor;
-    Fiber reader, writer; // the latter only while something is unsent
+    Fiber reader, writer; // the writer exists only while something is unsent
     ubyte[] outbox;
     bool leaving;
 }
 
-bool[Client] room; // everybody
-ubyte[] tick; // whole messages in their final order, not yet offered
+bool[Client] room; // all clients
+ubyte[] pending; // whole messages in their final order, not yet offered
 int epoll;
 Fiber acceptor;
-bool resting; // the listener is not asked about until the next turn
+bool resting; // the listener is not watched until the next turn
 
 extern (C) void stop(int) nothrow @nogc
 {
@@ -79,7 +79,7 @@ int main(string[] arguments)
         turn(listener.handle);
 }
 
-/// Resume all who can go on, and then let everybody hear what was said.
+/// Resume all fibers that can continue, and then send what they have read.
 void turn(int listener)
 {
     epoll_event[256] events;
@@ -107,7 +107,7 @@ void resume(Fiber fiber)
 {
     fiber.call();
     if (fiber.state == Fiber.State.TERM)
-        destroy(fiber); // its stack: the collector does not know how large that is, and would take its time
+        destroy(fiber); // frees its stack now: the collector does not know its size, and would be slow to
 }
 
 void watch(int operation, int descriptor, uint events, Client client)
@@ -130,7 +130,7 @@ void acceptClients(int listener)
             serve(descriptor);
         }
         if (errno != EAGAIN && errno != EINTR)
-        { // no descriptor is left: who stands there makes epoll return at once, so it is not asked
+        { // no descriptor is left: epoll would return at once, so stop watching
             watch(EPOLL_CTL_MOD, listener, 0, null);
             resting = true;
         }
@@ -148,7 +148,7 @@ void serve(int descriptor)
 
 void read(Client client)
 {
-    static ubyte[MESSAGE + CHUNK] data; // one for all: nobody yields between reading and cutting
+    static ubyte[MESSAGE + CHUNK] data; // shared: no fiber yields between reading and cutting
     ubyte[MESSAGE] rest;
     size_t unfinished;
     for (;; Fiber.yield())
@@ -157,16 +157,16 @@ void read(Client client)
         if (got < 0 && (errno == EAGAIN || errno == EINTR))
             continue;
         if (got <= 0)
-            break; // a reset ends a connection as well as an end of stream
+            break; // a reset ends a connection just as an end of stream does
         data[0 .. unfinished] = rest[0 .. unfinished];
         auto arrived = data[0 .. unfinished + got];
         const whole = wholeMessages(arrived);
         if (whole > 0)
-            say(arrived[0 .. whole]);
+            broadcast(arrived[0 .. whole]);
         unfinished = arrived.length - whole;
         rest[0 .. unfinished] = arrived[whole .. $];
     }
-    flush(); // who hangs up right after speaking still hears it
+    flush(); // a leaving client still receives its own last messages
     client.leaving = true;
     if (client.writer is null)
         closeConnection(client);
@@ -174,7 +174,7 @@ void read(Client client)
         watch(EPOLL_CTL_MOD, client.descriptor, EPOLLOUT, client);
 }
 
-/// Send what stands in the outbox as fast as the client takes it.
+/// Send the outbox as fast as the client takes it.
 void write(Client client)
 {
     watch(EPOLL_CTL_MOD, client.descriptor, EPOLLIN | EPOLLOUT, client);
@@ -192,7 +192,7 @@ void write(Client client)
         watch(EPOLL_CTL_MOD, client.descriptor, EPOLLIN, client);
 }
 
-/// Return how many bytes the kernel takes now; -1 when it never will, which reading sees as well.
+/// Return how many bytes the kernel takes now; -1 on an error, which reading sees as well.
 ptrdiff_t sendSome(Client client, const ubyte[] data)
 {
     const sent = send(client.descriptor, data.ptr, data.length, MSG_NOSIGNAL);
@@ -214,24 +214,24 @@ size_t wholeMessages(const ubyte[] data)
     return whole;
 }
 
-/// Put these messages next in the common order; they are heard at the end of the turn.
-void say(const ubyte[] batch)
+/// Put these messages next in the common order; they are sent at the end of the turn.
+void broadcast(const ubyte[] batch)
 {
-    tick ~= batch;
-    if (tick.length >= CHUNK)
-        flush(); // a longer one might leave no room for the next
+    pending ~= batch;
+    if (pending.length >= CHUNK)
+        flush(); // a longer batch might leave no room for the next
 }
 
-/// Hand over what has gathered: one offer a client, however many have spoken.
+/// Offer everything pending as one batch: one offer per client, however many clients have sent.
 void flush()
 {
-    if (tick.length == 0)
+    if (pending.length == 0)
         return;
     foreach (client; room.byKey)
         if (!client.leaving)
-            offer(client, tick);
-    tick.length = 0;
-    tick.assumeSafeAppend();
+            offer(client, pending);
+    pending.length = 0;
+    pending.assumeSafeAppend();
 }
 
 /// Drop policy: all of the batch, or none of it for a client that is too far behind.

@@ -1,30 +1,30 @@
 ## Broadcast in Nim: async procedures on the dispatcher, all in one thread.
 ##
-## Order: every connection's procedure appends its whole messages to the one tick, and what gathered
-## there in one turn of the dispatcher goes to everybody at once: that is the common order.
-## A slow client: its own procedure `write` waits for it; while more than `limit` bytes are unsent,
-## the client misses new batches, always as whole messages.
+## Order: every connection's procedure appends its whole messages to the one string `pending`, and
+## everything collected there in one turn of the dispatcher goes to all clients as one batch.
+## A slow client: only its own procedure `write` waits for it. While more than `limit` bytes are
+## unsent, the client misses new batches, always as whole messages.
 
 import std/[asyncdispatch, asyncnet, nativesockets, net, os, strutils, tables]
 from std/posix import SIGINT, SIGTERM, exitnow, signal
 
 const
   backlog = 1024
-  fewBytes = 4 * 1024   ## a read at first: ten thousand who listen shall not cost a gigabyte
-  chunk = 64 * 1024     ## bytes a read at most: thousands of messages, and few enough to be fair
-  limit = 256 * 1024    ## bytes unsent beyond which a client misses what is new
+  fewBytes = 4 * 1024   ## first read: ten thousand idle clients must not cost a gigabyte
+  chunk = 64 * 1024     ## largest read: thousands of messages, yet small enough to be fair
+  limit = 256 * 1024    ## a client with more unsent bytes misses new batches
   retryMs = 100         ## how long to wait for a descriptor when there is none left
 
 type Client = ref object
   socket: AsyncSocket
   outbox: string
-  unsent: int           ## bytes in the outbox, and those that are just being written
-  writing: Future[void] ## not finished while there is something unsent
+  unsent: int           ## bytes in the outbox or being written
+  writing: Future[void] ## unfinished while something is unsent
 
-var # of each thread, that is of the one
-  room {.threadvar.}: OrderedTable[int, Client] ## everybody
+var # thread-local, so that async procedures are gcsafe; there is one thread
+  room {.threadvar.}: OrderedTable[int, Client] ## all clients
   newest {.threadvar.}: int
-  tick {.threadvar.}: string                    ## whole messages in their final order, not yet offered
+  pending {.threadvar.}: string                 ## whole messages in their final order, not yet offered
 
 proc accept(listener: AsyncSocket) {.async.}
 proc serve(socket: AsyncSocket) {.async.}
@@ -81,14 +81,14 @@ proc serve(socket: AsyncSocket) {.async.} =
         broadcast(data[0 ..< whole])
       rest = data[whole .. ^1]
   except OSError:
-    discard # a reset ends a connection as well as an end of stream
-  flush() # who hangs up right after speaking still hears it
+    discard # a reset ends a connection just as an end of stream does
+  flush() # a leaving client still receives its own last messages
   room.del(number)
   await client.writing
   socket.close()
 
 proc write(client: Client, first: string) {.async.} =
-  ## Send a batch, and what gathers in the outbox meanwhile: one write for all of that.
+  ## Send a batch, then the outbox: one write for everything that was added during the previous one.
   var batch = first
   try:
     while batch.len > 0:
@@ -97,7 +97,7 @@ proc write(client: Client, first: string) {.async.} =
       batch = move(client.outbox)
       client.outbox = ""
   except OSError:
-    discard # reading sees it too, and ends the connection
+    discard # reading fails too, and ends the connection
 
 proc wholeMessages(data: string): int =
   ## The length of the longest prefix of the data that consists of whole messages.
@@ -108,18 +108,18 @@ proc wholeMessages(data: string): int =
     result = following
 
 proc broadcast(batch: string) =
-  ## Put these messages next in the common order; they are heard when all who are ready have spoken.
-  if tick.len == 0:
+  ## Put these messages next in the common order; they are sent when all ready sockets have been read.
+  if pending.len == 0:
     callSoon(flush)
-  tick.add batch
-  if tick.len >= chunk: # a longer one might leave no room for the next
+  pending.add batch
+  if pending.len >= chunk: # a longer batch might leave no room for the next
     flush()
 
 proc flush() {.gcsafe.} =
-  ## Hand over what has gathered: one offer a client, however many have spoken.
-  if tick.len > 0:
-    let batch = move(tick)
-    tick = ""
+  ## Offer everything pending as one batch: one offer per client, however many clients have sent.
+  if pending.len > 0:
+    let batch = move(pending)
+    pending = ""
     for client in room.values:
       offer(client, batch)
 
