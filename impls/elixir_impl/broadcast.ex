@@ -1,15 +1,15 @@
 # Broadcast in Elixir: two processes per connection, and a GenServer that is the room.
 #
-# Order: every connection's reader calls the room with its whole messages; the room sends one batch to
-# all writers before it makes the next, and mail between two processes keeps its order.
-# A slow client: only its own writer waits for it. The room counts what it has sent to each writer and
-# not heard to be written; while that is more than @limit bytes, the client misses new batches,
-# always as whole messages.
+# Order: every connection's reader calls the room with its whole messages. The room sends a batch to
+# all writers before it builds the next one, and messages between two processes keep their order.
+# A slow client: only its own writer waits for it. For each writer the room counts the bytes that it
+# has delivered and that are not reported as sent. While that is more than @limit, the client misses
+# new batches, always as whole messages.
 defmodule Broadcast do
   @backlog 1024
-  # A read at first: ten thousand who listen shall not cost a gigabyte.
+  # Size of the first read: ten thousand idle clients must not cost a gigabyte.
   @few_bytes 4 * 1024
-  # Bytes a read at most: thousands of messages, and few enough to be fair.
+  # Size of the largest read: thousands of messages, yet small enough to be fair.
   @chunk 64 * 1024
   # How long to wait for a descriptor when there is none left.
   @retry_ms 100
@@ -65,18 +65,18 @@ defmodule Broadcast do
     end
   end
 
-  # Say what whole messages come, until the end of the stream: a reset is one as well.
+  # Submit whole messages as they arrive, until the end of the stream; a reset is one too.
   defp read(socket, size, rest) do
     with {:ok, chunk} <- :gen_tcp.recv(socket, 0) do
       data = rest <> chunk
       whole = whole_messages(data, 0)
-      if whole > 0, do: Room.say(binary_part(data, 0, whole))
+      if whole > 0, do: Room.submit(binary_part(data, 0, whole))
       rest = binary_part(data, whole, byte_size(data) - whole)
       read(socket, grow(socket, size, byte_size(chunk)), :binary.copy(rest))
     end
   end
 
-  # When a read was full there was more to read.
+  # A full read means that there was more to read.
   defp grow(socket, size, size) when size < @chunk do
     :inet.setopts(socket, buffer: 2 * size)
     2 * size
@@ -84,10 +84,10 @@ defmodule Broadcast do
 
   defp grow(_socket, size, _got), do: size
 
-  # Send what the room has handed over, and tell it what is sent.
+  # Send the batches that the room delivers, and report each one when it is sent.
   defp write(socket) do
     receive do
-      {:hear, batch} ->
+      {:deliver, batch} ->
         :gen_tcp.send(socket, batch)
         Room.sent(self(), batch)
         write(socket)
@@ -116,67 +116,67 @@ defmodule Broadcast do
   end
 end
 
-# The one process that knows who is there, and what comes after what.
+# The only process that knows the clients; it decides the order.
 defmodule Room do
   use GenServer
 
-  # Bytes that gather at most before they are offered.
+  # Bytes pending at which a batch is sent at once.
   @chunk 64 * 1024
-  # Bytes unsent beyond which a client misses what is new.
+  # A client with more unsent bytes misses new batches.
   @limit 256 * 1024
-  # Bytes that a batch in a writer's mailbox takes beside its own.
+  # Bytes that a batch takes in a writer's mailbox beyond its own.
   @mail 64
 
   def start_link, do: GenServer.start_link(__MODULE__, nil, name: __MODULE__)
 
-  # Who speaks waits until the room has heard it: so there is one message a client at most on the way.
+  # A reader waits until the room has received its batch, so each has at most one in flight.
   def join(writer), do: GenServer.call(__MODULE__, {:join, writer}, :infinity)
-  def say(batch), do: GenServer.call(__MODULE__, {:say, batch}, :infinity)
+  def submit(batch), do: GenServer.call(__MODULE__, {:submit, batch}, :infinity)
   def leave(writer), do: GenServer.call(__MODULE__, {:leave, writer}, :infinity)
   def sent(writer, batch), do: GenServer.cast(__MODULE__, {:sent, writer, cost(batch)})
 
-  # The writers, each with how much it has not sent yet; what was said and not offered yet, and its size.
+  # The state: the writers, each with its unsent bytes; the messages not yet offered, and their size.
   @impl true
   def init(nil), do: {:ok, {%{}, [], 0}}
 
   @impl true
-  def handle_call({:join, writer}, _from, {writers, tick, size}) do
-    reply({Map.put(writers, writer, 0), tick, size})
+  def handle_call({:join, writer}, _from, {writers, pending, size}) do
+    reply({Map.put(writers, writer, 0), pending, size})
   end
 
-  def handle_call({:say, batch}, _from, {writers, tick, size}) do
-    reply({writers, [tick | batch], size + byte_size(batch)})
+  def handle_call({:submit, batch}, _from, {writers, pending, size}) do
+    reply({writers, [pending | batch], size + byte_size(batch)})
   end
 
   def handle_call({:leave, writer}, _from, state) do
-    # Who hangs up right after speaking still hears it.
+    # A leaving client still receives its own last messages.
     {writers, [], 0} = broadcast(state)
     reply({Map.delete(writers, writer), [], 0})
   end
 
   @impl true
-  def handle_cast({:sent, writer, size}, {writers, tick, gathered}) when is_map_key(writers, writer) do
-    {:noreply, {Map.update!(writers, writer, &(&1 - size)), tick, gathered}, wait(tick)}
+  def handle_cast({:sent, writer, size}, {writers, pending, gathered}) when is_map_key(writers, writer) do
+    {:noreply, {Map.update!(writers, writer, &(&1 - size)), pending, gathered}, wait(pending)}
   end
 
-  def handle_cast({:sent, _, _}, {_, tick, _} = state), do: {:noreply, state, wait(tick)}
+  def handle_cast({:sent, _, _}, {_, pending, _} = state), do: {:noreply, state, wait(pending)}
 
-  # Nobody else is waiting to speak.
+  # No reader is waiting.
   @impl true
   def handle_info(:timeout, state), do: {:noreply, broadcast(state)}
 
   # A longer batch might leave no room for the next.
   defp reply({_, _, size} = state) when size >= @chunk, do: {:reply, :ok, broadcast(state)}
-  defp reply({_, tick, _} = state), do: {:reply, :ok, state, wait(tick)}
+  defp reply({_, pending, _} = state), do: {:reply, :ok, state, wait(pending)}
 
   defp wait([]), do: :infinity
   defp wait(_), do: 0
 
-  # Hand over what has gathered: one offer a client, however many have spoken.
+  # Offer everything pending as one batch: one offer per client, however many clients have sent.
   defp broadcast({_, [], 0} = state), do: state
 
-  defp broadcast({writers, tick, _}) do
-    batch = IO.iodata_to_binary(tick)
+  defp broadcast({writers, pending, _}) do
+    batch = IO.iodata_to_binary(pending)
     {Map.new(writers, fn {writer, unsent} -> {writer, offer(writer, unsent, batch)} end), [], 0}
   end
 
@@ -184,7 +184,7 @@ defmodule Room do
   defp offer(_writer, unsent, _batch) when unsent > @limit, do: unsent
 
   defp offer(writer, unsent, batch) do
-    send(writer, {:hear, batch})
+    send(writer, {:deliver, batch})
     unsent + cost(batch)
   end
 
@@ -192,7 +192,7 @@ defmodule Room do
 end
 
 # A handler for signals: nothing needs saving, and the kernel closes every connection. Without the
-# option, halt would wait for those who do not read.
+# option, halt would wait for clients that do not read.
 defmodule Stop do
   @behaviour :gen_event
 

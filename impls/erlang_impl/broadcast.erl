@@ -1,9 +1,9 @@
 %% Broadcast in Erlang: a process per connection, and one that is the room.
 %%
-%% Order: every connection's process tells its whole messages to the room, which hands one batch to
+%% Order: every connection's process passes its whole messages to the room, which hands one batch to
 %% all sockets before it takes the next: that is the common order.
-%% A slow client: its port has a queue of its own, and is busy from ?LIMIT bytes on. The room does
-%% not wait for a port that is busy: the client misses new batches, always as whole messages.
+%% A slow client: its port has its own queue, and is busy from ?LIMIT bytes on. The room does not wait
+%% for a busy port: the client misses new batches, always as whole messages.
 -module(broadcast).
 -behaviour(gen_event).
 
@@ -11,9 +11,9 @@
 -export([init/1, handle_event/2, handle_call/2]).
 
 -define(BACKLOG, 1024).
--define(FEW_BYTES, 4 * 1024). % a read at first: ten thousand who listen shall not cost a gigabyte
--define(CHUNK, 64 * 1024). % bytes a read at most: thousands of messages, small enough to be fair
--define(LIMIT, 256 * 1024). % bytes unsent beyond which a client misses what is new
+-define(FEW_BYTES, 4 * 1024). % first read: ten thousand idle clients must not cost a gigabyte
+-define(CHUNK, 64 * 1024). % largest read: thousands of messages, yet small enough to be fair
+-define(LIMIT, 256 * 1024). % a client with more unsent bytes misses new batches
 -define(RETRY_MS, 100). % how long to wait for a descriptor when there is none left
 
 main() ->
@@ -56,19 +56,19 @@ accept(Listener, Room) ->
     accept(Listener, Room).
 
 serve(Socket, Room) ->
-    ok = tell(Room, {join, Socket}),
-    listen_to(Socket, Room, ?FEW_BYTES, <<>>),
-    ok = tell(Room, {leave, Socket}),
-    gen_tcp:close(Socket). % when what is unsent is sent, unless nobody takes it
+    ok = call(Room, {join, Socket}),
+    read_messages(Socket, Room, ?FEW_BYTES, <<>>),
+    ok = call(Room, {leave, Socket}),
+    gen_tcp:close(Socket). % waits for the unsent bytes, unless the client does not take them
 
-%% Say what whole messages come, until the end of the stream: a reset is one as well.
-listen_to(Socket, Room, Size, Rest) ->
+%% Submit whole messages as they arrive, until the end of the stream; a reset is one too.
+read_messages(Socket, Room, Size, Rest) ->
     case gen_tcp:recv(Socket, 0) of
         {ok, Chunk} ->
             Data = <<Rest/binary, Chunk/binary>>,
             {Whole, Unfinished} = split_binary(Data, whole_messages(Data, 0)),
-            Whole =:= <<>> orelse tell(Room, {say, Whole}),
-            listen_to(Socket, Room, grow(Socket, Size, byte_size(Chunk)), binary:copy(Unfinished));
+            Whole =:= <<>> orelse call(Room, {submit, Whole}),
+            read_messages(Socket, Room, grow(Socket, Size, byte_size(Chunk)), binary:copy(Unfinished));
         {error, _} ->
             ok
     end.
@@ -83,32 +83,33 @@ grow(_Socket, Size, _Got) ->
 whole_messages(<<Size, _:Size/binary, Rest/binary>>, End) -> whole_messages(Rest, End + 1 + Size);
 whole_messages(_, End) -> End.
 
-%% Who speaks waits until the room has heard it: so there is one message a client at most on the way.
-tell(Room, What) ->
-    Room ! {self(), What},
+%% A client's process waits until the room has received its request, so each has at most one in flight.
+call(Room, Request) ->
+    Room ! {self(), Request},
     receive
-        {Room, heard} -> ok
+        {Room, received} -> ok
     end.
 
-%% The one process that knows who is there, and what comes after what.
+%% The only process that knows the clients; it decides the order.
 room(Sockets, Batch, Size) when Size >= ?CHUNK -> % a longer batch might leave no room for the next
     broadcast(Sockets, Batch),
     room(Sockets, [], 0);
 room(Sockets, Batch, Size) ->
     receive
-        {Client, {say, Messages}} ->
-            Client ! {self(), heard},
+        {Client, {submit, Messages}} ->
+            Client ! {self(), received},
             room(Sockets, [Batch, Messages], Size + byte_size(Messages));
         {Client, {join, Socket}} ->
-            Client ! {self(), heard},
-            room(Sockets#{Socket => here}, Batch, Size);
+            Client ! {self(), received},
+            room(Sockets#{Socket => joined}, Batch, Size);
         {Client, {leave, Socket}} ->
-            broadcast(Sockets, Batch), % who hangs up right after speaking still hears it
-            Client ! {self(), heard},
+            % A leaving client still receives its own last messages.
+            broadcast(Sockets, Batch),
+            Client ! {self(), received},
             room(maps:remove(Socket, Sockets), [], 0);
-        {inet_reply, _Socket, _Status} -> % the connection's own process sees what is wrong, if anything is
+        {inet_reply, _Socket, _Status} -> % the client's own process sees any error as well
             room(Sockets, Batch, Size)
-    after wait(Batch) -> % nobody else is waiting to speak
+    after wait(Batch) -> % no client is waiting
         broadcast(Sockets, Batch),
         room(Sockets, [], 0)
     end.
@@ -116,7 +117,7 @@ room(Sockets, Batch, Size) ->
 wait([]) -> infinity;
 wait(_) -> 0.
 
-%% Hand over what has gathered: one offer a client, however many have spoken.
+%% Offer everything pending as one batch: one offer per client, however many clients have sent.
 broadcast(_Sockets, []) ->
     ok;
 broadcast(Sockets, Batch) ->
@@ -125,7 +126,7 @@ broadcast(Sockets, Batch) ->
 
 %% Drop policy: all of the batch, or none of it for a client that is too far behind.
 offer(Socket, Batch) ->
-    %% What gen_tcp:send/2 does, only that it would wait for a busy port, and for the inet_reply.
+    %% What gen_tcp:send/2 does, but without waiting for a busy port or for the inet_reply.
     try erlang:port_command(Socket, Batch, [nosuspend]) of
         _ -> ok
     catch
@@ -152,7 +153,7 @@ usage() ->
     halt(2).
 
 %% An event handler for signals: nothing needs saving, and the kernel closes every connection. Without
-%% the option, halt would wait for those who do not read.
+%% the option, halt would wait for clients that do not read.
 init(_) -> {ok, none}.
 handle_event(sigterm, _) -> halt(0, [{flush, false}]);
 handle_event(_, State) -> {ok, State}.

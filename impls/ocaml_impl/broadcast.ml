@@ -1,29 +1,29 @@
 (* Broadcast on Lwt: promises, and one loop that fulfils them.
 
-   Order: every connection's thread of promises appends its whole messages to the one tick, and what
-   gathered there in one turn of the loop goes to everybody at once: that is the common order.
-   A slow client: its own promise to write waits for it; while more than [limit] bytes are unsent,
+   Order: every connection appends its whole messages to the one buffer [pending], and everything
+   collected there in one turn of the loop goes to all clients as one batch: that is the common order.
+   A slow client: only its own promise to write waits for it. While more than [limit] bytes are unsent,
    the client misses new batches, always as whole messages. *)
 
 open Lwt.Syntax
 
 let backlog = 1024
-let few_bytes = 4 * 1024 (* a read at first: ten thousand who listen shall not cost a gigabyte *)
-let chunk = 64 * 1024 (* bytes a read at most: thousands of messages, and few enough to be fair *)
-let limit = 256 * 1024 (* bytes unsent beyond which a client misses what is new *)
+let few_bytes = 4 * 1024 (* first read: ten thousand idle clients must not cost a gigabyte *)
+let chunk = 64 * 1024 (* largest read: thousands of messages, yet small enough to be fair *)
+let limit = 256 * 1024 (* a client with more unsent bytes misses new batches *)
 let retry_s = 0.1 (* how long to wait for a descriptor when there is none left *)
-let workers = 4 (* threads at most for what may block: Lwt leaves closing to them, and would start a thousand *)
+let workers = 4 (* threads at most for blocking calls: Lwt closes sockets on them, and would start a thousand *)
 
 type client = {
   socket : Lwt_unix.file_descr;
   outbox : Buffer.t;
-  mutable unsent : int; (* bytes in the outbox, and those that are just being written *)
+  mutable unsent : int; (* bytes in the outbox or being written *)
   mutable writing : unit Lwt.t; (* pending while there is something unsent *)
 }
 
-let room : (int, client) Hashtbl.t = Hashtbl.create 64 (* everybody, in the order in which they came *)
+let room : (int, client) Hashtbl.t = Hashtbl.create 64 (* all clients, by number *)
 let newest = ref 0
-let tick = Buffer.create chunk (* whole messages in their final order, not yet offered *)
+let pending = Buffer.create chunk (* whole messages in their final order, not yet offered *)
 
 (* The length of the longest prefix of the data that consists of whole messages. *)
 let whole_messages data size =
@@ -33,7 +33,7 @@ let whole_messages data size =
   in
   from 0
 
-(* Send a batch, and what gathers in the outbox meanwhile: one write for all of that. *)
+(* Send a batch, then the outbox: one write for everything that was added during the previous one. *)
 let rec write client batch from =
   let* sent = Lwt_unix.write_string client.socket batch from (String.length batch - from) in
   client.unsent <- client.unsent - sent;
@@ -51,46 +51,46 @@ let offer client batch =
     if Lwt.is_sleeping client.writing then Buffer.add_string client.outbox batch
     else
       client.writing <-
-        Lwt.catch (fun () -> write client batch 0) (fun _ -> Lwt.return_unit (* reading sees it too *))
+        Lwt.catch (fun () -> write client batch 0) (fun _ -> Lwt.return_unit (* reading fails too *))
   end
 
-(* Hand over what has gathered: one offer a client, however many have spoken. *)
+(* Offer everything pending as one batch: one offer per client, however many clients have sent. *)
 let flush () =
-  if Buffer.length tick > 0 then begin
-    let batch = Buffer.contents tick in
-    Buffer.clear tick;
+  if Buffer.length pending > 0 then begin
+    let batch = Buffer.contents pending in
+    Buffer.clear pending;
     Hashtbl.iter (fun _ client -> offer client batch) room
   end
 
 (* Put these messages next in the common order. *)
 let broadcast data size =
-  if Buffer.length tick + size > 2 * chunk then flush (); (* a longer batch might leave no room for the next *)
-  Buffer.add_subbytes tick data 0 size;
-  let* () = Lwt.pause () in (* whoever else is ready to speak does so, and one flush serves all *)
+  if Buffer.length pending + size > 2 * chunk then flush (); (* a longer batch might leave no room for the next *)
+  Buffer.add_subbytes pending data 0 size;
+  let* () = Lwt.pause () in (* other ready readers append theirs first, and one flush sends it all *)
   flush ();
   Lwt.return_unit
 
-(* Say what whole messages come, until the end of the stream. *)
-let rec listen_to client data size =
+(* Broadcast whole messages as they arrive, until the end of the stream. *)
+let rec read_messages client data size =
   let* got = Lwt_unix.read client.socket data size (Bytes.length data - size) in
   if got = 0 then Lwt.return_unit
   else
     let size = size + got in
     let whole = whole_messages data size in
     let* () = if whole > 0 then broadcast data whole else Lwt.return_unit in
-    (* When the read was full there was more to read. *)
+    (* A full read means that there was more to read. *)
     let grows = size = Bytes.length data && size < chunk in
     let following = if grows then Bytes.create (2 * size) else data in
     Bytes.blit data whole following 0 (size - whole);
-    listen_to client following (size - whole)
+    read_messages client following (size - whole)
 
 let serve socket =
   let client = { socket; outbox = Buffer.create 0; unsent = 0; writing = Lwt.return_unit } in
   incr newest;
   let number = !newest in
   Hashtbl.replace room number client;
-  (* A reset ends a connection as well as an end of stream. *)
-  let* () = Lwt.catch (fun () -> listen_to client (Bytes.create few_bytes) 0) (fun _ -> Lwt.return_unit) in
+  (* A reset ends a connection just as an end of stream does. *)
+  let* () = Lwt.catch (fun () -> read_messages client (Bytes.create few_bytes) 0) (fun _ -> Lwt.return_unit) in
   Hashtbl.remove room number;
   let* () = client.writing in
   Lwt_unix.close socket

@@ -1,28 +1,28 @@
 #lang racket/base
 ;; Broadcast in Racket: green threads, channels and mailboxes.
 ;;
-;; Order: every connection's thread hands its whole messages to the one thread `broadcast`; what came
-;; first over that channel comes first for everybody.
-;; A slow client: only its own writing thread waits for it; while more than `limit` bytes are unsent,
+;; Order: every connection's thread passes its whole messages to the one thread `broadcast`; they reach
+;; all clients in the order in which they come out of that channel.
+;; A slow client: only its own writing thread waits for it. While more than `limit` bytes are unsent,
 ;; the client misses new batches, always as whole messages.
 
 (require racket/tcp)
 
 (define backlog 1024)
-(define few-bytes (* 4 1024)) ; a read at first: ten thousand who listen shall not cost a gigabyte
-(define chunk (* 64 1024)) ; bytes a read at most: thousands of messages, and few enough to be fair
-(define limit (* 256 1024)) ; bytes unsent beyond which a client misses what is new
-(define mail 64) ; bytes that a batch in a mailbox takes beside its own
+(define few-bytes (* 4 1024)) ; first read: ten thousand idle clients must not cost a gigabyte
+(define chunk (* 64 1024)) ; largest read: thousands of messages, yet small enough to be fair
+(define limit (* 256 1024)) ; a client with more unsent bytes misses new batches
+(define mail 64) ; bytes that a batch takes in a mailbox beyond its own
 (define retry-s 0.1) ; how long to wait for a descriptor when there is none left
 
-;; writer: the thread whose mailbox is the outbox; unsent: a box with the bytes in it
+;; writer: the thread whose mailbox is the outbox; unsent: a box with the number of bytes in it
 (struct client (writer unsent) #:authentic)
 
-;; How the connections' threads talk to the one that knows the room. A channel has no buffer: who
-;; speaks waits until it is heard.
+;; From the connections' threads to the one that knows the room. Channels are unbuffered: a thread
+;; that sends waits until the other one receives.
 (define joined (make-channel))
 (define left (make-channel))
-(define said (make-channel)) ; whole messages
+(define received (make-channel)) ; whole messages
 
 (define (main arguments)
   (define-values (host port) (parse-address arguments))
@@ -52,15 +52,15 @@
   (define writer (thread (lambda () (ignoring-reset (lambda () (write-all out unsent))))))
   (define me (client writer unsent))
   (channel-put joined me)
-  (ignoring-reset (lambda () (listen-to in (make-bytes few-bytes) 0)))
+  (ignoring-reset (lambda () (read-messages in (make-bytes few-bytes) 0)))
   (channel-put left me)
   (thread-send writer eof void)
   (thread-wait writer)
   (close-input-port in)
   (tcp-abandon-port out))
 
-;; Say what whole messages come, until the end of the stream.
-(define (listen-to in data size)
+;; Pass on whole messages as they arrive, until the end of the stream.
+(define (read-messages in data size)
   (define got (read-bytes-avail! data in size))
   (unless (eof-object? got)
     (let* ([size (+ size got)]
@@ -68,11 +68,11 @@
            [full? (and (= size (bytes-length data)) (< size chunk))] ; there was more to read
            [following (if full? (make-bytes (* 2 size)) data)])
       (when (> whole 0)
-        (channel-put said (subbytes data 0 whole)))
+        (channel-put received (subbytes data 0 whole)))
       (bytes-copy! following 0 data whole size)
-      (listen-to in following (- size whole)))))
+      (read-messages in following (- size whole)))))
 
-;; Send what the mailbox brings.
+;; Send the batches that arrive in the mailbox.
 (define (write-all out unsent)
   (define batch (thread-receive))
   (unless (eof-object? batch)
@@ -81,11 +81,11 @@
     (add! unsent (- (cost batch)))
     (write-all out unsent)))
 
-;; A reset ends a connection as well as an end of stream.
+;; A reset ends a connection just as an end of stream does.
 (define (ignoring-reset work)
   (with-handlers ([exn:fail? void]) (work)))
 
-;; Threads take turns whenever Racket likes, so that a box is changed in one step or not at all.
+;; Racket may switch threads at any time, so a box is changed atomically.
 (define (add! box change)
   (define before (unbox box))
   (unless (box-cas! box before (+ before change))
@@ -97,18 +97,18 @@
     (define following (if (< whole size) (+ whole 1 (bytes-ref data whole)) +inf.0))
     (if (> following size) whole (loop following))))
 
-;; The one thread that knows who is there, and what comes after what.
+;; The only thread that knows the room; it decides the order.
 (define (broadcast)
   (let loop ([room (hasheq)])
     (loop (sync (handle-evt joined (lambda (client) (hash-set room client #t)))
                 (handle-evt left (lambda (client) (hash-remove room client)))
-                (handle-evt said (lambda (batch) (flush room batch) room))))))
+                (handle-evt received (lambda (batch) (flush room batch) room))))))
 
-;; Hand over what has gathered: one offer a client, however many are waiting to speak.
+;; Offer everything received so far as one batch: one offer per client, however many clients have sent.
 (define (flush room first)
   (define batch
     (let loop ([batches (list first)] [size (bytes-length first)])
-      (define next (and (< size chunk) (channel-try-get said))) ; a longer one might leave no room for the next
+      (define next (and (< size chunk) (channel-try-get received))) ; a longer one might leave no room for another
       (if next
           (loop (cons next batches) (+ size (bytes-length next)))
           (apply bytes-append (reverse batches)))))
