@@ -1,20 +1,20 @@
 #!/usr/bin/env lua5.4
--- Broadcast on libuv: a coroutine per connection, resumed by the event loop with whatever has arrived.
+-- Broadcast on libuv: a coroutine per connection, resumed by the event loop with each chunk of input.
 --
--- Order: every coroutine appends its whole messages to the one tick, and what gathered there in
--- one turn of the loop goes to everybody at once: that is the common order.
--- A slow client: a second coroutine, which exists only then, waits for it; while more than LIMIT
--- bytes are unsent, the client misses new batches, always as whole messages.
+-- Order: every coroutine appends its whole messages to the one table `pending`, and everything
+-- collected there in one turn of the loop goes to all clients as one batch: the common order.
+-- A slow client: a second coroutine, which exists only meanwhile, waits for it. While more than
+-- LIMIT bytes are unsent, the client misses new batches, always as whole messages.
 
 local uv = require("luv")
 
 local BACKLOG = 1024
-local CHUNK = 64 * 1024 -- bytes that gather at most before they are offered; libuv reads as many at a time
-local LIMIT = 256 * 1024 -- bytes unsent beyond which a client misses what is new
+local CHUNK = 64 * 1024 -- bytes pending before a flush; libuv reads as many at a time
+local LIMIT = 256 * 1024 -- a client with more unsent bytes misses new batches
 
-local room = {} -- everybody: the clients are the keys
-local tick = {} -- batches of whole messages in their final order, not yet offered
-local gathered = 0 -- bytes in the tick
+local room = {} -- all clients, as keys
+local pending = {} -- batches of whole messages in their final order, not yet offered
+local gathered = 0 -- bytes in `pending`
 
 local accept, serve, leave, write, whole_messages, broadcast, flush, offer
 
@@ -24,7 +24,7 @@ local function main(host, port)
       os.exit(0) -- nothing needs saving, and the kernel closes every connection
     end)
   end
-  uv.new_signal():start("sigpipe", function() end) -- a peer that is gone shall be an error, and no more
+  uv.new_signal():start("sigpipe", function() end) -- a write to a closed connection is an error, and no more
   local ipv6 = host:find(":", 1, true) ~= nil
   local shown = ipv6 and "[" .. host .. "]" or host
   local listener = uv.new_tcp()
@@ -35,7 +35,7 @@ local function main(host, port)
   end
   if bound then
     bound, problem = listener:listen(BACKLOG, function(failure)
-      if not failure then -- else no descriptor is left, and libuv hangs up on whoever comes
+      if not failure then -- else no descriptor is left, and libuv closes the new connection
         accept(listener)
       end
     end)
@@ -46,7 +46,7 @@ local function main(host, port)
   end
   print(("listening on %s:%d"):format(shown, listener:getsockname().port))
   io.stdout:flush()
-  uv.new_check():start(flush) -- at the end of each turn
+  uv.new_check():start(flush) -- at the end of each turn of the loop
   uv.run()
 end
 
@@ -61,14 +61,14 @@ function accept(listener)
   room[client] = true
   local serving = coroutine.wrap(serve)
   serving(client)
-  socket:read_start(serving) -- each chunk is what coroutine.yield() returns there
+  socket:read_start(serving) -- coroutine.yield() in `serve` returns each chunk
 end
 
 function serve(client)
   local rest = ""
   while true do
     local failure, chunk = coroutine.yield()
-    if failure or not chunk then -- a reset ends a connection as well as an end of stream
+    if failure or not chunk then -- a reset ends a connection just as an end of stream does
       return leave(client)
     end
     local data = rest .. chunk
@@ -81,7 +81,7 @@ function serve(client)
 end
 
 function leave(client)
-  flush() -- who hangs up right after speaking still hears it
+  flush() -- a leaving client still receives its own last messages
   room[client] = nil
   client.leaving = true
   client.socket:read_stop()
@@ -90,7 +90,7 @@ function leave(client)
   end
 end
 
--- Send what gathers in the outbox: one write for all that came during the last one.
+-- Send the outbox: one write for everything that was added during the previous write.
 function write(client)
   local writing = coroutine.running()
   while #client.outbox > 0 do
@@ -100,7 +100,7 @@ function write(client)
       coroutine.resume(writing, failure)
     end)
     if coroutine.yield() then
-      client.outbox = {} -- reading sees it too, and ends the connection
+      client.outbox = {} -- reading fails too, and ends the connection
     end
     client.unsent = client.unsent - #batch
   end
@@ -123,22 +123,22 @@ function whole_messages(data)
   return whole
 end
 
--- Put these messages next in the common order; they are heard at the end of the turn.
+-- Put these messages next in the common order; they are sent at the end of the turn.
 function broadcast(batch)
-  tick[#tick + 1] = batch
+  pending[#pending + 1] = batch
   gathered = gathered + #batch
-  if gathered >= CHUNK then -- a longer one might leave no room for the next
+  if gathered >= CHUNK then -- a longer batch might leave no room for the next
     flush()
   end
 end
 
--- Hand over what has gathered: one offer a client, however many have spoken.
+-- Offer everything pending as one batch: one offer per client, however many clients have sent.
 function flush()
   if gathered == 0 then
     return
   end
-  local batch = table.concat(tick)
-  tick, gathered = {}, 0
+  local batch = table.concat(pending)
+  pending, gathered = {}, 0
   for client in pairs(room) do
     offer(client, batch)
   end
@@ -154,7 +154,7 @@ function offer(client, batch)
     client.unsent = client.unsent + #batch
     return
   end
-  local sent = client.socket:try_write(batch) or 0 -- reading sees what is wrong, if anything is
+  local sent = client.socket:try_write(batch) or 0 -- reading sees any error as well
   if sent < #batch then
     client.outbox[1] = batch:sub(sent + 1)
     client.unsent = #batch - sent

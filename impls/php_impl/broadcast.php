@@ -1,23 +1,23 @@
 <?php
 
 /*
- * Broadcast on fibers: one per connection, over the kernel's epoll.
+ * Broadcast on fibers: one per connection, on the kernel's epoll.
  *
- * PHP's own stream_select ends at 1024 descriptors, and what goes on from there are extensions that must be compiled;
- * so the sockets are the C library's, called through FFI.
+ * PHP's own stream_select ends at 1024 descriptors, and going beyond takes extensions that must be compiled; so the
+ * sockets and epoll are the C library's, called through FFI.
  *
- * Order: every fiber that is resumed adds its whole messages to the one tick, and what gathered there in one turn of
- * the loop goes to everybody at once: that is the common order.
- * A slow client: what the kernel does not take is kept for it; while that is more than LIMIT bytes, the client misses
+ * Order: every fiber that is resumed appends its whole messages to the one string `pending`, and everything collected
+ * there in one turn of the loop goes to all clients as one batch: that is the common order.
+ * A slow client: what the kernel does not take is kept for it. While that is more than LIMIT bytes, the client misses
  * new batches, always as whole messages.
  */
 
 declare(strict_types=1);
 
 const BACKLOG = 1024;
-const CHUNK = 64 * 1024; // bytes a read, and that gather at most before they are offered
-const EVENTS = 256; // descriptors a turn
-const LIMIT = 256 * 1024; // bytes unsent beyond which a client misses what is new
+const CHUNK = 64 * 1024; // bytes per read, and bytes pending before a flush
+const EVENTS = 256; // descriptors per turn of the loop
+const LIMIT = 256 * 1024; // a client with more unsent bytes misses new batches
 const RETRY_MS = 100; // how long to wait for a descriptor when there is none left
 
 const LIBC = <<<'C'
@@ -63,8 +63,8 @@ final class Broadcast
     private int $listener;
     private bool $resting = false; // no descriptor was left
     private FFI\CData $buffer;
-    private string $tick = ''; // whole messages in their final order, not yet offered
-    /** @var array<int, Client> whose sockets are open, by descriptor */
+    private string $pending = ''; // whole messages in their final order, not yet offered
+    /** @var array<int, Client> the clients with an open socket, by descriptor */
     private array $room = [];
 
     public function __construct()
@@ -149,7 +149,7 @@ final class Broadcast
         return $this->libc->__errno_location()[0] !== SOCKET_EAGAIN;
     }
 
-    /** Do not ask about the listener for a while: it would stay ready and spin the loop. */
+    /** Stop watching the listener for a while, or watch it again: it would stay ready, and the loop would spin. */
     private function rest(bool $rest): void
     {
         $this->resting = $rest;
@@ -177,7 +177,7 @@ final class Broadcast
                 $this->broadcast(substr($data, 0, $end));
             }
         }
-        $this->flush(); // who hangs up right after speaking still hears it
+        $this->flush(); // a leaving client still receives its own last messages
         $client->leaving = true;
         while ($client->unsent !== '') {
             $this->watch($client->fd, EPOLLOUT);
@@ -187,7 +187,7 @@ final class Broadcast
         $this->libc->close($client->fd);
     }
 
-    /** What has come; nothing when the stream has ended, or was reset. */
+    /** Return the next chunk; an empty one when the stream has ended or was reset. */
     private function receive(Client $client): string
     {
         do {
@@ -210,7 +210,7 @@ final class Broadcast
     private function send(Client $client, string $data): string
     {
         $sent = $this->libc->send($client->fd, $data, strlen($data), MSG_NOSIGNAL);
-        return $sent < 0 && $this->failed() ? '' : substr($data, max($sent, 0)); // of a reset, the fiber hears too
+        return $sent < 0 && $this->failed() ? '' : substr($data, max($sent, 0)); // the fiber sees a reset, too
     }
 
     /** The length of the longest prefix of the data that consists of whole messages. */
@@ -227,18 +227,18 @@ final class Broadcast
     /** Put these messages next in the common order. */
     private function broadcast(string $batch): void
     {
-        $this->tick .= $batch;
-        if (strlen($this->tick) >= CHUNK) {
+        $this->pending .= $batch;
+        if (strlen($this->pending) >= CHUNK) {
             $this->flush();
         }
     }
 
-    /** Hand over what has gathered: one write a client, however many have spoken. */
+    /** Offer everything pending as one batch: one write per client, however many clients have sent. */
     private function flush(): void
     {
-        if ($this->tick !== '') {
-            $batch = $this->tick;
-            $this->tick = '';
+        if ($this->pending !== '') {
+            $batch = $this->pending;
+            $this->pending = '';
             foreach ($this->room as $client) {
                 $this->offer($client, $batch);
             }

@@ -1,29 +1,29 @@
 #!/usr/bin/env ruby
 # frozen_string_literal: true
 
-# Broadcast on fibers: one for every connection, and a scheduler that resumes whichever can go on.
+# Broadcast on fibers: one per connection, and a scheduler that resumes those that can continue.
 #
-# Order: every fiber appends its whole messages to the one tick, and what gathered there in one
-# turn of the scheduler goes to everybody at once: that is the common order.
-# A slow client: a second fiber, which exists only then, waits for it; while more than LIMIT
-# bytes stand in its outbox, the client misses new batches, always as whole messages.
+# Order: every fiber appends its whole messages to the one string @pending, and everything collected
+# there in one turn of the scheduler goes to all clients as one batch: that is the common order.
+# A slow client: a second fiber, which exists only meanwhile, waits for it. While its outbox holds
+# more than LIMIT bytes, the client misses new batches, always as whole messages.
 
 require "fiber"
 require "set"
 require "socket"
 
 BACKLOG = 1024
-CHUNK = 64 * 1024 # bytes a read: thousands of messages, and few enough to be fair
-LIMIT = 256 * 1024 # bytes unsent beyond which a client misses what is new
+CHUNK = 64 * 1024 # bytes per read: thousands of messages, yet small enough to be fair
+LIMIT = 256 * 1024 # a client with more unsent bytes misses new batches
 RETRY_S = 0.1 # how long to wait for a descriptor when there is none left
 
-# What Ruby calls instead of blocking: a fiber that must wait is remembered, and another one resumed.
+# Ruby calls this instead of blocking: it stores the waiting fiber, and resumes another one.
 class Scheduler
   def initialize
-    @readable = {} # the fibers that wait until they can read, by what from
+    @readable = {} # the fibers that wait to read, by IO
     @writable = {}
-    @sleeping = {} # those that wait for a time, with it
-    @ready = [] # those that only let the others go first
+    @sleeping = {} # the fibers that wait for a time, and that time
+    @ready = [] # the fibers that only let others run first
   end
 
   def fiber(&block) = Fiber.new(blocking: false, &block).tap(&:resume)
@@ -40,7 +40,7 @@ class Scheduler
     Fiber.yield
   end
 
-  def close # called when the program has come to its end, and there are only fibers left
+  def close # called at the end of the program, when only fibers are left
     loop { turn }
   end
 
@@ -55,7 +55,7 @@ class Scheduler
 
   def now = Process.clock_gettime(Process::CLOCK_MONOTONIC)
 
-  # Nothing here waits for another fiber or thread, but Ruby wants to see that it could.
+  # No fiber here waits for another fiber or thread, but Ruby requires these methods.
   def block(...) = raise(NotImplementedError)
   def unblock(...) = raise(NotImplementedError)
 end
@@ -63,7 +63,7 @@ end
 Client = Struct.new(:socket, :outbox, :writing, :leaving)
 
 @room = Set.new.compare_by_identity
-@tick = String.new # whole messages in their final order, not yet offered
+@pending = String.new # whole messages in their final order, not yet offered
 
 def main(host, port)
   %w[INT TERM].each { |signal| trap(signal) { exit!(0) } } # nothing needs saving
@@ -106,7 +106,7 @@ rescue SystemCallError, EOFError
   socket.close unless client.writing
 end
 
-# Send what stands in the outbox as fast as the client takes it.
+# Send the outbox as fast as the client takes it.
 def write(client)
   client.writing = true
   until client.outbox.empty?
@@ -115,7 +115,7 @@ def write(client)
     client.outbox = client.outbox.byteslice(sent..)
   end
 rescue SystemCallError
-  client.outbox.clear # reading sees it too, and ends the connection
+  client.outbox.clear # reading fails too, and ends the connection
 ensure
   client.writing = false
   client.socket.close if client.leaving
@@ -136,17 +136,17 @@ end
 
 # Put these messages next in the common order.
 def broadcast(batch)
-  @tick << batch
-  sleep 0 # whoever else is ready to speak does so, and one flush serves all
+  @pending << batch
+  sleep 0 # other ready readers append theirs first, and one flush sends it all
   flush
 end
 
-# Hand over what has gathered: one offer a client, however many have spoken.
+# Offer everything pending as one batch: one offer per client, however many clients have sent.
 def flush
-  return if @tick.empty?
+  return if @pending.empty?
 
-  batch = @tick
-  @tick = String.new
+  batch = @pending
+  @pending = String.new
   @room.each { |client| offer(client, batch) }
 end
 
@@ -163,7 +163,7 @@ def offer(client, batch)
   client.outbox = batch.byteslice(sent..)
   Fiber.schedule { write(client) }
 rescue SystemCallError
-  nil # reading sees it too, and ends the connection
+  nil # reading fails too, and ends the connection
 end
 
 def parse_address(arguments)
