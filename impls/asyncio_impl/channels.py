@@ -61,8 +61,7 @@ async def main(address: tuple[str, int]) -> None:
 
 async def accept(listener: socket.socket) -> None:
     # asyncio takes the backlog also as the number of accepts per turn of the loop, and makes (and logs)
-    # all of them even after the first has found no descriptor left: hence few, but more than one, because
-    # many clients may connect at once.
+    # all of them even after the first has found no descriptor left: hence a few, for many clients at once.
     server = await asyncio.start_server(serve, sock=listener, backlog=ACCEPTS)
     listener.listen(BACKLOG)
     await server.serve_forever()

@@ -3,8 +3,8 @@
 Every worker has a deque. A task woken by another task goes to the back of the deque of the worker
 that runs the other. The worker takes from the front, so that every task gets its turn, and thieves
 take from the back, the end that the owner does not use (the two ends of Blumofe and Leiserson 1999,
-with the owner's order reversed, for fairness). Tasks woken by other threads go to the injector,
-from which all workers take. Single operations on a deque are atomic.
+with the owner's order reversed, for fairness). Tasks woken by other threads go to the injector, and
+all workers take from it. Single operations on a deque are atomic.
 
 A worker that finds no work goes to sleep: in the reactor if no other worker is there, else parked
 on a lock of its own. Why no worker sleeps while there is work:
