@@ -250,7 +250,15 @@ def test_a_full_disk_is_an_error_and_the_results_are_kept(folder: Path, monkeypa
 
 def test_the_json_has_the_contract(tmp_path: Path) -> None:
     ended = harness(
-        "check", CONFORMING, "-k", "empty_message or real_time", "--json", "out.json", "--junit", "out.xml", folder=tmp_path
+        "check",
+        CONFORMING,
+        "-k",
+        "empty_message or real_time",
+        "--json",
+        "out.json",
+        "--junit",
+        "out.xml",
+        folder=tmp_path,
     )
     assert ended.returncode == 0, ended.stderr
     (result,) = json.loads((tmp_path / "out.json").read_text())["results"]

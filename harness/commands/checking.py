@@ -60,7 +60,16 @@ def _write_scripts(result: CheckResult, folder: Path) -> None:
 
 
 def write_reports(results: Sequence[CheckResult], json_file: Path | None, junit_file: Path | None) -> None:
-    """Write the verdicts as JSON and as JUnit XML, each to its file if there is one."""
+    """Write the verdicts to files.
+
+    Args:
+        results: of the checks.
+        json_file: for JSON; None for no such file.
+        junit_file: for JUnit XML; None for no such file.
+
+    Raises:
+        HarnessError: a file cannot be written.
+    """
     for path, text in ((json_file, conformance), (junit_file, junit)):
         if path:
             write_text(path, text(results))
