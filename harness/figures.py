@@ -97,7 +97,9 @@ LOAD: Group = (
     CLIENTS,
     *PROCESSOR,
     Figure("dropped_share", "drops", PERCENT, Better.LESS, "deliveries that were due and never came"),
-    Figure("generator_processes", "load processes", COUNT, Better.NEITHER, "processes of the load, if several", is_raw=True),
+    Figure(
+        "generator_processes", "load processes", COUNT, Better.NEITHER, "processes of the load, if several", is_raw=True
+    ),
     Figure(
         "server_switches_per_delivery",
         "switches per 1000 deliveries",
@@ -209,7 +211,9 @@ MASS_IDLE: Group = (
     ALL_CONNECTED,
     Figure("clients_unsupported", "unsupported", COUNT, Better.NEITHER, "over the descriptor limit", is_raw=True),
     Figure("clients_refused", "refused", COUNT, Better.LESS, "clients that the server did not take", is_raw=True),
-    Figure("broadcast_ns", "broadcast to all", MILLISECONDS, Better.LESS, "time of a message to the last client, median"),
+    Figure(
+        "broadcast_ns", "broadcast to all", MILLISECONDS, Better.LESS, "time of a message to the last client, median"
+    ),
     Figure("broadcast_worst_ns", "worst broadcast", MILLISECONDS, Better.LESS, "the longest of these", is_raw=True),
 )
 
