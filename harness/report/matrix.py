@@ -90,11 +90,13 @@ def matrix_summary(matrix: KillMatrix, width: int, seconds: float, seed: int) ->
     conforming = len(matrix.servers) - len(mutants)
     blamed = len({server.name for server, _ in matrix.blamed})
     survived, busy = len(matrix.survivors), len(matrix.musts) - len(matrix.idle_musts)
-    parts.append(
-        f"{len(mutants) - survived} of {len(mutants)} mutants caught, {survived} survived; "
-        f"{blamed} of {conforming} conforming servers blamed; "
-        f"{busy} of {len(matrix.musts)} MUSTs caught a mutant; {seconds:.0f} s, seed {seed}"
-    )
+    totals = [
+        f"{len(mutants) - survived} of {len(mutants)} mutants caught, {survived} survived",
+        f"{blamed} of {conforming} conforming servers blamed",
+        *([f"{busy} of {len(matrix.musts)} MUSTs caught a mutant"] if matrix.musts else []),
+        f"{seconds:.0f} s, seed {seed}",
+    ]
+    parts.append("; ".join(totals))
     return "\n".join("\n".join(textwrap.wrap(part, width)) if not part.startswith(INDENT) else part for part in parts)
 
 
