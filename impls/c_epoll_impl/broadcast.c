@@ -1,11 +1,11 @@
 /* Broadcast on epoll: one thread, one loop, no lock.
  *
- * Order: a tick of the loop reads from every client that has something to say, straight into
- * one buffer, `tick`; at its end the whole messages gathered there go to everybody with one
- * send each. Where a message stands in that buffer is its place in the common order.
- * A slow client: what the kernel does not take is kept for it, in a buffer that exists only
- * while it is needed; while that holds more than LIMIT bytes, the client misses new batches,
- * always as whole messages. Nobody waits for anybody. */
+ * Order: a turn of the loop reads from every client that has sent something, straight into one
+ * buffer, `pending`; at its end the whole messages collected there go to all clients with one
+ * send each. The position of a message in that buffer is its place in the common order.
+ * A slow client: what the kernel does not take is kept in a buffer that exists only while it is
+ * needed. While that holds more than LIMIT bytes, the client misses new batches, always as whole
+ * messages. No client waits for another. */
 
 #define _GNU_SOURCE
 #include <errno.h>
@@ -23,35 +23,35 @@
 
 enum {
     BACKLOG = 1024,
-    CHUNK = 64 * 1024,          /* bytes a read */
-    LIMIT = 256 * 1024,         /* bytes unsent beyond which a client misses what is new */
-    MESSAGE = 256,              /* bytes of the longest message, its header included */
-    TICK = 2 * CHUNK + MESSAGE, /* bytes that a tick gathers at most before they are sent */
+    CHUNK = 64 * 1024,                 /* bytes per read */
+    LIMIT = 256 * 1024,                /* a client with more unsent bytes misses new batches */
+    MESSAGE = 256,                     /* bytes of the longest message, including its header */
+    MAX_PENDING = 2 * CHUNK + MESSAGE, /* bytes collected at most before they are sent */
     EVENTS = 256,
-    RETRY_MS = 100, /* how long to leave the listener alone when no descriptor is left */
+    RETRY_MS = 100, /* how long to ignore the listener when no descriptor is left */
 };
 
 struct client {
     int fd;
-    bool leaving;                 /* its stream has ended: send what is unsent, then close */
-    bool dead;                    /* to be closed at the end of the tick */
-    size_t rest_length;           /* the unfinished message at the end of what it sent: */
+    bool leaving;       /* its stream has ended: send what is unsent, then close */
+    bool dead;          /* to be closed at the end of the turn */
+    size_t rest_length; /* of the unfinished message at the end of its input: */
     unsigned char rest[MESSAGE];
-    unsigned char *unsent;        /* NULL, or LIMIT + TICK bytes, of which [from, to) are left */
+    unsigned char *unsent; /* NULL, or LIMIT + MAX_PENDING bytes; [from, to) are still to send */
     size_t from, to;
 };
 
 static int epoll, listener;
 static bool accepting = true;
-static struct client **room; /* everybody */
+static struct client **room; /* all clients */
 static size_t room_size;
-static bool someone_died;
-static unsigned char tick[TICK];
-static size_t tick_length;
+static bool any_dead;
+static unsigned char pending[MAX_PENDING]; /* whole messages, collected in this turn of the loop */
+static size_t pending_length;
 
 static void listen_on(const char *address), watch_listener(bool on), accept_clients(void);
 static void serve(struct client *), leave(struct client *), flush(struct client *);
-static void broadcast(void), bury_the_dead(void);
+static void broadcast(void), remove_dead(void);
 
 static void stop(int signal_number)
 {
@@ -79,7 +79,7 @@ int main(int count, char **arguments)
                 serve(client);
         }
         broadcast();
-        bury_the_dead(); /* not earlier: an event later in the list may have been for one */
+        remove_dead(); /* not earlier: a later event of this turn may be for one of them */
     }
 }
 
@@ -91,15 +91,15 @@ static void accept_clients(void)
             room = realloc(room, (room_size + BACKLOG) * sizeof *room);
         struct client *client = calloc(1, sizeof *client);
         if (!room || !client)
-            abort(); /* a few hundred bytes are not to be had: nothing sensible is left to do */
+            abort(); /* not even a few hundred bytes are left: nothing sensible to do */
         client->fd = fd;
         struct epoll_event event = {.events = EPOLLIN, .data.ptr = client};
         room[room_size++] = client;
         if (epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) < 0)
-            client->dead = someone_died = true;
+            client->dead = any_dead = true;
     }
     if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
-        watch_listener(false); /* it would stay ready and spin the loop */
+        watch_listener(false); /* it would stay ready, and the loop would spin */
 }
 
 /* The length of the longest prefix of `data` that consists of whole messages. */
@@ -113,13 +113,13 @@ static size_t whole_messages(const unsigned char *data, size_t size)
 
 static void serve(struct client *client)
 {
-    if (client->leaving) /* no input is wanted any more, so this is a reset */
-        client->dead = someone_died = true;
+    if (client->leaving) /* it no longer waits for input, so this is a reset */
+        client->dead = any_dead = true;
     if (client->dead)
         return;
-    if (tick_length + MESSAGE + CHUNK > TICK)
+    if (pending_length + MESSAGE + CHUNK > MAX_PENDING)
         broadcast();
-    unsigned char *start = tick + tick_length;
+    unsigned char *start = pending + pending_length;
     memcpy(start, client->rest, client->rest_length);
     ssize_t got = recv(client->fd, start + client->rest_length, CHUNK, 0);
     if (got <= 0) {
@@ -128,12 +128,12 @@ static void serve(struct client *client)
         return;
     }
     size_t size = client->rest_length + (size_t)got, whole = whole_messages(start, size);
-    tick_length += whole; /* the messages are where they belong already */
+    pending_length += whole; /* the messages are already in place */
     client->rest_length = size - whole;
     memcpy(client->rest, start + whole, client->rest_length);
 }
 
-/* Tell epoll what is wanted of this client; called only when that has changed. */
+/* Update the events that epoll watches for this client; called only when they change. */
 static void watch(struct client *client)
 {
     struct epoll_event event = {.data.ptr = client};
@@ -143,20 +143,20 @@ static void watch(struct client *client)
 
 static void leave(struct client *client)
 {
-    broadcast(); /* who hangs up right after speaking still hears it */
+    broadcast(); /* a leaving client still receives its own last messages */
     client->leaving = true;
     if (client->unsent)
         watch(client);
     else
-        client->dead = someone_died = true;
+        client->dead = any_dead = true;
 }
 
-/* As many bytes as the kernel takes now. */
+/* Send what the kernel takes now, and return how many bytes that is. */
 static size_t send_some(struct client *client, const unsigned char *data, size_t size)
 {
     ssize_t sent = send(client->fd, data, size, MSG_NOSIGNAL);
     if (sent < 0 && errno != EAGAIN && errno != EINTR)
-        client->dead = someone_died = true;
+        client->dead = any_dead = true;
     return sent < 0 ? 0 : (size_t)sent;
 }
 
@@ -171,7 +171,7 @@ static void flush(struct client *client)
     client->unsent = NULL;
     watch(client);
     if (client->leaving)
-        client->dead = someone_died = true;
+        client->dead = any_dead = true;
 }
 
 /* Drop policy: all of the batch, or none of it for a client that is too far behind. */
@@ -181,9 +181,9 @@ static void offer(struct client *client, const unsigned char *batch, size_t size
         size_t sent = send_some(client, batch, size);
         if (sent == size || client->dead)
             return;
-        client->unsent = malloc(LIMIT + TICK);
+        client->unsent = malloc(LIMIT + MAX_PENDING);
         if (!client->unsent) {
-            client->dead = someone_died = true; /* a message may be cut: the stream is void */
+            client->dead = any_dead = true; /* a message may be cut in two: the stream is broken */
             return;
         }
         client->from = client->to = 0;
@@ -193,7 +193,7 @@ static void offer(struct client *client, const unsigned char *batch, size_t size
     }
     if (client->to - client->from > LIMIT)
         return;
-    if (client->to + size > LIMIT + TICK) {
+    if (client->to + size > LIMIT + MAX_PENDING) {
         memmove(client->unsent, client->unsent + client->from, client->to - client->from);
         client->to -= client->from;
         client->from = 0;
@@ -202,29 +202,29 @@ static void offer(struct client *client, const unsigned char *batch, size_t size
     client->to += size;
 }
 
-/* Hand over what this tick has gathered: one send a client, however many spoke. */
+/* Offer everything pending as one batch: one send per client, however many clients have sent. */
 static void broadcast(void)
 {
-    for (size_t i = 0; tick_length > 0 && i < room_size; i++)
+    for (size_t i = 0; pending_length > 0 && i < room_size; i++)
         if (!room[i]->leaving && !room[i]->dead)
-            offer(room[i], tick, tick_length);
-    tick_length = 0;
+            offer(room[i], pending, pending_length);
+    pending_length = 0;
 }
 
-static void bury_the_dead(void)
+static void remove_dead(void)
 {
-    for (size_t i = room_size; someone_died && i-- > 0;) {
+    for (size_t i = room_size; any_dead && i-- > 0;) {
         struct client *client = room[i];
         if (!client->dead)
             continue;
-        room[i] = room[--room_size]; /* which has been looked at already */
+        room[i] = room[--room_size]; /* which has been checked already */
         close(client->fd);
         free(client->unsent);
         free(client);
     }
-    if (someone_died && !accepting)
-        watch_listener(true); /* there is a descriptor again */
-    someone_died = false;
+    if (any_dead && !accepting)
+        watch_listener(true); /* a descriptor is free again */
+    any_dead = false;
 }
 
 static void watch_listener(bool on)
@@ -252,7 +252,7 @@ static void listen_on(const char *address)
     }
     int yes = 1;
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = NULL};
-    struct sockaddr_in6 bound; /* the port stands at the same place in both families */
+    struct sockaddr_in6 bound; /* the port is at the same offset in both families */
     socklen_t size = sizeof bound;
     epoll = epoll_create1(EPOLL_CLOEXEC);
     listener = socket(found->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);

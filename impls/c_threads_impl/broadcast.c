@@ -1,11 +1,11 @@
-/* Broadcast on POSIX threads: one that reads for every connection, and a second only while the
- * connection takes less than it is given.
+/* Broadcast on POSIX threads: every connection has one that reads, and a second one only while the
+ * client takes less than it is offered.
  *
- * Order: every reading thread appends its whole messages to the one `tick`, and who holds the
- * lock `order` sends all that gathered there to everybody: that is the common order.
- * A slow client: what the kernel does not take at once is kept for it, and a thread that waits
- * for nobody else sends it; while that is more than LIMIT bytes, the client misses new batches,
- * always as whole messages. */
+ * Order: every reading thread appends its whole messages to the one buffer `pending`; the thread
+ * that holds the lock `order` sends all of it to all clients: that is the common order.
+ * A slow client: what the kernel does not take is kept, and sent by a thread that waits for this
+ * client only. While that is more than LIMIT bytes, the client misses new batches, always as whole
+ * messages. */
 
 #define _GNU_SOURCE
 #include <errno.h>
@@ -23,28 +23,28 @@
 
 enum {
     BACKLOG = 1024,
-    CHUNK = 64 * 1024,          /* bytes a read, and a write that waits */
-    LIMIT = 256 * 1024,         /* bytes unsent beyond which a client misses what is new */
-    MESSAGE = 256,              /* bytes of the longest message, its header included */
-    TICK = 2 * CHUNK + MESSAGE, /* bytes that gather at most before they are sent */
-    STACK = 128 * 1024,         /* bytes a thread, of which only what it uses is ever real memory */
+    CHUNK = 64 * 1024,                 /* bytes per read, and per blocking write */
+    LIMIT = 256 * 1024,                /* a client with more unsent bytes misses new batches */
+    MESSAGE = 256,                     /* bytes of the longest message, including its header */
+    MAX_PENDING = 2 * CHUNK + MESSAGE, /* bytes collected at most before they are sent */
+    STACK = 128 * 1024,                /* bytes per thread; only pages in use cost memory */
     RETRY_US = 100 * 1000, /* how long to wait for a descriptor or a thread when none is left */
 };
 
 struct client {
     int fd;
-    struct client *next, **link; /* in the list of all */
-    bool deaf;                   /* nothing new is for it */
-    unsigned char *unsent;       /* NULL, or LIMIT + TICK bytes, of which [from, to) are left */
+    struct client *next, **link; /* in the list of all clients */
+    bool excluded;               /* it gets no new batches */
+    unsigned char *unsent; /* NULL, or LIMIT + MAX_PENDING bytes; [from, to) are still to send */
     size_t from, to;
-    pthread_cond_t sent; /* nothing is unsent any more */
+    pthread_cond_t sent; /* signalled when nothing is unsent any more */
 };
 
-static pthread_mutex_t order = PTHREAD_MUTEX_INITIALIZER;   /* guards the clients and the room: */
-static struct client *room;                                 /* everybody */
-static pthread_mutex_t ticking = PTHREAD_MUTEX_INITIALIZER; /* guards the tick: */
-static unsigned char tick[TICK]; /* whole messages in their final order, not yet sent */
-static size_t tick_length;
+static pthread_mutex_t order = PTHREAD_MUTEX_INITIALIZER; /* guards the clients and the room: */
+static struct client *room;                               /* all clients */
+static pthread_mutex_t pending_lock = PTHREAD_MUTEX_INITIALIZER; /* guards the messages below: */
+static unsigned char pending[MAX_PENDING]; /* whole messages in their final order, not yet sent */
+static size_t pending_length;
 
 static int listen_on(const char *address);
 static void accept_clients(int listener), broadcast(const unsigned char *, size_t), flush(void);
@@ -115,7 +115,7 @@ static void *serve(void *argument)
         room->link = &client->next;
     room = client;
     pthread_mutex_unlock(&order);
-    while ((got = recv(client->fd, data + size, CHUNK, 0)) > 0) { /* a reset is an end as well */
+    while ((got = recv(client->fd, data + size, CHUNK, 0)) > 0) { /* a reset is an end too */
         size += (size_t)got;
         size_t whole = whole_messages(data, size);
         if (whole > 0)
@@ -136,20 +136,20 @@ static void *serve(void *argument)
     return NULL;
 }
 
-/* The second thread of a connection: it waits for the kernel to take what is unsent, and ends. */
+/* The second thread of a connection: it sends what the kernel did not take, and ends. */
 static void *write_unsent(void *argument)
 {
     struct client *client = argument;
     unsigned char data[CHUNK];
     pthread_mutex_lock(&order);
-    while (client->from < client->to && !client->deaf) {
+    while (client->from < client->to && !client->excluded) {
         size_t size = client->to - client->from < CHUNK ? client->to - client->from : CHUNK;
         memcpy(data, client->unsent + client->from, size);
         client->from += size;
         pthread_mutex_unlock(&order);
         bool sent = send(client->fd, data, size, MSG_NOSIGNAL) == (ssize_t)size;
         pthread_mutex_lock(&order);
-        client->deaf = !sent; /* the reading thread sees it too, and ends the connection */
+        client->excluded = !sent; /* reading fails too, and ends the connection */
     }
     free(client->unsent);
     client->unsent = NULL;
@@ -161,30 +161,30 @@ static void *write_unsent(void *argument)
 /* Put these messages next in the common order. */
 static void broadcast(const unsigned char *batch, size_t size)
 {
-    pthread_mutex_lock(&ticking);
-    while (tick_length + size > TICK) {
-        pthread_mutex_unlock(&ticking);
+    pthread_mutex_lock(&pending_lock);
+    while (pending_length + size > MAX_PENDING) {
+        pthread_mutex_unlock(&pending_lock);
         flush();
-        pthread_mutex_lock(&ticking);
+        pthread_mutex_lock(&pending_lock);
     }
-    memcpy(tick + tick_length, batch, size);
-    tick_length += size;
-    pthread_mutex_unlock(&ticking);
-    flush(); /* whoever gets the lock first serves all who wait for it, and leaves them no work */
+    memcpy(pending + pending_length, batch, size);
+    pending_length += size;
+    pthread_mutex_unlock(&pending_lock);
+    flush(); /* the first thread to get the lock sends for all that wait for it */
 }
 
-/* Hand over what has gathered: one send a client, however many have spoken. */
+/* Offer everything pending as one batch: one send per client, however many clients have sent. */
 static void flush(void)
 {
-    static unsigned char batch[TICK];
+    static unsigned char batch[MAX_PENDING];
     pthread_mutex_lock(&order);
-    pthread_mutex_lock(&ticking);
-    size_t size = tick_length;
-    memcpy(batch, tick, size);
-    tick_length = 0;
-    pthread_mutex_unlock(&ticking);
+    pthread_mutex_lock(&pending_lock);
+    size_t size = pending_length;
+    memcpy(batch, pending, size);
+    pending_length = 0;
+    pthread_mutex_unlock(&pending_lock);
     for (struct client *client = room; size > 0 && client; client = client->next)
-        if (!client->deaf)
+        if (!client->excluded)
             offer(client, batch, size);
     pthread_mutex_unlock(&order);
 }
@@ -197,15 +197,15 @@ static void offer(struct client *client, const unsigned char *batch, size_t size
         if (sent == (ssize_t)size)
             return;
         client->from = client->to = 0;
-        client->deaf = sent < 0 && errno != EAGAIN && errno != EINTR;
-        if (client->deaf)
-            return; /* the reading thread sees it too, and ends the connection */
-        client->unsent = malloc(LIMIT + TICK);
+        client->excluded = sent < 0 && errno != EAGAIN && errno != EINTR;
+        if (client->excluded)
+            return; /* reading fails too, and ends the connection */
+        client->unsent = malloc(LIMIT + MAX_PENDING);
         if (!client->unsent || !start(write_unsent, client)) {
             free(client->unsent);
             client->unsent = NULL;
-            client->deaf = true;
-            shutdown(client->fd, SHUT_RDWR); /* a message may be cut: the stream is void */
+            client->excluded = true;
+            shutdown(client->fd, SHUT_RDWR); /* a message may be cut in two: the stream is broken */
             return;
         }
         batch += sent < 0 ? 0 : sent;
@@ -213,7 +213,7 @@ static void offer(struct client *client, const unsigned char *batch, size_t size
     }
     if (client->to - client->from > LIMIT)
         return;
-    if (client->to + size > LIMIT + TICK) {
+    if (client->to + size > LIMIT + MAX_PENDING) {
         memmove(client->unsent, client->unsent + client->from, client->to - client->from);
         client->to -= client->from;
         client->from = 0;
@@ -239,7 +239,7 @@ static int listen_on(const char *address)
         exit(1);
     }
     int yes = 1;
-    struct sockaddr_in6 bound; /* the port stands at the same place in both families */
+    struct sockaddr_in6 bound; /* the port is at the same offset in both families */
     socklen_t size = sizeof bound;
     int listener = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
     setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);

@@ -1,8 +1,8 @@
-// Broadcast in C++ on Asio: two coroutines a connection, all on one thread.
+// Broadcast in C++ on Asio: two coroutines per connection, all on one thread.
 //
-// Order: every coroutine appends its whole messages to the one `tick`, and what gathered there in
-// one turn of the loop goes to everybody at once: that is the common order.
-// A slow client: only its own writing coroutine waits for it; while more than `limit` bytes are
+// Order: every coroutine appends its whole messages to the one buffer `pending`, and everything
+// collected there in one turn of the loop goes to all clients as one batch: the common order.
+// A slow client: only its own writing coroutine waits for it. While more than `limit` bytes are
 // unsent, the client misses new batches, always as whole messages.
 
 #include <algorithm>
@@ -24,23 +24,23 @@ using asio::awaitable;
 using asio::ip::tcp;
 
 constexpr int backlog = 1024;
-constexpr std::size_t few_bytes = 4 * 1024;  // a read at first: most listen more than they speak
-constexpr std::size_t chunk = 64 * 1024;     // bytes a read at most, few enough to be fair
-constexpr std::size_t limit = 256 * 1024;  // bytes unsent beyond which a client misses what is new
+constexpr std::size_t few_bytes = 4 * 1024;  // first read: most clients receive more than they send
+constexpr std::size_t chunk = 64 * 1024;     // largest read in bytes, small enough to be fair
+constexpr std::size_t limit = 256 * 1024;    // a client with more unsent bytes misses new batches
 constexpr std::chrono::milliseconds retry{100};  // when no descriptor is left
 
 using bytes = std::vector<std::uint8_t>;
 
 struct client {
     tcp::socket connection;
-    asio::steady_timer wake;  // it never expires; to cancel it wakes the writing coroutine
+    asio::steady_timer wake;  // never expires; cancelling it wakes the writing coroutine
     bytes outbox{};
-    std::size_t unsent = 0;  // bytes in the outbox, and those that are just being written
+    std::size_t unsent = 0;  // bytes in the outbox or being written
     bool leaving = false;
 };
 
 std::set<std::shared_ptr<client>> room;
-bytes tick;  // whole messages in their final order, not yet offered
+bytes pending;  // whole messages in their final order, not yet offered
 
 awaitable<void> accept(tcp::acceptor acceptor);
 awaitable<void> serve(std::shared_ptr<client> self);
@@ -74,7 +74,7 @@ int main(int count, char** arguments) {
     loop.run();
 }
 
-// Errors as values: that somebody leaves is no exception.
+// Errors as values: a client that leaves is nothing exceptional.
 auto await_or(std::error_code& error) { return asio::redirect_error(asio::use_awaitable, error); }
 
 awaitable<void> accept(tcp::acceptor acceptor) {
@@ -93,7 +93,7 @@ awaitable<void> accept(tcp::acceptor acceptor) {
     }
 }
 
-// The connection closes when neither of its coroutines has the client any more.
+// The connection closes when neither of its coroutines holds the client any more.
 awaitable<void> serve(std::shared_ptr<client> self) {
     room.insert(self);
     bytes data(few_bytes);
@@ -102,7 +102,7 @@ awaitable<void> serve(std::shared_ptr<client> self) {
     for (;;) {
         const auto space = asio::buffer(data) + size;
         size += co_await self->connection.async_read_some(space, await_or(error));
-        if (error) break;  // a reset ends a connection as well as an end of stream
+        if (error) break;  // a reset ends a connection just as an end of stream does
         if (size == data.size() && size < chunk) data.resize(2 * size);  // there was more to read
         const auto end = whole_messages({data.data(), size});
         if (end > 0) {
@@ -116,7 +116,7 @@ awaitable<void> serve(std::shared_ptr<client> self) {
     self->wake.cancel();
 }
 
-// Send what gathers in the outbox: one write for all that came during the last one.
+// Send the outbox: one write for everything that was added during the previous write.
 awaitable<void> write(std::shared_ptr<client> self) {
     std::error_code error;
     while (!self->outbox.empty() || !self->leaving) {
@@ -124,9 +124,9 @@ awaitable<void> write(std::shared_ptr<client> self) {
             co_await self->wake.async_wait(await_or(error));
             continue;
         }
-        const bytes batch = std::exchange(self->outbox, {});  // who has none unsent holds no memory
+        const bytes batch = std::exchange(self->outbox, {});  // an idle client holds no memory
         co_await asio::async_write(self->connection, asio::buffer(batch), await_or(error));
-        if (error) co_return;  // the reading coroutine takes its last words, and sees the end too
+        if (error) co_return;  // the reader takes the last messages and sees the end
         self->unsent -= batch.size();
     }
 }
@@ -140,23 +140,23 @@ std::size_t whole_messages(std::span<const std::uint8_t> data) {
 
 // Put these messages next in the common order.
 awaitable<void> broadcast(std::span<const std::uint8_t> batch) {
-    tick.insert(tick.end(), batch.begin(), batch.end());
-    if (tick.size() < chunk)                       // a longer one might leave no room for the next
-        co_await asio::post(asio::use_awaitable);  // whoever else is ready to speak does so
+    pending.insert(pending.end(), batch.begin(), batch.end());
+    // Other ready readers append theirs first; but a longer batch might leave no room for the next.
+    if (pending.size() < chunk) co_await asio::post(asio::use_awaitable);
     flush();
 }
 
-// Hand over what has gathered: one offer a client, however many have spoken.
+// Offer everything pending as one batch: one offer per client, however many clients have sent.
 void flush() {
-    if (tick.empty()) return;
-    for (const auto& receiver : room) offer(*receiver, tick);
-    tick.clear();
+    if (pending.empty()) return;
+    for (const auto& receiver : room) offer(*receiver, pending);
+    pending.clear();
 }
 
 // Drop policy: all of the batch, or none of it for a client that is too far behind.
 void offer(client& receiver, const bytes& batch) {
     if (receiver.unsent > limit) return;
-    if (receiver.outbox.empty()) receiver.wake.cancel();  // else it is awake already
+    if (receiver.outbox.empty()) receiver.wake.cancel();  // otherwise it is awake already
     receiver.outbox.insert(receiver.outbox.end(), batch.begin(), batch.end());
     receiver.unsent += batch.size();
 }
