@@ -1,8 +1,8 @@
-// Broadcast in Go: goroutines that tell each other things over channels.
+// Broadcast in Go: goroutines that communicate over channels.
 //
-// Order: every connection's goroutine hands its whole messages to the one goroutine `broadcast`;
-// what came first over that channel comes first for everybody.
-// A slow client: only its own writing goroutine waits for it; while more than limit bytes are
+// Order: every connection's goroutine passes its whole messages to the one goroutine `broadcast`;
+// they reach all clients in the order in which they come out of that channel.
+// A slow client: only its own writing goroutine waits for it. While more than limit bytes are
 // unsent, the client misses new batches, always as whole messages.
 package main
 
@@ -19,32 +19,32 @@ import (
 )
 
 const (
-	fewBytes = 4 * 1024   // a read at first: ten thousand who listen shall not cost a gigabyte
-	chunk    = 64 * 1024  // bytes a read at most: thousands of messages, small enough to be fair
-	limit    = 256 * 1024 // bytes unsent beyond which a client misses what is new
+	fewBytes = 4 * 1024   // first read: ten thousand idle clients must not cost a gigabyte
+	chunk    = 64 * 1024  // largest read: thousands of messages, yet small enough to be fair
+	limit    = 256 * 1024 // a client with more unsent bytes misses new batches
 	retry    = 100 * time.Millisecond
 )
 
 type client struct {
 	net.Conn
-	mutex   sync.Mutex // guards what is below
+	mutex   sync.Mutex // guards the fields below
 	wake    *sync.Cond
 	outbox  []byte
-	unsent  int // bytes in the outbox, and those that are just being written
+	unsent  int // bytes in the outbox or being written
 	leaving bool
 }
 
-// How the connections' goroutines talk to the one that knows the room. No channel has a buffer:
-// who speaks waits until it is heard.
+// From the connections' goroutines to the one that knows the room. The channels are unbuffered:
+// a goroutine that sends waits until the other one receives.
 var (
-	joined = make(chan *client)
-	left   = make(chan *client)
-	said   = make(chan []byte) // whole messages
+	joined   = make(chan *client)
+	left     = make(chan *client)
+	received = make(chan []byte) // whole messages
 )
 
 func main() {
 	host, port := parseAddress(os.Args[1:])
-	network := "tcp4" // plain "tcp" would take 0.0.0.0 for every address there is, of IPv6 too
+	network := "tcp4" // with plain "tcp", 0.0.0.0 would mean all IPv6 addresses as well
 	if strings.Contains(host, ":") {
 		network = "tcp6"
 	}
@@ -80,7 +80,7 @@ func serve(connection net.Conn) {
 	go write(c)
 	data, size := make([]byte, fewBytes), 0
 	var err error
-	for err == nil { // a reset ends a connection as well as an end of stream
+	for err == nil { // a reset ends a connection just as an end of stream does
 		var got int
 		got, err = c.Read(data[size:])
 		size += got
@@ -88,7 +88,7 @@ func serve(connection net.Conn) {
 			data = append(data, data...)
 		}
 		if end := wholeMessages(data[:size]); end > 0 {
-			said <- append([]byte(nil), data[:end]...)
+			received <- append([]byte(nil), data[:end]...)
 			size = copy(data, data[end:size])
 		}
 	}
@@ -99,9 +99,9 @@ func serve(connection net.Conn) {
 	c.wake.Signal()
 }
 
-// write sends what gathers in the outbox: one write for all that came during the last one.
+// write sends the outbox: one write for everything that was added during the previous write.
 func write(c *client) {
-	defer c.Close() // the reading goroutine sees it too, and ends
+	defer c.Close() // the reading goroutine sees the end too
 	var batch []byte
 	for {
 		c.mutex.Lock()
@@ -120,7 +120,7 @@ func write(c *client) {
 	}
 }
 
-// wholeMessages is the length of the longest prefix of data that consists of whole messages.
+// wholeMessages returns the length of the longest prefix of data that consists of whole messages.
 func wholeMessages(data []byte) int {
 	end := 0
 	for end < len(data) && end+1+int(data[end]) <= len(data) {
@@ -129,7 +129,7 @@ func wholeMessages(data []byte) int {
 	return end
 }
 
-// broadcast is the one goroutine that knows who is there, and what comes after what.
+// broadcast is the only goroutine that knows the room; it decides the order.
 func broadcast() {
 	room := map[*client]struct{}{}
 	for {
@@ -138,17 +138,17 @@ func broadcast() {
 			room[c] = struct{}{}
 		case c := <-left:
 			delete(room, c)
-		case batch := <-said:
+		case batch := <-received:
 			flush(room, batch)
 		}
 	}
 }
 
-// flush hands over what has gathered: one offer a client, however many are waiting to speak.
+// flush offers everything received so far as one batch: one offer per client, however many have sent.
 func flush(room map[*client]struct{}, batch []byte) {
-	for more := true; more && len(batch) < chunk; { // a longer one might leave no room for the next
+	for more := true; more && len(batch) < chunk; { // a longer batch might leave no room for the next
 		select {
-		case next := <-said:
+		case next := <-received:
 			batch = append(batch, next...)
 		default:
 			more = false

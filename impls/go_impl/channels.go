@@ -1,9 +1,9 @@
-// Channels in Go: goroutines that tell each other things over channels.
+// Channels in Go: goroutines that communicate over channels.
 //
-// Order: every connection's goroutine hands its requests to the one goroutine `order`, which puts
+// Order: every connection's goroutine passes its requests to the one goroutine `order`, which puts
 // a message into the outboxes of all subscribers before it takes the next. Replies go the same way.
-// A slow client: only its own two goroutines wait for it. While more than limit bytes are unsent
-// it misses new messages, and while its replies make it twice as many its requests wait.
+// A slow client: only its own two goroutines wait for it. While more than limit bytes are unsent it
+// misses new messages, and while its replies make it twice as many its requests wait.
 package main
 
 import (
@@ -24,25 +24,25 @@ import (
 )
 
 const (
-	longest = 64 * 1024  // bytes of the longest request, with its line feed
-	limit   = 256 * 1024 // bytes unsent beyond which a client misses what is new
+	longest = 64 * 1024  // bytes of the longest request, including its line feed
+	limit   = 256 * 1024 // a client with more unsent bytes misses new messages
 	retry   = 100 * time.Millisecond
 )
 
 type client struct {
 	net.Conn
-	channels map[string]struct{} // only `order` looks at it
-	mutex    sync.Mutex          // guards what is below
+	channels map[string]struct{} // only `order` uses it
+	mutex    sync.Mutex          // guards the fields below
 	wake     *sync.Cond
 	outbox   []byte
-	unsent   int // bytes in the outbox, and those that are just being written
+	unsent   int // bytes in the outbox or being written
 	leaving  bool
 }
 
-// Those that somebody hears, and who.
+// The subscribers of each channel that has any.
 type channels map[string]map[*client]struct{}
 
-// A request is a Subscribe, or, with a delivery, a Send; or it was none and is refused.
+// A request is a Subscribe, or with a delivery a Send; refused marks a line that was no request.
 type request struct {
 	from     *client
 	channel  string
@@ -55,8 +55,8 @@ type message struct {
 	Message string `json:"message"`
 }
 
-// How the connections' goroutines talk to the one that knows the channels. Neither has a buffer:
-// who asks waits until it is heard.
+// From the connections' goroutines to the one that knows the channels. Both are unbuffered: a
+// goroutine that sends waits until the other one receives.
 var (
 	requests = make(chan []request)
 	left     = make(chan *client)
@@ -64,7 +64,7 @@ var (
 
 func main() {
 	host, port := parseAddress(os.Args[1:])
-	network := "tcp4" // plain "tcp" would take 0.0.0.0 for every address there is, of IPv6 too
+	network := "tcp4" // with plain "tcp", 0.0.0.0 would mean all IPv6 addresses as well
 	if strings.Contains(host, ":") {
 		network = "tcp6"
 	}
@@ -100,9 +100,9 @@ func serve(connection net.Conn) {
 	reader := bufio.NewReader(c)
 	var asked []request
 	line, err := nextLine(reader, nil)
-	for err == nil { // a reset ends a connection as well as an end of stream
+	for err == nil { // a reset ends a connection just as an end of stream does
 		asked = append(asked, understand(c, line))
-		if more, _ := reader.Peek(reader.Buffered()); bytes.IndexByte(more, '\n') < 0 { // all that came at once
+		if more, _ := reader.Peek(reader.Buffered()); bytes.IndexByte(more, '\n') < 0 { // all that arrived together
 			pause(c)
 			requests <- asked
 			asked = nil
@@ -112,7 +112,7 @@ func serve(connection net.Conn) {
 	left <- c
 }
 
-// nextLine reads a line into a slice. What is too long stays too long, and is never kept whole.
+// nextLine reads a line into a slice. A line that is too long is cut, but stays too long.
 func nextLine(reader *bufio.Reader, line []byte) ([]byte, error) {
 	for {
 		piece, err := reader.ReadSlice('\n')
@@ -125,22 +125,22 @@ func nextLine(reader *bufio.Reader, line []byte) ([]byte, error) {
 	}
 }
 
-// write sends what gathers in the outbox: one write for all that came during the last one.
+// write sends the outbox: one write for everything that was added during the previous write.
 func write(c *client) {
 	var err error
 	for batch := take(c, nil); len(batch) > 0 && err == nil; batch = take(c, batch) {
 		_, err = c.Write(batch)
 	}
-	c.Close() // the reading goroutine sees it too, and ends
+	c.Close() // the reading goroutine sees the end too
 	finish(c)
 }
 
-// take waits for something to send; there is nothing when the client has left.
+// take waits for something to send; it returns nothing when the client has left.
 func take(c *client, sent []byte) (batch []byte) {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
 	c.unsent -= len(sent)
-	c.wake.Signal() // its reader may wait for room
+	c.wake.Signal() // its reader may be waiting in pause
 	for len(c.outbox) == 0 && !c.leaving {
 		c.wake.Wait()
 	}
@@ -157,7 +157,7 @@ func pause(c *client) {
 	}
 }
 
-// understand does what needs no order: it takes a line apart, and puts together what is to be delivered.
+// understand does what needs no order: it parses a line, and encodes the message to deliver.
 func understand(c *client, line []byte) request {
 	channel, text, ok := decode(line)
 	r := request{from: c, channel: channel, refused: !ok}
@@ -167,7 +167,7 @@ func understand(c *client, line []byte) request {
 	return r
 }
 
-// order is the one goroutine that knows who hears what, and what comes after what.
+// order is the only goroutine that knows the channels; it decides the order of messages.
 func order() {
 	known := channels{}
 	for {
@@ -204,7 +204,7 @@ func obey(known channels, r request) {
 	}
 }
 
-// leave forgets the client, and the channels that nobody else hears.
+// leave removes the client, and the channels that have no other subscriber.
 func leave(known channels, c *client) {
 	for channel := range c.channels {
 		delete(known[channel], c)
@@ -215,7 +215,7 @@ func leave(known channels, c *client) {
 	finish(c)
 }
 
-// finish lets both goroutines of the client come to their end.
+// finish lets both goroutines of the client end.
 func finish(c *client) {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
@@ -223,12 +223,12 @@ func finish(c *client) {
 	c.wake.Signal()
 }
 
-// offer is the drop policy: a message is not for a client that is too far behind.
+// offer is the drop policy: a client that is too far behind misses the message.
 func offer(c *client, delivery []byte) {
 	c.mutex.Lock()
 	behind := c.unsent > limit
 	c.mutex.Unlock()
-	if !behind { // and so it stays: nobody else sends
+	if !behind { // and it cannot fall behind now: only this goroutine sends
 		send(c, delivery)
 	}
 }
@@ -241,11 +241,11 @@ func send(c *client, line []byte) {
 	c.wake.Signal()
 }
 
-// halves finds, in its group, escapes that are half of a surrogate pair; the others only to get past them.
+// halves matches escapes; its group is set only for one that is half of a surrogate pair.
 var halves = regexp.MustCompile(`\\u[dD][89abAB]..\\u[dD][c-fC-F]..|(\\u[dD][89a-fA-F]..)|\\.`)
 
-// decode returns the channel, for a Send the text, and whether there is a request at all. encoding/json lets
-// pass what is no UTF-8, halves of pairs, and, in a struct, keys in other capitals: hence a map.
+// decode returns the channel, for a Send the text, and whether the line is a request. encoding/json accepts
+// invalid UTF-8, half surrogate pairs, and keys of a struct in other letter case: hence the checks and the map.
 func decode(line []byte) (channel string, text *string, ok bool) {
 	if len(line) > longest || !utf8.Valid(line) {
 		return "", nil, false
@@ -266,16 +266,16 @@ func decode(line []byte) (channel string, text *string, ok bool) {
 	}
 	fields, _ := tags["Send"].(map[string]any)
 	channel, named := fields["channel"].(string)
-	said, ok := fields["message"].(string)
-	return channel, &said, named && ok
+	content, ok := fields["message"].(string)
+	return channel, &content, named && ok
 }
 
-// encode writes a reply, a struct of one field, as its line.
+// encode returns a reply, a struct of one field, as a line.
 func encode(reply any) []byte {
 	var line bytes.Buffer
 	encoder := json.NewEncoder(&line)
 	encoder.SetEscapeHTML(false)
-	if err := encoder.Encode(reply); err != nil { // there are only strings in it
+	if err := encoder.Encode(reply); err != nil { // strings can always be encoded
 		panic(err)
 	}
 	return line.Bytes()

@@ -1,9 +1,9 @@
-// Broadcast in Go, tuned: a goroutine a connection that only reads, and one that writes to everybody.
+// Broadcast in Go, tuned: a goroutine per connection that only reads, and one that writes to all clients.
 //
-// Order: whoever reads, reads straight into the one buffer `tick`; where a message stands there is its
-// place in the common order. When all who were ready have read, `gather` sends it to everybody.
-// A slow client: a goroutine of its own sends what the kernel did not take, and exists only meanwhile;
-// while more than limit bytes are unsent, the client misses new batches, always as whole messages.
+// Order: every reader reads straight into the one buffer `pending`; the position of a message there is its
+// place in the common order. After all ready readers have read, `gather` sends it to all clients.
+// A slow client: its own goroutine, which exists only meanwhile, sends what the kernel did not take.
+// While more than limit bytes are unsent, the client misses new batches, always as whole messages.
 package main
 
 import (
@@ -20,37 +20,37 @@ import (
 )
 
 const (
-	chunk   = 64 * 1024         // bytes a read
-	limit   = 256 * 1024        // bytes unsent beyond which a client misses what is new
-	message = 256               // bytes of the longest message, its header included
-	most    = 2*chunk + message // bytes that gather at most before they are sent
+	chunk   = 64 * 1024         // bytes per read
+	limit   = 256 * 1024        // a client with more unsent bytes misses new batches
+	message = 256               // bytes of the longest message, including its header
+	most    = 2*chunk + message // bytes collected at most before they are sent
 	retry   = 100 * time.Millisecond
 )
 
 type client struct {
 	*net.TCPConn
 	descriptor int
-	place      int    // in the room
-	rest       []byte // the beginning of a message of which more must come
-	outbox     []byte // what write takes next
-	unsent     int    // bytes in the outbox, and those that are just being written
-	writing    bool   // the kernel has not taken everything, and write waits for it
+	place      int    // index in the room
+	rest       []byte // the start of an unfinished message
+	outbox     []byte // what write sends next
+	unsent     int    // bytes in the outbox or being written
+	writing    bool   // the kernel has not taken everything; write is waiting
 	leaving    bool
 }
 
-// One lock guards all that follows, and the clients. Who holds it makes system calls, but none that
-// waits: the sockets are non-blocking, and here EAGAIN is an answer, not something to be waited out.
+// One lock guards everything below, and the clients. System calls are made while it is held, but none
+// that waits: the sockets are non-blocking, and EAGAIN is taken as an answer.
 var (
-	order sync.Mutex
-	room  []*client
-	tick  [most]byte
-	size  int                      // bytes in the tick
-	said  = make(chan struct{}, 1) // wakes gather; one token is enough, however many have spoken
+	order   sync.Mutex
+	room    []*client
+	pending [most]byte
+	size    int                      // bytes in pending
+	wake    = make(chan struct{}, 1) // wakes gather; one token is enough, however many clients have sent
 )
 
 func main() {
 	host, port := parseAddress(os.Args[1:])
-	network := "tcp4" // plain "tcp" would take 0.0.0.0 for every address there is, of IPv6 too
+	network := "tcp4" // with plain "tcp", 0.0.0.0 would mean all IPv6 addresses as well
 	if strings.Contains(host, ":") {
 		network = "tcp6"
 	}
@@ -88,12 +88,12 @@ func serve(connection *net.TCPConn) {
 	raw.Control(func(descriptor uintptr) { c.descriptor = int(descriptor) })
 	join(c)
 	for over := false; !over; {
-		raw.Read(func(uintptr) (done bool) { // calls, waits for input unless that was done, and calls again
+		raw.Read(func(uintptr) (done bool) { // calls this function again after each wait for input, until it is done
 			done, over = read(c)
 			return done
 		})
 		select {
-		case said <- struct{}{}:
+		case wake <- struct{}{}:
 		default: // it is awake already
 		}
 	}
@@ -107,33 +107,33 @@ func join(c *client) {
 	room = append(room, c)
 }
 
-// read puts what a client says into the tick. The buffer for reading is everybody's: a connection that
-// waits has none. With the second goroutine that it lacks, that bought almost half of its memory.
+// read reads a client's messages into pending. All clients share this buffer: one that waits has none.
+// Together with the second goroutine that it lacks, this saves almost half of a client's memory.
 func read(c *client) (done, over bool) {
 	order.Lock()
 	defer order.Unlock()
 	if size+message+chunk > most {
 		broadcast()
 	}
-	begin := size + copy(tick[size:], c.rest)
-	got, err := syscall.Read(c.descriptor, tick[begin:begin+chunk])
+	begin := size + copy(pending[size:], c.rest)
+	got, err := syscall.Read(c.descriptor, pending[begin:begin+chunk])
 	if err == syscall.EAGAIN {
 		return false, false
 	}
-	if err != nil || got == 0 { // a reset ends a connection as well as an end of stream
+	if err != nil || got == 0 { // a reset ends a connection just as an end of stream does
 		return true, true
 	}
-	data := tick[size : begin+got]
+	data := pending[size : begin+got]
 	end := wholeMessages(data)
 	c.rest = append(c.rest[:0], data[end:]...)
-	size += end // the messages are where they belong already
+	size += end // the messages are already in place
 	return true, false
 }
 
 func leave(c *client) {
 	order.Lock()
 	defer order.Unlock()
-	broadcast() // who hangs up right after speaking still hears it
+	broadcast() // a leaving client still receives its own last messages
 	last := room[len(room)-1]
 	room[c.place], last.place = last, c.place
 	room[len(room)-1] = nil
@@ -144,7 +144,7 @@ func leave(c *client) {
 	}
 }
 
-// wholeMessages is the length of the longest prefix of data that consists of whole messages.
+// wholeMessages returns the length of the longest prefix of data that consists of whole messages.
 func wholeMessages(data []byte) int {
 	end := 0
 	for end < len(data) && end+1+int(data[end]) <= len(data) {
@@ -153,12 +153,12 @@ func wholeMessages(data []byte) int {
 	return end
 }
 
-// gather wakes when somebody has spoken, and waits for one round of whoever else is ready to speak, so
-// that one broadcast serves them all. With one core this bought a factor of two when four flood, and of
-// twenty when a hundred do. In every reader the same call costs more than it buys: as long as some
-// goroutine can run, and a yielding one can, the runtime does not look for new input.
+// gather wakes when a client has sent, and yields once to all readers that are ready, so that one
+// broadcast sends for all of them. On one core this is twice as fast when four clients flood, and twenty
+// times as fast when a hundred do. The same call in every reader costs more than it gains: as long as
+// some goroutine can run, and a yielding one can, the runtime does not look for new input.
 func gather() {
-	for range said {
+	for range wake {
 		runtime.Gosched()
 		order.Lock()
 		broadcast()
@@ -166,24 +166,24 @@ func gather() {
 	}
 }
 
-// broadcast hands over what has gathered: one offer a client, however many have spoken.
+// broadcast offers everything pending as one batch: one offer per client, however many clients have sent.
 func broadcast() {
 	if size > 0 {
 		for _, c := range room {
-			offer(c, tick[:size])
+			offer(c, pending[:size])
 		}
 		size = 0
 	}
 }
 
 // offer is the drop policy: all of the batch, or none of it for a client that is too far behind.
-// It writes at once, without the runtime: a goroutine that writes costs a client a wake-up and a copy of
-// each batch, and is started only for who is behind. That bought a third of the time of a delivery.
+// It writes at once, without the runtime: a writing goroutine costs a wake-up and a copy of each batch,
+// so only a client that is behind gets one. This saves a third of the time of a delivery.
 func offer(c *client, batch []byte) {
 	if !c.writing {
 		sent, err := syscall.Write(c.descriptor, batch)
 		if err != nil && err != syscall.EAGAIN {
-			return // its reader sees it too, and ends the connection
+			return // its reader fails too, and ends the connection
 		}
 		if sent == len(batch) {
 			return
@@ -198,7 +198,7 @@ func offer(c *client, batch []byte) {
 	}
 }
 
-// write sends what the kernel did not take, until nothing is left of it.
+// write sends what the kernel did not take, until nothing is left.
 func write(c *client) {
 	var batch []byte
 	var err error

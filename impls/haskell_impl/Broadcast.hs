@@ -1,8 +1,8 @@
 -- Broadcast in Haskell: green threads, and memory that they share in transactions.
 --
--- Order: every connection's thread puts its whole messages into one queue; what comes out of it goes
--- to everybody before anything else does: that is the common order.
--- A slow client: only its own writing thread waits for it; while more than `limit` bytes are unsent,
+-- Order: every connection's thread puts its whole messages into one queue; a batch taken from it goes
+-- to all clients before the next one is taken: that is the common order.
+-- A slow client: only its own writing thread waits for it. While more than `limit` bytes are unsent,
 -- the client misses new batches, always as whole messages.
 module Main (main) where
 
@@ -24,24 +24,24 @@ import Text.Read (readMaybe)
 
 backlog, fewBytes, chunk, limit, cell, waiting, retryUs :: Num a => a
 backlog = 1024
-fewBytes = 4 * 1024 -- a read at first: ten thousand who listen shall not cost a gigabyte
-chunk = 64 * 1024 -- bytes a read at most: thousands of messages, and few enough to be fair
-limit = 256 * 1024 -- bytes unsent beyond which a client misses what is new
-cell = 64 -- bytes that a batch in an outbox takes beside its own
-waiting = 64 -- batches that wait to be heard: who has more to say waits itself
+fewBytes = 4 * 1024 -- first read: ten thousand idle clients must not cost a gigabyte
+chunk = 64 * 1024 -- largest read: thousands of messages, yet small enough to be fair
+limit = 256 * 1024 -- a client with more unsent bytes misses new batches
+cell = 64 -- bytes that a batch takes in an outbox beyond its own
+waiting = 64 -- batches in the room's queue; when it is full, readers wait
 retryUs = 100 * 1000 -- how long to wait for a descriptor when there is none left
 
 data Client = Client
     { connection :: Socket
     , outbox :: TVar [B.ByteString] -- the latest batch first
-    , unsent :: TVar Int -- bytes in the outbox, and those that are just being written
+    , unsent :: TVar Int -- bytes in the outbox or being written
     , leaving :: TVar Bool
     }
 
 data Room = Room
     { clients :: TVar (IntMap.IntMap Client)
-    , newest :: TVar Int -- the number of the client who came last
-    , said :: TBQueue B.ByteString -- whole messages
+    , newest :: TVar Int -- the number of the client that joined last
+    , received :: TBQueue B.ByteString -- whole messages
     }
 
 main :: IO ()
@@ -90,26 +90,26 @@ serve room connected = do
         pure number
     written <- newEmptyMVar
     void (forkFinally (write client) (putMVar written))
-    ignoringReset (listenTo room connected fewBytes B.empty)
+    ignoringReset (readMessages room connected fewBytes B.empty)
     atomically $ do
         modifyTVar' (clients room) (IntMap.delete number)
         writeTVar (leaving client) True
     void (takeMVar written)
-    close connected -- not before: who is about to use its number could find there who came next
+    close connected -- not earlier: a thread about to use its descriptor could meet the next client's
 
--- Say what whole messages come, until the end of the stream.
-listenTo :: Room -> Socket -> Int -> B.ByteString -> IO ()
-listenTo room connected size rest = do
+-- Queue whole messages as they arrive, until the end of the stream.
+readMessages :: Room -> Socket -> Int -> B.ByteString -> IO ()
+readMessages room connected size rest = do
     got <- recv connected size
     unless (B.null got) $ do
         let (whole, unfinished) = wholeMessages (rest <> got)
-        unless (B.null whole) $ atomically (writeTBQueue (said room) whole)
-        -- When a read was full there was more to read; and a copy of the rest lets the chunk go.
-        listenTo room connected (if B.length got == size then min chunk (2 * size) else size) (B.copy unfinished)
+        unless (B.null whole) $ atomically (writeTBQueue (received room) whole)
+        -- A full read means that there was more to read. A copy of the rest, so that the chunk can be freed.
+        readMessages room connected (if B.length got == size then min chunk (2 * size) else size) (B.copy unfinished)
 
--- Send what gathers in the outbox: one write for all that came during the last one.
+-- Send the outbox: one write for everything that was added during the previous write.
 write :: Client -> IO ()
-write client = ignoringReset sending -- reading sees it too, and ends the connection
+write client = ignoringReset sending -- reading fails too, and ends the connection
   where
     sending = do
         batches <- atomically $ do
@@ -122,11 +122,11 @@ write client = ignoringReset sending -- reading sees it too, and ends the connec
             atomically (modifyTVar' (unsent client) (subtract (sum (map cost batches))))
             sending
 
--- A reset ends a connection as well as an end of stream.
+-- A reset ends a connection just as an end of stream does.
 ignoringReset :: IO () -> IO ()
 ignoringReset = handle (\problem -> const (pure ()) (problem :: IOException))
 
--- Cut data behind the longest prefix that consists of whole messages.
+-- Split data after the longest prefix that consists of whole messages.
 wholeMessages :: B.ByteString -> (B.ByteString, B.ByteString)
 wholeMessages bytes = B.splitAt (from 0) bytes
   where
@@ -135,19 +135,19 @@ wholeMessages bytes = B.splitAt (from 0) bytes
         | otherwise = end
     following end = end + 1 + fromIntegral (B.unsafeIndex bytes end)
 
--- Hand over what has been said, for ever: one offer a client, however many have spoken.
+-- Offer everything received so far as one batch, again and again: one offer per client.
 broadcast :: Room -> IO ()
 broadcast room = forever $ do
-    (batches, everybody) <- atomically $ do
-        first <- readTBQueue (said room)
+    (batches, receivers) <- atomically $ do
+        first <- readTBQueue (received room)
         others <- upTo (chunk - B.length first)
         (,) (first : others) <$> readTVar (clients room)
     let batch = B.concat batches
-    forM_ everybody $ \client -> atomically (offer client batch)
+    forM_ receivers $ \client -> atomically (offer client batch)
   where
     upTo size
         | size <= 0 = pure [] -- a longer batch might leave no room for the next
-        | otherwise = tryReadTBQueue (said room) >>= maybe (pure []) (\next -> (next :) <$> upTo (size - B.length next))
+        | otherwise = tryReadTBQueue (received room) >>= maybe (pure []) (\next -> (next :) <$> upTo (size - B.length next))
 
 -- Drop policy: all of the batch, or none of it for a client that is too far behind.
 offer :: Client -> B.ByteString -> STM ()
