@@ -13,22 +13,22 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /**
- * Broadcast on a NIO selector: one thread, one loop, no lock.
+ * Broadcast on an NIO selector: one thread, one loop, no lock.
  *
- * <p>Order: a turn of the loop reads from every client that has something to say, straight into one
- * buffer, {@code tick}; at its end the whole messages gathered there go to everybody with one write
- * each. Where a message stands in that buffer is its place in the common order.
+ * <p>Order: a turn of the loop reads from every client that has sent something, straight into one
+ * buffer, {@code pending}; at its end the whole messages collected there go to all clients with one
+ * write each. The position of a message in that buffer is its place in the common order.
  *
- * <p>A slow client: what the kernel does not take is kept for it, in a buffer that exists only
- * while it is needed; while that holds more than LIMIT bytes, the client misses new batches, always
- * as whole messages. Nobody waits for anybody.
+ * <p>A slow client: what the kernel does not take is kept in a buffer that exists only while it is
+ * needed. While that holds more than LIMIT bytes, the client misses new batches, always as whole
+ * messages. No client waits for another.
  */
 final class Broadcast {
     static final int BACKLOG = 1024;
-    static final int CHUNK = 64 * 1024; // bytes a read: thousands of messages, yet fair
-    static final int LIMIT = 256 * 1024; // bytes unsent beyond which a client misses what is new
-    static final int MESSAGE = 256; // bytes of the longest message, its header included
-    static final int TICK = 2 * CHUNK + MESSAGE; // bytes gathered at most before they are sent
+    static final int CHUNK = 64 * 1024; // bytes per read: thousands of messages, yet fair
+    static final int LIMIT = 256 * 1024; // a client with more unsent bytes misses new batches
+    static final int MESSAGE = 256; // bytes of the longest message, including its header
+    static final int MAX_PENDING = 2 * CHUNK + MESSAGE; // bytes collected before they are sent
     static final long RETRY_MS = 100; // how long to wait for a descriptor when none is left
     static final byte[] NOTHING = {};
 
@@ -37,7 +37,7 @@ final class Broadcast {
     static final class Client {
         final SocketChannel channel;
         final SelectionKey key;
-        byte[] rest = NOTHING; // the beginning of a message of which more must come
+        byte[] rest = NOTHING; // the start of an unfinished message
         ByteBuffer unsent; // null, or what the kernel did not take
         boolean leaving; // its stream has ended: send what is unsent, then close
 
@@ -49,8 +49,8 @@ final class Broadcast {
 
     private final Selector selector = Selector.open(); // its keys are the room
     private final ServerSocketChannel listener;
-    private final SelectionKey door;
-    private final ByteBuffer tick = ByteBuffer.allocateDirect(TICK); // where the kernel can write
+    private final SelectionKey listenerKey;
+    private final ByteBuffer pending = ByteBuffer.allocateDirect(MAX_PENDING); // read into directly
 
     public static void main(String[] arguments) throws IOException {
         Address address = parseAddress(arguments);
@@ -61,7 +61,7 @@ final class Broadcast {
             System.err.println("cannot listen on " + arguments[0] + ": " + error.getMessage());
             System.exit(1);
         }
-        // Nothing needs saving; but a JVM that a signal ends would tell so in its status.
+        // Nothing needs saving, but a JVM ended by a signal exits with 128 plus its number.
         Runtime.getRuntime().addShutdownHook(new Thread(() -> Runtime.getRuntime().halt(0)));
         int port = server.listener.socket().getLocalPort();
         System.out.println("listening on " + address.host() + ":" + port);
@@ -71,21 +71,21 @@ final class Broadcast {
     }
 
     private Broadcast(InetAddress host, int port) throws IOException {
-        // Of no family in particular, a listener on 0.0.0.0 would be one on all of IPv6 as well.
+        // Without a family, a listener on 0.0.0.0 would accept all of IPv6 as well.
         boolean six = host instanceof Inet6Address;
         listener =
                 ServerSocketChannel.open(
                         six ? StandardProtocolFamily.INET6 : StandardProtocolFamily.INET);
         listener.bind(new InetSocketAddress(host, port), BACKLOG);
         listener.configureBlocking(false);
-        door = listener.register(selector, SelectionKey.OP_ACCEPT);
+        listenerKey = listener.register(selector, SelectionKey.OP_ACCEPT);
     }
 
-    /** Serve all whose channels are ready, and then let everybody hear what was said. */
+    /** Serve every client whose channel is ready, and then send what they have sent. */
     private void turn() throws IOException {
-        int ready = selector.select(this::serve, door.interestOps() == 0 ? RETRY_MS : 0);
+        int ready = selector.select(this::serve, listenerKey.interestOps() == 0 ? RETRY_MS : 0);
         if (ready == 0) {
-            door.interestOps(SelectionKey.OP_ACCEPT);
+            listenerKey.interestOps(SelectionKey.OP_ACCEPT);
         }
         broadcast();
     }
@@ -98,17 +98,17 @@ final class Broadcast {
                 new Client(channel, selector);
             }
         } catch (IOException noDescriptorIsLeft) {
-            door.interestOps(0); // it would stay ready and spin the loop
+            listenerKey.interestOps(0); // it would stay ready, and the loop would spin
         }
     }
 
     private void serve(SelectionKey key) {
-        if (key == door) {
+        if (key == listenerKey) {
             accept();
             return;
         }
         Client client = (Client) key.attachment();
-        if (key.isValid() && key.isWritable()) { // it is not valid when it was closed this turn
+        if (key.isValid() && key.isWritable()) { // invalid if closed in this turn
             write(client);
         }
         if (key.isValid() && key.isReadable()) {
@@ -117,31 +117,32 @@ final class Broadcast {
     }
 
     private void read(Client client) {
-        if (tick.remaining() < MESSAGE + CHUNK) {
+        if (pending.remaining() < MESSAGE + CHUNK) {
             broadcast();
         }
-        int start = tick.position();
-        tick.put(client.rest);
-        tick.limit(tick.position() + CHUNK);
+        int start = pending.position();
+        pending.put(client.rest);
+        pending.limit(pending.position() + CHUNK);
         boolean over;
         try {
-            over = client.channel.read(tick) < 0;
+            over = client.channel.read(pending) < 0;
         } catch (IOException reset) {
             over = true;
         }
-        int size = tick.position();
+        int size = pending.position();
         int end = wholeMessages(start, size);
         client.rest = end == size ? NOTHING : new byte[size - end];
-        tick.get(end, client.rest);
-        tick.limit(TICK).position(end); // the messages are where they belong already
+        pending.get(end, client.rest);
+        pending.limit(MAX_PENDING).position(end); // the messages are already in place
         if (over) {
-            broadcast(); // who hangs up right after speaking still hears it
+            // A leaving client still receives its own last messages.
+            broadcast();
             client.leaving = true;
             watch(client);
         }
     }
 
-    /** Send what the kernel takes of what is unsent; the rest is sent when it has room again. */
+    /** Send what the kernel takes now; the rest is sent when it has room again. */
     private void write(Client client) {
         try {
             client.channel.write(client.unsent);
@@ -168,18 +169,18 @@ final class Broadcast {
 
     private void close(Client client) {
         try {
-            client.channel.close(); // which takes its key from the selector, and so from the room
+            client.channel.close(); // this removes its key from the selector, and so from the room
         } catch (IOException error) {
-            // It is closed all the same.
+            // It is closed nevertheless.
         }
-        door.interestOps(SelectionKey.OP_ACCEPT); // there is a descriptor again
+        listenerKey.interestOps(SelectionKey.OP_ACCEPT); // a descriptor is free again
     }
 
-    /** The end of the longest prefix of the tick's bytes from start that is whole messages. */
+    /** The end of the longest run of whole messages in {@code pending} from start on. */
     private int wholeMessages(int start, int size) {
         int end = start;
         while (end < size) {
-            int following = end + 1 + (tick.get(end) & 0xff);
+            int following = end + 1 + (pending.get(end) & 0xff);
             if (following > size) {
                 break;
             }
@@ -188,16 +189,16 @@ final class Broadcast {
         return end;
     }
 
-    /** Hand over what has gathered: one write a client, however many have spoken. */
+    /** Offer everything pending as one batch: one write per client, however many have sent. */
     private void broadcast() {
-        if (tick.position() > 0) {
-            ByteBuffer batch = tick.duplicate().flip();
+        if (pending.position() > 0) {
+            ByteBuffer batch = pending.duplicate().flip();
             for (SelectionKey key : selector.keys()) {
                 if (key.isValid() && key.attachment() instanceof Client client && !client.leaving) {
                     offer(client, batch.rewind());
                 }
             }
-            tick.clear();
+            pending.clear();
         }
     }
 
@@ -211,7 +212,7 @@ final class Broadcast {
                 return;
             }
             if (batch.hasRemaining()) {
-                client.unsent = ByteBuffer.allocate(LIMIT + TICK).put(batch).flip();
+                client.unsent = ByteBuffer.allocate(LIMIT + MAX_PENDING).put(batch).flip();
                 watch(client);
             }
         } else if (client.unsent.remaining() <= LIMIT) {

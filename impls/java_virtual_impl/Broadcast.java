@@ -23,24 +23,25 @@ import java.util.regex.Pattern;
 /**
  * Broadcast on virtual threads: one that reads and one that writes for every connection.
  *
- * <p>Order: every reading thread appends its whole messages to the one {@code tick}, and who holds
- * the lock puts all that gathered there into everybody's outbox: that is the common order.
+ * <p>Order: every reading thread appends its whole messages to the one queue {@code pending}; the
+ * thread that holds the lock {@code order} puts all of them into the outboxes of all clients:
+ * that is the common order.
  *
- * <p>A slow client: only its own writing thread waits for it; while more than LIMIT bytes are
+ * <p>A slow client: only its own writing thread waits for it. While more than LIMIT bytes are
  * unsent, the client misses new batches, always as whole messages.
  */
 final class Broadcast {
     static final int BACKLOG = 1024;
-    static final int FEW_BYTES = 4 * 1024; // a read at first: most listen more than they speak
-    static final int CHUNK = 64 * 1024; // bytes a read at most: thousands of messages, yet fair
-    static final int LIMIT = 256 * 1024; // bytes unsent beyond which a client misses what is new
+    static final int FEW_BYTES = 4 * 1024; // first read: most receive more than they send
+    static final int CHUNK = 64 * 1024; // largest read: thousands of messages, yet fair
+    static final int LIMIT = 256 * 1024; // a client with more unsent bytes misses new batches
     static final int RETRY_MS = 100; // when no descriptor is left
 
     record Address(String host, int port) {}
 
     static final class Client {
         final Socket socket;
-        final Lock lock = new ReentrantLock(); // guards what is below
+        final Lock lock = new ReentrantLock(); // guards the fields below
         final Condition wake = lock.newCondition();
         ByteArrayOutputStream outbox = new ByteArrayOutputStream();
         int writing; // bytes just being written
@@ -51,11 +52,11 @@ final class Broadcast {
         }
     }
 
-    // Locks, for before JDK 24 a virtual thread that waits in a synchronized block keeps its
+    // Locks, because before JDK 24 a virtual thread that waits in a synchronized block keeps its
     // carrier.
-    static final Lock order = new ReentrantLock(); // guards the room, and taking from the tick
+    static final Lock order = new ReentrantLock(); // guards the room, and taking from pending
     static final Set<Client> room = new HashSet<>();
-    static final Queue<byte[]> tick = new ConcurrentLinkedQueue<>(); // in order, not yet offered
+    static final Queue<byte[]> pending = new ConcurrentLinkedQueue<>(); // in order, not yet offered
 
     public static void main(String[] arguments) throws InterruptedException {
         Address address = parseAddress(arguments);
@@ -66,15 +67,15 @@ final class Broadcast {
             System.err.println("cannot listen on " + arguments[0] + ": " + error.getMessage());
             System.exit(1);
         }
-        // Nothing needs saving; but a JVM that a signal ends would tell so in its status.
+        // Nothing needs saving, but a JVM ended by a signal exits with 128 plus its number.
         Runtime.getRuntime().addShutdownHook(new Thread(() -> Runtime.getRuntime().halt(0)));
         System.out.println("listening on " + address.host() + ":" + listener.getLocalPort());
         accept(listener);
     }
 
     static ServerSocket listen(InetAddress host, int port) throws IOException {
-        // Of no family in particular, a listener on 0.0.0.0 would be one on all of IPv6 as well;
-        // and only a channel can be told its family.
+        // Without a family, a listener on 0.0.0.0 would accept all of IPv6 as well; and only a
+        // channel lets us choose one.
         boolean six = host instanceof Inet6Address;
         var family = six ? StandardProtocolFamily.INET6 : StandardProtocolFamily.INET;
         ServerSocket listener = ServerSocketChannel.open(family).socket();
@@ -103,7 +104,7 @@ final class Broadcast {
             leave(client);
             writer.join(); // sends what is unsent first
         } catch (IOException | InterruptedException unusual) {
-            // The socket is closed, and there is nobody who should be told.
+            // The socket is closed, and there is nothing to report.
         }
     }
 
@@ -134,7 +135,7 @@ final class Broadcast {
                 System.arraycopy(data, end, data, 0, size);
             }
         } catch (IOException reset) {
-            // It ends a connection as well as an end of stream.
+            // It ends a connection just as an end of stream does.
         }
     }
 
@@ -154,7 +155,7 @@ final class Broadcast {
         }
     }
 
-    /** Send what gathers in the outbox: one send for all that came during the last one. */
+    /** Send the outbox: one write for everything that was added during the previous write. */
     static void write(Client client) {
         try {
             OutputStream output = client.socket.getOutputStream();
@@ -162,11 +163,11 @@ final class Broadcast {
                 output.write(batch);
             }
         } catch (IOException | InterruptedException reset) {
-            // The reading thread sees it too, and ends the connection.
+            // The reading thread sees the error too, and ends the connection.
         }
     }
 
-    /** Wait for something to send; there is nothing more when the client has left. */
+    /** Wait for something to send; return nothing when the client has left. */
     static byte[] take(Client client) throws InterruptedException {
         client.lock.lock();
         try {
@@ -198,18 +199,18 @@ final class Broadcast {
 
     /** Put these messages next in the common order. */
     static void broadcast(byte[] batch) {
-        tick.add(batch);
-        flush(); // whoever gets the lock first serves all who wait, and leaves them no work
+        pending.add(batch);
+        flush(); // the first thread to get the lock sends for all that wait for it
     }
 
-    /** Hand over what has gathered: one offer a client, however many have spoken. */
+    /** Offer everything pending as one batch: one offer per client, however many have sent. */
     static void flush() {
         order.lock();
         try {
             ByteArrayOutputStream gathered = new ByteArrayOutputStream();
             while (gathered.size() < CHUNK
-                    && !tick.isEmpty()) { // more might leave the next no room
-                gathered.writeBytes(tick.remove());
+                    && !pending.isEmpty()) { // more might leave no room for the next
+                gathered.writeBytes(pending.remove());
             }
             byte[] batch = gathered.toByteArray();
             if (batch.length > 0) {
