@@ -146,8 +146,8 @@ def measured(command: Command) -> Command:
         metavar="DURATION",
         callback=_seconds,
         default="0s",
-        help="If time is left of this, e.g. of 40m, after the planned blocks, add blocks for neighbours in the ranking "
-        "whose order is undecided.",
+        help="Take up to this long, e.g. 40m. Time left after the planned blocks goes to more blocks, for neighbours in "
+        "the ranking whose order is undecided.",
     )(command)
     command = click.option(
         "--reference",
