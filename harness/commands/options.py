@@ -146,7 +146,7 @@ def measured(command: Command) -> Command:
         metavar="DURATION",
         callback=_seconds,
         default="0s",
-        help="Take up to this long, e.g. 40m. Time left after the planned blocks goes to more blocks, for neighbours in "
+        help="Take up to this long, e.g. 40m. Time left after the planned blocks goes to more blocks for neighbours in "
         "the ranking whose order is undecided.",
     )(command)
     command = click.option(
