@@ -2,8 +2,8 @@
 """Broadcast on processes: workers share the port, the kernel distributes the clients, and the parent makes the order.
 
 Order: a worker sends the messages of its clients to the parent, which sends every packet to all
-workers, one after the other: the order of the packets is the common order. A joining client has a
-place in it too: it receives what comes after the packet that its worker sent next.
+workers, one after the other: the order of the packets is the common order. A new client has a
+place in it too: it receives its worker's next packet, and all that follow.
 A slow client: its transport keeps what could not be sent. While that is more than LIMIT bytes,
 the client misses new batches, always as whole messages. No client waits for another.
 """
