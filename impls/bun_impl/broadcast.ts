@@ -1,31 +1,31 @@
 /*
- * Broadcast on Bun: callbacks on the one event loop, and sockets that buffer nothing.
+ * Broadcast on Bun: callbacks on one event loop, and sockets that buffer nothing.
  *
- * Order: every chunk that arrives adds its whole messages to the one `tick`, and what gathered there
- * in one turn of the loop goes to everybody at once: that is the common order.
- * A slow client: what the kernel did not take waits in its outbox for the "drain"; while that is more
+ * Order: every chunk that arrives adds its whole messages to the one array `pending`, and everything
+ * collected there in one turn of the loop goes to all clients as one batch: that is the common order.
+ * A slow client: what the kernel did not take waits in its outbox for "drain". While that is more
  * than LIMIT bytes, the client misses new batches, always as whole messages.
  */
 
 import type { Socket } from "bun";
 import { readFileSync } from "node:fs";
 
-const GATHER = 64 * 1024; // bytes that gather before they are offered, at most one chunk (of 512 KiB, with Bun) more
-const LIMIT = 256 * 1024; // bytes unsent beyond which a client misses what is new
+const GATHER = 64 * 1024; // bytes pending before a flush; one chunk of Bun's (512 KiB) may come on top
+const LIMIT = 256 * 1024; // a client with more unsent bytes misses new batches
 const SPARE = 16; // descriptors for Bun itself
 const NOTHING = Buffer.alloc(0);
 
 interface Client {
-  rest: Buffer; // the beginning of a message of which more must come
+  rest: Buffer; // the start of an unfinished message
   outbox: Buffer | null;
-  from: number; // what is unsent of the outbox: from here
-  to: number; // to here
+  from: number; // the unsent part of the outbox starts here
+  to: number; // and ends here
   leaving: boolean; // its stream has ended: send what is unsent, then close
 }
 
-const room = new Set<Socket<Client>>(); // all whose sockets are open
-let tick: Buffer[] = []; // batches of whole messages in their final order, not yet offered
-let gathered = 0; // bytes in the tick
+const room = new Set<Socket<Client>>(); // all open sockets
+let pending: Buffer[] = []; // batches of whole messages in their final order, not yet offered
+let gathered = 0; // bytes in `pending`
 
 function main({ host, port }: { host: string; port: number }): void {
   const shown = host.includes(":") ? `[${host}]` : host;
@@ -33,7 +33,7 @@ function main({ host, port }: { host: string; port: number }): void {
   for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => process.exit());
   const socket = { open: accept, data: serve, drain: write, end: leave, close, error: close };
   try {
-    // Who has said its last word still gets what is unsent, so its end is not yet ours.
+    // A client that has closed its side still gets what is unsent, so its end must not end the socket.
     const options = { hostname: host, port, exclusive: true, ipv6Only: true, allowHalfOpen: true };
     const listener = Bun.listen<Client>({ ...options, socket });
     console.log(`listening on ${shown}:${listener.port}`);
@@ -46,7 +46,7 @@ function main({ host, port }: { host: string; port: number }): void {
 function accept(socket: Socket<Client>): void {
   socket.data = { rest: NOTHING, outbox: null, from: 0, to: 0, leaving: false };
   room.add(socket);
-  if (room.size > mostClients()) socket.close(); // without a descriptor Bun would spin
+  if (room.size > mostClients()) socket.close(); // when descriptors run out, Bun spins
 }
 
 /** How many descriptors there are for clients; the limit may change at any time. */
@@ -60,10 +60,10 @@ function serve(socket: Socket<Client>, chunk: Buffer): void {
   const data = client.rest.length > 0 ? Buffer.concat([client.rest, chunk]) : chunk;
   const end = wholeMessages(data);
   if (end > 0) broadcast(data.subarray(0, end));
-  client.rest = end < data.length ? Buffer.from(data.subarray(end)) : NOTHING; // a copy lets the chunk go
+  client.rest = end < data.length ? Buffer.from(data.subarray(end)) : NOTHING; // a copy frees the chunk
 }
 
-/** Send what the kernel takes of the outbox; Bun says "drain" when it has room again. */
+/** Send what the kernel takes of the outbox; Bun calls "drain" when it has room again. */
 function write(socket: Socket<Client>): void {
   const client = socket.data;
   if (client.outbox !== null) {
@@ -74,13 +74,13 @@ function write(socket: Socket<Client>): void {
   if (client.leaving) socket.end();
 }
 
-/** As many bytes as the kernel takes now; none of a connection that is closed. */
+/** Send what the kernel takes now, and return how many bytes that is; 0 for a closed connection. */
 function send(socket: Socket<Client>, data: Buffer): number {
   return Math.max(socket.write(data), 0);
 }
 
 function leave(socket: Socket<Client>): void {
-  flush(); // who hangs up right after speaking still hears it
+  flush(); // a leaving client still receives its own last messages
   socket.data.leaving = true;
   write(socket);
 }
@@ -102,17 +102,17 @@ function wholeMessages(data: Buffer): number {
 
 /** Put these messages next in the common order. */
 function broadcast(batch: Buffer): void {
-  if (gathered === 0) setImmediate(flush); // when all who are ready now have spoken
-  tick.push(batch);
+  if (gathered === 0) setImmediate(flush); // after all sockets that are ready now have been read
+  pending.push(batch);
   gathered += batch.length;
   if (gathered >= GATHER) flush();
 }
 
-/** Hand over what has gathered: one offer a client, however many have spoken. */
+/** Offer everything pending as one batch: one offer per client, however many clients have sent. */
 function flush(): void {
   if (gathered === 0) return;
-  const batch = Buffer.concat(tick, gathered);
-  tick = [];
+  const batch = Buffer.concat(pending, gathered);
+  pending = [];
   gathered = 0;
   for (const socket of room) if (!socket.data.leaving) offer(socket, batch);
 }
@@ -129,7 +129,7 @@ function offer(socket: Socket<Client>, batch: Buffer): void {
   } else if (client.to - client.from <= LIMIT) {
     const unsent = client.outbox.subarray(client.from, client.to);
     const fits = unsent.length + batch.length <= client.outbox.length;
-    if (!fits) client.outbox = Buffer.allocUnsafe(LIMIT + batch.length); // else it is used for as long as there is one
+    if (!fits) client.outbox = Buffer.allocUnsafe(LIMIT + batch.length); // else reuse it
     client.from = 0;
     client.to = unsent.copy(client.outbox);
     client.to += batch.copy(client.outbox, client.to);

@@ -1,8 +1,8 @@
 /* Broadcast in C#: async and await, on the thread pool.
  *
- * Order: every task that reads puts its whole messages into everybody's outbox while it holds the
- * room's lock; in what order they come to hold it is the common order.
- * A slow client: only its own writing task waits for it; while more than Limit bytes are unsent,
+ * Order: every task that reads appends its whole messages to the one buffer Pending; the one that
+ * holds the room's lock puts all of them into the outboxes of all clients: that is the common order.
+ * A slow client: only its own writing task waits for it. While more than Limit bytes are unsent,
  * the client misses new batches, always as whole messages. */
 
 using System;
@@ -18,29 +18,29 @@ using Mono.Unix.Native;
 static class Program
 {
     const int Backlog = 1024;
-    const int FewBytes = 4 * 1024; // a read at first: ten thousand who listen shall not cost a gigabyte
-    const int Chunk = 64 * 1024; // bytes a read at most: thousands of messages, small enough to be fair
-    const int Limit = 256 * 1024; // bytes unsent beyond which a client misses what is new
+    const int FewBytes = 4 * 1024; // first read: ten thousand idle clients must not cost a gigabyte
+    const int Chunk = 64 * 1024; // largest read: thousands of messages, yet small enough to be fair
+    const int Limit = 256 * 1024; // a client with more unsent bytes misses new batches
     const int RetryMs = 100; // how long to wait for a descriptor when there is none left
 
     sealed class Client
     {
         public readonly NetworkStream Stream;
         public MemoryStream Outbox = new MemoryStream();
-        public MemoryStream Batch = new MemoryStream(); // what is just being written
+        public MemoryStream Batch = new MemoryStream(); // being written
         public bool Writing, Leaving;
 
         public Client(Socket socket)
         {
             Stream = new NetworkStream(socket, ownsSocket: true);
-            socket.Blocking = false; // or each write to who does not read would hold a thread of the pool
+            socket.Blocking = false; // else a write to a client that does not read would block a pool thread
         }
 
         public long Unsent => Outbox.Length + Batch.Length;
     }
 
-    static readonly HashSet<Client> Room = new HashSet<Client>(); // its lock keeps the order
-    static readonly MemoryStream Tick = new MemoryStream(); // whole messages in their final order, not yet offered
+    static readonly HashSet<Client> Room = new HashSet<Client>(); // its lock protects the order
+    static readonly MemoryStream Pending = new MemoryStream(); // whole messages in order, not yet offered
 
     static int Main(string[] arguments)
     {
@@ -72,7 +72,7 @@ static class Program
             try
             {
                 Serve(await listener.AcceptSocketAsync());
-                while (listener.Pending()) // Mono polls everybody before it resumes anybody: take all who wait
+                while (listener.Pending()) // all that wait: Mono polls every socket between two resumes
                     Serve(listener.AcceptSocket());
             }
             catch (SocketException) // no descriptor is left
@@ -106,7 +106,7 @@ static class Program
         }
         catch (Exception error) when (error is IOException || error is ObjectDisposedException)
         {
-            // A reset ends a connection as well as an end of stream.
+            // A reset ends a connection just as an end of stream does.
         }
         lock (Room)
             Room.Remove(client);
@@ -123,7 +123,7 @@ static class Program
         }
     }
 
-    /// Send what gathers in the outbox: one send for all that came during the last one.
+    /// Send the outbox: one write for everything that was added during the previous write.
     static async void Write(Client client)
     {
         try
@@ -133,16 +133,16 @@ static class Program
         }
         catch (IOException)
         {
-            client.Stream.Close(); // the reading task sees it too, and ends
+            client.Stream.Close(); // the reading task sees the error too, and ends
         }
     }
 
-    /// Take what is in the outbox; when there is nothing, whoever offers more begins to write again.
+    /// Take what is in the outbox; when it is empty, the next offer starts to write again.
     static bool Take(Client client)
     {
         lock (client)
         {
-            var batch = client.Outbox; // no swap of tuples: mcs makes two copies of one of that
+            var batch = client.Outbox; // a swap by tuple would not do: mcs copies one field into both
             client.Outbox = client.Batch;
             client.Outbox.SetLength(0);
             client.Batch = batch;
@@ -165,21 +165,21 @@ static class Program
     /// Put these messages next in the common order.
     static void Broadcast(byte[] data, int size)
     {
-        lock (Tick)
-            Tick.Write(data, 0, size);
-        Flush(); // whoever gets the lock first serves all who wait for it, and leaves them no work
+        lock (Pending)
+            Pending.Write(data, 0, size);
+        Flush(); // the first task to get the lock sends for all that wait for it
     }
 
-    /// Hand over what has gathered: one offer a client, however many have spoken.
+    /// Offer everything pending as one batch: one offer per client, however many clients have sent.
     static void Flush()
     {
         lock (Room)
         {
             byte[] batch;
-            lock (Tick)
+            lock (Pending)
             {
-                batch = Tick.ToArray();
-                Tick.SetLength(0);
+                batch = Pending.ToArray();
+                Pending.SetLength(0);
             }
             if (batch.Length > 0)
                 foreach (var client in Room)

@@ -1,30 +1,30 @@
 /*
  * Broadcast on Deno: async functions, one that reads for every connection, and one that writes.
  *
- * Order: everybody who reads adds its whole messages to the one `tick`, and what gathered there
- * in one turn of the loop goes to everybody at once: that is the common order.
- * A slow client: only its own `write` waits for it; while more than LIMIT bytes are unsent,
- * the client misses new batches, always as whole messages.
+ * Order: every reader adds its whole messages to the one array `pending`, and everything collected
+ * there in one turn of the loop goes to all clients as one batch: that is the common order.
+ * A slow client: only its own `write` waits for it. While more than LIMIT bytes are unsent, the
+ * client misses new batches, always as whole messages.
  */
 
 const BACKLOG = 1024;
-const FEW_BYTES = 4 * 1024; // a read at first: most clients listen more than they speak
-const CHUNK = 64 * 1024; // bytes a read at most, and that gather at most before they are offered
-const BATCH = 2 * CHUNK; // bytes of the longest batch: what had gathered, and one read more
-const LIMIT = 256 * 1024; // bytes unsent beyond which a client misses what is new
+const FEW_BYTES = 4 * 1024; // first read: most clients receive more than they send
+const CHUNK = 64 * 1024; // largest read in bytes, and bytes pending before a flush
+const BATCH = 2 * CHUNK; // bytes of the longest batch: what was pending, and one read more
+const LIMIT = 256 * 1024; // a client with more unsent bytes misses new batches
 const RETRY_MS = 100; // how long to wait for a descriptor when there is none left
 
 interface Client {
   connection: Deno.TcpConn;
   writing: Promise<void> | null;
-  outbox: Uint8Array | null; // what came while it was written to
+  outbox: Uint8Array | null; // what arrived during the current write
   waiting: number; // bytes in the outbox
-  unsent: number; // bytes, these and those that are just being written
+  unsent: number; // bytes in the outbox or being written
 }
 
 const room = new Set<Client>();
-let tick: Uint8Array[] = []; // batches of whole messages in their final order, not yet offered
-let gathered = 0; // bytes in the tick
+let pending: Uint8Array[] = []; // batches of whole messages in their final order, not yet offered
+let gathered = 0; // bytes in `pending`
 
 async function main(hostname: string, port: number): Promise<void> {
   const shown = hostname.includes(":") ? `[${hostname}]` : hostname;
@@ -60,9 +60,9 @@ async function serve(connection: Deno.TcpConn): Promise<void> {
     connection.setNoDelay();
     await read(connection);
   } catch {
-    // A reset ends a connection as well as an end of stream.
+    // A reset ends a connection just as an end of stream does.
   }
-  flush(); // who hangs up right after speaking still hears it
+  flush(); // a leaving client still receives its own last messages
   room.delete(client);
   await client.writing; // what is unsent is sent first
   connection.close();
@@ -84,7 +84,7 @@ async function read(connection: Deno.TcpConn): Promise<void> {
   }
 }
 
-/** Send a batch, and what comes meanwhile: one write for all that came during the last one. */
+/** Send a batch, then the outbox: one write for everything that was added during the previous one. */
 async function write(client: Client, batch: Uint8Array | null): Promise<void> {
   try {
     for (; batch !== null; batch = take(client)) {
@@ -96,7 +96,7 @@ async function write(client: Client, batch: Uint8Array | null): Promise<void> {
     }
     client.writing = null;
   } catch {
-    client.unsent = Infinity; // a reset, which the reading function sees too
+    client.unsent = Infinity; // a reset; the reader sees it too
   }
 }
 
@@ -120,22 +120,22 @@ function wholeMessages(data: Uint8Array, size: number): number {
 
 /** Put these messages next in the common order. */
 function broadcast(batch: Uint8Array): void {
-  if (gathered === 0) setImmediate(flush); // when all who are ready now have spoken
-  tick.push(batch);
+  if (gathered === 0) setImmediate(flush); // after all sockets that are ready now have been read
+  pending.push(batch);
   gathered += batch.length;
   if (gathered >= CHUNK) flush();
 }
 
-/** Hand over what has gathered: one offer a client, however many have spoken. */
+/** Offer everything pending as one batch: one offer per client, however many clients have sent. */
 function flush(): void {
   if (gathered === 0) return;
   const batch = new Uint8Array(gathered);
   let end = 0;
-  for (const part of tick) {
+  for (const part of pending) {
     batch.set(part, end);
     end += part.length;
   }
-  tick = [];
+  pending = [];
   gathered = 0;
   for (const client of room) offer(client, batch);
 }

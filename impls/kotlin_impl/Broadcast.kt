@@ -1,10 +1,11 @@
 /*
  * Broadcast on coroutines: one per connection, all on one thread.
  *
- * Order: every coroutine whose connection is ready reads straight into the one buffer `tick`; when
- * all of them wait again, the whole messages gathered there go to everybody with one write each.
- * A slow client: what the kernel does not take is sent by a coroutine that exists only meanwhile;
- * while more than LIMIT bytes are unsent, the client misses new batches, always as whole messages.
+ * Order: every coroutine whose connection is ready reads straight into the one buffer `pending`;
+ * when all of them wait again, the whole messages collected there go to all clients with one write
+ * each.
+ * A slow client: what the kernel does not take is sent by a coroutine that exists only meanwhile.
+ * While more than LIMIT bytes are unsent, the client misses new batches, always as whole messages.
  */
 
 import java.io.IOException
@@ -37,15 +38,15 @@ import kotlinx.coroutines.launch
 import kotlinx.coroutines.supervisorScope
 
 private const val BACKLOG = 1024
-private const val CHUNK = 64 * 1024 // bytes a read: thousands of messages, small enough to be fair
-private const val LIMIT = 256 * 1024 // bytes unsent beyond which a client misses what is new
-private const val MESSAGE = 256 // bytes of the longest message, its header included
-private const val TICK = 2 * CHUNK + MESSAGE // bytes that gather at most before they are sent
+private const val CHUNK = 64 * 1024 // bytes per read: thousands of messages, yet fair
+private const val LIMIT = 256 * 1024 // a client with more unsent bytes misses new batches
+private const val MESSAGE = 256 // bytes of the longest message, including its header
+private const val MAX_PENDING = 2 * CHUNK + MESSAGE // bytes collected at most before they are sent
 private const val RETRY_MS = 100L // how long to wait for a descriptor when there is none left
 
 private data class Address(val host: String, val port: Int)
 
-/** A channel, and the coroutines that wait until it can be read (or accepts) and written. */
+/** A channel, and the coroutines that wait to read (or accept) and to write. */
 private class Socket(channel: SelectableChannel) {
     private val key = channel.configureBlocking(false).register(selector, 0, this)
     private var reader: Continuation<Unit>? = null
@@ -66,22 +67,22 @@ private class Socket(channel: SelectableChannel) {
 
 private class Client(val channel: SocketChannel, val scope: CoroutineScope) {
     val socket = Socket(channel)
-    var rest = ByteArray(0) // the beginning of a message of which more must come
+    var rest = ByteArray(0) // the start of an unfinished message
     var unsent: ByteBuffer? = null // what the kernel did not take
 }
 
 private val selector = Selector.open()
 private val room = HashSet<Client>()
-private val tick = ByteBuffer.allocateDirect(TICK) // where the kernel can write
+private val pending = ByteBuffer.allocateDirect(MAX_PENDING) // the kernel reads into it directly
 
-/** A queue of coroutines that can go on, and when it is empty a selector that knows the next. */
+/** A queue of coroutines that can continue; when it is empty, the selector finds the next ones. */
 private object Loop : CoroutineDispatcher() {
     private val ready = ArrayDeque<Runnable>()
     private var resting: Continuation<Unit>? = null
 
     override fun dispatch(context: CoroutineContext, block: Runnable) = ready.addLast(block)
 
-    /** Wait until something happens, but not for long. */
+    /** Wait for the next event, at most RETRY_MS. */
     suspend fun rest() = suspendCoroutine { resting = it }
 
     fun run() {
@@ -105,7 +106,7 @@ fun main(arguments: Array<String>) {
             System.err.println("cannot listen on $host:$port: ${error.message}")
             exitProcess(1)
         }
-    // Nothing needs saving; but a JVM that a signal ends would tell so in its status.
+    // Nothing needs saving, but a JVM ended by a signal exits with 128 plus its number.
     Runtime.getRuntime().addShutdownHook(Thread { Runtime.getRuntime().halt(0) })
     println("listening on $host:${listener.socket().localPort}")
     CoroutineScope(Loop).launch { accept(listener) }
@@ -113,15 +114,15 @@ fun main(arguments: Array<String>) {
 }
 
 private fun listen(host: InetAddress, port: Int): ServerSocketChannel {
-    // Of no family in particular, a listener on 0.0.0.0 would be one on all of IPv6 as well.
+    // Without a family, a listener on 0.0.0.0 would accept all of IPv6 as well.
     val listener = ServerSocketChannel.open(if (host is Inet6Address) INET6 else INET)
     return listener.bind(InetSocketAddress(host, port), BACKLOG)
 }
 
 private suspend fun accept(listener: ServerSocketChannel) = supervisorScope {
-    val door = Socket(listener)
+    val socket = Socket(listener)
     while (true) {
-        door.until(OP_ACCEPT)
+        socket.until(OP_ACCEPT)
         try {
             while (true) {
                 val channel = listener.accept() ?: break
@@ -135,37 +136,38 @@ private suspend fun accept(listener: ServerSocketChannel) = supervisorScope {
 
 private suspend fun serve(channel: SocketChannel) =
     channel.use {
-        coroutineScope { // which ends when nobody writes any more: what is unsent is sent first
+        coroutineScope { // which ends after its writer: what is unsent is sent first
             channel.setOption(TCP_NODELAY, true)
             val client = Client(channel, this)
             room += client
             while (read(client)) Unit
-            broadcast() // who hangs up right after speaking still hears it
+            // A leaving client still receives its own last messages.
+            broadcast()
             room -= client
         }
     }
 
-/** Whether there was something to read. */
+/** Read once; return false at the end of the stream. */
 private suspend fun read(client: Client): Boolean {
     client.socket.until(OP_READ)
-    if (tick.remaining() < MESSAGE + CHUNK) broadcast()
-    val start = tick.position()
-    tick.put(client.rest)
-    tick.limit(tick.position() + CHUNK)
+    if (pending.remaining() < MESSAGE + CHUNK) broadcast()
+    val start = pending.position()
+    pending.put(client.rest)
+    pending.limit(pending.position() + CHUNK)
     val got =
         try {
-            client.channel.read(tick)
-        } catch (_: IOException) { // a reset ends a connection as well as an end of stream
+            client.channel.read(pending)
+        } catch (_: IOException) { // a reset ends a connection just as an end of stream does
             -1
         }
-    val size = tick.position()
+    val size = pending.position()
     val end = wholeMessages(start, size)
-    client.rest = ByteArray(size - end).also { tick.get(end, it) }
-    tick.limit(TICK).position(end) // the messages are where they belong already
+    client.rest = ByteArray(size - end).also { pending.get(end, it) }
+    pending.limit(MAX_PENDING).position(end) // the messages are already in place
     return got >= 0
 }
 
-/** Send what the kernel did not take at once. */
+/** Send what the kernel did not take. */
 private suspend fun write(client: Client, unsent: ByteBuffer) {
     client.unsent = unsent
     try {
@@ -174,28 +176,28 @@ private suspend fun write(client: Client, unsent: ByteBuffer) {
             client.channel.write(unsent)
         }
     } catch (_: IOException) {
-        // The reading coroutine sees it too, and ends the connection.
+        // The reading coroutine sees the error too, and ends the connection.
     }
     client.unsent = null
 }
 
-/** The end of the longest prefix of the tick's bytes from [start] that is whole messages. */
+/** The end of the longest run of whole messages in [pending] from [start] on. */
 private fun wholeMessages(start: Int, size: Int): Int {
     var end = start
     while (end < size) {
-        val following = end + 1 + tick[end].toUByte().toInt()
+        val following = end + 1 + pending[end].toUByte().toInt()
         if (following > size) break
         end = following
     }
     return end
 }
 
-/** Hand over what has gathered: one write a client, however many have spoken. */
+/** Offer everything pending as one batch: one write per client, however many clients have sent. */
 private fun broadcast() {
-    if (tick.position() == 0) return
-    val batch = tick.duplicate().flip()
+    if (pending.position() == 0) return
+    val batch = pending.duplicate().flip()
     for (client in room) offer(client, batch.rewind())
-    tick.clear()
+    pending.clear()
 }
 
 /** Drop policy: all of the batch, or none of it for a client that is too far behind. */
@@ -205,10 +207,10 @@ private fun offer(client: Client, batch: ByteBuffer) {
         try {
             client.channel.write(batch)
         } catch (_: IOException) {
-            return // its reader sees it too
+            return // its reader sees the error too
         }
         if (!batch.hasRemaining()) return
-        val copy = ByteBuffer.allocate(LIMIT + TICK).put(batch).flip()
+        val copy = ByteBuffer.allocate(LIMIT + MAX_PENDING).put(batch).flip()
         client.scope.launch(start = UNDISPATCHED) { write(client, copy) }
     } else if (unsent.remaining() <= LIMIT) {
         unsent.compact().put(batch).flip()

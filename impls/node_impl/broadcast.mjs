@@ -1,33 +1,33 @@
 /*
- * Broadcast on Node: callbacks on the one event loop.
+ * Broadcast on Node: callbacks on one event loop.
  *
- * Order: every chunk that arrives adds its whole messages to the one `tick`, and what gathered there
- * in one turn of the loop goes to everybody at once: that is the common order.
- * A slow client: once Node has something queued for it, batches wait in its outbox for the "drain";
- * while more than LIMIT bytes wait, the client misses new ones, always as whole messages.
+ * Order: every chunk that arrives adds its whole messages to the one array `pending`, and everything
+ * collected there in one turn of the loop goes to all clients as one batch: that is the common order.
+ * A slow client: while Node has something queued for it, batches wait in its outbox for "drain".
+ * While more than LIMIT bytes wait, the client misses new batches, always as whole messages.
  */
 
 import { createServer, isIPv6 } from "node:net";
 
 const BACKLOG = 1024;
-const CHUNK = 64 * 1024; // bytes that Node reads at a time, and that gather at most before they are offered
+const CHUNK = 64 * 1024; // bytes that Node reads at a time, and bytes pending before a flush
 const BATCH = 2 * CHUNK + 256; // bytes of the longest batch: one chunk more, and the rest before it
-const LIMIT = 256 * 1024; // bytes unsent beyond which a client misses what is new
-const QUEUE = 16 * 1024; // bytes in Node's own queue, where a batch of two bytes costs a hundred more
+const LIMIT = 256 * 1024; // a client with more unsent bytes misses new batches
+const QUEUE = 16 * 1024; // bytes in Node's own queue, where each batch costs a hundred bytes more
 const NOTHING = Buffer.alloc(0);
 
-const room = new Set(); // the clients who are there
-let tick = []; // batches of whole messages in their final order, not yet offered
-let gathered = 0; // bytes in the tick
+const room = new Set(); // all clients
+let pending = []; // batches of whole messages in their final order, not yet offered
+let gathered = 0; // bytes in `pending`
 
 function main({ host, port }) {
   const shown = isIPv6(host) ? `[${host}]` : host;
   // Nothing needs saving, and the kernel closes every connection.
   for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => process.exit());
-  // Who has said its last word still gets what is unsent, so its end is not yet ours.
+  // A client that has closed its side still gets what is unsent, so its end must not end the socket.
   const server = createServer({ allowHalfOpen: true, noDelay: true, highWaterMark: QUEUE }, accept);
   server.on("error", (error) => {
-    if (server.listening) return; // no descriptor is left, and whoever came has been hung up on
+    if (server.listening) return; // no descriptor is left, and Node has closed the new connection
     console.error(`cannot listen on ${shown}:${port}: ${error.message}`);
     process.exit(1);
   });
@@ -49,10 +49,10 @@ function serve(client, chunk) {
   const data = client.rest.length > 0 ? Buffer.concat([client.rest, chunk]) : chunk;
   const end = wholeMessages(data);
   if (end > 0) broadcast(data.subarray(0, end));
-  client.rest = end < data.length ? Buffer.from(data.subarray(end)) : NOTHING; // a copy lets the chunk go
+  client.rest = end < data.length ? Buffer.from(data.subarray(end)) : NOTHING; // a copy frees the chunk
 }
 
-/** Hand what is in the outbox to Node, which says "drain" when it is sent. */
+/** Hand the outbox to Node, which emits "drain" when all of it is sent. */
 function write(client) {
   if (client.outbox === null) return;
   client.socket.write(client.outbox.subarray(0, client.waiting));
@@ -61,10 +61,10 @@ function write(client) {
 }
 
 function leave(client) {
-  flush(); // who hangs up right after speaking still hears it
+  flush(); // a leaving client still receives its own last messages
   room.delete(client);
   write(client);
-  client.socket.end(); // when all of it is sent
+  client.socket.end(); // after everything is sent
 }
 
 /** The length of the longest prefix of `data` that consists of whole messages. */
@@ -80,17 +80,17 @@ function wholeMessages(data) {
 
 /** Put these messages next in the common order. */
 function broadcast(batch) {
-  if (gathered === 0) setImmediate(flush); // when all who are ready now have spoken
-  tick.push(batch);
+  if (gathered === 0) setImmediate(flush); // after all sockets that are ready now have been read
+  pending.push(batch);
   gathered += batch.length;
   if (gathered >= CHUNK) flush();
 }
 
-/** Hand over what has gathered: one offer a client, however many have spoken. */
+/** Offer everything pending as one batch: one offer per client, however many clients have sent. */
 function flush() {
   if (gathered === 0) return;
-  const batch = Buffer.concat(tick, gathered);
-  tick = [];
+  const batch = Buffer.concat(pending, gathered);
+  pending = [];
   gathered = 0;
   for (const client of room) offer(client, batch);
 }

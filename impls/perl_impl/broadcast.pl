@@ -1,10 +1,10 @@
 #!/usr/bin/env perl
-# Broadcast on select: one loop asks the kernel which sockets are ready, and calls whoever waits for them.
+# Broadcast on select: one loop asks the kernel which sockets are ready, and calls their handlers.
 #
-# Order: every callback appends its client's whole messages to the one $tick, and what gathered
-# there in one turn of the loop goes to everybody at once: that is the common order.
-# A slow client: its outbox is sent when the kernel has room for it again; while more than
-# LIMIT bytes stand there, the client misses new batches, always as whole messages. Nobody waits.
+# Order: every handler appends its client's whole messages to the one string $pending, and everything
+# collected there in one turn of the loop goes to all clients as one batch: that is the common order.
+# A slow client: its outbox is sent when the kernel has room for it again. While it holds more than
+# LIMIT bytes, the client misses new batches, always as whole messages. No client waits for another.
 use v5.36;
 use Errno qw(EAGAIN EINTR);
 use IO::Select;
@@ -13,14 +13,14 @@ use POSIX  qw(_exit);
 use Socket qw(IPPROTO_TCP TCP_NODELAY);
 
 use constant BACKLOG => 1024;
-use constant CHUNK   => 64 * 1024;     # bytes a read: thousands of messages, and few enough to be fair
-use constant LIMIT   => 256 * 1024;    # bytes unsent beyond which a client misses what is new
+use constant CHUNK   => 64 * 1024;     # bytes per read: thousands of messages, yet small enough to be fair
+use constant LIMIT   => 256 * 1024;    # a client with more unsent bytes misses new batches
 use constant RETRY_S => 0.1;           # how long to wait for a descriptor when there is none left
 
-my %room;                              # everybody: the clients, by the file numbers of their sockets
-my $tick    = '';                      # whole messages in their final order, not yet offered
-my $readers = IO::Select->new;         # the sockets of which the kernel is asked whether they can be read
-my $writers = IO::Select->new;         # ... or written
+my %room;                              # all clients, by the file numbers of their sockets
+my $pending = '';                      # whole messages in their final order, not yet offered
+my $readers = IO::Select->new;         # the sockets to watch for input
+my $writers = IO::Select->new;         # ... or for room to write
 
 sub main ( $host, $port ) {
     $SIG{INT}  = $SIG{TERM} = sub { _exit(0) };    # nothing needs saving
@@ -44,9 +44,9 @@ sub main ( $host, $port ) {
     turn($listener) while 1;
 }
 
-# Call all whose sockets are ready, and then let everybody hear what was said.
+# Call the handler of every ready socket, and then send what they have read.
 sub turn ($listener) {
-    state $resting = 0;    # the listener is not asked about until the next turn
+    state $resting = 0;    # the listener is not watched until the next turn
     my ( $readable, $writable ) = IO::Select->select( $readers, $writers, undef, $resting ? RETRY_S : undef );
     $readers->add($listener) if $resting;
     $resting = 0;
@@ -57,7 +57,7 @@ sub turn ($listener) {
         if ( $socket != $listener ) {
             serve( $room{ fileno $socket } );
         }
-        elsif ( !accept_clients($listener) ) {    # they make select return at once, so it is not asked
+        elsif ( !accept_clients($listener) ) {    # select would return at once, so stop watching
             $readers->remove($listener);
             $resting = 1;
         }
@@ -65,7 +65,7 @@ sub turn ($listener) {
     flush();
 }
 
-# Return whether all who stood at the door are in: else no descriptor is left.
+# Return whether all waiting connections were accepted; otherwise no descriptor is left.
 sub accept_clients ($listener) {
     while ( my $socket = $listener->accept ) {
         $socket->blocking(0);
@@ -82,11 +82,11 @@ sub serve ($client) {
     my $end = whole_messages($data);
     broadcast( substr $data, 0, $end ) if $end;
     $client->{rest} = substr $data, $end;
-    leave($client) if !$got;    # a reset ends a connection as well as an end of stream
+    leave($client) if !$got;    # a reset ends a connection just as an end of stream does
 }
 
 sub leave ($client) {
-    flush();                    # who hangs up right after speaking still hears it
+    flush();                    # a leaving client still receives its own last messages
     $client->{leaving} = 1;
     $readers->remove( $client->{socket} );
     close_connection($client) if $client->{outbox} eq '';
@@ -99,7 +99,7 @@ sub write_some ($client) {
         substr( $client->{outbox}, 0, $sent ) = '';
     }
     elsif ( !$!{EAGAIN} && !$!{EINTR} ) {
-        $client->{outbox} = '';    # reading sees it too, and ends the connection
+        $client->{outbox} = '';    # reading fails too, and ends the connection
     }
     if ( $client->{outbox} ne '' ) {
         $writers->add( $client->{socket} );
@@ -126,17 +126,17 @@ sub whole_messages ($data) {
     return $end;
 }
 
-# Put these messages next in the common order; they are heard at the end of the turn.
+# Put these messages next in the common order; they are sent at the end of the turn.
 sub broadcast ($batch) {
-    $tick .= $batch;
-    flush() if length $tick >= CHUNK;    # a longer one might leave no room for the next
+    $pending .= $batch;
+    flush() if length $pending >= CHUNK;    # a longer batch might leave no room for the next
 }
 
-# Hand over what has gathered: one offer a client, however many have spoken.
+# Offer everything pending as one batch: one offer per client, however many clients have sent.
 sub flush () {
-    return if $tick eq '';
-    my $batch = $tick;
-    $tick = '';
+    return if $pending eq '';
+    my $batch = $pending;
+    $pending = '';
     for my $client ( grep { !$_->{leaving} } values %room ) {
         offer( $client, $batch );
     }
@@ -147,7 +147,7 @@ sub offer ( $client, $batch ) {
     return if length $client->{outbox} > LIMIT;
     my $writing = $client->{outbox} ne '';
     $client->{outbox} .= $batch;
-    write_some($client) if !$writing;    # else it is sent when there is room
+    write_some($client) if !$writing;    # otherwise it is sent when there is room
 }
 
 sub parse_address (@arguments) {
