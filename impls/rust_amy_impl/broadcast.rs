@@ -1,9 +1,9 @@
-//! Broadcast in Rust on amy: one thread asks the kernel who is ready, another does the work.
+//! Broadcast in Rust on amy: one thread waits for ready clients, another does the work.
 //!
-//! Order: the working thread reads from all of whom it was told at a time; the whole messages
-//! gather in `tick`, and go to everybody with one write each: that is the common order.
-//! A slow client: what the kernel does not take is kept for it; while that is more than LIMIT
-//! bytes, the client misses new batches, always as whole messages. Nobody waits for anybody.
+//! Order: the working thread reads from all clients that it is notified of; their whole messages are
+//! collected in `pending`, and go to all clients with one write each: that is the common order.
+//! A slow client: what the kernel does not take is kept for it. While that is more than LIMIT bytes,
+//! the client misses new batches, always as whole messages. No client waits for another.
 
 use std::collections::{HashMap, HashSet};
 use std::io::{self, ErrorKind, Read, Write};
@@ -18,29 +18,29 @@ use signal_hook::iterator::Signals;
 use socket2::{Domain, Socket, Type};
 
 const BACKLOG: i32 = 1024;
-const CHUNK: usize = 64 * 1024; // bytes a read: thousands of messages, few enough to be fair
-const LIMIT: usize = 256 * 1024; // bytes unsent beyond which a client misses what is new
-const MESSAGE: usize = 256; // bytes of the longest message, its header included
-const MINUTE_MS: usize = 60 * 1000; // amy has no word for "as long as it takes"
+const CHUNK: usize = 64 * 1024; // bytes per read: thousands of messages, yet small enough to be fair
+const LIMIT: usize = 256 * 1024; // a client with more unsent bytes misses new batches
+const MESSAGE: usize = 256; // bytes of the longest message, including its header
+const MINUTE_MS: usize = 60 * 1000; // amy has no timeout without end
 const MINUTE: Duration = Duration::from_millis(MINUTE_MS as u64);
 const RETRY: Duration = Duration::from_millis(100); // when no descriptor is left
 
 struct Client {
     stream: TcpStream,
-    rest: Vec<u8>,   // the unfinished message at the end of what it sent
+    rest: Vec<u8>,   // the unfinished message at the end of its input
     unsent: Vec<u8>, // what the kernel did not take
-    deaf: bool,      // nothing new is for it
+    excluded: bool,  // it gets no new batches
     left: bool,      // its stream has ended: send what is unsent, then close
 }
 
 struct Room {
     listener: TcpListener,
     registrar: Registrar,
-    door: usize,                     // the number that amy gave the listener
-    resting: bool,                   // somebody may stand at the door, and no descriptor was left
-    clients: HashMap<usize, Client>, // by amy's numbers, of which none ever comes again
-    ready: HashSet<usize>,           // those who may have more to say than was read
-    tick: Vec<u8>,                   // whole messages in their final order, not yet sent
+    listener_id: usize,              // amy's number for the listener
+    resting: bool,                   // connections may be waiting, and no descriptor was left
+    clients: HashMap<usize, Client>, // by amy's numbers, which are never reused
+    ready: HashSet<usize>,           // clients that may have unread input
+    pending: Vec<u8>,                // whole messages in their final order, not yet sent
     input: Vec<u8>,                  // what has just been read
 }
 
@@ -54,10 +54,10 @@ fn main() {
     let mut signals = Signals::new([SIGINT, SIGTERM]).expect("they can be caught");
     let poller = Poller::new().expect("there is epoll");
     let registrar = poller.get_registrar();
-    let door = registrar.register(&listener, Event::Read).expect("it is new");
-    let (tell, told) = mpsc::sync_channel(1); // whoever polls waits while the other one works
-    thread::spawn(move || poll(poller, &tell));
-    thread::spawn(move || Room::new(listener, registrar, door).run(&told));
+    let listener_id = registrar.register(&listener, Event::Read).expect("it is new");
+    let (sender, receiver) = mpsc::sync_channel(1); // the polling thread waits while the room works
+    thread::spawn(move || poll(poller, &sender));
+    thread::spawn(move || Room::new(listener, registrar, listener_id).run(&receiver));
     println!("listening on {host}:{port}");
     signals.forever().next(); // nothing needs saving, and the kernel closes every connection
 }
@@ -65,7 +65,7 @@ fn main() {
 fn listen(host: &str, port: u16) -> io::Result<TcpListener> {
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     let address = (bare, port).to_socket_addrs()?.next().ok_or(ErrorKind::NotFound)?;
-    // Not the standard library's listener, for its backlog is 128.
+    // Not the standard library's listener: its backlog is 128.
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
     socket.set_reuse_address(true)?;
     socket.set_tcp_nodelay(true)?; // its connections inherit it
@@ -75,39 +75,39 @@ fn listen(host: &str, port: u16) -> io::Result<TcpListener> {
     Ok(socket.into())
 }
 
-/// All that the one thread does: ask who is ready, and tell the other.
-fn poll(mut poller: Poller, tell: &SyncSender<Vec<Notification>>) {
+/// The polling thread: wait until clients are ready, and notify the room's thread.
+fn poll(mut poller: Poller, sender: &SyncSender<Vec<Notification>>) {
     loop {
         match poller.wait(MINUTE_MS) {
-            Ok(notifications) => tell.send(notifications).expect("the room never ends"),
+            Ok(notifications) => sender.send(notifications).expect("the room never ends"),
             Err(error) => assert_eq!(error.kind(), ErrorKind::Interrupted),
         }
     }
 }
 
 impl Room {
-    fn new(listener: TcpListener, registrar: Registrar, door: usize) -> Room {
-        let (clients, ready, tick) = (HashMap::new(), HashSet::new(), Vec::new());
+    fn new(listener: TcpListener, registrar: Registrar, listener_id: usize) -> Room {
+        let (clients, ready, pending) = (HashMap::new(), HashSet::new(), Vec::new());
         let input = vec![0; MESSAGE + CHUNK];
-        Room { listener, registrar, door, resting: false, clients, ready, tick, input }
+        Room { listener, registrar, listener_id, resting: false, clients, ready, pending, input }
     }
 
-    /// Hear all who are ready, and let everybody hear it, again and again.
-    fn run(mut self, told: &Receiver<Vec<Notification>>) {
+    /// Read from all clients that are ready, and send what they have sent, in an endless loop.
+    fn run(mut self, receiver: &Receiver<Vec<Notification>>) {
         loop {
-            let patience = match () {
+            let timeout = match () {
                 _ if !self.ready.is_empty() => Duration::ZERO,
                 _ if self.resting => RETRY,
                 _ => MINUTE,
             };
-            let notifications = told.recv_timeout(patience).unwrap_or_default();
+            let notifications = receiver.recv_timeout(timeout).unwrap_or_default();
             if self.resting {
                 self.accept();
             }
             for notification in notifications {
                 self.wake(&notification);
             }
-            // One read each, however much somebody says: a flood makes nobody wait.
+            // One read each, so that a flood does not starve the others.
             for id in mem::take(&mut self.ready) {
                 self.serve(id);
             }
@@ -133,7 +133,7 @@ impl Room {
     }
 
     fn wake(&mut self, notification: &Notification) {
-        if notification.id == self.door {
+        if notification.id == self.listener_id {
             return self.accept();
         }
         if notification.event.writable() {
@@ -149,25 +149,25 @@ impl Room {
         let before = client.rest.len();
         self.input[..before].copy_from_slice(&client.rest);
         let got = match client.stream.read(&mut self.input[before..]) {
-            Err(error) if error.kind() == ErrorKind::WouldBlock => return, // amy tells when there is more
-            Err(_) | Ok(0) => return self.leave(id), // a reset is an end as well
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return, // amy notifies us of more
+            Err(_) | Ok(0) => return self.leave(id),                       // a reset is an end too
             Ok(got) => got,
         };
         let data = &self.input[..before + got];
         let (whole, rest) = data.split_at(whole_messages(data));
         client.rest = rest.to_vec();
-        self.tick.extend_from_slice(whole);
-        self.ready.insert(id); // amy tells once, so there may be more
-        if self.tick.len() >= CHUNK {
+        self.pending.extend_from_slice(whole);
+        self.ready.insert(id); // amy notifies once, so there may be more
+        if self.pending.len() >= CHUNK {
             self.broadcast();
         }
     }
 
     fn leave(&mut self, id: usize) {
-        self.broadcast(); // who hangs up right after speaking still hears it
+        self.broadcast(); // a leaving client still receives its own last messages
         let client = self.clients.get_mut(&id).expect("it has just been read");
         client.left = true;
-        client.deaf = true;
+        client.excluded = true;
         self.flush(id);
     }
 
@@ -181,10 +181,12 @@ impl Room {
         }
     }
 
-    /// Hand over what has gathered: one write a client, however many spoke.
+    /// Offer everything pending as one batch: one write per client, however many have sent.
     fn broadcast(&mut self) {
-        let batch = mem::take(&mut self.tick);
-        for client in self.clients.values_mut().filter(|client| !batch.is_empty() && !client.deaf) {
+        let batch = mem::take(&mut self.pending);
+        for client in
+            self.clients.values_mut().filter(|client| !batch.is_empty() && !client.excluded)
+        {
             client.offer(&batch);
         }
     }
@@ -192,7 +194,7 @@ impl Room {
 
 impl Client {
     fn new(stream: TcpStream) -> Client {
-        Client { stream, rest: Vec::new(), unsent: Vec::new(), deaf: false, left: false }
+        Client { stream, rest: Vec::new(), unsent: Vec::new(), excluded: false, left: false }
     }
 
     /// Drop policy: all of the batch, or none of it for a client that is too far behind.
@@ -205,13 +207,13 @@ impl Client {
         }
     }
 
-    /// How many bytes the kernel takes now.
+    /// Send what the kernel takes now, and return how many bytes that is.
     fn send(&mut self, data: &[u8]) -> usize {
         match self.stream.write(data) {
             Ok(sent) => sent,
             Err(error) if error.kind() == ErrorKind::WouldBlock => 0,
             Err(_) => {
-                self.deaf = true; // reading takes its last words, and sees its end as well
+                self.excluded = true; // reading takes the last messages, and sees the end as well
                 data.len()
             }
         }

@@ -1,12 +1,12 @@
-//! Broadcast in Rust on coroutines that have stacks of their own, and a scheduler of thirty lines.
-//! One of them reads for every connection, and there is a second only while the connection takes
-//! less than it is given. What waits looks as if it blocked: no function is coloured.
+//! Broadcast in Rust on coroutines with their own stacks, and a scheduler of thirty lines. Every
+//! connection has one that reads, and a second one only while the client takes less than it is
+//! offered. Waiting looks like blocking: no function is coloured.
 //!
-//! Order: every reading coroutine appends its whole messages to the one `tick`, and lets the others
-//! run; whoever comes first sends all that gathered there to everybody: that is the common order.
-//! A slow client: what the kernel does not take at once is kept for it, and a coroutine that waits
-//! for nobody else sends it; while that is more than LIMIT bytes, the client misses new batches,
-//! always as whole messages.
+//! Order: every reading coroutine appends its whole messages to the one `pending`, and lets the
+//! others run; the first to continue sends everything to all clients: that is the common order.
+//! A slow client: what the kernel does not take is kept, and sent by a coroutine that waits for this
+//! client only. While that is more than LIMIT bytes, the client misses new batches, always as whole
+//! messages.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -26,10 +26,10 @@ use signal_hook_mio::v1_0::Signals;
 use socket2::{Domain, Socket, Type};
 
 const BACKLOG: i32 = 1024;
-const CHUNK: usize = 64 * 1024; // bytes a read: thousands of messages, few enough to be fair
-const LIMIT: usize = 256 * 1024; // bytes unsent beyond which a client misses what is new
-const FEW_BYTES: usize = 4 * 1024; // a read at first: most clients listen more than they speak
-const STACK: usize = 64 * 1024; // bytes a coroutine, of which only what it uses is ever real memory
+const CHUNK: usize = 64 * 1024; // bytes per read: thousands of messages, yet small enough to be fair
+const LIMIT: usize = 256 * 1024; // a client with more unsent bytes misses new batches
+const FEW_BYTES: usize = 4 * 1024; // first read: most clients receive more than they send
+const STACK: usize = 64 * 1024; // bytes per coroutine; only pages in use cost memory
 const EVENTS: usize = 256;
 const RETRY: Duration = Duration::from_millis(100); // when no descriptor is left
 const SIGNALS: Token = Token(usize::MAX - 1); // all other tokens are descriptors
@@ -37,14 +37,14 @@ const SIGNALS: Token = Token(usize::MAX - 1); // all other tokens are descriptor
 /// What a coroutine waits for.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 enum Wait {
-    Turn,  // until the others who are ready have run
-    Pause, // until something happens, but not for long; only `accept` does that
+    Turn,  // until the other ready coroutines have run
+    Pause, // until the next event, at most RETRY; only `accept` uses it
     Readable(RawFd),
     Writable(RawFd),
 }
 
 type Task = Coroutine<(), Wait, ()>;
-type Me = Yielder<(), Wait>; // with which the one who runs can wait
+type Me = Yielder<(), Wait>; // the running coroutine's handle, with which it can wait
 
 struct Client {
     stream: TcpStream,
@@ -54,17 +54,17 @@ struct Client {
 #[derive(Default)]
 struct Outbox {
     data: Vec<u8>,
-    unsent: usize, // bytes of `data`, and those that are just being written
-    writing: bool, // a second coroutine is at it, for the kernel had no room
-    deaf: bool,    // nothing new is for this client
+    unsent: usize,  // bytes in `data` or being written
+    writing: bool,  // a second coroutine sends what the kernel did not take
+    excluded: bool, // this client gets no new batches
 }
 
-/// What all coroutines share. No lock guards it, for nobody else runs until the one who runs waits.
+/// What all coroutines share. It needs no lock: no other coroutine runs until the current one waits.
 struct Room {
     registry: Registry,
-    ready: RefCell<Vec<Task>>, // those who run in the next turn
+    ready: RefCell<Vec<Task>>, // the coroutines to run in the next turn
     clients: RefCell<HashMap<RawFd, Rc<Client>>>,
-    tick: RefCell<Vec<u8>>, // whole messages in their final order, not yet sent
+    pending: RefCell<Vec<u8>>, // whole messages in their final order, not yet sent
 }
 
 fn main() {
@@ -80,16 +80,16 @@ fn main() {
     });
     let port = listener.local_addr().expect("it is bound").port();
     println!("listening on {host}:{port}");
-    let (ready, clients, tick) = (RefCell::default(), RefCell::default(), RefCell::default());
-    let room = Rc::new(Room { registry, ready, clients, tick });
+    let (ready, clients, pending) = (RefCell::default(), RefCell::default(), RefCell::default());
+    let room = Rc::new(Room { registry, ready, clients, pending });
     start(&room, move |me, room| accept(me, room, &listener)).expect("there is memory");
     run(poll, &room);
-    process::exit(0) // nothing needs saving, and ten thousand stacks no unwinding
+    process::exit(0) // nothing needs saving, and ten thousand stacks need no unwinding
 }
 
 fn listen(host: &str, port: u16, registry: &Registry) -> io::Result<TcpListener> {
     let address = (host, port).to_socket_addrs()?.next().ok_or(ErrorKind::NotFound)?;
-    // Not mio's own listener, for its backlog is 128; and what is set here all connections inherit.
+    // Not mio's own listener: its backlog is 128. All connections inherit what is set here.
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
     socket.set_reuse_address(true)?;
     socket.set_tcp_nodelay(true)?;
@@ -102,7 +102,7 @@ fn listen(host: &str, port: u16, registry: &Registry) -> io::Result<TcpListener>
     Ok(listener)
 }
 
-/// The scheduler: let those run who can, and ask the kernel who else can, until a signal comes.
+/// The scheduler: run the ready coroutines, and ask the kernel for the next, until a signal arrives.
 fn run(mut poll: Poll, room: &Room) {
     let mut waiting = HashMap::new();
     let mut events = Events::with_capacity(EVENTS);
@@ -119,7 +119,7 @@ fn run(mut poll: Poll, room: &Room) {
             false => Some(Duration::ZERO),
             true => waiting.contains_key(&Wait::Pause).then_some(RETRY),
         };
-        let _ = poll.poll(&mut events, timeout); // when it is interrupted there are no events
+        let _ = poll.poll(&mut events, timeout); // interrupted, it returns no events
         ready.extend(waiting.remove(&Wait::Pause));
         for event in &events {
             let fd = event.token().0 as RawFd;
@@ -136,7 +136,7 @@ fn run(mut poll: Poll, room: &Room) {
     }
 }
 
-/// Let a new coroutine run from the next turn on.
+/// Start a coroutine, which first runs in the next turn.
 fn start(room: &Rc<Room>, work: impl FnOnce(&Me, &Rc<Room>) + 'static) -> io::Result<()> {
     let stack = DefaultStack::new(STACK)?;
     let its_room = room.clone();
@@ -145,7 +145,7 @@ fn start(room: &Rc<Room>, work: impl FnOnce(&Me, &Rc<Room>) + 'static) -> io::Re
     Ok(())
 }
 
-/// What would block is tried again when the kernel says so; others run meanwhile.
+/// Try again whenever the kernel is ready, until it no longer blocks; others run meanwhile.
 fn block<T>(me: &Me, wait: Wait, mut attempt: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     loop {
         match attempt() {
@@ -176,7 +176,7 @@ fn serve(me: &Me, room: &Rc<Room>, stream: TcpStream) {
     room.clients.borrow_mut().insert(fd, client.clone());
     let (mut data, mut size) = (vec![0; FEW_BYTES], 0);
     let read = |data: &mut [u8]| block(me, Wait::Readable(fd), || (&client.stream).read(data));
-    // A reset ends a connection as well as an end of stream.
+    // A reset ends a connection just as an end of stream does.
     while let Ok(got @ 1..) = read(&mut data[size..]) {
         size += got;
         if size == data.len() && size < CHUNK {
@@ -189,10 +189,10 @@ fn serve(me: &Me, room: &Rc<Room>, stream: TcpStream) {
             size -= end;
         }
     }
-    room.clients.borrow_mut().remove(&fd); // it closes when no coroutine has it any more
+    room.clients.borrow_mut().remove(&fd); // it closes when no coroutine holds it any more
 }
 
-/// The second coroutine of a connection: it sends what the kernel had no room for, and ends.
+/// The second coroutine of a connection: it sends what the kernel did not take, and ends.
 fn write(me: &Me, client: &Client) {
     let mut batch = Vec::new();
     loop {
@@ -203,15 +203,15 @@ fn write(me: &Me, client: &Client) {
         if !outbox.writing {
             return;
         }
-        drop(outbox); // others shall have it while this one waits
+        drop(outbox); // others need it while this one waits
         let mut rest = &batch[..];
         while !rest.is_empty() {
             let wait = Wait::Writable(client.stream.as_raw_fd());
             match block(me, wait, || (&client.stream).write(rest)) {
                 Ok(sent) => rest = &rest[sent..],
                 Err(_) => {
-                    client.outbox.borrow_mut().deaf = true;
-                    return; // the other one takes the client's last words, and sees its end
+                    client.outbox.borrow_mut().excluded = true;
+                    return; // the reader takes the client's last messages, and sees its end
                 }
             }
         }
@@ -229,17 +229,17 @@ fn whole_messages(data: &[u8]) -> usize {
 
 /// Put these messages next in the common order.
 fn broadcast(me: &Me, room: &Rc<Room>, batch: &[u8]) {
-    room.tick.borrow_mut().extend_from_slice(batch);
-    if room.tick.borrow().len() >= CHUNK {
+    room.pending.borrow_mut().extend_from_slice(batch);
+    if room.pending.borrow().len() >= CHUNK {
         flush(room);
     }
-    me.suspend(Wait::Turn); // whoever else is ready to speak does so, and one flush serves all
+    me.suspend(Wait::Turn); // other ready readers append theirs first, and one flush sends it all
     flush(room);
 }
 
-/// Hand over what has gathered: one offer a client, however many have spoken.
+/// Offer everything pending as one batch: one offer per client, however many clients have sent.
 fn flush(room: &Rc<Room>) {
-    let batch = room.tick.take();
+    let batch = room.pending.take();
     if !batch.is_empty() {
         for client in room.clients.borrow().values() {
             offer(room, client, &batch);
@@ -250,21 +250,21 @@ fn flush(room: &Rc<Room>) {
 /// Drop policy: all of the batch, or none of it for a client that is too far behind.
 fn offer(room: &Rc<Room>, client: &Rc<Client>, mut batch: &[u8]) {
     let mut outbox = client.outbox.borrow_mut();
-    if outbox.deaf || outbox.unsent > LIMIT {
+    if outbox.excluded || outbox.unsent > LIMIT {
         return;
     }
     if !outbox.writing {
         match (&client.stream).write(batch) {
             Ok(sent) => batch = &batch[sent..],
-            Err(error) => outbox.deaf = error.kind() != ErrorKind::WouldBlock,
+            Err(error) => outbox.excluded = error.kind() != ErrorKind::WouldBlock,
         }
-        if batch.is_empty() || outbox.deaf {
+        if batch.is_empty() || outbox.excluded {
             return;
         }
         let writer = client.clone();
         if start(room, move |me, _| write(me, &writer)).is_err() {
-            outbox.deaf = true;
-            let _ = client.stream.shutdown(Shutdown::Both); // a message may be cut: all is void
+            outbox.excluded = true;
+            let _ = client.stream.shutdown(Shutdown::Both); // a message may be cut in two
             return;
         }
         outbox.writing = true;

@@ -1,9 +1,9 @@
-//! Broadcast in Rust: two threads a connection, and nothing shared but what a lock owns.
+//! Broadcast in Rust: two threads per connection, and shared data only behind locks.
 //!
-//! Order: every reading thread puts its whole messages into everybody's outbox while it holds the
-//! room's lock; in what order they come to hold it is the common order.
-//! A slow client: only its own writing thread waits for it; while more than LIMIT bytes are
-//! unsent, the client misses new batches, always as whole messages.
+//! Order: every reading thread puts its whole messages into the outboxes of all clients while it
+//! holds the room's lock; the order in which threads get that lock is the common order.
+//! A slow client: only its own writing thread waits for it. While more than LIMIT bytes are unsent,
+//! the client misses new batches, always as whole messages.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -15,12 +15,12 @@ use std::time::Duration;
 use std::{env, io, mem, process};
 
 const BACKLOG: i32 = 1024;
-const FEW_BYTES: usize = 4 * 1024; // a read at first: most clients listen more than they speak
-const CHUNK: usize = 64 * 1024; // bytes a read at most: thousands of messages, small enough to be fair
-const LIMIT: usize = 256 * 1024; // bytes unsent beyond which a client misses what is new
+const FEW_BYTES: usize = 4 * 1024; // first read: most clients receive more than they send
+const CHUNK: usize = 64 * 1024; // largest read: thousands of messages, yet small enough to be fair
+const LIMIT: usize = 256 * 1024; // a client with more unsent bytes misses new batches
 const RETRY: Duration = Duration::from_millis(100); // when no descriptor or thread is left
-const STACK: usize = 64 * 1024; // bytes a thread
-const MOST: usize = 6000; // clients: each takes up to ten of the 65,530 maps a process may have
+const STACK: usize = 64 * 1024; // bytes per thread
+const MOST: usize = 6000; // clients: each takes up to ten of a process's 65,530 memory maps
 
 struct Client {
     stream: TcpStream,
@@ -28,7 +28,7 @@ struct Client {
     wake: Condvar,
 }
 
-/// How many clients there are.
+/// The number of clients.
 static CLIENTS: AtomicUsize = AtomicUsize::new(0);
 
 impl Client {
@@ -47,13 +47,13 @@ impl Drop for Client {
 #[derive(Default)]
 struct Outbox {
     data: Vec<u8>,
-    unsent: usize, // bytes of `data`, and those that are just being written
+    unsent: usize, // bytes in `data` or being written
     leaving: bool,
 }
 
 static ROOM: Mutex<Vec<Arc<Client>>> = Mutex::new(Vec::new());
 
-// The standard library has neither signals nor a say in the backlog; the C library it is linked to has.
+// The standard library has neither signals nor a choice of the backlog; the C library has both.
 unsafe extern "C" {
     fn signal(number: i32, handler: extern "C" fn(i32)) -> usize;
     fn listen(descriptor: i32, backlog: i32) -> i32;
@@ -75,7 +75,7 @@ fn main() {
         for number in [2, 15] {
             signal(number, stop); // SIGINT, SIGTERM
         }
-        listen(listener.as_raw_fd(), BACKLOG); // a second time, for 128 are few
+        listen(listener.as_raw_fd(), BACKLOG); // once more: std's backlog of 128 is too small
     }
     let port = listener.local_addr().expect("it is bound").port();
     println!("listening on {host}:{port}");
@@ -88,7 +88,7 @@ fn accept(listener: &TcpListener) {
             thread::sleep(RETRY);
         }
         while CLIENTS.load(Ordering::Relaxed) == MOST {
-            thread::sleep(RETRY); // where std finds no map for a thread it aborts
+            thread::sleep(RETRY); // std aborts when it finds no map for a thread
         }
     }
 }
@@ -106,7 +106,7 @@ fn serve(client: Client) {
     }
     ROOM.lock().unwrap().push(client.clone());
     let (mut data, mut size) = (vec![0; FEW_BYTES], 0);
-    // A reset ends a connection as well as an end of stream.
+    // A reset ends a connection just as an end of stream does.
     while let Ok(got @ 1..) = (&client.stream).read(&mut data[size..]) {
         size += got;
         if size == data.len() && size < CHUNK {
@@ -123,10 +123,10 @@ fn serve(client: Client) {
     room.retain(|other| !Arc::ptr_eq(other, &client));
     drop(room); // unlocks it
     client.outbox.lock().unwrap().leaving = true;
-    client.wake.notify_one(); // the connection closes when neither thread has the client any more
+    client.wake.notify_one(); // the connection closes when neither thread holds the client
 }
 
-/// Send what gathers in the outbox: one send for all that came during the last one.
+/// Send the outbox: one write for everything that was added during the previous write.
 fn write(client: &Client) {
     let mut batch = Vec::new();
     loop {
@@ -139,7 +139,7 @@ fn write(client: &Client) {
             return;
         }
         if (&client.stream).write_all(&batch).is_err() {
-            let _ = client.stream.shutdown(Shutdown::Both); // the reading thread shall end as well
+            let _ = client.stream.shutdown(Shutdown::Both); // this ends the reading thread as well
             return;
         }
         client.outbox.lock().unwrap().unsent -= batch.len();
@@ -168,7 +168,7 @@ fn offer(client: &Client, batch: &[u8]) {
     let mut outbox = client.outbox.lock().unwrap();
     if outbox.unsent <= LIMIT {
         if outbox.data.is_empty() {
-            client.wake.notify_one(); // else it is awake already
+            client.wake.notify_one(); // otherwise it is awake already
         }
         outbox.data.extend_from_slice(batch);
         outbox.unsent += batch.len();

@@ -1,7 +1,7 @@
-//! Channels in Rust: two threads a connection, and nothing shared but what a lock owns.
+//! Channels in Rust: two threads per connection, and shared data only behind locks.
 //!
-//! Order: whoever holds the lock of CHANNELS puts a message into the outboxes of all subscribers
-//! before anybody else does anything. Replies go the same way.
+//! Order: the thread that holds the lock of CHANNELS puts a message into the outboxes of all
+//! subscribers before any other thread continues. Replies go the same way.
 //! A slow client: only its own two threads wait for it. While more than LIMIT bytes are unsent it
 //! misses new messages, and while its replies make it twice as many its requests wait.
 
@@ -19,11 +19,11 @@ use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
 const BACKLOG: i32 = 1024;
-const LONGEST: usize = 64 * 1024; // bytes of the longest request, with its line feed
-const LIMIT: usize = 256 * 1024; // bytes unsent beyond which a client misses what is new
+const LONGEST: usize = 64 * 1024; // bytes of the longest request, including its line feed
+const LIMIT: usize = 256 * 1024; // a client with more unsent bytes misses new messages
 const RETRY: Duration = Duration::from_millis(100); // when no descriptor or thread is left
-const STACK: usize = 64 * 1024; // bytes a thread
-const MOST: usize = 6000; // clients: each takes up to ten of the 65,530 maps a process may have
+const STACK: usize = 64 * 1024; // bytes per thread
+const MOST: usize = 6000; // clients: each takes up to ten of a process's 65,530 memory maps
 
 #[derive(Deserialize)]
 enum Request {
@@ -31,7 +31,7 @@ enum Request {
     Send {
         channel: String,
         message: String,
-        #[serde(flatten)] // without which serde would take ["rust", "hi"] too
+        #[serde(flatten)] // else serde would accept ["rust", "hi"] too
         _more: IgnoredAny,
     },
 }
@@ -49,7 +49,7 @@ struct Client {
     wake: Condvar,
 }
 
-/// How many clients there are.
+/// The number of clients.
 static CLIENTS: AtomicUsize = AtomicUsize::new(0);
 
 impl Client {
@@ -68,19 +68,19 @@ impl Drop for Client {
 #[derive(Default)]
 struct Outbox {
     data: Vec<u8>,
-    unsent: usize, // bytes of `data`, and those that are just being written
+    unsent: usize, // bytes in `data` or being written
     leaving: bool,
 }
 
 struct Channels {
-    subscribers: BTreeMap<String, Vec<Arc<Client>>>, // of those channels that somebody hears
-    idle: Vec<Arc<Client>>, // to be woken, for now there is something to send
+    subscribers: BTreeMap<String, Vec<Arc<Client>>>, // of the channels that have any
+    idle: Vec<Arc<Client>>,                          // to wake: there is something to send now
 }
 
 static CHANNELS: Mutex<Channels> =
     Mutex::new(Channels { subscribers: BTreeMap::new(), idle: Vec::new() });
 
-// The standard library has neither signals nor a say in the backlog; the C library it is linked to has.
+// The standard library has neither signals nor a choice of the backlog; the C library has both.
 unsafe extern "C" {
     fn signal(number: i32, handler: extern "C" fn(i32)) -> usize;
     fn listen(descriptor: i32, backlog: i32) -> i32;
@@ -102,7 +102,7 @@ fn main() {
         for number in [2, 15] {
             signal(number, stop); // SIGINT, SIGTERM
         }
-        listen(listener.as_raw_fd(), BACKLOG); // a second time, for 128 are few
+        listen(listener.as_raw_fd(), BACKLOG); // once more: std's backlog of 128 is too small
     }
     let port = listener.local_addr().expect("it is bound").port();
     println!("listening on {host}:{port}");
@@ -115,7 +115,7 @@ fn accept(listener: &TcpListener) {
             thread::sleep(RETRY);
         }
         while CLIENTS.load(Ordering::Relaxed) == MOST {
-            thread::sleep(RETRY); // where std finds no map for a thread it aborts
+            thread::sleep(RETRY); // std aborts when it finds no map for a thread
         }
     }
 }
@@ -133,18 +133,18 @@ fn serve(client: Client) {
     }
     let (mut reader, mut line) = (BufReader::new(&client.stream), Vec::new());
     let (mut asked, mut mine) = (Vec::new(), HashSet::new());
-    // A reset ends a connection as well as an end of stream.
+    // A reset ends a connection just as an end of stream does.
     while let Ok(true) = next_line(&mut reader, &mut line) {
         asked.push(decode(&line));
         if !reader.buffer().contains(&b'\n') {
             pause(&client);
-            handle(&client, &mut mine, asked.drain(..)); // all that came at once
+            handle(&client, &mut mine, asked.drain(..)); // all that arrived together
         }
     }
     leave(&client, &mine);
 }
 
-/// Read a line; false when there is none with an end. What is too long stays too long, and is never kept whole.
+/// Read a line; false at the end of the stream. A line that is too long is cut, but stays too long.
 fn next_line(reader: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<bool> {
     line.clear();
     reader.take(LONGEST as u64 + 1).read_until(b'\n', line)?;
@@ -154,24 +154,24 @@ fn next_line(reader: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<bool> 
     Ok(line.ends_with(b"\n"))
 }
 
-/// Send what gathers in the outbox: one send for all that came during the last one.
+/// Send the outbox: one write for everything that was added during the previous write.
 fn write(client: &Client) {
     let mut batch = Vec::new();
     while take(client, &mut batch) {
         if (&client.stream).write_all(&batch).is_err() {
-            let _ = client.stream.shutdown(Shutdown::Both); // the reading thread shall end as well
+            let _ = client.stream.shutdown(Shutdown::Both); // this ends the reading thread as well
             break;
         }
     }
     finish(client);
 }
 
-/// Wait for something to send, instead of the batch that has been sent; false when the client has left.
+/// Wait for the next batch, and replace the one that was sent; false when the client has left.
 fn take(client: &Client, batch: &mut Vec<u8>) -> bool {
     let mut outbox = client.outbox.lock().unwrap();
     outbox.unsent -= batch.len();
     batch.clear();
-    client.wake.notify_one(); // its reader may wait for room
+    client.wake.notify_one(); // its reader may be waiting in `pause`
     let idle = |outbox: &mut Outbox| outbox.data.is_empty() && !outbox.leaving;
     let mut outbox = client.wake.wait_while(outbox, idle).unwrap();
     mem::swap(batch, &mut outbox.data);
@@ -185,7 +185,7 @@ fn pause(client: &Client) {
     drop(client.wake.wait_while(outbox, full).unwrap());
 }
 
-/// Do what is asked for, and only then wake who has something to send: it shall be one send for all of it.
+/// Obey the requests, and only then wake the writers, so that each needs one write for all of them.
 fn handle(
     client: &Arc<Client>,
     mine: &mut HashSet<String>,
@@ -219,29 +219,29 @@ fn obey(
             }
         }
         Request::Send { channel, message, .. } => {
-            let Some(hearers) = subscribers.get(&channel) else {
+            let Some(receivers) = subscribers.get(&channel) else {
                 return Err(format!("no such channel: {channel}"));
             };
             let delivery = encode(&Reply::Message { channel: &channel, message: &message });
-            for hearer in hearers {
-                offer(hearer, &delivery, idle);
+            for receiver in receivers {
+                offer(receiver, &delivery, idle);
             }
         }
     }
     Ok(())
 }
 
-/// Forget the client, and the channels that nobody else hears.
+/// Remove the client, and the channels that have no other subscriber.
 fn leave(client: &Arc<Client>, mine: &HashSet<String>) {
     let mut channels = CHANNELS.lock().unwrap();
     for channel in mine {
-        let hearers = channels.subscribers.get_mut(channel).expect("it is one of them");
-        hearers.retain(|other| !Arc::ptr_eq(other, client));
-        if hearers.is_empty() {
+        let receivers = channels.subscribers.get_mut(channel).expect("it is one of them");
+        receivers.retain(|other| !Arc::ptr_eq(other, client));
+        if receivers.is_empty() {
             channels.subscribers.remove(channel);
         }
     }
-    finish(client); // the connection closes when neither thread has the client any more
+    finish(client); // the connection closes when neither thread holds the client
 }
 
 fn finish(client: &Client) {
@@ -249,18 +249,18 @@ fn finish(client: &Client) {
     client.wake.notify_one();
 }
 
-/// Drop policy: a message is not for a client that is too far behind.
+/// Drop policy: a client that is too far behind misses the message.
 fn offer(client: &Arc<Client>, delivery: &[u8], idle: &mut Vec<Arc<Client>>) {
     let behind = client.outbox.lock().unwrap().unsent > LIMIT;
     if !behind {
-        send(client, delivery, idle); // whoever sends holds the lock of CHANNELS
+        send(client, delivery, idle); // still not behind: all senders hold the lock of CHANNELS
     }
 }
 
 fn send(client: &Arc<Client>, line: &[u8], idle: &mut Vec<Arc<Client>>) {
     let mut outbox = client.outbox.lock().unwrap();
     if outbox.data.is_empty() {
-        idle.push(client.clone()); // else it is awake already, or will be
+        idle.push(client.clone()); // otherwise it is awake already, or will be
     }
     outbox.data.extend_from_slice(line);
     outbox.unsent += line.len();

@@ -1,10 +1,10 @@
-//! Broadcast in Rust on mio: one thread, one loop that asks the kernel who is ready, no lock.
+//! Broadcast in Rust on mio: one thread, one loop that waits for ready clients, no lock.
 //!
-//! Order: a turn of the loop reads from everybody who has something to say, straight into one
-//! buffer, `tick`; at its end the whole messages gathered there go to everybody with one write
-//! each. Where a message stands in that buffer is its place in the common order.
-//! A slow client: what the kernel does not take is kept for it; while that is more than LIMIT
-//! bytes, the client misses new batches, always as whole messages. Nobody waits for anybody.
+//! Order: a turn of the loop reads from every client that has sent something, straight into one
+//! buffer, `pending`; at its end the whole messages collected there go to all clients with one write
+//! each. The position of a message in that buffer is its place in the common order.
+//! A slow client: what the kernel does not take is kept for it. While that is more than LIMIT bytes,
+//! the client misses new batches, always as whole messages. No client waits for another.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::ToSocketAddrs;
@@ -20,35 +20,35 @@ use slab::Slab;
 use socket2::{Domain, Socket, Type};
 
 const BACKLOG: i32 = 1024;
-const CHUNK: usize = 64 * 1024; // bytes a read
-const LIMIT: usize = 256 * 1024; // bytes unsent beyond which a client misses what is new
-const MESSAGE: usize = 256; // bytes of the longest message, its header included
-const TICK: usize = 2 * CHUNK + MESSAGE; // bytes that a turn gathers at most before they are sent
+const CHUNK: usize = 64 * 1024; // bytes per read
+const LIMIT: usize = 256 * 1024; // a client with more unsent bytes misses new batches
+const MESSAGE: usize = 256; // bytes of the longest message, including its header
+const MAX_PENDING: usize = 2 * CHUNK + MESSAGE; // bytes collected at most before they are sent
 const EVENTS: usize = 256;
 const RETRY: Duration = Duration::from_millis(100); // when no descriptor is left
-const LISTENER: Token = Token(usize::MAX - 1); // those of clients count from 0
+const LISTENER: Token = Token(usize::MAX - 1); // clients' tokens count from 0
 const SIGNALS: Token = Token(usize::MAX - 2);
 
 struct Client {
     stream: TcpStream,
-    rest: Vec<u8>,   // the unfinished message at the end of what it sent
-    unsent: Vec<u8>, // what the kernel did not take, of which the first `sent` bytes have gone by now
+    rest: Vec<u8>,   // the unfinished message at the end of its input
+    unsent: Vec<u8>, // what the kernel did not take; its first `sent` bytes are sent by now
     sent: usize,
-    ready: bool,  // it stands in `Room::ready`
-    ending: bool, // its stream ends behind what is still to be read
-    deaf: bool,   // nothing new is for it
-    left: bool,   // its stream has ended: send what is unsent, then close
+    ready: bool,    // it is in `Room::ready`
+    ending: bool,   // its stream ends after the unread input
+    excluded: bool, // it gets no new batches
+    left: bool,     // its stream has ended: send what is unsent, then close
 }
 
 struct Room {
     poll: Poll,
     listener: TcpListener,
-    resting: bool, // somebody may stand at the door, and no descriptor was left
+    resting: bool, // connections may be waiting, and no descriptor was left
     clients: Slab<Client>,
-    ready: Vec<usize>, // those who may have more to say than was read
-    dead: Vec<usize>,  // those to be closed at the end of the turn
-    tick: Box<[u8]>,
-    gathered: usize, // bytes of whole messages in `tick`
+    ready: Vec<usize>, // clients that may have unread input
+    dead: Vec<usize>,  // clients to close at the end of the turn
+    pending: Box<[u8]>,
+    gathered: usize, // bytes of whole messages in `pending`
 }
 
 fn main() {
@@ -68,7 +68,7 @@ fn main() {
 
 fn listen(host: &str, port: u16) -> io::Result<Room> {
     let address = (host, port).to_socket_addrs()?.next().ok_or(ErrorKind::NotFound)?;
-    // Not mio's own listener, for its backlog is 128; and what is set here all connections inherit.
+    // Not mio's own listener: its backlog is 128. All connections inherit what is set here.
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
     socket.set_reuse_address(true)?;
     socket.set_tcp_nodelay(true)?;
@@ -82,7 +82,7 @@ fn listen(host: &str, port: u16) -> io::Result<Room> {
         clients: Slab::new(),
         ready: Vec::new(),
         dead: Vec::new(),
-        tick: vec![0; TICK].into(),
+        pending: vec![0; MAX_PENDING].into(),
         gathered: 0,
     };
     room.poll.registry().register(&mut room.listener, LISTENER, Interest::READABLE)?;
@@ -90,13 +90,13 @@ fn listen(host: &str, port: u16) -> io::Result<Room> {
 }
 
 impl Room {
-    /// Hear all who are ready, and let everybody hear it; false when the server shall end.
+    /// Read from all clients that are ready, and send what they have sent; false to end the server.
     fn turn(&mut self, events: &mut Events) -> bool {
         let timeout = match self.ready.is_empty() {
             false => Some(Duration::ZERO),
             true => self.resting.then_some(RETRY),
         };
-        let _ = self.poll.poll(events, timeout); // when it is interrupted there are no events
+        let _ = self.poll.poll(events, timeout); // interrupted, it returns no events
         if self.resting {
             self.accept();
         }
@@ -107,12 +107,12 @@ impl Room {
                 Token(key) => self.wake(key, event),
             }
         }
-        // One read each, however much somebody says: a flood makes nobody wait.
+        // One read each, so that a flood does not starve the others.
         for key in mem::take(&mut self.ready) {
             self.serve(key);
         }
         self.broadcast();
-        self.bury_the_dead(); // not earlier: it may have been ready as well
+        self.remove_dead(); // not earlier: it may be in `ready` as well
         true
     }
 
@@ -123,8 +123,8 @@ impl Room {
                 Ok((mut stream, _)) => {
                     let entry = self.clients.vacant_entry();
                     let token = Token(entry.key());
-                    // Both, once and for all: mio's events are edges, which come when something has
-                    // changed. Who is slow for a while costs no call that asks for more, or less.
+                    // Both, once and for all: mio's events are edges, which report changes. A client
+                    // that is slow for a while costs no call to change what it waits for.
                     let both = Interest::READABLE | Interest::WRITABLE;
                     if self.poll.registry().register(&mut stream, token, both).is_ok() {
                         entry.insert(Client::new(stream));
@@ -153,26 +153,26 @@ impl Room {
     }
 
     fn serve(&mut self, key: usize) {
-        if self.gathered + MESSAGE + CHUNK > TICK {
+        if self.gathered + MESSAGE + CHUNK > MAX_PENDING {
             self.broadcast();
         }
         let client = &mut self.clients[key];
         let (start, middle) = (self.gathered, self.gathered + client.rest.len());
-        // Straight to where the messages belong: none is copied but those that are cut in two.
-        self.tick[start..middle].copy_from_slice(&client.rest);
+        // Read the messages straight into place: only those that are cut in two are copied.
+        self.pending[start..middle].copy_from_slice(&client.rest);
         client.ready = false;
-        let got = match client.stream.read(&mut self.tick[middle..middle + CHUNK]) {
+        let got = match client.stream.read(&mut self.pending[middle..middle + CHUNK]) {
             Err(error) if error.kind() == ErrorKind::WouldBlock => return,
-            Err(_) | Ok(0) => return self.leave(key), // a reset is an end as well
+            Err(_) | Ok(0) => return self.leave(key), // a reset is an end too
             Ok(got) => got,
         };
-        let data = &self.tick[start..middle + got];
+        let data = &self.pending[start..middle + got];
         let whole = whole_messages(data);
         client.rest.clear();
         client.rest.extend_from_slice(&data[whole..]);
         self.gathered += whole;
-        // A short read has emptied the socket, and what comes later makes an edge: no second read
-        // is needed to learn that there is nothing. But an end that was told is not told again.
+        // A short read has emptied the socket, and later input makes an edge: no second read is
+        // needed to learn that there is nothing. But an end that was reported is not reported again.
         if got == CHUNK || client.ending {
             client.ready = true;
             self.ready.push(key);
@@ -180,10 +180,10 @@ impl Room {
     }
 
     fn leave(&mut self, key: usize) {
-        self.broadcast(); // who hangs up right after speaking still hears it
+        self.broadcast(); // a leaving client still receives its own last messages
         let client = &mut self.clients[key];
         client.left = true;
-        client.deaf = true;
+        client.excluded = true;
         if client.unsent.is_empty() {
             self.dead.push(key);
         }
@@ -191,7 +191,7 @@ impl Room {
 
     fn flush(&mut self, key: usize) {
         let client = &mut self.clients[key];
-        client.sent += send(&client.stream, &client.unsent[client.sent..], &mut client.deaf);
+        client.sent += send(&client.stream, &client.unsent[client.sent..], &mut client.excluded);
         if client.sent == client.unsent.len() {
             client.sent = 0;
             client.unsent = Vec::new(); // not clear(): most clients are never slow again
@@ -201,17 +201,17 @@ impl Room {
         }
     }
 
-    /// Hand over what this turn has gathered: one write a client, however many spoke.
+    /// Offer everything pending as one batch: one write per client, however many have sent.
     fn broadcast(&mut self) {
-        let batch = &self.tick[..mem::take(&mut self.gathered)];
+        let batch = &self.pending[..mem::take(&mut self.gathered)];
         if !batch.is_empty() {
-            for (_, client) in self.clients.iter_mut().filter(|(_, client)| !client.deaf) {
+            for (_, client) in self.clients.iter_mut().filter(|(_, client)| !client.excluded) {
                 client.offer(batch);
             }
         }
     }
 
-    fn bury_the_dead(&mut self) {
+    fn remove_dead(&mut self) {
         for key in self.dead.drain(..) {
             self.clients.remove(key); // which closes the connection
         }
@@ -228,7 +228,7 @@ impl Client {
             sent: 0,
             ready: false,
             ending: false,
-            deaf: false,
+            excluded: false,
             left: false,
         }
     }
@@ -236,29 +236,29 @@ impl Client {
     /// Drop policy: all of the batch, or none of it for a client that is too far behind.
     fn offer(&mut self, mut batch: &[u8]) {
         if self.unsent.is_empty() {
-            batch = &batch[send(&self.stream, batch, &mut self.deaf)..];
+            batch = &batch[send(&self.stream, batch, &mut self.excluded)..];
             if batch.is_empty() {
                 return;
             }
-            self.unsent.reserve_exact(LIMIT + TICK); // as much as there can ever be
+            self.unsent.reserve_exact(LIMIT + MAX_PENDING); // the most there can ever be
         }
         if self.unsent.len() - self.sent > LIMIT {
             return;
         }
-        if self.unsent.len() + batch.len() > LIMIT + TICK {
+        if self.unsent.len() + batch.len() > LIMIT + MAX_PENDING {
             self.unsent.drain(..mem::take(&mut self.sent));
         }
         self.unsent.extend_from_slice(batch);
     }
 }
 
-/// How many bytes the kernel takes now.
-fn send(mut stream: &TcpStream, data: &[u8], deaf: &mut bool) -> usize {
+/// Send what the kernel takes now, and return how many bytes that is.
+fn send(mut stream: &TcpStream, data: &[u8], excluded: &mut bool) -> usize {
     match stream.write(data) {
         Ok(sent) => sent,
         Err(error) if error.kind() == ErrorKind::WouldBlock => 0,
         Err(_) => {
-            *deaf = true; // reading takes its last words, and sees its end as well
+            *excluded = true; // reading takes the last messages, and sees the end as well
             data.len()
         }
     }

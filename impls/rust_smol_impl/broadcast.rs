@@ -1,9 +1,9 @@
-//! Broadcast in Rust on smol: tasks on one thread, that tell each other things over channels.
+//! Broadcast in Rust on smol: tasks on one thread that communicate over channels.
 //!
-//! Order: every connection's task hands its whole messages to the one task `broadcast`; what came
-//! first over that channel comes first for everybody.
-//! A slow client: only its own task waits for it; while more than LIMIT bytes are unsent, the
-//! client misses new batches, always as whole messages.
+//! Order: every connection's task passes its whole messages to the one task `broadcast`; they reach
+//! all clients in the order in which they come out of that channel.
+//! A slow client: only its own task waits for it. While more than LIMIT bytes are unsent, the client
+//! misses new batches, always as whole messages.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -21,28 +21,28 @@ use smol::{Async, LocalExecutor, Timer, future};
 use socket2::{Domain, Socket, Type};
 
 const BACKLOG: i32 = 1024;
-const FEW_BYTES: usize = 4 * 1024; // a read at first: most clients listen more than they speak
-const CHUNK: usize = 64 * 1024; // bytes a read at most: thousands of messages, small enough to be fair
-const LIMIT: usize = 256 * 1024; // bytes unsent beyond which a client misses what is new
-const WAITING: usize = 64; // events that wait for `broadcast`; who has more to say waits as well
+const FEW_BYTES: usize = 4 * 1024; // first read: most clients receive more than they send
+const CHUNK: usize = 64 * 1024; // largest read: thousands of messages, yet small enough to be fair
+const LIMIT: usize = 256 * 1024; // a client with more unsent bytes misses new batches
+const WAITING: usize = 64; // events queued for `broadcast`; when the queue is full, readers wait
 const RETRY: Duration = Duration::from_millis(100); // when no descriptor is left
 
 enum Event {
     Joined(RawFd, Client),
     Left(RawFd),
-    Said(Vec<u8>), // whole messages
+    Received(Vec<u8>), // whole messages
 }
 
-/// What the room knows of a connection.
+/// What the room knows about a connection.
 struct Client {
     outbox: Rc<RefCell<Outbox>>,
-    bell: Sender<()>, // to be rung when there is something to send
+    bell: Sender<()>, // rung when there is something to send
 }
 
 #[derive(Default)]
 struct Outbox {
     data: Vec<u8>,
-    unsent: usize, // bytes of `data`, and those that are just being written
+    unsent: usize, // bytes in `data` or being written
 }
 
 fn main() {
@@ -55,7 +55,7 @@ fn main() {
     let port = listener.local_addr().expect("it is bound").port();
     println!("listening on {host}:{port}");
     let executor = LocalExecutor::new();
-    // Nothing needs saving: with the executor all tasks end.
+    // Nothing needs saving: all tasks end with the executor.
     let stopped = async { drop(signals.next().await) };
     smol::block_on(executor.run(stopped.or(accept(listener, &executor))));
 }
@@ -63,7 +63,7 @@ fn main() {
 fn listen(host: &str, port: u16) -> io::Result<TcpListener> {
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     let address = (bare, port).to_socket_addrs()?.next().ok_or(io::ErrorKind::NotFound)?;
-    // Not smol's own listener, for its backlog is 128.
+    // Not smol's own listener: its backlog is 128.
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
     socket.set_reuse_address(true)?;
     socket.bind(&address.into())?;
@@ -82,7 +82,7 @@ async fn accept(listener: TcpListener, executor: &LocalExecutor<'static>) {
     }
 }
 
-/// The connection closes when neither half has it any more.
+/// The connection closes when neither half holds it any more.
 async fn serve(stream: TcpStream, events: Sender<Event>) {
     let _ = stream.set_nodelay(true);
     let outbox = Rc::<RefCell<Outbox>>::default();
@@ -95,10 +95,10 @@ async fn serve(stream: TcpStream, events: Sender<Event>) {
 }
 
 async fn read(mut stream: TcpStream, client: Client, events: Sender<Event>) {
-    let key = stream.as_raw_fd(); // nobody else has this number while the connection is open
-    let _ = events.send(Event::Joined(key, client)).await; // an error would say that the server ends
+    let key = stream.as_raw_fd(); // unique while the connection is open
+    let _ = events.send(Event::Joined(key, client)).await; // an error means that the server ends
     let (mut data, mut size) = (vec![0; FEW_BYTES], 0);
-    // A reset ends a connection as well as an end of stream.
+    // A reset ends a connection just as an end of stream does.
     while let Ok(got @ 1..) = stream.read(&mut data[size..]).await {
         size += got;
         if size == data.len() && size < CHUNK {
@@ -106,8 +106,8 @@ async fn read(mut stream: TcpStream, client: Client, events: Sender<Event>) {
         }
         let end = whole_messages(&data[..size]);
         if end > 0 {
-            let _ = events.send(Event::Said(data[..end].to_vec())).await;
-            future::yield_now().await; // a flood makes nobody wait
+            let _ = events.send(Event::Received(data[..end].to_vec())).await;
+            future::yield_now().await; // so that a flood does not starve the others
             data.copy_within(end..size, 0);
             size -= end;
         }
@@ -115,12 +115,12 @@ async fn read(mut stream: TcpStream, client: Client, events: Sender<Event>) {
     let _ = events.send(Event::Left(key)).await;
 }
 
-/// Send what gathers in the outbox: one write for all that came during the last one.
+/// Send the outbox: one write for everything that was added during the previous write.
 async fn write(mut stream: TcpStream, outbox: Rc<RefCell<Outbox>>, bell: Receiver<()>) {
     while bell.recv().await.is_ok() {
         let batch = mem::take(&mut outbox.borrow_mut().data);
         if stream.write_all(&batch).await.is_err() {
-            return; // `read` takes the client's last words, and sees its end as well
+            return; // `read` takes the client's last messages, and sees its end as well
         }
         outbox.borrow_mut().unsent -= batch.len();
     }
@@ -135,36 +135,36 @@ fn whole_messages(data: &[u8]) -> usize {
     end
 }
 
-/// The one task that knows who is there, and what comes after what.
+/// The only task that knows the room; it decides the order.
 async fn broadcast(happened: Receiver<Event>) {
     let mut room = HashMap::new();
-    let mut tick = Vec::new();
+    let mut pending = Vec::new();
     while let Ok(event) = happened.recv().await {
         match event {
-            Event::Said(batch) => tick.extend(batch),
+            Event::Received(batch) => pending.extend(batch),
             Event::Joined(key, client) => {
-                flush(&room, &mut tick); // what was said before is not for it
+                flush(&room, &mut pending); // earlier messages are not for it
                 room.insert(key, client);
             }
             Event::Left(key) => {
-                flush(&room, &mut tick); // who hangs up right after speaking still hears it
+                flush(&room, &mut pending); // a leaving client still receives its own last messages
                 room.remove(&key);
             }
         }
-        if happened.is_empty() || tick.len() >= CHUNK {
-            flush(&room, &mut tick);
-            future::yield_now().await; // whoever has something to send does so
+        if happened.is_empty() || pending.len() >= CHUNK {
+            flush(&room, &mut pending);
+            future::yield_now().await; // the writers run
         }
     }
 }
 
-/// Hand over what has gathered: one offer a client, however many have spoken.
-fn flush(room: &HashMap<RawFd, Client>, tick: &mut Vec<u8>) {
-    if !tick.is_empty() {
+/// Offer everything pending as one batch: one offer per client, however many clients have sent.
+fn flush(room: &HashMap<RawFd, Client>, pending: &mut Vec<u8>) {
+    if !pending.is_empty() {
         for client in room.values() {
-            offer(client, tick);
+            offer(client, pending);
         }
-        tick.clear();
+        pending.clear();
     }
 }
 
@@ -174,7 +174,7 @@ fn offer(client: &Client, batch: &[u8]) {
     if outbox.unsent <= LIMIT {
         outbox.data.extend_from_slice(batch);
         outbox.unsent += batch.len();
-        let _ = client.bell.try_send(()); // an error says that it rings already, or that nobody hears it
+        let _ = client.bell.try_send(()); // fails if it is rung already, or if `write` has ended
     }
 }
 

@@ -1,9 +1,9 @@
-//! Broadcast in Rust on tokio: one task a connection, and a broadcast channel that all of them hear.
+//! Broadcast in Rust on tokio: one task per connection, and a broadcast channel to all of them.
 //!
-//! Order: every task appends its whole messages to the one `tick`, and what gathered there goes
-//! into the channel at once: that is the common order.
-//! A slow client: the channel keeps the last BATCHES for everybody together and waits for nobody.
-//! Who reads too slowly finds the oldest overwritten: whole batches, and so whole messages.
+//! Order: every task appends its whole messages to the one `pending`, and everything collected there
+//! goes into the channel as one batch: that is the common order.
+//! A slow client: the channel keeps the last BATCHES for all clients together and waits for none. A
+//! client that reads too slowly misses the oldest: whole batches, and so whole messages.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -16,16 +16,16 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{broadcast, oneshot};
 use tokio::{select, task, time};
 
-const FEW_BYTES: usize = 4 * 1024; // a read at first: most clients listen more than they speak
-const CHUNK: usize = 64 * 1024; // bytes a read at most: thousands of messages, small enough to be fair
-const BATCHES: usize = 256; // that the channel keeps for those who are behind
+const FEW_BYTES: usize = 4 * 1024; // first read: most clients receive more than they send
+const CHUNK: usize = 64 * 1024; // largest read: thousands of messages, yet small enough to be fair
+const BATCHES: usize = 256; // that the channel keeps for clients that are behind
 const RETRY: Duration = Duration::from_millis(100); // when no descriptor is left
 
 type Batch = Arc<Vec<u8>>;
 
 struct Room {
-    tick: Mutex<Vec<u8>>, // whole messages in their final order, not yet heard
-    heard: broadcast::Sender<Batch>,
+    pending: Mutex<Vec<u8>>, // whole messages in their final order, not yet a batch
+    batches: broadcast::Sender<Batch>,
 }
 
 #[tokio::main]
@@ -48,7 +48,8 @@ async fn main() {
 }
 
 async fn accept(listener: TcpListener) {
-    let room = Arc::new(Room { tick: Mutex::default(), heard: broadcast::Sender::new(BATCHES) });
+    let room =
+        Arc::new(Room { pending: Mutex::default(), batches: broadcast::Sender::new(BATCHES) });
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
@@ -61,15 +62,15 @@ async fn accept(listener: TcpListener) {
 
 async fn serve(mut stream: TcpStream, room: Arc<Room>) {
     let _ = stream.set_nodelay(true);
-    let heard = room.heard.subscribe();
+    let batches = room.batches.subscribe();
     let (reader, writer) = stream.split();
     let (leave, leaving) = oneshot::channel();
-    tokio::join!(read(reader, &room, leave), write(writer, heard, leaving));
+    tokio::join!(read(reader, &room, leave), write(writer, batches, leaving));
 }
 
 async fn read(mut stream: ReadHalf<'_>, room: &Room, _leave: oneshot::Sender<()>) {
     let (mut data, mut size) = (vec![0; FEW_BYTES], 0);
-    // A reset ends a connection as well as an end of stream.
+    // A reset ends a connection just as an end of stream does.
     while let Ok(got @ 1..) = stream.read(&mut data[size..]).await {
         size += got;
         if size == data.len() && size < CHUNK {
@@ -82,25 +83,25 @@ async fn read(mut stream: ReadHalf<'_>, room: &Room, _leave: oneshot::Sender<()>
             size -= end;
         }
     }
-    // The end of this function drops `_leave`, and so tells `write`.
+    // Returning drops `_leave`, which notifies `write`.
 }
 
-/// Send what is heard, until the client has left and has heard everything, or hears no more.
+/// Send the batches, until the client has left and all are sent, or until a write fails.
 async fn write(
     mut stream: WriteHalf<'_>,
-    mut heard: broadcast::Receiver<Batch>,
+    mut batches: broadcast::Receiver<Batch>,
     mut leaving: oneshot::Receiver<()>,
 ) {
     loop {
         let next = select! {
-            biased; // who leaves shall hear first what was said until then
-            next = heard.recv() => next,
+            biased; // before it leaves, a client receives all earlier batches
+            next = batches.recv() => next,
             _ = &mut leaving => return,
         };
-        // The drop policy: who has missed batches goes on with the oldest that is left.
+        // Drop policy: a client that has missed batches continues with the oldest that is left.
         let Ok(batch) = next else { continue };
         if stream.write_all(&batch).await.is_err() {
-            return; // `read` takes the client's last words, and sees its end as well
+            return; // `read` takes the client's last messages, and sees its end as well
         }
     }
 }
@@ -117,22 +118,22 @@ fn whole_messages(data: &[u8]) -> usize {
 /// Put these messages next in the common order.
 async fn broadcast(room: &Room, batch: &[u8]) {
     let full = {
-        let mut tick = room.tick.lock().unwrap();
-        tick.extend_from_slice(batch);
-        tick.len() >= CHUNK
+        let mut pending = room.pending.lock().unwrap();
+        pending.extend_from_slice(batch);
+        pending.len() >= CHUNK
     };
     if full {
         flush(room);
     }
-    task::yield_now().await; // whoever else is ready to speak does so, and one flush serves all
+    task::yield_now().await; // other ready readers append theirs first, and one flush sends it all
     flush(room);
 }
 
-/// Hand over what has gathered: one batch, however many have spoken.
+/// Send everything pending into the channel as one batch, however many clients have sent.
 fn flush(room: &Room) {
-    let mut tick = room.tick.lock().unwrap();
-    if !tick.is_empty() {
-        let _ = room.heard.send(Arc::new(mem::take(&mut tick))); // an error says that nobody hears
+    let mut pending = room.pending.lock().unwrap();
+    if !pending.is_empty() {
+        let _ = room.batches.send(Arc::new(mem::take(&mut pending))); // fails if there is no client
     }
 }
 
