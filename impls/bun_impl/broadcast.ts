@@ -100,7 +100,7 @@ function wholeMessages(data: Buffer): number {
   return end;
 }
 
-/** Put these messages next in the common order. */
+/** Append these messages to the common order. */
 function broadcast(batch: Buffer): void {
   if (gathered === 0) setImmediate(flush); // after all sockets that are ready now have been read
   pending.push(batch);
@@ -108,7 +108,7 @@ function broadcast(batch: Buffer): void {
   if (gathered >= GATHER) flush();
 }
 
-/** Offer everything pending as one batch: one offer per client, however many clients have sent. */
+/** Offer what is pending as one batch: one offer per client, however many clients have sent. */
 function flush(): void {
   if (gathered === 0) return;
   const batch = Buffer.concat(pending, gathered);
@@ -117,7 +117,7 @@ function flush(): void {
   for (const socket of room) if (!socket.data.leaving) offer(socket, batch);
 }
 
-/** Drop policy: all of the batch, or none of it for a client that is too far behind. */
+/** Drop policy: a client gets all of the batch, or none of it if it is too far behind. */
 function offer(socket: Socket<Client>, batch: Buffer): void {
   const client = socket.data;
   if (client.outbox === null) {

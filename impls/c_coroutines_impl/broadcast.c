@@ -214,7 +214,7 @@ static void let_go(struct client *client)
     free(client);
 }
 
-/* Put these messages next in the common order. */
+/* Append these messages to the common order. */
 static void broadcast(const unsigned char *batch, size_t size)
 {
     if (pending_length + size > MAX_PENDING)
@@ -223,7 +223,7 @@ static void broadcast(const unsigned char *batch, size_t size)
     pending_length += size;
 }
 
-/* Offer everything pending as one batch: one send per client, however many clients have sent. */
+/* Offer what is pending as one batch: one send per client, however many clients have sent. */
 static void flush(void)
 {
     for (struct client *client = room; pending_length > 0 && client; client = client->next)
@@ -232,7 +232,7 @@ static void flush(void)
     pending_length = 0;
 }
 
-/* Drop policy: all of the batch, or none of it for a client that is too far behind. */
+/* Drop policy: a client gets all of the batch, or none of it if it is too far behind. */
 static void offer(struct client *client, const unsigned char *batch, size_t size)
 {
     if (!client->unsent) {

@@ -174,7 +174,7 @@ static void flush(struct client *client)
         client->dead = any_dead = true;
 }
 
-/* Drop policy: all of the batch, or none of it for a client that is too far behind. */
+/* Drop policy: a client gets all of the batch, or none of it if it is too far behind. */
 static void offer(struct client *client, const unsigned char *batch, size_t size)
 {
     if (!client->unsent) {
@@ -202,7 +202,7 @@ static void offer(struct client *client, const unsigned char *batch, size_t size
     client->to += size;
 }
 
-/* Offer everything pending as one batch: one send per client, however many clients have sent. */
+/* Offer what is pending as one batch: one send per client, however many clients have sent. */
 static void broadcast(void)
 {
     for (size_t i = 0; pending_length > 0 && i < room_size; i++)

@@ -158,7 +158,7 @@ static void *write_unsent(void *argument)
     return NULL;
 }
 
-/* Put these messages next in the common order. */
+/* Append these messages to the common order. */
 static void broadcast(const unsigned char *batch, size_t size)
 {
     pthread_mutex_lock(&pending_lock);
@@ -173,7 +173,7 @@ static void broadcast(const unsigned char *batch, size_t size)
     flush(); /* the first thread to get the lock sends for all that wait for it */
 }
 
-/* Offer everything pending as one batch: one send per client, however many clients have sent. */
+/* Offer what is pending as one batch: one send per client, however many clients have sent. */
 static void flush(void)
 {
     static unsigned char batch[MAX_PENDING];
@@ -189,7 +189,7 @@ static void flush(void)
     pthread_mutex_unlock(&order);
 }
 
-/* Drop policy: all of the batch, or none of it for a client that is too far behind. */
+/* Drop policy: a client gets all of the batch, or none of it if it is too far behind. */
 static void offer(struct client *client, const unsigned char *batch, size_t size)
 {
     if (!client->unsent) {

@@ -277,7 +277,7 @@ static void sent(struct client *client, int result)
         remove_client(client);
 }
 
-/* Offer everything pending as one batch: one send per client, however many clients have sent. */
+/* Offer what is pending as one batch: one send per client, however many clients have sent. */
 static void broadcast(void)
 {
     if (pending_length == 0)
@@ -295,7 +295,7 @@ static void broadcast(void)
     release(batch);
 }
 
-/* Drop policy: all of the batch, or none of it for a client that is too far behind. */
+/* Drop policy: a client gets all of the batch, or none of it if it is too far behind. */
 static void offer(struct client *client, struct batch *batch)
 {
     if (!client->sending) {

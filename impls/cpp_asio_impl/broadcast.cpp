@@ -138,22 +138,22 @@ std::size_t whole_messages(std::span<const std::uint8_t> data) {
     return end;
 }
 
-// Put these messages next in the common order.
+// Append these messages to the common order.
 awaitable<void> broadcast(std::span<const std::uint8_t> batch) {
     pending.insert(pending.end(), batch.begin(), batch.end());
-    // Other ready readers append theirs first; but a longer batch might leave no room for the next.
+    // Let other ready readers append first; but a longer batch might make clients miss the next.
     if (pending.size() < chunk) co_await asio::post(asio::use_awaitable);
     flush();
 }
 
-// Offer everything pending as one batch: one offer per client, however many clients have sent.
+// Offer what is pending as one batch: one offer per client, however many clients have sent.
 void flush() {
     if (pending.empty()) return;
     for (const auto& receiver : room) offer(*receiver, pending);
     pending.clear();
 }
 
-// Drop policy: all of the batch, or none of it for a client that is too far behind.
+// Drop policy: a client gets all of the batch, or none of it if it is too far behind.
 void offer(client& receiver, const bytes& batch) {
     if (receiver.unsent > limit) return;
     if (receiver.outbox.empty()) receiver.wake.cancel();  // otherwise it is awake already

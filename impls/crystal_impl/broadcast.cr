@@ -135,12 +135,12 @@ def broadcast
   end
 end
 
-# Offer everything received so far as one batch: one offer per client, however many clients have sent.
+# Offer what has been received as one batch: one offer per client, however many clients have sent.
 def flush(room, batch)
   gathered = IO::Memory.new(CHUNK)
   while batch
     gathered.write(batch)
-    break if gathered.size >= CHUNK # a longer batch might leave no room for the next
+    break if gathered.size >= CHUNK # a longer batch might make clients miss the next one
     select
     when batch = RECEIVED.receive
     else
@@ -150,7 +150,7 @@ def flush(room, batch)
   room.each { |client| offer(client, gathered.to_slice) }
 end
 
-# Drop policy: all of the batch, or none of it for a client that is too far behind.
+# Drop policy: a client gets all of the batch, or none of it if it is too far behind.
 def offer(client, batch)
   return if client.unsent > LIMIT
   client.outbox.write(batch)

@@ -162,7 +162,7 @@ static class Program
         return end;
     }
 
-    /// Put these messages next in the common order.
+    /// Append these messages to the common order.
     static void Broadcast(byte[] data, int size)
     {
         lock (Pending)
@@ -170,7 +170,7 @@ static class Program
         Flush(); // the first task to get the lock sends for all that wait for it
     }
 
-    /// Offer everything pending as one batch: one offer per client, however many clients have sent.
+    /// Offer what is pending as one batch: one offer per client, however many clients have sent.
     static void Flush()
     {
         lock (Room)
@@ -187,7 +187,7 @@ static class Program
         }
     }
 
-    /// Drop policy: all of the batch, or none of it for a client that is too far behind.
+    /// Drop policy: a client gets all of the batch, or none of it if it is too far behind.
     static void Offer(Client client, byte[] batch)
     {
         lock (client)

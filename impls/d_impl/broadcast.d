@@ -214,15 +214,15 @@ size_t wholeMessages(const ubyte[] data)
     return whole;
 }
 
-/// Put these messages next in the common order; they are sent at the end of the turn.
+/// Append these messages to the common order; they are sent at the end of the turn.
 void broadcast(const ubyte[] batch)
 {
     pending ~= batch;
     if (pending.length >= CHUNK)
-        flush(); // a longer batch might leave no room for the next
+        flush(); // a longer batch might make clients miss the next one
 }
 
-/// Offer everything pending as one batch: one offer per client, however many clients have sent.
+/// Offer what is pending as one batch: one offer per client, however many clients have sent.
 void flush()
 {
     if (pending.length == 0)
@@ -234,7 +234,7 @@ void flush()
     pending.assumeSafeAppend();
 }
 
-/// Drop policy: all of the batch, or none of it for a client that is too far behind.
+/// Drop policy: a client gets all of the batch, or none of it if it is too far behind.
 void offer(Client client, const ubyte[] batch)
 {
     if (client.writer !is null)

@@ -118,7 +118,7 @@ function wholeMessages(data: Uint8Array, size: number): number {
   return end;
 }
 
-/** Put these messages next in the common order. */
+/** Append these messages to the common order. */
 function broadcast(batch: Uint8Array): void {
   if (gathered === 0) setImmediate(flush); // after all sockets that are ready now have been read
   pending.push(batch);
@@ -126,7 +126,7 @@ function broadcast(batch: Uint8Array): void {
   if (gathered >= CHUNK) flush();
 }
 
-/** Offer everything pending as one batch: one offer per client, however many clients have sent. */
+/** Offer what is pending as one batch: one offer per client, however many clients have sent. */
 function flush(): void {
   if (gathered === 0) return;
   const batch = new Uint8Array(gathered);
@@ -140,7 +140,7 @@ function flush(): void {
   for (const client of room) offer(client, batch);
 }
 
-/** Drop policy: all of the batch, or none of it for a client that is too far behind. */
+/** Drop policy: a client gets all of the batch, or none of it if it is too far behind. */
 function offer(client: Client, batch: Uint8Array): void {
   if (client.unsent > LIMIT) return;
   client.unsent += batch.length;

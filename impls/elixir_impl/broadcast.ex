@@ -165,14 +165,14 @@ defmodule Room do
   @impl true
   def handle_info(:timeout, state), do: {:noreply, broadcast(state)}
 
-  # A longer batch might leave no room for the next.
+  # A longer batch might make clients miss the next one.
   defp reply({_, _, size} = state) when size >= @chunk, do: {:reply, :ok, broadcast(state)}
   defp reply({_, pending, _} = state), do: {:reply, :ok, state, wait(pending)}
 
   defp wait([]), do: :infinity
   defp wait(_), do: 0
 
-  # Offer everything pending as one batch: one offer per client, however many clients have sent.
+  # Offer what is pending as one batch: one offer per client, however many clients have sent.
   defp broadcast({_, [], 0} = state), do: state
 
   defp broadcast({writers, pending, _}) do
@@ -180,7 +180,7 @@ defmodule Room do
     {Map.new(writers, fn {writer, unsent} -> {writer, offer(writer, unsent, batch)} end), [], 0}
   end
 
-  # Drop policy: all of the batch, or none of it for a client that is too far behind.
+  # Drop policy: a client gets all of the batch, or none of it if it is too far behind.
   defp offer(_writer, unsent, _batch) when unsent > @limit, do: unsent
 
   defp offer(writer, unsent, batch) do

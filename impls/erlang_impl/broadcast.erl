@@ -91,7 +91,7 @@ call(Room, Request) ->
     end.
 
 %% The only process that knows the clients; it decides the order.
-room(Sockets, Batch, Size) when Size >= ?CHUNK -> % a longer batch might leave no room for the next
+room(Sockets, Batch, Size) when Size >= ?CHUNK -> % a longer batch might make clients miss the next one
     broadcast(Sockets, Batch),
     room(Sockets, [], 0);
 room(Sockets, Batch, Size) ->
@@ -117,14 +117,14 @@ room(Sockets, Batch, Size) ->
 wait([]) -> infinity;
 wait(_) -> 0.
 
-%% Offer everything pending as one batch: one offer per client, however many clients have sent.
+%% Offer what is pending as one batch: one offer per client, however many clients have sent.
 broadcast(_Sockets, []) ->
     ok;
 broadcast(Sockets, Batch) ->
     Messages = iolist_to_binary(Batch),
     lists:foreach(fun(Socket) -> offer(Socket, Messages) end, maps:keys(Sockets)).
 
-%% Drop policy: all of the batch, or none of it for a client that is too far behind.
+%% Drop policy: a client gets all of the batch, or none of it if it is too far behind.
 offer(Socket, Batch) ->
     %% What gen_tcp:send/2 does, but without waiting for a busy port or for the inet_reply.
     try erlang:port_command(Socket, Batch, [nosuspend]) of

@@ -144,9 +144,9 @@ func broadcast() {
 	}
 }
 
-// flush offers everything received so far as one batch: one offer per client, however many have sent.
+// flush offers what has been received as one batch: one offer per client, however many have sent.
 func flush(room map[*client]struct{}, batch []byte) {
-	for more := true; more && len(batch) < chunk; { // a longer batch might leave no room for the next
+	for more := true; more && len(batch) < chunk; { // a longer batch might make clients miss the next one
 		select {
 		case next := <-received:
 			batch = append(batch, next...)
@@ -159,7 +159,7 @@ func flush(room map[*client]struct{}, batch []byte) {
 	}
 }
 
-// offer is the drop policy: all of the batch, or none of it for a client that is too far behind.
+// offer is the drop policy: a client gets all of the batch, or none of it if it is too far behind.
 func offer(c *client, batch []byte) {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()

@@ -166,7 +166,7 @@ func gather() {
 	}
 }
 
-// broadcast offers everything pending as one batch: one offer per client, however many clients have sent.
+// broadcast offers what is pending as one batch: one offer per client, however many clients have sent.
 func broadcast() {
 	if size > 0 {
 		for _, c := range room {
@@ -176,7 +176,7 @@ func broadcast() {
 	}
 }
 
-// offer is the drop policy: all of the batch, or none of it for a client that is too far behind.
+// offer is the drop policy: a client gets all of the batch, or none of it if it is too far behind.
 // It writes at once, without the runtime: a writing goroutine costs a wake-up and a copy of each batch,
 // so only a client that is behind gets one. This saves a third of the time of a delivery.
 func offer(c *client, batch []byte) {

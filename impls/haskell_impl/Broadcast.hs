@@ -135,7 +135,7 @@ wholeMessages bytes = B.splitAt (from 0) bytes
         | otherwise = end
     following end = end + 1 + fromIntegral (B.unsafeIndex bytes end)
 
--- Offer everything received so far as one batch, again and again: one offer per client.
+-- Offer what has been received as one batch, again and again: one offer per client.
 broadcast :: Room -> IO ()
 broadcast room = forever $ do
     (batches, receivers) <- atomically $ do
@@ -146,10 +146,10 @@ broadcast room = forever $ do
     forM_ receivers $ \client -> atomically (offer client batch)
   where
     upTo size
-        | size <= 0 = pure [] -- a longer batch might leave no room for the next
+        | size <= 0 = pure [] -- a longer batch might make clients miss the next one
         | otherwise = tryReadTBQueue (received room) >>= maybe (pure []) (\next -> (next :) <$> upTo (size - B.length next))
 
--- Drop policy: all of the batch, or none of it for a client that is too far behind.
+-- Drop policy: a client gets all of the batch, or none of it if it is too far behind.
 offer :: Client -> B.ByteString -> STM ()
 offer client batch = do
     behind <- readTVar (unsent client)

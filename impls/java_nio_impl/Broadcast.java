@@ -189,7 +189,7 @@ final class Broadcast {
         return end;
     }
 
-    /** Offer everything pending as one batch: one write per client, however many have sent. */
+    /** Offer what is pending as one batch: one write per client, however many have sent. */
     private void broadcast() {
         if (pending.position() > 0) {
             ByteBuffer batch = pending.duplicate().flip();
@@ -202,7 +202,7 @@ final class Broadcast {
         }
     }
 
-    /** Drop policy: all of the batch, or none of it for a client that is too far behind. */
+    /** Drop policy: a client gets all of the batch, or none of it if it is too far behind. */
     private void offer(Client client, ByteBuffer batch) {
         if (client.unsent == null) {
             try {

@@ -197,19 +197,19 @@ final class Broadcast {
         return end;
     }
 
-    /** Put these messages next in the common order. */
+    /** Append these messages to the common order. */
     static void broadcast(byte[] batch) {
         pending.add(batch);
         flush(); // the first thread to get the lock sends for all that wait for it
     }
 
-    /** Offer everything pending as one batch: one offer per client, however many have sent. */
+    /** Offer what is pending as one batch: one offer per client, however many have sent. */
     static void flush() {
         order.lock();
         try {
             ByteArrayOutputStream gathered = new ByteArrayOutputStream();
             while (gathered.size() < CHUNK
-                    && !pending.isEmpty()) { // more might leave no room for the next
+                    && !pending.isEmpty()) { // else clients might miss the next one
                 gathered.writeBytes(pending.remove());
             }
             byte[] batch = gathered.toByteArray();
@@ -221,7 +221,7 @@ final class Broadcast {
         }
     }
 
-    /** Drop policy: all of the batch, or none of it for a client that is too far behind. */
+    /** Drop policy: a client gets all of the batch, or none of it if it is too far behind. */
     static void offer(Client client, byte[] batch) {
         client.lock.lock();
         try {

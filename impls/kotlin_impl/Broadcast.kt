@@ -192,7 +192,7 @@ private fun wholeMessages(start: Int, size: Int): Int {
     return end
 }
 
-/** Offer everything pending as one batch: one write per client, however many clients have sent. */
+/** Offer what is pending as one batch: one write per client, however many clients have sent. */
 private fun broadcast() {
     if (pending.position() == 0) return
     val batch = pending.duplicate().flip()
@@ -200,7 +200,7 @@ private fun broadcast() {
     pending.clear()
 }
 
-/** Drop policy: all of the batch, or none of it for a client that is too far behind. */
+/** Drop policy: a client gets all of the batch, or none of it if it is too far behind. */
 private fun offer(client: Client, batch: ByteBuffer) {
     val unsent = client.unsent
     if (unsent == null) {

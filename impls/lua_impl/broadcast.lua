@@ -123,16 +123,16 @@ function whole_messages(data)
   return whole
 end
 
--- Put these messages next in the common order; they are sent at the end of the turn.
+-- Append these messages to the common order; they are sent at the end of the turn.
 function broadcast(batch)
   pending[#pending + 1] = batch
   gathered = gathered + #batch
-  if gathered >= CHUNK then -- a longer batch might leave no room for the next
+  if gathered >= CHUNK then -- a longer batch might make clients miss the next one
     flush()
   end
 end
 
--- Offer everything pending as one batch: one offer per client, however many clients have sent.
+-- Offer what is pending as one batch: one offer per client, however many clients have sent.
 function flush()
   if gathered == 0 then
     return
@@ -144,7 +144,7 @@ function flush()
   end
 end
 
--- Drop policy: all of the batch, or none of it for a client that is too far behind.
+-- Drop policy: a client gets all of the batch, or none of it if it is too far behind.
 function offer(client, batch)
   if client.unsent > LIMIT then
     return

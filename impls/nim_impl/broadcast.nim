@@ -108,15 +108,15 @@ proc wholeMessages(data: string): int =
     result = following
 
 proc broadcast(batch: string) =
-  ## Put these messages next in the common order; they are sent when all ready sockets have been read.
+  ## Append these messages to the common order; they are sent when all ready sockets have been read.
   if pending.len == 0:
     callSoon(flush)
   pending.add batch
-  if pending.len >= chunk: # a longer batch might leave no room for the next
+  if pending.len >= chunk: # a longer batch might make clients miss the next one
     flush()
 
 proc flush() {.gcsafe.} =
-  ## Offer everything pending as one batch: one offer per client, however many clients have sent.
+  ## Offer what is pending as one batch: one offer per client, however many clients have sent.
   if pending.len > 0:
     let batch = move(pending)
     pending = ""
@@ -124,7 +124,7 @@ proc flush() {.gcsafe.} =
       offer(client, batch)
 
 proc offer(client: Client, batch: string) =
-  ## Drop policy: all of the batch, or none of it for a client that is too far behind.
+  ## Drop policy: a client gets all of the batch, or none of it if it is too far behind.
   if client.unsent > limit:
     return
   client.unsent += batch.len

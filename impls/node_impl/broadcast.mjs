@@ -78,7 +78,7 @@ function wholeMessages(data) {
   return end;
 }
 
-/** Put these messages next in the common order. */
+/** Append these messages to the common order. */
 function broadcast(batch) {
   if (gathered === 0) setImmediate(flush); // after all sockets that are ready now have been read
   pending.push(batch);
@@ -86,7 +86,7 @@ function broadcast(batch) {
   if (gathered >= CHUNK) flush();
 }
 
-/** Offer everything pending as one batch: one offer per client, however many clients have sent. */
+/** Offer what is pending as one batch: one offer per client, however many clients have sent. */
 function flush() {
   if (gathered === 0) return;
   const batch = Buffer.concat(pending, gathered);
@@ -95,7 +95,7 @@ function flush() {
   for (const client of room) offer(client, batch);
 }
 
-/** Drop policy: all of the batch, or none of it for a client that is too far behind. */
+/** Drop policy: a client gets all of the batch, or none of it if it is too far behind. */
 function offer(client, batch) {
   if (!client.socket.writableNeedDrain) {
     client.socket.write(batch);

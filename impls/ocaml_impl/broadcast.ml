@@ -44,7 +44,7 @@ let rec write client batch from =
     Buffer.reset client.outbox;
     write client next 0
 
-(* Drop policy: all of the batch, or none of it for a client that is too far behind. *)
+(* Drop policy: a client gets all of the batch, or none of it if it is too far behind. *)
 let offer client batch =
   if client.unsent <= limit then begin
     client.unsent <- client.unsent + String.length batch;
@@ -54,7 +54,7 @@ let offer client batch =
         Lwt.catch (fun () -> write client batch 0) (fun _ -> Lwt.return_unit (* reading fails too *))
   end
 
-(* Offer everything pending as one batch: one offer per client, however many clients have sent. *)
+(* Offer what is pending as one batch: one offer per client, however many clients have sent. *)
 let flush () =
   if Buffer.length pending > 0 then begin
     let batch = Buffer.contents pending in
@@ -62,9 +62,9 @@ let flush () =
     Hashtbl.iter (fun _ client -> offer client batch) room
   end
 
-(* Put these messages next in the common order. *)
+(* Append these messages to the common order. *)
 let broadcast data size =
-  if Buffer.length pending + size > 2 * chunk then flush (); (* a longer batch might leave no room for the next *)
+  if Buffer.length pending + size > 2 * chunk then flush (); (* a longer batch might make clients miss the next one *)
   Buffer.add_subbytes pending data 0 size;
   let* () = Lwt.pause () in (* other ready readers append theirs first, and one flush sends it all *)
   flush ();

@@ -126,13 +126,13 @@ sub whole_messages ($data) {
     return $end;
 }
 
-# Put these messages next in the common order; they are sent at the end of the turn.
+# Append these messages to the common order; they are sent at the end of the turn.
 sub broadcast ($batch) {
     $pending .= $batch;
-    flush() if length $pending >= CHUNK;    # a longer batch might leave no room for the next
+    flush() if length $pending >= CHUNK;    # a longer batch might make clients miss the next one
 }
 
-# Offer everything pending as one batch: one offer per client, however many clients have sent.
+# Offer what is pending as one batch: one offer per client, however many clients have sent.
 sub flush () {
     return if $pending eq '';
     my $batch = $pending;
@@ -142,7 +142,7 @@ sub flush () {
     }
 }
 
-# Drop policy: all of the batch, or none of it for a client that is too far behind.
+# Drop policy: a client gets all of the batch, or none of it if it is too far behind.
 sub offer ( $client, $batch ) {
     return if length $client->{outbox} > LIMIT;
     my $writing = $client->{outbox} ne '';

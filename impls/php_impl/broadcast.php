@@ -224,7 +224,7 @@ final class Broadcast
         return $end;
     }
 
-    /** Put these messages next in the common order. */
+    /** Append these messages to the common order. */
     private function broadcast(string $batch): void
     {
         $this->pending .= $batch;
@@ -233,7 +233,7 @@ final class Broadcast
         }
     }
 
-    /** Offer everything pending as one batch: one write per client, however many clients have sent. */
+    /** Offer what is pending as one batch: one write per client, however many clients have sent. */
     private function flush(): void
     {
         if ($this->pending !== '') {
@@ -245,7 +245,7 @@ final class Broadcast
         }
     }
 
-    /** Drop policy: all of the batch, or none of it for a client that is too far behind. */
+    /** Drop policy: a client gets all of the batch, or none of it if it is too far behind. */
     private function offer(Client $client, string $batch): void
     {
         if ($client->leaving) {

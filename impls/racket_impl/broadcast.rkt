@@ -104,18 +104,18 @@
                 (handle-evt left (lambda (client) (hash-remove room client)))
                 (handle-evt received (lambda (batch) (flush room batch) room))))))
 
-;; Offer everything received so far as one batch: one offer per client, however many clients have sent.
+;; Offer what has been received as one batch: one offer per client, however many clients have sent.
 (define (flush room first)
   (define batch
     (let loop ([batches (list first)] [size (bytes-length first)])
-      (define next (and (< size chunk) (channel-try-get received))) ; a longer one might leave no room for another
+      (define next (and (< size chunk) (channel-try-get received))) ; else clients might miss the next one
       (if next
           (loop (cons next batches) (+ size (bytes-length next)))
           (apply bytes-append (reverse batches)))))
   (for ([client (in-hash-keys room)])
     (offer client batch)))
 
-;; Drop policy: all of the batch, or none of it for a client that is too far behind.
+;; Drop policy: a client gets all of the batch, or none of it if it is too far behind.
 (define (offer client batch)
   (define unsent (client-unsent client))
   (when (<= (unbox unsent) limit)

@@ -134,14 +134,14 @@ def whole_messages(data)
   whole
 end
 
-# Put these messages next in the common order.
+# Append these messages to the common order.
 def broadcast(batch)
   @pending << batch
   sleep 0 # other ready readers append theirs first, and one flush sends it all
   flush
 end
 
-# Offer everything pending as one batch: one offer per client, however many clients have sent.
+# Offer what is pending as one batch: one offer per client, however many clients have sent.
 def flush
   return if @pending.empty?
 
@@ -150,7 +150,7 @@ def flush
   @room.each { |client| offer(client, batch) }
 end
 
-# Drop policy: all of the batch, or none of it for a client that is too far behind.
+# Drop policy: a client gets all of the batch, or none of it if it is too far behind.
 def offer(client, batch)
   if client.writing
     client.outbox << batch if client.outbox.bytesize <= LIMIT

@@ -181,7 +181,7 @@ impl Room {
         }
     }
 
-    /// Offer everything pending as one batch: one write per client, however many have sent.
+    /// Offer what is pending as one batch: one write per client, however many have sent.
     fn broadcast(&mut self) {
         let batch = mem::take(&mut self.pending);
         for client in
@@ -197,7 +197,7 @@ impl Client {
         Client { stream, rest: Vec::new(), unsent: Vec::new(), excluded: false, left: false }
     }
 
-    /// Drop policy: all of the batch, or none of it for a client that is too far behind.
+    /// Drop policy: a client gets all of the batch, or none of it if it is too far behind.
     fn offer(&mut self, batch: &[u8]) {
         if self.unsent.is_empty() {
             let sent = self.send(batch);

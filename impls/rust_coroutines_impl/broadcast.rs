@@ -227,7 +227,7 @@ fn whole_messages(data: &[u8]) -> usize {
     end
 }
 
-/// Put these messages next in the common order.
+/// Append these messages to the common order.
 fn broadcast(me: &Me, room: &Rc<Room>, batch: &[u8]) {
     room.pending.borrow_mut().extend_from_slice(batch);
     if room.pending.borrow().len() >= CHUNK {
@@ -237,7 +237,7 @@ fn broadcast(me: &Me, room: &Rc<Room>, batch: &[u8]) {
     flush(room);
 }
 
-/// Offer everything pending as one batch: one offer per client, however many clients have sent.
+/// Offer what is pending as one batch: one offer per client, however many clients have sent.
 fn flush(room: &Rc<Room>) {
     let batch = room.pending.take();
     if !batch.is_empty() {
@@ -247,7 +247,7 @@ fn flush(room: &Rc<Room>) {
     }
 }
 
-/// Drop policy: all of the batch, or none of it for a client that is too far behind.
+/// Drop policy: a client gets all of the batch, or none of it if it is too far behind.
 fn offer(room: &Rc<Room>, client: &Rc<Client>, mut batch: &[u8]) {
     let mut outbox = client.outbox.borrow_mut();
     if outbox.excluded || outbox.unsent > LIMIT {

@@ -156,14 +156,14 @@ fn whole_messages(data: &[u8]) -> usize {
     end
 }
 
-/// Put these messages next in the common order.
+/// Append these messages to the common order.
 fn broadcast(batch: &[u8]) {
     for client in ROOM.lock().unwrap().iter() {
         offer(client, batch);
     }
 }
 
-/// Drop policy: all of the batch, or none of it for a client that is too far behind.
+/// Drop policy: a client gets all of the batch, or none of it if it is too far behind.
 fn offer(client: &Client, batch: &[u8]) {
     let mut outbox = client.outbox.lock().unwrap();
     if outbox.unsent <= LIMIT {

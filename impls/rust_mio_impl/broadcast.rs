@@ -201,7 +201,7 @@ impl Room {
         }
     }
 
-    /// Offer everything pending as one batch: one write per client, however many have sent.
+    /// Offer what is pending as one batch: one write per client, however many have sent.
     fn broadcast(&mut self) {
         let batch = &self.pending[..mem::take(&mut self.gathered)];
         if !batch.is_empty() {
@@ -233,7 +233,7 @@ impl Client {
         }
     }
 
-    /// Drop policy: all of the batch, or none of it for a client that is too far behind.
+    /// Drop policy: a client gets all of the batch, or none of it if it is too far behind.
     fn offer(&mut self, mut batch: &[u8]) {
         if self.unsent.is_empty() {
             batch = &batch[send(&self.stream, batch, &mut self.excluded)..];

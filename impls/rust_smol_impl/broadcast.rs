@@ -158,7 +158,7 @@ async fn broadcast(happened: Receiver<Event>) {
     }
 }
 
-/// Offer everything pending as one batch: one offer per client, however many clients have sent.
+/// Offer what is pending as one batch: one offer per client, however many clients have sent.
 fn flush(room: &HashMap<RawFd, Client>, pending: &mut Vec<u8>) {
     if !pending.is_empty() {
         for client in room.values() {
@@ -168,7 +168,7 @@ fn flush(room: &HashMap<RawFd, Client>, pending: &mut Vec<u8>) {
     }
 }
 
-/// Drop policy: all of the batch, or none of it for a client that is too far behind.
+/// Drop policy: a client gets all of the batch, or none of it if it is too far behind.
 fn offer(client: &Client, batch: &[u8]) {
     let mut outbox = client.outbox.borrow_mut();
     if outbox.unsent <= LIMIT {

@@ -115,7 +115,7 @@ fn whole_messages(data: &[u8]) -> usize {
     end
 }
 
-/// Put these messages next in the common order.
+/// Append these messages to the common order.
 async fn broadcast(room: &Room, batch: &[u8]) {
     let full = {
         let mut pending = room.pending.lock().unwrap();
