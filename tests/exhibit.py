@@ -13,9 +13,10 @@ BEGIN, END = "<!-- exhibit: begin -->", "<!-- exhibit: end -->"
 
 
 def exhibit() -> str:
-    """Return the text between the markers: the command and its output."""
-    printed = harness(*COMMAND.split(), folder=ROOT, columns=120).stdout.rstrip()
-    return f"\n<details><summary><code>harness {COMMAND}</code></summary>\n\n```diff\n{printed}\n```\n\n</details>\n"
+    """Return the text between the markers: the command, and the part of its output about one function."""
+    printed = harness(*COMMAND.split(), folder=ROOT, columns=120).stdout
+    function = printed[printed.index("-def write(") : printed.index("-def take(")].rstrip()
+    return f"\n`harness {COMMAND}`, the function that writes to a client:\n\n```diff\n{function}\n```\n"
 
 
 def shown() -> str:

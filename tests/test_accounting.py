@@ -20,7 +20,7 @@ from harness.load.accounting import UsageSnapshot
 from harness.model import TrialPlan
 from harness.servers import resources
 from harness.servers.resources import CpuTimes
-from tests.zoo import HONEST, implementation
+from tests.zoo import CONFORMING, implementation
 
 MIB = 1 << 20
 # A parent that waits, and its child, which does some work, reports that, and waits as well.
@@ -131,7 +131,7 @@ def test_on_a_single_core_lateness_disturbs_nothing() -> None:
 async def test_a_trial_records_its_resource_usage(workload: str) -> None:
     parameters = plugins.workloads()[workload].profiles["smoke"]
     plan = TrialPlan(block=0, implementation="it", spec="broadcast", workload=workload, parameters=parameters)
-    result = await run_trial(TrialRequest(plan, implementation(HONEST)), Cores())
+    result = await run_trial(TrialRequest(plan, implementation(CONFORMING)), Cores())
     assert result.did_not_finish == ""
     figures = result.figures
     assert figures["server_cpu_share"] >= 0

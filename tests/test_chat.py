@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 
 from harness import plugins
 from harness.chat.session import LONGEST_PAUSE_S, SHORTEST_PAUSE_S, Backoff, ChatSession
-from tests.zoo import HONEST, MUTANTS, command, harness
+from tests.zoo import CONFORMING, MUTANTS, command, harness
 
 BROADCAST = plugins.specs()["broadcast"]
 DEADLINE_S = 60.0
@@ -51,7 +51,7 @@ class Served:
 
 @pytest.fixture
 def server() -> Iterator[Served]:
-    served = Served(HONEST)
+    served = Served(CONFORMING)
     yield served
     served.end()
 

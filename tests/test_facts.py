@@ -11,7 +11,7 @@ import pytest
 from harness.model import CaseResult, CheckResult, Level, ServerUsage, Usage, Verdict
 from harness.records import from_json, to_json
 from harness.report.facts import fact_table, usage_text
-from tests.zoo import HONEST, MUTANTS, harness
+from tests.zoo import CONFORMING, MUTANTS, harness
 
 USAGE = r"\d+\.\d MB [+-]\d+\.\d, \d+ fds [+-]\d+, \d+ threads?( [+-]\d+)?, cpu \d+\.\d\d s"
 
@@ -69,7 +69,7 @@ def test_the_text_of_usage() -> None:
 
 @pytest.mark.parametrize("columns", [80, 120])
 def test_the_facts_of_several_servers_are_a_table(tmp_path: Path, columns: int) -> None:
-    servers = (HONEST, MUTANTS / "conforming" / "drops_the_oldest.py")
+    servers = (CONFORMING, MUTANTS / "conforming" / "drops_the_oldest.py")
     ended = harness("check", *servers, "-k", "not_read_is_told", folder=tmp_path, columns=columns)
     assert ended.returncode == 0, ended.stderr
     lines = [line.split("  ") for line in ended.stdout.splitlines()]

@@ -10,7 +10,7 @@ import anyio
 import pytest
 
 from benchmarks.latency import Stop, stopped
-from tests.zoo import HONEST, implementation
+from tests.zoo import CONFORMING, implementation
 
 RATE_PER_S = 400
 STOP_S = 0.5
@@ -21,7 +21,7 @@ def stop() -> Stop:
     """A load of three seconds on a schedule, in which the server was stopped as soon as it had begun."""
 
     async def run() -> Stop:
-        return await stopped(implementation(HONEST), rate_per_s=RATE_PER_S, seconds=3, stop_s=STOP_S)
+        return await stopped(implementation(CONFORMING), rate_per_s=RATE_PER_S, seconds=3, stop_s=STOP_S)
 
     return anyio.run(run)
 

@@ -54,6 +54,13 @@ def named(language: str) -> str:
     return "my_" + language.lower().replace("+", "p").replace("#", "sharp").replace(" ", "_")
 
 
+def test_a_named_server_is_copied(zoo: Path) -> None:
+    ended = harness("new", "mine", "--from", "threads", "--spec", "channels", folder=zoo)
+    assert "a server of channels in Python, copied from threads" in ended.stdout
+    copy, original = (zoo / "impls" / f"{name}_impl" / "channels.py" for name in ("mine", "threads"))
+    assert copy.read_text() == original.read_text()
+
+
 def test_in_each_language_a_working_server_is_created(zoo: Path) -> None:
     names = []
     for language in LANGUAGES:
@@ -119,11 +126,13 @@ def test_shared_files_are_copied_and_files_of_another_server_are_not(zoo: Path) 
         ),
         (["mine", "--lang", "COBOL"], "; languages: C, "),
         (["mine", "--lang", "C", "--spec", "groupchat"], 'no server of groupchat in "C" to copy; '),
+        (["mine", "--from", "thraeds"], 'there is no server "thraeds" of broadcast to copy; did you mean threads?'),
+        (["mine"], "give either --lang LANGUAGE or --from SERVER"),
+        (["mine", "--lang", "C", "--from", "threads"], "give either --lang LANGUAGE or --from SERVER"),
         (["mine", "--lang", "C", "--spec", "brodcast"], 'there is no spec "brodcast"; did you mean broadcast?'),
         (["asyncio", "--lang", "C"], 'a server "asyncio" already exists: '),
         (["My-Server", "--lang", "C"], '"My-Server" is no valid server name: use lower-case letters'),
         (["../mine", "--lang", "C"], "is no valid server name"),
-        (["mine"], "Missing option '--lang'"),
     ],
 )
 def test_wrong_usage_is_reported_in_one_sentence_with_status_2(zoo: Path, words: Sequence[str], sentence: str) -> None:

@@ -8,22 +8,33 @@ import click
 
 from harness import plugins
 from harness.commands import completion, options
+from harness.errors import UsageError
 from harness.zoo import scaffold
 from harness.zoo.discover import specs_named, why_unavailable
 
 
 @click.command(
     "new",
-    epilog=options.examples("harness new my_server --lang Python", "harness new my_server --lang Rust --spec channels"),
+    epilog=options.examples(
+        "harness new my_server --lang Python",
+        "harness new my_server --from threads",
+        "harness new my_server --lang Rust --spec channels",
+    ),
 )
 @click.argument("name")
 @click.option(
     "--lang",
     "language",
     metavar="LANGUAGE",
-    required=True,
     shell_complete=completion.languages,
-    help="Write it in this language, named as in `harness list`.",
+    help="Copy the plainest server in this language, named as in `harness list`.",
+)
+@click.option(
+    "--from",
+    "template",
+    metavar="SERVER",
+    shell_complete=completion.servers,
+    help="Copy this server instead.",
 )
 @click.option(
     "--spec",
@@ -32,15 +43,20 @@ from harness.zoo.discover import specs_named, why_unavailable
     show_default="the first of `harness list`",
     help="Serve this spec.",
 )
-def command(name: str, language: str, spec: str | None) -> int:
+def command(name: str, language: str | None, template: str | None, spec: str | None) -> int:
     """Create a server from one that works.
 
-    Makes impls/NAME_impl/ with a manifest, a README, and a copy of an existing server in that language.
+    Makes impls/NAME_impl/ with a manifest, a README, and a copy of an existing server: give --lang or --from.
 
-    Exit status: 0, or 2 if the name is taken or no server is in that language.
+    Exit status: 0, or 2 if the name is taken or there is no such server.
     """
     implementations, chosen = plugins.implementations(), specs_named(spec)[0].name
-    model = scaffold.template_for(language, chosen, implementations)
+    if template and not language:
+        model = scaffold.template_named(template, chosen, implementations)
+    elif language and not template:
+        model = scaffold.template_for(language, chosen, implementations)
+    else:
+        raise UsageError("give either --lang LANGUAGE or --from SERVER: one says what to copy")
     folder = scaffold.create(name, model, implementations, plugins.specs())
     print(f"{_relative(folder)}: a server of {chosen} in {model.language}, copied from {model.name}")
     if reason := why_unavailable(model):

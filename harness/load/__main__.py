@@ -39,7 +39,7 @@ def main() -> None:
     try:
         processes.start(request)
         _run(workload, swarm, request.parameters)
-        swarm.figures |= swarm.memory()
+        swarm.figures |= swarm.end_of_trial()
     except Violation as error:
         violation = str(error)
     finally:

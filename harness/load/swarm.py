@@ -59,8 +59,8 @@ class Swarm:
         """Return the resident memory of the server now, with all processes below it."""
         return resources.usage(self.server_pid).rss_bytes
 
-    def memory(self) -> dict[str, float]:
-        """Return the memory figures of every trial: the server's peak, and what the generator uses now."""
+    def end_of_trial(self) -> dict[str, float]:
+        """Return the figures with which every trial ends: memory at its peak in the server, and now in the generator."""
         return {
             "server_rss_peak_bytes": resources.peak_rss_bytes(self.server_pid),
             "generator_rss_bytes": resources.usage(os.getpid()).rss_bytes,

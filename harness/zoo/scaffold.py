@@ -56,6 +56,23 @@ def template_for(language: str, spec: str, implementations: Sequence[Implementat
     return min(candidates, key=_preference)
 
 
+def template_named(name: str, spec: str, implementations: Sequence[Implementation]) -> Implementation:
+    """Return the server of the zoo with this name.
+
+    Args:
+        name: its name.
+        spec: the name of the spec that the server must serve.
+        implementations: all declared servers.
+
+    Raises:
+        UsageError: the zoo has no such server of this spec.
+    """
+    of_spec = {server.name: server for server in implementations if server.spec == spec and _folder(server)}
+    if name not in of_spec:
+        raise UsageError(f'there is no server "{name}" of {spec} to copy{nearest(name, of_spec)}')
+    return of_spec[name]
+
+
 def _preference(server: Implementation) -> tuple[bool, str, int, int, str]:
     return server.category != "idiomatic", why_unavailable(server), len(server.needs), code_lines(server), server.name
 
