@@ -60,7 +60,7 @@ class Swarm:
         return resources.usage(self.server_pid).rss_bytes
 
     def end_of_trial(self) -> dict[str, float]:
-        """Return the figures with which every trial ends: memory, of the server at its peak and of the generator now."""
+        """Return the figures with which a trial ends: memory, of the server at its peak and of the generator now."""
         return {
             "server_rss_peak_bytes": resources.peak_rss_bytes(self.server_pid),
             "generator_rss_bytes": resources.usage(os.getpid()).rss_bytes,
