@@ -40,7 +40,7 @@ class Tool(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """
 
     what: str = ""
-    check: tuple[str, ...] = ()
+    check: tuple[str, ...] = msgspec.field(default=(), name="here")
     version: tuple[str, ...] = ()
     debian: tuple[str, ...] = ()
     install: str = ""

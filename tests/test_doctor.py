@@ -30,7 +30,7 @@ debian = ["farm", "far-common"]
 
 [tools."library:libfar"]
 debian = ["libfar-dev"]
-check = ["test", "-e", "/no/such/libfar"]
+here = ["test", "-e", "/no/such/libfar"]
 """
 
 

@@ -82,7 +82,7 @@ def test_a_manifest_may_declare_several_servers_and_their_shared_fields(tmp_path
 
 def test_a_manifest_declares_its_tools(tmp_path: Path) -> None:
     text = GOOD.replace('"command:cc"', '"command:cc", "apl:one"') + (
-        'files = ["server.c"]\n\n[tools."apl:*"]\ncheck = ["apl", "{name}"]\ndebian = ["apl-{name}"]\n'
+        'files = ["server.c"]\n\n[tools."apl:*"]\nhere = ["apl", "{name}"]\ndebian = ["apl-{name}"]\n'
     )
     (server,) = manifests.read(write(tmp_path, text))
     assert server.tools == {"apl:*": Tool(check=("apl", "{name}"), debian=("apl-{name}",))}
@@ -123,7 +123,7 @@ def test_a_folder_selects_its_servers_of_the_given_spec(tmp_path: Path) -> None:
             GOOD + '[tools."command:cc"]\nwhat = "C"\ndebain = ["gcc"]\n',
             "line 11: Object contains unknown field `debain`",
         ),
-        (SEVERAL + '[implementation.tools."command:cc"]\ncheck = "cc"\n', "line 14: Expected `array`"),
+        (SEVERAL + '[implementation.tools."command:cc"]\nhere = "cc"\n', "line 14: Expected `array`"),
     ],
 )
 def test_an_error_is_reported_with_file_and_line(tmp_path: Path, text: str, words: str) -> None:

@@ -53,12 +53,14 @@ class Server(broadcast.Server):
         self.subscriptions: dict[Client, set[str]] = {}
         self.current_channel = ""  # of the message that is being forwarded
         self.skipping: set[Client] = set()  # clients in the middle of a line that is too long
+        self.unread: set[Client] = set()  # clients that are not read from because of their backlog
 
     # Connections
 
     def disconnect(self, client: Client) -> None:
         if self.is_connected(client):
             self.skipping.discard(client)
+            self.unread.discard(client)
             self.unsubscribe(client)
         super().disconnect(client)
 
@@ -187,7 +189,12 @@ class Server(broadcast.Server):
         return client.backlog_bytes + len(message) > BACKLOG_BYTES
 
     def watch(self, client: Client) -> None:
-        client.reading = client.backlog_bytes <= READ_BACKLOG_BYTES
+        if client.backlog_bytes > READ_BACKLOG_BYTES:
+            self.unread.add(client)
+            client.reading = False
+        elif client in self.unread:  # a mutant may have other reasons not to read
+            self.unread.remove(client)
+            client.reading = True
         super().watch(client)
 
 
