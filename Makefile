@@ -55,7 +55,7 @@ exhibit: setup
 
 requirements: setup
 	@for spec in spec/*/; do name=$$(basename $$spec); \
-	    [ ! -f $$spec/README.md ] || $(BIN)/harness explain $$name > $$spec/REQUIREMENTS.md; done
+	    [ ! -f $$spec/README.md ] || $(BIN)/harness explain $$name --markdown > $$spec/REQUIREMENTS.md; done
 
 cli: setup
 	@$(BIN)/python -m tests.cli_page

@@ -14,6 +14,7 @@ import pytest
 from harness import plugins
 from tests.zoo import CONFORMING, MUTANTS, command, harness, lines_of
 
+SPECS = Path(__file__).parent.parent / "spec"
 NAMES = sorted({server.name for server in plugins.implementations()})
 
 
@@ -101,6 +102,14 @@ def test_explain_has_text_reason_transcripts_and_bug(tmp_path: Path) -> None:
     for word in ("However TCP splits", "why", "right", "wrong", "bug", "a_header_may_come_alone"):
         assert word in text
     assert "BC-FRAME-2" in harness("explain", "test_a_header_may_come_alone", folder=tmp_path).stdout
+
+
+def test_explain_shows_a_whole_spec_within_the_terminal_and_as_a_page(tmp_path: Path) -> None:
+    lines = harness("explain", "broadcast", folder=tmp_path).stdout.splitlines()
+    assert "BC-FRAME-2 (MUST)" in lines
+    assert max(map(len, lines)) <= 80
+    page = harness("explain", "broadcast", "--markdown", folder=tmp_path).stdout
+    assert page == (SPECS / "broadcast" / "REQUIREMENTS.md").read_text("utf-8")
 
 
 def test_doctor_describes_the_machine(tmp_path: Path) -> None:
