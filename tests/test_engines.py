@@ -98,7 +98,7 @@ def test_a_flood_stays_within_its_limit_in_flight() -> None:
 def test_a_schedule_is_kept_and_timed() -> None:
     room = Room(2, [0, 1])
     start_ns = time.monotonic_ns() + 1_000_000
-    room.load.engine.pace([0, 1], start_ns, 100_000.0)
+    room.load.engine.pace([0, 1], start_ns, 100_000.0, 1 << 60)
     while room.load.sent(1) < 5:
         room.load.step(start_ns + 1_000_000)
     room.load.engine.stop_sending()
@@ -114,10 +114,25 @@ def test_a_schedule_is_kept_and_timed() -> None:
     room.close()
 
 
+def test_a_schedule_ends_and_another_one_begins_with_its_own_numbers() -> None:
+    room = Room(2, [0, 1])
+    for _ in range(2):
+        start_ns = time.monotonic_ns() - 1_000_000
+        room.load.engine.pace([0, 1], start_ns, 1_000.0, 6)
+        room.load.engine.run(time.monotonic_ns() + 1_000_000)
+        assert sorted(room.load.lags()[:, 0].tolist()) == list(range(6))
+    assert [room.load.sent(sender) for sender in (0, 1)] == [6, 6]
+    room.deliver(1, (1, 2))  # of the first schedule: it came too late to be timed
+    assert room.load.latencies().size == 0
+    room.deliver(1, (1, 4))
+    assert room.load.latencies()[:, 0].tolist() == [3]
+    room.close()
+
+
 def test_overdue_messages_go_out_in_one_write_for_each_sender() -> None:
     room = Room(2, [0, 1])
     start_ns = time.monotonic_ns() - 100_000_000
-    room.load.engine.pace([0, 1], start_ns, 1_000_000.0)
+    room.load.engine.pace([0, 1], start_ns, 1_000_000.0, 1 << 60)
     room.load.engine.run(time.monotonic_ns())
     room.load.engine.stop_sending()
     sends = np.frombuffer(room.load.engine.take_sends(), np.int64).reshape(-1, 4)

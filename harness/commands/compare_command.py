@@ -10,6 +10,7 @@ import click
 
 from harness import results
 from harness.commands import completion, options
+from harness.commands.live import compare_live, sentence
 from harness.commands.report_command import only
 from harness.errors import UsageError, nearest
 from harness.league import compare_runs
@@ -30,6 +31,8 @@ HOW_TO_READ = (
         "harness compare 20250301T101500-1a2b latest",
         "harness compare asyncio uvloop",
         "harness compare asyncio uvloop --run 20250301T101500-1a2b --json",
+        "harness compare --live asyncio uvloop --for 2m",
+        "harness compare --live asyncio@main asyncio",
     ),
 )
 @click.argument("first", metavar="A", shell_complete=completion.runs_or_servers)
@@ -43,15 +46,37 @@ HOW_TO_READ = (
     help="Compare servers A and B of this run.",
 )
 @click.option("--spec", metavar="NAME", shell_complete=completion.specs, help="Compare only servers of this spec.")
+@click.option("--live", is_flag=True, help="Load servers A and B now, in turns of some tens of milliseconds.")
+@click.option(
+    "--for",
+    "for_s",
+    metavar="DURATION",
+    callback=options.duration,
+    default="1m",
+    show_default=True,
+    help="With --live, load them for so long, e.g. 30s or 5m.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the changes as JSON.")
-def command(first: str, second: str, run_name: str | None, spec: str | None, as_json: bool) -> int:
-    """Compare two runs, or two servers of one run.
+def command(
+    first: str, second: str, run_name: str | None, spec: str | None, live: bool, for_s: float, as_json: bool
+) -> int:
+    """Compare two runs, or two servers of one run; or two servers live.
 
     Prints how each figure changed from run A to run B, or differs between server A and server B. A run is named by its
     id, its path, or "latest"; other names are servers of the latest run.
 
     Exit status: 0, or 2 for wrong usage.
     """
+    width = shutil.get_terminal_size().columns
+    if live:
+        comparison = compare_live(first, second, spec, for_s)
+        if as_json:
+            print(json.dumps({"changes": [changes.as_data(change) for change in comparison.changes]}, indent=2))
+            return 0
+        print(changes.table(comparison.changes, comparison.names, width))
+        for line in (sentence(comparison), comparison.note, HOW_TO_READ):
+            print("\n" + textwrap.fill(line, width, break_on_hyphens=False))
+        return 0
     runs = None if run_name else _runs(first, second)
     if runs:
         before, after = (_part(run, spec) for run in runs)
@@ -68,7 +93,6 @@ def command(first: str, second: str, run_name: str | None, spec: str | None, as_
             data["contradictions"] = [{"spec": spec, "servers": names} for spec, *names in contradictions]
         print(json.dumps(data, indent=2))
         return 0
-    width = shutil.get_terminal_size().columns
     print(changes.table(compared, ("A", "B") if runs else (first, second), width))
     for line in [*[f"Warning: {warning}." for warning in warnings], *_about_ranks(contradictions), HOW_TO_READ]:
         print("\n" + textwrap.fill(line, width, break_on_hyphens=False))

@@ -119,7 +119,7 @@ def jobs(
     )
 
 
-def _seconds(context: click.Context, option: click.Parameter, value: str | None) -> float:
+def duration(context: click.Context, option: click.Parameter, value: str | None) -> float:
     """Return a duration (90s, 40m or 2h) in seconds, infinity for None; raise BadParameter for anything else."""
     if value is None:
         return math.inf
@@ -135,7 +135,7 @@ def measured(command: Command) -> Command:
         "--within",
         "within_s",
         metavar="DURATION",
-        callback=_seconds,
+        callback=duration,
         default=None,
         show_default="no limit",
         help="Start no case or trial after this long, e.g. 10m. The workload that ranks the servers runs first.",
@@ -144,7 +144,7 @@ def measured(command: Command) -> Command:
         "--for",
         "for_s",
         metavar="DURATION",
-        callback=_seconds,
+        callback=duration,
         default="0s",
         help="Take up to this long, e.g. 40m. Time left after the planned blocks goes to more blocks for neighbours in "
         "the ranking whose order is undecided.",

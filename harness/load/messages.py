@@ -41,3 +41,54 @@ class LoadAnswer(msgspec.Struct, frozen=True, kw_only=True):
     figures: dict[str, float] = {}
     histogram: str = ""
     violation: str = ""
+
+
+class OpenServer(msgspec.Struct, frozen=True, kw_only=True, tag="open"):
+    """A request to connect clients to a server and keep them, until the block ends.
+
+    Attributes:
+        entry: the number of the server in the block.
+        address: of the server.
+        server_pid: the server's process.
+        spec: the name of the spec, whose codec the clients use.
+        clients: how many clients stay.
+        idle_clients: how many connect at first, to measure the server's memory with them; 0 for no more than stay.
+        is_relay: whether the server only relays bytes.
+    """
+
+    entry: int
+    address: str
+    server_pid: int
+    spec: str
+    clients: int
+    idle_clients: int = 0
+    is_relay: bool = False
+
+
+class LoadSlice(msgspec.Struct, frozen=True, kw_only=True, tag="slice"):
+    """A request to load a server for one slice.
+
+    Attributes:
+        entry: the number of the server in the block.
+        kind: of the slice, see `harness.load.resident.KINDS`.
+        warm_up_s: how long to send before the measurement.
+        seconds: how long to measure.
+    """
+
+    entry: int
+    kind: str
+    warm_up_s: float
+    seconds: float
+
+
+class CloseServer(msgspec.Struct, frozen=True, kw_only=True, tag="close"):
+    """A request to end the load of a server, and to verify everything that it has delivered.
+
+    Attributes:
+        entry: the number of the server in the block.
+    """
+
+    entry: int
+
+
+SliceMessage = OpenServer | LoadSlice | CloseServer

@@ -11,6 +11,7 @@ from harness.load.clients.transient import TransientClients
 from harness.load.load import Load
 
 LEAD_NS = 10_000_000  # before the first message of a schedule is due
+NO_END = 1 << 60  # messages: no schedule gets there
 
 
 class InFlightPacer:
@@ -46,7 +47,7 @@ class SchedulePacer:
         self._load, self.rate_per_s = load, rate_per_s
         self._start_ns, self._first = load.processes.from_first(time.monotonic_ns()) + LEAD_NS, 0
         self.latencies, self.lags = latency.Recorder(), latency.Recorder()
-        load.engine.pace(list(senders), self._start_ns, 1e9 / rate_per_s)
+        load.engine.pace(list(senders), self._start_ns, 1e9 / rate_per_s, NO_END)
 
     def count_from(self, begin_ns: int) -> None:
         """Count messages that are due after `begin_ns` (monotonic ns); those before are the warm-up."""

@@ -131,13 +131,18 @@ class LoadProcesses:
 
     # --- beginning and end
 
-    def start(self, request: Any) -> None:
-        """In rank 0, start the other processes and send them the request (see `join_load`)."""
+    def start(self, request: Any, module: str = "harness.load") -> None:
+        """In rank 0, start the other processes and send them the request (see `join_load`).
+
+        Args:
+            request: what `join_load` returns in them.
+            module: what they run, with the number of a descriptor as its argument.
+        """
         from multiprocessing.connection import Pipe
 
         for rank in range(1, self.count):
             ours, theirs = Pipe()
-            command = [sys.executable, "-P", "-m", "harness.load", str(theirs.fileno())]
+            command = [sys.executable, "-P", "-m", module, str(theirs.fileno())]
             self._lines.append(ours)
             self._processes.append(
                 subprocess.Popen(

@@ -10,6 +10,7 @@ import os
 import re
 import resource
 import sys
+import time
 from collections.abc import Collection
 from dataclasses import dataclass
 
@@ -74,6 +75,20 @@ def cpu_times(pid: int) -> CpuTimes:
             user_s += times.user + times.children_user
             system_s += times.system + times.children_system
     return CpuTimes(user_s, system_s)
+
+
+def process_cpu_s(pid: int) -> float:
+    """Return the processor time of a process and its living descendants, in s, to the nanosecond.
+
+    The times in /proc/PID/stat are counted in ticks of 10 ms, which is too coarse for a slice of 20 ms. The kernel has
+    an exact clock for each process; its number is made of the pid as clock_getcpuclockid(3) does (on Linux: the
+    complement of the pid, shifted by three bits, and 2 for CPUCLOCK_SCHED). Zero for a process that has ended.
+    """
+    total_s = 0.0
+    for each in [pid, *warden.descendants(pid)]:
+        with contextlib.suppress(OSError):
+            total_s += time.clock_gettime((~each << 3) | 2)
+    return total_s
 
 
 @dataclass(frozen=True)

@@ -56,8 +56,10 @@ class Engine(Protocol):
         """Let a sender send as fast as it can with so many messages sent and not yet received by its own client."""
         ...
 
-    def pace(self, senders: list[int], start_ns: int, interval_ns: float) -> None:
+    def pace(self, senders: list[int], start_ns: int, interval_ns: float, length: int) -> None:
         """Let senders send in turns on a schedule: message n is due at start_ns + n * interval_ns.
+
+        It takes the place of an earlier schedule, whose messages count for no latency any more.
 
         Senders of other processes have their turns too, but nothing is sent for them here.
 
@@ -65,6 +67,7 @@ class Engine(Protocol):
             senders: their numbers, in the order of their turns.
             start_ns: when the first message is due.
             interval_ns: from one message to the next, whatever their senders.
+            length: after how many messages it ends.
         """
         ...
 

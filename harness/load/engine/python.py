@@ -60,15 +60,16 @@ class PythonEngine:
         """Let a sender flood."""
         self._sending.flood(sender, max_in_flight)
 
-    def pace(self, senders: list[int], start_ns: int, interval_ns: float) -> None:
+    def pace(self, senders: list[int], start_ns: int, interval_ns: float, length: int) -> None:
         """Let senders send in turns on a schedule.
 
         Args:
             senders: their numbers, in the order of their turns.
             start_ns: when the first message is due.
             interval_ns: from one message to the next.
+            length: after how many messages it ends.
         """
-        self._sending.pace(senders, start_ns, interval_ns)
+        self._sending.pace(senders, start_ns, interval_ns, length)
 
     def send(self, sender: int, count: int) -> None:
         """Send the next messages of a sender, out of turn."""
@@ -88,7 +89,7 @@ class PythonEngine:
         stop_ns = min(until_ns, now_ns + MAX_RUN_NS)
         while True:
             next_ns, spin_ns = stop_ns, 0
-            if sending.is_active and sending.paced:
+            if sending.is_active and sending.has_due():
                 sending.send_due(now_ns)
                 next_ns, spin_ns = min(stop_ns, sending.next_due_ns()), SPIN_NS
             if sending.is_active and sending.is_flooding and now_ns - table.progress_ns > QUIET_NS:

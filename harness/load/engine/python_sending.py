@@ -52,7 +52,7 @@ class Sending:
         self.is_active, self.is_flooding = True, False
         self.paced: list[int] = []
         self._clients, self._by_number = clients, clients.by_number
-        self._start_ns, self._interval_ns, self._due = 0, 0.0, 0
+        self._start_ns, self._interval_ns, self._due, self._length = 0, 0.0, 0, 0
         self._with_unsent: set[int] = set()
         self._sends: list[int] = []
         self._latencies: list[int] = []
@@ -66,17 +66,22 @@ class Sending:
         self.is_flooding = True
         self.refill([sender])
 
-    def pace(self, senders: list[int], start_ns: int, interval_ns: float) -> None:
+    def pace(self, senders: list[int], start_ns: int, interval_ns: float, length: int) -> None:
         """Let senders send in turns on a schedule.
 
         Args:
             senders: their numbers, in the order of their turns.
             start_ns: when the first message is due.
             interval_ns: from one message to the next.
+            length: after how many messages it ends.
         """
+        for sender in self.paced:
+            self.senders[sender].slot = -1
         self.paced, self._start_ns, self._interval_ns = senders, start_ns, interval_ns
-        for slot, sender in enumerate(senders):
-            self.senders[sender].slot = slot
+        self._due, self._length = 0, length
+        for slot, number in enumerate(senders):
+            sender_state = self.senders[number]
+            sender_state.slot, sender_state.scheduled_from = slot, sender_state.sent
 
     def send(self, number: int, count: int) -> None:
         """Send the next `count` messages of a sender."""
@@ -139,6 +144,10 @@ class Sending:
     def _intended_ns(self, message: int) -> int:
         return self._start_ns + int(message * self._interval_ns)
 
+    def has_due(self) -> bool:
+        """Return whether the schedule still has messages to send."""
+        return self._due < self._length
+
     def next_due_ns(self) -> int:
         """Return when the next message of the schedule is due."""
         return self._intended_ns(self._due)
@@ -146,7 +155,7 @@ class Sending:
     def send_due(self, now_ns: int) -> None:
         """Send the messages of the schedule that have become due."""
         first, senders = self._due, len(self.paced)
-        while self._intended_ns(self._due) <= now_ns:
+        while self._due < self._length and self._intended_ns(self._due) <= now_ns:
             self._due += 1
         # In one write for each sender: with one for each message, the writes would be the limit at high rates.
         for turn in range(first, min(self._due, first + senders)):
@@ -171,8 +180,8 @@ class Sending:
         # One sender's messages arrive in order: what it sent before has arrived by now, or never will.
         sender.echoed = max(sender.echoed, first + count)
         if sender.slot >= 0:
-            for message in range(first, first + count):
-                scheduled = message * len(self.paced) + sender.slot
+            for message in range(max(first, sender.scheduled_from), first + count):
+                scheduled = (message - sender.scheduled_from) * len(self.paced) + sender.slot
                 self._latencies += (scheduled, at_ns - self._intended_ns(scheduled))
 
     # --- queries

@@ -29,6 +29,7 @@ class SenderState:
     echoed: int = 0
     max_in_flight: int = 0
     slot: int = -1
+    scheduled_from: int = 0
 
     def sent_limit(self) -> int:
         """Return the number below which its messages may exist; what another process has sent is unknown here."""

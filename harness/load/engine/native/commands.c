@@ -65,13 +65,17 @@ METHOD(flood)
 METHOD(pace)
 {
     PyObject *senders;
-    long long start_ns;
-    PARSE("O!Ld", &PyList_Type, &senders, &start_ns, &engine->interval_ns);
-    engine->paced_count = 0;
+    long long start_ns, length;
+    PARSE("O!LdL", &PyList_Type, &senders, &start_ns, &engine->interval_ns, &length);
+    for (int i = 0; i < engine->paced_count; i++)
+        engine->senders[engine->paced[i]].slot = -1;
+    engine->paced_count = engine->due = 0;
+    engine->schedule_length = length;
     for (Py_ssize_t i = 0; i < PyList_GET_SIZE(senders); i++) {
         int number = (int)PyLong_AsLong(PyList_GET_ITEM(senders, i));
         SENDER(number);
         sender->slot = engine->paced_count;
+        sender->scheduled_from = sender->sent;
         engine->paced[engine->paced_count++] = number;
     }
     engine->start_ns = start_ns;

@@ -14,6 +14,15 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
+/* Return whether a client has sent something that it has not received yet. */
+static bool awaits_echo(const Engine *engine, const Client *client)
+{
+    for (int sender = client->first_sender; sender >= 0; sender = engine->senders[sender].next)
+        if (engine->senders[sender].sent > engine->senders[sender].echoed)
+            return true;
+    return false;
+}
+
 /* Look for a client's own messages in what it has newly received of its group's stream. */
 void scan_for_echoes(Engine *engine, int number)
 {
@@ -21,6 +30,10 @@ void scan_for_echoes(Engine *engine, int number)
     Group *group = &engine->groups[client->group];
     if (client->scanned == group->count)
         return;
+    if (!awaits_echo(engine, client)) {
+        client->scanned = messages_within(group, client->offset); /* what it has received when it sends next */
+        return;
+    }
     for (const Run *run = find_run(group, client->scanned, INT64_MAX); client->scanned < group->count; run++) {
         int64_t until = run->first + whole_messages(run, client->offset);
         int sender = (int)(run->code / CODE_STRIDE);
@@ -132,7 +145,8 @@ void run_until(Engine *engine, int64_t until_ns)
         if (engine->sending && engine->paced_count) {
             send_due(engine, now);
             int64_t due = intended_ns(engine, engine->due);
-            next = due < next ? due : next;
+            if (engine->due < engine->schedule_length)
+                next = due < next ? due : next;
         }
         if (engine->sending && engine->flooding && now - engine->progress_ns > QUIET_NS)
             expire_in_flight(engine);

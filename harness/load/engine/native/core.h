@@ -41,6 +41,7 @@ typedef struct {
     int64_t sent, echoed;             /* messages sent; the number up to which its client has received them back */
     int64_t max_in_flight;            /* of a flood; 0 for a sender that does not flood */
     int64_t slot;                     /* its place in the schedule, or -1 */
+    int64_t scheduled_from;           /* messages sent before the schedule began */
 } Sender;
 
 /* The layout of arriving frames. Senders whose names have the same length share one. */
@@ -90,7 +91,7 @@ typedef struct {
     int *paced;   /* the senders of the schedule, in the order of their turns */
     bool sending; /* until the end of the load */
     int64_t paced_count, flooding, start_ns;
-    int64_t due;  /* messages of the schedule that have been due so far */
+    int64_t due, schedule_length; /* messages of the schedule: that have been due so far; in all */
     int64_t progress_ns;
     double interval_ns;
     Numbers sends, latencies, lags;

@@ -98,7 +98,7 @@ int64_t intended_ns(const Engine *engine, int64_t message)
 void send_due(Engine *engine, int64_t now)
 {
     int64_t first = engine->due, senders = engine->paced_count;
-    while (intended_ns(engine, engine->due) <= now)
+    while (engine->due < engine->schedule_length && intended_ns(engine, engine->due) <= now)
         engine->due++;
     for (int64_t turn = first; turn < engine->due && turn < first + senders; turn++) {
         int sender = engine->paced[turn % senders];
@@ -120,8 +120,8 @@ void record_echo(Engine *engine, int number, int64_t message, int64_t at_ns)
     Sender *sender = &engine->senders[number];
     if (message >= sender->echoed)
         sender->echoed = message + 1;
-    if (sender->slot >= 0) {
-        int64_t scheduled = message * engine->paced_count + sender->slot;
+    if (sender->slot >= 0 && message >= sender->scheduled_from) {
+        int64_t scheduled = (message - sender->scheduled_from) * engine->paced_count + sender->slot;
         append_number(engine, &engine->latencies, scheduled);
         append_number(engine, &engine->latencies, at_ns - intended_ns(engine, scheduled));
     }

@@ -1,0 +1,106 @@
+"""`harness compare --live`: two servers loaded in turns, now."""
+
+from __future__ import annotations
+
+import random
+import tempfile
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import anyio
+
+from harness.errors import HarnessError, UsageError
+from harness.figures import Better
+from harness.league import live
+from harness.league.compare_runs import Change
+from harness.league.messages import BlockResult
+from harness.model import Implementation
+from harness.report.findings import change_text
+from harness.report.progress import progress_bar
+from harness.zoo import build
+from harness.zoo.discover import select, why_unavailable
+from harness.zoo.revisions import at_revision, split
+
+
+@dataclass(frozen=True)
+class LiveComparison:
+    """The result of a live comparison.
+
+    Attributes:
+        names: of the two servers.
+        changes: how the second differs from the first.
+        note: how it was measured, in a sentence.
+    """
+
+    names: tuple[str, str]
+    changes: list[Change]
+    note: str
+
+
+def compare_live(first: str, second: str, spec: str | None, seconds: float) -> LiveComparison:
+    """Load two servers in turns and compare them.
+
+    Args:
+        first: the name or path of a server, or NAME@REVISION.
+        second: the other one; it may be the same.
+        spec: the spec that both serve; None for the default one.
+        seconds: how long to load them.
+
+    Raises:
+        UsageError: there is no such server, it cannot run here, or they serve different specs.
+        HarnessError: a server failed.
+    """
+    seed = random.randrange(2**32)
+    with ExitStack() as stack:
+        pair = tuple(_server(word, spec, stack) for word in (first, second))
+        if pair[0].spec != pair[1].spec:
+            raise UsageError(f"{first} serves {pair[0].spec}, and {second} {pair[1].spec}: choose one with --spec")
+        names = (first, second) if first != second else (first, f"{second} (again)")
+        with progress_bar("compare") as bar:
+
+            def ended(result: BlockResult) -> None:
+                bar.show(f"block {result.number + 1}, {result.seconds:.0f} s")
+
+            blocks = anyio.run(partial(live.run_blocks, (pair[0], pair[1]), seconds, seed=seed, ended=ended))
+    for block in blocks:
+        for number, reason in block.failed.items():
+            raise HarnessError(f"{names[int(number)]} failed under load: {reason}")
+    note = (
+        f"{len(blocks)} blocks of {live.ROUNDS} rounds with fresh processes, both servers in turns; "
+        f"{live.disturbed_share(blocks):.0%} of the slices were disturbed by other processes and left out."
+    )
+    return LiveComparison(names, live.changes(blocks, names, pair[0].spec, seed), note)
+
+
+def _server(word: str, spec: str | None, stack: ExitStack) -> Implementation:
+    name, revision = split(word)
+    server = select((name,), everything=False, spec=spec)[0]
+    if revision:
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="zillions-"))
+        server = at_revision(server, revision, Path(folder))
+    if reason := why_unavailable(server):
+        raise UsageError(f"{word} cannot run here: {reason}")
+    anyio.run(build.ensure_built, server)
+    return server
+
+
+def sentence(comparison: LiveComparison) -> str:
+    """Return in a sentence what differs significantly."""
+    first, second = comparison.names
+    better = [change for change in comparison.changes if change.is_significant and _is_better(change)]
+    worse = [change for change in comparison.changes if change.is_significant and not _is_better(change)]
+    parts = [f"{word} in {_list(some)}" for word, some in (("better", better), ("worse", worse)) if some]
+    if not parts:
+        return f"{second} does not differ significantly from {first} in anything that was measured."
+    return f"{second} is {' and '.join(parts)}, compared with {first}."
+
+
+def _is_better(change: Change) -> bool:
+    return (change.mean > 0) == (change.figure.better is Better.MORE)
+
+
+def _list(some: Sequence[Change]) -> str:
+    return ", ".join(f"{change.workload} ({change_text(change.mean, change.low, change.high)})" for change in some)

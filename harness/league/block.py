@@ -1,0 +1,238 @@
+"""A worker that runs blocks: fresh servers side by side, each loaded in turn for slices of some tens of milliseconds.
+
+    python -m harness.league.block
+
+The speed of a shared machine changes within a fraction of a second, so two trials of a second each, one after the
+other, cannot be compared as well as many short slices in random turns (Abedi and Brecht 2017; Bulej and others 2020). A
+block starts all its servers, keeps them and their clients, and goes through some rounds. In a round each server gets
+one slice of each kind; the servers' order is random, and every other round takes it backwards, so that what drifts
+falls on all alike. Each line of standard input asks for a block, each line of standard output is its result. The
+servers stay on the first core of the machine and the load on the others, where there is more than one.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+
+import anyio
+import anyio.abc
+from anyio.streams.buffered import BufferedByteReceiveStream
+
+from harness.errors import HarnessError, LaunchError
+from harness.league.messages import BlockRequest, BlockResult, SliceResult
+from harness.league.trial import Cores, split_cores
+from harness.load.messages import CloseServer, LoadAnswer, LoadSlice, OpenServer, SliceMessage
+from harness.load.slices import FIRST, MODULE
+from harness.model import Implementation
+from harness.processes import warden
+from harness.processes.workers import PYTHON
+from harness.records import from_json, to_json
+from harness.servers.launch import launch, wait_for_last_words
+from harness.servers.process import Server, mark_as_own_child
+from harness.servers.resources import raise_descriptor_limit
+
+STARTING = 4  # servers that start at the same time: with more, the last ones would wait too long for a processor
+MAX_PROCESSES = 4  # of the load
+ANSWER_S = 60.0  # for a request, beyond the seconds that it asks for
+EXIT_WAIT_S = 0.3
+MAX_LINE_BYTES = 1 << 20
+
+
+class LoadDied(HarnessError):
+    """The process that makes the load ended, or did not answer: a fault of the harness itself."""
+
+
+class SliceLoad:
+    """The process that holds the clients of all servers of a block; created by `open_load`."""
+
+    def __init__(self, process: anyio.abc.Process) -> None:
+        assert process.stdin and process.stdout
+        self._requests, self._answers = process.stdin, BufferedByteReceiveStream(process.stdout)
+
+    async def request(self, message: SliceMessage, seconds: float = 0) -> LoadAnswer:
+        """Send a request and return its answer; raise LoadDied if none comes."""
+        try:
+            with anyio.fail_after(seconds + ANSWER_S):
+                await self._requests.send(to_json(message) + b"\n")
+                return from_json(await self._answers.receive_until(b"\n", MAX_LINE_BYTES), LoadAnswer)
+        except TimeoutError:
+            raise LoadDied(f"the load gave no answer in {seconds + ANSWER_S:.0f} s") from None
+        except (anyio.IncompleteRead, anyio.EndOfStream, anyio.BrokenResourceError, anyio.ClosedResourceError):
+            raise LoadDied("the process of the load ended") from None
+
+
+@asynccontextmanager
+async def open_load(cores: Cores) -> AsyncIterator[SliceLoad]:
+    """Start the process that makes the load, for the duration of the context."""
+    count = min(max(1, len(cores.load)), MAX_PROCESSES)
+    command = [*PYTHON, MODULE, FIRST, str(count), *map(str, cores.load)]
+    async with await anyio.open_process(command, stdout=subprocess.PIPE, stderr=None) as process:
+        mark_as_own_child(process.pid)
+        try:
+            yield SliceLoad(process)
+        finally:
+            process.kill()
+
+
+class Block:
+    """One block while it runs.
+
+    Args:
+        request: what to do.
+        cores: those of the servers and of the load.
+    """
+
+    def __init__(self, request: BlockRequest, cores: Cores) -> None:
+        self._request, self._cores = request, cores
+        self._servers: dict[int, Server] = {}
+        self._failed: dict[int, str] = {}
+        self._slices: list[SliceResult] = []
+        self._begun = time.monotonic()
+
+    async def run(self) -> BlockResult:
+        """Start the servers, load them in turns, end them; return the result."""
+        starting, done = anyio.CapacityLimiter(STARTING), anyio.Event()
+        async with anyio.create_task_group() as tasks:
+            for number, implementation in enumerate(self._request.implementations):
+                await tasks.start(self._host, number, implementation, starting, done)
+            try:
+                async with open_load(self._cores) as load:
+                    await self._connect(load)
+                    for place in range(self._request.rounds):
+                        await self._round(load, place)
+                    await self._close(load)
+            finally:
+                for server in self._servers.values():
+                    resume(server.pid)
+                done.set()
+        return BlockResult(
+            number=self._request.number,
+            slices=tuple(self._slices),
+            failed={str(number): reason for number, reason in self._failed.items()},
+            seconds=round(time.monotonic() - self._begun, 3),
+        )
+
+    async def _host(
+        self,
+        number: int,
+        implementation: Implementation,
+        starting: anyio.CapacityLimiter,
+        done: anyio.Event,
+        *,
+        task_status: anyio.abc.TaskStatus[None],
+    ) -> None:
+        """Keep one server for as long as the block lasts; it is in `_servers` when it is ready."""
+        task_status.started()
+        try:
+            async with AsyncExitStack() as stack:
+                async with starting:
+                    server = await stack.enter_async_context(launch(implementation, grace_s=2))
+                self._servers[number] = server
+                await done.wait()
+        except LaunchError as error:
+            self._failed[number] = str(error)
+
+    async def _connect(self, load: SliceLoad) -> None:
+        """Connect the clients of each server as soon as it is ready."""
+        waiting = set(range(len(self._request.implementations)))
+        while waiting := waiting - set(self._failed):
+            ready = sorted(waiting & set(self._servers))
+            if not ready:
+                await anyio.sleep(0.005)
+                continue
+            number = ready[0]
+            waiting.remove(number)
+            server = self._servers[number]
+            message = OpenServer(
+                entry=number,
+                address=str(server.address),
+                server_pid=server.pid,
+                spec=self._request.implementations[number].spec,
+                clients=self._request.clients,
+                idle_clients=self._request.idle_clients,
+            )
+            answer = await self._ask(load, number, message)
+            if answer and answer.figures:
+                self._add(-1, number, "idle", answer)
+
+    async def _round(self, load: SliceLoad, place: int) -> None:
+        for kind, seconds in self._request.slice_s.items():
+            for number in self._order(kind, place):
+                if number in self._failed:
+                    continue
+                message = LoadSlice(entry=number, kind=kind, warm_up_s=self._request.warm_up_s, seconds=seconds)
+                if answer := await self._ask(load, number, message):
+                    self._add(place, number, kind, answer)
+
+    def _order(self, kind: str, place: int) -> Iterator[int]:
+        """Yield the servers in the order of a round: random in an even one, backwards in the next."""
+        order = list(range(len(self._request.implementations)))
+        random.Random(f"{self._request.seed} {self._request.number} {kind} {place // 2}").shuffle(order)
+        yield from reversed(order) if place % 2 else order
+
+    async def _close(self, load: SliceLoad) -> None:
+        """Let the load verify all that it has received."""
+        for number in self._servers:
+            if number not in self._failed:
+                await self._ask(load, number, CloseServer(entry=number))
+
+    async def _ask(self, load: SliceLoad, number: int, message: SliceMessage) -> LoadAnswer | None:
+        """Return the answer to a request about a server, or None, and the server is out of the block."""
+        answer = await load.request(message)
+        if not answer.violation:
+            return answer
+        server, reason = self._servers[number], answer.violation
+        resume(server.pid)
+        with anyio.move_on_after(EXIT_WAIT_S):  # its connections may have ended a moment before the server itself
+            await server.wait()
+        if server.status is not None:
+            await wait_for_last_words(server)
+            reason = f"the server {server.exit_description()} in the middle of the block"
+            if words := server.stderr.last_words():
+                reason += f"; its last words: {words}"
+        self._failed[number] = reason
+        return None
+
+    def _add(self, place: int, number: int, kind: str, answer: LoadAnswer) -> None:
+        self._slices.append(
+            SliceResult(
+                round=place,
+                entry=number,
+                kind=kind,
+                at_s=time.monotonic() - self._begun,
+                figures=answer.figures,
+                histogram=answer.histogram,
+            )
+        )
+
+
+def resume(pid: int) -> None:
+    """Let a stopped server go on, with all processes below it."""
+    for each in (pid, *warden.descendants(pid)):
+        with suppress(ProcessLookupError):
+            os.kill(each, signal.SIGCONT)
+
+
+def main() -> None:
+    """Run the requested blocks until standard input ends."""
+    raise_descriptor_limit()
+    cores = split_cores()
+    if cores.server:
+        os.sched_setaffinity(0, cores.server)  # child processes inherit it; this process waits most of the time
+    answers = os.dup(1)
+    os.dup2(2, 1)
+    with open(answers, "wb", buffering=0) as out:
+        for line in sys.stdin.buffer:
+            result = anyio.run(Block(from_json(line, BlockRequest), cores).run)
+            out.write(to_json(result) + b"\n")
+
+
+if __name__ == "__main__":
+    main()

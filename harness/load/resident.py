@@ -1,0 +1,233 @@
+"""A load that stays: the clients of one server, loaded in many short slices, with everything verified over all of them.
+
+A trial loads a server once. To compare servers on a machine whose speed changes within a fraction of a second, they
+have to be loaded in turns of some tens of milliseconds instead. So the clients connect once, and all slices are parts
+of one `Load`: whatever a server delivers late is still verified.
+
+Between its slices a server is stopped (SIGSTOP), so that its timers, collectors and polling do not disturb the others.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from harness.load import latency
+from harness.load.clients.clients import Clients
+from harness.load.load import Load
+from harness.processes import warden
+from harness.processes.proc import cpu_wait_s
+from harness.servers import resources
+
+BODY_BYTES = 32
+FEW = 4  # senders of "few" and "paced"
+# Without a byte, after a slice, when something is still missing; more for a server that takes longer to answer, because
+# what comes in a later slice would count there.
+DRAIN_QUIET_NS = 30_000_000
+DRAIN_MAX_NS = 1_000_000_000
+DRAIN_STEP_NS = 1_000_000
+MAX_SLICE_S = 1.0  # for a server that delivers nothing
+LEAD_NS = 2_000_000  # before the first message of a schedule is due
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of slice.
+
+    Attributes:
+        senders: how many clients send; 0 for all.
+        in_flight: the limit of messages in flight, over all senders; 0 for a schedule.
+        rate_per_s: messages a second, over all senders; 0 for a flood.
+    """
+
+    senders: int
+    in_flight: int = 0
+    rate_per_s: float = 0.0
+
+
+class Snapshot(NamedTuple):
+    """Counts at one moment; two of them make a measurement.
+
+    Attributes:
+        at: the moment, in monotonic s.
+        received: messages that this process's clients have received.
+        server_cpu_s: processor time of the server, with all processes below it.
+        generator_cpu_s: processor time of this process.
+        generator_wait_s: how long this process has waited for a processor that another one used.
+    """
+
+    at: float
+    received: int
+    server_cpu_s: float
+    generator_cpu_s: float
+    generator_wait_s: float
+
+
+KINDS = {
+    "few": Kind(senders=FEW, in_flight=1024),
+    "all": Kind(senders=0, in_flight=1000),
+    "single": Kind(senders=1, in_flight=1),
+    "paced": Kind(senders=FEW, rate_per_s=500),
+}
+
+
+class ResidentLoad:
+    """The load of one server.
+
+    Args:
+        clients: those of the server; they have joined.
+        server_pid: the server's process.
+    """
+
+    def __init__(self, clients: Clients, server_pid: int) -> None:
+        self._clients, self._server_pid, self._quiet_ns = clients, server_pid, DRAIN_QUIET_NS
+        # One sender per client: those of all kinds are among them. With several, the order among the messages of one
+        # client would have to be judged apart.
+        senders = clients.senders(clients.count)
+        self._senders = {
+            name: [senders.index(sender) for sender in clients.senders(kind.senders or clients.count)]
+            for name, kind in KINDS.items()
+        }
+        self._load = Load(
+            clients.sockets,
+            [clients.subscriptions[number] for number in clients.numbers],
+            clients.codec,
+            server_pid,
+            senders,
+            BODY_BYTES,
+            as_arriving=clients.as_arriving,
+            are_together=clients.are_together,
+            numbers=clients.numbers,
+            processes=clients.processes,
+        )
+
+    # --- the server's process
+
+    def pause(self) -> None:
+        """Stop the server with all processes below it, until `resume`."""
+        self._signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let the server continue."""
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: int) -> None:
+        if self._clients.processes.rank == 0:
+            for pid in (self._server_pid, *warden.descendants(self._server_pid)):
+                with suppress(ProcessLookupError):
+                    os.kill(pid, number)
+
+    # --- slices
+
+    def flood(self, name: str, warm_up_s: float, seconds: float) -> dict[str, float]:
+        """Send as fast as the limit in flight allows, for one slice; return its figures.
+
+        Args:
+            name: the kind of slice.
+            warm_up_s: how long to send before the measurement.
+            seconds: how long to measure.
+
+        Raises:
+            Violation: the server did what no conforming server does.
+        """
+        load, processes, kind = self._load, self._clients.processes, KINDS[name]
+        senders = [sender for sender in self._senders[name] if sender in load.own_senders]
+        each = max(1, kind.in_flight // len(self._senders[name]))
+        for sender in senders:
+            load.engine.flood(sender, each)
+        begin_ns = processes.from_first(time.monotonic_ns()) + int(warm_up_s * 1e9)
+        self._run_until(begin_ns)
+        before = self._snapshot()
+        end_ns = begin_ns + int(seconds * 1e9)
+        self._run_until(end_ns)
+        after = self._snapshot()
+        while not any(processes.gather(after.received > before.received)) and after.at - before.at < MAX_SLICE_S:
+            end_ns += int(seconds * 1e9)  # a server may take longer than a slice to answer
+            self._run_until(end_ns)
+            after = self._snapshot()
+            self._quiet_ns = max(self._quiet_ns, int(2e9 * (after.at - before.at)))
+        for sender in senders:
+            load.engine.flood(sender, 0)
+        self._drain(self._senders[name])
+        return self._figures(before, after)
+
+    def paced(self, name: str, warm_up_s: float, seconds: float) -> tuple[dict[str, float], str]:
+        """Send on a schedule for one slice; return its figures and the histogram of its latencies.
+
+        Args:
+            name: the kind of slice.
+            warm_up_s: how long to send before the measurement.
+            seconds: how long to measure.
+
+        Raises:
+            Violation: the server did what no conforming server does.
+        """
+        load, processes, kind = self._load, self._clients.processes, KINDS[name]
+        senders, length = self._senders[name], int(kind.rate_per_s * (warm_up_s + seconds))
+        load.latencies(), load.lags()
+        start_ns = processes.from_first(time.monotonic_ns()) + LEAD_NS
+        load.engine.pace(senders, start_ns, 1e9 / kind.rate_per_s, length)
+        begin_ns = start_ns + int(warm_up_s * 1e9)
+        self._run_until(begin_ns)
+        before = self._snapshot()
+        self._run_until(begin_ns + int(seconds * 1e9))
+        after = self._snapshot()
+        self._drain(senders)
+        first = int(kind.rate_per_s * warm_up_s)
+        lags, latencies = load.lags(), load.latencies()
+        lags, latencies = lags[lags[:, 0] >= first, 1], latencies[latencies[:, 0] >= first, 1]
+        recorder = latency.Recorder()
+        recorder.record(latencies)
+        figures = self._figures(before, after)
+        sent, received = (sum(counts) for counts in zip(*processes.gather((len(lags), len(latencies))), strict=True))
+        figures |= {"sent": float(sent), "missing": float(max(0, sent - received))}
+        return figures, latency.encode(recorder.to_histogram())
+
+    def finish(self) -> None:
+        """End all sending and verify everything; raise Violation if the server did what no conforming server does."""
+        self._load.finish()
+
+    def _run_until(self, end_ns: int) -> None:
+        while time.monotonic_ns() < end_ns:
+            self._load.step(end_ns)
+
+    def _drain(self, senders: Sequence[int]) -> None:
+        """Receive until all senders of a slice have everything back, or nothing more comes."""
+        load, begun_ns = self._load, time.monotonic_ns()
+        own = [sender for sender in senders if sender in load.own_senders]
+        while True:
+            now_ns = time.monotonic_ns()
+            load.step(now_ns + DRAIN_STEP_NS)
+            counts = [load.engine.sender_counts(sender) for sender in own]
+            is_done = all(sent == received for sent, received in counts) and not load.engine.has_unsent()
+            quiet_ns = now_ns - max(begun_ns, load.engine.last_progress_ns())
+            if is_done or quiet_ns > self._quiet_ns or now_ns - begun_ns > DRAIN_MAX_NS:
+                break
+        self._clients.processes.gather(None)
+
+    def _snapshot(self) -> Snapshot:
+        return Snapshot(
+            at=time.monotonic(),
+            received=sum(self._load.engine.received_count(client) for client in range(len(self._clients.sockets))),
+            server_cpu_s=resources.process_cpu_s(self._server_pid),
+            generator_cpu_s=time.process_time(),
+            generator_wait_s=cpu_wait_s(os.getpid()),
+        )
+
+    def _figures(self, before: Snapshot, after: Snapshot) -> dict[str, float]:
+        """Return the figures of a slice, over all processes of the load."""
+        at, received, server_s, generator_s, wait_s = (end - start for start, end in zip(before, after, strict=True))
+        shares = self._clients.processes.gather((received, at, generator_s / at, wait_s / at))
+        deliveries = sum(received for received, *_ in shares)
+        return {
+            "deliveries_per_s": sum(received / at for received, at, *_ in shares),
+            "server_cpu_ns_per_delivery": server_s / max(1.0, deliveries) * 1e9,
+            "server_cpu_share": server_s / at,
+            "generator_cpu_share": max(share for _, _, share, _ in shares),
+            "generator_wait_share": max(share for *_, share in shares),
+        }
