@@ -60,7 +60,7 @@ HOW_TO_READ = (
 def command(
     first: str, second: str, run_name: str | None, spec: str | None, live: bool, for_s: float, as_json: bool
 ) -> int:
-    """Compare two runs, or two servers of one run; or two servers live.
+    """Compare two runs, two servers of one run, or two servers live.
 
     Prints how each figure changed from run A to run B, or differs between server A and server B. A run is named by its
     id, its path, or "latest"; other names are servers of the latest run.

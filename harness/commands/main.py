@@ -36,7 +36,7 @@ GROUPS = {
         "explain": "Explain a requirement or a case.",
         "diff": "Show how the sources of two servers differ.",
         "report": "Show a run again, in any format.",
-        "compare": "Compare two runs, or two servers of one run.",
+        "compare": "Compare two runs, two servers of one run, or two servers live.",
         "judge": "Decide whether a recorded history is lawful.",
     },
     "Write": {

@@ -120,7 +120,16 @@ def jobs(
 
 
 def duration(context: click.Context, option: click.Parameter, value: str | None) -> float:
-    """Return a duration (90s, 40m or 2h) in seconds, infinity for None; raise BadParameter for anything else."""
+    """Return a duration in seconds: a callback for options.
+
+    Args:
+        context: of the command.
+        option: the option, for the error.
+        value: e.g. 90s, 40m or 2h; None for infinity.
+
+    Raises:
+        BadParameter: it is not a duration.
+    """
     if value is None:
         return math.inf
     match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", value)
