@@ -46,7 +46,9 @@ RICH = Implementation(
 @pytest.fixture
 def zoo(tmp_path: Path) -> Path:
     """A folder with a copy of the zoo, which the command line uses when started there."""
-    shutil.copytree(ROOT / "impls", tmp_path / "impls", ignore=shutil.ignore_patterns("__pycache__", "target", "mine_impl"))
+    shutil.copytree(
+        ROOT / "impls", tmp_path / "impls", ignore=shutil.ignore_patterns("__pycache__", "target", "mine_impl")
+    )
     return tmp_path
 
 
