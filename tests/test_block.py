@@ -124,6 +124,7 @@ async def test_a_live_comparison_finds_a_difference_of_a_factor() -> None:
     fast = implementation(CONFORMING)
     slow = Implementation(name="slow", spec="broadcast", run=(str(MUTANTS / "conforming" / "late.py"),))
     blocks = await live.run_blocks((fast, slow), 0.0, seed=1, ended=lambda result: None, rounds=1)
+    assert [block.failed for block in blocks] == [{}] * len(blocks)
     changes = {}
     for change in live.changes(blocks, ("fast", "slow"), "broadcast", 1):
         changes[change.workload, change.figure.name] = change

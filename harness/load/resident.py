@@ -31,7 +31,7 @@ FEW = 4  # senders of "few" and "paced"
 DRAIN_QUIET_NS = 30_000_000
 DRAIN_MAX_NS = 1_000_000_000
 DRAIN_STEP_NS = 1_000_000
-MAX_SLICE_S = 1.0  # for a server that delivers nothing
+MAX_SLICE_S = 5.0  # for a server that delivers nothing: on a busy machine a conforming one may take that long
 LEAD_NS = 2_000_000  # before the first message of a schedule is due
 
 
