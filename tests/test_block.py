@@ -112,6 +112,12 @@ def test_a_score_is_the_mean_over_the_undisturbed_slices() -> None:
     assert math.isnan(table[0, 1])
 
 
+def test_a_kind_of_which_most_slices_are_disturbed_keeps_them_all() -> None:
+    slices = (slice_of(0, "few", 100), slice_of(0, "all", 3, wait=0.5), slice_of(0, "single", 7))
+    blocks = [BlockResult(number=0, slices=slices, failed={}, seconds=1)]
+    assert scores(blocks, 1, mean_logarithm("all", "deliveries_per_s"))[0, 0] == pytest.approx(math.log(3))
+
+
 def test_a_message_that_never_came_is_later_than_any_other() -> None:
     histogram = latency.encode(latency.histogram_of(np.full(98, 1_000_000)))
     figures = {"missing": 2.0, "sent": 100.0}

@@ -43,9 +43,13 @@ def scores(blocks: Sequence[BlockResult], entries: int, measure: Callable[[Seque
 
 
 def _usable(slices: Sequence[SliceResult]) -> Sequence[SliceResult]:
-    """Return the undisturbed slices; all of them, if most are disturbed: a busy machine is busy for every server."""
-    undisturbed = [result for result in slices if not is_disturbed(result)]
-    return undisturbed if 2 * len(undisturbed) >= len(slices) else slices
+    """Return the undisturbed slices; all of a kind, if most are disturbed: a busy machine is busy for every server."""
+    usable: list[SliceResult] = []
+    for kind in dict.fromkeys(result.kind for result in slices):
+        of_kind = [result for result in slices if result.kind == kind]
+        undisturbed = [result for result in of_kind if not is_disturbed(result)]
+        usable += undisturbed if 2 * len(undisturbed) >= len(of_kind) else of_kind
+    return usable
 
 
 def mean_logarithm(kind: str, figure: str) -> Callable[[Sequence[SliceResult]], float]:
