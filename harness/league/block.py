@@ -15,24 +15,22 @@ from __future__ import annotations
 import os
 import random
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import anyio
 import anyio.abc
-from anyio.streams.buffered import BufferedByteReceiveStream
 
-from harness.errors import HarnessError, LaunchError
+from harness.errors import LaunchError
 from harness.league.messages import BlockRequest, BlockResult, SliceResult
 from harness.league.trial import Cores, split_cores
 from harness.load.messages import CloseServer, LoadAnswer, LoadSlice, OpenServer, SliceMessage
 from harness.load.slices import FIRST, MODULE
 from harness.model import Implementation
-from harness.processes import warden
-from harness.processes.workers import PYTHON
+from harness.processes.tasks import background_tasks
+from harness.processes.workers import PYTHON, Worker
 from harness.records import from_json, to_json
 from harness.servers.launch import launch, wait_for_last_words
 from harness.servers.process import Server, mark_as_own_child
@@ -40,43 +38,21 @@ from harness.servers.resources import raise_descriptor_limit
 
 STARTING = 4  # servers that start at the same time: with more, the last ones would wait too long for a processor
 MAX_PROCESSES = 4  # of the load
-ANSWER_S = 60.0  # for a request, beyond the seconds that it asks for
+ANSWER_S = 60.0  # at most, for one request about one server
 EXIT_WAIT_S = 0.3
-MAX_LINE_BYTES = 1 << 20
-
-
-class LoadDied(HarnessError):
-    """The process that makes the load ended, or did not answer: a fault of the harness itself."""
-
-
-class SliceLoad:
-    """The process that holds the clients of all servers of a block; created by `open_load`."""
-
-    def __init__(self, process: anyio.abc.Process) -> None:
-        assert process.stdin and process.stdout
-        self._requests, self._answers = process.stdin, BufferedByteReceiveStream(process.stdout)
-
-    async def request(self, message: SliceMessage, seconds: float = 0) -> LoadAnswer:
-        """Send a request and return its answer; raise LoadDied if none comes."""
-        try:
-            with anyio.fail_after(seconds + ANSWER_S):
-                await self._requests.send(to_json(message) + b"\n")
-                return from_json(await self._answers.receive_until(b"\n", MAX_LINE_BYTES), LoadAnswer)
-        except TimeoutError:
-            raise LoadDied(f"the load gave no answer in {seconds + ANSWER_S:.0f} s") from None
-        except (anyio.IncompleteRead, anyio.EndOfStream, anyio.BrokenResourceError, anyio.ClosedResourceError):
-            raise LoadDied("the process of the load ended") from None
 
 
 @asynccontextmanager
-async def open_load(cores: Cores) -> AsyncIterator[SliceLoad]:
-    """Start the process that makes the load, for the duration of the context."""
+async def open_load(cores: Cores) -> AsyncIterator[Worker]:
+    """Start the process that holds the clients of all servers of a block, for the duration of the context."""
     count = min(max(1, len(cores.load)), MAX_PROCESSES)
     command = [*PYTHON, MODULE, FIRST, str(count), *map(str, cores.load)]
-    async with await anyio.open_process(command, stdout=subprocess.PIPE, stderr=None) as process:
+    async with await anyio.open_process(command) as process, background_tasks() as tasks:
         mark_as_own_child(process.pid)
+        worker = Worker(process)
+        tasks.start_soon(worker.collect_stderr)
         try:
-            yield SliceLoad(process)
+            yield worker
         finally:
             process.kill()
 
@@ -110,7 +86,7 @@ class Block:
                     await self._close(load)
             finally:
                 for server in self._servers.values():
-                    resume(server.pid)
+                    server.signal_all(signal.SIGCONT)
                 done.set()
         return BlockResult(
             number=self._request.number,
@@ -139,7 +115,7 @@ class Block:
         except LaunchError as error:
             self._failed[number] = str(error)
 
-    async def _connect(self, load: SliceLoad) -> None:
+    async def _connect(self, load: Worker) -> None:
         """Connect the clients of each server as soon as it is ready."""
         waiting = set(range(len(self._request.implementations)))
         while waiting := waiting - set(self._failed):
@@ -162,7 +138,7 @@ class Block:
             if answer and answer.figures:
                 self._add(-1, number, "idle", answer)
 
-    async def _round(self, load: SliceLoad, place: int) -> None:
+    async def _round(self, load: Worker, place: int) -> None:
         for kind, seconds in self._request.slice_s.items():
             for number in self._order(kind, place):
                 if number in self._failed:
@@ -177,19 +153,19 @@ class Block:
         random.Random(f"{self._request.seed} {self._request.number} {kind} {place // 2}").shuffle(order)
         yield from reversed(order) if place % 2 else order
 
-    async def _close(self, load: SliceLoad) -> None:
+    async def _close(self, load: Worker) -> None:
         """Let the load verify all that it has received."""
         for number in self._servers:
             if number not in self._failed:
                 await self._ask(load, number, CloseServer(entry=number))
 
-    async def _ask(self, load: SliceLoad, number: int, message: SliceMessage) -> LoadAnswer | None:
+    async def _ask(self, load: Worker, number: int, message: SliceMessage) -> LoadAnswer | None:
         """Return the answer to a request about a server, or None, and the server is out of the block."""
-        answer = await load.request(message)
+        answer = from_json(await load.request(to_json(message), ANSWER_S), LoadAnswer)
         if not answer.violation:
             return answer
         server, reason = self._servers[number], answer.violation
-        resume(server.pid)
+        server.signal_all(signal.SIGCONT)
         with anyio.move_on_after(EXIT_WAIT_S):  # its connections may have ended a moment before the server itself
             await server.wait()
         if server.status is not None:
@@ -211,13 +187,6 @@ class Block:
                 histogram=answer.histogram,
             )
         )
-
-
-def resume(pid: int) -> None:
-    """Let a stopped server go on, with all processes below it."""
-    for each in (pid, *warden.descendants(pid)):
-        with suppress(ProcessLookupError):
-            os.kill(each, signal.SIGCONT)
 
 
 def main() -> None:

@@ -13,7 +13,6 @@ import os
 import signal
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -118,9 +117,7 @@ class ResidentLoad:
 
     def _signal(self, number: int) -> None:
         if self._clients.processes.rank == 0:
-            for pid in (self._server_pid, *warden.descendants(self._server_pid)):
-                with suppress(ProcessLookupError):
-                    os.kill(pid, number)
+            warden.signal_all(self._server_pid, number)
 
     # --- slices
 

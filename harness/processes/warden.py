@@ -44,6 +44,13 @@ def descendants(pid: int) -> list[int]:
     return below
 
 
+def signal_all(pid: int, number: int) -> None:
+    """Send a signal to a process and to all its descendants."""
+    for each in [pid, *descendants(pid)]:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(each, number)
+
+
 def kill_all_below(pid: int) -> None:
     """Kill the descendants of a process until there are none; `pid` must be this process, a subreaper."""
     while below := descendants(pid):

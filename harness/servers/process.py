@@ -101,9 +101,7 @@ class Server:
 
     def signal_all(self, number: signal.Signals) -> None:
         """Send a signal to the server and to all its descendants."""
-        for pid in [self.pid, *warden.descendants(self.pid)]:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, number)
+        warden.signal_all(self.pid, number)
 
     async def wait(self) -> int:
         """Wait for the end of the process; return its exit status."""
