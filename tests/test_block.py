@@ -126,14 +126,30 @@ def test_a_message_that_never_came_is_later_than_any_other() -> None:
     assert math.exp(log_percentile("paced", 99)([lossy])) >= latency.HIGHEST_NS
 
 
-async def test_a_live_comparison_finds_a_difference_of_a_factor() -> None:
-    fast = implementation(CONFORMING)
-    slow = Implementation(name="slow", spec="broadcast", run=(str(MUTANTS / "conforming" / "late.py"),))
-    blocks = await live.run_blocks((fast, slow), 0.0, seed=1, ended=lambda result: None, rounds=1)
+async def test_a_live_comparison_measures_both_servers() -> None:
+    late = Implementation(name="late", spec="broadcast", run=(str(MUTANTS / "conforming" / "late.py"),))
+    blocks = await live.run_blocks((implementation(CONFORMING), late), 0.0, seed=1, ended=lambda result: None, rounds=1)
     assert [block.failed for block in blocks] == [{}] * len(blocks)
-    changes = {}
-    for change in live.changes(blocks, ("fast", "slow"), "broadcast", 1):
-        changes[change.workload, change.figure.name] = change
-    throughput = changes["throughput, one in flight", "deliveries_per_s"]
-    assert throughput.is_significant
-    assert throughput.mean < 0
+    changes = live.changes(blocks, ("fast", "late"), "broadcast", 1)
+    (change,) = [change for change in changes if change.workload == "throughput, one in flight"]
+    assert change.blocks == len(blocks)
+    assert change.mean < 0  # a message takes 150 ms longer, and there is one at a time
+
+
+def test_a_difference_of_a_factor_is_found_and_none_where_there_is_none() -> None:
+    noise = np.random.default_rng(1).normal(0, 0.05, (8, 2))
+    blocks = [
+        BlockResult(
+            number=number,
+            slices=tuple(
+                slice_of(entry, kind, value * math.exp(noise[number, entry]))
+                for entry in (0, 1)
+                for kind, value in (("few", 1e6 / (1 + entry)), ("all", 1e6))
+            ),
+            failed={},
+            seconds=1,
+        )
+        for number in range(8)
+    ]
+    found = {change.workload: change.is_significant for change in live.changes(blocks, ("a", "b"), "broadcast", 1)}
+    assert found == {"throughput, few senders": True, "throughput, all send": False}

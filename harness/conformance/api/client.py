@@ -83,6 +83,7 @@ class Client:
         # The last write with its events and offsets, if it was of complete messages.
         self._last_write: tuple[bytes, list[int], list[int]] = b"", [], []
         self._reading: anyio.CancelScope | None = None
+        self._receiving = anyio.Lock(fast_acquire=True)  # a task that was cancelled may take one more chunk
         self._raw = stream.extra(SocketAttribute.raw_socket)
         self.name = shared.codec.name(number)
         self.events: list[int] = []
@@ -194,19 +195,20 @@ class Client:
 
     async def _read(self, scope: anyio.CancelScope) -> None:
         with scope:
-            while self.closed is None:
+            while self.closed is None and not scope.cancel_called:
                 await self.read_once(CHUNK)
 
     async def read_once(self, limit: int) -> None:
         """Wait for bytes and take at most `limit` of them, or record the end of the stream."""
-        try:
-            data = await self._stream.receive(limit)
-        except anyio.EndOfStream:
-            self._ended("FIN")
-        except (anyio.BrokenResourceError, anyio.ClosedResourceError):
-            self._ended("RST")
-        else:
-            self._take(data)
+        async with self._receiving:
+            try:
+                data = await self._stream.receive(limit)
+            except anyio.EndOfStream:
+                self._ended("FIN")
+            except (anyio.BrokenResourceError, anyio.ClosedResourceError):
+                self._ended("RST")
+            else:
+                self._take(data)
 
     def _take(self, data: bytes) -> None:
         begins_at = self.bytes_received - len(

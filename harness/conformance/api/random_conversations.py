@@ -219,6 +219,9 @@ class Conversation(RuleBasedStateMachine):
         """Stop reading."""
         client = self._client(place)
         self.was_slow.add(client.number)
+        self._do(self._stall, client)
+
+    async def _stall(self, client: Client) -> None:
         client.stall()
 
     @precondition(lambda self: self.was_slow)
