@@ -20,9 +20,7 @@ async def test_a_client_that_stalls_and_resumes_at_once_reads_on() -> None:
     """Both clients get a message in the same turn of the loop, and one stalls the other before it has taken it."""
     async with background_tasks() as tasks, launch(implementation(CONFORMING), grace_s=0) as server:
         participants = Participants(plugins.specs()["broadcast"], server, tasks)
-        first, second = [
-            await participants.connect(small=False, joins=True, topics=(0,), reads=True) for _ in range(2)
-        ]
+        first, second = [await participants.connect(small=False, joins=True, topics=(0,), reads=True) for _ in range(2)]
 
         def restart(client: Client) -> None:
             client.stall()
