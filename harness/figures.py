@@ -133,6 +133,12 @@ SCHEDULED: Group = (
     Figure("send_lag_p99_ns", "send lag p99", MILLISECONDS, Better.NEITHER, "how late messages were sent, p99"),
 )
 
+SLICES: Group = (
+    Figure("generator_wait_share", "load waits", PERCENT, Better.LESS, "waiting for a busy core", is_raw=True),
+    Figure("sent", "sent", COUNT, Better.NEITHER, "messages sent in a slice on a schedule", is_raw=True),
+    Figure("missing", "missing", COUNT, Better.LESS, "those of them that never came back", is_raw=True),
+)
+
 BODIES: Group = (
     Figure("body_bytes", "body", COUNT, Better.NEITHER, "length of the bodies", is_raw=True),
     Figure("delivered_bytes_per_s", "delivered", COUNT, Better.MORE, "bytes of bodies received a second", is_raw=True),
@@ -248,7 +254,16 @@ def registry(*groups: Iterable[Figure]) -> Mapping[str, Figure]:
 
 
 BUILT_IN = registry(
-    EVERY_TRIAL, FLAT_OUT, SCHEDULED, BODIES, TRANSIENT_CLIENTS, STALLED_CLIENTS, MASS_CONNECT, MASS_IDLE, CAPACITY
+    EVERY_TRIAL,
+    FLAT_OUT,
+    SCHEDULED,
+    SLICES,
+    BODIES,
+    TRANSIENT_CLIENTS,
+    STALLED_CLIENTS,
+    MASS_CONNECT,
+    MASS_IDLE,
+    CAPACITY,
 )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from harness.codec import Codec
@@ -80,15 +80,32 @@ class Workload(ABC):
 
 
 @dataclass(frozen=True, kw_only=True)
+class View:
+    """How a run is shown.
+
+    Attributes:
+        width: in columns.
+        by: the measure that orders the league, or "score" for the default mixture.
+        weights: the weight of each measure in the order; empty for those that `by` implies.
+        is_wide: whether everything is shown, whatever the width.
+    """
+
+    width: int = 80
+    by: str = "score"
+    weights: Mapping[str, float] = field(default_factory=dict)
+    is_wide: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
 class Reporter:
     """A way to show a run.
 
     Attributes:
         name: e.g. "markdown"; what `harness report --format` takes.
         summary: one line for people.
-        render: a run and the width in columns in, text out.
+        render: a run and how to show it in, text out.
     """
 
     name: str
     summary: str
-    render: Callable[[Run, int], str]
+    render: Callable[[Run, View], str]

@@ -12,10 +12,11 @@ from pathlib import Path
 
 import msgspec
 
+from harness.blocks import BlockResult
 from harness.codec import Codec, Dialect
 from harness.toolchain import Tool
 
-FORMAT = 2  # of a run on disk; increased when a name in it changes or goes
+FORMAT = 3  # of a run on disk; increased when a name in it changes or goes
 
 
 class Level(StrEnum):
@@ -150,7 +151,6 @@ class Usage:
 
     Attributes:
         rss_bytes: resident memory.
-        processes: processes, including itself.
         cpu_s: user and system time so far.
     """
 
@@ -243,7 +243,6 @@ class TrialPlan(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         block: the number of the block, from 0.
         parameters: the workload's parameters, from the profile, e.g. {"clients": 100, "seconds": 2}.
-        is_control: whether it is of the A/A control, the second entry of the reference, which shows what chance does.
         probe: for a workload that searches, the number of the step, from 0.
     """
 
@@ -252,13 +251,12 @@ class TrialPlan(msgspec.Struct, frozen=True, kw_only=True):
     spec: str
     workload: str
     parameters: dict[str, float]
-    is_control: bool = False
     probe: int = 0
 
     @property
-    def key(self) -> tuple[int, str, str, str, bool, int]:
+    def key(self) -> tuple[int, str, str, str, int]:
         """What distinguishes it from all other trials of the run."""
-        return self.block, self.implementation, self.spec, self.workload, self.is_control, self.probe
+        return self.block, self.implementation, self.spec, self.workload, self.probe
 
 
 class TrialResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -300,14 +298,13 @@ class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
         id: its name: the date and time, and a random part.
         started: when it started, in ISO 8601, UTC.
         commit: the commit of the harness, or "".
-        profile: the name of the profile.
         seed: the random seed of the order of trials, and of the statistics.
         unavailable: "spec/server" → why it cannot run on this machine.
         code_lines: "spec/server" → its lines of code.
         toolchains: language → the version of its toolchain.
-        reference: the server that has the A/A control; "" for the first idiomatic one of each spec.
+        reference: the first server with an A/A control; "" for the first idiomatic one of each spec.
         engine: the engine of the load generator, "native" or "python"; "" where that is unknown.
-        workloads: the workloads that are measured beside the one that ranks; () for all.
+        workloads: the workloads that are measured beside the league; () for those of the profile.
         smoke: whether servers are checked with the smoke cases only.
         format: the number of the format of the run on disk (see `harness.results`).
     """
@@ -337,4 +334,5 @@ class Run:
 
     info: RunInfo
     cases: Sequence[CaseResult]
-    trials: Sequence[TrialResult]
+    trials: Sequence[TrialResult] = ()
+    blocks: Sequence[BlockResult] = ()

@@ -22,7 +22,7 @@ import pluggy
 
 from harness.errors import UsageError
 from harness.figures import BUILT_IN, Figure
-from harness.kinds import Reporter, Workload
+from harness.kinds import Reporter, View, Workload
 from harness.model import Implementation, Spec
 from harness.toolchain import Tool
 
@@ -31,6 +31,7 @@ __all__ = [
     "Reporter",
     "Spec",
     "Tool",
+    "View",
     "Workload",
     "figures",
     "hookimpl",

@@ -1,7 +1,7 @@
-"""Keeps a run on disk: its description in `run.json`, then a line for each case and each trial when it ends.
+"""Keeps a run on disk: its description in `run.json`, then a line for each case, block and trial when it ends.
 
-Each line is on the disk before the next trial starts. A line that a crash cut short is ignored when the run is read,
-and cut off when the run is resumed. A run carries the number of its format; a run of another format is refused.
+Each line is on the disk before the next block or trial starts. A line that a crash cut short is ignored when the run is
+read, and cut off when the run is resumed. A run carries the number of its format; a run of another format is refused.
 """
 
 from __future__ import annotations
@@ -14,12 +14,13 @@ from typing import TypeVar
 
 import msgspec
 
+from harness.blocks import BlockResult
 from harness.errors import HarnessError, UsageError
 from harness.model import FORMAT, CaseResult, Run, RunInfo, TrialResult
 from harness.records import from_json, to_json
 
 T = TypeVar("T")
-INFO, CASES, TRIALS = "run.json", "cases.jsonl", "trials.jsonl"
+INFO, CASES, TRIALS, BLOCKS = "run.json", "cases.jsonl", "trials.jsonl", "blocks.jsonl"
 LATEST = "latest"
 
 
@@ -41,6 +42,10 @@ class Store:
     def add_trial(self, result: TrialResult) -> None:
         """Append the result of a trial."""
         self._append(TRIALS, to_json(result))
+
+    def add_block(self, result: BlockResult) -> None:
+        """Append the result of a block."""
+        self._append(BLOCKS, to_json(result))
 
     def _append(self, name: str, line: bytes) -> None:
         with _report_a_full_disk(self.path), open(self.path / name, "ab") as file:
@@ -66,7 +71,7 @@ def create(info: RunInfo) -> Store:
     with _report_a_full_disk(path):
         path.mkdir(parents=True)
         (path / INFO).write_bytes(msgspec.json.format(to_json(info)) + b"\n")
-        for name in (CASES, TRIALS):
+        for name in (CASES, TRIALS, BLOCKS):
             (path / name).touch()
         link = folder() / LATEST
         with suppress(FileNotFoundError):
@@ -111,7 +116,12 @@ def read(path: Path) -> Run:
         info = from_json(text, RunInfo)
     except msgspec.MsgspecError as error:
         raise UsageError(f"{path / INFO}: {error}") from None
-    return Run(info, list(_lines(path / CASES, CaseResult)), list(_lines(path / TRIALS, TrialResult)))
+    return Run(
+        info,
+        cases=list(_lines(path / CASES, CaseResult)),
+        trials=list(_lines(path / TRIALS, TrialResult)),
+        blocks=list(_lines(path / BLOCKS, BlockResult)),
+    )
 
 
 def _lines(path: Path, kind: type[T]) -> Iterator[T]:
@@ -128,7 +138,7 @@ def _lines(path: Path, kind: type[T]) -> Iterator[T]:
 def reopen(path: Path) -> tuple[Store, Run]:
     """Return a run to resume, and its results so far; a line that was cut short is cut off."""
     run = read(path)
-    for name in (CASES, TRIALS):
+    for name in (CASES, TRIALS, BLOCKS):
         file = path / name
         data = file.read_bytes() if file.exists() else b""
         if not data.endswith(b"\n") and data:

@@ -6,7 +6,8 @@ import anyio
 import click
 
 from harness.commands import options
-from harness.commands.measuring import Clock, measure, new_run
+from harness.commands.measure import measure
+from harness.commands.measuring import Clock, new_run
 from harness.zoo.discover import select
 
 
@@ -37,8 +38,10 @@ def command(
     Exit status: 0 all servers finished, 2 wrong usage, 3 one did not finish.
     """
     clock = Clock.of(for_s, within_s)
-    store, _ = new_run(select(words, everything=everything, spec=spec, pythons=pythons), profile, reference, workloads)
+    store, run = new_run(
+        select(words, everything=everything, spec=spec, pythons=pythons), profile, reference, workloads
+    )
     print(f"results go to {store.path}", flush=True)
     info = store.info
     available = [each for each in info.implementations if f"{each.spec}/{each.name}" not in info.unavailable]
-    return 0 if anyio.run(measure, store, available, (), clock) else 3
+    return 0 if anyio.run(measure, store, available, run, clock) else 3

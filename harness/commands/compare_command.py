@@ -11,7 +11,7 @@ import click
 from harness import results
 from harness.commands import completion, options
 from harness.commands.live import compare_live, sentence
-from harness.commands.report_command import only
+from harness.commands.parts import only
 from harness.errors import UsageError, nearest
 from harness.league import compare_runs
 from harness.league.compare_runs import Change
@@ -113,7 +113,7 @@ def _runs(first: str, second: str) -> tuple[Run, Run] | None:
 
 
 def _part(run: Run, spec: str | None) -> Run:
-    return only(run, specs_named(spec)[0]) if spec else run
+    return only(run, specs_named(spec)[0].name) if spec else run
 
 
 def _of_servers(run: Run, first: str, second: str) -> list[Change]:

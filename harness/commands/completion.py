@@ -74,6 +74,12 @@ def _reporters() -> Iterable[str]:
     return plugins.reporters()
 
 
+def _measures() -> Iterable[str]:
+    from harness.league.measures import MEASURES
+
+    return MEASURES
+
+
 def _requirements() -> Iterable[str]:
     from harness import plugins
     from harness.requirements import text
@@ -94,6 +100,7 @@ languages = _completer(_languages)
 styles = _completer(_styles)
 specs = _completer(_specs)
 workloads = _completer(_workloads, in_lists=True)
+measures = _completer(_measures)
 reporters = _completer(_reporters)
 requirements = _completer(_requirements)
 runs = _completer(_runs, or_files=True)

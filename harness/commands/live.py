@@ -12,11 +12,12 @@ from pathlib import Path
 
 import anyio
 
+from harness.blocks import BlockResult
 from harness.errors import HarnessError, UsageError
 from harness.figures import Better
 from harness.league import live
 from harness.league.compare_runs import Change
-from harness.league.messages import BlockResult
+from harness.league.slice_scores import disturbed_share
 from harness.model import Implementation
 from harness.report.findings import change_text
 from harness.report.progress import progress_bar
@@ -64,15 +65,16 @@ def compare_live(first: str, second: str, spec: str | None, seconds: float) -> L
             def ended(result: BlockResult) -> None:
                 bar.show(f"block {result.number + 1}, {result.seconds:.0f} s")
 
-            blocks = anyio.run(partial(live.run_blocks, (pair[0], pair[1]), seconds, seed=seed, ended=ended))
+            load = partial(live.load_in_turns, (pair[0], pair[1]), names, seconds, seed=seed, ended=ended)
+            blocks = anyio.run(load)
     for block in blocks:
         for number, reason in block.failed.items():
             raise HarnessError(f"{names[int(number)]} failed under load: {reason}")
     note = (
         f"{len(blocks)} blocks of {live.ROUNDS} rounds with fresh processes, both servers in turns; "
-        f"{live.disturbed_share(blocks):.0%} of the slices were disturbed by other processes and left out."
+        f"{disturbed_share(blocks):.0%} of the slices were disturbed by other processes and left out."
     )
-    return LiveComparison(names, live.changes(blocks, names, pair[0].spec, seed), note)
+    return LiveComparison(names, live.changes(blocks, names, seed), note)
 
 
 def _server(word: str, spec: str | None, stack: ExitStack) -> Implementation:

@@ -147,7 +147,7 @@ def measured(command: Command) -> Command:
         callback=duration,
         default=None,
         show_default="no limit",
-        help="Start no case or trial after this long, e.g. 10m. The workload that ranks the servers runs first.",
+        help="End after this long, e.g. 10m, and use all of it: blocks go on until all is decided or the time is up.",
     )(command)
     command = click.option(
         "--for",
@@ -155,8 +155,7 @@ def measured(command: Command) -> Command:
         metavar="DURATION",
         callback=duration,
         default="0s",
-        help="Take up to this long, e.g. 40m. Time left after the planned blocks goes to more blocks for neighbours in "
-        "the ranking whose order is undecided.",
+        help="Add blocks for this long, e.g. 40m, for servers that do not differ yet from their neighbours.",
     )(command)
     command = click.option(
         "--reference",
@@ -164,7 +163,7 @@ def measured(command: Command) -> Command:
         default="",
         shell_complete=completion.servers,
         show_default="the first idiomatic server",
-        help="Load this server twice in each block, as the A/A control that shows what chance does.",
+        help="Load this server twice in each block, as the first of two A/A controls that show what chance does.",
     )(command)
     command = click.option(
         "--workload",
@@ -173,18 +172,53 @@ def measured(command: Command) -> Command:
         callback=_names,
         default="",
         shell_complete=completion.workloads,
-        show_default="all",
-        help="Run only these workloads, e.g. flood_10,idle. The one that ranks the servers, flood, always runs.",
+        show_default="those of the profile",
+        help="Run these workloads after the league, e.g. flood_10,idle.",
     )(command)
     return click.option(
         "--profile",
         type=click.Choice(list(PROFILES)),
         default="quick",
         show_default=True,
-        help="Choose how much to measure, in blocks of trials: "
+        help="Choose how much to measure, in blocks of slices: "
         + ", ".join(f"{profile.name} {profile.blocks}" for profile in PROFILES.values())
-        + ".",
+        + "; full and smoke run the other workloads as well.",
     )(command)
+
+
+def order(command: Command) -> Command:
+    """--by, --weight, --wide."""
+    command = click.option(
+        "--wide", "is_wide", is_flag=True, help="Show all columns, the conditions and the origin of the run."
+    )(command)
+    command = click.option(
+        "--weight",
+        "weights",
+        metavar="MEASURE=N,...",
+        callback=_weights,
+        default="",
+        shell_complete=completion.measures,
+        help="Order by a weighted mixture of measures, e.g. few=1,p99=2.",
+    )(command)
+    return click.option(
+        "--by",
+        metavar="MEASURE",
+        default="score",
+        show_default=True,
+        shell_complete=completion.measures,
+        help="Order by a measure: few, all, single, p99, cpu or memory; or by the score, which mixes the first three.",
+    )(command)
+
+
+def _weights(context: click.Context, option: click.Parameter, value: str) -> dict[str, float]:
+    """Return the weights of "few=1,p99=2"; raise BadParameter where they are malformed."""
+    weights = {}
+    for word in filter(None, value.split(",")):
+        match = re.fullmatch(r"\s*(\w+)=(\d+(?:\.\d+)?)\s*", word)
+        if not match or not float(match[2]):
+            raise click.BadParameter(f"{word!r} is not MEASURE=N with N above 0", context, option)
+        weights[match[1]] = float(match[2])
+    return weights
 
 
 def reports(command: Command) -> Command:

@@ -6,13 +6,13 @@ import shutil
 from pathlib import Path
 
 import click
-import msgspec
 
 from harness import plugins, results
 from harness.commands import completion, options
 from harness.commands.options import FILE, FOLDER
+from harness.commands.parts import only, only_class
 from harness.errors import UsageError, nearest
-from harness.model import Run, Spec
+from harness.plugins import View
 from harness.report.leaderboard import rewrite, write_pages
 from harness.report.svg import write_svg
 from harness.zoo.discover import specs_named
@@ -23,6 +23,7 @@ from harness.zoo.discover import specs_named
     epilog=options.examples(
         "harness report",
         "harness report 20250301T101500-1a2b --spec broadcast --class tuned",
+        "harness report --by p99 --wide",
         "harness report --format markdown",
         "harness report --svg plots/",
     ),
@@ -55,11 +56,15 @@ from harness.zoo.discover import specs_named
     type=FOLDER,
     help="Write a page per spec to FOLDER, as Markdown: all servers, all figures, the conditions.",
 )
+@options.order
 def command(
     run: str | None,
     form: str,
     spec: str | None,
     category: str | None,
+    by: str,
+    weights: dict[str, float],
+    is_wide: bool,
     plots: bool,
     svg: Path | None,
     readme: Path | None,
@@ -73,7 +78,7 @@ def command(
     """
     shown = results.read(results.find(run))
     if spec:
-        shown = only(shown, specs_named(spec)[0])
+        shown = only(shown, specs_named(spec)[0].name)
     if category:
         shown = only_class(shown, category)
     if readme:
@@ -93,35 +98,8 @@ def command(
         raise UsageError(f'there is no reporter "{form}"{nearest(form, known) or "; known: " + ", ".join(known)}')
     if plots and form != "terminal":
         raise UsageError(f"--plots draws below the terminal table, not into {form}; --svg FOLDER writes files")
-    width = shutil.get_terminal_size().columns
-    print(known[form].render(shown, width), end="")
+    view = View(width=shutil.get_terminal_size().columns, by=by, weights=weights, is_wide=is_wide)
+    print(known[form].render(shown, view), end="")
     if plots:
-        print("\n" + known["plots"].render(shown, width), end="")
+        print("\n" + known["plots"].render(shown, view), end="")
     return 0
-
-
-def only(run: Run, spec: Spec) -> Run:
-    """Return the part of a run that is about one spec; raise UsageError if there is none."""
-    servers = tuple(server for server in run.info.implementations if server.spec == spec.name)
-    if not servers:
-        raise UsageError(f"{run.info.id} has no server of {spec.name}")
-    return Run(
-        msgspec.structs.replace(run.info, implementations=servers),
-        [case for case in run.cases if case.spec == spec.name],
-        [trial for trial in run.trials if trial.plan.spec == spec.name],
-    )
-
-
-def only_class(run: Run, category: str) -> Run:
-    """Return the part of a run that is about one class of servers; raise UsageError if there is none."""
-    servers = tuple(server for server in run.info.implementations if server.category == category)
-    if not servers:
-        known = dict.fromkeys(server.category for server in run.info.implementations)
-        raise UsageError(f'{run.info.id} has no server of the class "{category}", only of {", ".join(known)}')
-    names = {(server.spec, server.name) for server in servers}
-    others = {(server.spec, server.name) for server in run.info.implementations} - names
-    return Run(
-        msgspec.structs.replace(run.info, implementations=servers),
-        [case for case in run.cases if (case.spec, case.implementation) in names],
-        [trial for trial in run.trials if (trial.plan.spec, trial.plan.implementation) not in others],
-    )

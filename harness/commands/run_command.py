@@ -11,7 +11,8 @@ import click
 
 from harness.commands import completion, options
 from harness.commands.checking import SCRIPTS, announce, watcher, write_reports
-from harness.commands.measuring import Clock, measure, new_run, preview, preview_servers, reopen
+from harness.commands.measure import measure, preview, preview_servers
+from harness.commands.measuring import Clock, new_run, reopen
 from harness.conformance.check import CheckOptions, check, exit_status
 from harness.errors import UsageError
 from harness.model import CheckResult, Implementation, Verdict
@@ -100,7 +101,7 @@ def command(
             return [server for server in chosen if (server.spec, server.name) in names]
 
         with anyio.move_on_after(clock.left_s) as time_left:
-            first = preview_servers(chosen) if clock.is_limited and not done.trials else []
+            first = preview_servers(chosen) if clock.is_limited and not done.blocks else []
             if first:
                 await check_some(first)
                 await preview(store, passed())
@@ -110,7 +111,7 @@ def command(
         write_reports(results, json_file, junit)
         if len(results) < len(chosen):
             return exit_status(results) or 3
-        all_finished = await measure(store, passed(), done.trials, clock)
+        all_finished = await measure(store, passed(), done, clock)
         return exit_status(results) or (0 if all_finished else 1)
 
     return anyio.run(run)

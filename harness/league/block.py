@@ -19,12 +19,14 @@ import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime
 
 import anyio
 import anyio.abc
 
+from harness.blocks import BlockResult, Role, SliceResult
 from harness.errors import LaunchError
-from harness.league.messages import BlockRequest, BlockResult, SliceResult
+from harness.league.messages import BlockRequest
 from harness.league.trial import Cores, split_cores
 from harness.load.messages import CloseServer, LoadAnswer, LoadSlice, OpenServer, SliceMessage
 from harness.load.slices import FIRST, MODULE
@@ -40,6 +42,7 @@ STARTING = 4  # servers that start at the same time: with more, the last ones wo
 MAX_PROCESSES = 4  # of the load
 ANSWER_S = 60.0  # at most, for one request about one server
 EXIT_WAIT_S = 0.3
+OF_RELAY = "few"  # the kind of slices of the baseline relay; it has one sender then
 
 
 @asynccontextmanager
@@ -70,7 +73,7 @@ class Block:
         self._servers: dict[int, Server] = {}
         self._failed: dict[int, str] = {}
         self._slices: list[SliceResult] = []
-        self._begun = time.monotonic()
+        self._begun, self._started = time.monotonic(), datetime.now(UTC)
 
     async def run(self) -> BlockResult:
         """Start the servers, load them in turns, end them; return the result."""
@@ -90,9 +93,14 @@ class Block:
                 done.set()
         return BlockResult(
             number=self._request.number,
+            spec=self._request.spec,
+            entries=self._request.entries,
             slices=tuple(self._slices),
             failed={str(number): reason for number, reason in self._failed.items()},
             seconds=round(time.monotonic() - self._begun, 3),
+            started=self._started.isoformat(timespec="seconds"),
+            clients=self._request.clients,
+            plan=self._request.plan,
         )
 
     async def _host(
@@ -130,22 +138,30 @@ class Block:
                 entry=number,
                 address=str(server.address),
                 server_pid=server.pid,
-                spec=self._request.implementations[number].spec,
+                spec=self._request.spec,
                 clients=self._request.clients,
-                idle_clients=self._request.idle_clients,
+                idle_clients=0 if self._is_relay(number) else self._request.idle_clients,
+                is_relay=self._is_relay(number),
             )
             answer = await self._ask(load, number, message)
             if answer and answer.figures:
                 self._add(-1, number, "idle", answer)
 
     async def _round(self, load: Worker, place: int) -> None:
-        for kind, seconds in self._request.slice_s.items():
-            for number in self._order(kind, place):
-                if number in self._failed:
+        for plan in self._request.plan:
+            if place % plan.every:
+                continue
+            for number in self._order(plan.kind, place):
+                if number in self._failed or (self._is_relay(number) and plan.kind != OF_RELAY):
                     continue
-                message = LoadSlice(entry=number, kind=kind, warm_up_s=self._request.warm_up_s, seconds=seconds)
+                message = LoadSlice(
+                    entry=number, kind=plan.kind, warm_up_s=self._request.warm_up_s, seconds=plan.seconds
+                )
                 if answer := await self._ask(load, number, message):
-                    self._add(place, number, kind, answer)
+                    self._add(place, number, plan.kind, answer)
+
+    def _is_relay(self, number: int) -> bool:
+        return self._request.entries[number].role is Role.BASELINE
 
     def _order(self, kind: str, place: int) -> Iterator[int]:
         """Yield the servers in the order of a round: random in an even one, backwards in the next."""

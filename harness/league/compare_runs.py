@@ -16,24 +16,14 @@ from itertools import combinations
 import numpy as np
 
 from harness import plugins
+from harness.blocks import BlockResult, Entry
 from harness.figures import Better, Figure
-from harness.league.comparisons import EQUIVALENCE_MARGIN, Entry, looks, scores
+from harness.league.comparisons import EQUIVALENCE_MARGIN, looks
 from harness.league.inference import Floats, differences
-from harness.league.plan import RANKED, RANKED_BY
-from harness.league.profiles import PROFILES
-from harness.league.table import League, leagues
+from harness.league.measures import MEASURES
+from harness.league.report_card import League, leagues
 from harness.league.valid_trials import valid_trials
-from harness.model import Run, TrialResult
-
-# Workloads and figures of the league table. Those that other workloads report (`Workload.reported`) are added.
-COMPARED = (
-    (RANKED, RANKED_BY),
-    (RANKED, "server_cpu_ns_per_delivery"),
-    ("paced", "latency_p50_ns"),
-    ("paced", "latency_p99_ns"),
-    ("idle", "rss_idle_bytes"),
-    ("idle", "rss_per_client_bytes"),
-)
+from harness.model import Run
 
 
 @dataclass(frozen=True)
@@ -82,22 +72,22 @@ class Change:
 
 
 @dataclass(frozen=True)
-class _Pair:
-    """The trials of two servers, or of one server in two runs, whose figures are compared."""
+class Comparison:
+    """One figure of two servers, or of one server in two runs: the logarithms of both sides, block by block.
+
+    Attributes:
+        spec: the name of the spec.
+        server: its name; for two servers "A → B".
+        workload: the workload that measured the figure.
+        figure: the figure.
+        first: of the first side; NaN in blocks that lack it.
+        second: of the other side.
+    """
 
     spec: str
     server: str
-    first: Sequence[TrialResult]
-    second: Sequence[TrialResult]
-
-
-@dataclass(frozen=True)
-class _Comparison:
-    """One figure of a pair: the scores of both sides, of the blocks that both have."""
-
-    pair: _Pair
     workload: str
-    figure: str
+    figure: Figure
     first: Floats
     second: Floats
 
@@ -110,56 +100,108 @@ def of_servers(run: Run, first: str, second: str) -> list[Change]:
         first: the name of the server that the other one is compared with.
         second: the name of the other server.
     """
-    pairs = []
+    comparisons: list[Comparison] = []
     for spec in dict.fromkeys(server.spec for server in run.info.implementations):
-        trials, other_trials = (_trials(run, spec, name) for name in (first, second))
-        pairs.append(_Pair(spec, f"{first} → {second}", trials, other_trials))
-    return _changes(pairs, run)
+        comparisons += pair_in_blocks([block for block in run.blocks if block.spec == spec], spec, first, second)
+        comparisons += _in_trials(run, run, spec, (first, second))
+    return changes_of(comparisons, seed=run.info.seed)
 
 
 def of_runs(first: Run, second: Run) -> list[Change]:
     """Return how the servers that two runs have in common changed from the first run to the second."""
     in_second = {(server.spec, server.name) for server in second.info.implementations}
-    names = [(server.spec, server.name) for server in first.info.implementations]
-    pairs = [
-        _Pair(spec, name, _trials(first, spec, name), _trials(second, spec, name))
-        for spec, name in names
-        if (spec, name) in in_second
-    ]
-    return _changes(pairs, first, second)
+    comparisons: list[Comparison] = []
+    for spec, name in [(server.spec, server.name) for server in first.info.implementations]:
+        if (spec, name) in in_second:
+            blocks = [[block for block in run.blocks if block.spec == spec] for run in (first, second)]
+            comparisons += _in_blocks(blocks[0], blocks[1], spec, (name, name))
+            comparisons += _in_trials(first, second, spec, (name, name))
+    return changes_of(comparisons, seed=first.info.seed)
 
 
-def _trials(run: Run, spec: str, server: str) -> list[TrialResult]:
-    trials = [trial for trial in run.trials if (trial.plan.spec, trial.plan.implementation) == (spec, server)]
-    return [trial for trial in valid_trials(trials) if not trial.plan.is_control]
+def pair_in_blocks(blocks: Sequence[BlockResult], spec: str, first: str, second: str) -> Iterator[Comparison]:
+    """Yield the comparisons of two servers of the same blocks.
+
+    Args:
+        blocks: the results.
+        spec: the name of their spec.
+        first: the name of the server that the other one is compared with.
+        second: the name of the other server.
+    """
+    yield from _in_blocks(blocks, blocks, spec, (first, second))
 
 
-def _changes(pairs: Sequence[_Pair], *runs: Run) -> list[Change]:
-    reported = [(name, figure) for name, workload in plugins.workloads().items() for figure in workload.reported]
-    comparisons = [
-        comparison
-        for pair in pairs
-        for workload, figure in dict.fromkeys((*COMPARED, *reported))
-        for comparison in _comparisons(pair, workload, figure)
-    ]
+def _in_blocks(
+    first: Sequence[BlockResult], second: Sequence[BlockResult], spec: str, names: tuple[str, str]
+) -> Iterator[Comparison]:
+    entries = [Entry(name) for name in names]
+    for measure in MEASURES.values():
+        limited = frozenset[Entry]().union(
+            *(measure.limited_entries(some, [entry]) for some, entry in zip((first, second), entries, strict=True))
+        )
+        sides = [
+            measure.sign * measure.scores(some, [entry], limited)[:, 0]
+            for some, entry in zip((first, second), entries, strict=True)
+        ]
+        title = f"{measure.title} (a second of its processor time)" if limited else measure.title
+        yield from _comparison(spec, names, title, measure.figure, sides)
+
+
+def _in_trials(first: Run, second: Run, spec: str, names: tuple[str, str]) -> Iterator[Comparison]:
+    """Yield the comparisons of the figures that other workloads report."""
+    figures = plugins.figures()
+    for workload_name, workload in plugins.workloads().items():
+        for figure in workload.reported:
+            sides = [
+                _logarithms(run, spec, name, workload_name, figure)
+                for run, name in zip((first, second), names, strict=True)
+            ]
+            yield from _comparison(spec, names, workload_name, figures[figure], sides)
+
+
+def _logarithms(run: Run, spec: str, server: str, workload: str, figure: str) -> Floats:
+    """Return the logarithms of a figure in the trials of a server, by block; NaN where there is none."""
+    values = {
+        trial.plan.block: math.log(trial.figures[figure])
+        for trial in valid_trials([trial for trial in run.trials if trial.plan.workload == workload])
+        if (trial.plan.spec, trial.plan.implementation) == (spec, server) and trial.figures.get(figure, 0) > 0
+    }
+    return np.array([values.get(block, math.nan) for block in range(max(values, default=-1) + 1)])
+
+
+def _comparison(
+    spec: str, names: tuple[str, str], workload: str, figure: Figure, sides: Sequence[Floats]
+) -> Iterator[Comparison]:
+    """Yield the comparison of one figure, when there is any block that both sides have."""
+    blocks = min(map(len, sides))
+    first, second = (side[:blocks] for side in sides)
+    if not np.isnan(second - first).all():
+        label = names[0] if names[0] == names[1] else " → ".join(names)
+        yield Comparison(spec, label, workload, figure, first, second)
+
+
+def changes_of(comparisons: Sequence[Comparison], *, seed: int) -> list[Change]:
+    """Return the differences, with intervals that hold together.
+
+    Args:
+        comparisons: what is compared.
+        seed: of the sign patterns.
+    """
     if not comparisons:
         return []
     blocks = max(len(comparison.first) for comparison in comparisons)
     values = np.full((blocks, len(comparisons)), np.nan)
     for column, comparison in enumerate(comparisons):
         values[: len(comparison.first), column] = comparison.second - comparison.first
-    groups = list(dict.fromkeys((comparison.workload, comparison.figure) for comparison in comparisons))
-    group_of = np.array([groups.index((comparison.workload, comparison.figure)) for comparison in comparisons])
-    planned = min((PROFILES[run.info.profile].blocks for run in runs if run.info.profile in PROFILES), default=blocks)
-    error = looks(planned, blocks)[-1][1]
-    result = differences(values, error=error, seed=runs[0].info.seed, groups=group_of)
-    figures = plugins.figures()
+    kinds = [(comparison.workload, comparison.figure.name) for comparison in comparisons]
+    group_of = np.array([kinds.index(kind) for kind in kinds])
+    result = differences(values, error=looks(blocks)[-1][1], seed=seed, groups=group_of)
     return [
         Change(
-            spec=comparison.pair.spec,
-            server=comparison.pair.server,
+            spec=comparison.spec,
+            server=comparison.server,
             workload=comparison.workload,
-            figure=figures[comparison.figure],
+            figure=comparison.figure,
             first=math.exp(float(np.nanmedian(comparison.first))),
             second=math.exp(float(np.nanmedian(comparison.second))),
             blocks=int(result.blocks[column]),
@@ -170,20 +212,6 @@ def _changes(pairs: Sequence[_Pair], *runs: Run) -> list[Change]:
         )
         for column, comparison in enumerate(comparisons)
     ]
-
-
-def _comparisons(pair: _Pair, workload: str, figure: str) -> Iterator[_Comparison]:
-    """Yield the comparison of one figure, when there is any block that both sides have."""
-    sides = [
-        scores(trials, [Entry(trials[0].plan.implementation)], workload, figure)[:, 0]
-        for trials in (pair.first, pair.second)
-        if trials
-    ]
-    if len(sides) == 2:
-        blocks = min(map(len, sides))
-        first, second = (side[:blocks] for side in sides)
-        if not np.isnan(second - first).all():
-            yield _Comparison(pair, workload, figure, first, second)
 
 
 def warnings(first: Run, second: Run) -> list[str]:

@@ -1,9 +1,9 @@
-"""Pairwise comparisons of servers by one figure, after the planned blocks and after those that were added.
+"""Pairwise comparisons of servers by one score, looked at more than once while blocks are added.
 
-Blocks can be added to a run (`--for`) for neighbours in the ranking that do not differ significantly yet. That means
-looking at the results more than once: after the planned blocks, at twice as many, at four times as many, and at the
-end. Each look may spend half of the error that is left, so that all looks together keep the error, and a difference
-found at one look stands. A run without added blocks has one look, which spends all of the error.
+A run goes on for servers whose neighbours in the ranking do not differ significantly yet. That means looking at the
+results more than once: after LOOK blocks, twice as many, four times as many, and at the end. The first look may spend a
+quarter of the error, each further one half as much as the one before, and the last one all that is left; so all looks
+together keep the error, the last one has most of it, and a difference found at one look stands.
 """
 
 from __future__ import annotations
@@ -15,18 +15,12 @@ from itertools import pairwise
 
 import numpy as np
 
-from harness.league.inference import ERROR, Floats, Truths, differences, rank_intervals
-from harness.model import TrialResult
+from harness.blocks import Entry, Role
+from harness.league.inference import ERROR, Floats, Truths, differences
 
 EQUIVALENCE_MARGIN = math.log(1.03)  # servers whose whole interval lies within it are equivalent
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A server in the comparisons, or the A/A control of one: the same server under a second entry."""
-
-    name: str
-    is_control: bool = False
+LOOK = 8  # blocks before the first look: 2^7 patterns of signs, which 1.25 % need
+FIRST_SHARE = 0.25  # of the error, for the first look
 
 
 @dataclass(frozen=True)
@@ -34,12 +28,12 @@ class Comparisons:
     """Comparisons of all pairs of entries. The matrices are entries × entries, in the order of `entries`.
 
     Attributes:
-        entries: the servers, and the control if there is one.
-        mean: [i, j] is the mean of ln(i) - ln(j) over the blocks that have both; NaN without such a block.
+        entries: the servers and controls.
+        mean: [i, j] is the mean of the score of i minus that of j over the blocks that have both; NaN without such a
+            block.
         low: [i, j] is the lower end of its simultaneous interval; NaN where there are too few blocks.
         high: the upper ends.
         better: [i, j] is whether i is significantly better than j.
-        error: the error that the last look spent.
     """
 
     entries: Sequence[Entry]
@@ -47,7 +41,6 @@ class Comparisons:
     low: Floats
     high: Floats
     better: Truths
-    error: float
 
     def index(self, entry: Entry) -> int:
         """Return the row and column of an entry."""
@@ -61,64 +54,61 @@ class Comparisons:
         """Return whether the whole interval of two entries lies within 3 %."""
         return bool(max(abs(self.low[i, j]), abs(self.high[i, j])) <= EQUIVALENCE_MARGIN)
 
+    @property
+    def servers(self) -> list[int]:
+        """The places of the entries that are no controls."""
+        return [place for place, entry in enumerate(self.entries) if entry.role is Role.SERVER]
+
+    def levels(self) -> Floats:
+        """Return by how much each entry is better than the average of all, over the blocks that each pair has."""
+        means = np.where(np.eye(len(self.entries), dtype=np.bool_), 0.0, self.mean)
+        present = ~np.isnan(means)
+        levels: Floats = np.nan_to_num(means).sum(axis=1) / np.maximum(1, present.sum(axis=1))
+        return levels
+
     def order(self, among: Sequence[int]) -> list[int]:
-        """Return these entries from the best to the worst: by rank interval, and within equal ones by mean."""
-        ranks = dict(zip(among, rank_intervals(self.better, among), strict=True))
-        level = {entry: float(np.nan_to_num(self.mean[entry, among]).mean()) for entry in among}
-        return sorted(among, key=lambda entry: (sum(ranks[entry]), -level[entry]))
+        """Return these entries from the best to the worst."""
+        levels = self.levels()
+        return sorted(among, key=lambda entry: -levels[entry])
+
+    def half_widths(self) -> Floats:
+        """Return half the width of the interval of each pair of servers that has one."""
+        places = self.servers
+        part = (self.high - self.low)[np.ix_(places, places)] / 2
+        widths = part[np.triu_indices(len(places), 1)]
+        return widths[~np.isnan(widths)]
 
 
-def scores(trials: Sequence[TrialResult], entries: Sequence[Entry], workload: str, figure: str) -> Floats:
-    """Return the logarithms of a figure.
+def looks(blocks: int, *, is_over: bool = True) -> list[tuple[int, float]]:
+    """Return after how many blocks the results are looked at, and the error that each look spends.
 
     Args:
-        trials: the results; those of other workloads and of other servers are ignored.
-        entries: the servers and controls.
-        workload: the name of the workload.
-        figure: the name of the figure.
-
-    Returns:
-        An array, blocks × entries; NaN where there is no such trial or its figure is not positive.
+        blocks: how many there are.
+        is_over: whether there will be no more; else the last look spends no more than it may.
     """
-    columns = {entry: column for column, entry in enumerate(entries)}
-    values = [
-        (trial.plan.block, column, trial.figures[figure])
-        for trial in trials
-        if trial.plan.workload == workload and trial.figures.get(figure, 0) > 0
-        if (column := columns.get(Entry(trial.plan.implementation, trial.plan.is_control))) is not None
-    ]
-    logarithms = np.full((max((block for block, _, _ in values), default=-1) + 1, len(entries)), np.nan)
-    for block, column, value in values:
-        logarithms[block, column] = math.log(value)
-    return logarithms
+    ends, left = list[tuple[int, float]](), ERROR
+    end, error = LOOK, ERROR * FIRST_SHARE
+    while end < blocks:
+        ends.append((end, error))
+        left -= error
+        end, error = 2 * end, error / 2
+    return [*ends, (blocks, left if is_over else error)]
 
 
-def looks(planned: int, blocks: int) -> list[tuple[int, float]]:
-    """Return after how many blocks the results are looked at, and the error that each look spends."""
-    if blocks <= planned:
-        return [(blocks, ERROR)]
-    ends = [planned]
-    while ends[-1] * 2 < blocks:
-        ends.append(ends[-1] * 2)
-    return [(end, ERROR / 2**look) for look, end in enumerate([*ends, blocks], 1)]
-
-
-def compare(values: Floats, entries: Sequence[Entry], *, planned: int, seed: int, limited: Truths) -> Comparisons:
+def compare(values: Floats, entries: Sequence[Entry], *, seed: int, is_over: bool = True) -> Comparisons:
     """Return the comparisons of all pairs of entries.
 
     Args:
         values: scores, blocks × entries; a higher score is better.
         entries: the servers and controls, one for each column.
-        planned: how many blocks were planned; the others were added.
         seed: the random seed of `differences`.
-        limited: for each entry, whether the load generator limited it. Such a server can do more than was measured, so
-            no other one counts as better.
+        is_over: whether there will be no more blocks.
     """
     count = len(entries)
     first, second = np.triu_indices(count, 1)
     better = np.zeros((count, count), np.bool_)
-    pairs, error = differences(np.empty((0, len(first)))), ERROR
-    for blocks, error in looks(planned, len(values)):
+    pairs = differences(np.empty((0, len(first))))
+    for blocks, error in looks(len(values), is_over=is_over):
         pairs = differences(values[:blocks, first] - values[:blocks, second], error=error, seed=seed)
         up, down = pairs.significant & (pairs.mean > 0), pairs.significant & (pairs.mean < 0)
         now_better = np.zeros_like(better)
@@ -128,20 +118,30 @@ def compare(values: Floats, entries: Sequence[Entry], *, planned: int, seed: int
     mean[first, second], mean[second, first] = pairs.mean, -pairs.mean
     low[first, second], low[second, first] = pairs.low, -pairs.high
     high[first, second], high[second, first] = pairs.high, -pairs.low
-    return Comparisons(entries, mean, low, high, better & ~limited[None, :], error)
+    return Comparisons(entries, mean, low, high, better)
 
 
-def undecided(comparisons: Comparisons, limited: Truths) -> set[int]:
-    """Return the entries that more blocks could distinguish from a neighbour in the ranking, without controls.
+def undecided(comparisons: Comparisons) -> set[int]:
+    """Return the servers that more blocks could distinguish from a neighbour in the ranking."""
+    open_pairs: set[int] = set()
+    for i, j in pairwise(comparisons.order(comparisons.servers)):
+        if not (comparisons.differ(i, j) or comparisons.are_equivalent(i, j)):
+            open_pairs |= {i, j}
+    return open_pairs
+
+
+def tiers(comparisons: Comparisons, among: Sequence[int]) -> dict[int, str]:
+    """Return the tier of each entry: "A" does not differ from the best, "B" not from the best of the rest, and so on.
 
     Args:
         comparisons: all pairs.
-        limited: for each entry, whether the load generator limited it.
+        among: the entries that are ranked among themselves.
     """
-    order = comparisons.order([place for place, entry in enumerate(comparisons.entries) if not entry.is_control])
-    open_pairs: set[int] = set()
-    for i, j in pairwise(order):
-        slower = j if not comparisons.mean[i, j] < 0 else i
-        if not (comparisons.differ(i, j) or comparisons.are_equivalent(i, j) or limited[slower]):
-            open_pairs |= {i, j}
-    return open_pairs
+    rest, letters = comparisons.order(among), dict[int, str]()
+    for number in range(len(among)):
+        if not rest:
+            break
+        members = [entry for entry in rest if not comparisons.better[rest[0], entry]]
+        letters |= dict.fromkeys(members, chr(ord("A") + number) if number < 26 else "Z")
+        rest = [entry for entry in rest if entry not in letters]
+    return letters

@@ -1,23 +1,24 @@
 """Which servers differ: paired differences within blocks, tests by sign flips, rank intervals, tie letters.
 
-A score is the logarithm of a figure, so that a difference is a ratio. What a block has in common (a slow minute of
-the machine) cancels in d, the difference of two servers within it. For each comparison T = mean(d) / se; two servers
-differ where |T| > c, and c is so large that the family-wise error is 5 %: in at most 5 % of leagues is any difference
-reported between equal servers. c is the larger of two quantiles of max |T| over the comparisons, with the signs of
-whole blocks flipped:
+A score is the logarithm of a figure, so that a difference is a ratio. What a block has in common (a slow minute of the
+machine) cancels in d, the difference of two servers within it. For each comparison T = mean(d) / se; two servers differ
+where |T| > c, and c is so large that the family-wise error is 5 %: in at most 5 % of leagues is any difference reported
+between equal servers. c is the larger of two quantiles of max |T| over the comparisons, with the signs of whole blocks
+flipped:
 
-- d flipped about zero. Where the noise of two equal servers is as likely to be up as down, flipping changes nothing,
-  so this quantile holds for any number of blocks and tails of any weight, whichever other servers differ (the largest
-  of all comparisons is no less than the largest of the equal ones). n blocks have 2^(n-1) patterns of signs, so 5 %
-  need six blocks. Comparisons that are significant are left out and the rest is tested again (Romano and Wolf 2005,
-  "Exact and approximate stepdown methods for multiple hypothesis testing").
+- d flipped about zero. Where the noise of two equal servers is as likely to be up as down, flipping changes nothing. So
+  where all servers are equal, this quantile is exact for any number of blocks and tails of any weight; where others
+  differ it is nearly so (the largest of all comparisons is no less than the largest of the equal ones). n blocks have
+  2^(n-1) patterns of signs, so 5 % need six blocks. Comparisons that are significant are left out and the rest is
+  tested again (Romano and Wolf 2005, "Exact and approximate stepdown methods for multiple hypothesis testing").
 - d flipped about their means, as the wild bootstrap does: servers that differ much hardly count in the first quantile,
-  and the intervals would be too narrow. With few blocks this quantile is too small: residuals are stretched by the
-  root of n / (n - 1) for the mean that was taken from them, and the quantile by as much again, as simulations show.
+  and the intervals would be too narrow. With few blocks this quantile is too small: residuals are stretched by the root
+  of n / (n - 1) for the mean that was taken from them, and the quantile by as much again, as simulations show.
 
 se takes half of its variance from the comparison and half from the median of all: with six blocks the variance of one
-comparison alone is so uncertain that c would nearly double. All patterns of signs are tried up to 12 blocks, 4999
-random ones beyond. `benchmarks/league_statistics.py` checks the error against simulated leagues.
+comparison alone is so uncertain that c would nearly double. The median is of the variances of |d|, which no flip
+changes; it is smaller than that of d for equal servers, and c is larger accordingly. All patterns of signs are tried up
+to 12 blocks, 4999 random ones beyond. `benchmarks/league_statistics.py` checks the error against simulated leagues.
 
 Rank intervals are those of Mogstad, Romano, Shaikh and Wilhelm (2024, "Inference for Ranks"): from one plus the number
 of servers that are better, to the number of all minus the number of those that are worse. Tie letters are the compact
@@ -107,8 +108,9 @@ def _margins(values: Floats, mean: Floats, groups: NDArray[np.int64], error: flo
     signs = _signs(len(values), seed)
     about_zero, about_mean = np.where(present, values, 0), np.where(present, values - mean, 0)
     own = (about_mean**2).sum(axis=0) / (n - 1)
+    of_size = np.nanvar(np.abs(values), axis=0, ddof=1)
     names, which = np.unique(groups, return_inverse=True)
-    typical = np.array([np.median(own[groups == name]) for name in names])[which]
+    typical = np.array([np.median(of_size[groups == name]) for name in names])[which]
 
     def error_of_mean(variance: Floats) -> Floats:
         root: Floats = np.sqrt((OWN_SHARE * variance + (1 - OWN_SHARE) * typical) / n)

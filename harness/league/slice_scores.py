@@ -1,4 +1,4 @@
-"""Turns the slices of blocks into scores: one number per block and server, whose differences are compared.
+"""Turns the slices of blocks into scores: one number per block and entry, whose differences are compared.
 
 The unit is the block: its processes are fresh, and its rounds are averaged. Slices that something disturbed are left
 out one by one, unless most are disturbed; a block lacks the score of a server that failed.
@@ -7,15 +7,19 @@ out one by one, unless most are disturbed; a block lacks the score of a server t
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from harness.blocks import BlockResult, Entry, SliceResult
 from harness.league.inference import Floats
-from harness.league.messages import BlockResult, SliceResult
 from harness.load import latency
+from harness.load.accounting import GENERATOR_LIMIT
 
 MAX_WAIT_SHARE = 0.1  # of a slice, in which the load waited for a processor that another process used
+
+Score = Callable[[Sequence[SliceResult]], float]
 
 
 def is_disturbed(result: SliceResult) -> bool:
@@ -23,52 +27,64 @@ def is_disturbed(result: SliceResult) -> bool:
     return result.figures.get("generator_wait_share", 0.0) > MAX_WAIT_SHARE
 
 
-def scores(blocks: Sequence[BlockResult], entries: int, measure: Callable[[Sequence[SliceResult]], float]) -> Floats:
-    """Return the score of each server in each block.
+def disturbed_share(blocks: Sequence[BlockResult]) -> float:
+    """Return the share of slices that another process disturbed."""
+    every = [result for block in blocks for result in block.slices]
+    return sum(map(is_disturbed, every)) / max(1, len(every))
+
+
+def scores(blocks: Sequence[BlockResult], entries: Sequence[Entry], score: Score) -> Floats:
+    """Return the score of each entry in each block.
 
     Args:
         blocks: the results.
-        entries: how many servers each block has.
-        measure: returns the score of a server from its slices in a block, NaN if there is none.
+        entries: the servers and controls.
+        score: returns the score of an entry from its slices in a block, NaN if there is none.
 
     Returns:
-        An array, blocks × servers; NaN where a server failed, or has no undisturbed slice.
+        An array, blocks × entries; NaN where a server is not in the block, failed, or has no slice of that kind.
     """
-    table = np.full((len(blocks), entries), np.nan)
+    table = np.full((len(blocks), len(entries)), np.nan)
     for row, block in enumerate(blocks):
-        for entry in range(entries):
-            if str(entry) not in block.failed:
-                table[row, entry] = measure(_usable([result for result in block.slices if result.entry == entry]))
+        for column, entry in enumerate(entries):
+            if own := block.slices_of(entry):
+                table[row, column] = score(usable(own))
     return table
 
 
-def _usable(slices: Sequence[SliceResult]) -> Sequence[SliceResult]:
+def usable(slices: Sequence[SliceResult]) -> list[SliceResult]:
     """Return the undisturbed slices; all of a kind, if most are disturbed: a busy machine is busy for every server."""
-    usable: list[SliceResult] = []
+    chosen: list[SliceResult] = []
     for kind in dict.fromkeys(result.kind for result in slices):
         of_kind = [result for result in slices if result.kind == kind]
         undisturbed = [result for result in of_kind if not is_disturbed(result)]
-        usable += undisturbed if 2 * len(undisturbed) >= len(of_kind) else of_kind
-    return usable
+        chosen += undisturbed if 2 * len(undisturbed) >= len(of_kind) else of_kind
+    return chosen
 
 
-def mean_logarithm(kind: str, figure: str) -> Callable[[Sequence[SliceResult]], float]:
-    """Return a measure: the mean of the logarithm of a figure over the slices of a kind."""
+def mean_logarithm(kind: str, figure: str) -> Score:
+    """Return a score: the mean of the logarithm of a figure over the slices of a kind."""
 
-    def measure(slices: Sequence[SliceResult]) -> float:
+    def score(slices: Sequence[SliceResult]) -> float:
         values = [result.figures.get(figure, 0.0) for result in slices if result.kind == kind]
         return math.fsum(map(math.log, values)) / len(values) if values and min(values) > 0 else math.nan
 
-    return measure
+    return score
 
 
-def log_percentile(kind: str, percent: float) -> Callable[[Sequence[SliceResult]], float]:
-    """Return a measure: the logarithm of a latency percentile, over all slices of a kind together.
+def log_rate_per_cpu(kind: str) -> Score:
+    """Return a score: the logarithm of the deliveries a second of the server's processor time."""
+    cpu_ns = mean_logarithm(kind, "server_cpu_ns_per_delivery")
+    return lambda slices: math.log(1e9) - cpu_ns(slices)
+
+
+def log_percentile(kind: str, percent: float) -> Score:
+    """Return a score: the logarithm of a latency percentile, over all slices of a kind together.
 
     A message that never came counts as later than any other.
     """
 
-    def measure(slices: Sequence[SliceResult]) -> float:
+    def score(slices: Sequence[SliceResult]) -> float:
         own = [result for result in slices if result.kind == kind and result.histogram]
         if not own:
             return math.nan
@@ -78,4 +94,14 @@ def log_percentile(kind: str, percent: float) -> Callable[[Sequence[SliceResult]
         value_ns = latency.percentile_ns(merged, percent)
         return math.log(value_ns) if value_ns > 0 else math.nan
 
-    return measure
+    return score
+
+
+def is_generator_limited(blocks: Sequence[BlockResult], entry: Entry, kind: str) -> bool:
+    """Return whether the load was the limit of an entry: it was busy all the time, and the server was not."""
+    own = [result.figures for block in blocks for result in usable(block.slices_of(entry)) if result.kind == kind]
+    shares = [(each["generator_cpu_share"], each["server_cpu_share"]) for each in own if "server_cpu_share" in each]
+    if not shares:
+        return False
+    load, server = (statistics.median(values) for values in zip(*shares, strict=True))
+    return bool(load >= GENERATOR_LIMIT and server < GENERATOR_LIMIT)

@@ -41,8 +41,8 @@ def _without_disturbed(trials: Sequence[TrialResult]) -> list[TrialResult]:
     ]
 
 
-def _entry(trial: TrialResult) -> tuple[str, str, str, bool]:
-    return trial.plan.spec, trial.plan.implementation, trial.plan.workload, trial.plan.is_control
+def _entry(trial: TrialResult) -> tuple[str, str, str]:
+    return trial.plan.spec, trial.plan.implementation, trial.plan.workload
 
 
 def _outcome(steps: Sequence[TrialResult]) -> TrialResult:

@@ -88,9 +88,10 @@ class ResidentLoad:
         # One sender per client: those of all kinds are among them. With several, the order among the messages of one
         # client would have to be judged apart.
         senders = clients.senders(clients.count)
+        # A relay that parses nothing could mix the bytes of two senders within a message.
+        counts = {name: 1 if clients.as_arriving else kind.senders or clients.count for name, kind in KINDS.items()}
         self._senders = {
-            name: [senders.index(sender) for sender in clients.senders(kind.senders or clients.count)]
-            for name, kind in KINDS.items()
+            name: [senders.index(sender) for sender in clients.senders(count)] for name, count in counts.items()
         }
         self._load = Load(
             clients.sockets,

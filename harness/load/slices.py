@@ -92,7 +92,8 @@ def _open(request: OpenServer, processes: LoadProcesses) -> tuple[dict[str, floa
         clients.connect(request.idle_clients)
         clients.join(together=False)
         full = resources.usage(request.server_pid).rss_bytes
-        figures = {"rss_empty_bytes": float(empty), "rss_idle_bytes": float(full)}
+        each = (full - empty) / request.idle_clients
+        figures = {"rss_empty_bytes": float(empty), "rss_idle_bytes": float(full), "rss_per_client_bytes": each}
         clients.disconnect_from(request.clients)
     else:
         clients.connect(request.clients)

@@ -5,6 +5,7 @@ A new column for a figure of the registry is one line of COLUMNS.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -12,9 +13,12 @@ import tabulate as tabulate_module
 from tabulate import tabulate
 
 from harness.figures import BUILT_IN, PERCENT
-from harness.league.table import League, Row
+from harness.league.measures import MEASURES
+from harness.league.report_card import League
+from harness.league.rows import Row
+from harness.load import latency
 from harness.report.facts import reported_facts
-from harness.report.numbers import NOTHING, heading, in_unit, percent, significant
+from harness.report.numbers import NOTHING, heading, in_unit, percent
 
 tabulate_module.MIN_PADDING = 0  # two characters more under every heading do not fit 80 columns
 
@@ -48,14 +52,34 @@ def interval(rank: tuple[int, int]) -> str:
     return str(low) if low == high else f"{low}–{high}"
 
 
-def _figure(name: str, *, spare: int = 0, short_heading: str = "") -> Column:
-    """Return a column with the median of a figure, which has label and unit in the registry."""
+def _tier(name: str, short: str) -> Column:
+    """Return the column with the tier in a measure."""
+    return Column(short, lambda row, league: row.standings[name].tier or NOTHING, LEFT)
+
+
+def _measured(name: str, short_heading: str, *, spare: int) -> Column:
+    """Return the column with the figure of a measure; "*" where it counts per second of the server's processor time."""
+    measure = MEASURES[name]
+
+    def cell(row: Row, league: League) -> str:
+        standing = row.standings[name]
+        if standing.summary is None:
+            return NOTHING
+        if measure.name == "p99" and standing.summary.median >= latency.HIGHEST_NS:
+            return "lost"  # over 1 % of the messages never came, which is later than any latency
+        return in_unit(measure.figure, standing.summary.median) + ("*" if standing.is_limited else "")
+
+    return Column(short_heading, cell, spare=spare, figures=(measure.figure.name,))
+
+
+def _figure(kind: str, name: str, *, spare: int, short_heading: str = "") -> Column:
+    """Return a column with the median of a figure of a kind of slice, which has label and unit in the registry."""
     figure = BUILT_IN[name]
 
     def cell(row: Row, league: League) -> str:
-        if name not in row.figures:
+        if (kind, name) not in row.figures:
             return NOTHING
-        median = row.figures[name].median
+        median = row.figures[kind, name].median
         return percent(median) if figure.unit is PERCENT else in_unit(figure, median)
 
     return Column(short_heading or heading(figure), cell, spare=spare, figures=(name,))
@@ -79,70 +103,60 @@ def _passed(row: Row, league: League) -> str:
     return f"{row.checked.passed}/{row.checked.total}" if row.checked else NOTHING
 
 
-def _rate(row: Row, league: League) -> str:
-    summary = row.deliveries_per_s
-    if summary is None:
+def _score(row: Row, league: League) -> str:
+    if row.score is None:
         return NOTHING
-    return ("≥" if summary.at_least else "") + in_unit(BUILT_IN["deliveries_per_s"], summary.median)
+    ends = f" [{_share(row.score.low)}, {_share(row.score.high)}]" if has_interval(row) else ""
+    return _share(row.score.value) + ends
 
 
-def _half_range(row: Row, league: League) -> str:
-    summary = row.deliveries_per_s
-    return f"{(summary.high - summary.low) / 2 / summary.median * 100:.0f}" if summary else NOTHING
+def has_interval(row: Row) -> bool:
+    """Return whether a score has an interval: all but the first have one, where there are enough blocks."""
+    return row.score is not None and row.position != 1 and not math.isnan(row.score.low)
 
 
-def _range(row: Row, league: League) -> str:
-    summary, figure = row.deliveries_per_s, BUILT_IN["deliveries_per_s"]
-    return f"{in_unit(figure, summary.low)}–{in_unit(figure, summary.high)}" if summary else NOTHING
+def _share(share: float) -> str:
+    return f"{share * 100:.0f}" if share >= 0.0995 else f"{share * 100:.1f}"
 
 
 def _share_of_baseline(row: Row, league: League) -> str:
-    own, baseline = row.deliveries_per_s, league.baseline
-    if own is None or baseline is None or (own.at_least and baseline.at_least):
-        return NOTHING  # where the load generator was the limit of both, the ratio says nothing
-    bound = "≥" if own.at_least else "≤" if baseline.at_least else ""
-    return f"{bound}{own.median / baseline.median * 100:.0f}"
+    own = row.figures.get(("few", "deliveries_per_s"))
+    return f"{own.median / league.baseline.median * 100:.0f}" if own and league.baseline else NOTHING
 
 
 def _front(row: Row, league: League) -> str:
     return NOTHING if row.dominated_by is None else "" if row.dominated_by else "●"
 
 
-def _milliseconds(ns: float | None) -> str:
-    return NOTHING if ns is None else significant(ns / 1e6)
-
-
 COLUMNS = (
     Column("#", lambda row, league: interval(row.rank)),
     Column("server", lambda row, league: row.implementation.name, LEFT),
-    Column("tie", lambda row, league: row.ties, LEFT),
-    Column("class", _class, LEFT, spare=7),
-    Column("language", lambda row, league: row.implementation.language, LEFT, spare=12),
-    Column("style", lambda row, league: row.implementation.style, LEFT, spare=13),
-    Column("pass", _passed),
-    Column("M deliv-\neries/s", _rate, figures=("deliveries_per_s",)),
-    Column("±\n%", _half_range, spare=5),
-    Column("lowest–\nhighest", _range, spare=9),
-    Column("base-\nline\n%", _share_of_baseline, spare=2),
-    _figure("dropped_share"),
-    _fact("slow client", spare=8),
-    Column("p50\nms", lambda row, league: _milliseconds(row.p50_ns), spare=3, figures=("latency_p50_ns",)),
-    Column("p99\nms", lambda row, league: _milliseconds(row.p99_ns), figures=("latency_p99_ns",)),
-    _figure("server_cpu_ns_per_delivery", spare=1),
-    _figure("server_cpu_share", spare=10),
-    _figure("server_user_share", spare=14),
-    _figure("server_system_share", spare=14),
-    _figure("server_switches_per_delivery", spare=15),
-    _figure("generator_cpu_share", spare=11),
-    _figure("generator_rss_bytes", spare=17),
-    _figure("other_cpu_share", spare=18),
-    _figure("send_lag_p99_ns", spare=19),
-    _figure("rss_idle_bytes", short_heading="idle\nMB"),
-    _figure("rss_per_client_bytes", spare=4, short_heading="KB per\nclient"),
-    _figure("server_rss_peak_bytes", spare=16),
-    _figure("connections_per_gb", spare=16),
-    Column("lines", lambda row, league: str(row.code_lines or NOTHING)),
-    Column("front", _front, spare=6),
+    Column("language", lambda row, league: row.implementation.language, LEFT, spare=1),
+    Column("score %", _score, LEFT),
+    _tier("few", "few"),
+    _tier("all", "all"),
+    _tier("single", "one"),
+    _tier("p99", "p99"),
+    _tier("cpu", "cpu"),
+    _tier("memory", "mem"),
+    _measured("few", "few\nM/s", spare=2),
+    _measured("all", "all\nM/s", spare=3),
+    _measured("single", "one\nM/s", spare=4),
+    _measured("p99", "p99\nms", spare=5),
+    _measured("cpu", "cpu\nns", spare=6),
+    _measured("memory", "idle\nMB", spare=7),
+    _figure("paced", "dropped_share", spare=8),
+    Column("style", lambda row, league: row.implementation.style, LEFT, spare=19),
+    Column("class", _class, LEFT, spare=18),
+    Column("pass", _passed, spare=10),
+    Column("lines", lambda row, league: str(row.code_lines or NOTHING), spare=9),
+    Column("base-\nline\n%", _share_of_baseline, spare=11),
+    _fact("slow client", spare=17),
+    _figure("paced", "latency_p50_ns", spare=12),
+    _figure("idle", "rss_per_client_bytes", spare=13, short_heading="KB per\nclient"),
+    _figure("few", "server_cpu_share", spare=14),
+    _figure("few", "generator_cpu_share", spare=15),
+    Column("front", _front, spare=16),
 )
 
 # Those of the leaderboard in a README: what they show, and the shorter heading there.
@@ -151,8 +165,10 @@ LEADERBOARD = {
     "server": "server",
     "language": "language",
     "style": "style",
-    "M deliveries/s": "M/s",
-    "drops": "drops",
+    "score %": "score %",
+    "few M/s": "few",
+    "all M/s": "all",
+    "one M/s": "one",
     "p99 ms": "p99 ms",
     "idle MB": "MB",
     "lines": "lines",
@@ -168,7 +184,7 @@ def table(league: League, *, width: int, style: str) -> str:
         style: a format of tabulate, e.g. "simple" or "github".
     """
     ranked = league.ranked
-    columns = [column for column in COLUMNS if not ranked or any(column.cell(row, league) != NOTHING for row in ranked)]
+    columns = [column for column in COLUMNS if any(column.cell(row, league) != NOTHING for row in ranked) or not ranked]
     while True:
         text = _tabulated(league, columns, style, LONGEST_NAME)
         most_spare = max(columns, key=lambda column: column.spare)

@@ -1,9 +1,9 @@
 """The curves of a run as plain numbers, for all formats that draw them.
 
-There are three kinds for each spec: the distribution of latency, throughput against clients, and drops against the
-offered rate. Trials count that finished, were not disturbed and are no A/A control. A point is the median of the
-trials of all blocks; a latency comes from their merged histograms. Only like is compared with like: trials whose
-parameters differ in anything but the x axis and the duration are not points of one chart.
+There are three kinds for each spec: the distribution of latency, from the slices of the league; throughput against
+clients, and drops against the offered rate, from the trials of other workloads. What was disturbed does not count. A
+point is the median of the trials of all blocks; a latency comes from merged histograms. Only like is compared with
+like: trials whose parameters differ in anything but the x axis and the duration are not points of one chart.
 """
 
 from __future__ import annotations
@@ -14,13 +14,14 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from harness.blocks import BlockResult, Entry
 from harness.figures import BUILT_IN, Figure
+from harness.league.slice_scores import usable
 from harness.league.valid_trials import limited_by_generator
 from harness.load import latency
 from harness.model import Run, TrialResult
 from harness.report.scales import MAX_TICKS, Axis, log_axis, percent_axis, tick_text
 
-LATENCIES_OF = "paced"  # the workload whose p50 and p99 stand in the league
 HOW_MUCH = {"seconds", "warm_up_s", "blocks"}  # parameters that say how much was measured, not what
 STEPS_A_DECADE = 20  # points of a distribution in a decade of 1 / (1 - q)
 FIRST_QUANTILE = 0.1  # lower ones depend on very few messages
@@ -126,7 +127,8 @@ def charts(run: Run) -> list[Chart]:
     for spec in dict.fromkeys(server.spec for server in run.info.implementations):
         servers = [server.name for server in run.info.implementations if server.spec == spec]
         trials = [trial for trial in run.trials if trial.plan.spec == spec and _is_valid(trial)]
-        for kind in (_latency, _throughput, _drops):
+        all_charts += _latency(spec, servers, [block for block in run.blocks if block.spec == spec])
+        for kind in (_throughput, _drops):
             all_charts += kind(spec, servers, trials)
     return all_charts
 
@@ -142,7 +144,7 @@ def missing(run: Run, drawn: Sequence[Chart]) -> list[str]:
 
 
 def _is_valid(trial: TrialResult) -> bool:
-    return not (trial.did_not_finish or trial.disturbed or trial.plan.is_control)
+    return not (trial.did_not_finish or trial.disturbed)
 
 
 def latency_points(histograms: Sequence[str]) -> list[Point]:
@@ -165,11 +167,11 @@ def latency_points(histograms: Sequence[str]) -> list[Point]:
 # --- the kinds of charts
 
 
-def _latency(spec: str, servers: Sequence[str], trials: Sequence[TrialResult]) -> Iterator[Chart]:
-    chosen = [trial for trial in trials if trial.plan.workload == LATENCIES_OF and trial.histogram]
+def _latency(spec: str, servers: Sequence[str], blocks: Sequence[BlockResult]) -> Iterator[Chart]:
     curves = []
     for number, server in enumerate(servers):
-        if points := latency_points([trial.histogram for trial in chosen if trial.plan.implementation == server]):
+        slices = [result for block in blocks for result in usable(block.slices_of(Entry(server)))]
+        if points := latency_points([result.histogram for result in slices if result.histogram]):
             curves.append(Series(server, number, points))
     if curves:
         xs = [point.x for curve in curves for point in curve.points]
@@ -178,7 +180,7 @@ def _latency(spec: str, servers: Sequence[str], trials: Sequence[TrialResult]) -
             spec=spec,
             kind="latency",
             title="latency in ms, from the intended time of sending",
-            conditions=_conditions_text(_conditions(chosen[0], "")),
+            conditions=f"{blocks[-1].clients} clients, a fixed rate, {len(blocks)} blocks",
             x=log_axis("share of all messages that took no longer", xs, [(2.0, "50 %"), *nines]),
             y=log_axis("ms", [point.y for curve in curves for point in curve.points]),
             series=curves,

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import combinations
 
 import numpy as np
 
-from harness.league.comparisons import EQUIVALENCE_MARGIN
 from harness.league.inference import ERROR, fewest_blocks
+from harness.league.measures import MEASURES
 from harness.league.pareto import CRITERIA
-from harness.league.table import League, Row
-from harness.report.columns import interval
+from harness.league.report_card import League
+from harness.league.rows import Row
 
 MAX_NAMES = 4  # in a sentence that could have very many
 
@@ -35,40 +36,45 @@ def _percent(difference: float) -> str:
 
 
 def findings(league: League) -> list[str]:
-    """Return sentences about a league: whether it is valid, what its ranks mean, ties, limits and the Pareto front."""
-    sentences = [f"This run is invalid: {league.invalid}."] if league.invalid else []
-    if len(league.ranked) > 1 or league.control:
-        sentences.append(_ranks(league))
-    sentences += [
-        *_control(league),
-        *_equivalent(league),
+    """Return at most six sentences about a league: what its order and tiers mean, how fine they are, what limits it."""
+    if not league.ranked:
+        return []
+    return [
+        *([f"This run is invalid: {league.invalid}."] if league.invalid else _controls(league)),
+        _order(league),
+        _resolution(league),
         *_limited(league.ranked),
-        *_categories(league.ranked),
         *_front(league.ranked),
     ]
-    if league.disturbed:
-        share = f"{league.disturbed / league.trials * 100:.0f} %"
-        sentences.append(f"{league.disturbed} of {league.trials} trials ({share}) were disturbed and do not count.")
-    if league.always_disturbed:
-        names = _shortened(league.always_disturbed)
-        sentences.append(f"Disturbed in every attempt, so that these trials count nevertheless: {names}.")
-    return sentences
 
 
-def _ranks(league: League) -> str:
-    if league.blocks < fewest_blocks():
+def _order(league: League) -> str:
+    weights = set(league.weights.values())
+    parts = [
+        MEASURES[name].title if len(weights) == 1 else f"{weight:g} × {MEASURES[name].title}"
+        for name, weight in league.weights.items()
+    ]
+    mean = "the geometric mean of the ratios to the best in" if len(parts) > 1 else "the ratio to the best in"
+    return (
+        f"Ordered by the score, {mean} {_listed(parts)}. Tiers: A does not differ significantly from the best, B not "
+        "from the best of the rest, and so on."
+    )
+
+
+def _resolution(league: League) -> str:
+    widths, disturbed = league.comparisons.half_widths(), f"{league.disturbed * 100:.0f} % of the slices were disturbed"
+    if not len(widths):
         blocks = f"{league.blocks} block" + "s" * (league.blocks != 1)
         return (
             f"{blocks}: too few to rank any server before another; an error of {ERROR * 100:g} % needs at least "
-            f"{fewest_blocks()}."
+            f"{fewest_blocks()}. {disturbed}."
         )
-    half_widths = (league.comparisons.high - league.comparisons.low)[~np.isnan(league.comparisons.high)] / 2
-    detected = ""
-    if len(half_widths):
-        detected = f" Differences above about {_detected(float(np.median(half_widths)))} are detected."
+    servers = league.comparisons.servers
+    pairs = list(combinations(servers, 2))
+    differing = sum(league.comparisons.differ(i, j) for i, j in pairs)
     return (
-        "Ranks are intervals: servers that share a letter do not differ significantly. "
-        f"Family-wise error {ERROR * 100:g} %.{detected}"
+        f"{differing} of {len(pairs)} pairs differ significantly (family-wise error {ERROR * 100:g} %); a typical pair "
+        f"does above {_detected(float(np.median(widths)))}. {disturbed}, and do not count."
     )
 
 
@@ -77,55 +83,24 @@ def _detected(half_width: float) -> str:
     return f"{percent:.0f} %" if percent >= 10 else f"{percent:.1f} %"
 
 
-def _control(league: League) -> list[str]:
-    if not league.control:
+def _controls(league: League) -> list[str]:
+    comparisons, parts = league.comparisons, []
+    for control, server in league.controls:
+        ends = (float(matrix[control, server]) for matrix in (comparisons.mean, comparisons.low, comparisons.high))
+        parts.append(f"{comparisons.entries[server].name} {change_text(*ends)}")
+    if not parts:
         return []
-    comparisons, (control, server) = league.comparisons, league.control
-    mean, low, high = (
-        float(matrix[control, server]) for matrix in (comparisons.mean, comparisons.low, comparisons.high)
-    )
-    result = "a significant difference" if comparisons.differ(control, server) else "no significant difference"
-    return [
-        f"A/A control: {comparisons.entries[server].name} was loaded twice in each block: "
-        f"{change_text(mean, low, high)}, {result}."
-    ]
-
-
-def _equivalent(league: League) -> list[str]:
-    comparisons = league.comparisons
-    names = {place: entry.name for place, entry in enumerate(comparisons.entries) if not entry.is_control}
-    pairs = [(i, j) for i in names for j in names if i < j and comparisons.are_equivalent(i, j)]
-    if not pairs:
-        return []
-    listed = ", ".join(f"{names[i]} ≈ {names[j]}" for i, j in pairs)
-    return [f"Equivalent (the whole interval lies within ±{math.expm1(EQUIVALENCE_MARGIN) * 100:.0f} %): {listed}."]
+    return [f"A/A controls, the same server twice in each block, differ from themselves by: {', '.join(parts)}."]
 
 
 def _limited(ranked: Sequence[Row]) -> list[str]:
-    names = [row.implementation.name for row in ranked if row.deliveries_per_s and row.deliveries_per_s.at_least]
+    names = [row.implementation.name for row in ranked if any(each.is_limited for each in row.standings.values())]
     if not names:
         return []
-    verb = "was measured" if len(names) == 1 else "were measured"
     return [
-        f"≥: {_listed(names)} {verb} at the limit of the load generator and can do more; no server is ranked before "
-        f"{'it' if len(names) == 1 else 'them'}."
+        f"*: the load was the limit of {_shortened(names)}, which count there by deliveries a second of their own "
+        "processor time."
     ]
-
-
-def _categories(ranked: Sequence[Row]) -> list[str]:
-    categories = dict.fromkeys(row.implementation.category for row in ranked)
-    if len(categories) < 2:
-        return []
-    parts = [
-        f"{category}: "
-        + ", ".join(
-            f"{interval(row.rank_in_category)} {row.implementation.name}"
-            for row in ranked
-            if row.implementation.category == category
-        )
-        for category in categories
-    ]
-    return [f"Ranks by class: {'; '.join(parts)}."]
 
 
 def _front(ranked: Sequence[Row]) -> list[str]:
@@ -133,9 +108,7 @@ def _front(ranked: Sequence[Row]) -> list[str]:
     if len(judged) < 2:
         return []
     front = [row.implementation.name for row in judged if not row.dominated_by]
-    dominated = [f"{row.implementation.name} by {_shortened(row.dominated_by)}" for row in judged if row.dominated_by]
-    sentence = f"On the Pareto front (●) of {CRITERIA}: {_listed(front)}."
-    return [sentence + (f" Dominated: {'; '.join(dominated)}." if dominated else "")]
+    return [f"On the Pareto front (●) of {CRITERIA}: {_listed(front)}."]
 
 
 def _shortened(names: Sequence[str]) -> str:

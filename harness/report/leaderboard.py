@@ -9,7 +9,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from harness.errors import HarnessError, UsageError
-from harness.league.table import League, Row, leagues
+from harness.league.report_card import League, leagues
+from harness.league.rows import Row
 from harness.model import Run
 from harness.report.columns import leaderboard
 from harness.report.formats.markdown import joined, league_parts

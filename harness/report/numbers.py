@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 
 from harness.figures import PERCENT, Figure
-from harness.league.table import Summary
+from harness.league.rows import Summary
 
 NOTHING = "–"
 MAX_HEADING_LINES = 3

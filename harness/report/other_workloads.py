@@ -8,7 +8,7 @@ from tabulate import tabulate
 
 from harness import plugins
 from harness.figures import Figure
-from harness.league.table import League
+from harness.league.report_card import League
 from harness.report.numbers import cell
 
 

@@ -1,7 +1,6 @@
 """flood: a few clients send as fast as a limit of messages in flight allows, and all clients receive every message.
 
-It measures deliveries a second. The league ranks by the flood with 100 clients; those with 10 and with 1000 show how
-the result depends on the number of clients.
+It measures deliveries a second with 10, 100 and 1000 clients: how throughput depends on their number.
 """
 
 from __future__ import annotations
@@ -28,9 +27,10 @@ class Flood(Workload):
     summary = "flat out, with a limit of messages in flight"
     is_splittable = True
     figures = FLAT_OUT
+    reported = ("deliveries_per_s",)
 
-    def __init__(self, name: str, profiles: Mapping[str, dict[str, float]], reported: tuple[str, ...] = ()) -> None:
-        self.name, self.profiles, self.reported = name, profiles, reported
+    def __init__(self, name: str, profiles: Mapping[str, dict[str, float]]) -> None:
+        self.name, self.profiles = name, profiles
 
     def run(self, swarm: Swarm, parameters: Mapping[str, float]) -> None:
         """Connect, join, and flood the server."""
@@ -45,19 +45,12 @@ class Flood(Workload):
         )
 
 
-def unranked(clients: int) -> Mapping[str, dict[str, float]]:
-    """Return the profiles of a flood with another number of clients, which does not rank."""
-    # With fewer blocks no difference between two servers is significant.
-    return {"full": {"clients": clients, **PROFILES["full"], "blocks": 6}}
-
-
 @hookimpl
 def harness_workloads() -> list[Workload]:
     """Add the workloads."""
-    ranked = {profile: {"clients": 100, **parameters} for profile, parameters in PROFILES.items()}
-    ranked["smoke"]["clients"] = 20
+    profiles = {profile: {"clients": 100, **parameters} for profile, parameters in PROFILES.items()}
+    profiles["smoke"]["clients"] = 20
     return [
-        Flood("flood", ranked),
-        Flood("flood_10", unranked(10), ("deliveries_per_s",)),
-        Flood("flood_1000", unranked(1000), ("deliveries_per_s",)),
+        Flood("flood", profiles),
+        *(Flood(f"flood_{clients}", {"full": {"clients": clients, **PROFILES["full"]}}) for clients in (10, 1000)),
     ]

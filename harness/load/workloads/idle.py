@@ -20,9 +20,10 @@ class Idle(Workload):
     name = "idle"
     summary = "idle clients, the server's resident memory"
     figures = IDLE_MEMORY
+    reported = ("rss_per_client_bytes",)
     profiles: Mapping[str, dict[str, float]] = {
-        "quick": {"clients": 500, "blocks": 1},
-        "full": {"clients": 2000},
+        "quick": {"clients": 500},
+        "full": {"clients": 2000, "blocks": 1},
         "smoke": {"clients": 50},
     }
 

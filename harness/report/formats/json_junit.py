@@ -9,9 +9,13 @@ import msgspec
 
 from harness import plugins
 from harness.conformance.pool import combine_results
+from harness.league.measures import MEASURES
+from harness.league.report_card import League, leagues
+from harness.league.rows import Row
 from harness.model import CheckResult, Run, Verdict
-from harness.plugins import Reporter, hookimpl
+from harness.plugins import Reporter, View, hookimpl
 from harness.records import to_json
+from harness.report.columns import has_interval
 
 
 def conformance(results: Sequence[CheckResult]) -> str:
@@ -93,12 +97,14 @@ def _checked(run: Run) -> list[CheckResult]:
     ]
 
 
-def _whole_run(run: Run, width: int) -> str:
+def _whole_run(run: Run, view: View) -> str:
     whole = {
         "run": run.info,
         "figures": _figures(run),
+        "leagues": [_league(league) for league in leagues(run, view.by, view.weights)],
         "cases": list(run.cases),
         "trials": list(run.trials),
+        "blocks": list(run.blocks),
     }
     return msgspec.json.format(to_json(whole)).decode() + "\n"
 
@@ -106,6 +112,7 @@ def _whole_run(run: Run, width: int) -> str:
 def _figures(run: Run) -> dict[str, dict[str, object]]:
     """Return what is known of the figures of a run: {"deliveries_per_s": {"label": ..., "better": "more", ...}}."""
     measured = {name for trial in run.trials for name in trial.figures}
+    measured |= {name for block in run.blocks for result in block.slices for name in result.figures}
     return {
         name: {
             "label": figure.label,
@@ -118,6 +125,39 @@ def _figures(run: Run) -> dict[str, dict[str, object]]:
     }
 
 
+def _league(league: League) -> dict[str, object]:
+    """Return a league as plain data: its rows from the best to the worst, with ranks, tiers and intervals."""
+    return {
+        "spec": league.spec,
+        "weights": dict(league.weights),
+        "blocks": league.blocks,
+        "disturbed_share": league.disturbed,
+        "invalid": league.invalid,
+        "rows": [_row(row) for row in league.rows],
+    }
+
+
+def _row(row: Row) -> dict[str, object]:
+    plain: dict[str, object] = {"server": row.implementation.name, "position": row.position, "note": row.note}
+    if row.position and row.score:
+        plain |= {
+            "rank": row.rank,
+            "score": row.score.value,
+            "score_interval": [row.score.low, row.score.high] if has_interval(row) else None,
+            "measures": {
+                name: {
+                    "figure": MEASURES[name].figure.name,
+                    "median": standing.summary.median if standing.summary else None,
+                    "rank": standing.rank,
+                    "tier": standing.tier,
+                    "generator_limited": standing.is_limited,
+                }
+                for name, standing in row.standings.items()
+            },
+        }
+    return plain
+
+
 @hookimpl
 def harness_reporters() -> list[Reporter]:
     """Return the reporters of this module."""
@@ -126,6 +166,6 @@ def harness_reporters() -> list[Reporter]:
         Reporter(
             name="junit",
             summary="the conformance part as JUnit XML",
-            render=lambda run, width: junit(_checked(run)),
+            render=lambda run, view: junit(_checked(run)),
         ),
     ]

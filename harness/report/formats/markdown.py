@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from harness.league.table import League, leagues
+from harness.league.report_card import League, leagues
 from harness.model import Run
-from harness.plugins import Reporter, hookimpl
+from harness.plugins import Reporter, View, hookimpl
 from harness.report.columns import table
 from harness.report.findings import findings
 from harness.report.formats.terminal import origin
@@ -15,11 +15,12 @@ from harness.report.other_workloads import other_workloads
 WIDTH = 1000
 
 
-def render(run: Run, width: int = WIDTH) -> str:
+def render(run: Run, view: View) -> str:
     """Return the leagues of a run, with the command and the machine that made them."""
     parts: list[str] = []
-    several = len(leagues(run)) > 1
-    for league in leagues(run):
+    ordered = leagues(run, view.by, view.weights)
+    several = len(ordered) > 1
+    for league in ordered:
         if several:
             parts.append(f"### {league.spec}")
         parts += league_parts(league)

@@ -119,6 +119,6 @@ def harness_reporters() -> list[Reporter]:
         Reporter(
             name="plots",
             summary="latency, throughput and drops as curves",
-            render=lambda run, width: render(run, width, in_colour=colour.is_wanted()),
+            render=lambda run, view: render(run, view.width, in_colour=colour.is_wanted()),
         )
     ]

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import textwrap
 
-from harness.league.table import leagues
+from harness.league.report_card import leagues
 from harness.model import Run, RunInfo
-from harness.plugins import Reporter, hookimpl
+from harness.plugins import Reporter, View, hookimpl
 from harness.report.columns import table
 from harness.report.findings import findings
 from harness.report.other_workloads import other_workloads
 
+WIDE = 1000  # characters
 HOW_TO_READ = (
-    "#: the rank interval, by deliveries a second. tie: servers that share a letter do not differ significantly. "
-    "pass: cases passed, of those that judge. Deliveries: messages received by all clients together, flat out; the "
-    "median of the blocks (≥: the load generator was the limit), ± half the range. baseline: share of what a relay "
-    "reaches that does only what the kernel must do. drops: deliveries that never came. p50, p99: time from a "
-    "message's intended sending to its return to the sender, at a fixed rate. cpu: the server's processor time per "
-    "delivery. idle: resident memory with idle clients. KB per client: what each of them adds. lines: lines of code."
+    "#: the ranks that the server can have. score: the geometric mean of its ratios to the best, in percent, with its "
+    "simultaneous interval. Letters: tiers. few: deliveries a second, all clients together, with 4 senders and up to "
+    "1024 messages in flight; all: everybody sends; one: one message in flight. p99: the 99th percentile of the time "
+    "from a message's intended sending to its return to the sender, at 500 messages a second; a message that never "
+    "came is later than any. cpu: the server's processor time per delivery at that rate. idle: resident memory with "
+    "1000 clients. drops: messages that never came back. pass: cases passed, of those that judge. lines: lines of code. "
+    "baseline: share of what a relay reaches that does only what the kernel must do."
 )
 
 
@@ -43,19 +45,22 @@ def _wrapped(text: str, width: int) -> str:
     return textwrap.fill(text, width, break_on_hyphens=False)
 
 
-def render(run: Run, width: int) -> str:
-    """Return the leagues of a run, each with its findings, the unranked servers and the conditions below."""
-    parts = []
-    for league in leagues(run):
-        parts.append(f"{league.spec}\n{table(league, width=width, style='simple')}")
-        parts += filter(None, [other_workloads(league, width=width, style="simple")])
+def render(run: Run, view: View) -> str:
+    """Return the leagues of a run, each with its findings and the unranked servers below.
+
+    A wide view has all columns, the conditions, and where the run comes from as well.
+    """
+    parts, width = [], view.width
+    for league in leagues(run, view.by, view.weights):
+        parts.append(f"{league.spec}\n{table(league, width=WIDE if view.is_wide else width, style='simple')}")
+        parts += filter(None, [other_workloads(league, width=WIDE if view.is_wide else width, style="simple")])
         parts.append("\n".join(_wrapped(line, width) for line in findings(league)))
         notes = (f"{row.implementation.name}: {row.note or 'not measured'}" for row in league.unranked)
         parts.append("\n".join(_wrapped(note, width) for note in notes))
-        if league.conditions:
+        if view.is_wide:
             parts.append("\n".join(_wrapped(line, width) for line in league.conditions))
-    parts.append(_wrapped(HOW_TO_READ, width))
-    parts.append(_wrapped(origin(run.info), width))
+    if view.is_wide:
+        parts += [_wrapped(HOW_TO_READ, width), _wrapped(origin(run.info), width)]
     return "\n\n".join(filter(None, parts)) + "\n"
 
 

@@ -1,0 +1,93 @@
+"""Records of blocks, as they go over pipes and to disk: servers side by side, each loaded in turns of short slices."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+
+class Role(StrEnum):
+    """What an entry of a block is there for."""
+
+    SERVER = "server"
+    CONTROL = "control"  # the same server a second time: an A/A control, which shows what chance does
+    BASELINE = "baseline"  # the relay in C that only passes bytes on
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """A server in a block, and in comparisons.
+
+    Attributes:
+        name: of the server.
+        role: what it is there for.
+    """
+
+    name: str
+    role: Role = Role.SERVER
+
+
+class SlicePlan(msgspec.Struct, frozen=True):
+    """A kind of slice in a block.
+
+    Attributes:
+        kind: see `harness.load.resident.KINDS`.
+        seconds: how long a slice is measured.
+        every: it is in every round, in every second round, and so on.
+    """
+
+    kind: str
+    seconds: float
+    every: int = 1
+
+
+class SliceResult(msgspec.Struct, frozen=True, kw_only=True):
+    """The result of one slice.
+
+    Attributes:
+        round: the number of the round, from 0; -1 for what was measured before the first one.
+        entry: the number of the entry in the block.
+        kind: of the slice.
+        at_s: when it ended, from the beginning of the block.
+        figures: the figures by name (see `harness.figures`).
+        histogram: latency in nanoseconds as an HDR histogram in its own base64 form, or "".
+    """
+
+    round: int
+    entry: int
+    kind: str
+    at_s: float
+    figures: dict[str, float]
+    histogram: str = ""
+
+
+class BlockResult(msgspec.Struct, frozen=True, kw_only=True):
+    """The result of a block.
+
+    Attributes:
+        number: of the block among those of its spec, from 0.
+        spec: the name of the spec.
+        entries: the servers.
+        slices: the results of its slices, in their order.
+        failed: by the number of an entry, why it is out: it did not start, died, or broke a rule that loads verify.
+        started: when it started, in ISO 8601, UTC.
+        seconds: how long it took.
+        clients: how many clients each server had.
+        plan: the kinds of slices.
+    """
+
+    number: int
+    spec: str
+    entries: tuple[Entry, ...]
+    slices: tuple[SliceResult, ...]
+    failed: dict[str, str]
+    seconds: float
+    started: str = ""
+    clients: int = 0
+    plan: tuple[SlicePlan, ...] = ()
+
+    def slices_of(self, entry: Entry) -> list[SliceResult]:
+        """Return the slices of an entry; none if it failed or is not in the block."""
+        if entry not in self.entries or str(number := self.entries.index(entry)) in self.failed:
+            return []
+        return [result for result in self.slices if result.entry == number]

@@ -1,0 +1,172 @@
+"""Measures the servers of a run: the blocks of the league first, then the trials of other workloads."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from itertools import islice, takewhile
+
+import msgspec
+
+from harness import plugins, results
+from harness.blocks import BlockResult, Role
+from harness.commands.measuring import Clock
+from harness.commands.parts import only
+from harness.league import plan
+from harness.league.baseline_relay import relay
+from harness.league.bench import bench
+from harness.league.inference import fewest_blocks
+from harness.league.messages import BlockRequest
+from harness.league.profiles import PROFILES, Profile
+from harness.league.report_card import leagues
+from harness.league.run_blocks import run_blocks
+from harness.league.schedule import Design, Schedule, choose_controls, servers_at_once
+from harness.model import Implementation, Run, RunInfo, TrialPlan, TrialResult
+from harness.plugins import View
+from harness.report.columns import table
+from harness.report.formats.terminal import render
+from harness.report.progress import ProgressBar, progress_bar
+from harness.results import Store
+from harness.zoo import build
+from harness.zoo.discover import why_unavailable
+
+PREVIEWED = 16  # servers that are measured before the others are checked, or even built
+LOOKS = {8, 16, 32, 64, 128}  # blocks of a spec after which its table is shown: see `harness.league.comparisons`
+
+
+def preview_servers(implementations: Sequence[Implementation]) -> list[Implementation]:
+    """Return some servers of the first spec that need no build; none if there are few servers anyway."""
+    if len(implementations) <= PREVIEWED:
+        return []
+    ready = (server for server in implementations if not why_unavailable(server) and build.is_built(server))
+    return [server for server in islice(ready, PREVIEWED) if server.spec == implementations[0].spec]
+
+
+async def preview(store: Store, servers: Sequence[Implementation]) -> None:
+    """Rank these servers by a few short blocks, so that there is something to read; nothing of it is kept."""
+    blocks: list[BlockResult] = []
+    profile = replace(PROFILES[store.info.profile], blocks=fewest_blocks(), rounds=1, idle_clients=0)
+    design = _design(store.info, servers, replace(profile, slices=profile.slices[:3]))
+    with progress_bar("load") as bar:
+        bar.expect(fewest_blocks())
+        await _run_schedule(Schedule(replace(design, controls={}, baselines={}), blocks), Clock(0), bar, blocks.append)
+    info = msgspec.structs.replace(store.info, implementations=tuple(servers))
+    run = Run(info, results.read(store.path).cases, blocks=blocks)
+    print(f"\na preview of servers that need no build, from a few short slices:\n\n{_table(run)}", flush=True)
+
+
+async def measure(store: Store, servers: Sequence[Implementation], so_far: Run, clock: Clock) -> bool:
+    """Make the missing blocks and trials of a run and print the league; return whether all servers finished.
+
+    The league is printed at each look at its results as well, after 8, 16, 32 blocks of a spec.
+
+    Args:
+        store: the run.
+        servers: those to measure.
+        so_far: what the run has already.
+        clock: how long it may take.
+    """
+    profile, blocks, trials = PROFILES[store.info.profile], list(so_far.blocks), list(so_far.trials)
+    with progress_bar("load") as bar:
+        design = _design(store.info, servers, profile)
+        if servers and not design.baselines:
+            bar.print(f"the baseline relay is not measured: {why_unavailable(relay(servers[0].spec))}")
+
+        def ended(result: BlockResult) -> None:
+            store.add_block(result)
+            blocks.append(result)
+            for number, reason in result.failed.items():
+                bar.print(f"{result.entries[int(number)].name}: did not finish: {reason}")
+            if (count := sum(block.spec == result.spec for block in blocks)) in LOOKS:
+                part = only(results.read(store.path), result.spec)
+                bar.print(f"\nafter {count} blocks:\n\n{_table(part)}")
+
+        await _run_schedule(Schedule(design, blocks), clock, bar, ended)
+        await _run_trials(store, servers, trials, clock, bar)
+    run = results.read(store.path)
+    print(f"\n{render(run, View(width=shutil.get_terminal_size().columns))}", end="")
+    print(
+        "\n`harness report --wide` shows everything, `--by MEASURE` orders by another measure, `--plots` draws curves"
+    )
+    failed = [block.entries[int(number)] for block in run.blocks for number in block.failed]
+    is_complete = all(entry.role is Role.BASELINE for entry in failed)
+    return is_complete and not any(trial.did_not_finish for trial in run.trials)
+
+
+async def _run_schedule(
+    schedule: Schedule, clock: Clock, bar: ProgressBar, ended: Callable[[BlockResult], None]
+) -> None:
+    """Run the blocks of a schedule until it has no more.
+
+    Args:
+        schedule: decides which block comes next.
+        clock: how long it may take.
+        bar: shows what runs.
+        ended: called with each result; the schedule must know it afterwards.
+    """
+
+    def requests() -> Iterator[BlockRequest]:
+        while request := schedule.next_block(clock.left_s, is_extended=clock.is_extended):
+            yield request
+
+    def starting(request: BlockRequest) -> None:
+        bar.show(f"{request.spec}: block {request.number + 1}, {len(request.entries)} servers in turns")
+
+    def finish(result: BlockResult) -> None:
+        ended(result)
+        bar.advance()
+
+    await run_blocks(requests(), starting, finish)
+
+
+async def _run_trials(
+    store: Store, servers: Sequence[Implementation], done: list[TrialResult], clock: Clock, bar: ProgressBar
+) -> None:
+    """Run the trials of the workloads beside the league.
+
+    Args:
+        store: the run.
+        servers: those to measure.
+        done: the results so far; new ones are added.
+        clock: how long it may take.
+        bar: shows what runs.
+    """
+    profile, known = PROFILES[store.info.profile], plugins.workloads()
+    names = store.info.workloads or (known if profile.other_workloads else ())
+    workloads = [known[name] for name in known if name in names]
+
+    def starting(trial: TrialPlan) -> None:
+        step = f", step {trial.probe + 1}" if trial.probe else ""
+        bar.show(f"{trial.implementation}: {trial.workload}, block {trial.block + 1}{step}")
+
+    def ended(result: TrialResult) -> None:
+        store.add_trial(result)
+        bar.advance()
+        trial = f"{result.plan.implementation}: {result.plan.workload}"
+        if result.disturbed:
+            bar.print(f"{trial} does not count: {result.disturbed}")
+        if result.did_not_finish:
+            bar.print(f"{trial} did not finish: {result.did_not_finish}")
+
+    trials = plan.planned(servers, workloads, profile, plugins.specs(), done, seed=store.info.seed)
+    in_time = takewhile(lambda _: clock.left_s > 0, trials)
+    await bench(in_time, servers, done, starting, ended, profile.attempts)
+
+
+def _table(run: Run) -> str:
+    width = shutil.get_terminal_size().columns
+    return "\n\n".join(f"{league.spec}\n{table(league, width=width, style='simple')}" for league in leagues(run))
+
+
+def _design(info: RunInfo, servers: Sequence[Implementation], profile: Profile) -> Design:
+    specs = dict.fromkeys(server.spec for server in servers)
+    relays = {spec: relay(spec) for spec in specs}
+    return Design(
+        servers=servers,
+        controls=choose_controls(servers, profile, info.reference),
+        baselines={spec: each for spec, each in relays.items() if not why_unavailable(each)},
+        profile=profile,
+        seed=info.seed,
+        at_once=servers_at_once(profile.clients, profile.idle_clients),
+    )
