@@ -13,27 +13,33 @@ import numpy as np
 import psutil
 import pytest
 
+from harness.blocks import BlockResult, Entry, SlicePlan
 from harness.league import live
 from harness.league.block import Block
-from harness.league.messages import BlockRequest, BlockResult, SliceResult
-from harness.league.slice_scores import log_percentile, mean_logarithm, scores
+from harness.league.messages import BlockRequest
+from harness.league.slice_scores import is_generator_limited, log_percentile, mean_logarithm, scores
 from harness.league.trial import Cores
 from harness.load import latency
-from harness.model import Implementation
+from tests.simulated_runs import block_of, slice_of
 from tests.test_survivors import nothing_left, processes_below, wait_for
 from tests.zoo import CONFORMING, MISFITS, MUTANTS, command, implementation
 
 SHORT = {"few": 0.02, "all": 0.02, "single": 0.02, "paced": 0.05}
+PLAN = tuple(SlicePlan(kind, seconds) for kind, seconds in SHORT.items())
 
 
-async def run(servers: Sequence[Path], *, rounds: int = 2, **rest: int) -> BlockResult:
+async def run(
+    servers: Sequence[Path], *, rounds: int = 2, idle_clients: int = 0, plan: tuple[SlicePlan, ...] = PLAN
+) -> BlockResult:
     request = BlockRequest(
         number=0,
+        spec="broadcast",
+        entries=tuple(Entry(f"{place} {server.stem}") for place, server in enumerate(servers)),
         implementations=tuple(map(implementation, servers)),
-        slice_s=SHORT,
+        plan=plan,
         rounds=rounds,
         clients=12,
-        **rest,
+        idle_clients=idle_clients,
     )
     return await Block(request, Cores()).run()
 
@@ -98,40 +104,56 @@ def is_stopped(pid: int) -> bool:
 
 # --- scores
 
-
-def slice_of(entry: int, kind: str, value: float, *, wait: float = 0.0) -> SliceResult:
-    figures = {"deliveries_per_s": value, "generator_wait_share": wait}
-    return SliceResult(round=0, entry=entry, kind=kind, at_s=0, figures=figures)
+RATE = "deliveries_per_s"
 
 
 def test_a_score_is_the_mean_over_the_undisturbed_slices() -> None:
-    slices = (slice_of(0, "few", 100), slice_of(0, "few", 400), slice_of(0, "few", 7, wait=0.5), slice_of(0, "all", 3))
-    blocks = [BlockResult(number=0, slices=slices, failed={"1": "died"}, seconds=1)]
-    table = scores(blocks, 2, mean_logarithm("few", "deliveries_per_s"))
+    slices = [
+        slice_of(0, "few", {"deliveries_per_s": 100}),
+        slice_of(0, "few", {"deliveries_per_s": 400}),
+        slice_of(0, "few", {"deliveries_per_s": 7, "generator_wait_share": 0.5}),
+        slice_of(0, "all", {"deliveries_per_s": 3}),
+        slice_of(1, "few", {"deliveries_per_s": 3}),
+    ]
+    entries = [Entry("ant"), Entry("bee"), Entry("cow")]
+    table = scores([block_of(entries[:2], slices, failed={"1": "died"})], entries, mean_logarithm("few", RATE))
     assert table[0, 0] == pytest.approx(math.log(200))
-    assert math.isnan(table[0, 1])
+    assert np.isnan(table[0, 1:]).all(), "bee failed, and cow is not in the block"
 
 
 def test_a_kind_of_which_most_slices_are_disturbed_keeps_them_all() -> None:
-    slices = (slice_of(0, "few", 100), slice_of(0, "all", 3, wait=0.5), slice_of(0, "single", 7))
-    blocks = [BlockResult(number=0, slices=slices, failed={}, seconds=1)]
-    assert scores(blocks, 1, mean_logarithm("all", "deliveries_per_s"))[0, 0] == pytest.approx(math.log(3))
+    slices = [
+        slice_of(0, "few", {"deliveries_per_s": 100}),
+        slice_of(0, "all", {"deliveries_per_s": 3, "generator_wait_share": 0.5}),
+        slice_of(0, "single", {"deliveries_per_s": 7}),
+    ]
+    table = scores([block_of(["ant"], slices)], [Entry("ant")], mean_logarithm("all", RATE))
+    assert table[0, 0] == pytest.approx(math.log(3))
+
+
+@pytest.mark.parametrize(
+    ("load", "server", "limited"), [(0.99, 0.6, True), (0.99, 0.99, False), (0.5, 0.99, False), (0.5, 0.1, False)]
+)
+def test_the_load_is_the_limit_where_it_alone_is_busy(load: float, server: float, limited: bool) -> None:
+    block = block_of(["ant"], [slice_of(0, "few", {"generator_cpu_share": load, "server_cpu_share": server})])
+    assert is_generator_limited([block], Entry("ant"), "few") is limited
+    assert not is_generator_limited([block], Entry("ant"), "all")
 
 
 def test_a_message_that_never_came_is_later_than_any_other() -> None:
     histogram = latency.encode(latency.histogram_of(np.full(98, 1_000_000)))
     figures = {"missing": 2.0, "sent": 100.0}
-    lossy = SliceResult(round=0, entry=0, kind="paced", at_s=0, figures=figures, histogram=histogram)
+    lossy = slice_of(0, "paced", figures, histogram=histogram)
     assert math.exp(log_percentile("paced", 50)([lossy])) == pytest.approx(1_000_000, rel=0.01)
     assert math.exp(log_percentile("paced", 99)([lossy])) >= latency.HIGHEST_NS
 
 
 async def test_a_live_comparison_measures_both_servers() -> None:
-    late = Implementation(name="late", spec="broadcast", run=(str(MUTANTS / "conforming" / "late.py"),))
-    blocks = await live.run_blocks((implementation(CONFORMING), late), 0.0, seed=1, ended=lambda result: None, rounds=1)
+    late = implementation(MUTANTS / "conforming" / "late.py")
+    servers, names = (implementation(CONFORMING), late), ("fast", "late")
+    blocks = await live.load_in_turns(servers, names, 0.0, seed=1, ended=lambda result: None, rounds=1)
     assert [block.failed for block in blocks] == [{}] * len(blocks)
-    changes = live.changes(blocks, ("fast", "late"), "broadcast", 1)
-    (change,) = [change for change in changes if change.workload == "throughput, one in flight"]
+    (change,) = [change for change in live.changes(blocks, names, 1) if change.workload == "one in flight"]
     assert change.blocks == len(blocks)
     assert change.mean < 0  # a message takes 150 ms longer, and there is one at a time
 
@@ -139,17 +161,16 @@ async def test_a_live_comparison_measures_both_servers() -> None:
 def test_a_difference_of_a_factor_is_found_and_none_where_there_is_none() -> None:
     noise = np.random.default_rng(1).normal(0, 0.05, (8, 2))
     blocks = [
-        BlockResult(
-            number=number,
-            slices=tuple(
-                slice_of(entry, kind, value * math.exp(noise[number, entry]))
+        block_of(
+            ["a", "b"],
+            [
+                slice_of(entry, kind, {"deliveries_per_s": value * math.exp(noise[number, entry])})
                 for entry in (0, 1)
                 for kind, value in (("few", 1e6 / (1 + entry)), ("all", 1e6))
-            ),
-            failed={},
-            seconds=1,
+            ],
+            number=number,
         )
         for number in range(8)
     ]
-    found = {change.workload: change.is_significant for change in live.changes(blocks, ("a", "b"), "broadcast", 1)}
-    assert found == {"throughput, few senders": True, "throughput, all send": False}
+    found = {change.workload: change.is_significant for change in live.changes(blocks, ("a", "b"), 1)}
+    assert found == {"few senders": True, "all send": False}

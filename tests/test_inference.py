@@ -7,17 +7,17 @@ import math
 import numpy as np
 import pytest
 
-from harness.league.comparisons import Comparisons, Entry, compare, looks, undecided
+from harness.blocks import Entry
+from harness.league.comparisons import Comparisons, compare, looks, tiers, undecided
 from harness.league.inference import Differences, differences, fewest_blocks, rank_intervals, tie_letters
 
 ENTRIES = [Entry(name) for name in "abcd"]
 LEVELS = np.array([0.0, 0.5, 0.5, 1.0])
-NEVER = np.zeros(4, np.bool_)
 
 
-def league(blocks: int = 8, noise: float = 0.01, seed: int = 1, added: int = 0) -> Comparisons:
+def league(blocks: int = 8, noise: float = 0.01, seed: int = 1) -> Comparisons:
     """Return the comparisons of four servers, the middle two of which are equal, under shifts of whole blocks."""
-    return compare(scores(blocks + added, noise, seed), ENTRIES, planned=blocks, seed=seed, limited=NEVER)
+    return compare(scores(blocks, noise, seed), ENTRIES, seed=seed)
 
 
 def scores(blocks: int, noise: float, seed: int) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
@@ -53,7 +53,7 @@ def test_with_fewer_blocks_than_the_error_needs_no_server_is_better() -> None:
     assert league(blocks=6, noise=1e-6).better.any()
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", range(100))
 def test_the_error_is_exact_where_all_are_equal(seed: int) -> None:
     """Of the 2^n patterns of signs of the noise of equal servers, at most 1 in 32 is significant."""
     noise = np.random.default_rng(seed).standard_t(3, (6, 3))
@@ -130,30 +130,34 @@ def test_a_server_that_does_not_count_takes_no_rank() -> None:
     assert rank_intervals(better("ab", "ac", "ad", "bd"), [0, 2, 3]) == [(1, 1), (2, 3), (2, 3)]
 
 
-def test_a_server_that_the_generator_limited_is_worse_than_none() -> None:
-    limited = np.array([True, False, False, False])
-    comparisons = compare(scores(8, 0.01, 1), ENTRIES, planned=8, seed=1, limited=limited)
-    assert (comparisons.better == better("db", "dc")).all()
-    assert undecided(comparisons, limited) == {1, 2} or comparisons.are_equivalent(1, 2)
+def test_tiers_are_those_that_do_not_differ_from_the_best_of_the_rest() -> None:
+    assert tiers(league(), range(4)) == {3: "A", 2: "B", 1: "B", 0: "C"}
+    assert tiers(league(noise=9.0), range(4)) == dict.fromkeys(range(4), "A")
+    assert tiers(league(), [0, 1]) == {1: "A", 0: "B"}
 
 
-def test_each_look_spends_half_of_the_error_that_is_left() -> None:
-    assert looks(8, 8) == [(8, 0.05)]
-    assert looks(8, 9) == [(8, 0.025), (9, 0.0125)]
-    assert looks(8, 40) == [(8, 0.025), (16, 0.0125), (32, 0.00625), (40, 0.003125)]
-    assert sum(error for _, error in looks(8, 5000)) < 0.05
+def test_the_last_look_spends_what_the_others_leave() -> None:
+    assert looks(6) == [(6, 0.05)]
+    assert looks(8) == [(8, 0.05)]
+    assert looks(9) == [(8, 0.0125), (9, pytest.approx(0.0375))]
+    assert looks(40) == [(8, 0.0125), (16, 0.00625), (32, 0.003125), (40, pytest.approx(0.028125))]
+    assert sum(error for _, error in looks(5000)) == pytest.approx(0.05)
+
+
+def test_a_look_at_a_run_that_goes_on_spends_no_more_than_it_may() -> None:
+    assert looks(8, is_over=False) == [(8, 0.0125)]
+    assert looks(16, is_over=False) == [(8, 0.0125), (16, 0.00625)]
+    assert fewest_blocks(looks(8, is_over=False)[0][1]) <= 8
 
 
 def test_a_difference_found_at_one_look_stands() -> None:
-    """Two servers that only the planned blocks have differ by these, however many blocks the others add."""
+    """Two servers that only the first blocks have differ by these, however many blocks the others add."""
     of = scores(200, 0.01, 1)
     of[8:, [0, 3]] = np.nan
-    comparisons = compare(of, ENTRIES, planned=8, seed=1, limited=NEVER)
-    assert np.isnan(comparisons.low[0, 3])
-    assert comparisons.better[3, 0]
+    assert compare(of, ENTRIES, seed=1).better[3, 0]
 
 
 def test_blocks_are_added_for_neighbours_that_do_not_differ() -> None:
-    assert undecided(league(noise=0.1), NEVER) == {1, 2}
-    assert undecided(league(noise=0.0001), NEVER) == set(), "equivalent servers are decided"
-    assert undecided(league(noise=9.0), NEVER) == {0, 1, 2, 3}
+    assert undecided(league(noise=0.1)) == {1, 2}
+    assert undecided(league(noise=0.0001)) == set(), "equivalent servers are decided"
+    assert undecided(league(noise=9.0)) == {0, 1, 2, 3}

@@ -88,9 +88,9 @@ def _mean(name: str, title: str, kind: str, figure: str) -> Measure:
 MEASURES = {
     measure.name: measure
     for measure in (
-        _mean("few", "throughput, few senders", "few", THROUGHPUT),
-        _mean("all", "throughput, all send", "all", THROUGHPUT),
-        _mean("single", "throughput, one in flight", "single", THROUGHPUT),
+        _mean("few", "few senders", "few", THROUGHPUT),
+        _mean("all", "all send", "all", THROUGHPUT),
+        _mean("single", "one in flight", "single", THROUGHPUT),
         Measure("p99", "fixed rate", "paced", BUILT_IN["latency_p99_ns"], log_percentile("paced", 99)),
         _mean("cpu", "fixed rate", "paced", "server_cpu_ns_per_delivery"),
         _mean("memory", "1000 idle clients", "idle", "rss_idle_bytes"),

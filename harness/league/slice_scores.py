@@ -100,7 +100,8 @@ def log_percentile(kind: str, percent: float) -> Score:
 def is_generator_limited(blocks: Sequence[BlockResult], entry: Entry, kind: str) -> bool:
     """Return whether the load was the limit of an entry: it was busy all the time, and the server was not."""
     own = [result.figures for block in blocks for result in usable(block.slices_of(entry)) if result.kind == kind]
-    shares = [(each["generator_cpu_share"], each["server_cpu_share"]) for each in own if "server_cpu_share" in each]
+    both = ("generator_cpu_share", "server_cpu_share")
+    shares = [[each[name] for name in both] for each in own if each.keys() >= set(both)]
     if not shares:
         return False
     load, server = (statistics.median(values) for values in zip(*shares, strict=True))

@@ -50,10 +50,10 @@ def findings(league: League) -> list[str]:
 
 def _order(league: League) -> str:
     weights = set(league.weights.values())
-    parts = [
-        MEASURES[name].title if len(weights) == 1 else f"{weight:g} × {MEASURES[name].title}"
-        for name, weight in league.weights.items()
-    ]
+    parts = []
+    for name, weight in league.weights.items():
+        measure = MEASURES[name]
+        parts.append(("" if len(weights) == 1 else f"{weight:g} × ") + f"{measure.figure.label} ({measure.title})")
     mean = "the geometric mean of the ratios to the best in" if len(parts) > 1 else "the ratio to the best in"
     return (
         f"Ordered by the score, {mean} {_listed(parts)}. Tiers: A does not differ significantly from the best, B not "
