@@ -12,9 +12,7 @@ import pytest
 
 from harness.errors import UsageError
 from harness.extras import require
-from harness.records import to_json
-from harness.results import CASES, INFO, TRIALS
-from tests.sample_runs import zoo
+from tests.sample_runs import write_as_latest, zoo
 from tests.zoo import CONFORMING, command
 
 
@@ -69,12 +67,7 @@ def without(extras: Sequence[str], folder: Path) -> dict[str, str]:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A folder with a run."""
-    path = tmp_path / "results" / "latest"
-    path.mkdir(parents=True)
-    run = zoo(("chatter",))
-    (path / INFO).write_bytes(to_json(run.info))
-    (path / CASES).touch()
-    (path / TRIALS).write_bytes(b"".join(to_json(trial) + b"\n" for trial in run.trials))
+    write_as_latest(zoo(), tmp_path)
     return tmp_path
 
 

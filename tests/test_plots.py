@@ -15,18 +15,31 @@ import pytest
 from click.testing import CliRunner, Result
 from numpy.typing import NDArray
 
+from harness.blocks import BlockResult, Entry, Role
 from harness.commands import report_command
 from harness.errors import HarnessError, UsageError
 from harness.model import Run
-from harness.records import to_json
+from harness.plugins import View
 from harness.report import colour, svg
 from harness.report.curves import Chart, charts
 from harness.report.formats import plots, terminal
 from harness.report.scales import log_axis, percent_axis, spread_labels, tick_text
-from harness.results import CASES, INFO, TRIALS
-from tests.sample_runs import CAPACITY_PER_S, IN_FLIGHT, flooded, offered, run_of, timed, trial, zoo
+from tests.sample_runs import (
+    CAPACITY_PER_S,
+    IN_FLIGHT,
+    block_of,
+    flooded,
+    offered,
+    paced_slice,
+    run_of,
+    timed,
+    trial,
+    write_as_latest,
+    zoo,
+)
 from tests.zoo import harness, lines_of
 
+ONE = Entry("one")
 SVG = "{http://www.w3.org/2000/svg}"
 
 
@@ -39,11 +52,7 @@ def full_run() -> Run:
 @pytest.fixture
 def folder(full_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The current folder, with that run as the latest."""
-    path = tmp_path / "results" / "latest"
-    path.mkdir(parents=True)
-    (path / INFO).write_bytes(to_json(full_run.info))
-    (path / CASES).touch()
-    (path / TRIALS).write_bytes(b"".join(to_json(result) + b"\n" for result in full_run.trials))
+    write_as_latest(full_run, tmp_path)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -70,7 +79,7 @@ def test_percentiles_are_those_of_all_messages_of_all_blocks() -> None:
     """Two very different blocks: the mean of their percentiles would be far off."""
     chance = np.random.default_rng(3)
     blocks = [(chance.lognormal(mean, 1, 4000)).astype(np.int64) for mean in (12, 15)]
-    run = run_of(*(timed("one", times, block=number) for number, times in enumerate(blocks)))
+    run = run_of(*(timed("one", times, number=number) for number, times in enumerate(blocks)))
     points = dict(curve(only(run, "latency")))
     ordered = np.sort(np.concatenate(blocks))
     for x, rank in ((2, 4000), (10, 7200), (100, 7920), (1000, 7992)):
@@ -93,24 +102,50 @@ def test_drops_are_shown_in_percent_at_each_rate() -> None:
     assert curve(only(run, "drops")) == [(1000, 0), (2000, 50), (4000, 75)]
 
 
-@pytest.mark.parametrize(
-    "flaw", [{"is_control": True}, {"disturbed": "a third process"}, {"did_not_finish": "it died"}]
-)
+@pytest.mark.parametrize("flaw", [{"disturbed": "a third process"}, {"did_not_finish": "it died"}])
 def test_a_trial_that_does_not_count_is_on_no_curve(flaw: dict[str, Any]) -> None:
-    slow = np.full(1000, 10**9)
     trials = [
         *(flooded("one", clients, 5e6) for clients in (10, 100)),
         *(offered("one", rate, 0.1) for rate in (10, 100)),
-        timed("one", np.full(1000, 10**6)),
     ]
     bad = [
         *(flooded("one", clients, 1e3, **flaw) for clients in (10, 100, 1000)),
         *(offered("one", rate, 0.9, **flaw) for rate in (10, 100, 1000)),
-        timed("one", slow, **flaw),
-        timed("two", slow, **flaw),
     ]
-    for kind in ("latency", "throughput", "drops"):
+    for kind in ("throughput", "drops"):
         assert only(run_of(*trials, *bad), kind).series == only(run_of(*trials), kind).series
+
+
+FAST, SLOW = np.full(1000, 10**6), np.full(1000, 10**9)
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        block_of([ONE], [paced_slice(0, FAST), paced_slice(0, SLOW, wait_share=0.5), paced_slice(0, FAST)]),
+        block_of([ONE], [paced_slice(0, SLOW)], failed={"0": "it died"}),
+        block_of([Entry("one", Role.CONTROL)], [paced_slice(0, SLOW)]),
+        block_of([Entry("one", Role.BASELINE)], [paced_slice(0, SLOW)]),
+    ],
+    ids=["disturbed", "failed", "control", "baseline"],
+)
+def test_a_slice_that_does_not_count_is_on_no_curve(block: BlockResult) -> None:
+    before = block_of([ONE], [paced_slice(0, FAST)])
+    run = run_of(before, block, block_of([Entry("two")], [paced_slice(0, SLOW)], failed={"0": "it died"}))
+    (series,) = only(run, "latency").series
+    assert series.server == "one"
+    assert max(point.y for point in series.points) == pytest.approx(1, rel=0.01)
+
+
+def test_a_curve_of_latency_has_the_slices_of_its_server_and_its_spec() -> None:
+    two = block_of([ONE, Entry("two")], [paced_slice(0, FAST), paced_slice(1, SLOW)])
+    other_spec = block_of([ONE], [paced_slice(0, SLOW)], spec="murmur")
+    curves = {
+        (each.spec, series.server): series.points[-1].y
+        for each in charts(run_of(two, other_spec))
+        for series in each.series
+    }
+    assert curves == pytest.approx({("chatter", "one"): 1, ("chatter", "two"): 1000, ("murmur", "one"): 1000}, rel=0.01)
 
 
 def test_only_like_is_compared_with_like() -> None:
@@ -231,7 +266,7 @@ def test_colours_are_for_terminals_unless_the_user_declines_them(monkeypatch: py
 def test_the_report_draws_below_its_table(folder: Path, full_run: Run) -> None:
     curves = report("--format", "plots").output
     assert curves == plots.render(full_run, 80)
-    assert report("--plots").output == f"{terminal.render(full_run, 80)}\n{curves}"
+    assert report("--plots").output == f"{terminal.render(full_run, View())}\n{curves}"
     refused = report("--plots", "--format", "json")
     assert isinstance(refused.exception, UsageError)
     assert "not into json" in str(refused.exception)
