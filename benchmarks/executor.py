@@ -1,38 +1,40 @@
 """What the executor of impls/executor_impl can sustain, and what it costs compared with asyncio.
 
     python -m benchmarks.executor                    everything: ten million wake-ups, 100,000 tasks, 10,000 connections
-    python -m benchmarks.executor --scale 100        a hundredth of it
+    python -m benchmarks.executor --quick            a hundredth of it, to see that it works
     python -m benchmarks.executor wakes idle         some of it
 
 wakes        pairs of tasks that wake each other in turn, on 1, 2 and 4 workers: no wake-up may be lost
 tasks        so many tasks that sleep at once, and the memory of each
 connections  so many connections, each of which echoes one message, all open at once
 idle         processor time of two seconds with tasks that wait for a socket, a channel and a timer
-beside       the same three programs on asyncio and on 1, 2 and 4 workers, taking turns, so that a busy moment of
-             the machine affects all of them; the medians of five rounds, and the lowest and highest ratios
+beside       the same three programs on asyncio and on 1, 2 and 4 workers, in short interleaved slices (see
+             `benchmarks/executor_beside.py`): ratios with intervals
 
-It prints Markdown tables. Each measurement runs in a process of its own, and its clients in another. Where `ulimit -Hn`
-is below 10,100, there are as many connections as it allows. It takes about ten minutes.
+It prints Markdown tables. The first four are measured once, one after the other: their times are no comparison. Each
+runs in a process of its own, and its clients in another. Where `ulimit -Hn` is below 10,100, there are as many
+connections as it allows. All of it takes about eight minutes.
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
 import resource
 import socket
-import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Coroutine
 from typing import Any
 
-from benchmarks.executor_beside import BESIDE
+from benchmarks.executor_beside import compare
+from benchmarks.interleaved import Size, add_size, size_of
+from benchmarks.programs import describe_machine
 from impls.executor_impl.executor import Channel, Condition, Socket, run, sleep, spawn, yield_now
 
-ROUNDS = 5
+FULL, QUICK = Size(blocks=12, rounds=12), Size(blocks=6, rounds=4)
+QUICK_SCALE = 100
 IDLE_S = 2.0
 HOST = "127.0.0.1"
 
@@ -41,10 +43,7 @@ def cost(coroutine: Coroutine[Any, Any, Any], workers: int) -> dict[str, float]:
     """Run a coroutine; return its wall-clock and processor time in s, and the memory it added at its peak, in bytes."""
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     wall, busy = time.perf_counter(), time.process_time()
-    if workers:
-        run(coroutine, workers=workers)
-    else:
-        asyncio.run(coroutine)
+    run(coroutine, workers=workers)
     return {
         "wall": time.perf_counter() - wall,
         "busy": time.process_time() - busy,
@@ -158,7 +157,7 @@ TRIALS = {
     "connections": connections,
     "idle": idle,
 }
-FULL = {"wakes": 10_000_000, "tasks": 100_000, "connections": 10_000, "idle": 1}
+COUNTS = {"wakes": 10_000_000, "tasks": 100_000, "connections": 10_000, "idle": 1}
 
 
 def measure(trial: str, count: int, workers: int) -> dict[str, float]:
@@ -170,10 +169,7 @@ def measure(trial: str, count: int, workers: int) -> dict[str, float]:
 
 def run_trial(trial: str, count: int, workers: int) -> None:
     """Run one trial in this process, and print its cost as JSON."""
-    theirs, ours, _ = BESIDE.get(trial, (None, TRIALS.get(trial), 0))
-    body = ours if workers else theirs
-    assert body is not None
-    print(json.dumps(cost(body(count), workers)))
+    print(json.dumps(cost(TRIALS[trial](count), workers)))
 
 
 def row(*cells: str) -> None:
@@ -190,7 +186,7 @@ def heading(*names: str) -> None:
 
 def alone(trial: str, scale: int) -> None:
     """Run a trial of the executor alone, with each number of workers."""
-    count = max(1, FULL[trial] // scale)
+    count = max(1, COUNTS[trial] // scale)
     if trial == "connections":
         count = min(count, resource.getrlimit(resource.RLIMIT_NOFILE)[0] - 100)
     for workers in (1, 2, 4):
@@ -202,26 +198,13 @@ def alone(trial: str, scale: int) -> None:
         row(trial, str(workers), f"{count:,}", f"{costs['wall']:.2f}", f"{costs['busy']:.2f}", share, *each)
 
 
-def beside(scale: int) -> None:
-    """Run the same programs on asyncio and on the executor, in turns."""
-    crews = {"asyncio": 0, "1 worker": 1, "2 workers": 2, "4 workers": 4}
-    for trial, (_, _, full) in BESIDE.items():
-        count = max(1000, full // scale)
-        rounds: dict[str, list[dict[str, float]]] = {name: [] for name in crews}
-        for _ in range(ROUNDS):
-            for name, workers in crews.items():
-                rounds[name].append(measure(trial, count, workers))
-        for name, costs in rounds.items():
-            ratios = [ours["wall"] / theirs["wall"] for ours, theirs in zip(costs, rounds["asyncio"], strict=True)]
-            wall, busy = (statistics.median(cost[key] for cost in costs) / count * 1e6 for key in ("wall", "busy"))
-            times = f"{statistics.median(ratios):.2f} ({min(ratios):.2f}–{max(ratios):.2f})"
-            row(trial, name, f"{count:,}", f"{1e6 / wall:,.0f}", f"{wall:.2f}", f"{busy:.2f}", times)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("trials", nargs="*", metavar="TRIAL")
-    parser.add_argument("--scale", type=int, default=1, help="divide all counts by SCALE")
+    parser.add_argument(
+        "--scale", type=int, help=f"divide all counts by SCALE; by default 1, or {QUICK_SCALE} if quick"
+    )
+    add_size(parser)
     parser.add_argument("--trial", nargs=3, help=argparse.SUPPRESS)
     parser.add_argument("--clients", nargs=2, type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -239,10 +222,12 @@ def main() -> None:
     if own := [trial for trial in chosen if trial != "beside"]:
         heading("trial", "workers", "count", "s", "processor s", "of a core", "processor µs each", "bytes each")
         for trial in own:
-            alone(trial, options.scale)
+            alone(trial, options.scale or (QUICK_SCALE if options.quick else 1))
     if "beside" in chosen:
-        heading("program", "on", "count", "a second", "µs each", "processor µs each", "time ÷ asyncio's")
-        beside(options.scale)
+        size = size_of(options, FULL, QUICK)
+        print("\nTime of each yield, number or question:\n")
+        compare(size)
+        print(f"\n{size.describe(describe_machine())}")
 
 
 if __name__ == "__main__":

@@ -1,18 +1,30 @@
-"""The same three programs on asyncio and on the executor, for `benchmarks/executor.py`.
+"""The same three programs on asyncio and on the executor, compared for `benchmarks/executor.py`.
+
+    python -m benchmarks.executor_beside WORKERS    what `benchmarks.executor` runs: 0 for asyncio
 
 yields  a hundred tasks that yield to each other, again and again
 queue   one task sends numbers to another through a queue of ten
 echo    fifty pairs of tasks with a socket between the two of each: a question, its answer, the next question
 
-`count` is the total number of yields, of numbers, or of questions.
+`count` is the total number of yields, of numbers, or of questions. asyncio and the executor with 1, 2 and 4 workers
+are processes that take turns in short slices (see `benchmarks/interleaved.py`). A slice is one run of a program,
+without the start and the end of the event loop.
 """
 
 from __future__ import annotations
 
 import asyncio
 import socket
+import sys
+import time
+from collections.abc import Callable, Coroutine
+from functools import partial
+from typing import Any
 
-from impls.executor_impl.executor import Channel, Socket, spawn, yield_now
+import anyio
+
+from benchmarks.interleaved import Alternative, Size, measure, module, print_ratios, serve
+from impls.executor_impl.executor import Channel, Socket, run, spawn, yield_now
 
 
 async def our_yields(count: int) -> None:
@@ -100,9 +112,49 @@ async def their_echo(count: int) -> None:
     await asyncio.gather(*running)
 
 
-# For each program: that on asyncio, that on the executor, and its count.
-BESIDE = {
-    "yields": (their_yields, our_yields, 1_000_000),
-    "queue": (their_queue, our_queue, 300_000),
-    "echo": (their_echo, our_echo, 100_000),
+# For each program: that on asyncio, that on the executor, and its count in a slice.
+PROGRAMS = {
+    "yields": (their_yields, our_yields, 10_000),
+    "queue": (their_queue, our_queue, 10_000),
+    "echo": (their_echo, our_echo, 1_000),
 }
+WORKERS = {"asyncio": 0, "1 worker": 1, "2 workers": 2, "4 workers": 4}
+TIME, PROCESSOR_TIME = "time", "processor time"
+
+
+def slice_of(workers: int) -> Callable[[str], dict[str, float]]:
+    """Return what runs a program on asyncio (0 workers) or on the executor, and returns its figures."""
+
+    def run_slice(program: str) -> dict[str, float]:
+        theirs, ours, count = PROGRAMS[program]
+        body = (ours if workers else theirs)(count)
+        taken: list[float] = []
+
+        async def timed() -> None:
+            began, busy = time.perf_counter(), time.process_time()
+            await body
+            taken.extend((time.perf_counter() - began, time.process_time() - busy))
+
+        coroutine: Coroutine[Any, Any, None] = timed()
+        if workers:
+            run(coroutine, workers=workers)
+        else:
+            asyncio.run(coroutine)
+        return {f"{program}, {TIME}": taken[0] / count, f"{program}, {PROCESSOR_TIME}": taken[1] / count}
+
+    return run_slice
+
+
+def compare(size: Size) -> None:
+    """Measure all programs, and print a table."""
+    alternatives = [
+        Alternative(name, tuple(PROGRAMS), partial(module, "benchmarks.executor_beside", str(workers)))
+        for name, workers in WORKERS.items()
+    ]
+    table = anyio.run(measure, alternatives, size.blocks, size.rounds)
+    figures = [f"{program}, {measured}" for program in PROGRAMS for measured in (TIME, PROCESSOR_TIME)]
+    print_ratios(table, list(WORKERS), dict.fromkeys(figures, ("µs each", 1e-6)))
+
+
+if __name__ == "__main__":
+    serve(slice_of(int(sys.argv[1])))

@@ -1,11 +1,16 @@
 /* A load generator for servers of the spec `broadcast`: the reference for the swarm, which does the same from Python.
  *
  *     cc -O2 -std=c11 -Wall -Wextra -o generator generator.c
- *     generator flood   127.0.0.1:9000 clients=100 senders=4 in_flight=1024 body_bytes=32 warm_up_s=0.5 seconds=2
- *     generator paced   127.0.0.1:9000 clients=100 senders=4 rate_per_s=1000 body_bytes=32 warm_up_s=0.5 seconds=2
- *     generator discard 127.0.0.1:9000 ...as flood...
+ *     generator 127.0.0.1:9000 clients=100 body_bytes=32
  *
- * Further options: core=N binds it to that core; spin=1 never sleeps. Prints its figures as one JSON object.
+ * Further options: core=N binds it to that core; spin=1 never sleeps during a slice; discard=1 verifies nothing. Each
+ * line of standard input is a slice: its senders, its messages in flight or a second, the seconds before it is measured,
+ * and the seconds in which it is:
+ *
+ *     flood 4 1024 0.003 0.03
+ *     paced 4 500 0.003 0.1
+ *
+ * Prints a line "ready" when all clients have joined, then the figures of each slice as one JSON object on a line.
  * Exit status 0: every delivery was verified. 1: the server is at fault, or lost a message. 2: wrong usage.
  *
  * All clients receive the same bytes. So what a client receives is compared with what another client has received
@@ -14,7 +19,7 @@
  *
  * flood: each sender has its share of the limit in flight, and sends again when half of it has come back.
  * paced: message n is due n / rate seconds after the start, and its latency counts from then.
- * discard: a flood whose bytes are received and counted, and not verified. */
+ * A single sender is in the middle of the room, several are spread over it. A slice ends when all has come back. */
 
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -41,16 +46,20 @@
 enum {
     READ_BYTES = 64 * 1024,          /* per read: a larger buffer does not fit into the cache */
     STREAM_BYTES = 16 * 1024 * 1024, /* of the common stream: by tcp_rmem and tcp_wmem no client is further behind */
-    MAX_UNSENT = 64 * 1024,          /* messages that a sender keeps for a server that does not take them */
+    MAX_UNSENT = 64 * 1024,          /* messages that a sender keeps for a server that does not take them, and more
+                                        than a slice has in flight or on its schedule */
     MAX_EVENTS = 1024,
     SENDER_DIGITS = 4,
     NUMBER_DIGITS = 9,
     MIN_BODY_BYTES = SENDER_DIGITS + NUMBER_DIGITS,
     MAX_BODY_BYTES = 255,
     MARKER_BYTES = 1 + 10,           /* of a marker, which shows that a client has joined */
+    MAX_SENDERS = 4,                 /* of a slice, spread over the room; one more is in its middle */
+    MIDDLE = MAX_SENDERS,
+    ALL_SENDERS = MAX_SENDERS + 1,
 };
 
-static const int64_t SECOND_NS = 1000000000, LEAD_NS = 10000000, DRAIN_NS = 10000000000, MARKER_NS = 500000000;
+static const int64_t SECOND_NS = 1000000000, LEAD_NS = 2000000, DRAIN_NS = 10000000000, MARKER_NS = 500000000;
 
 struct client {
     int fd;
@@ -61,6 +70,8 @@ struct client {
 struct sender {
     struct client *client;
     int64_t sent, received, echoed; /* messages that it sent; of them in the common stream; received by itself */
+    int64_t sent_before;            /* messages that it had sent before this slice; all have come back to all */
+    uint64_t offset_before;         /* of its client then */
     unsigned char next[1 + MAX_BODY_BYTES];     /* the message that it sends next */
     unsigned char expected[1 + MAX_BODY_BYTES]; /* its next message in the common stream */
     uint64_t *ends;                 /* where its messages that are not yet echoed end in the common stream */
@@ -68,36 +79,37 @@ struct sender {
     size_t from, to;
 };
 
-enum { CLIENTS, SENDERS, IN_FLIGHT, RATE_PER_S, BODY_BYTES, WARM_UP_S, SECONDS, CORE, SPIN, OPTIONS };
+enum { CLIENTS, BODY_BYTES, CORE, SPIN, DISCARD, OPTIONS };
 
 static struct option {
     const char *name;
     double value, lowest, highest;
 } options[OPTIONS] = {
-    [CLIENTS] = {"clients", 100, 1, 50000},
-    [SENDERS] = {"senders", 4, 1, 9999},
-    [IN_FLIGHT] = {"in_flight", 1024, 1, MAX_UNSENT},
-    [RATE_PER_S] = {"rate_per_s", 1000, 1, 1e6},
+    [CLIENTS] = {"clients", 100, 2 * MAX_SENDERS, 50000},
     [BODY_BYTES] = {"body_bytes", 32, MIN_BODY_BYTES, MAX_BODY_BYTES},
-    [WARM_UP_S] = {"warm_up_s", 0.5, 0, 3600},
-    [SECONDS] = {"seconds", 2, 0.001, 3600},
     [CORE] = {"core", -1, 0, CPU_SETSIZE - 1},
     [SPIN] = {"spin", 0, 0, 1},
+    [DISCARD] = {"discard", 0, 0, 1},
 };
 
 static bool is_paced, is_discarding, is_spinning;
-static int client_count, sender_count, poll_fd;
-static double rate_per_s;
+static int client_count, poll_fd;
 static struct client *clients;
-static struct sender *senders;
+static struct sender senders[ALL_SENDERS];
 static size_t frame_bytes;
-static int64_t max_in_flight;              /* of each sender */
 static unsigned char *stream;              /* the last STREAM_BYTES of the common stream, mapped twice in a row */
 static uint64_t length, parsed;            /* bytes of the common stream; of its whole messages */
-static uint64_t ends_mask, received_bytes; /* by all clients together */
+static uint64_t received_bytes;            /* by all clients together */
+
+/* This slice. */
+static struct sender *first_sender, *end_of_senders;
+static int64_t sender_count;
+static int64_t max_in_flight;              /* of each sender */
+static double rate_per_s;
 static int64_t start_ns;                   /* of the schedule */
-static int64_t scheduled, first_counted;   /* messages of the schedule: sent so far; first after the warm-up */
-static int64_t *latencies_ns, *lags_ns, latency_count, schedule_room;
+static int64_t scheduled, schedule_length; /* messages of the schedule: sent so far; all */
+static int64_t first_counted;              /* the first one after the warm-up */
+static int64_t latencies_ns[MAX_UNSENT], lags_ns[MAX_UNSENT], latency_count;
 
 static _Noreturn void fail(int status, const char *format, ...)
 {
@@ -167,11 +179,11 @@ static void parse(void)
         for (int i = 1; i <= SENDER_DIGITS; i++)
             number = number * 10 + (unsigned)(frame[i] - '0');
         struct sender *sender = senders + number;
-        if (number >= (unsigned)sender_count || memcmp(frame, sender->expected, frame_bytes) != 0)
+        if (number >= ALL_SENDERS || memcmp(frame, sender->expected, frame_bytes) != 0)
             fail(1, "a client received what is no sender's next message: %.*s", (int)frame_bytes - 1, frame + 1);
         if (sender->received == sender->sent)
             fail(1, "a client received a message that no client has sent");
-        sender->ends[(uint64_t)sender->received++ & ends_mask] = parsed + frame_bytes;
+        sender->ends[(uint64_t)sender->received++ % MAX_UNSENT] = parsed + frame_bytes;
         increment_number(sender->expected);
     }
 }
@@ -200,14 +212,17 @@ static int64_t intended_ns(int64_t number)
 /* Count the messages that have come back to their sender. */
 static void count_echoes(struct sender *sender)
 {
+    if (sender < first_sender || sender >= end_of_senders)
+        return;
     if (is_discarding) {
-        sender->echoed = (int64_t)(sender->client->offset / frame_bytes / (unsigned)sender_count);
+        int64_t count = (int64_t)((sender->client->offset - sender->offset_before) / frame_bytes);
+        sender->echoed = sender->sent_before + count / sender_count;
         return;
     }
     int64_t arrived_ns = now_ns();
     while (sender->echoed < sender->received
-           && sender->ends[(uint64_t)sender->echoed & ends_mask] <= sender->client->offset) {
-        int64_t number = sender->echoed++ * sender_count + (sender - senders);
+           && sender->ends[(uint64_t)sender->echoed % MAX_UNSENT] <= sender->client->offset) {
+        int64_t number = (sender->echoed++ - sender->sent_before) * sender_count + (sender - first_sender);
         if (is_paced && number >= first_counted)
             latencies_ns[latency_count++] = arrived_ns - intended_ns(number);
     }
@@ -257,7 +272,7 @@ static void send_messages(struct sender *sender, int64_t count)
 
 static void fill_in_flight(void)
 {
-    for (struct sender *sender = senders; sender < senders + sender_count; sender++) {
+    for (struct sender *sender = first_sender; sender < end_of_senders; sender++) {
         int64_t room = max_in_flight - (sender->sent - sender->echoed);
         /* In batches of half a share: otherwise the wake-ups for single echoes would dominate. */
         if (room >= (max_in_flight > 1 ? max_in_flight / 2 : 1) && sender->from == sender->to)
@@ -268,9 +283,9 @@ static void fill_in_flight(void)
 static void send_due(void)
 {
     int64_t late_ns;
-    while (scheduled < schedule_room && (late_ns = now_ns() - intended_ns(scheduled)) >= 0) {
+    while (scheduled < schedule_length && (late_ns = now_ns() - intended_ns(scheduled)) >= 0) {
         lags_ns[scheduled] = late_ns;
-        send_messages(senders + scheduled % sender_count, 1);
+        send_messages(first_sender + scheduled % sender_count, 1);
         scheduled++;
     }
 }
@@ -287,14 +302,14 @@ static void step(int64_t wait_ns)
     int ready = epoll_pwait2(poll_fd, events, MAX_EVENTS, &wait, NULL); /* epoll_wait counts in milliseconds */
     for (int i = 0; i < ready; i++)
         receive(events[i].data.ptr);
-    for (struct sender *sender = senders; sender < senders + sender_count; sender++)
+    for (struct sender *sender = first_sender; sender < end_of_senders; sender++)
         if (sender->from < sender->to)
             flush_unsent(sender);
 }
 
-static void run_for(double duration_s)
+static void run_until(int64_t end)
 {
-    int64_t now, end = now_ns() + (int64_t)(duration_s * 1e9);
+    int64_t now;
     while ((now = now_ns()) < end) {
         int64_t until = end;
         if (is_paced) {
@@ -312,7 +327,7 @@ static void run_for(double duration_s)
 static void drain(void)
 {
     uint64_t due = 0;
-    for (struct sender *sender = senders; sender < senders + sender_count; sender++)
+    for (struct sender *sender = senders; sender < senders + ALL_SENDERS; sender++)
         due += (uint64_t)sender->sent * frame_bytes;
     int64_t end = now_ns() + DRAIN_NS;
     while (received_bytes < due * (unsigned)client_count && now_ns() < end)
@@ -374,27 +389,18 @@ static void join(void)
 
 static void choose_senders(void)
 {
-    double total_s = options[WARM_UP_S].value + options[SECONDS].value;
-    schedule_room = is_paced ? (int64_t)(total_s * rate_per_s) + 1 : 0;
-    latencies_ns = allocate((size_t)schedule_room + 1, sizeof *latencies_ns);
-    lags_ns = allocate((size_t)schedule_room + 1, sizeof *lags_ns);
-    uint64_t room = 1;
-    while ((int64_t)room < max_in_flight || (int64_t)room < schedule_room)
-        room *= 2;
-    ends_mask = room - 1;
-    senders = allocate((size_t)sender_count, sizeof *senders);
-    for (int number = 0; number < sender_count; number++) {
+    for (int number = 0; number < ALL_SENDERS; number++) {
         struct sender *sender = senders + number;
         /* Spread over the room: many servers serve in the order of joining, and the first would look fast. */
-        sender->client = clients + (2 * number + 1) * client_count / (2 * sender_count);
+        int eighths = number == MIDDLE ? MAX_SENDERS : 2 * number + 1;
+        sender->client = clients + eighths * client_count / (2 * MAX_SENDERS);
         sender->client->sender = sender;
-        sender->ends = allocate(room, sizeof *sender->ends);
+        sender->ends = allocate(MAX_UNSENT, sizeof *sender->ends);
         sender->unsent = allocate(MAX_UNSENT, frame_bytes);
         memset(sender->next, '~', sizeof sender->next);
         memset(sender->next + 1, '0', MIN_BODY_BYTES);
         sender->next[0] = (unsigned char)(frame_bytes - 1);
-        for (int place = SENDER_DIGITS, rest = number; rest > 0; rest /= 10)
-            sender->next[place--] += (unsigned char)(rest % 10);
+        sender->next[SENDER_DIGITS] += (unsigned char)number;
         memcpy(sender->expected, sender->next, sizeof sender->next);
     }
 }
@@ -415,12 +421,9 @@ static void watch_all(void)
 
 static void read_options(int count, char **arguments)
 {
-    const char *mode = count < 3 ? "" : arguments[1];
-    is_paced = strcmp(mode, "paced") == 0;
-    is_discarding = strcmp(mode, "discard") == 0;
-    if (!is_paced && !is_discarding && strcmp(mode, "flood") != 0)
-        fail(2, "usage: generator flood|paced|discard HOST:PORT [NAME=VALUE...]");
-    for (int i = 3; i < count; i++) {
+    if (count < 2)
+        fail(2, "usage: generator HOST:PORT [NAME=VALUE...]");
+    for (int i = 2; i < count; i++) {
         struct option *option = options;
         size_t size = strcspn(arguments[i], "=");
         while (option < options + OPTIONS
@@ -434,15 +437,9 @@ static void read_options(int count, char **arguments)
             fail(2, "%s: expected a number from %g to %g", arguments[i], option->lowest, option->highest);
     }
     client_count = (int)options[CLIENTS].value;
-    sender_count = (int)options[SENDERS].value;
-    rate_per_s = options[RATE_PER_S].value;
     is_spinning = options[SPIN].value > 0;
+    is_discarding = options[DISCARD].value > 0;
     frame_bytes = 1 + (size_t)options[BODY_BYTES].value;
-    max_in_flight = (int64_t)options[IN_FLIGHT].value / sender_count;
-    if (max_in_flight < 1)
-        max_in_flight = 1;
-    if (sender_count > client_count)
-        fail(2, "there are more senders than clients");
 }
 
 static int by_size(const void *one, const void *other)
@@ -458,8 +455,67 @@ static int64_t percentile(int64_t *values, int64_t count, double percent)
     return count ? values[place < count ? place : count - 1] : 0;
 }
 
+/* --- slices */
+
+/* Let senders have the load of a slice from now on. */
+static void begin(int64_t count)
+{
+    sender_count = count;
+    first_sender = count == 1 ? senders + MIDDLE : senders;
+    end_of_senders = first_sender + count;
+    scheduled = latency_count = 0;
+    for (struct sender *sender = first_sender; sender < end_of_senders; sender++) {
+        sender->sent_before = sender->echoed = sender->sent;
+        sender->offset_before = sender->client->offset;
+    }
+}
+
+static void slice(const char *line)
+{
+    char kind[8];
+    int count;
+    double load, warm_up_s, seconds;
+    if (sscanf(line, "%7s %d %lf %lf %lf", kind, &count, &load, &warm_up_s, &seconds) != 5 || count < 1 ||
+        count > MAX_SENDERS || !(load >= 1 && warm_up_s >= 0 && seconds > 0))
+        fail(2, "expected a kind of slice, its senders, its load and two times: %s", line);
+    is_paced = strcmp(kind, "paced") == 0;
+    double most = is_paced ? load * (warm_up_s + seconds) : load;
+    if (most >= MAX_UNSENT || (is_paced && is_discarding))
+        fail(2, "too many messages, or latencies without verification: %s", line);
+    begin(count);
+    rate_per_s = load;
+    max_in_flight = (int64_t)load / count > 1 ? (int64_t)load / count : 1;
+    schedule_length = (int64_t)most;
+    first_counted = (int64_t)(load * warm_up_s);
+
+    start_ns = now_ns() + (is_paced ? LEAD_NS : 0);
+    int64_t begin_ns = start_ns + (int64_t)(warm_up_s * 1e9);
+    run_until(begin_ns);
+    uint64_t bytes_before = received_bytes;
+    int64_t cpu_before = clock_ns(CLOCK_PROCESS_CPUTIME_ID), began = now_ns();
+    int64_t end_ns = begin_ns + (int64_t)(seconds * 1e9);
+    run_until(end_ns);
+    while (received_bytes == bytes_before && now_ns() < begin_ns + DRAIN_NS) /* it may take longer to answer */
+        run_until(end_ns += (int64_t)(seconds * 1e9));
+    double elapsed_s = (double)(now_ns() - began) / 1e9;
+    double cpu_s = (double)(clock_ns(CLOCK_PROCESS_CPUTIME_ID) - cpu_before) / 1e9;
+    double deliveries = (double)(received_bytes - bytes_before) / (double)frame_bytes;
+    if (is_paced)
+        send_due(); /* what was due while this process waited for its core */
+    drain();
+
+    printf("{\"deliveries_per_s\": %.0f, \"generator_cpu_share\": %.4f", deliveries / elapsed_s, cpu_s / elapsed_s);
+    if (is_paced)
+        printf(", \"latency_p50_ns\": %" PRId64 ", \"latency_p99_ns\": %" PRId64 ", \"send_lag_p99_ns\": %" PRId64,
+               percentile(latencies_ns, latency_count, 50), percentile(latencies_ns, latency_count, 99),
+               percentile(lags_ns + first_counted, scheduled - first_counted, 99));
+    printf("}\n");
+    fflush(stdout);
+}
+
 int main(int count, char **arguments)
 {
+    char line[128];
     read_options(count, arguments);
     if (options[CORE].value >= 0) {
         cpu_set_t cores;
@@ -473,28 +529,14 @@ int main(int count, char **arguments)
     files.rlim_cur = files.rlim_max;
     setrlimit(RLIMIT_NOFILE, &files);
     prctl(PR_SET_TIMERSLACK, 1UL); /* or a sleep ends 50 microseconds late */
-    connect_all(arguments[2]);
+    connect_all(arguments[1]);
     join();
     choose_senders();
     map_stream();
     watch_all();
-
-    start_ns = now_ns() + LEAD_NS;
-    run_for(options[WARM_UP_S].value);
-    first_counted = scheduled;
-    uint64_t bytes_before = received_bytes;
-    int64_t cpu_before = clock_ns(CLOCK_PROCESS_CPUTIME_ID), began = now_ns();
-    run_for(options[SECONDS].value);
-    double elapsed_s = (double)(now_ns() - began) / 1e9;
-    double cpu_s = (double)(clock_ns(CLOCK_PROCESS_CPUTIME_ID) - cpu_before) / 1e9;
-    double deliveries = (double)(received_bytes - bytes_before) / (double)frame_bytes;
-    drain();
-
-    printf("{\"deliveries_per_s\": %.0f, \"generator_cpu_share\": %.4f", deliveries / elapsed_s, cpu_s / elapsed_s);
-    if (is_paced)
-        printf(", \"latency_p50_ns\": %" PRId64 ", \"latency_p99_ns\": %" PRId64 ", \"send_lag_p99_ns\": %" PRId64,
-               percentile(latencies_ns, latency_count, 50), percentile(latencies_ns, latency_count, 99),
-               percentile(lags_ns + first_counted, scheduled - first_counted, 99));
-    printf("}\n");
+    puts("ready");
+    fflush(stdout);
+    while (fgets(line, sizeof line, stdin))
+        slice(line);
     return 0;
 }

@@ -1,12 +1,14 @@
 """Compares the latencies that the swarm measures with known ones.
 
-    python -m benchmarks.latency                  both, with ten rounds of the first
-    python -m benchmarks.latency hold --runs 3    a server that holds each message for exactly 5 ms
+    python -m benchmarks.latency                  both: some two minutes
+    python -m benchmarks.latency --quick          both, to see that it works
+    python -m benchmarks.latency hold             a server that holds each message for exactly 5 ms
     python -m benchmarks.latency stop             a server that is stopped for 500 ms in the middle
 
-hold: the same server (hold_server.c) with a hold of 5 ms and with none, in turns. The difference of the two p50 must be
-5 ms within 2 %; it contains nothing of the latency without a hold. At 300 messages a second a message leaves in the
-middle between two that arrive (1.5 intervals), so that sending one does not delay reading another.
+hold: the same server (hold_server.c) with a hold of 5 ms and with none, in short interleaved slices (see
+`benchmarks/interleaved.py`). The difference of the two p50 must be 5 ms within 2 %; it contains nothing of the latency
+without a hold. At 500 messages a second a message leaves in the middle between two that arrive (2.5 intervals), so that
+sending one does not delay reading another.
 
 stop: SIGSTOP, and SIGCONT 500 ms later, in the middle of a load on a schedule. Every message that was due meanwhile has
 waited for the rest of the stop, since the schedule goes on: in T seconds with a stop of S seconds, percentile p is
@@ -22,19 +24,22 @@ import argparse
 import os
 import signal
 import socket
-import statistics
 import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import anyio
+import numpy as np
 from hdrh.histogram import HdrHistogram
 
-from benchmarks.programs import c_program, describe_machine, figures, server, use_server_core
+from benchmarks.interleaved import Alternative, Size, add_size, level, measure, print_rows, size_of
+from benchmarks.programs import c_program, describe_machine, server, swarm_slices, use_server_core
 from harness import plugins
 from harness.codec import Decoder, bodies_of
 from harness.errors import HarnessError
+from harness.league.inference import differences
 from harness.league.trial import Cores
 from harness.load import latency
 from harness.load.clients.clients import Clients
@@ -44,7 +49,8 @@ from harness.servers.launch import launch
 from harness.servers.process import Server
 
 HOLD_MS = 5
-HOLD_RATE_PER_S = 300
+PACED, PACED_S = "paced", 0.1  # the kind of slices with a hold and without
+FULL, QUICK = Size(blocks=12, rounds=20), Size(blocks=6, rounds=4)
 STOP_S, STOP_RATE_PER_S = 0.5, 1000
 CLIENTS, SENDERS, BODY_BYTES = 10, 4, 32
 HOLD_TOLERANCE = 0.02  # as a share of the hold
@@ -156,34 +162,39 @@ async def stop_for(running: Server, seconds: float) -> tuple[int, int]:
     return began_ns, ended_ns
 
 
-async def hold(runs: int, seconds: float, cores: Cores) -> tuple[list[str], bool]:
-    """Measure with a hold and without, in turns; return the table, and whether the difference is the hold."""
-    with_hold = c_program("hold_server.c", "held", (f"HOLD_US={HOLD_MS * 1000}",))
-    without = c_program("hold_server.c", "not_held")
-    parameters = {
-        "clients": CLIENTS,
-        "senders": SENDERS,
-        "rate_per_s": HOLD_RATE_PER_S,
-        "body_bytes": BODY_BYTES,
-        "warm_up_s": seconds / 4,
-        "seconds": seconds,
-    }
-    p50_ms: dict[str, list[float]] = {with_hold.name: [], without.name: []}
-    for number in range(runs):
-        for implementation in (with_hold, without)[:: -1 if number % 2 else 1]:
-            measured = (await figures(implementation, "paced", parameters, cores))["latency_p50_ns"] / 1e6
-            p50_ms[implementation.name].append(measured)
-            print(f"round {number}, {implementation.name}: p50 {measured:.3f} ms", file=sys.stderr)
-    differences = [held - not_held for held, not_held in zip(*p50_ms.values(), strict=True)]
-    columns, difference = [*p50_ms.values(), differences], statistics.median(differences)
-    right = abs(difference - HOLD_MS) <= HOLD_TOLERANCE * HOLD_MS
-    cells = [f"{statistics.median(column):.3f} ({min(column):.3f}–{max(column):.3f})" for column in columns]
-    lines = [
-        f"| p50 with {HOLD_MS} ms, ms | p50 with none, ms | difference, ms | error |",
-        "|---|---|---|---|",
-        f"| {' | '.join(cells)} | {difference / HOLD_MS - 1:+.2%}{'' if right else ' **over 2 %**'} |",
+def hold(size: Size, cores: Cores) -> bool:
+    """Measure with a hold and without; print the table, and return whether the difference is not known to be wrong.
+
+    Args:
+        size: how much to measure.
+        cores: those of the server and of the load.
+    """
+    servers = [
+        c_program("hold_server.c", "held", (f"HOLD_US={HOLD_MS * 1000}",)),
+        c_program("hold_server.c", "not_held"),
     ]
-    return lines, right
+    alternatives = [
+        Alternative(each.name, (PACED,), partial(swarm_slices, each, CLIENTS, {PACED: PACED_S}, cores))
+        for each in servers
+    ]
+    logarithms = anyio.run(measure, alternatives, size.blocks, size.rounds)[PACED]
+    p50_ms = np.exp(logarithms) * 1e3
+    found = differences(p50_ms[:, :1] - p50_ms[:, 1:])
+    mean, low, high = (float(values[0]) for values in (found.mean, found.low, found.high))
+    lowest, highest = (HOLD_MS * (1 + sign * HOLD_TOLERANCE) for sign in (-1, 1))
+    is_wrong = high < lowest or low > highest
+    verdict = "**wrong**" if is_wrong else "right" if lowest <= low and high <= highest else "undecided"
+    print_rows(
+        [
+            [f"p50 with {HOLD_MS} ms, ms", "p50 with none, ms", "difference, ms", f"{HOLD_MS} ms within 2 %"],
+            [
+                *(f"{level(logarithms, place) * 1e3:.3f}" for place in (0, 1)),
+                f"{mean:.3f} [{low:.3f}, {high:.3f}]",
+                verdict,
+            ],
+        ]
+    )
+    return not is_wrong
 
 
 async def stop(
@@ -213,20 +224,23 @@ async def stop(
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Measure and print; return 1 when a latency is wrong, 2 when a trial did not finish."""
+    """Measure and print; return 1 when a latency is wrong, 2 when something failed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", nargs="*", choices=["hold", "stop", []], default=[])
-    parser.add_argument("--runs", type=int, default=10)
-    parser.add_argument("--seconds", type=float, default=5.0)
+    parser.add_argument(
+        "--seconds", type=float, default=5.0, help="how long the load takes in which a server is stopped"
+    )
     parser.add_argument("--server", default="c_epoll", help="the server to stop")
+    add_size(parser)
     options = parser.parse_args(arguments)
+    size = size_of(options, FULL, QUICK)
     machine, cores = describe_machine(), use_server_core()
     right = True
     try:
         if "hold" in (options.what or ["hold"]):
-            lines, is_right = anyio.run(hold, options.runs, options.seconds, cores)
-            print(f"Held for {HOLD_MS} ms, {options.runs} rounds of {options.seconds:g} s:", "", *lines, "", sep="\n")
-            right &= is_right
+            print(f"Held for {HOLD_MS} ms:\n")
+            right &= hold(size, cores)
+            print(f"\n{size.describe(machine)}\n")
         if "stop" in (options.what or ["stop"]):
             lines, is_right = anyio.run(
                 stop, server(options.server), STOP_RATE_PER_S, options.seconds, STOP_S, cores.load

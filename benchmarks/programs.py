@@ -1,22 +1,32 @@
-"""Shared by the benchmarks of the swarm: the C programs of this folder, servers by name, cores, and the machine."""
+"""Shared by the benchmarks of the swarm: the C programs of this folder, servers and their loads, cores, the machine."""
 
 from __future__ import annotations
 
 import os
-import sys
-from collections.abc import Mapping
+import signal
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
 
+from benchmarks.interleaved import Figures, Slice, resident
 from harness import plugins
 from harness.errors import HarnessError
-from harness.league.messages import TrialRequest
-from harness.league.trial import Cores, run_trial, split_cores
-from harness.model import Implementation, TrialPlan
+from harness.league.trial import Cores, split_cores
+from harness.load import latency
+from harness.load.engine.choose import ENGINE_VARIABLE
+from harness.load.messages import CloseServer, LoadAnswer, LoadSlice, OpenServer, SliceMessage
+from harness.load.slices import FIRST, MODULE
+from harness.model import Implementation
+from harness.processes.workers import PYTHON
+from harness.records import from_json, to_json
+from harness.servers.launch import launch
+from harness.servers.process import Server
 from harness.servers.resources import raise_descriptor_limit
 from harness.zoo import machine
 
 HERE = Path(__file__).parent
 SPEC = "broadcast"
+WARM_UP_S = 0.003  # of a slice
 
 
 def c_program(source: str, name: str = "", environment: tuple[str, ...] = ()) -> Implementation:
@@ -55,33 +65,61 @@ def use_server_core() -> Cores:
     return Cores(cores.server, cores.load[:1])
 
 
-async def figures(
-    implementation: Implementation, workload: str, parameters: Mapping[str, float], cores: Cores
-) -> dict[str, float]:
-    """Run a trial with the swarm; return its figures.
+@asynccontextmanager
+async def stopped_server(implementation: Implementation) -> AsyncIterator[Server]:
+    """Launch a server that may be stopped (SIGSTOP) when the context ends."""
+    async with launch(implementation, grace_s=2) as running:
+        try:
+            yield running
+        finally:
+            running.signal_all(signal.SIGCONT)
+
+
+@asynccontextmanager
+async def swarm_slices(
+    implementation: Implementation, clients: int, seconds: Mapping[str, float], cores: Cores, engine: str = ""
+) -> AsyncIterator[Slice]:
+    """Launch a server and the swarm's load of it, as a block of the league does.
 
     Args:
         implementation: the server.
-        workload: the name of the workload.
-        parameters: of the workload.
-        cores: the cores of the server and of the load.
+        clients: how many there are.
+        seconds: by kind of slice (see `harness.load.resident.KINDS`), how long one is measured.
+        cores: those of the server and of the load.
+        engine: "native" or "python"; "" for the one that is used by default.
+
+    Yields:
+        What runs a slice. Its only figure has the name of the kind: deliveries a second, or, where there is a schedule,
+        p50 in s.
 
     Raises:
-        HarnessError: the trial did not finish.
+        HarnessError: the server violated a rule that the load verifies.
     """
-    plan = TrialPlan(
-        block=0,
-        implementation=implementation.name,
-        spec=implementation.spec,
-        workload=workload,
-        parameters=dict(parameters),
-    )
-    result = await run_trial(TrialRequest(plan, implementation), cores)
-    if result.did_not_finish:
-        raise HarnessError(f"{implementation.name}, {workload} {dict(parameters)}: {result.did_not_finish}")
-    if result.disturbed:
-        print(f"{implementation.name}, {workload}: disturbed: {result.disturbed}", file=sys.stderr)
-    return result.figures
+    command = [*PYTHON, MODULE, FIRST, "1", *map(str, cores.load)]
+    async with stopped_server(implementation) as running, resident(command, {ENGINE_VARIABLE: engine}) as load:
+
+        async def ask(message: SliceMessage) -> LoadAnswer:
+            answer = from_json(await load.request(to_json(message)), LoadAnswer)
+            if answer.violation:
+                raise HarnessError(f"{implementation.name}: {answer.violation}")
+            return answer
+
+        async def run(kind: str) -> Figures:
+            answer = await ask(LoadSlice(entry=0, kind=kind, warm_up_s=WARM_UP_S, seconds=seconds[kind]))
+            if not answer.histogram:
+                return {kind: answer.figures["deliveries_per_s"]}
+            return {kind: latency.percentile_ns(latency.merge([answer.histogram]), 50) / 1e9}
+
+        opening = OpenServer(
+            entry=0,
+            address=str(running.address),
+            server_pid=running.pid,
+            spec=implementation.spec,
+            clients=clients,
+        )
+        await ask(opening)
+        yield run
+        await ask(CloseServer(entry=0))
 
 
 def describe_machine() -> str:

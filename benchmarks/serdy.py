@@ -1,33 +1,40 @@
 """serdy with a million hostile byte strings, and its speed compared with msgspec and pickle.
 
-    python -m benchmarks.serdy                  1,000,000 strings, then 30 rounds of every contestant
-    python -m benchmarks.serdy 10000 5          10,000 strings, 5 rounds
+    python -m benchmarks.serdy              1,000,000 strings, then the comparison: some three minutes
+    python -m benchmarks.serdy --quick      to see that it works
 
 Strings are random bytes, bytes that are likely in an encoding, and encodings with some bytes changed; each must be
-refused with DecodeError, or decode to a value that encodes to the same bytes. Contestants take turns, so that a busy
-moment of the machine affects all of them; a ratio is that of two times in one round, shown as median, lowest and
-highest. msgspec and pickle are written in C, serdy in Python, to be read; and pickle must never get hostile bytes.
+refused with DecodeError, or decode to a value that encodes to the same bytes.
+
+Contestants are processes that take turns in short slices (see `benchmarks/interleaved.py`), and a slice is measured in
+processor time. msgspec and pickle are written in C, serdy in Python, to be read; and pickle must never get hostile
+bytes.
 """
 
 from __future__ import annotations
 
+import argparse
 import pickle
 import random
-import statistics
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
+import anyio
 import msgspec
 
+from benchmarks.interleaved import Alternative, Size, add_size, measure, module, print_ratios, serve, size_of
+from benchmarks.programs import describe_machine
 from spec.groupchat.serdy import JSON, DecodeError, dumps, loads
 from tests.serdy_types import EXAMPLE, Everything
 
-STRINGS = 1_000_000
-ROUNDS = 30
-CALLS = 20  # of each function in a round
+STRINGS, QUICK_STRINGS = 1_000_000, 10_000
+FULL, QUICK = Size(blocks=12, rounds=16), Size(blocks=6, rounds=4)
+SLICE_NS = 20_000_000  # of processor time, at least
+DUMPS, LOADS = "dumps", "loads"
 
 
 @dataclass
@@ -78,34 +85,42 @@ def contestants() -> dict[str, tuple[Callable[[Any], bytes], Callable[[bytes], A
     }
 
 
-def microseconds(function: Callable[[Any], object], argument: object) -> float:
-    """Return the processor time of a call, as the mean of several."""
-    began = time.process_time_ns()
-    for _ in range(CALLS):
-        function(argument)
-    return (time.process_time_ns() - began) / CALLS / 1000
+class Contestant:
+    """A contestant in a process of its own, which encodes and decodes a room as often as fills a slice."""
+
+    def __init__(self, name: str) -> None:
+        value = room(random.Random(1))
+        encode, decode = contestants()[name]
+        data = encode(value)
+        assert decode(data) == value
+        self._functions = {DUMPS: partial(encode, value), LOADS: partial(decode, data)}
+        self._calls = dict.fromkeys(self._functions, 1)
+
+    def slice(self, kind: str) -> dict[str, float]:
+        """Return the calls per second of processor time."""
+        function = self._functions[kind]
+        while True:
+            calls = self._calls[kind]
+            began = time.process_time_ns()
+            for _ in range(calls):
+                function()
+            taken_ns = time.process_time_ns() - began
+            if taken_ns >= SLICE_NS:
+                return {kind: calls / taken_ns * 1e9}
+            self._calls[kind] = 2 * calls  # also for the next slices
 
 
-def speed(rounds: int) -> Iterator[str]:
-    """Yield the lines of a Markdown table."""
-    value = room(random.Random(1))
-    encoded = {name: encode(value) for name, (encode, _) in contestants().items()}
-    times: dict[tuple[str, int], list[float]] = {(name, way): [] for name in encoded for way in (0, 1)}
-    for _ in range(rounds):
-        for name, (encode, decode) in contestants().items():
-            assert decode(encoded[name]) == value
-            times[name, 0].append(microseconds(encode, value))
-            times[name, 1].append(microseconds(decode, encoded[name]))
-    yield "| | bytes | dumps µs | speed ÷ serdy binary's | loads µs | speed ÷ serdy binary's |"
-    yield "|---|---|---|---|---|---|"
-    for name, data in encoded.items():
-        cells = [name, f"{len(data):,}"]
-        for way in (0, 1):
-            own, ours = times[name, way], times["serdy binary", way]
-            ratios = [mine / theirs for mine, theirs in zip(ours, own, strict=True)]
-            cells.append(f"{statistics.median(own):.0f}")
-            cells.append(f"{statistics.median(ratios):.2f} ({min(ratios):.2f}–{max(ratios):.2f})")
-        yield f"| {' | '.join(cells)} |"
+def compare(size: Size) -> None:
+    """Measure and print the tables."""
+    value, names = room(random.Random(1)), list(contestants())
+    alternatives = [
+        Alternative(name, (DUMPS, LOADS), partial(module, "benchmarks.serdy", "--contestant", name)) for name in names
+    ]
+    table = anyio.run(measure, alternatives, size.blocks, size.rounds)
+    sizes = ", ".join(f"{name} {len(encode(value)):,}" for name, (encode, _) in contestants().items())
+    print(f"\nBytes of a room: {sizes}. Calls per second of processor time:\n")
+    print_ratios(table, names, dict.fromkeys((DUMPS, LOADS), ("/s", 1.0)))
+    print(f"\n{size.describe(describe_machine())}")
 
 
 def hostile(strings: int) -> str:
@@ -136,10 +151,17 @@ def hostile(strings: int) -> str:
 
 
 def main(arguments: Sequence[str]) -> None:
-    strings, rounds = (int(number) for number in (*arguments, *(str(STRINGS), str(ROUNDS))[len(arguments) :]))
-    print(hostile(strings))
-    for line in speed(rounds):
-        print(line)
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--strings", type=int, help=f"how many byte strings; by default {STRINGS:,}")
+    parser.add_argument("--contestant", help=argparse.SUPPRESS)
+    add_size(parser)
+    options = parser.parse_args(arguments)
+    if options.contestant:
+        serve(Contestant(options.contestant).slice)
+        return
+    print(hostile(options.strings or (QUICK_STRINGS if options.quick else STRINGS)))
+    compare(size_of(options, FULL, QUICK))
 
 
 if __name__ == "__main__":
