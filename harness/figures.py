@@ -77,20 +77,45 @@ Group = tuple[Figure, ...]
 CLIENTS = Figure("clients", "clients", COUNT, Better.NEITHER, "clients that had joined")
 
 EVERY_TRIAL: Group = (
-    Figure("server_rss_peak_bytes", "peak", MEGABYTES, Better.LESS, "highest resident memory of the server so far"),
-    Figure("generator_rss_bytes", "load", MEGABYTES, Better.NEITHER, "resident memory of the load at the end"),
+    Figure(
+        "server_rss_peak_bytes",
+        "peak",
+        MEGABYTES,
+        Better.LESS,
+        "highest resident memory of the server so far",
+        is_raw=True,
+    ),
+    Figure(
+        "generator_rss_bytes", "load", MEGABYTES, Better.NEITHER, "resident memory of the load at the end", is_raw=True
+    ),
     Figure("generator_limited", "limited", COUNT, Better.NEITHER, "1 where the load was the limit", is_raw=True),
 )
 
 # Shares of one core, where nothing else is said.
 PROCESSOR: Group = (
     Figure("server_cpu_share", "server cpu", PERCENT, Better.NEITHER, "processor time of the server"),
-    Figure("server_user_share", "server user", PERCENT, Better.NEITHER, "processor time of the server in user mode"),
-    Figure("server_system_share", "server system", PERCENT, Better.NEITHER, "the kernel's time for the server"),
+    Figure(
+        "server_user_share",
+        "server user",
+        PERCENT,
+        Better.NEITHER,
+        "processor time of the server in user mode",
+        is_raw=True,
+    ),
+    Figure(
+        "server_system_share", "server system", PERCENT, Better.NEITHER, "the kernel's time for the server", is_raw=True
+    ),
     Figure("generator_cpu_share", "load cpu", PERCENT, Better.NEITHER, "processor time of the load's busiest process"),
     Figure("generator_user_share", "load user", PERCENT, Better.NEITHER, "the same in user mode", is_raw=True),
     Figure("generator_system_share", "load system", PERCENT, Better.NEITHER, "the same in the kernel", is_raw=True),
-    Figure("other_cpu_share", "others' cpu", PERCENT, Better.NEITHER, "what other processes took of all these cores"),
+    Figure(
+        "other_cpu_share",
+        "others' cpu",
+        PERCENT,
+        Better.NEITHER,
+        "what other processes took of all these cores",
+        is_raw=True,
+    ),
 )
 
 LOAD: Group = (
@@ -106,6 +131,7 @@ LOAD: Group = (
         THOUSANDTHS,
         Better.LESS,
         "context switches of the server per delivery",
+        is_raw=True,
     ),
     Figure(
         "server_read_write_calls_per_delivery",
@@ -130,7 +156,9 @@ SCHEDULED: Group = (
     Figure("sent_share", "sent", PERCENT, Better.NEITHER, "the part of the schedule that was sent", is_raw=True),
     Figure("latency_p50_ns", "p50", MILLISECONDS, Better.LESS, "median time from a message's due time to its sender"),
     Figure("latency_p99_ns", "p99", MILLISECONDS, Better.LESS, "99th percentile of the same"),
-    Figure("send_lag_p99_ns", "send lag p99", MILLISECONDS, Better.NEITHER, "how late messages were sent, p99"),
+    Figure(
+        "send_lag_p99_ns", "send lag p99", MILLISECONDS, Better.NEITHER, "how late messages were sent, p99", is_raw=True
+    ),
 )
 
 SLICES: Group = (
@@ -198,7 +226,14 @@ IDLE_MEMORY: Group = (
     Figure("rss_empty_bytes", "empty", MEGABYTES, Better.LESS, "resident memory without clients", is_raw=True),
     Figure("rss_idle_bytes", "memory", MEGABYTES, Better.LESS, "resident memory with idle clients"),
     Figure("rss_per_client_bytes", "memory per client", KILOBYTES, Better.LESS, "memory that an idle client adds"),
-    Figure("connections_per_gb", "clients per GB", COUNT, Better.MORE, "idle clients that a gigabyte would hold"),
+    Figure(
+        "connections_per_gb",
+        "clients per GB",
+        COUNT,
+        Better.MORE,
+        "idle clients that a gigabyte would hold",
+        is_raw=True,
+    ),
 )
 
 ALL_CONNECTED = Figure("all_connected_ns", "all connected", MILLISECONDS, Better.LESS, "time to connect", is_raw=True)

@@ -6,15 +6,22 @@ import subprocess
 from collections.abc import Callable, Iterator, Mapping
 
 import anyio
+import numpy as np
 import pytest
 
 from harness import figures, plugins
+from harness.blocks import BlockResult, Entry, SlicePlan
 from harness.errors import UsageError
 from harness.figures import BUILT_IN, COUNT, EVERY_TRIAL, FLAT_OUT, Better, Figure, Figures, Unit, UnknownFigureError
 from harness.kinds import Workload
-from harness.league.compare_runs import COMPARED
-from harness.league.table import leagues
+from harness.league.block import Block
+from harness.league.measures import MEASURES
+from harness.league.messages import BlockRequest
+from harness.league.report_card import leagues
+from harness.league.rows import figures_of
+from harness.league.trial import Cores
 from harness.load.messages import LoadAnswer, LoadRequest
+from harness.load.resident import KINDS
 from harness.model import Run, TrialPlan, TrialResult
 from harness.processes.workers import PYTHON
 from harness.records import from_json, to_json
@@ -30,6 +37,8 @@ from tests.test_workloads import SERVER, WORKLOADS, load, smallest
 SPEC = "channels"  # suits every workload: it has topics
 # A trial has these only where the load has several processes, or where idle clients take memory at all.
 NOT_IN_EVERY_TRIAL = {"generator_processes", "connections_per_gb"}
+# Only slices have these.
+PER_SLICE = {"generator_wait_share", "sent", "missing"}
 PER_TRIAL = {figure.name for figure in EVERY_TRIAL}
 
 
@@ -48,6 +57,23 @@ async def run_all_workloads() -> dict[str, set[str]]:
             names[name] = {*values, *outcome(workload, values)}
         names["several processes"] = set(await anyio.to_thread.run_sync(load_by_two_processes, running))
     return names
+
+
+@pytest.fixture(scope="module")
+def block() -> BlockResult:
+    """The result of a short block of one server, with a slice of each kind."""
+    server = next(each for each in plugins.implementations() if (each.spec, each.name) == (SPEC, SERVER))
+    request = BlockRequest(
+        number=0,
+        spec=SPEC,
+        entries=(Entry(SERVER),),
+        implementations=(server,),
+        plan=tuple(SlicePlan(kind, 0.2) for kind in KINDS),
+        rounds=1,
+        clients=12,
+        idle_clients=24,
+    )
+    return anyio.run(Block(request, Cores()).run)
 
 
 def outcome(workload: Workload, values: dict[str, float]) -> dict[str, float]:
@@ -92,20 +118,42 @@ def test_a_workload_writes_exactly_the_figures_that_it_declares(written: Mapping
     assert written[name] - PER_TRIAL - NOT_IN_EVERY_TRIAL == declared - NOT_IN_EVERY_TRIAL
 
 
-def test_every_figure_is_written_by_some_workload(written: Mapping[str, set[str]]) -> None:
+def test_slices_write_only_figures_of_the_registry(block: BlockResult) -> None:
+    assert {result.kind for result in block.slices} == {*KINDS, "idle"}
+    assert names_of(block) >= PER_SLICE
+    assert names_of(block) <= set(BUILT_IN)
+
+
+def names_of(block: BlockResult) -> set[str]:
+    assert not block.failed
+    return {name for result in block.slices for name in result.figures}
+
+
+def test_every_figure_is_written_by_some_workload_or_slice(written: Mapping[str, set[str]], block: BlockResult) -> None:
     from harness.load.workloads.idle import memory
 
-    names = set.union(*written.values(), memory(10**6, 2 * 10**6, 10))
+    names = set.union(*written.values(), memory(10**6, 2 * 10**6, 10), names_of(block))
     assert names == set(BUILT_IN)
+
+
+def test_every_measure_has_a_score_from_the_slices_of_its_kind(block: BlockResult) -> None:
+    for measure in MEASURES.values():
+        assert not np.isnan(measure.scores([block], [Entry(SERVER)], frozenset())).any(), measure.name
 
 
 def test_every_figure_is_read_by_some_table_or_curve_or_is_raw_data() -> None:
     read = {name for column in COLUMNS for name in column.figures}
     read |= {name for workload in plugins.workloads().values() for name in workload.reported}
-    read |= {name for _, name in COMPARED} | set(curves.READ)
+    read |= {measure.figure.name for measure in MEASURES.values()} | set(curves.READ)
     raw = {name for name, figure in BUILT_IN.items() if figure.is_raw}
     assert read | raw == set(BUILT_IN)
     assert not read & raw
+
+
+def test_every_figure_of_a_column_is_written_by_a_slice(block: BlockResult) -> None:
+    """Tables take these from the figures of a row, which have the percentiles of its histograms as well."""
+    known = {name for _, name in figures_of([block], Entry(SERVER))}
+    assert known >= {name for column in COLUMNS for name in column.figures}
 
 
 def test_an_unknown_name_is_an_error_when_it_is_written() -> None:
@@ -177,7 +225,7 @@ REPLY_NS = Figure("reply_ns", "first reply", figures.MILLISECONDS, Better.LESS, 
 def test_a_workload_of_a_plugin_has_figures_of_its_own_in_the_tables() -> None:
     run = run_of({"ant": 5e6})
     trials = [*run.trials, trial("ant", workload="replies", figures={"reply_ns": 4.2e6})]
-    (league,) = leagues(Run(run.info, [], trials))
+    (league,) = leagues(Run(run.info, [], trials, run.blocks))
     assert "| replies first reply ms |" in other_workloads(league, width=100, style="github")
     assert "4.20 |" in other_workloads(league, width=100, style="github")
 

@@ -23,8 +23,8 @@ from tests.zoo import MUTANTS, implementation
 
 SERVER = "selectors"  # there is one for every spec
 SMALL = {"clients": 12, "senders": 2, "rate_per_s": 300, "first_per_s": 300, "warm_up_s": 0.1, "seconds": 0.2}
-# The baseline has tests of its own.
-WORKLOADS = {name: workload for name, workload in plugins.workloads().items() if name != "baseline"}
+WORKLOADS = plugins.workloads()
+MAY_BE_ZERO = {"rss_per_client_bytes"}  # a server may serve a few idle clients with the memory that it has already
 
 
 def smallest(workload: Workload, **changes: float) -> dict[str, float]:
@@ -60,7 +60,7 @@ async def test_a_workload_leaves_its_figures(server: tuple[str, Server], name: s
     figures = await anyio.to_thread.run_sync(load, WORKLOADS[name], spec, running)
     reported = set(WORKLOADS[name].reported) - {"capacity_per_s"}  # the outcome of several of its trials
     assert reported <= set(figures)
-    assert all(figures[figure] > 0 for figure in reported)
+    assert all(figures[figure] > 0 for figure in reported - MAY_BE_ZERO)
     assert running.status is None
 
 

@@ -1,7 +1,7 @@
 """The baseline relay: a program in C that does only what the kernel must do for every server.
 
-The workload "baseline" measures how many deliveries a second it makes, which is about the most that this machine
-allows. A server's share of the baseline shows how much of the time goes into the server's own work.
+It stands in each block beside the servers, and its deliveries a second are about the most that this machine allows. A
+server's share of the baseline shows how much of the time goes into the server's own work.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ NAME = "baseline"
 
 
 def relay(spec: str) -> Implementation:
-    """Return the relay as if it were a server of this spec; it can take only the workload "baseline"."""
+    """Return the relay as if it were a server of this spec; it can take only slices with one sender."""
     return Implementation(
         name=NAME,
         spec=spec,
