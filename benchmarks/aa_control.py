@@ -1,81 +1,157 @@
-"""Whether runs on this machine are trustworthy: A/A controls that differ, and runs that contradict each other.
+"""Whether runs are trustworthy: A/A controls that differ from their own server, and runs that contradict each other.
 
-    python -m benchmarks.aa_control --runs 20                        20 runs of three servers
-    python -m benchmarks.aa_control --runs 2 --profile full NAME...  two full runs of these servers
-    python -m benchmarks.aa_control --existing RUN RUN...            the same for runs that exist already
+    python -m benchmarks.aa_control                   all runs in results/
+    python -m benchmarks.aa_control RUN RUN...        these
 
-It runs only the workload that decides the ranking.
-
-It prints a line for each run, with the difference between the A/A control and the reference, which are the same server,
-and the share of the trials that were discarded; and a line for each pair of servers that two runs rank in opposite
-orders, over all pairs of runs.
+An A/A control is a server that is in each block a second time, so a significant difference between the two is false.
+For each run, spec and control this prints by how much the control was better than its server, in the score that orders
+the league and in each measure, with the intervals of the league, which hold simultaneously for all its pairs. Those
+that are significant are bold. At the end it prints how many there were, and each pair of servers that two runs rank in
+opposite orders, over all pairs of runs. It makes no runs: `harness run` and `harness bench` do.
 """
 
 from __future__ import annotations
 
 import argparse
-import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import combinations
 
+from benchmarks.interleaved import print_rows
 from harness import results
+from harness.errors import HarnessError, UsageError
 from harness.league.compare_runs import contradictions
-from harness.league.plan import RANKED
-from harness.league.table import League, leagues
+from harness.league.comparisons import Comparisons
+from harness.league.measures import BY_SCORE, MEASURES
+from harness.league.report_card import League, leagues
 from harness.model import Run
 from harness.report.findings import change_text
 
-SERVERS = ("asyncio", "selectors", "threads")
-COMMAND = (sys.executable, "-c", "from harness.commands.main import main; main()")
+
+@dataclass(frozen=True)
+class Difference:
+    """By how much a control was better than its server.
+
+    Attributes:
+        text: the difference in percent with its interval; "" where it was not measured.
+        is_significant: whether the two differ significantly.
+    """
+
+    text: str
+    is_significant: bool
+
+    def __str__(self) -> str:
+        return f"**{self.text}**" if self.is_significant else self.text
 
 
-def bench(arguments: Sequence[str]) -> Run:
-    """Run the command `bench`, and return its run."""
-    subprocess.run([*COMMAND, "bench", *arguments], stdout=subprocess.DEVNULL, check=True)
-    return results.read(results.find(None))
+@dataclass(frozen=True)
+class Control:
+    """An A/A control of a run.
+
+    Attributes:
+        run: the id of the run.
+        league: of its spec.
+        server: the name of the server.
+        by_score: the difference in the score that orders the league.
+        by_measure: the difference in each measure.
+    """
+
+    run: str
+    league: League
+    server: str
+    by_score: Difference
+    by_measure: Sequence[Difference]
 
 
-def control_of(league: League) -> tuple[bool, str]:
-    """Return whether the A/A control differs significantly from the reference, and the difference in words."""
-    if not league.control:
-        return False, "no control"
-    compared = league.comparisons
-    differs = bool((compared.better | compared.better.T)[league.control])
-    mean, low, high = (float(matrix[league.control]) for matrix in (compared.mean, compared.low, compared.high))
-    return differs, f"{compared.entries[league.control[1]].name} {change_text(mean, low, high)}"
+def difference(comparisons: Comparisons, control: int, server: int) -> Difference:
+    """Return by how much a control was better than its server.
 
-
-def main() -> None:
-    """Make or read the runs, and count."""
-    parser = argparse.ArgumentParser(description="Count A/A controls that differ, and contradictions between runs.")
-    parser.add_argument(
-        "servers", nargs="*", default=SERVERS, help=f"the servers to compare; by default {', '.join(SERVERS)}"
+    Args:
+        comparisons: all pairs.
+        control: the place of the control in them.
+        server: the place of its server.
+    """
+    mean, low, high = (
+        float(matrix[control, server]) for matrix in (comparisons.mean, comparisons.low, comparisons.high)
     )
-    parser.add_argument("--existing", nargs="+", default=[], metavar="RUN", help="read these runs, which exist already")
-    parser.add_argument("--runs", type=int, default=0, help="the number of runs to make")
-    parser.add_argument("--profile", default="quick")
-    parser.add_argument("--spec", default="broadcast")
-    options = parser.parse_args()
-    arguments = [*options.servers, "--profile", options.profile, "--spec", options.spec, "--workload", RANKED]
-    runs = [results.read(results.find(name)) for name in options.existing]
-    significant = controls = 0
-    print("| run | spec | control against reference | significant | discarded |\n|---|---|---|---|---|")
-    for number in range(len(runs) + options.runs):
-        if number == len(runs):
-            runs.append(bench(arguments))
-        for league in leagues(runs[number]):
-            differs, difference = control_of(league)
-            significant, controls = significant + differs, controls + bool(league.control)
-            discarded = f"{league.disturbed} of {league.trials}"
-            cells = (runs[number].info.id, league.spec, difference, "yes" if differs else "no", discarded)
-            print(f"| {' | '.join(cells)} |", flush=True)
-    print(f"\n{significant} of {controls} A/A controls differed significantly from the reference.")
+    return Difference(change_text(mean, low, high) if mean == mean else "", comparisons.differ(control, server))
+
+
+def controls(run: Run) -> Iterator[Control]:
+    """Yield the A/A controls of a run, over all specs."""
+    for league in leagues(run):
+        for places in league.controls:
+            yield Control(
+                run=run.info.id,
+                league=league,
+                server=league.comparisons.entries[places[1]].name,
+                by_score=difference(league.comparisons, *places),
+                by_measure=[difference(league.by_measure[name], *places) for name in MEASURES],
+            )
+
+
+def read_runs(names: Sequence[str]) -> list[Run]:
+    """Return the runs of these names, or all runs that this version can read.
+
+    Raises:
+        UsageError: there is no run of such a name, or it cannot be read.
+    """
+    if names:
+        return [results.read(results.find(name)) for name in names]
+    runs = list[Run]()
+    for path in sorted(path for path in results.folder().glob(f"*/{results.INFO}") if not path.parent.is_symlink()):
+        try:
+            runs.append(results.read(path.parent))
+        except UsageError as error:
+            print(error, file=sys.stderr)
+    return runs
+
+
+def print_report(runs: Sequence[Run]) -> None:
+    """Print a Markdown table of all controls, and the counts."""
+    found = [control for run in runs for control in controls(run)]
+    print_rows(
+        [
+            ["run", "spec", "server", "blocks", "disturbed", BY_SCORE, *MEASURES],
+            *(
+                [
+                    control.run,
+                    control.league.spec,
+                    control.server,
+                    str(control.league.blocks),
+                    f"{control.league.disturbed:.0%}",
+                    str(control.by_score),
+                    *map(str, control.by_measure),
+                ]
+                for control in found
+            ),
+        ]
+    )
+    by_score = sum(control.by_score.is_significant for control in found)
+    single = [each for control in found for each in control.by_measure if each.text]
+    by_measure = sum(each.is_significant for each in single)
+    print(f"\n{by_score} of {len(found)} A/A controls differ significantly from their server in the score,")
+    print(f"and {by_measure} of {len(single)} in a single measure.")
+    if without := [run.info.id for run in runs if not any(control.run == run.info.id for control in found)]:
+        print(f"Without a control: {', '.join(without)}.")
     contradicting = [(run, other, pair) for run, other in combinations(runs, 2) for pair in contradictions(run, other)]
     for run, other, (spec, first, second) in contradicting:
-        print(f"{spec}: {run.info.id} ranks {first} before {second}, {other.info.id} the other way round")
+        print(f"{spec}: {run.info.id} ranks {first} before {second}, {other.info.id} the other way round.")
     print(f"{len(contradicting)} contradictions between {len(runs)} runs, each compared with each.")
 
 
+def main(arguments: Sequence[str]) -> int:
+    """Read the runs and print; return 2 when one cannot be read."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("runs", nargs="*", metavar="RUN", help="an id or a path")
+    try:
+        print_report(read_runs(parser.parse_args(arguments).runs))
+    except HarnessError as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0
+
+
 if __name__ == "__main__":
-    main()
+    sys.exit(main(sys.argv[1:]))
