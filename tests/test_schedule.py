@@ -1,0 +1,372 @@
+"""The schedule of a run's blocks: which spec comes next, with which servers, and when there are no more."""
+
+from __future__ import annotations
+
+import math
+import resource
+from collections.abc import Callable, Mapping, Sequence
+from itertools import combinations
+from types import SimpleNamespace
+
+import psutil
+import pytest
+
+from harness.blocks import BlockResult, Entry, Role
+from harness.league.baseline_relay import NAME as BASELINE
+from harness.league.comparisons import LOOK
+from harness.league.inference import fewest_blocks
+from harness.league.messages import BlockRequest
+from harness.league.profiles import IDLE_BLOCKS, PROFILES, SLICES, Profile
+from harness.league.schedule import (
+    BYTES_EACH,
+    GUESS_S,
+    OTHER_DESCRIPTORS,
+    Design,
+    Schedule,
+    choose_controls,
+    servers_at_once,
+)
+from harness.model import Implementation
+from tests.simulated_runs import THROUGHPUTS, server, slice_of
+
+PROFILE = Profile("quick", 12, 4, SLICES)
+ZOO = [server(name) for name in ("ant", "bee", "cow")]
+LEVELS = {"ant": 3e6, "bee": 2e6, "cow": 1e6}
+
+Rate = Callable[[str, int], float]  # deliveries a second, by the name of the server and the number of the block
+
+
+def distinct(name: str, number: int) -> float:
+    """All differ much."""
+    return LEVELS.get(name, 1e5) * (1 + number / 99)
+
+
+def tied(name: str, number: int) -> float:
+    """Ant and bee do not differ: each is ahead in half of the blocks; cow is far behind."""
+    level = {"ant": 100.0, "bee": 100.0, "cow": 10.0}[name]
+    return level * (1.2 if (number + (name == "ant")) % 2 else 0.8)
+
+
+def all_tied(name: str, number: int) -> float:
+    """No two servers differ: each has its own pattern of good and bad blocks."""
+    return 100.0 * (1.5 if (number >> (ord(name[0]) % 3)) % 2 else 0.7)
+
+
+def design(
+    servers: Sequence[Implementation] = ZOO,
+    *,
+    controls: Mapping[str, Sequence[str]] | None = None,
+    baselines: Mapping[str, Implementation] | None = None,
+    profile: Profile = PROFILE,
+    seed: int = 1,
+    at_once: int = 99,
+) -> Design:
+    return Design(
+        servers=servers,
+        controls=controls or {},
+        baselines=baselines or {},
+        profile=profile,
+        seed=seed,
+        at_once=at_once,
+    )
+
+
+def result_of(
+    request: BlockRequest, rate: Rate = distinct, *, failed: Sequence[str] = (), seconds: float = 1.0
+) -> BlockResult:
+    """Return the result of a block that was never made, in which some servers failed."""
+    return BlockResult(
+        number=request.number,
+        spec=request.spec,
+        entries=request.entries,
+        slices=tuple(
+            slice_of(place, kind, {"deliveries_per_s": rate(entry.name, request.number)})
+            for place, entry in enumerate(request.entries)
+            for kind in THROUGHPUTS
+        ),
+        failed={str(place): "it died" for place, entry in enumerate(request.entries) if entry.name in failed},
+        seconds=seconds,
+    )
+
+
+def run(
+    planned: Design,
+    rate: Rate = distinct,
+    *,
+    done: Sequence[BlockResult] = (),
+    is_extended: bool = False,
+    at_most: int = 99,
+    failing: Mapping[str, int] | None = None,
+) -> list[BlockRequest]:
+    """Return the blocks of a run from beginning to end, or the rest of one.
+
+    Args:
+        planned: its design.
+        rate: of the servers.
+        done: the results of an earlier part.
+        is_extended: whether there may be more blocks than planned.
+        at_most: how many blocks are made.
+        failing: server → the number of the block in which it fails.
+    """
+    results, requests = list(done), list[BlockRequest]()
+    schedule = Schedule(planned, results)
+    while len(requests) < at_most and (request := schedule.next_block(math.inf, is_extended=is_extended)):
+        requests.append(request)
+        failed = [name for name, number in (failing or {}).items() if number == request.number]
+        results.append(result_of(request, rate, failed=failed))
+    return requests
+
+
+def names(request: BlockRequest) -> list[str]:
+    return [entry.name for entry in request.entries]
+
+
+def order(requests: Sequence[BlockRequest]) -> str:
+    """Return the specs of blocks by their first letters."""
+    return "".join(request.spec[0] for request in requests)
+
+
+# --- a block
+
+
+def test_a_block_has_the_slices_and_clients_of_the_profile_and_says_how_each_server_starts() -> None:
+    (request,) = run(design(), at_most=1)
+    assert (request.number, request.spec, request.seed) == (0, "broadcast", 1)
+    assert (request.plan, request.rounds, request.clients) == (SLICES, PROFILE.rounds, PROFILE.clients)
+    assert request.entries == (Entry("ant"), Entry("bee"), Entry("cow"))
+    assert request.implementations == tuple(ZOO)
+
+
+def test_controls_and_the_baseline_are_in_every_block_beside_the_servers() -> None:
+    relays = {"broadcast": server(BASELINE), "channels": server(BASELINE, "channels")}
+    requests = run(design(controls={"broadcast": ["bee", "cow"]}, baselines=relays), all_tied)
+    assert len(requests) == PROFILE.blocks
+    extra = {Entry("bee", Role.CONTROL), Entry("cow", Role.CONTROL), Entry(BASELINE, Role.BASELINE)}
+    for request in requests:
+        assert set(request.entries) == {Entry("ant"), Entry("bee"), Entry("cow")} | extra
+        by_entry = dict(zip(request.entries, request.implementations, strict=True))
+        assert all(by_entry[entry].name == entry.name for entry in request.entries)
+        assert by_entry[Entry(BASELINE, Role.BASELINE)] is relays["broadcast"]
+
+
+def test_a_control_is_only_where_its_server_is() -> None:
+    """Cow is decided at the first look, and its control has nothing to be compared with from then on."""
+    requests = run(design(controls={"broadcast": ["cow", "ant"]}), tied)
+    assert [Entry("cow", Role.CONTROL) in request.entries for request in requests] == LOOK * [True] + 4 * [False]
+    assert all(Entry("ant", Role.CONTROL) in request.entries for request in requests)
+
+
+def test_idle_clients_are_only_in_the_first_blocks_of_each_spec() -> None:
+    servers = [server("ant"), server("bee"), server("ant", "channels"), server("bee", "channels")]
+    for spec in ("broadcast", "channels"):
+        idle = [request.idle_clients for request in run(design(servers), all_tied) if request.spec == spec]
+        assert idle == IDLE_BLOCKS * [PROFILE.idle_clients] + (PROFILE.blocks - IDLE_BLOCKS) * [0]
+
+
+# --- how many blocks
+
+
+def test_there_are_as_many_blocks_as_planned_or_more_when_the_run_is_extended() -> None:
+    assert [request.number for request in run(design(), all_tied)] == list(range(PROFILE.blocks))
+    assert len(run(design(), all_tied, is_extended=True, at_most=40)) == 40
+
+
+def test_a_resumed_run_goes_on_where_it_was() -> None:
+    whole = run(design(), tied)
+    results = [result_of(request, tied) for request in whole]
+    for many in (0, 5, LOOK, len(whole) - 1, len(whole)):
+        assert run(design(), tied, done=results[:many]) == whole[many:]
+
+
+def test_a_block_that_does_not_fit_into_the_time_left_is_not_started() -> None:
+    """A server takes as long as in the block before; before the first one it is a guess."""
+    results: list[BlockResult] = []
+    schedule = Schedule(design(controls={"broadcast": ["ant"]}), results)
+    assert schedule.next_block(4 * GUESS_S - 0.01, is_extended=False) is None
+    request = schedule.next_block(4 * GUESS_S, is_extended=False)
+    assert request
+    results.append(result_of(request, seconds=20.0))
+    assert schedule.next_block(19.9, is_extended=True) is None
+    assert schedule.next_block(20.1, is_extended=False)
+    results.append(result_of(request, failed=["cow"], seconds=20.0))
+    assert schedule.next_block(14.9, is_extended=False) is None
+    assert schedule.next_block(15.1, is_extended=False), "without the server that failed it takes less time"
+
+
+def test_where_a_block_of_one_spec_does_not_fit_one_of_a_smaller_spec_may() -> None:
+    servers = [*ZOO, server("dog", "channels"), server("eel", "channels")]
+    request = Schedule(design(servers), []).next_block(2.5 * GUESS_S, is_extended=False)
+    assert request and request.spec == "channels"
+
+
+# --- which spec
+
+
+def test_all_specs_get_the_fewest_blocks_for_significance_before_any_gets_more() -> None:
+    servers = [server(name, spec) for spec in ("broadcast", "channels") for name in ("ant", "bee", "cow")]
+    specs = order(run(design(servers), all_tied))
+    first = specs[: 2 * fewest_blocks()]
+    assert first.count("b") == first.count("c") == fewest_blocks()
+    assert all(abs(first[:end].count("b") - first[:end].count("c")) <= 1 for end in range(len(first)))
+    assert len(specs) == 2 * PROFILE.blocks
+
+
+def test_then_a_block_goes_where_most_servers_are_undecided_for_the_number_of_blocks() -> None:
+    many = [server(name, "channels") for name in ("ant", "bee", "cow", "dog", "eel", "fox")]
+    specs = order(run(design([*ZOO, *many]), all_tied, is_extended=True, at_most=48))
+    assert specs[2 * fewest_blocks() :].startswith("cc"), "a spec with twice the servers is more urgent"
+    assert specs.count("c") == pytest.approx(2 * specs.count("b"), abs=2)
+
+
+def test_a_spec_that_is_decided_leaves_the_time_to_the_others() -> None:
+    servers = [*ZOO, server("dog", "channels"), server("eel", "channels")]
+
+    def rate(name: str, number: int) -> float:
+        return distinct(name, number) if name in LEVELS else all_tied(name, number)
+
+    requests = run(design(servers), rate, is_extended=True, at_most=40)
+    assert order(requests).count("b") == LOOK
+    assert order(requests).count("c") == 40 - LOOK
+
+
+# --- which servers
+
+
+def test_a_run_ends_at_the_first_look_when_all_servers_differ() -> None:
+    assert len(run(design(), distinct)) == LOOK
+    assert len(run(design(), distinct, is_extended=True)) == LOOK
+
+
+def test_after_the_first_look_a_block_has_only_the_undecided_servers() -> None:
+    requests = run(design(), tied, is_extended=True, at_most=15)
+    assert [names(request) for request in requests] == LOOK * [["ant", "bee", "cow"]] + 7 * [["ant", "bee"]]
+
+
+def test_undecided_servers_are_determined_again_at_twice_the_blocks() -> None:
+    """Bee falls behind from the first look on: at the second that is significant, and nothing is left to do."""
+
+    def rate(name: str, number: int) -> float:
+        late = {"ant": 100.0, "bee": 1.0, "cow": 10.0}
+        return tied(name, number) if number < LOOK else late[name] * (1 + number / 99)
+
+    requests = run(design(), rate, is_extended=True)
+    assert len(requests) == 2 * LOOK
+    assert names(requests[-1]) == ["ant", "bee"]
+
+
+def test_a_single_server_is_measured_in_all_blocks() -> None:
+    """It has no neighbour to differ from, and its figures get better."""
+    assert len(run(design([server("ant")]))) == PROFILE.blocks
+
+
+def test_a_server_that_failed_is_out_and_its_control_too() -> None:
+    requests = run(design(controls={"broadcast": ["bee"]}), all_tied, failing={"bee": 2})
+    assert [names(request) for request in requests[:3]] == 3 * [["ant", "bee", "cow", "bee"]]
+    assert [names(request) for request in requests[3:]] == (PROFILE.blocks - 3) * [["ant", "cow"]]
+
+
+def test_there_is_no_block_of_a_spec_whose_servers_have_all_failed() -> None:
+    relays = {"broadcast": server(BASELINE)}
+    assert len(run(design(baselines=relays), failing={"ant": 0, "bee": 0, "cow": 0})) == 1
+
+
+def test_a_baseline_that_failed_does_not_take_servers_with_it() -> None:
+    requests = run(design(baselines={"broadcast": server(BASELINE)}), all_tied, failing={BASELINE: 0})
+    assert len(requests) == PROFILE.blocks
+    assert all(names(request)[:3] == ["ant", "bee", "cow"] for request in requests)
+
+
+# --- more servers than fit into one block
+
+SIX = [server(name) for name in ("ant", "bee", "cow", "dog", "eel", "fox")]
+
+
+def test_servers_that_do_not_fit_together_are_dealt_into_groups_and_every_pair_meets() -> None:
+    requests = run(design(SIX, at_once=3), all_tied)
+    assert [request.number for request in requests] == list(range(2 * PROFILE.blocks)), "each group has as many"
+    met: set[tuple[str, ...]] = set()
+    for first, second in zip(requests[::2], requests[1::2], strict=True):
+        assert len(names(first)) == len(names(second)) == 3
+        assert sorted(names(first) + names(second)) == [each.name for each in SIX], "all are in one of the two"
+        met |= {pair for request in (first, second) for pair in combinations(sorted(names(request)), 2)}
+        if second.number + 1 == 2 * LOOK:
+            break
+    assert met == set(combinations([each.name for each in SIX], 2))
+
+
+def test_groups_are_nearly_equal_and_never_too_large() -> None:
+    sizes = [len(names(request)) for request in run(design(SIX, at_once=4), at_most=4)]
+    assert sizes == [3, 3, 3, 3]
+    sizes = [len(names(request)) for request in run(design(SIX[:5], at_once=2), at_most=6)]
+    assert sorted(sizes[:3]) == sorted(sizes[3:]) == [1, 2, 2]
+
+
+def test_each_group_has_idle_clients_as_often_as_a_spec_that_is_not_dealt() -> None:
+    idle = [request for request in run(design(SIX, at_once=3), all_tied) if request.idle_clients]
+    assert all(sum(each.name in names(request) for request in idle) == IDLE_BLOCKS for each in SIX)
+
+
+def test_no_server_is_decided_before_each_group_had_the_blocks_of_a_look() -> None:
+    requests = run(design(ZOO, at_once=2), tied, is_extended=True, at_most=140)
+    has_cow = [
+        "cow" in names(first) + names(second) for first, second in zip(requests[::2], requests[1::2], strict=True)
+    ]
+    assert all(has_cow[:LOOK])
+    assert not has_cow[-1]
+    assert has_cow == sorted(has_cow, reverse=True), "who is out stays out"
+    assert sorted(names(requests[-1])) == ["ant", "bee"], "they fit together now"
+
+
+def test_a_block_of_a_group_has_the_baseline_and_only_its_own_controls() -> None:
+    relays = {"broadcast": server(BASELINE)}
+    for request in run(design(SIX, controls={"broadcast": ["ant", "bee"]}, baselines=relays, at_once=3), all_tied):
+        roles = {role: {entry.name for entry in request.entries if entry.role is role} for role in Role}
+        assert roles[Role.CONTROL] == roles[Role.SERVER] & {"ant", "bee"}
+        assert roles[Role.BASELINE] == {BASELINE}
+
+
+def limit(monkeypatch: pytest.MonkeyPatch, *, descriptors: int, memory_bytes: int) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda which: (0, descriptors))
+    available = SimpleNamespace(available=memory_bytes)
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: available)
+
+
+def test_as_many_servers_are_measured_at_once_as_memory_and_descriptors_allow(monkeypatch: pytest.MonkeyPatch) -> None:
+    limit(monkeypatch, descriptors=1100 + OTHER_DESCRIPTORS + 30 * 100, memory_bytes=10**12)
+    assert servers_at_once(100, 1100) == 30
+    limit(monkeypatch, descriptors=10**6, memory_bytes=10 * BYTES_EACH)
+    assert servers_at_once(100, 1000) == 10
+    limit(monkeypatch, descriptors=resource.RLIM_INFINITY, memory_bytes=10 * BYTES_EACH)
+    assert servers_at_once(100, 1000) == 10
+    limit(monkeypatch, descriptors=1024, memory_bytes=10**6)
+    assert servers_at_once(100, 1000) == 2, "two are compared in any case"
+
+
+# --- controls
+
+
+def test_two_servers_of_each_spec_have_a_control_of_different_classes_where_there_are_several() -> None:
+    servers = [
+        server("ant", category="tuned"),
+        server("bee"),
+        server("cow"),
+        server("dog", "channels", "engine"),
+        server("eel", "groupchat"),
+        server("fox", "groupchat"),
+    ]
+    assert choose_controls(servers, PROFILE) == {
+        "broadcast": ["bee", "ant"],
+        "channels": ["dog"],
+        "groupchat": ["eel", "fox"],
+    }
+
+
+def test_the_reference_that_the_user_names_is_the_first_with_a_control() -> None:
+    servers = [server("ant", category="tuned"), server("bee"), server("cow"), server("dog", "channels", "engine")]
+    assert choose_controls(servers, PROFILE, "cow") == {"broadcast": ["cow", "ant"], "channels": ["dog"]}
+    assert choose_controls(servers, PROFILE, "ant") == {"broadcast": ["ant", "bee"], "channels": ["dog"]}
+
+
+def test_so_few_blocks_that_no_difference_can_be_significant_have_no_control() -> None:
+    assert choose_controls(ZOO, PROFILES["smoke"]) == {}
+    assert choose_controls([], PROFILE) == {}
