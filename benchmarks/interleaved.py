@@ -24,6 +24,7 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -34,6 +35,7 @@ from harness.processes.tasks import background_tasks
 from harness.processes.workers import Worker
 from harness.servers.process import mark_as_own_child
 
+ROOT = Path(__file__).parent.parent  # the folder that modules are found in
 ANSWER_S = 120.0  # at most, for a slice or a start
 READY = "ready"
 
@@ -146,7 +148,7 @@ async def resident(command: Sequence[str], environment: Mapping[str, str] | None
         command: the program and its arguments.
         environment: variables in addition to those of this process.
     """
-    async with guarded(command, environment=environment) as process, background_tasks() as tasks:
+    async with guarded(command, folder=ROOT, environment=environment) as process, background_tasks() as tasks:
         mark_as_own_child(process.pid)
         worker = Worker(process)
         tasks.start_soon(worker.collect_stderr)
