@@ -12,9 +12,10 @@ import psutil
 import pytest
 
 from harness.blocks import BlockResult, Entry, Role
+from harness.league import schedule as schedule_module
 from harness.league.baseline_relay import NAME as BASELINE
-from harness.league.comparisons import LOOK
-from harness.league.inference import fewest_blocks
+from harness.league.comparisons import LOOK, Comparisons, compare
+from harness.league.inference import Floats, fewest_blocks
 from harness.league.messages import BlockRequest
 from harness.league.profiles import IDLE_BLOCKS, PROFILES, SLICES, Profile
 from harness.league.schedule import (
@@ -317,6 +318,18 @@ def test_no_server_is_decided_before_each_group_had_the_blocks_of_a_look() -> No
     assert sorted(names(requests[-1])) == ["ant", "bee"], "they fit together now"
 
 
+def test_with_groups_a_look_is_after_as_many_blocks_of_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[int] = []
+
+    def compare_and_note(values: Floats, entries: Sequence[Entry], *, seed: int, is_over: bool) -> Comparisons:
+        looked.append(len(values))
+        return compare(values, entries, seed=seed, is_over=is_over)
+
+    monkeypatch.setattr(schedule_module, "compare", compare_and_note)
+    run(design(SIX, at_once=3), all_tied, is_extended=True, at_most=70)
+    assert looked == [2 * LOOK, 4 * LOOK, 8 * LOOK]
+
+
 def test_a_block_of_a_group_has_the_baseline_and_only_its_own_controls() -> None:
     relays = {"broadcast": server(BASELINE)}
     for request in run(design(SIX, controls={"broadcast": ["ant", "bee"]}, baselines=relays, at_once=3), all_tied):
@@ -347,9 +360,9 @@ def test_as_many_servers_are_measured_at_once_as_memory_and_descriptors_allow(mo
 
 def test_two_servers_of_each_spec_have_a_control_of_different_classes_where_there_are_several() -> None:
     servers = [
-        server("ant", category="tuned"),
         server("bee"),
         server("cow"),
+        server("ant", category="tuned"),
         server("dog", "channels", "engine"),
         server("eel", "groupchat"),
         server("fox", "groupchat"),
@@ -362,7 +375,7 @@ def test_two_servers_of_each_spec_have_a_control_of_different_classes_where_ther
 
 
 def test_the_reference_that_the_user_names_is_the_first_with_a_control() -> None:
-    servers = [server("ant", category="tuned"), server("bee"), server("cow"), server("dog", "channels", "engine")]
+    servers = [server("bee"), server("cow"), server("ant", category="tuned"), server("dog", "channels", "engine")]
     assert choose_controls(servers, PROFILE, "cow") == {"broadcast": ["cow", "ant"], "channels": ["dog"]}
     assert choose_controls(servers, PROFILE, "ant") == {"broadcast": ["ant", "bee"], "channels": ["dog"]}
 
