@@ -1,16 +1,19 @@
 """Whether the league's statistics keep their error rates: simulated leagues whose true differences are known.
 
-    python -m benchmarks.league_statistics                    2000 leagues of every kind: about twenty minutes
+    python -m benchmarks.league_statistics                    2000 leagues of every kind: about half an hour
     python -m benchmarks.league_statistics --leagues 200      the same, less precise
 
 A league is simulated as logarithms of figures, an array of shape (blocks, servers): a level for each server, noise of
-size 1 for each trial, and a shift for each block, which must cancel. Prints a Markdown table. In percent of leagues,
-each with twice the standard error of the simulation:
+size 1 for each block, and a shift for each block, which must cancel. The noise called "slices" comes from simulated
+slices, four rounds a block in the random order of a real one: the speed of the machine, whose residuals are correlated
+by 0.49 from one slice to the next, and which jumps between two levels; the slice's own noise with heavy tails; and the
+fresh processes of a block (see docs/league_statistics.md for the measured sizes). Prints a Markdown table. In percent
+of leagues, each with twice the standard error of the simulation:
 
 - error: a server was called significantly better than one that is equal to it or better;
 - outside: a true difference was outside its interval;
 
-and in percent of the pairs that differ by twice the noise of a trial:
+and in percent of the pairs that differ by twice the noise of a block:
 
 - power: how many of them were called significantly different.
 """
@@ -25,20 +28,45 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.league.comparisons import Comparisons, Entry, compare, undecided
-from harness.league.profiles import PROFILES
+from harness.blocks import Entry
+from harness.league.comparisons import LOOK, Comparisons, compare, undecided
+from harness.league.inference import fewest_blocks
 
 Floats = NDArray[np.float64]
 Noise = Callable[[np.random.Generator, tuple[int, int]], Floats]
 
-STEP = 2.0  # between two levels, in units of a trial's noise
-MISSING = 0.05  # as a share of the trials, in leagues with missing trials
+STEP = 2.0  # between two levels, in units of a block's noise
+MISSING = 0.05  # as a share of the scores, in leagues with missing ones
 SHIFT = 5.0  # standard deviation of a block's shift
+ROUNDS = 4
+SPEED, OWN, PROCESS = 0.17, 0.12, 0.03  # standard deviations in a slice, in a slice, and in a block, as logarithms
+CORRELATION = 0.49  # of the speed, from one slice to the next
+SLOW, STAYS = -0.4, 0.98  # the lower level of the speed, and the chance that it stays in a slice
 
 
 def _spikes(chance: np.random.Generator, shape: tuple[int, int]) -> Floats:
-    """Return normal noise, where one trial in twelve is slowed down, some of them much."""
+    """Return normal noise, where one score in twelve is lower, some of them much."""
     return chance.normal(size=shape) - (chance.random(shape) < 1 / 12) * chance.exponential(15, shape)
+
+
+def _slices(chance: np.random.Generator, shape: tuple[int, int]) -> Floats:
+    """Return the mean noise of the slices of each server in each block, scaled to size 1."""
+    blocks, servers = shape
+    noise = PROCESS * chance.normal(size=shape)
+    for block in range(blocks):
+        steps = ROUNDS * servers
+        innovations = chance.normal(size=steps) * math.sqrt(1 - CORRELATION**2)
+        speed, is_slow, level = np.empty(steps), chance.random() < 0.5, chance.normal()
+        for step in range(steps):
+            level = CORRELATION * level + innovations[step]
+            is_slow = is_slow if chance.random() < STAYS else not is_slow
+            speed[step] = SPEED * level + SLOW * is_slow
+        for place in range(ROUNDS):
+            order = chance.permutation(servers) if place % 2 == 0 else order[::-1]
+            noise[block, order] += speed[place * servers : (place + 1) * servers] / ROUNDS
+            noise[block] += OWN * chance.standard_t(3, servers) / math.sqrt(3) / ROUNDS
+    residuals = noise - noise.mean(axis=1, keepdims=True)
+    return noise / residuals.std()
 
 
 NOISES: dict[str, Noise] = {
@@ -47,6 +75,7 @@ NOISES: dict[str, Noise] = {
     "t, 1.5 degrees": lambda chance, shape: chance.standard_t(1.5, shape),
     "spikes downwards": _spikes,
     "one-sided": lambda chance, shape: 1 - chance.exponential(size=shape),
+    "slices": _slices,
 }
 
 
@@ -57,11 +86,10 @@ class Kind:
     Attributes:
         noise: the name of the noise.
         servers: how many.
-        blocks: how many are planned.
+        blocks: how many there are at most.
         truth: "equal": all servers are equal; "pairs": there are two of each level; "steps": each has its own level.
         uneven: whether the noise of the last server is ten times that of the first.
-        holes: whether some trials are missing.
-        added: how many times the planned blocks there may be: blocks are added for undecided neighbours.
+        holes: whether some scores are missing.
     """
 
     noise: str
@@ -70,7 +98,6 @@ class Kind:
     truth: str
     uneven: bool = False
     holes: bool = False
-    added: int = 1
 
     def levels(self) -> Floats:
         """Return the true scores."""
@@ -80,50 +107,37 @@ class Kind:
     def description(self) -> str:
         """Return the description for the table."""
         more = [word for word, holds in (("noise 1:10", self.uneven), ("5 % missing", self.holes)) if holds]
-        more += [f"up to {self.added}× blocks added"] * (self.added > 1)
         return ", ".join([self.truth, *more])
 
 
 def kinds() -> Iterator[Kind]:
-    """Yield the kinds to simulate, with the blocks of the profiles quick and full."""
-    for blocks in (PROFILES["quick"].blocks, PROFILES["full"].blocks):
+    """Yield the kinds to simulate: the fewest blocks, as many as a first look has, and three looks."""
+    for blocks in (fewest_blocks(), LOOK, 4 * LOOK + 4):
         for noise in NOISES:
-            for servers in (5, 20):
+            for servers in (5, 30):
                 yield Kind(noise, servers, blocks, "equal")
                 yield Kind(noise, servers, blocks, "pairs")
             yield Kind(noise, 10, blocks, "steps")
-            yield Kind(noise, 10, blocks, "equal", uneven=True)
-            yield Kind(noise, 10, blocks, "pairs", holes=True)
-    for noise in NOISES:
-        yield Kind(noise, 10, PROFILES["quick"].blocks, "equal", added=8)
-        yield Kind(noise, 10, PROFILES["quick"].blocks, "pairs", added=8)
+            if noise != "slices":
+                yield Kind(noise, 10, blocks, "equal", uneven=True)
+                yield Kind(noise, 10, blocks, "pairs", holes=True)
 
 
 def league(kind: Kind, chance: np.random.Generator) -> Comparisons:
-    """Simulate a league, including added blocks, and return its comparisons."""
+    """Simulate a league in which decided servers get no more blocks from each look on; return its comparisons."""
     entries = [Entry(str(number)) for number in range(kind.servers)]
-    not_limited = np.zeros(kind.servers, np.bool_)
-    blocks, seed = kind.blocks * kind.added, int(chance.integers(2**32))
-    noise = NOISES[kind.noise](chance, (blocks, kind.servers))
+    seed = int(chance.integers(2**32))
+    noise = NOISES[kind.noise](chance, (kind.blocks, kind.servers))
     size = np.geomspace(0.3, 3, kind.servers) if kind.uneven else 1.0
-    scores = kind.levels() + size * noise + SHIFT * chance.normal(size=(blocks, 1))
+    scores = kind.levels() + size * noise + SHIFT * chance.normal(size=(kind.blocks, 1))
     if kind.holes:
         scores[chance.random(scores.shape) < MISSING] = np.nan
-    compared = compare(scores[: kind.blocks], entries, planned=kind.blocks, seed=seed, limited=not_limited)
-    end = kind.blocks
-    while end < blocks and (still_undecided := undecided_at_look(scores, entries, end, kind.blocks, seed, not_limited)):
-        decided = [server for server in range(kind.servers) if server not in still_undecided]
-        scores[end : 2 * end, decided] = np.nan
-        end *= 2
-        compared = compare(scores[:end], entries, planned=kind.blocks, seed=seed, limited=not_limited)
-    return compared
-
-
-def undecided_at_look(
-    scores: Floats, entries: list[Entry], end: int, planned: int, seed: int, not_limited: NDArray[np.bool_]
-) -> set[int]:
-    """Return the servers that get more blocks, as a run decides it."""
-    return undecided(compare(scores[:end], entries, planned=planned, seed=seed, limited=not_limited), not_limited)
+    look = LOOK
+    while look < kind.blocks:
+        still_open = undecided(compare(scores[:look], entries, seed=seed, is_over=False))
+        scores[look : 2 * look, [server for server in range(kind.servers) if server not in still_open]] = np.nan
+        look *= 2
+    return compare(scores, entries, seed=seed)
 
 
 def row(kind: Kind, leagues: int) -> str:
@@ -163,7 +177,7 @@ def main() -> None:
     leagues = parser.parse_args().leagues
     print("| noise | servers | blocks | truth | error % | outside % | power |\n|---|---|---|---|---|---|---|")
     for kind in kinds():
-        print(row(kind, leagues // (5 if kind.added > 1 else 1)), flush=True)  # these take twenty times as long
+        print(row(kind, leagues // (5 if kind.blocks > LOOK else 1)), flush=True)  # these take ten times as long
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from harness.blocks import Entry, Role
 from harness.league import conditions
 from harness.league.baseline_relay import NAME as BASELINE
 from harness.league.comparisons import Comparisons, compare, tiers
-from harness.league.inference import Floats, rank_intervals
+from harness.league.inference import Floats, fewest_blocks, rank_intervals
 from harness.league.measures import BY_SCORE, MEASURES, THROUGHPUT, mixture, weights_of
 from harness.league.pareto import dominators
 from harness.league.rows import Row, Score, Standing, Summary, figures_of, make_row
@@ -60,6 +60,11 @@ class League:
     def unranked(self) -> Sequence[Row]:
         """The other rows: they have a note in place of a rank."""
         return [row for row in self.rows if not row.position]
+
+    @property
+    def can_distinguish(self) -> bool:
+        """Whether there are enough blocks for any significant difference, so that ranks and tiers mean something."""
+        return self.blocks >= fewest_blocks() or len(self.ranked) == 1
 
     @property
     def controls(self) -> Sequence[tuple[int, int]]:

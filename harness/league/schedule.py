@@ -91,10 +91,11 @@ class Schedule:
     Args:
         design: the design of the run.
         done: the results so far; the caller adds each new one before it takes the next block.
+        narrows: whether blocks have only the undecided servers from the first look on.
     """
 
-    def __init__(self, design: Design, done: Sequence[BlockResult]) -> None:
-        self._design, self._done = design, done
+    def __init__(self, design: Design, done: Sequence[BlockResult], *, narrows: bool = True) -> None:
+        self._design, self._done, self._narrows = design, done, narrows
         self._specs = list(dict.fromkeys(server.spec for server in design.servers))
         self._open: dict[tuple[str, int], list[str]] = {}  # by spec and look, the undecided servers
 
@@ -133,7 +134,7 @@ class Schedule:
         servers = [server for server in self._design.servers if server.spec == spec]
         servers = [server for server in servers if not failure_of(blocks, server.name)]
         look = LOOK * groups
-        if len(blocks) < look or len(servers) < 2:
+        if len(blocks) < look or len(servers) < 2 or not self._narrows:
             return servers
         while 2 * look <= len(blocks):
             look *= 2

@@ -69,7 +69,7 @@ class Snapshot(NamedTuple):
 
 KINDS = {
     "few": Kind(senders=FEW, in_flight=1024),
-    "all": Kind(senders=0, in_flight=1000),
+    "all": Kind(senders=0, in_flight=400),
     "single": Kind(senders=1, in_flight=1),
     "paced": Kind(senders=FEW, rate_per_s=500),
 }

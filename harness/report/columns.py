@@ -46,6 +46,10 @@ class Column:
     figures: tuple[str, ...] = ()
 
 
+def _rank(row: Row, league: League) -> str:
+    return interval(row.rank) if league.can_distinguish else NOTHING
+
+
 def interval(rank: tuple[int, int]) -> str:
     """Return a rank interval as "3–6", or "3"."""
     low, high = rank
@@ -54,7 +58,7 @@ def interval(rank: tuple[int, int]) -> str:
 
 def _tier(name: str, short: str) -> Column:
     """Return the column with the tier in a measure."""
-    return Column(short, lambda row, league: row.standings[name].tier or NOTHING, LEFT)
+    return Column(short, lambda row, league: league.can_distinguish and row.standings[name].tier or NOTHING, LEFT)
 
 
 def _measured(name: str, short_heading: str, *, spare: int) -> Column:
@@ -129,7 +133,7 @@ def _front(row: Row, league: League) -> str:
 
 
 COLUMNS = (
-    Column("#", lambda row, league: interval(row.rank)),
+    Column("#", _rank),
     Column("server", lambda row, league: row.implementation.name, LEFT),
     Column("language", lambda row, league: row.implementation.language, LEFT, spare=1),
     Column("score %", _score, LEFT),
