@@ -58,7 +58,7 @@ def interval(rank: tuple[int, int]) -> str:
 
 def _tier(name: str, short: str) -> Column:
     """Return the column with the tier in a measure."""
-    return Column(short, lambda row, league: league.can_distinguish and row.standings[name].tier or NOTHING, LEFT)
+    return Column(short, lambda row, league: (league.can_distinguish and row.standings[name].tier) or NOTHING, LEFT)
 
 
 def _measured(name: str, short_heading: str, *, spare: int) -> Column:

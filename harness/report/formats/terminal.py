@@ -18,7 +18,7 @@ HOW_TO_READ = (
     "1024 messages in flight; all: everybody sends; one: one message in flight. p99: the 99th percentile of the time "
     "from a message's intended sending to its return to the sender, at 500 messages a second; a message that never "
     "came is later than any. cpu: the server's processor time per delivery at that rate. idle: resident memory with "
-    "1000 clients. drops: messages that never came back. pass: cases passed, of those that judge. lines: lines of code. "
+    "1000 clients. drops: messages that never came back. pass: cases passed, of those that judge. lines: of code. "
     "baseline: share of what a relay reaches that does only what the kernel must do."
 )
 
