@@ -62,6 +62,7 @@ SECONDS = {FEW: 0.03, SINGLE: 0.03, PACED: 0.1}  # of a slice
 C, DISCARD, SPIN, NATIVE, PYTHON = "C", "C, discard", "C, spin", "native", "Python"
 NAMES = (C, DISCARD, SPIN, NATIVE, PYTHON)
 KINDS_OF = {DISCARD: (FEW, SINGLE), SPIN: (PACED,)}  # of the others: all
+MAX_PACED_CLIENTS = 100  # with 1000 a server cannot keep up, and latencies would be those of a queue
 TITLES = {
     FEW: f"{KINDS[FEW].in_flight} in flight",
     SINGLE: "one in flight",
@@ -121,7 +122,10 @@ def alternatives(target: Implementation, clients: int, cores: Cores) -> list[Alt
     """
     starts = {name: partial(c_slices, target, clients, name, cores) for name in (C, DISCARD, SPIN)}
     starts |= {name: partial(swarm_slices, target, clients, SECONDS, cores, name.lower()) for name in (NATIVE, PYTHON)}
-    return [Alternative(name, KINDS_OF.get(name, tuple(SECONDS)), starts[name]) for name in NAMES]
+    kinds = kinds_with(clients)
+    return [
+        Alternative(name, [kind for kind in KINDS_OF.get(name, kinds) if kind in kinds], starts[name]) for name in NAMES
+    ]
 
 
 async def compare(target: Implementation, all_clients: Sequence[int], size: Size, cores: Cores) -> Table:
@@ -137,8 +141,13 @@ async def compare(target: Implementation, all_clients: Sequence[int], size: Size
     for clients in all_clients:
         title = f"{clients} clients, "
         found = await measure(alternatives(target, clients, cores), size.blocks, size.rounds, title=title)
-        table |= {row(kind, clients): found[kind] for kind in SECONDS}
+        table |= {row(kind, clients): found[kind] for kind in kinds_with(clients)}
     return table
+
+
+def kinds_with(clients: int) -> list[str]:
+    """Return the kinds of slices that are made with so many clients."""
+    return [kind for kind in SECONDS if kind != PACED or clients <= MAX_PACED_CLIENTS]
 
 
 def row(kind: str, clients: int) -> str:
@@ -161,7 +170,7 @@ def main(arguments: Sequence[str]) -> int:
         print(error, file=sys.stderr)
         return 2
     print(f"Deliveries a second, and p50 of the paced load; {options.server}, {BODY_BYTES} bytes:\n")
-    kinds = {row(kind, clients): kind for kind in SECONDS for clients in all_clients}
+    kinds = {row(kind, clients): kind for kind in SECONDS for clients in all_clients if kind in kinds_with(clients)}
     units = {name: ("µs", 1e-6) if kind == PACED else ("M/s", 1e6) for name, kind in kinds.items()}
     bounds = {
         (name, generator): bound

@@ -52,7 +52,7 @@ class Alternative:
 
     Attributes:
         name: for the table.
-        kinds: of its slices.
+        kinds: of its slices; without any it is not started.
         start: starts it afresh, for one block; the context's value runs a slice of a kind and returns its figures.
     """
 
@@ -106,6 +106,8 @@ async def measure(
         slices: dict[int, Slice] = {}
         async with AsyncExitStack() as stack:
             for place in chance.sample(range(len(alternatives)), len(alternatives)):
+                if not alternatives[place].kinds:
+                    continue
                 slices[place] = await stack.enter_async_context(alternatives[place].start())
             for number, kind, place in turns([each.kinds for each in alternatives], rounds, chance):
                 figures = await slices[place](kind)
