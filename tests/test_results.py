@@ -3,22 +3,33 @@
 from __future__ import annotations
 
 import json
+import math
 import os
+import re
 import resource
 import signal
 import subprocess
+from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from harness import results
-from harness.commands.measuring import PREVIEWED, new_run, preview, preview_servers
+from harness.blocks import BlockResult, Role
+from harness.commands import measure as measure_module
+from harness.commands.measure import PREVIEWED, measure, preview, preview_servers
+from harness.commands.measuring import Clock, new_run
 from harness.errors import HarnessError, UsageError
+from harness.league.baseline_relay import NAME as BASELINE
+from harness.league.messages import BlockRequest
+from harness.league.profiles import PROFILES
 from harness.model import FORMAT, Implementation, Run
 from harness.report import leaderboard
 from tests.simulated_runs import run_of as simulated_run
-from tests.simulated_runs import write_run
+from tests.simulated_runs import server, write_run
+from tests.test_schedule import result_of, tied
 from tests.zoo import CONFORMING, MISFITS, MUTANTS, command, harness, implementation, lines_of
 
 README = f"before\n{leaderboard.BEGIN}\nold\n{leaderboard.END}\nafter\n"
@@ -38,18 +49,19 @@ def run_of(folder: Path) -> Run:
     return results.read(folder / "results" / "latest")
 
 
-def test_only_the_named_workloads_run_and_the_ranking_one(tmp_path: Path) -> None:
+def test_only_the_named_workloads_run_and_the_blocks_come_first(tmp_path: Path) -> None:
     ended = harness("bench", CONFORMING, "--profile", "smoke", "--workload", "idle", folder=tmp_path)
     assert ended.returncode == 0, ended.stderr
-    assert {trial.plan.workload for trial in run_of(tmp_path).trials} == {"flood", "idle"}
+    (trial,), (block,) = run_of(tmp_path).trials, run_of(tmp_path).blocks
+    assert trial.plan.workload == "idle"
+    assert block.started <= trial.started
 
 
-def test_a_run_with_little_time_has_only_the_ranking_workload(tmp_path: Path) -> None:
-    ended = harness("bench", CONFORMING, "--within", "3s", folder=tmp_path)
+def test_a_run_with_little_time_has_fewer_blocks(tmp_path: Path) -> None:
+    """Twelve would take longer than this, even where the servers start at once."""
+    ended = harness("bench", CONFORMING, "--within", "10s", folder=tmp_path)
     assert ended.returncode == 0, ended.stderr
-    trials = run_of(tmp_path).trials
-    assert {trial.plan.workload for trial in trials} == {"flood"}
-    assert len({trial.plan.block for trial in trials}) < 8
+    assert 0 < len(run_of(tmp_path).blocks) < PROFILES["quick"].blocks
 
 
 def test_a_run_describes_how_it_was_made(folder: Path) -> None:
@@ -73,7 +85,25 @@ def test_every_workload_left_its_figures(folder: Path) -> None:
     assert figures["idle"]["rss_idle_bytes"] > figures["idle"]["clients"]
 
 
+def test_a_block_has_the_servers_and_the_baseline_with_all_slices_of_the_profile(folder: Path) -> None:
+    (block,) = run_of(folder).blocks
+    names = ["server.py", "dies_in_the_middle.py", BASELINE]
+    assert [(entry.name, entry.role) for entry in block.entries] == list(
+        zip(names, [Role.SERVER, Role.SERVER, Role.BASELINE], strict=True)
+    )
+    assert (block.number, block.spec, block.plan) == (0, "broadcast", PROFILES["smoke"].slices)
+    kinds = {entry.name: sorted(result.kind for result in block.slices_of(entry)) for entry in block.entries}
+    assert kinds == {
+        "server.py": sorted(["idle", *(plan.kind for plan in block.plan)]),
+        "dies_in_the_middle.py": [],
+        BASELINE: ["few"],
+    }
+
+
 def test_a_server_that_dies_under_load_does_not_finish_and_the_other_continues(folder: Path) -> None:
+    (block,) = run_of(folder).blocks
+    assert block.failed.keys() == {"1"}
+    assert "exited with status 9 in the middle of the block; its last words: " in block.failed["1"]
     dead = [
         trial for trial in run_of(folder).trials if trial.plan.implementation != "server.py" and trial.did_not_finish
     ]
@@ -81,7 +111,7 @@ def test_a_server_that_dies_under_load_does_not_finish_and_the_other_continues(f
     assert "exited with status 9 in the middle of the trial; its last words: " in dead[0].did_not_finish
     assert dead[0].figures == {}
     output = (folder / "output.txt").read_text()
-    assert "dies_in_the_middle.py: did not finish (flood): the server exited with status 9" in " ".join(output.split())
+    assert "\ndies_in_the_middle.py: did not finish: the server exited with status 9" in output
     assert any(line.split()[:2] == ["1", "server.py"] for line in output.splitlines())
 
 
@@ -109,7 +139,7 @@ def test_the_pages_have_every_server_and_where_the_run_comes_from(folder: Path) 
     assert harness("report", "--pages", "pages", folder=folder).returncode == 0
     page = (folder / "pages" / "broadcast.md").read_text()
     assert "| server.py |" in page
-    assert "- dies_in_the_middle.py: did not finish (flood)" in page
+    assert "- dies_in_the_middle.py: did not finish: the server exited with status 9 in the middle of the block" in page
     assert "Made by `harness bench" in page
 
 
@@ -130,27 +160,40 @@ def test_every_reporter_shows_a_run(folder: Path, form: str) -> None:
     assert "server.py" in ended.stdout
 
 
-def test_a_line_that_was_cut_short_is_cut_off_and_its_trial_repeated(folder: Path) -> None:
+def kept(run: Run, name: str) -> int:
+    """Return how many lines of a file a run has."""
+    return len({results.CASES: run.cases, results.TRIALS: run.trials, results.BLOCKS: run.blocks}[name])
+
+
+@pytest.mark.parametrize("name", [results.TRIALS, results.BLOCKS])
+def test_a_line_that_was_cut_short_is_cut_off_and_its_trial_or_block_repeated(folder: Path, name: str) -> None:
     path = (folder / "results" / "latest").resolve()
-    trials = path / results.TRIALS
-    whole = trials.read_bytes()
+    file = path / name
+    whole = file.read_bytes()
     lines = whole.splitlines(keepends=True)
-    trials.write_bytes(b"".join(lines[:-1]) + lines[-1][:40])
-    assert len(results.read(path).trials) == len(lines) - 1
+    file.write_bytes(b"".join(lines[:-1]) + lines[-1][:40])
+    assert kept(results.read(path), name) == len(lines) - 1
     _, run = results.reopen(path)
-    assert trials.read_bytes() == b"".join(lines[:-1])
-    assert len(run.trials) == len(lines) - 1
-    trials.write_bytes(whole)
+    assert file.read_bytes() == b"".join(lines[:-1])
+    assert kept(run, name) == len(lines) - 1
+    file.write_bytes(whole)
 
 
-def test_a_malformed_line_is_reported_with_file_and_line(folder: Path) -> None:
+@pytest.mark.parametrize("name", [results.CASES, results.TRIALS, results.BLOCKS])
+def test_a_malformed_line_is_reported_with_file_and_line(folder: Path, name: str) -> None:
     path = (folder / "results" / "latest").resolve()
-    trials = path / results.TRIALS
-    whole = trials.read_bytes()
-    trials.write_bytes(b'{"plan": 3}\n' + whole)
-    with pytest.raises(UsageError, match=r"trials.jsonl, line 1: "):
+    file = path / name
+    whole = file.read_bytes()
+    file.write_bytes(b'{"plan": 3}\n' + whole)
+    with pytest.raises(UsageError, match=rf"{name}, line 1: "):
         results.read(path)
-    trials.write_bytes(whole)
+    file.write_bytes(whole)
+
+
+def test_blocks_on_disk_are_those_that_were_added(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    run = simulated_run({"ant": 5e6, "bee": 4e6}, blocks=3, control="bee")
+    assert results.read(write_run(run, "kept")).blocks == run.blocks
 
 
 @pytest.mark.parametrize(
@@ -193,8 +236,15 @@ def test_an_interrupted_run_can_be_resumed(tmp_path: Path) -> None:
     ids = [case.id for case in run.cases]
     assert 10 < len(ids) == len(set(ids)) < 30, "the run has smoke cases only, and so has the rest of it"
     assert {trial.plan.workload for trial in run.trials} >= {"churn", "flood", "paced", "idle"}
+    assert [block.number for block in run.blocks] == [0]
     assert harness("run", "--resume", folder=tmp_path).returncode == 0
-    assert len(results.read(path).trials) == len(run.trials), "a finished run was measured again"
+    again = results.read(path)
+    assert (again.trials, again.blocks) == (run.trials, run.blocks), "a finished run was measured again"
+    (path / results.BLOCKS).write_bytes((path / results.BLOCKS).read_bytes()[:-1])
+    assert harness("run", "--resume", folder=tmp_path).returncode == 0
+    again = results.read(path)
+    assert again.trials == run.trials
+    assert [block.number for block in again.blocks] == [0], "the block that was cut short was not made again"
 
 
 def test_no_case_starts_after_the_deadline(tmp_path: Path) -> None:
@@ -203,7 +253,20 @@ def test_no_case_starts_after_the_deadline(tmp_path: Path) -> None:
     assert "time is up: 0 of 1 servers checked; `harness run --resume` continues" in ended.stdout
     run = results.read(tmp_path / "results" / "latest")
     assert len(run.cases) < 80
-    assert run.trials == []
+    assert (run.trials, run.blocks) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("for_s", "within_s", "is_limited", "is_extended"),
+    [(0, math.inf, False, False), (3600, math.inf, False, True), (0, 3600, True, True), (3600, 7200, True, True)],
+)
+def test_a_run_is_extended_for_so_long_or_until_it_has_to_end(
+    for_s: float, within_s: float, is_limited: bool, is_extended: bool
+) -> None:
+    clock = Clock.of(for_s, within_s)
+    assert (clock.is_limited, clock.is_extended) == (is_limited, is_extended)
+    assert clock.left_s <= within_s
+    assert math.isinf(clock.left_s) != is_limited
 
 
 def test_of_many_servers_some_that_need_no_build_are_previewed(tmp_path: Path) -> None:
@@ -227,25 +290,114 @@ async def test_a_preview_is_shown_and_not_kept(
     store, _ = new_run([server], "smoke")
     await preview(store, [server])
     output = capsys.readouterr().out
-    assert "a preview, from one trial of each server" in output
-    assert server.name in output
-    assert results.read(store.path).trials == []
+    assert "a preview of servers that need no build, from a few short slices" in output
+    assert any(line.split()[:2] == ["1", server.name] for line in output.splitlines())
+    kept = results.read(store.path)
+    assert (kept.trials, kept.blocks) == ([], [])
+
+
+# --- blocks that are never made
+
+
+def pretend_blocks(monkeypatch: pytest.MonkeyPatch, *failing: str) -> list[BlockRequest]:
+    """Let all blocks be simulated, with servers that fail in the third one; return the requests of the blocks."""
+    made: list[BlockRequest] = []
+
+    async def simulate(
+        requests: Iterable[BlockRequest],
+        starting: Callable[[BlockRequest], None],
+        ended: Callable[[BlockResult], None],
+    ) -> None:
+        for request in requests:
+            starting(request)
+            made.append(request)
+            ended(result_of(request, rate, failed=failing if request.number == 2 else ()))
+
+    monkeypatch.setattr(measure_module, "run_blocks", simulate)
+    return made
+
+
+def rate(name: str, number: int) -> float:
+    return 1e9 if name == BASELINE else tied(name, number)
+
+
+ZOO = [server(name) for name in ("ant", "bee", "cow")]
+ENDLESS = Clock(0)
+
+
+async def test_the_league_is_shown_at_each_look_and_at_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    made = pretend_blocks(monkeypatch)
+    store, nothing = new_run(ZOO, "quick")
+    assert await measure(store, ZOO, nothing, ENDLESS)
+    shown = capsys.readouterr().out
+    assert re.findall(r"after \d+ blocks:", shown) == ["after 8 blocks:"]
+    ranked = re.findall(r"^ *\d[\d–]* +(ant|bee|cow) ", shown.split("after 8 blocks:")[1], re.MULTILINE)
+    assert sorted(ranked) == ["ant", "ant", "bee", "bee", "cow", "cow"], "once at the look, once at the end"
+    assert [block.number for block in results.read(store.path).blocks] == list(range(12))
+    assert len(made) == 12
+
+
+async def test_a_resumed_run_makes_only_the_blocks_that_it_lacks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    made = pretend_blocks(monkeypatch)
+    store, nothing = new_run(ZOO, "quick")
+    await measure(store, ZOO, nothing, ENDLESS)
+    whole = (store.path / results.BLOCKS).read_bytes()
+    (store.path / results.BLOCKS).write_bytes(b"".join(whole.splitlines(keepends=True)[:5]))
+    made.clear()
+    store, so_far = results.reopen(store.path)
+    await measure(store, ZOO, so_far, ENDLESS)
+    assert [request.number for request in made] == list(range(5, 12))
+    assert (store.path / results.BLOCKS).read_bytes() == whole
+
+
+@pytest.mark.parametrize(("failing", "all_finished"), [("bee", False), (BASELINE, True)])
+async def test_a_server_that_fails_in_a_block_did_not_finish_and_the_baseline_is_no_server(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    failing: str,
+    all_finished: bool,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    made = pretend_blocks(monkeypatch, failing)
+    store, nothing = new_run(ZOO, "quick")
+    assert await measure(store, ZOO, nothing, ENDLESS) is all_finished
+    assert f"{failing}: did not finish: it died" in capsys.readouterr().out
+    assert ("bee" in [entry.name for entry in made[-1].entries]) is all_finished
+
+
+async def test_no_block_starts_when_the_time_is_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    made = pretend_blocks(monkeypatch)
+    store, nothing = new_run(ZOO, "full")
+    assert await measure(store, ZOO, nothing, Clock(math.inf, end_s=0))
+    assert made == []
+    run = results.read(store.path)
+    assert (run.trials, run.blocks) == ([], [])
 
 
 def test_a_full_disk_is_an_error_and_the_results_are_kept(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = (folder / "results" / "latest").resolve()
     store, run = results.reopen(path)
-    size = (path / results.TRIALS).stat().st_size
+    size = min((path / name).stat().st_size for name in (results.TRIALS, results.BLOCKS))
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))  # the kernel does not let the file grow
     try:
-        with pytest.raises(HarnessError, match=r"cannot be written: .*--resume"):
-            store.add_trial(run.trials[0])
+        for add in (partial(store.add_trial, run.trials[0]), partial(store.add_block, run.blocks[0])):
+            with pytest.raises(HarnessError, match=r"cannot be written: .*--resume"):
+                add()
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
         signal.signal(signal.SIGXFSZ, ignored)
-    assert len(results.read(path).trials) == len(run.trials)
+    again = results.read(path)
+    assert (again.trials, again.blocks) == (run.trials, run.blocks)
 
 
 def test_the_json_has_the_contract(tmp_path: Path) -> None:
@@ -289,8 +441,10 @@ def test_a_server_with_a_fault_under_load_does_not_finish_at_any_speed(tmp_path:
         "bench", *mutants, MUTANTS / "conforming" / "drops_after_five.py", "--profile", "smoke", folder=tmp_path
     )
     assert ended.returncode == 3
-    trials = results.read(tmp_path / "results" / "latest").trials
+    run = run_of(tmp_path)
+    reasons = [(trial.plan.implementation, trial.did_not_finish) for trial in run.trials if trial.did_not_finish]
+    for block in run.blocks:
+        reasons += [(block.entries[int(number)].name, reason) for number, reason in block.failed.items()]
     for name, kind in faults.items():
-        reasons = [trial.did_not_finish for trial in trials if trial.plan.implementation == f"{name}.py"]
-        assert any(kind in reason for reason in reasons), reasons
-    assert not any(trial.did_not_finish for trial in trials if trial.plan.implementation == "drops_after_five.py")
+        assert any(server == f"{name}.py" and kind in reason for server, reason in reasons), reasons
+    assert {server for server, _ in reasons} == {f"{name}.py" for name in faults}

@@ -75,13 +75,14 @@ def design(
 def result_of(
     request: BlockRequest, rate: Rate = distinct, *, failed: Sequence[str] = (), seconds: float = 1.0
 ) -> BlockResult:
-    """Return the result of a block that was never made, in which some servers failed."""
+    """Return the result of a block that was never made, in which some servers failed; controls differ by chance."""
+    chance = {Role.CONTROL: 1.01 if request.number % 2 else 0.99}
     return BlockResult(
         number=request.number,
         spec=request.spec,
         entries=request.entries,
         slices=tuple(
-            slice_of(place, kind, {"deliveries_per_s": rate(entry.name, request.number)})
+            slice_of(place, kind, {"deliveries_per_s": rate(entry.name, request.number) * chance.get(entry.role, 1.0)})
             for place, entry in enumerate(request.entries)
             for kind in THROUGHPUTS
         ),

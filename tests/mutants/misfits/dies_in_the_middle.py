@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Serves correctly, and exits with status 9 after forwarding 3,000 messages."""
+"""Serves correctly, and exits with status 9 after forwarding 300 messages."""
 
 import os
 import sys
@@ -17,8 +17,8 @@ class Misfit(Server):
     def fan_out(self, sender: Client, message: bytes) -> None:
         super().fan_out(sender, message)
         self.count += 1
-        if self.count == 3000:
-            os.write(2, b"fatal: message table is full (3000 entries)\n")
+        if self.count == 300:
+            os.write(2, b"fatal: message table is full (300 entries)\n")
             os._exit(9)
 
 
