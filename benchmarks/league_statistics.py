@@ -61,8 +61,9 @@ def _slices(chance: np.random.Generator, shape: tuple[int, int]) -> Floats:
             level = CORRELATION * level + innovations[step]
             is_slow = is_slow if chance.random() < STAYS else not is_slow
             speed[step] = SPEED * level + SLOW * is_slow
+        order = chance.permutation(servers)
         for place in range(ROUNDS):
-            order = chance.permutation(servers) if place % 2 == 0 else order[::-1]
+            order = order[::-1] if place % 2 else chance.permutation(servers)
             noise[block, order] += speed[place * servers : (place + 1) * servers] / ROUNDS
             noise[block] += OWN * chance.standard_t(3, servers) / math.sqrt(3) / ROUNDS
     residuals = noise - noise.mean(axis=1, keepdims=True)
