@@ -47,6 +47,8 @@ NAMES = sorted({server.name for server in plugins.implementations()})
         (["explain", "BC-FRAME-99"], 'there is no requirement, case or spec "BC-FRAME-99"; did you mean BC-FRAME-'),
         (["report"], "there is no run in results/; make one with `harness run --all`"),
         (["report", "nothing"], 'there is no run "nothing"'),
+        (["report", "--weight", "few"], "'few' is not MEASURE=N with N above 0"),
+        (["report", "--weight", "few=1,p99=0"], "'p99=0' is not MEASURE=N with N above 0"),
         (["run", "--resume"], "there is no run in results/"),
         (["run", "--resume", "--all"], "--resume takes the servers and options from the run"),
         (["serve", "asyncio", "9000"], "not an address (HOST:PORT or [HOST]:PORT): 9000"),

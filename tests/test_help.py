@@ -199,6 +199,8 @@ def completed(words: str, folder: Path, shell: str = "bash") -> list[str]:
         ("explain BC-START-", None),
         ("list --language Py", ["plain,Python"]),
         ("report --format m", ["plain,markdown"]),
+        ("report --by s", ["plain,score", "plain,single"]),
+        ("report --weight few=1,p", ["plain,few=1,p99="]),
         ("report old", ["plain,older"]),
         ("compare ol", ["plain,older"]),
         ("chek asy", []),

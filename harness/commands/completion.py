@@ -75,9 +75,15 @@ def _reporters() -> Iterable[str]:
 
 
 def _measures() -> Iterable[str]:
+    from harness.league.measures import BY_SCORE, MEASURES
+
+    return [BY_SCORE, *MEASURES]
+
+
+def _weights() -> Iterable[str]:
     from harness.league.measures import MEASURES
 
-    return MEASURES
+    return [f"{name}=" for name in MEASURES]
 
 
 def _requirements() -> Iterable[str]:
@@ -101,6 +107,7 @@ styles = _completer(_styles)
 specs = _completer(_specs)
 workloads = _completer(_workloads, in_lists=True)
 measures = _completer(_measures)
+weights = _completer(_weights, in_lists=True)
 reporters = _completer(_reporters)
 requirements = _completer(_requirements)
 runs = _completer(_runs, or_files=True)

@@ -197,7 +197,7 @@ def order(command: Command) -> Command:
         metavar="MEASURE=N,...",
         callback=_weights,
         default="",
-        shell_complete=completion.measures,
+        shell_complete=completion.weights,
         help="Order by a weighted mixture of measures, e.g. few=1,p99=2.",
     )(command)
     return click.option(
