@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 from pathlib import Path
 
+import anyio
+import msgspec
 import psutil
 import pytest
 
-from tests.zoo import command, harness, lines_of
+from harness import plugins
+from harness.conformance.check import CheckOptions, check
+from harness.conformance.pool import Watcher
+from harness.model import CheckResult
+from tests.zoo import CONFORMING, command, harness, implementation, lines_of
 
 MANIFEST = 'name = "{name}"\nspec = "broadcast"\nsource = "server.x"\nrun = ["x"]\nneeds = ["command:{need}"]\n{more}'
 BUILD = 'build = ["sh", "-c", "{script}"]\n'
@@ -110,6 +117,35 @@ def test_builds_end_with_the_harness(tmp_path: Path, cache: Path, number: signal
     if number == signal.SIGTERM:
         assert process.returncode == 128 + signal.SIGTERM
         assert list(cache.iterdir()) == [], "an unfinished build is left over"
+
+
+def test_a_build_leaves_no_process_behind(tmp_path: Path) -> None:
+    """As compiler daemons are, which take memory and processor time from what is measured next."""
+    mine = declare(tmp_path, "mine", "setsid sleep 300 > /dev/null 2>&1 & echo $! > ../pid; touch {build}/x")
+    assert harness("build", mine, folder=tmp_path).returncode == 0
+    assert not psutil.pid_exists(int((tmp_path / "pid").read_text()))
+
+
+async def test_servers_are_built_while_others_are_checked(tmp_path: Path) -> None:
+    """One server starts when the build of the other has begun, and that build ends when the first was checked."""
+    script = "touch begun; while ! [ -e checked ]; do sleep 0.02; done; cp server.x {build}/x"
+    source = declare(tmp_path, "slow", script) / "server.x"
+    shutil.copy(CONFORMING, source)
+    slow = msgspec.structs.replace(
+        implementation(CONFORMING), name="slow", source=source, build=("sh", "-c", script), run=("{build}/x",)
+    )
+    wait = f"while ! [ -e {source.parent}/begun ]; do sleep 0.02; done; exec {CONFORMING} $0"
+    first = msgspec.structs.replace(implementation(CONFORMING), name="first", run=("sh", "-c", wait))
+    finished: list[str] = []
+
+    def finish(result: CheckResult) -> None:
+        finished.append(f"{result.implementation} {result.verdict}")
+        (source.parent / "checked").touch()
+
+    options = CheckOptions(keyword="an_empty_message_is_forwarded", jobs=1)
+    with anyio.fail_after(120):
+        await check([slow, first], [plugins.specs()["broadcast"]], options, Watcher(), finish)
+    assert finished == ["first pass", "slow pass"]
 
 
 def test_wrong_usage_is_status_2(tmp_path: Path) -> None:

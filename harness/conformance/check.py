@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
+import anyio
+
 from harness.conformance.pool import Watcher, combine_results, open_pool
 from harness.extras import require
 from harness.model import Case, CaseResult, CheckResult, Implementation, Spec, Verdict
+from harness.processes.tasks import background_tasks
 from harness.zoo import build
 from harness.zoo.discover import why_unavailable
 
@@ -73,29 +76,62 @@ async def check(
         checks[check.spec, check.implementation] = check
         server_finished(check)
 
-    for spec in specs:
-        available = []
-        for server in implementations:
-            if server.spec != spec.name:
-                continue
+    runnable = []
+    for server in implementations:
+        if server.spec in {spec.name for spec in specs}:
             if reason := why_unavailable(server):
                 finish(_unchecked(server, Verdict.UNSUPPORTED, reason))
             else:
-                available.append(server)
-        # Servers that take minutes to compile do not delay the others.
-        built = [server for server in available if build.is_built(server)]
-        for group in (built, [server for server in available if server not in built]):
-            runnable = []
-            for server in group:
-                if reason := await build.try_build(server):
-                    finish(_unchecked(server, Verdict.UNKNOWN, reason))
-                else:
-                    runnable.append(server)
-            if runnable:
-                names = {server.name for server in runnable}
-                known = [result for result in done if result.spec == spec.name and result.implementation in names]
-                await _check_spec(runnable, spec, options, watcher, finish, known)
+                runnable.append(server)
+    builds = Builds([server for server in runnable if not build.is_built(server)])
+    async with background_tasks() as tasks:
+        tasks.start_soon(builds.run)
+        for spec in specs:
+            of_spec = [server for server in runnable if server.spec == spec.name]
+            # Servers that take minutes to compile do not delay the others.
+            for group in ([server for server in of_spec if server not in builds.servers], builds.of(spec.name)):
+                ready = []
+                for server in group:
+                    if reason := await builds.failure(server):
+                        finish(_unchecked(server, Verdict.UNKNOWN, reason))
+                    else:
+                        ready.append(server)
+                if ready:
+                    names = {server.name for server in ready}
+                    known = [result for result in done if result.spec == spec.name and result.implementation in names]
+                    await _check_spec(ready, spec, options, watcher, finish, known)
     return [checks[server.spec, server.name] for server in implementations]
+
+
+class Builds:
+    """Builds servers one after the other, while those that need no build are checked.
+
+    Args:
+        servers: those to build.
+    """
+
+    def __init__(self, servers: Sequence[Implementation]) -> None:
+        self.servers = servers
+        self._ended = {(server.spec, server.name): anyio.Event() for server in servers}
+        self._reasons: dict[tuple[str, str], str] = {}
+
+    async def run(self) -> None:
+        """Build all of them."""
+        for server in self.servers:
+            self._reasons[server.spec, server.name] = await build.try_build(server)
+            self._ended[server.spec, server.name].set()
+
+    def of(self, spec: str) -> list[Implementation]:
+        """Return the servers of a spec."""
+        return [server for server in self.servers if server.spec == spec]
+
+    async def failure(self, server: Implementation) -> str:
+        """Wait until a server is built, if it must be; return why that failed, or ""."""
+        key = server.spec, server.name
+        if key not in self._ended:
+            return ""
+        await self._ended[key].wait()
+        return self._reasons[key]
 
 
 async def _check_spec(
