@@ -22,9 +22,11 @@ from harness.league.schedule import (
     BYTES_EACH,
     GUESS_S,
     OTHER_DESCRIPTORS,
+    OTHER_ENTRIES,
     Design,
     Schedule,
     choose_controls,
+    fitting_idle_clients,
     servers_at_once,
 )
 from harness.model import Implementation
@@ -285,7 +287,7 @@ SIX = [server(name) for name in ("ant", "bee", "cow", "dog", "eel", "fox")]
 
 def test_servers_that_do_not_fit_together_are_dealt_into_groups_and_every_pair_meets() -> None:
     requests = run(design(SIX, at_once=3), all_tied)
-    assert [request.number for request in requests] == list(range(2 * PROFILE.blocks)), "each group has as many"
+    assert [request.number for request in requests] == list(range(4 * PROFILE.blocks)), "a pair meets in every fourth"
     met: set[tuple[str, ...]] = set()
     for first, second in zip(requests[::2], requests[1::2], strict=True):
         assert len(names(first)) == len(names(second)) == 3
@@ -328,7 +330,7 @@ def test_with_groups_a_look_is_after_as_many_blocks_of_each(monkeypatch: pytest.
 
     monkeypatch.setattr(schedule_module, "compare", compare_and_note)
     run(design(SIX, at_once=3), all_tied, is_extended=True, at_most=70)
-    assert looked == [2 * LOOK, 4 * LOOK, 8 * LOOK]
+    assert looked == [4 * LOOK, 8 * LOOK]
 
 
 def test_a_block_of_a_group_has_the_baseline_and_only_its_own_controls() -> None:
@@ -347,13 +349,20 @@ def limit(monkeypatch: pytest.MonkeyPatch, *, descriptors: int, memory_bytes: in
 
 def test_as_many_servers_are_measured_at_once_as_memory_and_descriptors_allow(monkeypatch: pytest.MonkeyPatch) -> None:
     limit(monkeypatch, descriptors=1100 + OTHER_DESCRIPTORS + 30 * 100, memory_bytes=10**12)
-    assert servers_at_once(100, 1100) == 30
+    assert servers_at_once(100, 1100) == 30 - OTHER_ENTRIES
     limit(monkeypatch, descriptors=10**6, memory_bytes=10 * BYTES_EACH)
-    assert servers_at_once(100, 1000) == 10
+    assert servers_at_once(100, 1000) == 10 - OTHER_ENTRIES
     limit(monkeypatch, descriptors=resource.RLIM_INFINITY, memory_bytes=10 * BYTES_EACH)
-    assert servers_at_once(100, 1000) == 10
+    assert servers_at_once(100, 1000) == 10 - OTHER_ENTRIES
     limit(monkeypatch, descriptors=1024, memory_bytes=10**6)
     assert servers_at_once(100, 1000) == 2, "two are compared in any case"
+
+
+def test_memory_is_measured_only_where_descriptors_suffice(monkeypatch: pytest.MonkeyPatch) -> None:
+    limit(monkeypatch, descriptors=1024, memory_bytes=10**12)
+    assert fitting_idle_clients(100, 1000) == 0
+    limit(monkeypatch, descriptors=1000 + OTHER_DESCRIPTORS + (2 + OTHER_ENTRIES) * 100, memory_bytes=10**12)
+    assert fitting_idle_clients(100, 1000) == 1000
 
 
 # --- controls

@@ -13,6 +13,7 @@ from harness import plugins, results
 from harness.blocks import BlockResult, Role
 from harness.commands.measuring import Clock
 from harness.commands.parts import only
+from harness.errors import HarnessError
 from harness.league import plan
 from harness.league.baseline_relay import relay
 from harness.league.bench import bench
@@ -20,8 +21,9 @@ from harness.league.inference import fewest_blocks
 from harness.league.messages import BlockRequest
 from harness.league.profiles import PROFILES, Profile
 from harness.league.report_card import leagues
+from harness.league.rows import failure_of
 from harness.league.run_blocks import run_blocks
-from harness.league.schedule import Design, Schedule, choose_controls, servers_at_once
+from harness.league.schedule import Design, Schedule, choose_controls, fitting_idle_clients, servers_at_once
 from harness.model import Implementation, Run, RunInfo, TrialPlan, TrialResult
 from harness.plugins import View
 from harness.report.columns import table
@@ -83,7 +85,9 @@ async def measure(store: Store, servers: Sequence[Implementation], so_far: Run, 
                 bar.print(f"\nafter {count} blocks:\n\n{_table(part)}")
 
         await _run_schedule(Schedule(design, blocks), clock, bar, ended)
-        await _run_trials(store, servers, trials, clock, bar)
+        if servers and not blocks:
+            raise HarnessError("no block fits into the time that is left: give it more (`--within`)")
+        await _run_trials(store, _without_failed(servers, blocks), trials, clock, bar)
     run = results.read(store.path)
     print(f"\n{render(run, View(width=shutil.get_terminal_size().columns))}", end="")
     print(
@@ -92,6 +96,15 @@ async def measure(store: Store, servers: Sequence[Implementation], so_far: Run, 
     failed = [block.entries[int(number)] for block in run.blocks for number in block.failed]
     is_complete = all(entry.role is Role.BASELINE for entry in failed)
     return is_complete and not any(trial.did_not_finish for trial in run.trials)
+
+
+def _without_failed(servers: Sequence[Implementation], blocks: Sequence[BlockResult]) -> list[Implementation]:
+    """Return the servers that are not out of the league."""
+    return [
+        server
+        for server in servers
+        if not failure_of([block for block in blocks if block.spec == server.spec], server.name)
+    ]
 
 
 async def _run_schedule(
@@ -161,6 +174,7 @@ def _table(run: Run) -> str:
 
 def _design(info: RunInfo, servers: Sequence[Implementation], profile: Profile) -> Design:
     specs = dict.fromkeys(server.spec for server in servers)
+    profile = replace(profile, idle_clients=fitting_idle_clients(profile.clients, profile.idle_clients))
     relays = {spec: relay(spec) for spec in specs}
     return Design(
         servers=servers,

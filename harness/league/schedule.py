@@ -9,6 +9,7 @@ had a block, so that every pair meets.
 
 from __future__ import annotations
 
+import math
 import random
 import resource
 from collections.abc import Mapping, Sequence
@@ -27,8 +28,9 @@ from harness.league.rows import failure_of
 from harness.model import Implementation
 
 GUESS_S = 1.0  # a server's part of a block, before there was one
-BYTES_EACH = 250_000_000  # memory of a server with all of its clients; a large virtual machine needs as much
+BYTES_EACH = 100_000_000  # memory of a server with all of its clients: three times that of a typical one
 OTHER_DESCRIPTORS = 200
+OTHER_ENTRIES = 3  # two controls and the baseline relay
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,10 +81,26 @@ def servers_at_once(clients: int, idle_clients: int) -> int:
         clients: how many each server has.
         idle_clients: how many one of them has at first.
     """
-    _, descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)
-    by_descriptors = (descriptors - idle_clients - OTHER_DESCRIPTORS) // clients
     by_memory = psutil.virtual_memory().available // BYTES_EACH
-    return max(2, min(by_memory, by_descriptors if descriptors != resource.RLIM_INFINITY else by_memory))
+    by_descriptors = (_descriptors() - idle_clients - OTHER_DESCRIPTORS) // clients
+    return int(max(2, min(by_memory, by_descriptors) - OTHER_ENTRIES))
+
+
+def fitting_idle_clients(clients: int, idle_clients: int) -> int:
+    """Return with how many idle clients memory is measured: none, where descriptors do not suffice for two servers.
+
+    Args:
+        clients: how many each server has.
+        idle_clients: how many are wanted.
+    """
+    needed = idle_clients + OTHER_DESCRIPTORS + (2 + OTHER_ENTRIES) * clients
+    return idle_clients if needed <= _descriptors() else 0
+
+
+def _descriptors() -> float:
+    """Return how many descriptors a process may have."""
+    _, limit = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return math.inf if limit == resource.RLIM_INFINITY else limit
 
 
 class Schedule:
@@ -109,7 +127,7 @@ class Schedule:
         planned = self._design.profile.blocks
         for spec in sorted(self._specs, key=self._urgency):
             servers, number = self._servers(spec), len(self._blocks(spec))
-            if not servers or (number >= planned * self._groups(spec) and not is_extended):
+            if not servers or (number >= planned * self._blocks_a_meeting(spec) and not is_extended):
                 continue
             entries = self._deal(spec, servers, number)
             if self._expected_s(spec, len(entries)) <= time_left_s:
@@ -124,16 +142,20 @@ class Schedule:
         count = sum(server.spec == spec for server in self._design.servers)
         return -(-count // self._design.at_once)
 
+    def _blocks_a_meeting(self, spec: str) -> int:
+        """Return in how many blocks, on average, two servers of a spec meet once: with g groups every g² blocks."""
+        return self._groups(spec) ** 2
+
     def _urgency(self, spec: str) -> tuple[float, float]:
-        each = len(self._blocks(spec)) / self._groups(spec)
+        each = len(self._blocks(spec)) / self._blocks_a_meeting(spec)
         return min(each, fewest_blocks()), -len(self._servers(spec)) / max(1.0, each)
 
     def _servers(self, spec: str) -> list[Implementation]:
         """Return the servers of a spec that have not failed, after the first look only the undecided ones."""
-        blocks, groups = self._blocks(spec), self._groups(spec)
+        blocks = self._blocks(spec)
         servers = [server for server in self._design.servers if server.spec == spec]
         servers = [server for server in servers if not failure_of(blocks, server.name)]
-        look = LOOK * groups
+        look = LOOK * self._blocks_a_meeting(spec)
         if len(blocks) < look or len(servers) < 2 or not self._narrows:
             return servers
         while 2 * look <= len(blocks):

@@ -147,20 +147,25 @@ def _is_valid(trial: TrialResult) -> bool:
     return not (trial.did_not_finish or trial.disturbed)
 
 
-def latency_points(histograms: Sequence[str]) -> list[Point]:
+def latency_points(histograms: Sequence[str], missing: int = 0) -> list[Point]:
     """Return the latencies of merged histograms in ms, at x = 1 / (1 - q) for quantiles q; none of empty ones.
 
     On a logarithmic x axis every nine of a percentile has the same width then. The last quantile is the one below which
     all but one message lie: the histogram says nothing about higher ones.
+
+    Args:
+        histograms: those to merge.
+        missing: how many messages never came. They are later than any, so that the curve ends before them.
     """
     whole = latency.merge(histograms)
     if not (count := whole.get_total_count()):
         return []
-    first, last = 1 / (1 - FIRST_QUANTILE), max(2, count)
+    total = count + missing
+    first, last = 1 / (1 - FIRST_QUANTILE), max(2.0, total / max(1, missing))
     steps = math.ceil(math.log10(last) * STEPS_A_DECADE)
     fine = (10 ** (step / STEPS_A_DECADE) for step in range(steps))
-    xs = sorted({first, 2.0, float(last), *(x for x in fine if x >= first)})
-    times = latency.percentiles_ns(whole, [100 * (1 - 1 / x) for x in xs])
+    xs = sorted({first, 2.0, last, *(x for x in fine if x >= first)})
+    times = latency.percentiles_ns(whole, [min(100.0, 100 * (1 - 1 / x) * total / count) for x in xs])
     return [Point(x, ns / 1e6, ns / 1e6, ns / 1e6) for x, ns in zip(xs, times, strict=True)]
 
 
@@ -171,7 +176,8 @@ def _latency(spec: str, servers: Sequence[str], blocks: Sequence[BlockResult]) -
     curves = []
     for number, server in enumerate(servers):
         slices = [result for block in blocks for result in usable(block.slices_of(Entry(server)))]
-        if points := latency_points([result.histogram for result in slices if result.histogram]):
+        missing = int(sum(result.figures.get("missing", 0.0) for result in slices))
+        if points := latency_points([result.histogram for result in slices if result.histogram], missing):
             curves.append(Series(server, number, points))
     if curves:
         xs = [point.x for curve in curves for point in curve.points]
