@@ -18,7 +18,7 @@ import msgspec
 from harness.conformance.messages import Collected, Request
 from harness.errors import UsageError
 from harness.model import Case, CaseResult, CheckResult, Evidence, Implementation, Level, Spec, Verdict
-from harness.processes.workers import PYTHON, Worker, WorkerDied, open_worker
+from harness.processes.workers import PYTHON, Worker, WorkerDied, open_forks
 from harness.records import from_json, to_json
 
 COLLECT_S = 60.0
@@ -179,7 +179,7 @@ class Pool:
 
     async def _start_worker(self, stack: AsyncExitStack) -> Worker:
         """Start a worker for one that has died."""
-        worker = await stack.enter_async_context(open_worker(self.command))
+        (worker,) = await stack.enter_async_context(open_forks(self.command, 1))
         stack.callback(lambda: self._idle.remove(worker) if worker in self._idle else None)
         await worker.receive(COLLECT_S)
         return worker
@@ -241,11 +241,10 @@ async def open_pool(
         UsageError: nothing was collected, or a case is malformed.
     """
     folders = map(str, (spec.cases, *spec.shares))
-    command = [*PYTHON, "harness.conformance.worker", *folders, "--spec", spec.name, *arguments]
+    command = [*PYTHON, "harness.conformance.worker", "{channels}", *folders, "--spec", spec.name, *arguments]
     async with AsyncExitStack() as stack:
         pool = Pool(spec, jobs, seed, shrink, command)
-        for _ in range(jobs):
-            pool._idle.append(await stack.enter_async_context(open_worker(command)))
+        pool._idle += await stack.enter_async_context(open_forks(command, jobs))
         for worker in pool._idle:
             collected = from_json(await worker.receive(COLLECT_S), Collected)
             if collected.problem or not collected.cases:

@@ -5,6 +5,7 @@ It never judges its server; it only records faults, and raises an error when the
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -93,7 +94,7 @@ class Client:
         self._departed = ""
         self.faults: list[Fault] = []
         self.watchers: set[Callable[[Client, list[int]], None]] = set()
-        self._changed = anyio.Event()
+        self._changed = asyncio.Event()
 
     def __repr__(self) -> str:
         return f"client {self.number}"
@@ -234,7 +235,7 @@ class Client:
         self._trace.record_events(self.number, len(self.events))
         for watch in tuple(self.watchers):
             watch(self, numbers)
-        self._wake()
+        self._changed.set()
 
     def _known_messages(self, frames: list[Frame]) -> list[Frame]:
         """Return the messages that a client has sent; record other frames, and messages that no client has sent."""
@@ -258,11 +259,12 @@ class Client:
         self._connection.stop_reading()
         self.closed = how
         self._trace.record_note(self.number, f"{how} from the server")
-        self._wake()
-
-    def _wake(self) -> None:
         self._changed.set()
-        self._changed = anyio.Event()
+
+    async def _change(self) -> None:
+        """Wait until something arrives or the stream ends."""
+        self._changed.clear()
+        await self._changed.wait()
 
     @property
     def unfinished(self) -> bytes:
@@ -282,7 +284,7 @@ class Client:
 
         async def changes() -> None:
             while not condition() and self.closed is None:
-                await self._changed.wait()
+                await self._change()
 
         await completes_within(changes, seconds, self._pid)
         return condition()
@@ -292,7 +294,7 @@ class Client:
         with anyio.move_on_after(seconds):
             while self.closed is None:
                 if self._reads:
-                    await self._changed.wait()
+                    await self._change()
                 else:
                     await self.read_once(CHUNK)
         return self.closed is not None
