@@ -27,6 +27,7 @@ def fork_workers(channels: Sequence[socket.socket]) -> socket.socket | None:
     Call it before the process has an event loop or threads.
     """
     gc.freeze()  # what they share is not theirs to collect
+    gc.set_threshold(100_000, 50, 100)
     workers: set[int] = set()
     for channel in channels:
         if pid := os.fork():

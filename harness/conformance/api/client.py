@@ -119,7 +119,8 @@ class Client:
         if self._outgoing.pending:  # then they complete an unfinished message
             await self.send_raw(b"".join(frames), as_step=as_step)
             return [self._messages.numbers[body] for body in bodies]
-        events = [send_event(self._messages.register(self.number, body)) for body in bodies]
+        register, number = self._messages.register, self.number
+        events = [-register(number, body) - 1 for body in bodies]  # as `send_event`, without a call for each
         begins = [0, *itertools.accumulate(map(len, frames))][:-1]
         await self._write(b"".join(frames), events, begins, as_step=as_step)
         return [-event - 1 for event in events]
