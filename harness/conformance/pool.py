@@ -125,7 +125,9 @@ class Pool:
             try:
                 todo = [case for case in job.cases if (job.implementation.name, case.id) not in known]
                 own_results = [result for result in results if result.implementation == job.implementation.name]
-                own_results += await self._run_job(job, todo, watcher, record, stack)
+                waiting = sum(len(other.cases) for other in queue if other.implementation == job.implementation)
+                needed = 1 + waiting // max(self.jobs, self.jobs_when_idle)
+                own_results += await self._run_job(job, todo, watcher, record, stack, needed)
                 if job.is_gate:
                     jobs = plan(job.implementation, [case for case in self.cases if case not in job.cases])
                     watcher.planned(sum(map(len, jobs)) + len(job.cases) - len(self.cases))
@@ -176,11 +178,12 @@ class Pool:
         watcher: Watcher,
         record: Callable[[CaseResult], None],
         stack: AsyncExitStack,
+        needed: int,
     ) -> list[CaseResult]:
         results: list[CaseResult] = []
         for case in cases:
             watcher.case_started(job.implementation, case)
-            results.append(await self._run_case(job.implementation, case, stack))
+            results.append(await self._run_case(job.implementation, case, stack, needed))
             record(results[-1])
             if job.enough(results[-1]):
                 if not job.is_gate:  # what a gate blocks is reported, so it stays planned
@@ -188,10 +191,12 @@ class Pool:
                 break
         return results
 
-    async def _run_case(self, implementation: Implementation, case: Case, stack: AsyncExitStack) -> CaseResult:
+    async def _run_case(
+        self, implementation: Implementation, case: Case, stack: AsyncExitStack, needed: int
+    ) -> CaseResult:
         try:
             worker = self._idle.pop() if self._idle else await self._start_worker(stack)
-            request = Request(case.id, implementation, self.seed)
+            request = Request(case.id, implementation, self.seed, needed)
             result = from_json(await worker.request(to_json(request), CASE_S), CaseResult)
             if self._should_shrink(result):
                 request = Request(case.id, implementation, shrink=True)

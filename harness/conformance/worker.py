@@ -20,13 +20,14 @@ import anyio
 import pytest
 from _pytest.runner import runtestprotocol
 
-from harness.conformance.case_plugin import CASE, FACTS, FAILURE, IMPLEMENTATION, SEED, START, USED
+from harness.conformance.case_plugin import CASE, EARLY_STARTS, FACTS, FAILURE, IMPLEMENTATION, SEED, START, USED
 from harness.conformance.messages import Collected, Request
 from harness.conformance.reproduce.shrink import shrunk_evidence
 from harness.errors import HarnessError
 from harness.model import CaseResult, Evidence, Implementation, Level, Verdict
 from harness.processes import forks, warden
 from harness.records import from_json, to_json
+from harness.servers.ahead import EarlyStarts
 from harness.servers.resources import raise_descriptor_limit
 
 
@@ -44,13 +45,16 @@ class RequestLoop:
         collected = Collected(cases=tuple(item.stash[CASE] for item in session.items))
         if channel := forks.fork_workers(self._channels):
             answer(channel, to_json(collected))
+            early = session.config.stash[EARLY_STARTS] = EarlyStarts()
             for line in channel.makefile("rb"):
                 request = from_json(line, Request)
                 item = items[request.case]
                 if request.shrink:
                     answer(channel, to_json(shorten_script(item, request.implementation)))
                 else:
+                    early.prepare(request.implementation, request.needed)
                     answer(channel, to_json(run_case(item, request.implementation, request.seed)))
+            early.close()
         return True
 
     def report_problem(self, sentence: str) -> None:
