@@ -4,6 +4,7 @@
 # Both create the environment in .venv first, with uv if it is installed, otherwise with venv and pip.
 #   make setup         create the environment only, with all extras
 # For contributors:
+#   make test-all      run also the tests that take minutes
 #   make lint          run the linters and the type checker
 #   make requirements  write spec/*/REQUIREMENTS.md, the requirements of each spec and their cases
 #   make cli           write the help of all commands into docs/cli.md
@@ -15,7 +16,7 @@ EXTRAS := chat,plots,fuzz,servers,dev
 # The servers under tests/mutants are scripts for "python3": this one, which is new enough.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: league test setup lint leaderboard exhibit requirements cli clean help
+.PHONY: league test test-all setup lint leaderboard exhibit requirements cli clean help
 
 help:
 	@sed -n 's/^#   //p' $(firstword $(MAKEFILE_LIST))
@@ -23,8 +24,13 @@ help:
 league: setup
 	@$(BIN)/harness run --all --smoke --within 10m
 
+PYTEST := $(BIN)/python -m pytest -n 3 --dist loadfile --max-worker-restart 0 --durations=25
+
 test: setup lint
-	@$(BIN)/python -m pytest -n 3 --dist loadfile --max-worker-restart 0 --durations=25
+	@$(PYTEST) -m "not exhaustive"
+
+test-all: setup lint
+	@$(PYTEST)
 
 lint: setup
 	@$(BIN)/ruff check .

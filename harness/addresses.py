@@ -42,7 +42,7 @@ def free_address(host: str = "127.0.0.1") -> Iterator[Address]:
     The reservation is an abstract Unix socket, which the kernel releases however this process ends. On systems other
     than Linux, which have none, the port is only checked. A port with connections in TIME_WAIT is not used.
     """
-    for port in random.sample(PORTS, TRIES):
+    for port in (random.choice(PORTS) for _ in range(TRIES)):
         reservation = _reserve(port)
         if reservation is None:
             continue

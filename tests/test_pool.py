@@ -5,12 +5,15 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+from collections.abc import Sequence
+from pathlib import Path
 
 import anyio
 import psutil
 import pytest
 
 from harness import plugins
+from harness.conformance import pool as pool_module
 from harness.conformance.pool import Watcher, open_pool
 from harness.errors import UsageError
 from harness.model import Case, CaseResult, Implementation, Verdict
@@ -19,12 +22,30 @@ from tests.zoo import CONFORMING, MUTANTS, implementation
 SPEC = plugins.specs()["broadcast"]
 
 
-def kill_workers() -> None:
+SILENT = """\
+#!/usr/bin/env python3
+import signal, socket, sys
+host, port = sys.argv[1].rsplit(":", 1)
+listener = socket.create_server((host, int(port)))
+print("listening on", sys.argv[1], flush=True)
+signal.pause()
+"""
+
+
+def workers() -> list[psutil.Process]:
+    """Return the processes of all workers, first the one that has forked the others."""
+    found = []
     for process in psutil.Process().children(recursive=True):
         with contextlib.suppress(psutil.Error):  # a server of an earlier case may be ending
             words = process.cmdline()
             if "harness.conformance.worker" in words and "warden.py" not in " ".join(words):
-                os.kill(process.pid, signal.SIGKILL)
+                found.append(process)
+    return found
+
+
+def kill_workers() -> None:
+    for process in workers():
+        os.kill(process.pid, signal.SIGKILL)
 
 
 async def test_a_worker_that_is_killed_is_an_error_of_the_harness() -> None:
@@ -74,3 +95,71 @@ async def test_a_keyword_that_matches_no_case_is_a_usage_error() -> None:
     with pytest.raises(UsageError, match="no case of broadcast matches"):
         async with open_pool(SPEC, jobs=1, arguments=["-k", "no_such_case"]):
             pass
+
+
+async def test_a_worker_that_is_killed_takes_its_server_with_it_and_no_other_worker(tmp_path: Path) -> None:
+    silent = tmp_path / "silent.py"
+    silent.write_text(SILENT)
+    silent.chmod(0o755)
+    killed: list[psutil.Process] = []
+    others: list[psutil.Process] = []
+
+    def started(server: Implementation, case: Case) -> None:
+        tasks.start_soon(kill_the_worker_with_the_server)
+
+    async def kill_the_worker_with_the_server() -> None:
+        while not killed:
+            await anyio.sleep(0.05)  # a process that another one starts is no event of ours
+            for worker in workers()[1:]:
+                if servers := worker.children():
+                    killed.extend((worker, *servers))
+                    others.extend(other for other in workers() if other != worker)
+                    worker.kill()
+
+    with anyio.fail_after(120):
+        async with open_pool(SPEC, jobs=2, arguments=["-k", "lone"]) as pool:
+            async with anyio.create_task_group() as tasks:
+                result, *_blocked = await pool.check([implementation(silent)], Watcher(case_started=started))
+            await gone(killed)
+            assert len(others) == 2 and all(other.is_running() for other in others)
+    assert result.verdict is Verdict.ERROR
+    assert "a worker process ended: ended by signal 9" in result.message
+
+
+async def gone(processes: Sequence[psutil.Process]) -> None:
+    while any(process.is_running() for process in processes):
+        await anyio.sleep(0.05)  # the end of a process that another one started is no event of ours
+
+
+async def most_at_once(monkeypatch: pytest.MonkeyPatch, *, idle: bool) -> int:
+    """Return how many cases ran at once at most, with one worker and two more for idle times."""
+    running, most = 0, 0
+
+    class Meter:
+        def were_idle(self) -> bool:
+            return idle
+
+    monkeypatch.setattr(pool_module, "IdleMeter", Meter)
+
+    def started(server: Implementation, case: Case) -> None:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+
+    def ended(result: CaseResult) -> None:
+        nonlocal running
+        running -= 1
+
+    server = MUTANTS / "conforming" / "starts_slowly.py" if idle else CONFORMING
+    async with open_pool(SPEC, jobs=1, jobs_when_idle=3, arguments=["-k", "empty or lengths or longest"]) as pool:
+        results = await pool.check([implementation(server)], Watcher(case_started=started, case_ended=ended))
+    assert {result.verdict for result in results} == {Verdict.PASS}
+    return most
+
+
+async def test_more_cases_run_at_once_while_the_processors_are_idle(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert 1 < await most_at_once(monkeypatch, idle=True) <= 3
+
+
+async def test_no_more_cases_run_at_once_on_a_busy_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert await most_at_once(monkeypatch, idle=False) == 1

@@ -19,6 +19,7 @@ Command = Callable[..., Any]
 FILE = click.Path(dir_okay=False, path_type=Path)
 FOLDER = click.Path(file_okay=False, path_type=Path)
 JOBS = 2 * (os.cpu_count() or 1)
+MORE_WHEN_IDLE = ", and up to twice as many while the processors are idle; 1 is always one"
 
 
 def examples(*lines: str) -> str:
@@ -68,7 +69,7 @@ def python(command: Command) -> Command:
 
 def cases(command: Command) -> Command:
     """-k, --smoke, -x, --jobs, --seed."""
-    command = seed(jobs()(command))
+    command = seed(jobs(more=MORE_WHEN_IDLE)(command))
     command = click.option("-x", "--exitfirst", "exit_first", is_flag=True, help="Stop at the first MUST that fails.")(
         command
     )
@@ -98,7 +99,12 @@ def seed(command: Command) -> Command:
 
 
 def jobs(
-    verb: str = "Run", what: str = "cases", *, default: int = JOBS, rule: str = "twice the number of cores"
+    verb: str = "Run",
+    what: str = "cases",
+    *,
+    default: int = JOBS,
+    rule: str = "twice the number of cores",
+    more: str = "",
 ) -> Callable[[Command], Command]:
     """--jobs.
 
@@ -107,6 +113,7 @@ def jobs(
         what: to what it is done.
         default: how many things are done at a time.
         rule: how that number follows from the machine.
+        more: when there are more at a time.
     """
     return click.option(
         "--jobs",
@@ -115,7 +122,7 @@ def jobs(
         type=click.IntRange(1, 64),
         default=default,
         show_default=rule,
-        help=f"{verb} this many {what} at a time.",
+        help=f"{verb} this many {what} at a time{more}.",
     )
 
 

@@ -31,7 +31,7 @@ from harness.zoo.discover import select, specs_named
 @options.servers
 @options.measured
 @options.reports
-@options.jobs()
+@options.jobs(more=options.MORE_WHEN_IDLE)
 @options.smoke
 @click.option(
     "--resume",

@@ -26,6 +26,7 @@ from harness.conformance.reproduce.evidence import Failure, gather_failure
 from harness.errors import LaunchError, Violation
 from harness.model import Case, Implementation, ServerUsage, Spec, Verdict
 from harness.processes.tasks import background_tasks
+from harness.servers.ahead import EarlyStarts
 from harness.zoo.discover import select
 
 IMPLEMENTATION = pytest.StashKey[Implementation]()
@@ -36,6 +37,7 @@ USED = pytest.StashKey[tuple[ServerUsage, ...]]()
 START = pytest.StashKey[Start]()
 FAILURE = pytest.StashKey[Failure]()
 SEED = pytest.StashKey[int]()
+EARLY_STARTS = pytest.StashKey[EarlyStarts]()
 NOTHING_RECEIVED = {"silent", "closed", "died"}  # kinds of violations
 
 
@@ -114,7 +116,8 @@ async def start(request: pytest.FixtureRequest, spec: Spec, implementation: Impl
         implementation: the server under test.
     """
     async with background_tasks() as tasks, AsyncExitStack() as stack:
-        start = request.node.stash[START] = Start(spec, implementation, stack, tasks)
+        early = request.config.stash.get(EARLY_STARTS, None)
+        start = request.node.stash[START] = Start(spec, implementation, stack, tasks, early)
         yield start
         request.node.stash[USED] = start.usage()
         async with anyio.create_task_group() as leaving:  # at the same time: no client is notified of the others
@@ -132,7 +135,7 @@ def fuzz_s(request: pytest.FixtureRequest) -> float:
 @pytest.fixture
 async def room(start: Start) -> Room:
     """A fresh server without clients."""
-    return start.room(await start.server())
+    return await start.room_on_any_server()
 
 
 # --- verdicts

@@ -25,7 +25,7 @@ class CheckOptions:
         keyword: an expression as for pytest's -k.
         smoke: whether to run only the few cases that quickly show whether a server works at all.
         stop_at_failure: start nothing new once a MUST has failed.
-        jobs: how many cases run at once.
+        jobs: how many cases run at once; up to twice as many while the processors are idle.
         seed: the random seed of the cases.
         fuzz_s: how long random conversations are held with each server.
         shrink: whether scripts that reproduce a failure are shortened.
@@ -145,8 +145,14 @@ async def _check_spec(
     results = list(done)
     unfinished = {server.name: server for server in implementations}
     jobs = min(options.jobs, SMOKE_JOBS) if options.smoke else options.jobs
+    may_run_more = jobs > 1 and not options.smoke
     async with open_pool(
-        spec, jobs=jobs, arguments=options.pytest_arguments, seed=options.seed, shrink=options.shrink
+        spec,
+        jobs=jobs,
+        jobs_when_idle=2 * jobs if may_run_more else jobs,
+        arguments=options.pytest_arguments,
+        seed=options.seed,
+        shrink=options.shrink,
     ) as pool:
 
         def finish_complete(cases: Sequence[Case]) -> None:

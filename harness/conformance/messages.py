@@ -30,10 +30,12 @@ class Request(msgspec.Struct, frozen=True):
         case: the id of the case.
         implementation: the server under test.
         seed: the random seed of the case.
+        needed: how many servers the worker will need from now on, as far as is known.
         shrink: whether to shorten the script of the case's last failure, instead of running it.
     """
 
     case: str
     implementation: Implementation
     seed: int = 0
+    needed: int = 1
     shrink: bool = False

@@ -1,5 +1,7 @@
 """Runs the cases of a spec on many servers with a few workers, and decides what may run when.
 
+The cases of a slow server mostly wait, so that more of them run at once while the processors are idle.
+
 For each server the gate cases run first, in their order; when one fails the rest is blocked, because one
 cause should be reported once. When a worker does not answer, that is the harness's own error, never the server's.
 """
@@ -15,14 +17,17 @@ from dataclasses import dataclass, field
 import anyio
 import msgspec
 
+from harness.conformance.idle import IdleMeter
 from harness.conformance.messages import Collected, Request
 from harness.errors import UsageError
 from harness.model import Case, CaseResult, CheckResult, Evidence, Implementation, Level, Spec, Verdict
-from harness.processes.workers import PYTHON, Worker, WorkerDied, open_worker
+from harness.processes.tasks import background_tasks
+from harness.processes.workers import PYTHON, Worker, WorkerDied, open_forks
 from harness.records import from_json, to_json
 
 COLLECT_S = 60.0
 CASE_S = 300.0  # no case waits that long for anything: only a hanging worker takes it
+IDLE_SAMPLE_S = 0.25  # one more case begins after each idle one
 JOBS = 2 * (os.cpu_count() or 1)
 
 
@@ -65,6 +70,7 @@ class Pool:
 
     spec: Spec
     jobs: int
+    jobs_when_idle: int = 0
     seed: int = 0
     shrink: bool = False
     command: Sequence[str] = ()
@@ -112,36 +118,57 @@ class Pool:
             if stop_at_failure and result.verdict is Verdict.FAIL:
                 queue.clear()
 
-        async def serve() -> None:
-            async with AsyncExitStack() as stack:
-                await work(stack)
-
         async def work(stack: AsyncExitStack) -> None:
             nonlocal busy, more
-            while queue or busy:
-                if not queue:
-                    await more.wait()
-                    continue
-                job = queue.popleft()
-                busy += 1
-                try:
-                    todo = [case for case in job.cases if (job.implementation.name, case.id) not in known]
-                    own_results = [result for result in results if result.implementation == job.implementation.name]
-                    own_results += await self._run_job(job, todo, watcher, record, stack)
-                    if job.is_gate:
-                        jobs = plan(job.implementation, [case for case in self.cases if case not in job.cases])
-                        watcher.planned(sum(map(len, jobs)) + len(job.cases) - len(self.cases))
-                        _queue_or_block(
-                            [Job(job.implementation, cases, enough) for cases in jobs], job, own_results, queue, record
-                        )
-                finally:
-                    busy -= 1
-                    more.set()
-                    more = anyio.Event()
+            job = queue.popleft()
+            busy += 1
+            try:
+                todo = [case for case in job.cases if (job.implementation.name, case.id) not in known]
+                own_results = [result for result in results if result.implementation == job.implementation.name]
+                waiting = sum(len(other.cases) for other in queue if other.implementation == job.implementation)
+                needed = 1 + waiting // max(self.jobs, self.jobs_when_idle)
+                own_results += await self._run_job(job, todo, watcher, record, stack, needed)
+                if job.is_gate:
+                    jobs = plan(job.implementation, [case for case in self.cases if case not in job.cases])
+                    watcher.planned(sum(map(len, jobs)) + len(job.cases) - len(self.cases))
+                    _queue_or_block(
+                        [Job(job.implementation, cases, enough) for cases in jobs], job, own_results, queue, record
+                    )
+            finally:
+                busy -= 1
+                more.set()
+                more = anyio.Event()
 
-        async with anyio.create_task_group() as tasks:
+        async def serve() -> None:
+            async with AsyncExitStack() as stack:
+                while queue or busy:
+                    if queue:
+                        await work(stack)
+                    else:
+                        await more.wait()
+
+        idle = anyio.Semaphore(0)
+
+        async def serve_when_idle() -> None:
+            async with AsyncExitStack() as stack:
+                while True:
+                    await idle.acquire()
+                    if queue:
+                        await work(stack)
+
+        async def watch_processors() -> None:
+            meter = IdleMeter()
+            while True:
+                await anyio.sleep(IDLE_SAMPLE_S)
+                if meter.were_idle() and queue and idle.statistics().tasks_waiting:
+                    idle.release()
+
+        async with background_tasks() as additional, anyio.create_task_group() as tasks:
             for _ in range(self.jobs):
                 tasks.start_soon(serve)
+            for _ in range(self.jobs, self.jobs_when_idle):
+                additional.start_soon(serve_when_idle)
+            additional.start_soon(watch_processors)
         return results
 
     async def _run_job(
@@ -151,11 +178,12 @@ class Pool:
         watcher: Watcher,
         record: Callable[[CaseResult], None],
         stack: AsyncExitStack,
+        needed: int,
     ) -> list[CaseResult]:
         results: list[CaseResult] = []
         for case in cases:
             watcher.case_started(job.implementation, case)
-            results.append(await self._run_case(job.implementation, case, stack))
+            results.append(await self._run_case(job.implementation, case, stack, needed))
             record(results[-1])
             if job.enough(results[-1]):
                 if not job.is_gate:  # what a gate blocks is reported, so it stays planned
@@ -163,10 +191,12 @@ class Pool:
                 break
         return results
 
-    async def _run_case(self, implementation: Implementation, case: Case, stack: AsyncExitStack) -> CaseResult:
+    async def _run_case(
+        self, implementation: Implementation, case: Case, stack: AsyncExitStack, needed: int
+    ) -> CaseResult:
         try:
             worker = self._idle.pop() if self._idle else await self._start_worker(stack)
-            request = Request(case.id, implementation, self.seed)
+            request = Request(case.id, implementation, self.seed, needed)
             result = from_json(await worker.request(to_json(request), CASE_S), CaseResult)
             if self._should_shrink(result):
                 request = Request(case.id, implementation, shrink=True)
@@ -179,7 +209,7 @@ class Pool:
 
     async def _start_worker(self, stack: AsyncExitStack) -> Worker:
         """Start a worker for one that has died."""
-        worker = await stack.enter_async_context(open_worker(self.command))
+        (worker,) = await stack.enter_async_context(open_forks(self.command, 1))
         stack.callback(lambda: self._idle.remove(worker) if worker in self._idle else None)
         await worker.receive(COLLECT_S)
         return worker
@@ -226,13 +256,20 @@ def _result(implementation: Implementation, case: Case, verdict: Verdict, messag
 
 @asynccontextmanager
 async def open_pool(
-    spec: Spec, *, jobs: int, arguments: Sequence[str] = (), seed: int = 0, shrink: bool = False
+    spec: Spec,
+    *,
+    jobs: int,
+    jobs_when_idle: int = 0,
+    arguments: Sequence[str] = (),
+    seed: int = 0,
+    shrink: bool = False,
 ) -> AsyncIterator[Pool]:
     """Start the workers, let them collect the cases, end them with the context.
 
     Args:
         spec: whose cases run.
         jobs: how many cases run at once.
+        jobs_when_idle: how many run at once while the processors are idle.
         arguments: for pytest, e.g. ["-k", "order", "-m", "smoke"].
         seed: the random seed of the cases.
         shrink: whether the script of each requirement's first failure is shortened.
@@ -241,11 +278,10 @@ async def open_pool(
         UsageError: nothing was collected, or a case is malformed.
     """
     folders = map(str, (spec.cases, *spec.shares))
-    command = [*PYTHON, "harness.conformance.worker", *folders, "--spec", spec.name, *arguments]
+    command = [*PYTHON, "harness.conformance.worker", "{channels}", *folders, "--spec", spec.name, *arguments]
     async with AsyncExitStack() as stack:
-        pool = Pool(spec, jobs, seed, shrink, command)
-        for _ in range(jobs):
-            pool._idle.append(await stack.enter_async_context(open_worker(command)))
+        pool = Pool(spec, jobs, jobs_when_idle, seed, shrink, command)
+        pool._idle += await stack.enter_async_context(open_forks(command, max(jobs, jobs_when_idle)))
         for worker in pool._idle:
             collected = from_json(await worker.receive(COLLECT_S), Collected)
             if collected.problem or not collected.cases:

@@ -1,8 +1,9 @@
-"""A worker of the pool: a pytest that collects the cases once and then runs the cases it is asked to run.
+"""The workers of the pool: a pytest that collects the cases once, forks, and runs the cases it is asked to run.
 
-    python -m harness.conformance.worker CASES_FOLDER [PYTEST_ARGUMENT ...] (more folders among them)
+    python -m harness.conformance.worker CHANNELS CASES_FOLDER [PYTEST_ARGUMENT ...] (more folders among them)
 
-Standard input and output carry the records of `harness.conformance.messages`, a line of JSON each.
+Each worker's channel (see `harness.processes.forks`) carries the records of `harness.conformance.messages`, a line of
+JSON each.
 """
 
 from __future__ import annotations
@@ -10,49 +11,61 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import socket
 import sys
 import time
+from collections.abc import Sequence
 
 import anyio
 import pytest
 from _pytest.runner import runtestprotocol
 
-from harness.conformance.case_plugin import CASE, FACTS, FAILURE, IMPLEMENTATION, SEED, START, USED
+from harness.conformance.case_plugin import CASE, EARLY_STARTS, FACTS, FAILURE, IMPLEMENTATION, SEED, START, USED
 from harness.conformance.messages import Collected, Request
 from harness.conformance.reproduce.shrink import shrunk_evidence
 from harness.errors import HarnessError
 from harness.model import CaseResult, Evidence, Implementation, Level, Verdict
-from harness.processes import warden
+from harness.processes import forks, warden
 from harness.records import from_json, to_json
+from harness.servers.ahead import EarlyStarts
 from harness.servers.resources import raise_descriptor_limit
 
 
 class RequestLoop:
-    """A part of the pytest plugin that replaces pytest's loop over its items by a loop over requests."""
+    """A part of the pytest plugin that replaces pytest's loop over its items by a loop over requests in each fork."""
 
-    def __init__(self, answers: int) -> None:
-        self._answers = answers
+    def __init__(self, channels: Sequence[socket.socket]) -> None:
+        self._channels = channels
         self.collected = False
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
-        """Answer requests until standard input ends."""
+        """Answer requests until the channel ends."""
         items = {item.stash[CASE].id: item for item in session.items}
         self.collected = True
-        self.answer(to_json(Collected(cases=tuple(item.stash[CASE] for item in session.items))))
-        for line in sys.stdin.buffer:
-            request = from_json(line, Request)
-            item = items[request.case]
-            if request.shrink:
-                self.answer(to_json(shorten_script(item, request.implementation)))
-            else:
-                self.answer(to_json(run_case(item, request.implementation, request.seed)))
+        collected = Collected(cases=tuple(item.stash[CASE] for item in session.items))
+        if channel := forks.fork_workers(self._channels):
+            answer(channel, to_json(collected))
+            early = session.config.stash[EARLY_STARTS] = EarlyStarts()
+            for line in channel.makefile("rb"):
+                request = from_json(line, Request)
+                item = items[request.case]
+                if request.shrink:
+                    answer(channel, to_json(shorten_script(item, request.implementation)))
+                else:
+                    early.prepare(request.implementation, request.needed)
+                    answer(channel, to_json(run_case(item, request.implementation, request.seed)))
+            early.close()
         return True
 
-    def answer(self, line: bytes) -> None:
-        """Write one line to the pool."""
-        data = line + b"\n"
-        while data:
-            data = data[os.write(self._answers, data) :]
+    def report_problem(self, sentence: str) -> None:
+        """Answer on all channels why there are no cases."""
+        for channel in self._channels:
+            answer(channel, to_json(Collected(problem=sentence)))
+
+
+def answer(channel: socket.socket, line: bytes) -> None:
+    """Write one line to the pool."""
+    channel.sendall(line + b"\n")
 
 
 def shorten_script(item: pytest.Item, implementation: Implementation) -> Evidence:
@@ -100,15 +113,13 @@ def run_case(item: pytest.Item, implementation: Implementation, seed: int) -> Ca
 
 
 def main() -> None:
-    """Collect the cases, report them, and answer requests until standard input ends."""
+    """Collect the cases, fork the workers, and answer requests until their channels end."""
     warden.become_subreaper()
     raise_descriptor_limit()
-    # Standard output is for answers only: everything else that prints is redirected to standard error.
-    answers = os.dup(1)
     os.dup2(2, 1)
-    loop = RequestLoop(answers)
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
-    folder, *arguments = sys.argv[1:]
+    channels, folder, *arguments = sys.argv[1:]
+    loop = RequestLoop(forks.channels(channels))
     words = [
         folder,
         *("-p", "anyio.pytest_plugin"),
@@ -127,12 +138,12 @@ def main() -> None:
         with contextlib.redirect_stderr(errors):
             status = pytest.main(words, plugins=[loop])
     except HarnessError as error:
-        loop.answer(to_json(Collected(problem=str(error))))
+        loop.report_problem(str(error))
         return
     if not loop.collected:
         lines = [line.removeprefix("ERROR: ") for line in errors.getvalue().splitlines() if line.strip()]
         problem = lines[-1] if lines else f"pytest ended with status {int(status)} before it ran a case"
-        loop.answer(to_json(Collected(problem=problem)))
+        loop.report_problem(problem)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 
@@ -23,6 +23,7 @@ async def guarded(
     environment: Mapping[str, str] | None = None,
     stdin: int = subprocess.PIPE,
     stderr: int = subprocess.PIPE,
+    pass_fds: Collection[int] = (),
 ) -> AsyncIterator[Process]:
     """Run a command for the duration of the context; at its end the command and all its descendants have ended.
 
@@ -32,16 +33,17 @@ async def guarded(
         environment: variables in addition to this process's environment.
         stdin: as for `subprocess.Popen`; its standard output is always a pipe.
         stderr: as for `subprocess.Popen`.
+        pass_fds: further descriptors that the command inherits, under the same numbers.
     """
     control, control_writer = os.pipe()
     try:
         process = await anyio.open_process(
-            [sys.executable, "-I", "-S", str(WARDEN), str(control), *command],
+            [sys.executable, "-I", "-S", str(WARDEN), ",".join(map(str, (control, *pass_fds))), *command],
             cwd=folder,
             env={**os.environ, **(environment or {})},
             stdin=stdin,
             stderr=stderr,
-            pass_fds=[control],
+            pass_fds=[control, *pass_fds],
             start_new_session=True,  # Ctrl-C in the terminal goes to the harness, which then ends the command
         )
     except BaseException:

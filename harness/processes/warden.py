@@ -1,11 +1,11 @@
 """Runs one command and ends everything that it started, however the parent ends.
 
-    python -I -S warden.py CONTROL_FD COMMAND [ARGUMENT ...]
+    python -I -S warden.py CONTROL_FD[,FD...] COMMAND [ARGUMENT ...]
 
 The parent holds the writing end of a pipe whose reading end is CONTROL_FD. When the pipe closes (because the parent
 ended, was killed, or closed it), or the command ends, all descendants of this process are killed. It is a child
 subreaper (prctl(2)), so orphans and daemons of any depth remain its descendants. It imports only the standard library,
-to start in a few milliseconds, and never the harness.
+to start in a few milliseconds, and never the harness. The command inherits the further descriptors.
 """
 
 import contextlib
@@ -65,7 +65,7 @@ def kill_all_below(pid: int) -> None:
 
 def main() -> None:
     """Run the command; exit with its status, or with 1 if the parent closed the pipe first."""
-    control = int(sys.argv[1])
+    control, *passed = map(int, sys.argv[1].split(","))
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # only the pipe ends this process
     become_subreaper()
@@ -75,10 +75,10 @@ def main() -> None:
     signal.set_wakeup_fd(writer)
     signal.signal(signal.SIGCHLD, lambda *_: None)
     try:
-        command = subprocess.Popen(sys.argv[2:], restore_signals=True, preexec_fn=_default_signals)
+        command = subprocess.Popen(sys.argv[2:], restore_signals=True, pass_fds=passed, preexec_fn=_default_signals)
     except OSError as error:
         sys.exit(f"{sys.argv[2]}: {error.strerror}")
-    for inherited in (0, 1):  # the command holds them; a reader must see end of file when the command ends
+    for inherited in (0, 1, *passed):  # the command holds them; a reader must see end of file when the command ends
         os.close(inherited)
     status = None
     while status is None:

@@ -2,16 +2,20 @@
 
 All servers are launched by workers, so that they end when the harness ends, by whatever signal: the warden above each
 worker (see `harness.processes.warden`) kills all its descendants when its pipe closes.
+
+Workers of one command can be forks of one process, which has imported everything once: see `open_forks`.
 """
 
 from __future__ import annotations
 
+import socket
+import subprocess
 import sys
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import anyio
-from anyio.abc import Process
+from anyio.abc import Process, UNIXSocketStream
 from anyio.streams.buffered import BufferedByteReceiveStream
 
 from harness.errors import HarnessError
@@ -29,13 +33,19 @@ class WorkerDied(HarnessError):
 
 
 class Worker:
-    """One worker process; created by `open_worker()`."""
+    """One worker process; created by `open_worker()` or `open_forks()`.
 
-    def __init__(self, process: Process) -> None:
-        assert process.stdin and process.stdout and process.stderr
-        self._requests, self._stderr = process.stdin, process.stderr
-        self._answers = BufferedByteReceiveStream(process.stdout)
-        self._tail = b""
+    Args:
+        process: the process under a warden.
+        channel: carries its requests and answers, instead of the standard input and output of the process.
+    """
+
+    def __init__(self, process: Process, channel: UNIXSocketStream | None = None) -> None:
+        requests, answers = channel or process.stdin, channel or process.stdout
+        assert requests and answers and process.stderr
+        self._requests, self._stderr = requests, process.stderr
+        self._answers = BufferedByteReceiveStream(answers)
+        self._tail = bytearray()
 
     async def send(self, line: bytes) -> None:
         """Send one line.
@@ -75,7 +85,12 @@ class Worker:
     async def collect_stderr(self) -> None:
         """Read the worker's standard error, so that its pipe never fills up; runs until it closes."""
         async for data in self._stderr:
-            self._tail = (self._tail + data)[-TAIL_BYTES:]
+            self._tail += data
+            del self._tail[:-TAIL_BYTES]
+
+    def shares_stderr_of(self, other: Worker) -> None:
+        """Take the last words from another worker, which collects what both write."""
+        self._tail = other._tail
 
 
 @asynccontextmanager
@@ -85,3 +100,30 @@ async def open_worker(command: Sequence[str], environment: dict[str, str] | None
         new_worker = Worker(process)
         tasks.start_soon(new_worker.collect_stderr)
         yield new_worker
+
+
+@asynccontextmanager
+async def open_forks(command: Sequence[str], count: int) -> AsyncIterator[list[Worker]]:
+    """Run a command that forks several workers for the duration of the context; all end with the context.
+
+    Args:
+        command: a word that contains "{channels}" becomes the descriptors of the workers' channels, e.g. "5,7": each is
+            a socket for the requests and answers of one worker (see `harness.processes.forks`).
+        count: how many workers.
+    """
+    async with AsyncExitStack() as stack:
+        pairs = [socket.socketpair() for _ in range(count)]
+        channels = [theirs.fileno() for _, theirs in pairs]
+        words = [word.replace("{channels}", ",".join(map(str, channels))) for word in command]
+        try:
+            process = await stack.enter_async_context(guarded(words, stdin=subprocess.DEVNULL, pass_fds=channels))
+        finally:
+            for _, theirs in pairs:
+                theirs.close()
+        streams = [await stack.enter_async_context(await UNIXSocketStream.from_socket(ours)) for ours, _ in pairs]
+        workers = [Worker(process, stream) for stream in streams]
+        for worker in workers[1:]:
+            worker.shares_stderr_of(workers[0])
+        tasks = await stack.enter_async_context(background_tasks())
+        tasks.start_soon(workers[0].collect_stderr)
+        yield workers

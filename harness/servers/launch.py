@@ -17,7 +17,7 @@ from harness.model import Implementation
 from harness.processes import warden
 from harness.processes.deadlines import completes_within
 from harness.processes.output import HEAD_BYTES, shorten
-from harness.servers.process import GRACE_S, Server, spawn
+from harness.servers.process import GRACE_S, Server, Started, spawn
 
 READY_S = 10.0
 
@@ -32,6 +32,7 @@ async def launch(
     wrap: Sequence[str] = (),
     drain_stderr: bool = True,
     grace_s: float = GRACE_S,
+    started: Started | None = None,
 ) -> AsyncIterator[Server]:
     """Start a server and wait for its ready line; end it and its descendants with the context.
 
@@ -43,6 +44,7 @@ async def launch(
         wrap: words put before the command.
         drain_stderr: False leaves standard error unread, in a pipe of one page.
         grace_s: how long it may take to end before it is killed.
+        started: its process, if it was started before on that address.
 
     Raises:
         LaunchError: it did not start, or did not print a correct ready line.
@@ -58,6 +60,7 @@ async def launch(
                 wrap=wrap,
                 drain_stderr=drain_stderr,
                 grace_s=grace_s,
+                started=started,
             )
         )
         await wait_until_ready(server, ready_s)

@@ -60,15 +60,30 @@ class StopResult:
     left_behind: list[str]
 
 
+@dataclass(frozen=True)
+class Started:
+    """A process that has just been started.
+
+    Attributes:
+        process: the process; its standard error is a pipe.
+        stdout: the descriptor that its standard output is read from.
+        at: when, in seconds of `time.monotonic()`.
+    """
+
+    process: subprocess.Popen[bytes]
+    stdout: int
+    at: float
+
+
 class Server:
     """A running server; created by `launch()`."""
 
-    def __init__(self, name: str, process: subprocess.Popen[bytes], address: Address) -> None:
-        self.name, self.process, self.address = name, process, address
-        self.pid = process.pid
+    def __init__(self, name: str, started: Started, address: Address) -> None:
+        self.name, self.process, self.address = name, started.process, address
+        self.pid = started.process.pid
         self.stdout, self.stderr = Output(), Output()
         self.ready_s = 0.0
-        self.started_at = time.monotonic()
+        self.started_at = started.at
         self.stopped: StopResult | None = None
         self._usage: Usage | None = None
 
@@ -177,6 +192,7 @@ async def spawn(
     terminal: bool = False,
     drain_stderr: bool = True,
     grace_s: float = GRACE_S,
+    started: Started | None = None,
 ) -> AsyncIterator[Server]:
     """Start a server's process, read its output, and end it with the context.
 
@@ -188,22 +204,18 @@ async def spawn(
         terminal: whether its standard output is a terminal instead of a pipe.
         drain_stderr: False leaves standard error unread, in a pipe of one page.
         grace_s: how long it may take to end before it is killed.
+        started: the process, if it was started before.
 
     Raises:
         LaunchError: it cannot be built or started.
     """
-    warden.become_subreaper()
-    command = await build.ensure_built(implementation)
-    reading, writing = _terminal() if terminal else os.pipe()
-    with os.fdopen(reading, "rb", buffering=0) as stdout:
-        try:
-            process = _start(implementation.name, [*wrap, *command, *arguments], writing)
-        finally:
-            os.close(writing)
-        _own_children.add(process.pid)
-        server = Server(implementation.name, process, address)
-        assert process.stderr
-        with process.stderr as stderr:
+    if started is None:
+        command = await build.ensure_built(implementation)
+        started = start(implementation.name, [*wrap, *command, *arguments], terminal=terminal)
+    with os.fdopen(started.stdout, "rb", buffering=0) as stdout:
+        server = Server(implementation.name, started, address)
+        assert started.process.stderr
+        with started.process.stderr as stderr:
             async with background_tasks() as tasks:
                 try:
                     tasks.start_soon(_drain, stdout.fileno(), server.stdout)
@@ -221,6 +233,41 @@ def _terminal() -> tuple[int, int]:
     reading, writing = os.openpty()
     tty.setraw(writing)  # no translation of line endings
     return reading, writing
+
+
+def start(name: str, command: Sequence[str], *, terminal: bool = False) -> Started:
+    """Start a server's process.
+
+    Args:
+        name: the server's name.
+        command: the command and its arguments.
+        terminal: whether its standard output is a terminal instead of a pipe.
+
+    Raises:
+        LaunchError: it cannot be started.
+    """
+    warden.become_subreaper()
+    reading, writing = _terminal() if terminal else os.pipe()
+    at = time.monotonic()
+    try:
+        process = _start(name, command, writing)
+    except BaseException:
+        os.close(reading)
+        raise
+    finally:
+        os.close(writing)
+    _own_children.add(process.pid)
+    return Started(process, reading, at)
+
+
+def discard(started: Started) -> None:
+    """End a process that was started in vain."""
+    warden.signal_all(started.process.pid, signal.SIGKILL)
+    started.process.wait()
+    os.close(started.stdout)
+    if started.process.stderr:
+        started.process.stderr.close()
+    _own_children.discard(started.process.pid)
 
 
 def _start(name: str, command: Sequence[str], stdout: int) -> subprocess.Popen[bytes]:

@@ -51,8 +51,7 @@ async def test_the_sender_gets_one_copy(room: Room) -> None:
     alice, bob = await room.join(2)
     bodies = [alice.next_body() for _ in range(100)]
     await alice.send(*bodies)
-    await room.barrier(alice)
-    await room.barrier(bob)
+    await room.barriers([alice, bob])
     twice = [body for body in bodies if room.times_received(alice, body) > 1]
     assert not twice, f"the sender received {len(twice)} of its {len(bodies)} messages more than once"
 
@@ -69,8 +68,7 @@ async def test_no_duplicates_in_ten_thousand_messages(room: Room) -> None:
         await sender.send(*(sender.next_body() for _ in range(250)))
         await room.barrier(sender)
     await anyio.sleep(1)
-    for client in clients:
-        await room.barrier(client)
+    await room.barriers(clients)
 
 
 @pytest.mark.case(35, "DELIVER-3")
@@ -84,8 +82,7 @@ async def test_nothing_is_invented_or_altered(room: Room, rng: random.Random) ->
         for sender in clients:
             await sender.send(*(random_body(room.spec.codec, rng, rng.randrange(256)) for _ in range(20)))
         await room.barrier(sender)
-    for client in clients:
-        await room.barrier(client)
+    await room.barriers(clients)
 
 
 @pytest.mark.smoke
@@ -266,5 +263,4 @@ async def test_everybody_is_in_one_room(room: Room) -> None:
         async with anyio.create_task_group() as tasks:
             for _ in range(count):
                 tasks.start_soon(connect)
-        for sender in clients[::3]:
-            await room.barrier(sender, clients)
+        await room.barriers(clients[::3], clients)

@@ -67,8 +67,7 @@ async def test_an_answer_never_comes_before_its_question(room: Room) -> None:
     async with anyio.create_task_group() as tasks:
         for pair in range(3):
             tasks.start_soon(converse, clients[2 * pair], clients[2 * pair + 1])
-    for client in clients:
-        await room.barrier(client)
+    await room.barriers(clients)
 
 
 @pytest.mark.case(47, "ORDER-4")
@@ -130,8 +129,7 @@ async def test_the_order_holds_while_clients_join_and_leave(room: Room) -> None:
         for _ in room.rounds(10, seconds=8):
             await room.chatter(clients[:3], 100, burst=5)
         over.set()
-    for client in clients:
-        await room.barrier(client)
+    await room.barriers(clients)
 
 
 async def _leave_by_fin(client: Client) -> None:
@@ -159,8 +157,7 @@ async def test_the_order_holds_with_sliced_segments(room: Room, rng: random.Rand
                 streams[place] = streams[place][cut:]
             streams[4] = b""  # the fifth only receives
         await room.barrier(clients[0])
-    for client in clients:
-        await room.barrier(client)
+    await room.barriers(clients)
 
 
 @pytest.mark.case(51, "ORDER-6")

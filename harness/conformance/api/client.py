@@ -5,24 +5,22 @@ It never judges its server; it only records faults, and raises an error when the
 
 from __future__ import annotations
 
-import contextlib
+import asyncio
 import itertools
-import socket
-import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import anyio
-from anyio.abc import SocketAttribute, SocketStream, TaskGroup
+import anyio.lowlevel
+from anyio.abc import TaskGroup
 
 from harness.codec import Codec, Frame
+from harness.conformance.api.connection import CHUNK, Connection, ConnectionLost
 from harness.conformance.api.trace import Trace
 from harness.errors import Violation
 from harness.history.fault import Fault, Observation, location_note
 from harness.history.record import MessageRegistry, printable, send_event
 from harness.processes.deadlines import completes_within
-
-CHUNK = 65536  # bytes of one read
 
 
 @dataclass(frozen=True)
@@ -74,17 +72,16 @@ class Client:
         watchers: are called after each chunk with the numbers of the messages it contained.
     """
 
-    def __init__(self, number: int, stream: SocketStream, shared: Shared) -> None:
-        self.number, self._stream, self._codec, self._messages = number, stream, shared.codec, shared.messages
+    def __init__(self, number: int, connection: Connection, shared: Shared) -> None:
+        self.number, self._codec, self._messages = number, shared.codec, shared.messages
+        self._connection = connection
         self._trace, self._tasks, self._pid = shared.trace, shared.tasks, shared.pid
         self._incoming, self._outgoing = shared.codec.reply_decoder(), shared.codec.request_decoder()
         self._bodies_made = 0
         self._decoded = 0  # bytes that the decoder of its own requests has been fed with
         # The last write with its events and offsets, if it was of complete messages.
         self._last_write: tuple[bytes, list[int], list[int]] = b"", [], []
-        self._reading: anyio.CancelScope | None = None
-        self._receiving = anyio.Lock(fast_acquire=True)  # a task that was cancelled may take one more chunk
-        self._raw = stream.extra(SocketAttribute.raw_socket)
+        self._reads = self._has_read = False
         self.name = shared.codec.name(number)
         self.events: list[int] = []
         self.offsets: list[int] = []
@@ -97,7 +94,7 @@ class Client:
         self._departed = ""
         self.faults: list[Fault] = []
         self.watchers: set[Callable[[Client, list[int]], None]] = set()
-        self._changed = anyio.Event()
+        self._changed = asyncio.Event()
 
     def __repr__(self) -> str:
         return f"client {self.number}"
@@ -122,7 +119,8 @@ class Client:
         if self._outgoing.pending:  # then they complete an unfinished message
             await self.send_raw(b"".join(frames), as_step=as_step)
             return [self._messages.numbers[body] for body in bodies]
-        events = [send_event(self._messages.register(self.number, body)) for body in bodies]
+        register, number = self._messages.register, self.number
+        events = [-register(number, body) - 1 for body in bodies]  # as `send_event`, without a call for each
         begins = [0, *itertools.accumulate(map(len, frames))][:-1]
         await self._write(b"".join(frames), events, begins, as_step=as_step)
         return [-event - 1 for event in events]
@@ -163,25 +161,25 @@ class Client:
         self._trace.record_bytes(self.number, "→", data)
         self._trace.record_events(self.number, len(self.events))
         try:
-            await self._stream.send(data)
-        except (anyio.BrokenResourceError, anyio.ClosedResourceError):
+            await self._connection.send(data)
+        except ConnectionLost:
             self.closed = self.closed or "RST"
             raise Violation(f"the server closed the connection of {self} while it was sending") from None
 
     # --- receiving
 
     def start_reading(self) -> None:
-        """Read from now on, in a task, until the stream ends or `stall()`."""
-        if self._reading:
+        """Read whatever arrives from now on, until the stream ends or `stall()`."""
+        if self._has_read:
             self._trace.record_step("resume", [self.number])
-        self._reading = anyio.CancelScope()
-        self._tasks.start_soon(self._read, self._reading)
+        self._reads = self._has_read = True
+        if self.closed is None:
+            self._connection.start_reading(self._take_or_end)
 
     @property
     def is_reading(self) -> bool:
         """Whether it reads whatever arrives: it has neither stalled nor begun to leave."""
-        reads = self._reading is not None and not self._reading.cancel_called
-        return reads and not self.left
+        return self._reads and not self.left
 
     def stall(self) -> None:
         """Stop reading; the connection stays open."""
@@ -190,25 +188,28 @@ class Client:
         self._stop_reading()
 
     def _stop_reading(self) -> None:
-        if self._reading:
-            self._reading.cancel()
-
-    async def _read(self, scope: anyio.CancelScope) -> None:
-        with scope:
-            while self.closed is None and not scope.cancel_called:
-                await self.read_once(CHUNK)
+        self._reads = False
+        self._connection.stop_reading()
 
     async def read_once(self, limit: int) -> None:
         """Wait for bytes and take at most `limit` of them, or record the end of the stream."""
-        async with self._receiving:
-            try:
-                data = await self._stream.receive(limit)
-            except anyio.EndOfStream:
-                self._ended("FIN")
-            except (anyio.BrokenResourceError, anyio.ClosedResourceError):
-                self._ended("RST")
-            else:
+        try:
+            data = await self._connection.receive(limit)
+        except ConnectionLost:
+            self._take_or_end(None)
+        else:
+            self._take_or_end(data)
+
+    def _take_or_end(self, data: bytes | None) -> None:
+        """Take a chunk; b"" is a FIN, None a RST."""
+        try:
+            if data:
                 self._take(data)
+            else:
+                self._ended("RST" if data is None else "FIN")
+        except Exception as error:  # the event loop would only log it
+            self._connection.stop_reading()
+            self._tasks.start_soon(_raise, error)
 
     def _take(self, data: bytes) -> None:
         begins_at = self.bytes_received - len(
@@ -235,7 +236,7 @@ class Client:
         self._trace.record_events(self.number, len(self.events))
         for watch in tuple(self.watchers):
             watch(self, numbers)
-        self._wake()
+        self._changed.set()
 
     def _known_messages(self, frames: list[Frame]) -> list[Frame]:
         """Return the messages that a client has sent; record other frames, and messages that no client has sent."""
@@ -256,13 +257,15 @@ class Client:
             self.faults.append(Fault(kind, sentence, (self.number,), (what,), (seen,)))
 
     def _ended(self, how: str) -> None:
+        self._connection.stop_reading()
         self.closed = how
         self._trace.record_note(self.number, f"{how} from the server")
-        self._wake()
-
-    def _wake(self) -> None:
         self._changed.set()
-        self._changed = anyio.Event()
+
+    async def _change(self) -> None:
+        """Wait until something arrives or the stream ends."""
+        self._changed.clear()
+        await self._changed.wait()
 
     @property
     def unfinished(self) -> bytes:
@@ -282,7 +285,7 @@ class Client:
 
         async def changes() -> None:
             while not condition() and self.closed is None:
-                await self._changed.wait()
+                await self._change()
 
         await completes_within(changes, seconds, self._pid)
         return condition()
@@ -291,8 +294,8 @@ class Client:
         """Wait until the server has ended the stream; return whether it did within `seconds`."""
         with anyio.move_on_after(seconds):
             while self.closed is None:
-                if self._reading and not self._reading.cancel_called:
-                    await self._changed.wait()
+                if self._reads:
+                    await self._change()
                 else:
                     await self.read_once(CHUNK)
         return self.closed is not None
@@ -302,8 +305,7 @@ class Client:
     async def close_sending(self) -> None:
         """Send FIN; go on receiving."""
         self._depart("finish", "FIN")
-        with contextlib.suppress(OSError, anyio.BrokenResourceError, anyio.ClosedResourceError):
-            await self._stream.send_eof()
+        self._connection.send_eof()
 
     async def leave(self) -> None:
         """Leave in order: send FIN, read what still arrives for a moment, close."""
@@ -315,8 +317,8 @@ class Client:
         """Close at once. With unread bytes the kernel sends a RST, as for any program."""
         self._depart("close", "closes")
         self._stop_reading()
-        with contextlib.suppress(OSError, anyio.BrokenResourceError):
-            await self._stream.aclose()
+        self._connection.close()
+        await anyio.lowlevel.checkpoint()
 
     def _depart(self, action: str, note: str) -> None:
         if self._departed not in (action, "close", "reset"):  # a FIN may be followed by one of these
@@ -328,6 +330,10 @@ class Client:
     async def reset(self) -> None:
         """Leave by RST at once."""
         self._depart("reset", "RST")
-        with contextlib.suppress(OSError):
-            self._raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        await self.hang_up()
+        self._stop_reading()
+        self._connection.reset()
+        await anyio.lowlevel.checkpoint()
+
+
+async def _raise(error: Exception) -> None:
+    raise error

@@ -6,9 +6,10 @@ import subprocess
 from collections.abc import Sequence
 from contextlib import suppress
 
-from anyio.abc import SocketStream, TaskGroup
+from anyio.abc import TaskGroup
 
 from harness.conformance.api.client import Client, Shared
+from harness.conformance.api.connection import Connection
 from harness.conformance.api.dial import dial
 from harness.conformance.api.trace import Trace
 from harness.errors import Violation
@@ -60,7 +61,7 @@ class Participants:
             self.check_not_dying()
             raise Violation(f"{refused}{actual_address_note(self.server)}", kind="died") from None
         self.trace.record_note(number, "connected")
-        client = Client(number, await SocketStream.from_socket(socket), self._shared)
+        client = Client(number, Connection(socket), self._shared)
         self.clients.append(client)
         if reads:
             client.start_reading()

@@ -112,6 +112,20 @@ class Room:
             self.trace.record_step("barrier", [sender.number, *(client.number for client in receivers)])
         await barrier.barrier(self._participants, sender, receivers)
 
+    async def barriers(self, senders: Collection[Client], receivers: Collection[Client] | None = None) -> None:
+        """Hold a barrier from each of the senders, all at the same time: a server that answers late is asked once.
+
+        Args:
+            senders: the clients that send.
+            receivers: by default every client that is connected and reading.
+
+        Raises:
+            ExceptionGroup: of what `barrier` raises.
+        """
+        async with anyio.create_task_group() as tasks:
+            for sender in senders:
+                tasks.start_soon(self.barrier, sender, receivers)
+
     async def barrier_or_closed(self, sender: Client, slow: Client) -> None:
         """Return when a slow client has received from the sender again, or has been disconnected for being slow."""
         try:
@@ -177,8 +191,7 @@ class Room:
         async with anyio.create_task_group() as tasks:
             for client in senders:
                 tasks.start_soon(send, client)
-        for client in senders:
-            await self.barrier(client)
+        await self.barriers(senders)
 
     async def pour(self, sender: Client, total: int, *, size: int, seconds: float) -> None:
         """Send distinct messages in batches small enough that every client that reads keeps up.

@@ -10,8 +10,9 @@ from anyio.abc import TaskGroup
 from harness.addresses import Address, free_address
 from harness.conformance.api.room import Room
 from harness.model import Implementation, ServerUsage, Spec, Usage
+from harness.servers.ahead import EarlyStarts
 from harness.servers.launch import launch
-from harness.servers.process import Server, spawn
+from harness.servers.process import Server, Started, spawn
 
 
 class Start:
@@ -23,8 +24,16 @@ class Start:
         name: the implementation's name.
     """
 
-    def __init__(self, spec: Spec, implementation: Implementation, stack: AsyncExitStack, tasks: TaskGroup) -> None:
+    def __init__(
+        self,
+        spec: Spec,
+        implementation: Implementation,
+        stack: AsyncExitStack,
+        tasks: TaskGroup,
+        early: EarlyStarts | None = None,
+    ) -> None:
         self.spec, self._implementation, self._stack, self.tasks = spec, implementation, stack, tasks
+        self._early = early or EarlyStarts()
         self.rooms: list[Room] = []
         self._ready: list[tuple[Server, Usage]] = []  # with what it used then
         self.programs: list[tuple[Server | None, Sequence[str]]] = []
@@ -50,7 +59,27 @@ class Start:
             wrap: a command that is put before the server's own.
             drain_stderr: whether its standard error is read.
         """
-        address = address or self.address(host)
+        server = await self._launch(address or self.address(host), wrap=wrap, drain_stderr=drain_stderr)
+        if self._ready and self._ready[-1][0] is server:
+            self._early.learn(server.ready_s, self._ready[-1][1].cpu_s)
+        return server
+
+    async def room_on_any_server(self) -> Room:
+        """Return an empty room on a server that may have been started before the case began."""
+        early = self._early.take()
+        if early is None:
+            return self.room(await self.server())
+        self._stack.push(early.reservation)
+        return self.room(await self._launch(early.address, started=early.started))
+
+    async def _launch(
+        self,
+        address: Address,
+        *,
+        wrap: Sequence[str] = (),
+        drain_stderr: bool = True,
+        started: Started | None = None,
+    ) -> Server:
         self.programs.append((None, [str(address)]))
         server = await self._stack.enter_async_context(
             launch(
@@ -59,6 +88,7 @@ class Start:
                 wrap=wrap,
                 drain_stderr=drain_stderr,
                 grace_s=0,
+                started=started,
             )
         )
         self.programs[-1] = (server, [str(address)])

@@ -39,8 +39,7 @@ class Step(msgspec.Struct, frozen=True):
     numbers: tuple[float, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Chunk:
+class Chunk(msgspec.Struct, frozen=True, gc=False):
     """Bytes that one client sent or received, or an event of its connection.
 
     Attributes:
@@ -118,7 +117,9 @@ class Trace:
 
     def record_events(self, client: int, events: int) -> None:
         """Record that a client has this many events by now."""
-        times = self.event_times.setdefault(client, EventTimes())
+        times = self.event_times.get(client)
+        if times is None:
+            times = self.event_times[client] = EventTimes()
         times.counts.append(events)
         times.times_ns.append(self.latest_ns)
 
