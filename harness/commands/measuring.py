@@ -16,6 +16,7 @@ from itertools import chain, islice, takewhile
 import msgspec
 
 from harness import __version__, plugins, results
+from harness.addresses import require_loopback
 from harness.errors import UsageError, nearest
 from harness.league import plan
 from harness.league.baseline_relay import relay
@@ -83,6 +84,7 @@ def new_run(
     Raises:
         UsageError: the reference is not among the servers, or a workload is unknown.
     """
+    require_loopback()
     names = dict.fromkeys(server.name for server in implementations)
     if reference and reference not in names:
         raise UsageError(f'the reference "{reference}" is not among the servers{nearest(reference, names)}')

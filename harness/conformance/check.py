@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
+from harness.addresses import require_loopback
 from harness.conformance.pool import Watcher, combine_results, open_pool
 from harness.extras import require
 from harness.model import Case, CaseResult, CheckResult, Implementation, Spec, Verdict
@@ -64,7 +65,9 @@ async def check(
 
     Raises:
         UsageError: no case was chosen, or random conversations were chosen and hypothesis is not installed.
+        HarnessError: this machine cannot connect to itself.
     """
+    require_loopback()
     if options.fuzz_s:
         require("hypothesis", "fuzz")
     checks: dict[tuple[str, str], CheckResult] = {}

@@ -20,6 +20,8 @@ from harness.model import Usage
 from harness.processes import warden
 from harness.processes.proc import read_existing, read_per_thread
 
+DESCRIPTORS = 65_536  # several times what the largest load needs on one side
+
 
 def usage(pid: int) -> Usage:
     """Return what a process and its descendants use now; zeros for a process that has ended."""
@@ -39,9 +41,14 @@ def usage(pid: int) -> Usage:
 
 
 def raise_descriptor_limit() -> None:
-    """Raise this process's soft limit of open files to the hard limit; its children inherit it."""
+    """Set this process's soft limit of open files to DESCRIPTORS, or to the hard limit if that is lower.
+
+    Its children inherit it. A higher limit would do harm: containers often have one of 10^9, and some programs visit
+    every possible descriptor, or allocate a table for them all.
+    """
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    soft = DESCRIPTORS if hard == resource.RLIM_INFINITY else min(DESCRIPTORS, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def descriptors_allowed(pid: int = 0) -> int:
