@@ -7,7 +7,6 @@ import random
 import shlex
 import shutil
 import sys
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -25,6 +24,7 @@ from harness.league.plan import BASELINE, RANKED, Design
 from harness.league.profiles import PROFILES
 from harness.load.engine import choose
 from harness.model import Implementation, Run, RunInfo, TrialPlan, TrialResult
+from harness.processes.standstill import active_s
 from harness.report.formats.terminal import render
 from harness.report.progress import ProgressBar, progress_bar
 from harness.results import Store
@@ -37,7 +37,7 @@ PREVIEWED = 16  # servers that are measured once before the others are checked, 
 
 @dataclass(frozen=True)
 class Clock:
-    """How long a run may take, on the monotonic clock.
+    """How long a run may take, on the clock of `active_s`.
 
     Attributes:
         more_until_s: until when blocks beyond the planned ones may start.
@@ -50,7 +50,7 @@ class Clock:
     @classmethod
     def of(cls, for_s: float, within_s: float) -> Clock:
         """Return the clock of a run that starts now, from `--for` and `--within` in seconds."""
-        now = time.monotonic()
+        now = active_s()
         return cls(now + for_s, now + within_s)
 
     @property
@@ -61,7 +61,7 @@ class Clock:
     @property
     def left_s(self) -> float:
         """The time until the end."""
-        return self.end_s - time.monotonic()
+        return self.end_s - active_s()
 
 
 def new_run(
@@ -190,9 +190,9 @@ async def measure(
 
         trials = chain(
             showing_first_block(plan.planned(design, done, ranked_first=clock.is_limited)),
-            plan.added(design, done, lambda: time.monotonic() >= clock.more_until_s),
+            plan.added(design, done, lambda: active_s() >= clock.more_until_s),
         )
-        in_time = takewhile(lambda _: time.monotonic() < clock.end_s, trials)
+        in_time = takewhile(lambda _: active_s() < clock.end_s, trials)
         await bench(in_time, [*implementations, *design.baselines], done, starting, ended, profile.attempts)
     run = results.read(store.path)
     print(f"\n{_league(run)}", end="")

@@ -35,6 +35,7 @@ FACTS = pytest.StashKey[dict[str, str]]()
 USED = pytest.StashKey[tuple[ServerUsage, ...]]()
 START = pytest.StashKey[Start]()
 FAILURE = pytest.StashKey[Failure]()
+IS_PROVED = pytest.StashKey[bool]()  # whether the failure is a fault in a history, whatever the machine did
 SEED = pytest.StashKey[int]()
 NOTHING_RECEIVED = {"silent", "closed", "died"}  # kinds of violations
 
@@ -178,6 +179,7 @@ def _keep_evidence(item: pytest.Item, start: Start, error: BaseException) -> Non
         if "rng" in getattr(item, "fixturenames", ()):
             failure = replace(failure, evidence=msgspec.structs.replace(failure.evidence, seed=item.stash[SEED]))
         item.stash[FAILURE] = failure
+        item.stash[IS_PROVED] = isinstance(error, Violation) and error.fault is not None
 
 
 @pytest.hookimpl(wrapper=True)

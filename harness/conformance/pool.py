@@ -16,13 +16,15 @@ import anyio
 import msgspec
 
 from harness.conformance.messages import Collected, Request
-from harness.errors import UsageError
+from harness.errors import HarnessError, UsageError
 from harness.model import Case, CaseResult, CheckResult, Evidence, Implementation, Level, Spec, Verdict
-from harness.processes.workers import PYTHON, Worker, WorkerDied, open_worker
+from harness.processes.disturbances import MachineWatch
+from harness.processes.workers import PYTHON, Worker, open_worker
 from harness.records import from_json, to_json
 
 COLLECT_S = 60.0
 CASE_S = 300.0  # no case waits that long for anything: only a hanging worker takes it
+UNDECIDED = {Verdict.UNKNOWN, Verdict.ERROR, Verdict.BLOCKED}
 JOBS = 2 * (os.cpu_count() or 1)
 
 
@@ -164,6 +166,7 @@ class Pool:
         return results
 
     async def _run_case(self, implementation: Implementation, case: Case, stack: AsyncExitStack) -> CaseResult:
+        watch = MachineWatch()
         try:
             worker = self._idle.pop() if self._idle else await self._start_worker(stack)
             request = Request(case.id, implementation, self.seed)
@@ -172,7 +175,9 @@ class Pool:
                 request = Request(case.id, implementation, shrink=True)
                 evidence = from_json(await worker.request(to_json(request), CASE_S), Evidence)
                 result = msgspec.structs.replace(result, evidence=evidence)
-        except WorkerDied as error:
+        except HarnessError as error:  # it has ended, gave no answer, or could not be started
+            if reason := watch.what_happened(str(error)):
+                return _result(implementation, case, Verdict.UNKNOWN, reason)
             return _result(implementation, case, Verdict.ERROR, f"the harness's own fault: {error}")
         self._idle.append(worker)
         return result
@@ -262,6 +267,6 @@ def combine_results(implementation: Implementation, results: Sequence[CaseResult
     verdict = Verdict.PASS
     if Verdict.FAIL in verdicts:
         verdict = Verdict.FAIL
-    elif not cases or of_musts & {Verdict.UNKNOWN, Verdict.ERROR, Verdict.BLOCKED}:
+    elif not cases or (verdicts if verdicts.isdisjoint({Verdict.PASS, Verdict.WARN}) else of_musts) & UNDECIDED:
         verdict = Verdict.UNKNOWN
     return CheckResult(implementation=implementation.name, spec=implementation.spec, verdict=verdict, cases=cases)

@@ -12,6 +12,9 @@ from pathlib import Path
 import anyio
 from anyio.abc import Process
 
+from harness.errors import HarnessError
+from harness.processes.disturbances import MachineWatch
+
 WARDEN = Path(__file__).with_name("warden.py")
 
 
@@ -33,6 +36,7 @@ async def guarded(
         stdin: as for `subprocess.Popen`; its standard output is always a pipe.
         stderr: as for `subprocess.Popen`.
     """
+    watch = MachineWatch()
     control, control_writer = os.pipe()
     try:
         process = await anyio.open_process(
@@ -44,6 +48,10 @@ async def guarded(
             pass_fds=[control],
             start_new_session=True,  # Ctrl-C in the terminal goes to the harness, which then ends the command
         )
+    except OSError as error:
+        os.close(control_writer)
+        reason = watch.what_happened(str(error)) or error.strerror
+        raise HarnessError(f"another process cannot be started: {reason}") from None
     except BaseException:
         os.close(control_writer)
         raise

@@ -25,6 +25,12 @@ def read_per_thread(pid: int, name: str) -> Iterator[str]:
     yield from read_existing(f"/proc/{pid}/task/{thread}/{name}" for thread in threads)
 
 
+def thread_cpu_wait_s(thread: int) -> float:
+    """Return how long a thread of this process has waited for a processor so far, in s; 0 if that is unknown."""
+    text = next(read_existing([f"/proc/self/task/{thread}/schedstat"]), "")
+    return sum(map(int, text.split()[1:2])) / 1e9
+
+
 def cpu_wait_s(pid: int) -> float:
     """Return how long the threads of a process and its descendants have waited for a processor so far, in s.
 

@@ -31,7 +31,7 @@ from harness.processes.deadlines import completes_within
 from harness.processes.output import Output, shorten
 from harness.processes.signals import default_signals
 from harness.processes.tasks import background_tasks
-from harness.servers.resources import usage
+from harness.servers.resources import Unreadable, usage
 from harness.zoo import build
 
 GRACE_S = 5.0
@@ -80,8 +80,9 @@ class Server:
 
     def resource_usage(self) -> Usage | None:
         """Return what it and its descendants use now; after its end what they used when last measured, if ever."""
-        if self.status is None and (now := usage(self.pid)).processes:
-            self._usage = now
+        with contextlib.suppress(Unreadable):
+            if self.status is None and (now := usage(self.pid)).processes:
+                self._usage = now
         return self._usage
 
     def exit_description(self) -> str:
