@@ -247,12 +247,16 @@ async def open_pool(
     """
     folders = map(str, (spec.cases, *spec.shares))
     command = [*PYTHON, "harness.conformance.worker", *folders, "--spec", spec.name, *arguments]
+    watch = MachineWatch()
     async with AsyncExitStack() as stack:
         pool = Pool(spec, jobs, seed, shrink, command)
         for _ in range(jobs):
             pool._idle.append(await stack.enter_async_context(open_worker(command)))
         for worker in pool._idle:
-            collected = from_json(await worker.receive(COLLECT_S), Collected)
+            try:
+                collected = from_json(await worker.receive(COLLECT_S), Collected)
+            except HarnessError as error:
+                raise HarnessError(watch.what_happened(str(error)) or str(error)) from None
             if collected.problem or not collected.cases:
                 raise UsageError(collected.problem or f"no case of {spec.name} matches")
             pool.cases = collected.cases

@@ -48,9 +48,9 @@ async def guarded(
             pass_fds=[control],
             start_new_session=True,  # Ctrl-C in the terminal goes to the harness, which then ends the command
         )
-    except OSError as error:
+    except (OSError, RuntimeError) as error:  # asyncio may need a thread to wait for it
         os.close(control_writer)
-        reason = watch.what_happened(str(error)) or error.strerror
+        reason = watch.what_happened(str(error)) or str(error)
         raise HarnessError(f"another process cannot be started: {reason}") from None
     except BaseException:
         os.close(control_writer)

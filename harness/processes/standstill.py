@@ -52,7 +52,10 @@ def stood_still_s() -> float:
     with _starting:
         if _heartbeat is None:
             thread = threading.Thread(target=_beat, name="heartbeat", daemon=True)
-            thread.start()
+            try:
+                thread.start()
+            except RuntimeError:  # no more threads are allowed here
+                return 0.0
             number = thread.native_id or 0
             _heartbeat = Heartbeat(time.monotonic, lambda: time.process_time() + thread_cpu_wait_s(number))
     return _heartbeat.beat()
