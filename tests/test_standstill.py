@@ -234,21 +234,29 @@ def test_a_check_in_which_only_shoulds_were_asked_and_none_was_decided_is_undeci
 # --- trials
 
 
-@pytest.mark.parametrize("name", ["server", "dies_in_the_middle"])
-@pytest.mark.parametrize("what", ["what_happened", "throttling"])
+STILL, FEW, QUOTA = "it stood still", "only 9 tasks", "the quota stopped it"
+
+
+@pytest.mark.parametrize(
+    "name, happened, disturbed, did_not_finish",
+    [
+        ("server", {"stood_still": STILL}, STILL, ""),
+        ("server", {"throttling": QUOTA}, QUOTA, ""),
+        ("exits_at_once", {"stood_still": STILL}, STILL, ""),
+        ("exits_at_once", {"ran_out": FEW}, FEW, FEW),
+        ("exits_at_once", {"throttling": QUOTA}, "", 'server "exits_at_once" exited with status 3'),
+    ],
+)
 async def test_a_trial_that_the_machine_disturbed_does_not_count(
-    name: str, what: str, monkeypatch: pytest.MonkeyPatch
+    name: str, happened: dict[str, str], disturbed: str, did_not_finish: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    reasons = {"what_happened": "", "throttling": "", what: "the machine was to blame"}
-    watch = SimpleNamespace(**{key: lambda *_, text=text: text for key, text in reasons.items()})
+    happened = {"stood_still": "", "ran_out": "", "throttling": ""} | happened
+    watch = SimpleNamespace(**{key: lambda *_, text=text: text for key, text in happened.items()})
     monkeypatch.setattr(trial, "MachineWatch", lambda: watch)
     server = implementation(CONFORMING if name == "server" else MISFITS / f"{name}.py")
-    plan = TrialPlan(
-        block=0,
-        implementation=server.name,
-        spec="broadcast",
-        workload="idle",
-        parameters={"clients": 2, "seconds": 0.1},
-    )
+    parameters = {"clients": 2, "seconds": 0.1}
+    plan = TrialPlan(block=0, implementation=server.name, spec="broadcast", workload="idle", parameters=parameters)
     ended = await run_trial(TrialRequest(plan, server), Cores())
-    assert (ended.disturbed, ended.did_not_finish) == ("the machine was to blame", "")
+    assert ended.disturbed == disturbed
+    assert ended.did_not_finish.startswith(did_not_finish)
+    assert bool(ended.did_not_finish) == bool(did_not_finish)

@@ -197,7 +197,9 @@ async def measure(
     run = results.read(store.path)
     print(f"\n{_league(run)}", end="")
     print("\n`harness report --plots` draws latency, throughput and drops; `--svg FOLDER` writes them to files")
-    return not any(trial.did_not_finish for trial in run.trials if trial.plan.workload != BASELINE)
+    return not any(
+        trial.did_not_finish and not trial.disturbed for trial in run.trials if trial.plan.workload != BASELINE
+    )
 
 
 def _league(run: Run) -> str:

@@ -61,16 +61,17 @@ async def run_trial(request: TrialRequest, cores: Cores) -> TrialResult:
     except LaunchError as error:
         reason = str(error)
     seconds = time.monotonic() - begun
-    if by_machine := watch.what_happened(reason) or watch.throttling(seconds):
-        reason = ""
+    ran_out, stood_still = watch.ran_out(reason) if reason else "", watch.stood_still()
     return TrialResult(
         plan=plan,
         started=started,
         seconds=round(seconds, 3),
         figures={} if reason else answer.figures,
         histogram="" if reason else answer.histogram,
-        did_not_finish=reason,
-        disturbed=by_machine or ("" if reason else why_disturbed(answer.figures, cores_apart=bool(cores.load))),
+        did_not_finish=ran_out or ("" if stood_still else reason),
+        disturbed=ran_out
+        or stood_still
+        or ("" if reason else watch.throttling(seconds) or why_disturbed(answer.figures, cores_apart=bool(cores.load))),
     )
 
 

@@ -14,16 +14,22 @@ class MachineWatch:
     def __init__(self) -> None:
         self._limits, self._stood_still_s = limits.read_limits(), stood_still_s()
 
-    def what_happened(self, failure: str = "") -> str:
+    def what_happened(self, failure: str) -> str:
         """Return what may have caused a failure, as a sentence, or "".
 
         Args:
-            failure: what went wrong, in the words of a program (see `harness.processes.limits.what_ran_out`).
+            failure: what went wrong, in the words of a program.
         """
-        if reason := limits.what_ran_out(self._limits, limits.read_limits(), failure):
-            return reason
-        still_s = stood_still_s() - self._stood_still_s
-        return f"everything here stood still for {still_s:.0f} s" if still_s else ""
+        return self.ran_out(failure) or self.stood_still()
+
+    def ran_out(self, failure: str) -> str:
+        """Return which of the things that a program needs ran out (see `harness.processes.limits.what_ran_out`)."""
+        return limits.what_ran_out(self._limits, limits.read_limits(), failure)
+
+    def stood_still(self) -> str:
+        """Return for how long everything stood still, as a sentence, or ""."""
+        seconds = stood_still_s() - self._stood_still_s
+        return f"everything here stood still for {seconds:.0f} s" if seconds else ""
 
     def throttling(self, seconds: float = 0.0) -> str:
         """Return how a processor quota has stopped the processes, as a sentence, or "".
