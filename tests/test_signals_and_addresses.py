@@ -25,7 +25,7 @@ from harness.processes.warden import become_subreaper
 from harness.servers.launch import launch
 from harness.servers.process import spawn
 from harness.servers.resources import DESCRIPTORS, raise_descriptor_limit
-from tests.zoo import CONFORMING, command, implementation
+from tests.zoo import CONFORMING, command, harness, implementation
 
 UNUSED = Address("127.0.0.1", 1)
 # Changes the signals of a process, and then executes the command in its arguments.
@@ -80,6 +80,14 @@ def test_signals_that_came_blocked_are_not_held_against_a_server(tmp_path: Path)
     )
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert "warn" not in ran.stdout
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_a_server_in_the_foreground_ignores_no_signal_either(tmp_path: Path) -> None:
+    server = tmp_path / "server"
+    server.write_text("#!/bin/sh\ngrep '^SigIgn' /proc/$$/status\n")
+    server.chmod(0o755)
+    assert int(harness("serve", server, folder=tmp_path).stdout.split()[1], 16) == 0
 
 
 @pytest.mark.skipif(not shutil.which("cc"), reason="needs a C compiler")

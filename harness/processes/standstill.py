@@ -7,11 +7,12 @@ for a processor: then it is only slow. A suspended machine stops the monotonic c
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable
 
-from harness.processes.proc import thread_cpu_wait_s
+from harness.processes.proc import own_cpu_wait_s
 
 BEAT_S = 0.25
 SHORTEST_S = 1.0  # shorter gaps are counted as time that this process had
@@ -56,8 +57,8 @@ def stood_still_s() -> float:
                 thread.start()
             except RuntimeError:  # no more threads are allowed here
                 return 0.0
-            number = thread.native_id or 0
-            _heartbeat = Heartbeat(time.monotonic, lambda: time.process_time() + thread_cpu_wait_s(number))
+            own = os.getpid()
+            _heartbeat = Heartbeat(time.monotonic, lambda: time.process_time() + own_cpu_wait_s(own))
     return _heartbeat.beat()
 
 
