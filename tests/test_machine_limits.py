@@ -114,6 +114,24 @@ def test_the_limit_of_a_user_counts_except_for_root(tmp_path: Path, monkeypatch:
     assert read_limits(tmp_path).tasks is None
 
 
+@pytest.mark.parametrize("uid, allowed, sentence", [(1000, 110, "only 110 tasks"), (1000, 200, ""), (1001, 110, "")])
+def test_a_user_may_have_as_many_tasks_as_allowed(
+    uid: int, allowed: int, sentence: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for pid, (owner, threads) in enumerate([(1000, 99), (1000, 3), (0, 500)], 1):
+        (tmp_path / f"proc/{pid}").mkdir(parents=True)
+        text = (
+            f"Name:\tserver\nUid:\t{owner}\t{owner}\t{owner}\t{owner}\nFDSize:\t64\nThreads:\t{threads}\nSigQ:\t0/9\n"
+        )
+        (tmp_path / f"proc/{pid}/status").write_text(text)
+    (tmp_path / "proc/7").mkdir()  # it has ended
+    monkeypatch.setattr(resource, "getrlimit", lambda which: (allowed, allowed))
+    monkeypatch.setattr(os, "geteuid", lambda: uid)
+    monkeypatch.setattr(os, "getuid", lambda: uid)
+    said = limits.user_ran_out(tmp_path)
+    assert said.startswith(sentence) if sentence else not said
+
+
 # --- what ran out
 
 FEW = "only 2048 tasks are allowed here, and no more could be started"

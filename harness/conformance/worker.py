@@ -18,7 +18,7 @@ import msgspec
 import pytest
 from _pytest.runner import runtestprotocol
 
-from harness.conformance.case_plugin import CASE, FACTS, FAILURE, IMPLEMENTATION, IS_PROVED, SEED, START, USED
+from harness.conformance.case_plugin import CASE, FACTS, FAILURE, IMPLEMENTATION, IS_PROVED, RAN_OUT, SEED, START, USED
 from harness.conformance.messages import Collected, Request
 from harness.conformance.reproduce.shrink import shrunk_evidence
 from harness.errors import HarnessError
@@ -81,7 +81,7 @@ def run_fairly(item: pytest.Item, implementation: Implementation, seed: int) -> 
         result = run_case(item, implementation, seed)
         if result.verdict in UNDISPUTED or item.stash.get(IS_PROVED, False):
             return result
-        if not (reason := watch.what_happened(result.message)):
+        if not (reason := item.stash.get(RAN_OUT, "") or watch.what_happened(result.message)):
             return result
     case = item.stash[CASE]
     return msgspec.structs.replace(

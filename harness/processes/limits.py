@@ -16,6 +16,7 @@ from pathlib import Path, PurePosixPath
 
 MIB = 1024 * 1024
 UNLIMITED_BYTES = 1 << 60  # version 1 writes the largest multiple of a page instead of "max"
+SPARE_TASKS = 16  # a server that could not start one may have ended some
 NO_TASK = re.compile(r"can't start new thread|unable to create \w* ?thread|Resource temporarily unavailable|EAGAIN")
 
 
@@ -80,14 +81,34 @@ def what_ran_out(before: Limits, now: Limits, failure: str = "") -> str:
     Args:
         before: the first reading.
         now: the second one.
-        failure: what went wrong, in the words of a program; the limit of a user's tasks (ulimit -u) has no counter.
+        failure: what went wrong, in the words of a program; the limit of a user's tasks has no counter.
     """
     if now.tasks is not None and (now.tasks_refused > before.tasks_refused or NO_TASK.search(failure)):
-        return f"only {now.tasks} tasks are allowed here, and no more could be started"
+        return _too_few(now.tasks)
     if now.memory_kills > before.memory_kills:
         allowed = f"only {now.memory_bytes / MIB:.0f} MiB of memory are" if now.memory_bytes else "no more memory is"
         return f"{allowed} allowed here, and the kernel ended a process because it ran out"
     return ""
+
+
+def user_ran_out(root: Path = Path("/")) -> str:
+    """Return a sentence if this user has about as many tasks now as a limit allows (ulimit -u), or "".
+
+    The kernel does not count what this limit has refused, so it has to be asked while the processes still run.
+
+    Args:
+        root: the folder that has `proc`.
+    """
+    for allowed in _own_task_limit():
+        statuses = (_text(path) for path in (root / "proc").glob("[0-9]*/status"))
+        own = re.compile(rf"^Uid:\t{os.getuid()}\t(?:.*\n)*?Threads:\t(\d+)$", re.MULTILINE)
+        if sum(int(match[1]) for status in statuses if (match := own.search(status))) >= allowed - SPARE_TASKS:
+            return _too_few(allowed)
+    return ""
+
+
+def _too_few(tasks: int) -> str:
+    return f"only {tasks} tasks are allowed here, and no more could be started"
 
 
 def _own_task_limit() -> Sequence[int]:
