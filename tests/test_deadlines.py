@@ -14,7 +14,7 @@ import anyio
 import pytest
 
 from harness.errors import LaunchError
-from harness.processes.deadlines import CpuWait, completes_within
+from harness.processes.deadlines import LostTime, completes_within
 from harness.processes.proc import cpu_wait_s
 from harness.servers.launch import launch
 from tests.zoo import MISFITS, implementation
@@ -70,7 +70,7 @@ def test_a_process_that_has_ended_has_not_waited() -> None:
     with subprocess.Popen([sys.executable, "-c", ""]) as process:
         pass
     assert cpu_wait_s(process.pid) == 0
-    assert CpuWait(process.pid).since_last_call_s(10) == 0
+    assert LostTime(process.pid).since_last_call_s(10) == 0
 
 
 def test_a_process_that_ends_while_it_is_read_is_left_out() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import sys
+import time
 from pathlib import Path
 
 import anyio
@@ -13,6 +15,7 @@ from harness.commands import estimate, options
 from harness.commands.checking import SCRIPTS, announce, watcher, write_reports
 from harness.conformance.check import CheckOptions, check, exit_status
 from harness.model import CheckResult
+from harness.processes.disturbances import MachineWatch
 from harness.report.facts import fact_table
 from harness.report.progress import progress_bar
 from harness.report.verdicts import check_summary
@@ -80,7 +83,10 @@ def command(
                 lambda result: announce(bar, result, width=width, scripts=scripts, with_spec=several, verbose=verbose),
             )
 
+    machine, begun = MachineWatch(), time.monotonic()
     checked = anyio.run(run)
+    if note := machine.throttling(time.monotonic() - begun):
+        print(f"harness: {note}; no wait for a server counts that", file=sys.stderr)
     if len(checked) > 1:
         if table := fact_table(checked, width):
             print(f"\n{table}\n")

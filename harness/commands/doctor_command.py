@@ -16,6 +16,7 @@ from harness.commands import options
 from harness.commands.tables import fitted, left_over, widest
 from harness.load.engine import choose
 from harness.model import Implementation
+from harness.processes.limits import read_limits
 from harness.zoo import machine
 from harness.zoo.build import cache_folder
 from harness.zoo.discover import missing_needs, select
@@ -81,6 +82,7 @@ def _facts() -> dict[str, str]:
         "python": f"{described.python} at {sys.executable}",
         "packages": ", ".join(f"{name} {version}" for name, version in described.packages.items()),
         "open files": f"{hard} at most" + ("" if hard >= 1200 else ": too few for a thousand clients"),
+        "allowed": str(read_limits()) or "no limit of tasks, memory or processor time",
         "IPv6": "yes" if has_ipv6() else "no: its cases are unsupported here",
         "load now": f"{psutil.cpu_percent(interval=0.5):.0f} % of the processor, by other processes",
         "builds": str(cache_folder()),

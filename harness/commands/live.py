@@ -12,6 +12,7 @@ from pathlib import Path
 
 import anyio
 
+from harness.addresses import require_loopback
 from harness.blocks import BlockResult
 from harness.errors import HarnessError, UsageError
 from harness.figures import Better
@@ -54,6 +55,7 @@ def compare_live(first: str, second: str, spec: str | None, seconds: float) -> L
         UsageError: there is no such server, it cannot run here, or they serve different specs.
         HarnessError: a server failed.
     """
+    require_loopback()
     seed = random.randrange(2**32)
     with ExitStack() as stack:
         pair = tuple(_server(word, spec, stack) for word in (first, second))

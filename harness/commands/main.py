@@ -18,6 +18,7 @@ import click
 
 from harness import __version__
 from harness.errors import HarnessError, nearest
+from harness.processes.signals import reset_signals
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -103,6 +104,7 @@ def harness() -> None:
 def main() -> None:
     """Run the command line; exit with its status."""
     # A shell that starts this process in the background has SIGINT ignored, and all the others end as it does.
+    reset_signals()
     signal.signal(signal.SIGINT, signal.default_int_handler)
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)

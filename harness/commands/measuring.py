@@ -6,15 +6,16 @@ import math
 import random
 import shlex
 import sys
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from harness import __version__, plugins, results
+from harness.addresses import require_loopback
 from harness.errors import UsageError, nearest
 from harness.load.engine import choose
 from harness.model import Implementation, Run, RunInfo
+from harness.processes.standstill import active_s
 from harness.results import Store
 from harness.zoo import machine
 from harness.zoo.code_lines import code_lines
@@ -23,7 +24,7 @@ from harness.zoo.discover import why_unavailable
 
 @dataclass(frozen=True)
 class Clock:
-    """How long a run may take, on the monotonic clock.
+    """How long a run may take, on the clock of `active_s`.
 
     Attributes:
         more_until_s: until when there may be more blocks than planned.
@@ -36,7 +37,7 @@ class Clock:
     @classmethod
     def of(cls, for_s: float, within_s: float) -> Clock:
         """Return the clock of a run that starts now, from `--for` and `--within` in seconds; a limit is made use of."""
-        now = time.monotonic()
+        now = active_s()
         return cls(now + (for_s or (within_s if math.isfinite(within_s) else 0)), now + within_s)
 
     @property
@@ -47,12 +48,12 @@ class Clock:
     @property
     def left_s(self) -> float:
         """The time until the end."""
-        return self.end_s - time.monotonic()
+        return self.end_s - active_s()
 
     @property
     def is_extended(self) -> bool:
         """Whether there may be more blocks than planned now."""
-        return time.monotonic() < self.more_until_s
+        return active_s() < self.more_until_s
 
 
 def new_run(
@@ -75,6 +76,7 @@ def new_run(
     Raises:
         UsageError: the reference is not among the servers, or a workload is unknown.
     """
+    require_loopback()
     names = dict.fromkeys(server.name for server in implementations)
     if reference and reference not in names:
         raise UsageError(f'the reference "{reference}" is not among the servers{nearest(reference, names)}')

@@ -16,6 +16,7 @@ from harness.commands.measuring import Clock, new_run, reopen
 from harness.conformance.check import CheckOptions, check, exit_status
 from harness.errors import UsageError
 from harness.model import CheckResult, Implementation, Verdict
+from harness.processes.deadlines import move_on_after_active
 from harness.report.progress import progress_bar
 from harness.zoo.discover import select, specs_named
 
@@ -100,7 +101,7 @@ def command(
             names = {(result.spec, result.implementation) for result in results if result.verdict is Verdict.PASS}
             return [server for server in chosen if (server.spec, server.name) in names]
 
-        with anyio.move_on_after(clock.left_s) as time_left:
+        async with move_on_after_active(clock.left_s) as time_left:
             first = preview_servers(chosen) if clock.is_limited and not done.blocks else []
             if first:
                 await check_some(first)

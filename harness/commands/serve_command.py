@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 
 import click
 
@@ -10,6 +11,7 @@ from harness import plugins
 from harness.addresses import Address
 from harness.commands import completion, options
 from harness.errors import HarnessError, UsageError
+from harness.processes.signals import IGNORED_BY_PYTHON
 from harness.zoo import build
 from harness.zoo.discover import select, why_unavailable
 
@@ -43,6 +45,8 @@ def command(name: str, address: str, spec: str | None) -> int:
     if reason := why_unavailable(server):
         raise HarnessError(f"{server.name} cannot run here: {reason}")
     words = [*build.command(server), address]
+    for number in IGNORED_BY_PYTHON:
+        signal.signal(number, signal.SIG_DFL)
     try:
         # The server takes this process's place: signals and output are its own, and nothing outlives it.
         os.execvp(words[0], words)

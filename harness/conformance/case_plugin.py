@@ -25,6 +25,7 @@ from harness.conformance.outcome import leaf, verdict_of
 from harness.conformance.reproduce.evidence import Failure, gather_failure
 from harness.errors import LaunchError, Violation
 from harness.model import Case, Implementation, ServerUsage, Spec, Verdict
+from harness.processes.limits import user_ran_out
 from harness.processes.tasks import background_tasks
 from harness.servers.ahead import EarlyStarts
 from harness.zoo.discover import select
@@ -36,6 +37,8 @@ FACTS = pytest.StashKey[dict[str, str]]()
 USED = pytest.StashKey[tuple[ServerUsage, ...]]()
 START = pytest.StashKey[Start]()
 FAILURE = pytest.StashKey[Failure]()
+IS_PROVED = pytest.StashKey[bool]()  # whether the failure is a fault in a history, whatever the machine did
+RAN_OUT = pytest.StashKey[str]()  # what the machine lacked when the case failed, as a sentence
 SEED = pytest.StashKey[int]()
 EARLY_STARTS = pytest.StashKey[EarlyStarts]()
 NOTHING_RECEIVED = {"silent", "closed", "died"}  # kinds of violations
@@ -181,6 +184,8 @@ def _keep_evidence(item: pytest.Item, start: Start, error: BaseException) -> Non
         if "rng" in getattr(item, "fixturenames", ()):
             failure = replace(failure, evidence=msgspec.structs.replace(failure.evidence, seed=item.stash[SEED]))
         item.stash[FAILURE] = failure
+        item.stash[RAN_OUT] = user_ran_out()
+        item.stash[IS_PROVED] = isinstance(error, Violation) and error.fault is not None
 
 
 @pytest.hookimpl(wrapper=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import anyio
 
+from harness.addresses import require_loopback
 from harness.conformance.pool import Watcher, combine_results, open_pool
 from harness.extras import require
 from harness.model import Case, CaseResult, CheckResult, Implementation, Spec, Verdict
@@ -67,7 +68,9 @@ async def check(
 
     Raises:
         UsageError: no case was chosen, or random conversations were chosen and hypothesis is not installed.
+        HarnessError: this machine cannot connect to itself.
     """
+    require_loopback()
     if options.fuzz_s:
         require("hypothesis", "fuzz")
     checks: dict[tuple[str, str], CheckResult] = {}

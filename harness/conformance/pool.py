@@ -19,15 +19,17 @@ import msgspec
 
 from harness.conformance.idle import IdleMeter
 from harness.conformance.messages import Collected, Request
-from harness.errors import UsageError
+from harness.errors import HarnessError, UsageError
 from harness.model import Case, CaseResult, CheckResult, Evidence, Implementation, Level, Spec, Verdict
+from harness.processes.disturbances import MachineWatch
 from harness.processes.tasks import background_tasks
-from harness.processes.workers import PYTHON, Worker, WorkerDied, open_forks
+from harness.processes.workers import PYTHON, Worker, open_forks
 from harness.records import from_json, to_json
 
 COLLECT_S = 60.0
 CASE_S = 300.0  # no case waits that long for anything: only a hanging worker takes it
 IDLE_SAMPLE_S = 0.25  # one more case begins after each idle one
+UNDECIDED = {Verdict.UNKNOWN, Verdict.ERROR, Verdict.BLOCKED}
 JOBS = 2 * (os.cpu_count() or 1)
 
 
@@ -194,6 +196,7 @@ class Pool:
     async def _run_case(
         self, implementation: Implementation, case: Case, stack: AsyncExitStack, needed: int
     ) -> CaseResult:
+        watch = MachineWatch()
         try:
             worker = self._idle.pop() if self._idle else await self._start_worker(stack)
             request = Request(case.id, implementation, self.seed, needed)
@@ -202,7 +205,9 @@ class Pool:
                 request = Request(case.id, implementation, shrink=True)
                 evidence = from_json(await worker.request(to_json(request), CASE_S), Evidence)
                 result = msgspec.structs.replace(result, evidence=evidence)
-        except WorkerDied as error:
+        except HarnessError as error:  # it has ended, gave no answer, or could not be started
+            if reason := watch.what_happened(str(error)):
+                return _result(implementation, case, Verdict.UNKNOWN, reason)
             return _result(implementation, case, Verdict.ERROR, f"the harness's own fault: {error}")
         self._idle.append(worker)
         return result
@@ -279,11 +284,15 @@ async def open_pool(
     """
     folders = map(str, (spec.cases, *spec.shares))
     command = [*PYTHON, "harness.conformance.worker", "{channels}", *folders, "--spec", spec.name, *arguments]
+    watch = MachineWatch()
     async with AsyncExitStack() as stack:
         pool = Pool(spec, jobs, jobs_when_idle, seed, shrink, command)
         pool._idle += await stack.enter_async_context(open_forks(command, max(jobs, jobs_when_idle)))
         for worker in pool._idle:
-            collected = from_json(await worker.receive(COLLECT_S), Collected)
+            try:
+                collected = from_json(await worker.receive(COLLECT_S), Collected)
+            except HarnessError as error:
+                raise HarnessError(watch.what_happened(str(error)) or str(error)) from None
             if collected.problem or not collected.cases:
                 raise UsageError(collected.problem or f"no case of {spec.name} matches")
             pool.cases = collected.cases
@@ -298,6 +307,6 @@ def combine_results(implementation: Implementation, results: Sequence[CaseResult
     verdict = Verdict.PASS
     if Verdict.FAIL in verdicts:
         verdict = Verdict.FAIL
-    elif not cases or of_musts & {Verdict.UNKNOWN, Verdict.ERROR, Verdict.BLOCKED}:
+    elif not cases or (verdicts if verdicts.isdisjoint({Verdict.PASS, Verdict.WARN}) else of_musts) & UNDECIDED:
         verdict = Verdict.UNKNOWN
     return CheckResult(implementation=implementation.name, spec=implementation.spec, verdict=verdict, cases=cases)

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from harness.addresses import require_loopback
 from harness.conformance.pool import Plan, Watcher, one_case_per_job, open_pool
 from harness.errors import UsageError
 from harness.model import Case, CaseResult, Implementation, Level, Spec, Verdict
@@ -170,6 +171,7 @@ async def selftest(
         full: run all cases on every mutant, also when it has been caught.
         attempts: how often a mutant runs the cases of its requirement at most.
     """
+    require_loopback()
     known = {server.name: server for server in servers}
 
     def own_cases(implementation: Implementation, cases: Sequence[Case]) -> Sequence[Sequence[Case]]:

@@ -17,18 +17,34 @@ import time
 from collections.abc import Sequence
 
 import anyio
+import msgspec
 import pytest
 from _pytest.runner import runtestprotocol
 
-from harness.conformance.case_plugin import CASE, EARLY_STARTS, FACTS, FAILURE, IMPLEMENTATION, SEED, START, USED
+from harness.conformance.case_plugin import (
+    CASE,
+    EARLY_STARTS,
+    FACTS,
+    FAILURE,
+    IMPLEMENTATION,
+    IS_PROVED,
+    RAN_OUT,
+    SEED,
+    START,
+    USED,
+)
 from harness.conformance.messages import Collected, Request
 from harness.conformance.reproduce.shrink import shrunk_evidence
 from harness.errors import HarnessError
 from harness.model import CaseResult, Evidence, Implementation, Level, Verdict
 from harness.processes import forks, warden
+from harness.processes.disturbances import MachineWatch
 from harness.records import from_json, to_json
 from harness.servers.ahead import EarlyStarts
 from harness.servers.resources import raise_descriptor_limit
+
+ATTEMPTS = 3  # to run a case while the machine disturbs it
+UNDISPUTED = (Verdict.PASS, Verdict.INFO, Verdict.UNSUPPORTED)
 
 
 class RequestLoop:
@@ -53,7 +69,7 @@ class RequestLoop:
                     answer(channel, to_json(shorten_script(item, request.implementation)))
                 else:
                     early.prepare(request.implementation, request.needed)
-                    answer(channel, to_json(run_case(item, request.implementation, request.seed)))
+                    answer(channel, to_json(run_fairly(item, request.implementation, request.seed)))
             early.close()
         return True
 
@@ -72,6 +88,34 @@ def shorten_script(item: pytest.Item, implementation: Implementation) -> Evidenc
     """Return the evidence of the case that this worker has just run, with a shorter script if there is one."""
     failure = item.stash[FAILURE]
     return anyio.run(shrunk_evidence, implementation, failure) if failure.steps else failure.evidence
+
+
+def run_fairly(item: pytest.Item, implementation: Implementation, seed: int) -> CaseResult:
+    """Run one case and return its result, unless the machine may have caused it: then run it again, or leave it open.
+
+    A fault in a history stands, whatever the machine did.
+
+    Args:
+        item: the case, as pytest has collected it.
+        implementation: the server under test.
+        seed: the case's random seed.
+    """
+    for _ in range(ATTEMPTS):
+        watch = MachineWatch()
+        result = run_case(item, implementation, seed)
+        if result.verdict in UNDISPUTED or item.stash.get(IS_PROVED, False):
+            return result
+        if not (reason := item.stash.get(RAN_OUT, "") or watch.what_happened(result.message)):
+            return result
+    case = item.stash[CASE]
+    return msgspec.structs.replace(
+        result,
+        requirements=case.requirements,
+        level=case.level,
+        verdict=Verdict.UNKNOWN,
+        message=reason,
+        evidence=None,
+    )
 
 
 def run_case(item: pytest.Item, implementation: Implementation, seed: int) -> CaseResult:

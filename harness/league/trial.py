@@ -23,6 +23,7 @@ from harness.league.disturbance import why_disturbed
 from harness.league.messages import TrialRequest
 from harness.load.messages import LoadAnswer, LoadRequest
 from harness.model import TrialPlan, TrialResult
+from harness.processes.disturbances import MachineWatch
 from harness.processes.workers import PYTHON
 from harness.records import from_json, to_json
 from harness.servers.launch import launch, wait_for_last_words
@@ -43,7 +44,7 @@ class Cores(NamedTuple):
 
 async def run_trial(request: TrialRequest, cores: Cores) -> TrialResult:
     """Run one trial; if the server fails, the result says why the trial did not finish."""
-    plan, begun = request.plan, time.monotonic()
+    plan, begun, watch = request.plan, time.monotonic(), MachineWatch()
     started = datetime.now(UTC).isoformat(timespec="seconds")
     answer, reason = LoadAnswer(), ""
     try:
@@ -59,14 +60,18 @@ async def run_trial(request: TrialRequest, cores: Cores) -> TrialResult:
                     reason += f"; its last words: {words}"
     except LaunchError as error:
         reason = str(error)
+    seconds = time.monotonic() - begun
+    ran_out, stood_still = watch.ran_out(reason) if reason else "", watch.stood_still()
     return TrialResult(
         plan=plan,
         started=started,
-        seconds=round(time.monotonic() - begun, 3),
+        seconds=round(seconds, 3),
         figures={} if reason else answer.figures,
         histogram="" if reason else answer.histogram,
-        did_not_finish=reason,
-        disturbed="" if reason else why_disturbed(answer.figures, cores_apart=bool(cores.load)),
+        did_not_finish=ran_out or ("" if stood_still else reason),
+        disturbed=ran_out
+        or stood_still
+        or ("" if reason else watch.throttling(seconds) or why_disturbed(answer.figures, cores_apart=bool(cores.load))),
     )
 
 

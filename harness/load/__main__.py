@@ -14,7 +14,7 @@ from contextlib import suppress
 
 from harness import plugins
 from harness.addresses import Address
-from harness.errors import Violation
+from harness.errors import Inconclusive, Violation
 from harness.figures import Figures
 from harness.kinds import Workload
 from harness.load.clients.clients import Clients
@@ -40,7 +40,7 @@ def main() -> None:
         processes.start(request)
         _run(workload, swarm, request.parameters)
         swarm.figures |= swarm.end_of_trial()
-    except Violation as error:
+    except (Violation, Inconclusive) as error:
         violation = str(error)
     finally:
         processes.close()
@@ -55,7 +55,7 @@ def _run_share(processes: LoadProcesses, request: LoadRequest) -> None:
     swarm = _swarm(request, workload, processes)
     try:
         _run(workload, swarm, request.parameters)
-    except Violation as error:
+    except (Violation, Inconclusive) as error:
         processes.report_violation(Violation(str(error)))
     finally:
         swarm.clients.close()

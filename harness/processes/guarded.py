@@ -12,6 +12,9 @@ from pathlib import Path
 import anyio
 from anyio.abc import Process
 
+from harness.errors import HarnessError
+from harness.processes.disturbances import MachineWatch
+
 WARDEN = Path(__file__).with_name("warden.py")
 
 
@@ -35,6 +38,7 @@ async def guarded(
         stderr: as for `subprocess.Popen`.
         pass_fds: further descriptors that the command inherits, under the same numbers.
     """
+    watch = MachineWatch()
     control, control_writer = os.pipe()
     try:
         process = await anyio.open_process(
@@ -46,6 +50,10 @@ async def guarded(
             pass_fds=[control, *pass_fds],
             start_new_session=True,  # Ctrl-C in the terminal goes to the harness, which then ends the command
         )
+    except (OSError, RuntimeError) as error:  # asyncio may need a thread to wait for it
+        os.close(control_writer)
+        reason = watch.what_happened(str(error)) or str(error)
+        raise HarnessError(f"another process cannot be started: {reason}") from None
     except BaseException:
         os.close(control_writer)
         raise

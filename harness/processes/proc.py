@@ -31,8 +31,9 @@ def cpu_wait_s(pid: int) -> float:
     The second number of a thread's schedstat is its time in run queues, in ns (Linux, sched-stats.rst). Threads that
     have ended do not count. The result is 0 if the kernel does not report it.
     """
-    waited_ns = 0
-    for each in [pid, *warden.descendants(pid)]:
-        for text in read_per_thread(each, "schedstat"):
-            waited_ns += sum(map(int, text.split()[1:2]))
-    return waited_ns / 1e9
+    return sum(own_cpu_wait_s(each) for each in [pid, *warden.descendants(pid)])
+
+
+def own_cpu_wait_s(pid: int) -> float:
+    """Return how long the threads of a process have waited for a processor so far, in s, without its descendants."""
+    return sum(int(number) for text in read_per_thread(pid, "schedstat") for number in text.split()[1:2]) / 1e9

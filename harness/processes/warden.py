@@ -21,7 +21,13 @@ PR_SET_CHILD_SUBREAPER = 36
 
 
 def become_subreaper() -> None:
-    """Make orphaned descendants children of this process; does nothing on systems other than Linux."""
+    """Make orphaned descendants children of this process; does nothing on systems other than Linux.
+
+    Their exit statuses, and those of all children, are kept for this process also where its launcher ignored SIGCHLD.
+    """
+    with contextlib.suppress(ValueError):  # only the main thread can, and it has
+        if signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN:
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
@@ -68,6 +74,7 @@ def main() -> None:
     control, *passed = map(int, sys.argv[1].split(","))
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # only the pipe ends this process
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
     become_subreaper()
     os.set_inheritable(control, False)
     reader, writer = os.pipe()

@@ -19,6 +19,7 @@ from anyio.abc import Process, UNIXSocketStream
 from anyio.streams.buffered import BufferedByteReceiveStream
 
 from harness.errors import HarnessError
+from harness.processes.deadlines import completes_within
 from harness.processes.guarded import guarded
 from harness.processes.tasks import background_tasks
 
@@ -43,6 +44,7 @@ class Worker:
     def __init__(self, process: Process, channel: UNIXSocketStream | None = None) -> None:
         requests, answers = channel or process.stdin, channel or process.stdout
         assert requests and answers and process.stderr
+        self._pid = process.pid  # of its warden
         self._requests, self._stderr = requests, process.stderr
         self._answers = BufferedByteReceiveStream(answers)
         self._tail = bytearray()
@@ -61,14 +63,21 @@ class Worker:
     async def receive(self, seconds: float) -> bytes:
         """Return the next line.
 
+        Args:
+            seconds: how long to wait; time that the worker lost does not count (see `LostTime`).
+
         Raises:
             WorkerDied: none came within `seconds`, or the process has ended.
         """
+        lines: list[bytes] = []
+
+        async def read() -> None:
+            lines.append(await self._answers.receive_until(b"\n", MAX_LINE_BYTES))
+
         try:
-            with anyio.fail_after(seconds):
-                return await self._answers.receive_until(b"\n", MAX_LINE_BYTES)
-        except TimeoutError:
-            raise WorkerDied(f"a worker process gave no answer in {seconds:.0f} s") from None
+            if await completes_within(read, seconds, self._pid):
+                return lines[0]
+            raise WorkerDied(f"a worker process gave no answer in {seconds:.0f} s")
         except (anyio.IncompleteRead, anyio.EndOfStream, anyio.BrokenResourceError):
             await anyio.sleep(0.05)  # the end of its standard error may not have been read yet
             raise WorkerDied(f"a worker process ended: {self.last_words()}") from None

@@ -29,8 +29,9 @@ from harness.model import Implementation, Usage
 from harness.processes import warden
 from harness.processes.deadlines import completes_within
 from harness.processes.output import Output, shorten
+from harness.processes.signals import default_signals
 from harness.processes.tasks import background_tasks
-from harness.servers.resources import usage
+from harness.servers.resources import Unreadable, usage
 from harness.zoo import build
 
 GRACE_S = 5.0
@@ -94,8 +95,9 @@ class Server:
 
     def resource_usage(self) -> Usage | None:
         """Return what it and its descendants use now; after its end what they used when last measured, if ever."""
-        if self.status is None and (now := usage(self.pid)).processes:
-            self._usage = now
+        with contextlib.suppress(Unreadable):
+            if self.status is None and (now := usage(self.pid)).processes:
+                self._usage = now
         return self._usage
 
     def exit_description(self) -> str:
@@ -120,8 +122,7 @@ class Server:
 
     async def wait(self) -> int:
         """Wait for the end of the process; return its exit status."""
-        if hasattr(os, "pidfd_open") and self.process.poll() is None:
-            descriptor = os.pidfd_open(self.pid)
+        if self.process.poll() is None and (descriptor := _pidfd(self.pid)) is not None:
             try:
                 await anyio.wait_readable(descriptor)
             finally:
@@ -201,7 +202,7 @@ async def spawn(
         arguments: its command-line arguments.
         address: where it should listen.
         wrap: words put before the command.
-        terminal: whether its standard output is a terminal instead of a pipe.
+        terminal: whether its standard output is a terminal, where the system has any, instead of a pipe.
         drain_stderr: False leaves standard error unread, in a pipe of one page.
         grace_s: how long it may take to end before it is killed.
         started: the process, if it was started before.
@@ -229,8 +230,20 @@ async def spawn(
                         await server.stop(grace_s=grace_s)
 
 
+def _pidfd(pid: int) -> int | None:
+    """Return a descriptor that is readable when a process has ended, or None where the system has or allows none."""
+    try:
+        return os.pidfd_open(pid)
+    except (AttributeError, OSError):  # a seccomp filter may refuse the system call
+        return None
+
+
 def _terminal() -> tuple[int, int]:
-    reading, writing = os.openpty()
+    """Return the two ends of a terminal, or of a pipe where there are no terminals (a container without /dev/pts)."""
+    try:
+        reading, writing = os.openpty()
+    except OSError:
+        return os.pipe()
     tty.setraw(writing)  # no translation of line endings
     return reading, writing
 
@@ -272,15 +285,16 @@ def discard(started: Started) -> None:
 
 def _start(name: str, command: Sequence[str], stdout: int) -> subprocess.Popen[bytes]:
     try:
-        return subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=stdout,
-            env={name: value for name, value in os.environ.items() if name not in HIDDEN_VARIABLES},
-            stderr=subprocess.PIPE,
-            start_new_session=True,
-            bufsize=0,
-        )
+        with default_signals():
+            return subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=stdout,
+                env={name: value for name, value in os.environ.items() if name not in HIDDEN_VARIABLES},
+                stderr=subprocess.PIPE,
+                start_new_session=True,
+                bufsize=0,
+            )
     except FileNotFoundError:
         if os.path.exists(command[0]):
             raise LaunchError(

@@ -16,17 +16,34 @@ from dataclasses import dataclass
 
 import psutil
 
+from harness.errors import Inconclusive
 from harness.model import Usage
 from harness.processes import warden
 from harness.processes.proc import read_existing, read_per_thread
 
+DESCRIPTORS = 65_536  # several times what the largest load needs on one side
+
+
+class Unreadable(Inconclusive):
+    """This user may not see what a process uses."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "its resources cannot be read here: it forbids that (prctl(2), PR_SET_DUMPABLE) or belongs to another "
+            "user; root may read them"
+        )
+
 
 def usage(pid: int) -> Usage:
-    """Return what a process and its descendants use now; zeros for a process that has ended."""
+    """Return what a process and its descendants use now; zeros for a process that has ended.
+
+    Raises:
+        Unreadable: this user may not see it.
+    """
     rss_bytes = descriptors = threads = processes = 0
     cpu_s = 0.0
     for each in [pid, *warden.descendants(pid)]:
-        with contextlib.suppress(psutil.Error):
+        try:
             process = psutil.Process(each)
             with process.oneshot():
                 times = process.cpu_times()
@@ -35,13 +52,29 @@ def usage(pid: int) -> Usage:
                 threads += process.num_threads()
                 cpu_s += times.user + times.system
                 processes += 1
+        except psutil.AccessDenied:
+            if _has_memory(each):
+                raise Unreadable from None
+        except psutil.Error:
+            pass
     return Usage(rss_bytes, descriptors, threads, processes, cpu_s)
 
 
+def _has_memory(pid: int) -> bool:
+    """Return whether a process still has memory: the files of a process that is ending belong to root."""
+    words = next(read_existing([f"/proc/{pid}/statm"]), "").split()
+    return words[1:2] not in ([], ["0"])
+
+
 def raise_descriptor_limit() -> None:
-    """Raise this process's soft limit of open files to the hard limit; its children inherit it."""
+    """Set this process's soft limit of open files to DESCRIPTORS, or to the hard limit if that is lower.
+
+    Its children inherit it. A higher limit would do harm: containers often have one of 10^9, and some programs visit
+    every possible descriptor, or allocate a table for them all.
+    """
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    soft = DESCRIPTORS if hard == resource.RLIM_INFINITY else min(DESCRIPTORS, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def descriptors_allowed(pid: int = 0) -> int:

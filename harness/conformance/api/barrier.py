@@ -14,7 +14,7 @@ import anyio
 from harness.conformance.api.client import Client
 from harness.conformance.api.participants import Participants
 from harness.errors import Inconclusive, Violation
-from harness.processes.deadlines import CpuWait
+from harness.processes.deadlines import LostTime
 from harness.processes.proc import cpu_wait_s
 
 PATIENCE_S = 20.0  # without any sign of life; no conforming server that reads our messages is that slow
@@ -50,7 +50,7 @@ async def barrier(participants: Participants, sender: Client, receivers: Collect
         client.watchers.add(watch)
     again, begun = AGAIN_S, time.monotonic()
     progress, since = 0, begun
-    queueing: CpuWait | None = None  # created late: a server of thousands of clients has as many threads to look at
+    queueing: LostTime | None = None  # created late: a server of thousands of clients has as many threads to look at
     try:
         while waiting:
             # The number is taken before the message leaves: its echo may be faster than we are.
@@ -66,7 +66,7 @@ async def barrier(participants: Participants, sender: Client, receivers: Collect
                     clients=(sender.number,),
                 )
             if len(barriers) == 2:
-                queueing = CpuWait(server.pid)
+                queueing = LostTime(server.pid)
             waiting_before = len(waiting)
             with anyio.move_on_after(again):
                 await all_received.wait()

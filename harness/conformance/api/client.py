@@ -292,13 +292,14 @@ class Client:
 
     async def wait_closed(self, seconds: float) -> bool:
         """Wait until the server has ended the stream; return whether it did within `seconds`."""
-        with anyio.move_on_after(seconds):
-            while self.closed is None:
-                if self._reads:
-                    await self._change()
-                else:
-                    await self.read_once(CHUNK)
-        return self.closed is not None
+        return await completes_within(self._until_closed, seconds, self._pid)
+
+    async def _until_closed(self) -> None:
+        while self.closed is None:
+            if self._reads:
+                await self._change()
+            else:
+                await self.read_once(CHUNK)
 
     # --- leaving
 
@@ -310,7 +311,8 @@ class Client:
     async def leave(self) -> None:
         """Leave in order: send FIN, read what still arrives for a moment, close."""
         await self.close_sending()
-        await self.wait_closed(0.5)
+        with anyio.move_on_after(0.5):
+            await self._until_closed()
         await self.hang_up()
 
     async def hang_up(self) -> None:

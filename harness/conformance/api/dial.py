@@ -16,6 +16,8 @@ CONNECT_S = 30.0
 SEGMENT_BYTES = 1460  # as on Ethernet
 READING_BYTES = 256 * 1024  # of the kernel's memory, in which a notice of ten bytes occupies hundreds
 SMALL_BYTES = 16384
+# Errors of connect(2) and socket(2) that no server causes: no descriptor, port, memory or route.
+OURS = (errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL, errno.ENOBUFS, errno.ENOMEM, errno.ENETUNREACH, errno.ENETDOWN)
 
 
 async def dial(address: Address, *, small: bool = False) -> socket.socket:
@@ -38,7 +40,7 @@ async def dial(address: Address, *, small: bool = False) -> socket.socket:
     except TimeoutError:
         raise Violation(f"connecting to {address} took over {CONNECT_S:.0f} s") from None
     except OSError as cause:
-        if cause.errno in (errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL):
+        if cause.errno in OURS:
             raise Inconclusive(f"the harness cannot open another connection: {cause.strerror}") from None
         raise Violation(
             f"connecting to {address} failed: {os.strerror(cause.errno) if cause.errno else cause}"

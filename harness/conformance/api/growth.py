@@ -18,13 +18,15 @@ from statistics import NormalDist
 import numpy as np
 import psutil
 
+from harness.processes.limits import read_limits
+
 CONFIDENCE = 0.99
 POINTS = 60  # for a regression: the cost grows with their square, and more give no better result
 LEAST_POINTS = 8  # before the first look at the slope
 PATIENCE_S = 4.0  # then a slow server has done enough
 ALIKE = 2.0  # the largest ratio between slopes of several turns that count as the same
 GIVEN_BACK = 1 / 4  # a server that frees this share of its growth collects garbage
-TOO_MUCH = 1 / 8  # of the machine's memory; a runtime may well use as much before it collects
+TOO_MUCH = 1 / 8  # of the memory that is allowed here; a runtime may well use as much before it collects
 
 
 @dataclass(frozen=True)
@@ -140,7 +142,7 @@ async def watch_growth(
 ) -> Growth:
     """Do step after step and measure after each, until memory is flat or the measurement ends.
 
-    It ends in any case when memory has grown by TOO_MUCH of the machine's.
+    It ends in any case when memory has grown by TOO_MUCH of what is allowed here.
 
     Args:
         step: given how often something was done, does it some more times; returns how many.
@@ -151,7 +153,7 @@ async def watch_growth(
         seconds: how long until the measurement ends.
     """
     growth, begun, next_look = Growth([0], [size()]), time.monotonic(), LEAST_POINTS
-    too_much = TOO_MUCH * psutil.virtual_memory().total
+    too_much = TOO_MUCH * min(psutil.virtual_memory().total, read_limits().memory_bytes or math.inf)
     while growth.total_count < most and growth.total_bytes < too_much and (took := time.monotonic() - begun) < seconds:
         growth.counts.append(growth.total_count + await step(growth.total_count))
         growth.sizes.append(size())

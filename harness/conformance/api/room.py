@@ -22,7 +22,7 @@ from harness.errors import Violation
 from harness.history.judge import judge
 from harness.model import Spec, Usage
 from harness.servers.process import Server
-from harness.servers.resources import usage
+from harness.servers.resources import Unreadable, usage
 
 LONG_BODY = 255  # long enough where a protocol has far longer ones
 POUR_BATCH = 24_000  # bytes on their way to a client that keeps up; its server need not buffer more
@@ -256,9 +256,18 @@ class Room:
             self.server.signal_all(signal.SIGCONT)
 
     def usage(self) -> Usage:
-        """Return what the server and all its children use now."""
+        """Return what the server and all its children use now.
+
+        Raises:
+            Violation: the server has ended.
+            Unreadable: this user may not see it.
+        """
         self.check_alive()
-        return usage(self.server.pid)
+        used = usage(self.server.pid)
+        if not used.processes:
+            self.check_alive()
+            raise Unreadable  # it is there, and hidden (the mount option hidepid of /proc)
+        return used
 
     def expect_end(self) -> None:
         """Let the server end from now on: the case ends it."""

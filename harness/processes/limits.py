@@ -1,0 +1,172 @@
+"""What the kernel allows this process and its descendants, and how often it has refused more: cgroups and limits.
+
+A container, a batch system or systemd may allow few tasks (processes and threads), little memory or a share of the
+processors. All of it is read from /proc and /sys/fs/cgroup, versions 1 and 2; each group above this process's own
+counts, as far as it can be seen. A system without cgroups has no limits here.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import resource
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+MIB = 1024 * 1024
+UNLIMITED_BYTES = 1 << 60  # version 1 writes the largest multiple of a page instead of "max"
+SPARE_TASKS = 16  # a server that could not start one may have ended some
+NO_TASK = re.compile(r"can't start new thread|unable to create \w* ?thread|Resource temporarily unavailable|EAGAIN")
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The limits, and the kernel's counters of what they have caused so far.
+
+    Attributes:
+        tasks: how many processes and threads are allowed together; None for no limit.
+        tasks_refused: how often the kernel has refused to start one.
+        memory_bytes: how much memory is allowed; None for no limit.
+        memory_kills: how many processes the kernel has ended because memory ran out.
+        cores: how much processor time is allowed, in seconds for each second; None for no limit.
+        throttled_s: how long the kernel has stopped the processes because that was used up, in s, summed over cores.
+    """
+
+    tasks: int | None = None
+    tasks_refused: int = 0
+    memory_bytes: int | None = None
+    memory_kills: int = 0
+    cores: float | None = None
+    throttled_s: float = 0.0
+
+    def __str__(self) -> str:
+        """Return the limits as words, "" if there are none."""
+        words = [
+            f"{self.tasks:,} tasks" if self.tasks is not None else "",
+            f"{self.memory_bytes / MIB:,.0f} MiB of memory" if self.memory_bytes is not None else "",
+            f"{self.cores:g} processor cores" if self.cores is not None else "",
+        ]
+        return ", ".join(filter(None, words))
+
+
+def read_limits(root: Path = Path("/")) -> Limits:
+    """Return the limits of this process and its children.
+
+    Args:
+        root: the folder that has `proc` and `sys`.
+    """
+    tasks, memory, processor = (_folders(root, controller) for controller in ("pids", "memory", "cpu"))
+    own_memory = memory[:1]  # the group of a process counts its end, whichever group's limit was reached
+    task_limits = [*_numbers(tasks, "pids.max"), *_own_task_limit()]
+    memory_limits = [*_numbers(memory, "memory.max"), *_numbers(memory, "memory.limit_in_bytes")]
+    memory_limits = [limit for limit in memory_limits if limit < UNLIMITED_BYTES]
+    return Limits(
+        tasks=min(task_limits, default=None),
+        # Without "local", newer kernels count what happened in any group below as well.
+        tasks_refused=sum(_counts(tasks, "pids.events.local", "max") or _counts(tasks, "pids.events", "max")),
+        memory_bytes=min(memory_limits, default=None),
+        memory_kills=sum(
+            _counts(own_memory, "memory.events", "oom_kill") or _counts(own_memory, "memory.oom_control", "oom_kill")
+        ),
+        cores=min(_quotas(processor), default=None),
+        throttled_s=sum(_counts(processor, "cpu.stat", "throttled_usec")) / 1e6
+        + sum(_counts(processor, "cpu.stat", "throttled_time")) / 1e9,
+    )
+
+
+def what_ran_out(before: Limits, now: Limits, failure: str = "") -> str:
+    """Return what the kernel has refused between two readings, as a sentence, or "".
+
+    Args:
+        before: the first reading.
+        now: the second one.
+        failure: what went wrong, in the words of a program; the limit of a user's tasks has no counter.
+    """
+    if now.tasks is not None and (now.tasks_refused > before.tasks_refused or NO_TASK.search(failure)):
+        return _too_few(now.tasks)
+    if now.memory_kills > before.memory_kills:
+        allowed = f"only {now.memory_bytes / MIB:.0f} MiB of memory are" if now.memory_bytes else "no more memory is"
+        return f"{allowed} allowed here, and the kernel ended a process because it ran out"
+    return ""
+
+
+def user_ran_out(root: Path = Path("/")) -> str:
+    """Return a sentence if this user has about as many tasks now as a limit allows (ulimit -u), or "".
+
+    The kernel does not count what this limit has refused, so it has to be asked while the processes still run.
+
+    Args:
+        root: the folder that has `proc`.
+    """
+    for allowed in _own_task_limit():
+        statuses = (_text(path) for path in (root / "proc").glob("[0-9]*/status"))
+        own = re.compile(rf"^Uid:\t{os.getuid()}\t(?:.*\n)*?Threads:\t(\d+)$", re.MULTILINE)
+        if sum(int(match[1]) for status in statuses if (match := own.search(status))) >= allowed - SPARE_TASKS:
+            return _too_few(allowed)
+    return ""
+
+
+def _too_few(tasks: int) -> str:
+    return f"only {tasks} tasks are allowed here, and no more could be started"
+
+
+def _own_task_limit() -> Sequence[int]:
+    """Return the limit of tasks of this user; root has none."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NPROC)
+    return [soft] if os.geteuid() and soft != resource.RLIM_INFINITY else []
+
+
+def _folders(root: Path, controller: str) -> list[Path]:
+    """Return the folder of this process's group and those above it that can be seen, for a controller."""
+    own: dict[str, str] = {}  # controller → path of the group in its hierarchy; "" for version 2
+    for line in _text(root / "proc/self/cgroup").splitlines():
+        _, controllers, path = line.split(":", 2)
+        own |= dict.fromkeys(controllers.split(","), path)
+    # Version 1 if the controller has a hierarchy of its own.
+    name, kind = (controller, "cgroup") if controller in own else ("", "cgroup2")
+    if name not in own:
+        return []
+    for line in _text(root / "proc/self/mountinfo").splitlines():
+        mount, _, options = line.partition(" - ")
+        system, _, features = options.split(" ", 2)
+        if system != kind or (name and name not in features.split(",")):
+            continue
+        _, _, _, shown, place, *_ = mount.split(" ")
+        top = root / place.lstrip("/")
+        below = PurePosixPath(own[name])
+        relative = below.relative_to(shown) if below.is_relative_to(shown) else PurePosixPath()
+        folder = top / relative
+        return [folder, *(above for above in folder.parents if above.is_relative_to(top))]
+    return []
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text()
+    except (OSError, UnicodeDecodeError):
+        return ""
+
+
+def _numbers(folders: Sequence[Path], name: str) -> list[int]:
+    """Return the numbers in the files of this name; "max" is none."""
+    return [int(text) for folder in folders if (text := _text(folder / name).strip()).isdecimal()]
+
+
+def _counts(folders: Sequence[Path], name: str, key: str) -> list[int]:
+    """Return the numbers after a key in the files of this name."""
+    return [
+        int(number)
+        for folder in folders
+        for number in re.findall(rf"^{key} (\d+)$", _text(folder / name), re.MULTILINE)
+    ]
+
+
+def _quotas(folders: Sequence[Path]) -> Iterator[float]:
+    """Yield the processor quotas of groups, in cores."""
+    for folder in folders:
+        words = _text(folder / "cpu.max").split() or [
+            _text(folder / f"cpu.cfs_{which}_us").strip() for which in ("quota", "period")
+        ]
+        if len(words) == 2 and all(word.isdecimal() for word in words):
+            yield int(words[0]) / int(words[1])

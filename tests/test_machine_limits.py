@@ -1,0 +1,217 @@
+"""What the kernel allows and refuses, read from files as they look in containers, batch systems and on plain hosts."""
+
+from __future__ import annotations
+
+import os
+import resource
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from harness.processes import limits
+from harness.processes.disturbances import MachineWatch
+from harness.processes.limits import MIB, Limits, read_limits, what_ran_out
+from tests.zoo import command
+
+V1 = """\
+30 23 0:28 / /sys/fs/cgroup rw,relatime - tmpfs tmpfs rw,mode=755
+31 30 0:29 {root} /sys/fs/cgroup/cpu,cpuacct rw,relatime - cgroup cgroup rw,cpu,cpuacct
+32 30 0:30 {root} /sys/fs/cgroup/memory rw,relatime - cgroup cgroup rw,memory
+33 30 0:31 {root} /sys/fs/cgroup/pids rw,relatime - cgroup cgroup rw,pids
+34 30 0:32 / /sys/fs/cgroup/unified rw,relatime - cgroup2 cgroup2 rw
+"""
+V2 = "30 23 0:28 {root} /sys/fs/cgroup rw,relatime shared:4 - cgroup2 cgroup2 rw,nsdelegate\n"
+
+
+@pytest.fixture(autouse=True)
+def no_limit_of_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda which: (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+
+
+def machine(folder: Path, groups: str, mounts: str, files: Mapping[str, str]) -> Path:
+    """Write the files of a machine, those of cgroups by their paths below /sys/fs/cgroup; return its root."""
+    texts = {"proc/self/cgroup": groups, "proc/self/mountinfo": mounts}
+    texts |= {f"sys/fs/cgroup/{name}": text for name, text in files.items()}
+    for name, text in texts.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return folder
+
+
+def test_version_2_in_a_container(tmp_path: Path) -> None:
+    files = {
+        "pids.max": "2048\n",
+        "pids.events": "max 7\n",
+        "memory.max": f"{512 * MIB}\n",
+        "memory.events": "low 0\nhigh 0\nmax 31\noom 2\noom_kill 1\noom_group_kill 0\n",
+        "cpu.max": "50000 100000\n",
+        "cpu.stat": "usage_usec 5\nnr_periods 9\nnr_throttled 4\nthrottled_usec 2500000\n",
+    }
+    read = read_limits(machine(tmp_path, "0::/\n", V2.format(root="/"), files))
+    assert read == Limits(2048, 7, 512 * MIB, 1, 0.5, 2.5)
+    assert str(read) == "2,048 tasks, 512 MiB of memory, 0.5 processor cores"
+
+
+def test_version_1_of_a_container_whose_paths_are_those_of_its_host(tmp_path: Path) -> None:
+    groups = "4:pids:/docker/c0ffee\n3:memory:/docker/c0ffee\n2:cpu,cpuacct:/docker/c0ffee\n0::/\n"
+    files = {
+        "pids/pids.max": "2048\n",
+        "pids/pids.events": "max 7\n",
+        "memory/memory.limit_in_bytes": f"{512 * MIB}\n",
+        "memory/memory.oom_control": "oom_kill_disable 0\nunder_oom 0\noom_kill 1\n",
+        "cpu,cpuacct/cpu.cfs_quota_us": "150000\n",
+        "cpu,cpuacct/cpu.cfs_period_us": "100000\n",
+        "cpu,cpuacct/cpu.stat": "nr_periods 9\nnr_throttled 4\nthrottled_time 2500000000\n",
+    }
+    read = read_limits(machine(tmp_path, groups, V1.format(root="/docker/c0ffee"), files))
+    assert read == Limits(2048, 7, 512 * MIB, 1, 1.5, 2.5)
+
+
+def test_the_groups_above_count_too_except_for_the_ends_of_processes(tmp_path: Path) -> None:
+    files = {
+        "user.slice/pids.max": "100\n",
+        "user.slice/pids.events.local": "max 5\n",
+        "user.slice/pids.events": "max 1000\n",
+        "user.slice/session/pids.max": "max\n",
+        "user.slice/session/pids.events.local": "max 2\n",
+        "user.slice/memory.max": f"{64 * MIB}\n",
+        "user.slice/memory.events": "oom_kill 40\n",
+        "user.slice/session/memory.max": "max\n",
+        "user.slice/session/memory.events": "oom_kill 3\n",
+        "user.slice/cpu.max": "200000 100000\n",
+        "user.slice/session/cpu.max": "max 100000\n",
+    }
+    root = machine(tmp_path, "0::/user.slice/session\n", V2.format(root="/"), files)
+    assert read_limits(root) == Limits(100, 7, 64 * MIB, 3, 2.0, 0.0)
+
+
+@pytest.mark.parametrize("groups", ["", "0::/\n", "0::/../elsewhere\n", "5:freezer:/\n0::/gone\n"])
+def test_without_limits_there_are_none(groups: str, tmp_path: Path) -> None:
+    root = machine(tmp_path, groups, V2.format(root="/"), {})
+    assert read_limits(root) == Limits()
+    assert str(Limits()) == ""
+
+
+def test_version_1_writes_no_limit_of_memory_as_a_large_number(tmp_path: Path) -> None:
+    files = {"memory/memory.limit_in_bytes": "9223372036854771712\n", "cpu,cpuacct/cpu.cfs_quota_us": "-1\n"}
+    root = machine(tmp_path, "3:memory:/\n2:cpu,cpuacct:/\n", V1.format(root="/"), files)
+    assert read_limits(root) == Limits()
+
+
+def test_a_system_without_cgroups_has_no_limits(tmp_path: Path) -> None:
+    assert read_limits(tmp_path) == Limits()
+
+
+def test_the_limit_of_a_user_counts_except_for_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda which: (500, 1000))
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    assert read_limits(tmp_path).tasks == 500
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    assert read_limits(tmp_path).tasks is None
+
+
+@pytest.mark.parametrize("uid, allowed, sentence", [(1000, 110, "only 110 tasks"), (1000, 200, ""), (1001, 110, "")])
+def test_a_user_may_have_as_many_tasks_as_allowed(
+    uid: int, allowed: int, sentence: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for pid, (owner, threads) in enumerate([(1000, 99), (1000, 3), (0, 500)], 1):
+        (tmp_path / f"proc/{pid}").mkdir(parents=True)
+        text = (
+            f"Name:\tserver\nUid:\t{owner}\t{owner}\t{owner}\t{owner}\nFDSize:\t64\nThreads:\t{threads}\nSigQ:\t0/9\n"
+        )
+        (tmp_path / f"proc/{pid}/status").write_text(text)
+    (tmp_path / "proc/7").mkdir()  # it has ended
+    monkeypatch.setattr(resource, "getrlimit", lambda which: (allowed, allowed))
+    monkeypatch.setattr(os, "geteuid", lambda: uid)
+    monkeypatch.setattr(os, "getuid", lambda: uid)
+    said = limits.user_ran_out(tmp_path)
+    assert said.startswith(sentence) if sentence else not said
+
+
+# --- what ran out
+
+FEW = "only 2048 tasks are allowed here, and no more could be started"
+
+
+@pytest.mark.parametrize(
+    "before, now, failure, sentence",
+    [
+        (Limits(2048, 3), Limits(2048, 4), "client 1044 was disconnected", FEW),
+        (Limits(2048, 3), Limits(2048, 3), "client 1044 was disconnected", ""),
+        (Limits(2048), Limits(2048), "RuntimeError: can't start new thread", FEW),
+        (Limits(2048), Limits(2048), "its last words: fork: Resource temporarily unavailable", FEW),
+        (Limits(), Limits(), "RuntimeError: can't start new thread", ""),
+        (
+            Limits(memory_bytes=512 * MIB),
+            Limits(memory_bytes=512 * MIB, memory_kills=1),
+            "",
+            "only 512 MiB of memory are allowed here, and the kernel ended a process because it ran out",
+        ),
+        (
+            Limits(),
+            Limits(memory_kills=1),
+            "",
+            "no more memory is allowed here, and the kernel ended a process because it ran out",
+        ),
+        (Limits(memory_kills=4), Limits(memory_kills=4), "was ended by SIGKILL", ""),
+    ],
+)
+def test_what_ran_out(before: Limits, now: Limits, failure: str, sentence: str) -> None:
+    assert what_ran_out(before, now, failure) == sentence
+
+
+@pytest.mark.parametrize(
+    "before, now, seconds, sentence",
+    [
+        (Limits(cores=0.5), Limits(cores=0.5, throttled_s=1.2), 3, "the processor quota of 0.5 cores stopped the"),
+        (Limits(throttled_s=1), Limits(throttled_s=1.2), 3, "a processor quota stopped the processes for 0.20 s"),
+        (Limits(cores=8), Limits(cores=8, throttled_s=0.01), 3, ""),
+        (Limits(cores=8, throttled_s=9), Limits(cores=8, throttled_s=9), 0, ""),
+    ],
+)
+def test_throttling(
+    before: Limits, now: Limits, seconds: float, sentence: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    readings = iter([before, now])
+    monkeypatch.setattr(limits, "read_limits", lambda: next(readings))
+    said = MachineWatch().throttling(seconds)
+    assert said.startswith(sentence) if sentence else not said
+
+
+# --- a real group, where one can be made
+
+
+@pytest.fixture
+def group() -> Iterator[Path]:
+    """A control group of its own for tasks, below that of this process."""
+    folder = next(iter(limits._folders(Path("/"), "pids")), None)
+    if folder is None:
+        pytest.skip("there are no control groups for tasks here")
+    group = folder / f"test-{os.getpid()}"
+    try:
+        group.mkdir()
+    except OSError:
+        pytest.skip("no control group can be made here")
+    try:
+        if not (group / "pids.max").exists():
+            pytest.skip("new control groups do not limit tasks here")
+        yield group
+    finally:
+        group.rmdir()
+
+
+def test_few_tasks_are_not_held_against_a_server_with_threads(group: Path, tmp_path: Path) -> None:
+    (group / "pids.max").write_text("300")
+    enter = (
+        f"import os, sys; open({str(group / 'cgroup.procs')!r}, 'w').write('0'); os.execv(sys.argv[1], sys.argv[1:])"
+    )
+    check = command("check", "threads", "--spec", "broadcast", "-k", "thousand_clients", "--jobs", "1")
+    ran = subprocess.run(
+        [sys.executable, "-c", enter, *check], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert ran.returncode == 3, ran.stdout + ran.stderr
+    assert "only 300 tasks are allowed here" in ran.stdout
