@@ -21,6 +21,18 @@ class UsageError(HarnessError):
     exit_status = 2
 
 
+class ReaderLeft(HarnessError):
+    """The reader of standard output has left, as `head` does when it has its lines: the command ends quietly.
+
+    Args:
+        exit_status: the status of the command; 0 unless what it printed was not all it had to find out.
+    """
+
+    def __init__(self, exit_status: int = 0) -> None:
+        super().__init__("the reader of standard output has left")
+        self.exit_status = exit_status
+
+
 class LaunchError(HarnessError):
     """A server did not start, or did not follow the start protocol of this zoo.
 
@@ -76,6 +88,13 @@ class Violation(AssertionError):
 
 class Inconclusive(Exception):
     """A case could not reach a verdict, for a reason that is not known to be the server's fault."""
+
+
+def first_of(error: BaseException) -> BaseException:
+    """Return the first error of a group, which caused the others; an error that is no group is returned as it is."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
