@@ -16,7 +16,7 @@ import msgspec
 
 from harness.errors import HarnessError, UsageError
 from harness.model import FORMAT, CaseResult, Run, RunInfo, TrialResult
-from harness.records import from_json, to_json
+from harness.records import from_json, to_json, to_pretty_json
 
 T = TypeVar("T")
 INFO, CASES, TRIALS = "run.json", "cases.jsonl", "trials.jsonl"
@@ -65,7 +65,7 @@ def create(info: RunInfo) -> Store:
     path = folder() / info.id
     with _report_a_full_disk(path):
         path.mkdir(parents=True)
-        (path / INFO).write_bytes(msgspec.json.format(to_json(info)) + b"\n")
+        (path / INFO).write_bytes(to_pretty_json(info) + b"\n")
         for name in (CASES, TRIALS):
             (path / name).touch()
         link = folder() / LATEST

@@ -136,7 +136,9 @@ def _status() -> int:
         standard_streams.print_error(error.format_message())
         return 2
     except (KeyboardInterrupt, click.Abort):
-        standard_streams.print_error("ended by a signal; every server has been ended, and finished measurements are kept")
+        standard_streams.print_error(
+            "ended by a signal; every server has been ended, and finished measurements are kept"
+        )
         return 128 + signal.SIGINT
     except OSError as error:
         if error.filename is None:
@@ -167,4 +169,3 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
     # Every signal ends the command in the same way: as Ctrl-C does.
     TERMINATED.append(number)
     signal.raise_signal(signal.SIGINT)
-

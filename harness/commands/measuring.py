@@ -17,6 +17,7 @@ import msgspec
 
 from harness import __version__, plugins, results
 from harness.errors import UsageError, nearest
+from harness.escapes import visible
 from harness.league import plan
 from harness.league.baseline_relay import relay
 from harness.league.bench import bench
@@ -93,7 +94,7 @@ def new_run(
     info = RunInfo(
         id=f"{now:%Y%m%dT%H%M%S}-{random.randrange(16**4):04x}",
         started=now.isoformat(timespec="seconds"),
-        command=shlex.join(["harness", *sys.argv[1:]]),
+        command=visible(shlex.join(["harness", *sys.argv[1:]])),
         version=__version__,
         commit=machine.commit(),
         machine=machine.describe(),

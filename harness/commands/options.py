@@ -21,16 +21,15 @@ Command = Callable[..., Any]
 JOBS = 2 * (os.cpu_count() or 1)
 
 
-class OutputPath(click.ParamType):
+class OutputPath(click.Path):
     """A path to write to, which is tried before the command does anything.
 
     Args:
         is_folder: whether it is a folder for files; it is created when they are written.
     """
 
-    name = "path"
-
     def __init__(self, *, is_folder: bool = False) -> None:
+        super().__init__(path_type=Path)
         self._is_folder = is_folder
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:

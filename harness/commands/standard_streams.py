@@ -13,7 +13,7 @@ import io
 import os
 import select
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from harness.errors import ReaderLeft
 
@@ -81,7 +81,8 @@ def prepare() -> None:
     for descriptor in range(3):
         _open_if_closed(descriptor)
     codecs.register_error(READABLE, _in_ascii)
-    sys.stdin = sys.stdin or open(0, encoding="utf-8", errors="surrogateescape", closefd=False)
+    if sys.stdin is None:
+        sys.stdin = io.TextIOWrapper(io.FileIO(0, closefd=False), encoding="utf-8")
     sys.stdout = _text(1, sys.stdout, has_reader=True)
     sys.stderr = _text(2, sys.stderr, has_reader=False)
 
@@ -116,13 +117,19 @@ def _open_if_closed(descriptor: int) -> None:
         os.set_inheritable(descriptor, True)
 
 
-def _text(descriptor: int, before: io.TextIOWrapper | None, *, has_reader: bool) -> io.TextIOWrapper:
-    """Return a text stream in the encoding of the one before."""
+def _text(descriptor: int, before: TextIO | None, *, has_reader: bool) -> io.TextIOWrapper:
+    """Return a text stream in the encoding of the one before.
+
+    Args:
+        descriptor: the number of its file descriptor.
+        before: the stream that Python made; None if it was closed.
+        has_reader: as for `Sink`.
+    """
     return io.TextIOWrapper(
         io.BufferedWriter(Sink(descriptor, has_reader=has_reader)),
         encoding=before.encoding if before else "utf-8",
         errors=READABLE,
-        line_buffering=before.line_buffering if before else False,
+        line_buffering=bool(before and before.line_buffering),
     )
 
 

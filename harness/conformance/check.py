@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
-from harness.conformance.pool import Watcher, combine_results, open_pool
+from harness.conformance.pool import NothingSelected, Watcher, combine_results, open_pool
+from harness.errors import first_of
 from harness.extras import require
 from harness.model import Case, CaseResult, CheckResult, Implementation, Spec, Verdict
 from harness.zoo import build
@@ -63,11 +64,12 @@ async def check(
         done: results of an earlier run, whose cases do not run again.
 
     Raises:
-        UsageError: no case was chosen, or random conversations were chosen and hypothesis is not installed.
+        UsageError: no case of any spec was chosen, or random conversations were chosen and hypothesis is not installed.
     """
     if options.fuzz_s:
         require("hypothesis", "fuzz")
     checks: dict[tuple[str, str], CheckResult] = {}
+    unmatched: list[CheckResult] = []  # servers of specs of which no case was chosen
 
     def finish(check: CheckResult) -> None:
         checks[check.spec, check.implementation] = check
@@ -94,7 +96,14 @@ async def check(
             if runnable:
                 names = {server.name for server in runnable}
                 known = [result for result in done if result.spec == spec.name and result.implementation in names]
-                await _check_spec(runnable, spec, options, watcher, finish, known)
+                try:
+                    await _check_spec(runnable, spec, options, watcher, finish, known)
+                except* NothingSelected as errors:
+                    unmatched += [_unchecked(server, Verdict.UNSUPPORTED, str(first_of(errors))) for server in runnable]
+    if unmatched and not checks:
+        raise NothingSelected(unmatched[0].message)
+    for server_unmatched in unmatched:
+        finish(server_unmatched)
     return [checks[server.spec, server.name] for server in implementations]
 
 

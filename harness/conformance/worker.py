@@ -107,7 +107,9 @@ def main() -> None:
     answers = os.dup(1)
     os.dup2(2, 1)
     loop = RequestLoop(answers)
-    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+    os.environ |= {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PY_COLORS": "0"}
+    for name in ("PYTEST_ADDOPTS", "PYTEST_PLUGINS"):  # meant for the user's own tests
+        os.environ.pop(name, None)
     folder, *arguments = sys.argv[1:]
     words = [
         folder,

@@ -48,7 +48,9 @@ def commit() -> str:
 
 def _processor() -> str:
     info = Path("/proc/cpuinfo")
-    if info.exists() and (match := re.search(r"^model name\s*:\s*(.+)$", info.read_text(), re.MULTILINE)):
+    if info.exists() and (
+        match := re.search(r"^model name\s*:\s*(.+)$", info.read_text("utf-8", errors="replace"), re.MULTILINE)
+    ):
         return match[1].strip()
     return platform.processor() or platform.machine()
 

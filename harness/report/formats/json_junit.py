@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from xml.etree import ElementTree
 
-import msgspec
-
 from harness import plugins
 from harness.conformance.pool import combine_results
 from harness.model import CheckResult, Run, Verdict
 from harness.plugins import Reporter, hookimpl
-from harness.records import to_json
+from harness.records import to_pretty_json
 
 
 def conformance(results: Sequence[CheckResult]) -> str:
@@ -38,7 +36,7 @@ def conformance(results: Sequence[CheckResult]) -> str:
         }
         for result in results
     ]
-    return msgspec.json.format(to_json({"results": plain})).decode() + "\n"
+    return to_pretty_json({"results": plain}).decode() + "\n"
 
 
 def junit(results: Sequence[CheckResult]) -> str:
@@ -100,7 +98,7 @@ def _whole_run(run: Run, width: int) -> str:
         "cases": list(run.cases),
         "trials": list(run.trials),
     }
-    return msgspec.json.format(to_json(whole)).decode() + "\n"
+    return to_pretty_json(whole).decode() + "\n"
 
 
 def _figures(run: Run) -> dict[str, dict[str, object]]:
