@@ -11,6 +11,7 @@ import click
 import msgspec
 
 from harness.commands import completion, options
+from harness.commands.standard_streams import print_data
 from harness.commands.tables import HEADER_PADDING, fitted, left_over, widest
 from harness.errors import UsageError, nearest
 from harness.model import Implementation
@@ -83,7 +84,7 @@ def command(
             listed = [server for server in listed if not why_unavailable(server)]
         if as_json:
             records = [_record(server, [known[need] for need in needs.parse(server)]) for server in listed]
-            print(to_pretty_json(records).decode())
+            print_data(to_pretty_json(records).decode() + "\n")
         else:
             print(_tables(listed, shutil.get_terminal_size().columns))
     return 0

@@ -16,6 +16,7 @@ from itertools import chain, islice, takewhile
 import msgspec
 
 from harness import __version__, plugins, results
+from harness.commands.changed_sources import digests, set_aside_changed
 from harness.errors import UsageError, nearest
 from harness.escapes import visible
 from harness.league import plan
@@ -106,6 +107,7 @@ def new_run(
         unavailable={_key(server): reason for server in implementations if (reason := why_unavailable(server))},
         toolchains=machine.toolchains(implementations),
         code_lines={_key(server): code_lines(server) for server in implementations},
+        sources=digests(implementations),
         reference=reference,
         engine=choose.engine_name(),
     )
@@ -118,7 +120,7 @@ def _key(server: Implementation) -> str:
 
 def reopen(name: str | None) -> tuple[Store, Run]:
     """Return an interrupted run, and its results so far."""
-    return results.reopen(results.find(name))
+    return set_aside_changed(*results.reopen(results.find(name)))
 
 
 def preview_servers(implementations: Sequence[Implementation]) -> list[Implementation]:

@@ -11,6 +11,7 @@ import msgspec
 from harness import plugins, results
 from harness.commands import completion, options
 from harness.commands.options import FILE, FOLDER
+from harness.commands.standard_streams import print_data
 from harness.errors import UsageError, nearest
 from harness.model import Run, Spec
 from harness.report.leaderboard import rewrite, write_pages
@@ -94,7 +95,8 @@ def command(
     if plots and form != "terminal":
         raise UsageError(f"--plots draws below the terminal table, not into {form}; --svg FOLDER writes files")
     width = shutil.get_terminal_size().columns
-    print(known[form].render(shown, width), end="")
+    text = known[form].render(shown, width)
+    print_data(text) if form in ("json", "junit") else print(text, end="")
     if plots:
         print("\n" + known["plots"].render(shown, width), end="")
     return 0

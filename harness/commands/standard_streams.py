@@ -99,6 +99,12 @@ def why_lost() -> str:
     return "" if failure is None or isinstance(failure, BrokenPipeError) else failure.strerror or str(failure)
 
 
+def print_data(text: str) -> None:
+    """Print JSON or XML: in UTF-8, which is part of these formats, and not in the encoding of the terminal."""
+    sys.stdout.flush()
+    sys.stdout.buffer.write(text.encode("utf-8", "surrogateescape"))
+
+
 def print_error(sentence: str) -> None:
     """Print a sentence to standard error, with escapes for whatever could control a terminal."""
     from harness.escapes import visible
