@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
+from harness.escapes import visible_lines
+
 
 class HarnessError(Exception):
     """Base of all errors that the user sees as one sentence instead of a traceback."""
@@ -45,6 +47,8 @@ class LaunchError(HarnessError):
     """
 
     def __init__(self, name: str, happened: str, *, expected: str = "", hint: str = "", last_words: str = "") -> None:
+        # Paths and last words may contain anything.
+        happened, hint, last_words = map(visible_lines, (happened, hint, last_words))
         self.name, self.happened, self.expected = name, happened, expected
         self.hint, self.last_words = hint, last_words
         sentence = f'server "{name}" {happened}'

@@ -36,7 +36,13 @@ def test_help_and_version_import_no_command_and_no_plugin() -> None:
     for words in (["--help"], ["--version"]):
         imported = modules_after(command(*words))
         ours = {name for name in imported if name.startswith(ROOMS)}
-        assert ours == {"harness.commands", "harness.commands.main", "harness.errors"}
+        assert ours == {
+            "harness.commands",
+            "harness.commands.main",
+            "harness.commands.standard_streams",
+            "harness.errors",
+            "harness.escapes",
+        }
         assert imported.isdisjoint({*HEAVY, "msgspec", "pluggy"})
 
 

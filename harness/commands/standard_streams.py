@@ -16,6 +16,7 @@ import sys
 from typing import TYPE_CHECKING, TextIO
 
 from harness.errors import ReaderLeft
+from harness.escapes import visible_lines
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -107,9 +108,7 @@ def print_data(text: str) -> None:
 
 def print_error(sentence: str) -> None:
     """Print a sentence to standard error, with escapes for whatever could control a terminal."""
-    from harness.escapes import visible
-
-    print("\n".join(map(visible, f"harness: {sentence}".split("\n"))), file=sys.stderr, flush=True)
+    print(f"harness: {visible_lines(sentence)}", file=sys.stderr, flush=True)
 
 
 def _open_if_closed(descriptor: int) -> None:
