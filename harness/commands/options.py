@@ -61,11 +61,10 @@ def _try_file(path: Path) -> None:
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
         return
     is_new = not path.exists()
-    target = path.resolve()  # of a link to a file that does not exist
-    with open(target, "ab"):
+    with open(path, "ab"):
         pass
     if is_new:
-        target.unlink()
+        os.unlink(os.path.realpath(path))  # not a link to a file that did not exist
 
 
 def _try_folder(path: Path) -> None:
