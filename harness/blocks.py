@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from enum import StrEnum
 
 import msgspec
@@ -91,3 +92,18 @@ class BlockResult(msgspec.Struct, frozen=True, kw_only=True):
         if entry not in self.entries or str(number := self.entries.index(entry)) in self.failed:
             return []
         return [result for result in self.slices if result.entry == number]
+
+    def without(self, names: Collection[str]) -> BlockResult:
+        """Return the block as if these servers and their controls had not been in it."""
+        kept = [number for number, entry in enumerate(self.entries) if entry.name not in names]
+        numbers = {old: new for new, old in enumerate(kept)}
+        return msgspec.structs.replace(
+            self,
+            entries=tuple(self.entries[number] for number in kept),
+            slices=tuple(
+                msgspec.structs.replace(result, entry=numbers[result.entry])
+                for result in self.slices
+                if result.entry in numbers
+            ),
+            failed={str(numbers[int(old)]): why for old, why in self.failed.items() if int(old) in numbers},
+        )

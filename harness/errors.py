@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
+from harness.escapes import visible_lines
+
 
 class HarnessError(Exception):
     """Base of all errors that the user sees as one sentence instead of a traceback."""
@@ -19,6 +21,18 @@ class UsageError(HarnessError):
     """The command line, a manifest or a plugin is invalid."""
 
     exit_status = 2
+
+
+class ReaderLeft(HarnessError):
+    """The reader of standard output has left, as `head` does when it has its lines: the command ends quietly.
+
+    Args:
+        exit_status: the status of the command; 0 unless what it printed was not all it had to find out.
+    """
+
+    def __init__(self, exit_status: int = 0) -> None:
+        super().__init__("the reader of standard output has left")
+        self.exit_status = exit_status
 
 
 class LaunchError(HarnessError):
@@ -33,6 +47,8 @@ class LaunchError(HarnessError):
     """
 
     def __init__(self, name: str, happened: str, *, expected: str = "", hint: str = "", last_words: str = "") -> None:
+        # Paths and last words may contain anything.
+        happened, hint, last_words = map(visible_lines, (happened, hint, last_words))
         self.name, self.happened, self.expected = name, happened, expected
         self.hint, self.last_words = hint, last_words
         sentence = f'server "{name}" {happened}'
@@ -76,6 +92,13 @@ class Violation(AssertionError):
 
 class Inconclusive(Exception):
     """A case could not reach a verdict, for a reason that is not known to be the server's fault."""
+
+
+def first_of(error: BaseException) -> BaseException:
+    """Return the first error of a group, which caused the others; an error that is no group is returned as it is."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

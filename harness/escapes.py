@@ -42,6 +42,11 @@ def visible(text: str) -> str:
     return "".join("\\" if character == "\\" else ESCAPED.get(character) or _escaped(character) for character in text)
 
 
+def visible_lines(text: str) -> str:
+    """Return a text with escapes as those of `visible`, but with its line ends."""
+    return "\n".join(map(visible, text.split("\n")))
+
+
 def _escaped(character: str) -> str:
     if character.isprintable():
         return character

@@ -267,8 +267,7 @@ class TrialResult(msgspec.Struct, frozen=True, kw_only=True):
         figures: the figures by name (see `harness.figures`).
         histogram: latency in nanoseconds as an HDR histogram in its own base64 form, or "".
         did_not_finish: the reason, or "" when it finished.
-        disturbed: why it does not count and is made again, or "": another process took the processor, or the load was
-            sent too late. The rules are fixed before any figure is looked at.
+        disturbed: why it does not count and is made again, or "" (see `harness.league.disturbance`).
     """
 
     plan: TrialPlan
@@ -300,7 +299,7 @@ class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
         commit: the commit of the harness, or "".
         seed: the random seed of the order of trials, and of the statistics.
         unavailable: "spec/server" → why it cannot run on this machine.
-        code_lines: "spec/server" → its lines of code.
+        code_lines, sources: "spec/server" → its lines of code; a digest of its source.
         toolchains: language → the version of its toolchain.
         reference: the first server with an A/A control; "" for the first idiomatic one of each spec.
         engine: the engine of the load generator, "native" or "python"; "" where that is unknown.
@@ -325,6 +324,7 @@ class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
     engine: str = ""
     workloads: tuple[str, ...] = ()
     smoke: bool = False
+    sources: dict[str, str] = {}
     format: int = FORMAT
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TypeVar
 
@@ -24,12 +25,33 @@ def _decode_extra(kind: type, value: object) -> object:
 
 def to_json(value: object) -> bytes:
     """Return a record as one line of JSON, without the line end."""
-    return msgspec.json.encode(value, enc_hook=_encode_extra)
+    try:
+        return msgspec.json.encode(value, enc_hook=_encode_extra)
+    except UnicodeEncodeError:  # a path that is no UTF-8: its bytes are lone surrogates, written \udcff
+        return json.dumps(msgspec.to_builtins(value, enc_hook=_encode_extra)).encode()
+
+
+def to_pretty_json(value: object) -> bytes:
+    """Return a record as JSON in indented lines, without the last line end."""
+    data = to_json(value)
+    try:
+        return msgspec.json.format(data)
+    except msgspec.DecodeError:  # lone surrogates
+        return json.dumps(json.loads(data), indent=2).encode()
 
 
 def from_json(data: bytes | str, kind: type[T]) -> T:
     """Return the record of this type from JSON; raise msgspec.MsgspecError where it is none."""
-    return msgspec.json.decode(data, type=kind, dec_hook=_decode_extra)
+    try:
+        return msgspec.json.decode(data, type=kind, dec_hook=_decode_extra)
+    except msgspec.ValidationError:
+        raise
+    except msgspec.DecodeError as error:
+        try:  # msgspec has no lone surrogates, which stand for a path that is no UTF-8
+            plain = json.loads(data)
+        except ValueError:
+            raise error from None
+        return convert(plain, kind)
 
 
 def convert(data: object, kind: type[T]) -> T:

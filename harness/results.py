@@ -7,7 +7,7 @@ read, and cut off when the run is resumed. A run carries the number of its forma
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
@@ -17,11 +17,12 @@ import msgspec
 from harness.blocks import BlockResult
 from harness.errors import HarnessError, UsageError
 from harness.model import FORMAT, CaseResult, Run, RunInfo, TrialResult
-from harness.records import from_json, to_json
+from harness.records import from_json, to_json, to_pretty_json
 
 T = TypeVar("T")
 INFO, CASES, TRIALS, BLOCKS = "run.json", "cases.jsonl", "trials.jsonl", "blocks.jsonl"
 LATEST = "latest"
+SUPERSEDED = "superseded-"  # begins the names of files with results of servers that were changed during a run
 
 
 def folder() -> Path:
@@ -68,24 +69,38 @@ def _report_a_full_disk(path: Path) -> Iterator[None]:
 def create(info: RunInfo) -> Store:
     """Create the folder of a new run; `results/latest` points to it from now on."""
     path = folder() / info.id
-    with _report_a_full_disk(path):
+    try:
         path.mkdir(parents=True)
-        (path / INFO).write_bytes(msgspec.json.format(to_json(info)) + b"\n")
+        (path / INFO).write_bytes(to_pretty_json(info) + b"\n")
         for name in (CASES, TRIALS, BLOCKS):
             (path / name).touch()
-        link = folder() / LATEST
-        with suppress(FileNotFoundError):
-            link.unlink()
-        link.symlink_to(info.id)
+    except OSError as error:
+        raise HarnessError(
+            f"{path} cannot be written: {error.strerror}; change to a folder in which results can be kept"
+        ) from None
+    with suppress(OSError):  # there are file systems without links; the newest run can be found without
+        _link_latest(info.id)
     return Store(path, info)
+
+
+def _link_latest(run: str) -> None:
+    # Two runs may start in the same moment, and each replaces the link as a whole.
+    temporary = folder() / f".{LATEST}-{run}"
+    temporary.symlink_to(run)
+    try:
+        temporary.replace(folder() / LATEST)
+    except OSError:
+        temporary.unlink()
+        raise
 
 
 def find(name: str | None) -> Path:
     """Return the folder of a run: by its id, by a path, or (None) the latest; UsageError when there is none."""
-    for path in (folder() / (name or LATEST), Path(name or LATEST)):
+    known = sorted(path.name for path in folder().glob("*") if (path / INFO).is_file() and not path.is_symlink())
+    newest = [folder() / known[-1]] if known and name in (None, LATEST) else []
+    for path in (folder() / (name or LATEST), Path(name or LATEST), *newest):
         if (path / INFO).is_file():
             return path.resolve()
-    known = sorted(path.name for path in folder().glob("*") if (path / INFO).is_file() and not path.is_symlink())
     raise UsageError(
         (f'there is no run "{name}"' if name else f"there is no run in {folder()}/")
         + (f"; the newest are {', '.join(known[-3:])}" if known else "; make one with `harness run --all`")
@@ -133,6 +148,49 @@ def _lines(path: Path, kind: type[T]) -> Iterator[T]:
             yield from_json(line, kind)
         except msgspec.MsgspecError as error:
             raise UsageError(f"{path}, line {number}: {error}") from None
+
+
+def set_aside(path: Path, run: Run, servers: Collection[str]) -> tuple[Store, Run]:
+    """Return a run without the results of some servers, which are moved to files that no report reads.
+
+    Args:
+        path: the folder of the run.
+        run: the run as it was read, with the description to write.
+        servers: "spec/server".
+    """
+    cases, trials, blocks = [], [], []
+    with _report_a_full_disk(path):
+        for case in run.cases:
+            kept = f"{case.spec}/{case.implementation}" not in servers
+            cases.append(case) if kept else _append(path / f"{SUPERSEDED}{CASES}", case)
+        for trial in run.trials:
+            kept = f"{trial.plan.spec}/{trial.plan.implementation}" not in servers
+            trials.append(trial) if kept else _append(path / f"{SUPERSEDED}{TRIALS}", trial)
+        for block in run.blocks:
+            names = {entry.name for entry in block.entries if f"{block.spec}/{entry.name}" in servers}
+            if names:
+                _append(path / f"{SUPERSEDED}{BLOCKS}", block)
+            blocks.append(block.without(names))
+        _replace(path / CASES, b"".join(to_json(case) + b"\n" for case in cases))
+        _replace(path / TRIALS, b"".join(to_json(trial) + b"\n" for trial in trials))
+        _replace(path / BLOCKS, b"".join(to_json(block) + b"\n" for block in blocks))
+        _replace(path / INFO, to_pretty_json(run.info) + b"\n")
+    return Store(path, run.info), Run(run.info, cases, trials, blocks)
+
+
+def _append(path: Path, record: CaseResult | TrialResult | BlockResult) -> None:
+    with open(path, "ab") as file:
+        file.write(to_json(record) + b"\n")
+
+
+def _replace(path: Path, data: bytes) -> None:
+    # A crash leaves the old file or the new one.
+    temporary = path.with_suffix(".new")
+    with open(temporary, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
 
 
 def reopen(path: Path) -> tuple[Store, Run]:

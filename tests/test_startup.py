@@ -36,8 +36,15 @@ def test_help_and_version_import_no_command_and_no_plugin() -> None:
     for words in (["--help"], ["--version"]):
         imported = modules_after(command(*words))
         ours = {name for name in imported if name.startswith(ROOMS)}
-        signals = {"harness.processes", "harness.processes.signals"}
-        assert ours == {"harness.commands", "harness.commands.main", "harness.errors", *signals}
+        assert ours == {
+            "harness.commands",
+            "harness.commands.main",
+            "harness.commands.standard_streams",
+            "harness.errors",
+            "harness.escapes",
+            "harness.processes",
+            "harness.processes.signals",
+        }
         assert imported.isdisjoint({*HEAVY, "msgspec", "pluggy"})
 
 

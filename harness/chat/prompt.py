@@ -107,7 +107,9 @@ class SafeFileHistory(FileHistory):
 
 def history_file(spec: str) -> Path:
     """Return the file that keeps the typed lines, in the user's state folder (XDG_STATE_HOME)."""
-    state = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
+    state = Path(os.environ.get("XDG_STATE_HOME", ""))
+    if not state.is_absolute():  # the XDG Base Directory Specification says that a relative path is to be ignored
+        state = Path.home() / ".local" / "state"
     return state / "zillions" / f"chat-{spec}"
 
 

@@ -12,9 +12,9 @@ import click
 
 from harness import results
 from harness.commands import estimate, options
-from harness.commands.checking import SCRIPTS, announce, watcher, write_reports
+from harness.commands.checking import SCRIPTS, announce, cut_short, watcher, write_reports
 from harness.conformance.check import CheckOptions, check, exit_status
-from harness.model import CheckResult
+from harness.model import CaseResult, CheckResult
 from harness.processes.disturbances import MachineWatch
 from harness.report.facts import fact_table
 from harness.report.progress import progress_bar
@@ -73,25 +73,31 @@ def command(
     if several and spec is None and not keyword:
         print(estimate.announcement(chosen, specs_named(None), jobs=jobs, smoke=smoke), flush=True)
 
+    cases: list[CaseResult] = []
+    finished: list[CheckResult] = []
+
     async def run() -> list[CheckResult]:
         with progress_bar("check") as bar:
-            return await check(
-                chosen,
-                specs_named(spec),
-                choice,
-                watcher(bar),
-                lambda result: announce(bar, result, width=width, scripts=scripts, with_spec=several, verbose=verbose),
-            )
 
-    machine, begun = MachineWatch(), time.monotonic()
-    checked = anyio.run(run)
-    if note := machine.throttling(time.monotonic() - begun):
-        print(f"harness: {note}; no wait for a server counts that", file=sys.stderr)
-    if len(checked) > 1:
-        if table := fact_table(checked, width):
-            print(f"\n{table}\n")
-        print(check_summary(checked))
+            def server_finished(result: CheckResult) -> None:
+                finished.append(result)
+                announce(bar, result, width=width, scripts=scripts, with_spec=several, verbose=verbose)
+
+            return await check(chosen, specs_named(spec), choice, watcher(bar, cases.append), server_finished)
+
+    written, machine, begun = 0, MachineWatch(), time.monotonic()
+    try:
+        with cut_short(lambda: cases):
+            finished = anyio.run(run)
+            if note := machine.throttling(time.monotonic() - begun):
+                print(f"harness: {note}; no wait for a server counts that", file=sys.stderr)
+            if len(finished) > 1:
+                if table := fact_table(finished, width):
+                    print(f"\n{table}\n")
+                print(check_summary(finished))
+    finally:
+        if finished:  # also those of a check that was interrupted
+            written = write_reports(finished, json_file, junit)
     if not (keyword or exit_first or fuzz_s):
-        estimate.record(checked, smoke=smoke)
-    write_reports(checked, json_file, junit)
-    return exit_status(checked)
+        estimate.record(finished, smoke=smoke)
+    return exit_status(finished) or written

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
+from harness.commands.standard_streams import print_error
 from harness.conformance.pool import Watcher
-from harness.errors import HarnessError
-from harness.model import Case, CaseResult, CheckResult, Implementation
+from harness.errors import HarnessError, ReaderLeft, first_of
+from harness.model import Case, CaseResult, CheckResult, Implementation, Verdict
 from harness.report.formats.json_junit import conformance, junit
 from harness.report.progress import ProgressBar
 from harness.report.verdicts import failure_details, verdict_line
@@ -59,25 +62,48 @@ def _write_scripts(result: CheckResult, folder: Path) -> None:
             file.chmod(0o755)
 
 
-def write_reports(results: Sequence[CheckResult], json_file: Path | None, junit_file: Path | None) -> None:
-    """Write the verdicts to files.
+@contextmanager
+def cut_short(cases: Callable[[], Sequence[CaseResult]]) -> Iterator[None]:
+    """Give a check whose reader leaves a status of its own: 1 if a MUST has failed so far, otherwise 3.
+
+    Args:
+        cases: returns the results so far.
+
+    Raises:
+        ReaderLeft: with that status.
+    """
+    try:
+        yield
+        sys.stdout.flush()
+    except (ReaderLeft, BaseExceptionGroup) as error:
+        if not isinstance(first_of(error), ReaderLeft):
+            raise
+        failed = any(case.verdict is Verdict.FAIL for case in cases())
+        raise ReaderLeft(1 if failed else HarnessError.exit_status) from None
+
+
+def write_reports(results: Sequence[CheckResult], json_file: Path | None, junit_file: Path | None) -> int:
+    """Write the verdicts to files, and print why one cannot be written; return 3 in that case, otherwise 0.
 
     Args:
         results: of the checks.
         json_file: for JSON; None for no such file.
         junit_file: for JUnit XML; None for no such file.
-
-    Raises:
-        HarnessError: a file cannot be written.
     """
+    status = 0
     for path, text in ((json_file, conformance), (junit_file, junit)):
         if path:
-            write_text(path, text(results))
+            try:
+                write_text(path, text(results))
+            except HarnessError as error:
+                print_error(str(error))
+                status = error.exit_status
+    return status
 
 
 def write_text(path: Path, text: str) -> None:
     """Write a text file; raise HarnessError when that fails."""
     try:
-        path.write_text(text, "utf-8")
+        path.write_text(text, "utf-8", errors="surrogateescape")
     except OSError as error:
         raise HarnessError(f"{path} cannot be written: {error.strerror}") from None

@@ -17,7 +17,7 @@ from harness.commands.tables import fitted, left_over, widest
 from harness.load.engine import choose
 from harness.model import Implementation
 from harness.processes.limits import read_limits
-from harness.zoo import machine
+from harness.zoo import cache, machine
 from harness.zoo.build import cache_folder
 from harness.zoo.discover import missing_needs, select
 from harness.zoo.toolchains import debian, needs
@@ -85,9 +85,16 @@ def _facts() -> dict[str, str]:
         "allowed": str(read_limits()) or "no limit of tasks, memory or processor time",
         "IPv6": "yes" if has_ipv6() else "no: its cases are unsupported here",
         "load now": f"{psutil.cpu_percent(interval=0.5):.0f} % of the processor, by other processes",
-        "builds": str(cache_folder()),
+        "builds": _builds(),
         "engine": f"{engine}" + ("" if engine == "native" else NO_NATIVE_ENGINE),
     }
+
+
+def _builds() -> str:
+    try:
+        return str(cache_folder())
+    except cache.NoCache as error:
+        return str(error)
 
 
 def _tables(statuses: Sequence[needs.NeedStatus], width: int) -> list[str]:

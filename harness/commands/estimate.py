@@ -64,14 +64,14 @@ def record(results: Sequence[CheckResult], *, smoke: bool) -> None:
     if not sums:
         return
     data = _read() | {key: sum(each) / len(each) for key, each in sums.items()}
-    with suppress(OSError):
+    with suppress(OSError, cache.NoCache):
         _file().parent.mkdir(parents=True, exist_ok=True)
         _file().write_bytes(msgspec.json.encode(data))
 
 
 def _read() -> dict[str, float]:
     """Return for each key the seconds that the cases took on one server, on average, one case at a time."""
-    with suppress(OSError, msgspec.MsgspecError):
+    with suppress(OSError, msgspec.MsgspecError, cache.NoCache):
         return msgspec.json.decode(_file().read_bytes(), type=dict[str, float])
     return {}
 

@@ -5,16 +5,18 @@ from __future__ import annotations
 import shutil
 from collections.abc import Sequence
 from itertools import groupby
+from pathlib import Path
 
 import click
 import msgspec
 
 from harness.commands import completion, options
+from harness.commands.standard_streams import print_data
 from harness.commands.tables import HEADER_PADDING, fitted, left_over, widest
 from harness.errors import UsageError, nearest
 from harness.model import Implementation
 from harness.plugins import implementations
-from harness.records import to_json
+from harness.records import to_json, to_pretty_json
 from harness.zoo import cache
 from harness.zoo.discover import missing_needs, specs_named, why_unavailable
 from harness.zoo.toolchains import answers, interpreters, needs
@@ -76,16 +78,23 @@ def command(
     listed = interpreters.add_variants(
         [server for server in listed if _matches(server, language, style, category)], pythons
     )
-    with answers.remembered(cache.folder()):
+    with answers.remembered(_cache()):
         known = {status.need: status for status in needs.survey(listed, versions=as_json)}
         if available:
             listed = [server for server in listed if not why_unavailable(server)]
         if as_json:
             records = [_record(server, [known[need] for need in needs.parse(server)]) for server in listed]
-            print(msgspec.json.format(msgspec.json.encode(records)).decode())
+            print_data(to_pretty_json(records).decode() + "\n")
         else:
             print(_tables(listed, shutil.get_terminal_size().columns))
     return 0
+
+
+def _cache() -> Path | None:
+    try:
+        return cache.folder()
+    except cache.NoCache:
+        return None
 
 
 def _check_name(what: str, name: str | None, known: set[str]) -> None:

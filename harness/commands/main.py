@@ -11,13 +11,15 @@ import importlib
 import os
 import signal
 import sys
+import traceback
 from types import FrameType
 from typing import TYPE_CHECKING
 
 import click
 
 from harness import __version__
-from harness.errors import HarnessError, nearest
+from harness.commands import standard_streams
+from harness.errors import HarnessError, ReaderLeft, first_of, nearest
 from harness.processes.signals import reset_signals
 
 if TYPE_CHECKING:
@@ -103,29 +105,57 @@ def harness() -> None:
 
 def main() -> None:
     """Run the command line; exit with its status."""
+    standard_streams.prepare()
     # A shell that starts this process in the background has SIGINT ignored, and all the others end as it does.
     reset_signals()
     signal.signal(signal.SIGINT, signal.default_int_handler)
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
+    status = _status()
     try:
-        status = _run()
+        lost = standard_streams.why_lost()
+    except ReaderLeft:
+        lost = ""
+    if lost:
+        standard_streams.print_error(f"standard output could not be written: {lost}")
+        status = HarnessError.exit_status
+    sys.exit(128 + TERMINATED[0] if TERMINATED else status)
+
+
+def _status() -> int:
+    """Run the command, report an error, and return the exit status."""
+    try:
+        return _run() or 0
+    except ReaderLeft as error:
+        return error.exit_status
     except HarnessError as error:
-        _print_error(str(error))
-        status = error.exit_status
+        standard_streams.print_error(str(error))
+        return error.exit_status
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.ctx.get_help() if error.ctx else "")
-        status = 2
+        return 2
     except click.ClickException as error:
-        _print_error(error.format_message())
-        status = 2
+        standard_streams.print_error(error.format_message())
+        return 2
     except (KeyboardInterrupt, click.Abort):
-        _print_error("ended by a signal; every server has been ended, and finished measurements are kept")
-        status = 128 + signal.SIGINT
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the reader has left: nothing to report
-        status = 0
-    sys.exit(128 + TERMINATED[0] if TERMINATED else status or 0)
+        standard_streams.print_error(
+            "ended by a signal; every server has been ended, and finished measurements are kept"
+        )
+        return 128 + signal.SIGINT
+    except OSError as error:
+        if error.filename is None:
+            return _report_fault()
+        standard_streams.print_error(f"{os.fsdecode(error.filename)}: {error.strerror}")
+        return HarnessError.exit_status
+    except Exception:
+        return _report_fault()
+
+
+def _report_fault() -> int:
+    # Not Python's own status for a traceback, which is 1: that would blame a server.
+    traceback.print_exc()
+    standard_streams.print_error("this is a fault of the harness itself, and no verdict on a server")
+    return HarnessError.exit_status
 
 
 def _run() -> int | None:
@@ -134,17 +164,10 @@ def _run() -> int | None:
         status: int | None = harness.main(prog_name="harness", standalone_mode=False)
         return status
     except BaseExceptionGroup as group:
-        error: BaseException = group
-        while isinstance(error, BaseExceptionGroup):
-            error = error.exceptions[0]
-        raise error from group
+        raise first_of(group) from group
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
     # Every signal ends the command in the same way: as Ctrl-C does.
     TERMINATED.append(number)
     signal.raise_signal(signal.SIGINT)
-
-
-def _print_error(sentence: str) -> None:
-    print(f"harness: {sentence}", file=sys.stderr)

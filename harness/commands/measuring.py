@@ -12,7 +12,9 @@ from datetime import UTC, datetime
 
 from harness import __version__, plugins, results
 from harness.addresses import require_loopback
+from harness.commands.changed_sources import digests, set_aside_changed
 from harness.errors import UsageError, nearest
+from harness.escapes import visible
 from harness.load.engine import choose
 from harness.model import Implementation, Run, RunInfo
 from harness.processes.standstill import active_s
@@ -87,7 +89,7 @@ def new_run(
     info = RunInfo(
         id=f"{now:%Y%m%dT%H%M%S}-{random.randrange(16**4):04x}",
         started=now.isoformat(timespec="seconds"),
-        command=shlex.join(["harness", *sys.argv[1:]]),
+        command=visible(shlex.join(["harness", *sys.argv[1:]])),
         version=__version__,
         commit=machine.commit(),
         machine=machine.describe(),
@@ -99,6 +101,7 @@ def new_run(
         unavailable={_key(server): reason for server in implementations if (reason := why_unavailable(server))},
         toolchains=machine.toolchains(implementations),
         code_lines={_key(server): code_lines(server) for server in implementations},
+        sources=digests(implementations),
         reference=reference,
         engine=choose.engine_name(),
     )
@@ -111,4 +114,4 @@ def _key(server: Implementation) -> str:
 
 def reopen(name: str | None) -> tuple[Store, Run]:
     """Return an interrupted run, and its results so far."""
-    return results.reopen(results.find(name))
+    return set_aside_changed(*results.reopen(results.find(name)))

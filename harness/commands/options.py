@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import math
 import os
 import random
 import re
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,10 +18,64 @@ from harness.commands import completion
 from harness.league.profiles import PROFILES
 
 Command = Callable[..., Any]
-FILE = click.Path(dir_okay=False, path_type=Path)
-FOLDER = click.Path(file_okay=False, path_type=Path)
 JOBS = 2 * (os.cpu_count() or 1)
 MORE_WHEN_IDLE = ", and up to twice as many while the processors are idle; 1 is always one"
+
+
+class OutputPath(click.Path):
+    """A path to write to, which is tried before the command does anything.
+
+    Args:
+        is_folder: whether it is a folder for files; it is created when they are written.
+    """
+
+    def __init__(self, *, is_folder: bool = False) -> None:
+        super().__init__(path_type=Path)
+        self._is_folder = is_folder
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """Return the path.
+
+        Args:
+            value: a path, or the word on the command line.
+            param: the option, for the error.
+            ctx: the context of the command.
+
+        Raises:
+            BadParameter: it cannot be written.
+        """
+        path = Path(value)
+        if not (ctx and ctx.resilient_parsing):
+            try:
+                _try_folder(path) if self._is_folder else _try_file(path)
+            except OSError as error:
+                self.fail(f"{click.format_filename(path)} cannot be written: {error.strerror}", param, ctx)
+        return path
+
+
+def _try_file(path: Path) -> None:
+    """Open a file for writing, and leave everything as it was; raise OSError if that fails."""
+    if path.exists() and not path.is_file():
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        if not os.access(path, os.W_OK):  # opening a pipe could wait for its reader, and closing it is its end
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        return
+    is_new = not path.exists()
+    with open(path, "ab"):
+        pass
+    if is_new:
+        os.unlink(os.path.realpath(path))  # not a link to a file that did not exist
+
+
+def _try_folder(path: Path) -> None:
+    """Create and remove a file in a folder, or in the nearest one that exists; raise OSError if that fails."""
+    existing = next(folder for folder in (path, *path.absolute().parents) if folder.exists())
+    with tempfile.TemporaryFile(dir=existing):
+        pass
+
+
+FILE, FOLDER = OutputPath(), OutputPath(is_folder=True)
 
 
 def examples(*lines: str) -> str:

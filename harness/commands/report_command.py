@@ -11,6 +11,7 @@ from harness import plugins, results
 from harness.commands import completion, options
 from harness.commands.options import FILE, FOLDER
 from harness.commands.parts import only, only_class
+from harness.commands.standard_streams import print_data
 from harness.errors import UsageError, nearest
 from harness.plugins import View
 from harness.report.leaderboard import rewrite, write_pages
@@ -99,7 +100,8 @@ def command(
     if plots and form != "terminal":
         raise UsageError(f"--plots draws below the terminal table, not into {form}; --svg FOLDER writes files")
     view = View(width=shutil.get_terminal_size().columns, by=by, weights=weights, is_wide=is_wide)
-    print(known[form].render(shown, view), end="")
+    text = known[form].render(shown, view)
+    print_data(text) if form in ("json", "junit") else print(text, end="")
     if plots:
         print("\n" + known["plots"].render(shown, view), end="")
     return 0

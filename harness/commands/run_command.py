@@ -10,7 +10,7 @@ import anyio
 import click
 
 from harness.commands import completion, options
-from harness.commands.checking import SCRIPTS, announce, watcher, write_reports
+from harness.commands.checking import SCRIPTS, announce, cut_short, watcher, write_reports
 from harness.commands.measure import measure, preview, preview_servers
 from harness.commands.measuring import Clock, new_run, reopen
 from harness.conformance.check import CheckOptions, check, exit_status
@@ -18,6 +18,7 @@ from harness.errors import UsageError
 from harness.model import CheckResult, Implementation, Verdict
 from harness.processes.deadlines import move_on_after_active
 from harness.report.progress import progress_bar
+from harness.results import read
 from harness.zoo.discover import select, specs_named
 
 
@@ -109,10 +110,11 @@ def command(
             await check_some([server for server in chosen if server not in first])
         if time_left.cancelled_caught:
             print(f"time is up: {len(results)} of {len(chosen)} servers checked; `harness run --resume` continues")
-        write_reports(results, json_file, junit)
+        written = write_reports(results, json_file, junit)
         if len(results) < len(chosen):
             return exit_status(results) or 3
         all_finished = await measure(store, passed(), done, clock)
-        return exit_status(results) or (0 if all_finished else 1)
+        return exit_status(results) or (0 if all_finished else 1) or written
 
-    return anyio.run(run)
+    with cut_short(lambda: read(store.path).cases):
+        return anyio.run(run)

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import anyio
 import click
-import msgspec
 
 from harness.commands import completion, options
 from harness.commands.checking import watcher, write_text
 from harness.conformance.selftest import KillMatrix, known_servers, selftest
 from harness.errors import UsageError, nearest
+from harness.records import to_pretty_json
 from harness.report.matrix import matrix_as_json, matrix_summary, matrix_table
 from harness.report.progress import progress_bar
 from harness.zoo.discover import specs_named
@@ -80,5 +80,5 @@ def command(names: tuple[str, ...], spec: str | None, full: bool, jobs: int, see
         data.append({"spec": tested.name, **matrix_as_json(outcome, seed)})
         passed = passed and outcome.passed
     if json_file:
-        write_text(json_file, msgspec.json.format(msgspec.json.encode({"selftests": data})).decode() + "\n")
+        write_text(json_file, to_pretty_json({"selftests": data}).decode() + "\n")
     return 0 if passed else 1

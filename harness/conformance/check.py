@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import anyio
 
 from harness.addresses import require_loopback
-from harness.conformance.pool import Watcher, combine_results, open_pool
+from harness.conformance.pool import NothingSelected, Watcher, combine_results, open_pool
+from harness.errors import first_of
 from harness.extras import require
 from harness.model import Case, CaseResult, CheckResult, Implementation, Spec, Verdict
 from harness.processes.tasks import background_tasks
@@ -67,13 +68,14 @@ async def check(
         done: results of an earlier run, whose cases do not run again.
 
     Raises:
-        UsageError: no case was chosen, or random conversations were chosen and hypothesis is not installed.
+        UsageError: no case of any spec was chosen, or random conversations were chosen and hypothesis is not installed.
         HarnessError: this machine cannot connect to itself.
     """
     require_loopback()
     if options.fuzz_s:
         require("hypothesis", "fuzz")
     checks: dict[tuple[str, str], CheckResult] = {}
+    unmatched: list[CheckResult] = []  # servers of specs of which no case was chosen
 
     def finish(check: CheckResult) -> None:
         checks[check.spec, check.implementation] = check
@@ -99,10 +101,18 @@ async def check(
                         finish(_unchecked(server, Verdict.UNKNOWN, reason))
                     else:
                         ready.append(server)
-                if ready:
-                    names = {server.name for server in ready}
-                    known = [result for result in done if result.spec == spec.name and result.implementation in names]
+                if not ready:
+                    continue
+                names = {server.name for server in ready}
+                known = [result for result in done if result.spec == spec.name and result.implementation in names]
+                try:
                     await _check_spec(ready, spec, options, watcher, finish, known)
+                except* NothingSelected as errors:
+                    unmatched += [_unchecked(server, Verdict.UNSUPPORTED, str(first_of(errors))) for server in ready]
+    if unmatched and not checks:
+        raise NothingSelected(unmatched[0].message)
+    for server_unmatched in unmatched:
+        finish(server_unmatched)
     return [checks[server.spec, server.name] for server in implementations]
 
 

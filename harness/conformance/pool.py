@@ -31,6 +31,11 @@ CASE_S = 300.0  # no case waits that long for anything: only a hanging worker ta
 IDLE_SAMPLE_S = 0.25  # one more case begins after each idle one
 UNDECIDED = {Verdict.UNKNOWN, Verdict.ERROR, Verdict.BLOCKED}
 JOBS = 2 * (os.cpu_count() or 1)
+NOT_JUDGED = {Verdict.INFO, Verdict.UNSUPPORTED}
+
+
+class NothingSelected(UsageError):
+    """No case of a spec matches the selection."""
 
 
 @dataclass
@@ -280,7 +285,8 @@ async def open_pool(
         shrink: whether the script of each requirement's first failure is shortened.
 
     Raises:
-        UsageError: nothing was collected, or a case is malformed.
+        NothingSelected: no case matches the arguments.
+        UsageError: a case is malformed.
     """
     folders = map(str, (spec.cases, *spec.shares))
     command = [*PYTHON, "harness.conformance.worker", "{channels}", *folders, "--spec", spec.name, *arguments]
@@ -293,8 +299,10 @@ async def open_pool(
                 collected = from_json(await worker.receive(COLLECT_S), Collected)
             except HarnessError as error:
                 raise HarnessError(watch.what_happened(str(error)) or str(error)) from None
-            if collected.problem or not collected.cases:
-                raise UsageError(collected.problem or f"no case of {spec.name} matches")
+            if collected.problem:
+                raise UsageError(collected.problem)
+            if not collected.cases:
+                raise NothingSelected(f"no case of {spec.name} matches")
             pool.cases = collected.cases
         yield pool
 
@@ -307,6 +315,20 @@ def combine_results(implementation: Implementation, results: Sequence[CaseResult
     verdict = Verdict.PASS
     if Verdict.FAIL in verdicts:
         verdict = Verdict.FAIL
-    elif not cases or (verdicts if verdicts.isdisjoint({Verdict.PASS, Verdict.WARN}) else of_musts) & UNDECIDED:
+    elif not verdicts & {Verdict.PASS, Verdict.WARN} or of_musts & UNDECIDED:
         verdict = Verdict.UNKNOWN
-    return CheckResult(implementation=implementation.name, spec=implementation.spec, verdict=verdict, cases=cases)
+    message = "" if verdicts - NOT_JUDGED else _why_nothing_was_judged(cases)
+    return CheckResult(
+        implementation=implementation.name, spec=implementation.spec, verdict=verdict, cases=cases, message=message
+    )
+
+
+def _why_nothing_was_judged(cases: Sequence[CaseResult]) -> str:
+    if not cases:
+        return "nothing could be asked: no case ran"
+    unsupported = [case for case in cases if case.verdict is Verdict.UNSUPPORTED]
+    reasons = "; ".join(dict.fromkeys(case.message for case in unsupported if case.message))
+    parts = [f"{len(unsupported)} of {len(cases)} cases cannot run here ({reasons})"] if unsupported else []
+    if len(unsupported) < len(cases):
+        parts.append(f"{len(cases) - len(unsupported)} of {len(cases)} cases only report, and judge nothing")
+    return f"nothing could be asked: {', '.join(parts)}"

@@ -161,7 +161,9 @@ def main() -> None:
     warden.become_subreaper()
     raise_descriptor_limit()
     os.dup2(2, 1)
-    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+    os.environ |= {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PY_COLORS": "0"}
+    for name in ("PYTEST_ADDOPTS", "PYTEST_PLUGINS"):  # meant for the user's own tests
+        os.environ.pop(name, None)
     channels, folder, *arguments = sys.argv[1:]
     loop = RequestLoop(forks.channels(channels))
     words = [

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 
 import anyio
 
+from harness.escapes import visible
+
 HEAD_BYTES = 4096
 TAIL_BYTES = 2048
 
@@ -50,6 +52,6 @@ class Output:
         return line if end else None
 
     def last_words(self, lines: int = 4) -> str:
-        """Return the last lines for an error message, or "" if there is no output."""
+        """Return the last lines for an error message, as printable text, or "" if there is no output."""
         last = self.tail.decode(errors="replace").strip().splitlines()[-lines:]
-        return "\n".join(shorten(line) for line in last)
+        return "\n".join(shorten(visible(line.expandtabs())) for line in last)

@@ -12,7 +12,7 @@ from harness.processes import warden
 def read_existing(paths: Iterable[str]) -> Iterator[str]:
     """Yield the text of each of these files that still exists."""
     for path in paths:
-        with contextlib.suppress(OSError), open(path) as file:
+        with contextlib.suppress(OSError), open(path, encoding="utf-8", errors="replace") as file:
             yield file.read()
 
 

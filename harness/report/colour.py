@@ -7,5 +7,7 @@ import sys
 
 
 def is_wanted() -> bool:
-    """Return whether standard output is a terminal with colours and the user has not declined them (NO_COLOR)."""
-    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    """Return whether to use colours: never with NO_COLOR, always with FORCE_COLOR, otherwise on a capable terminal."""
+    if os.environ.get("NO_COLOR"):
+        return False
+    return bool(os.environ.get("FORCE_COLOR")) or (sys.stdout.isatty() and os.environ.get("TERM") != "dumb")

@@ -45,7 +45,8 @@ class ProgressBar:
 @contextmanager
 def progress_bar(text: str) -> Iterator[ProgressBar]:
     """Show a bar while the context lasts; the text stands before it."""
-    console = Console(stderr=True)
+    # Not FORCE_COLOR, which rich takes for a terminal: in a pipe there is no line to draw again.
+    console = Console(stderr=True, force_terminal=sys.stderr.isatty())
     with Progress(
         TextColumn("{task.description}"),
         BarColumn(bar_width=16),

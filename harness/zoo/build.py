@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+import time
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import anyio
@@ -19,16 +22,18 @@ from harness.model import Implementation
 from harness.processes.guarded import guarded
 from harness.processes.output import Output
 from harness.zoo import cache
+from harness.zoo.cache import NoCache
 from harness.zoo.toolchains import needs
 
 BUILD_TIMEOUT_S = 600
 LAST_LINES = 8  # lines of compiler output shown when a build fails
+STALE_S = 7 * 24 * 3600.0  # after this long without use, a build of an earlier state of the sources is removed
 DIGEST_DIGITS = 16  # hexadecimal digits of the digest in the name of a build folder
-BYPRODUCT_FOLDERS = {"__pycache__", "target"}  # created by tools next to the sources
+BYPRODUCTS = {"__pycache__", "target", "node_modules", "results", ".git"}  # created by tools next to the sources
 
 
 def cache_folder() -> Path:
-    """Return the folder for built servers."""
+    """Return the folder for built servers; raise NoCache if there is none."""
     return cache.folder() / "builds"
 
 
@@ -36,14 +41,36 @@ def build_folder(implementation: Implementation) -> Path:
     """Return the build folder for this state of the sources.
 
     Its name has a digest of the commands, the contents of the sources, and the installed tools.
+
+    Raises:
+        NoCache: there is no folder for the cache.
     """
-    assert implementation.source is not None
-    digest = hashlib.sha256(repr((implementation.build, implementation.run, _tools(implementation))).encode())
-    sources = implementation.source.parent
-    for file in sorted(sources.rglob("*")):
-        if file.is_file() and BYPRODUCT_FOLDERS.isdisjoint(file.relative_to(sources).parts):
-            digest.update(f"{file.name}\0".encode() + file.read_bytes())
-    return cache_folder() / f"{implementation.spec}-{implementation.name}-{digest.hexdigest()[:DIGEST_DIGITS]}"
+    commands = (implementation.build, implementation.run, _tools(implementation))
+    digest = _digest(_sources(implementation), repr(commands))
+    return cache_folder() / f"{implementation.spec}-{implementation.name}-{digest}"
+
+
+def source_digest(implementation: Implementation) -> str:
+    """Return a digest of a server's sources without its documentation, or of its executable."""
+    executables = [Path(word) for word in implementation.run if os.path.isabs(word)]
+    return _digest([file for file in _sources(implementation) if file.suffix != ".md"] + executables)
+
+
+def _sources(implementation: Implementation) -> list[Path]:
+    """Return the files in the folder of a server's source, and below; none for a bare executable."""
+    if implementation.source is None:
+        return []
+    folder = implementation.source.parent
+    return [file for file in sorted(folder.rglob("*")) if BYPRODUCTS.isdisjoint(file.relative_to(folder).parts)]
+
+
+def _digest(files: Iterable[Path], more: str = "") -> str:
+    """Return a digest of the names and contents of files, and of a text."""
+    digest = hashlib.sha256(more.encode("utf-8", "surrogateescape"))
+    for file in files:
+        if file.is_file():
+            digest.update(os.fsencode(f"{file.name}\0") + file.read_bytes())
+    return digest.hexdigest()[:DIGEST_DIGITS]
 
 
 def _tools(implementation: Implementation) -> list[tuple[str, int]]:
@@ -75,15 +102,24 @@ async def ensure_built(implementation: Implementation) -> tuple[str, ...]:
         return implementation.python or sys.executable, str(implementation.source)
     if not implementation.build:
         return implementation.run
-    folder = await anyio.to_thread.run_sync(build_folder, implementation)
-    if not folder.is_dir():
-        await _build(implementation, folder)
+    try:
+        folder = await anyio.to_thread.run_sync(build_folder, implementation)
+        if not folder.is_dir():
+            await _build(implementation, folder)
+        cache.check_programs_can_run(folder)
+    except NoCache as error:
+        raise LaunchError(implementation.name, f"cannot be built: {error}") from None
+    with suppress(OSError):
+        os.utime(folder)  # it is in use
     return tuple(word.replace("{build}", str(folder)) for word in implementation.run)
 
 
 def is_built(implementation: Implementation) -> bool:
     """Return whether a server can start without a build."""
-    return not implementation.run or not implementation.build or build_folder(implementation).is_dir()
+    try:
+        return not implementation.run or not implementation.build or build_folder(implementation).is_dir()
+    except NoCache:
+        return False
 
 
 async def try_build(implementation: Implementation) -> str:
@@ -98,13 +134,24 @@ async def try_build(implementation: Implementation) -> str:
 async def _build(implementation: Implementation, folder: Path) -> None:
     # Build in a temporary folder and rename it: two processes may build at once, and an interrupted build
     # must not look complete.
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".building-") as temporary:
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        cache.check_programs_can_run(folder.parent)  # some compilers run what they have built
+        building = tempfile.TemporaryDirectory(dir=folder.parent, prefix=".building-")
+    except OSError as error:
+        raise NoCache(f"{folder.parent} cannot be written ({error.strerror}): {cache.WHAT_TO_SET}") from None
+    with building as temporary:
         await _compile(implementation, [word.replace("{build}", temporary) for word in implementation.build])
         _move_into_place(temporary, folder)
-    for stale in folder.parent.glob(f"{implementation.spec}-{implementation.name}-{'?' * DIGEST_DIGITS}"):
-        if stale != folder:
-            shutil.rmtree(stale, ignore_errors=True)
+    _remove_stale_builds(implementation, folder)
+
+
+def _remove_stale_builds(implementation: Implementation, folder: Path) -> None:
+    """Remove builds of a server that were not used for long: another harness may be using the others right now."""
+    for other in folder.parent.glob(f"{implementation.spec}-{glob.escape(implementation.name)}-{'?' * DIGEST_DIGITS}"):
+        with suppress(OSError):
+            if other != folder and time.time() - other.stat().st_mtime > STALE_S:
+                shutil.rmtree(other, ignore_errors=True)
 
 
 def _move_into_place(temporary: str, folder: Path) -> None:
@@ -124,7 +171,11 @@ async def _compile(implementation: Implementation, words: Sequence[str]) -> None
     try:
         with anyio.fail_after(BUILD_TIMEOUT_S):
             async with guarded(
-                words, folder=implementation.source.parent, stdin=subprocess.DEVNULL, stderr=subprocess.STDOUT
+                words,
+                folder=implementation.source.parent,
+                environment={cache.VARIABLE: str(cache.base())},  # never a relative one
+                stdin=subprocess.DEVNULL,
+                stderr=subprocess.STDOUT,
             ) as process:
                 assert process.stdout
                 async for data in process.stdout:

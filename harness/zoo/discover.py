@@ -10,6 +10,7 @@ import msgspec
 
 from harness import plugins
 from harness.errors import UsageError, nearest
+from harness.escapes import visible
 from harness.model import Implementation, Spec
 from harness.zoo import manifests
 from harness.zoo.toolchains import interpreters, needs
@@ -76,7 +77,7 @@ def select(
             for server in at_path(Path(word), specs, declared):
                 key = (server.spec, server.name)
                 if any((other.spec, other.name) == key and other.run != server.run for other in chosen):
-                    server = msgspec.structs.replace(server, name=word)
+                    server = msgspec.structs.replace(server, name=visible(word))
                 chosen.append(server)
         else:
             known = sorted({server.name for server in declared})
@@ -113,6 +114,6 @@ def at_path(path: Path, specs: Sequence[Spec], declared: Sequence[Implementation
             return servers
         raise UsageError(f"{path} is a folder without a manifest ({manifests.FILE}) or a known server")
     taken = {server.name for server in declared}
-    name = path.name if path.name not in taken else f"./{path.name}"
-    summary = f"the executable {path}"
+    name = visible(path.name if path.name not in taken else f"./{path.name}")
+    summary = f"the executable {visible(str(path))}"
     return [Implementation(name=name, spec=specs[0].name, summary=summary, run=(os.path.abspath(path),))]

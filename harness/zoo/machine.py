@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import platform
 import re
-import subprocess
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -13,6 +12,7 @@ from pathlib import Path
 import psutil
 
 from harness.model import Implementation, Machine
+from harness.zoo.git import run_git
 from harness.zoo.toolchains import needs
 
 PACKAGES = ("anyio", "msgspec", "numpy", "pluggy", "psutil", "pytest", "twisted")
@@ -40,15 +40,17 @@ def commit() -> str:
     """Return the commit of the checkout that this harness runs from, with "+" if it has changes; "" without git."""
     checkout = Path(__file__).parent.parent.parent
     try:
-        words = ["git", "-C", str(checkout), "describe", "--always", "--dirty=+", "--abbrev=12", "--exclude=*"]
-        return subprocess.run(words, capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
+        described = run_git(["describe", "--always", "--dirty=+", "--abbrev=12", "--exclude=*"], checkout)
+    except OSError:
         return ""
+    return "" if described.returncode else described.stdout.decode().strip()
 
 
 def _processor() -> str:
     info = Path("/proc/cpuinfo")
-    if info.exists() and (match := re.search(r"^model name\s*:\s*(.+)$", info.read_text(), re.MULTILINE)):
+    if info.exists() and (
+        match := re.search(r"^model name\s*:\s*(.+)$", info.read_text("utf-8", errors="replace"), re.MULTILINE)
+    ):
         return match[1].strip()
     return platform.processor() or platform.machine()
 

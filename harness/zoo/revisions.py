@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import subprocess
 import tarfile
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import msgspec
 from harness.errors import UsageError
 from harness.model import Implementation
 from harness.zoo import manifests
+from harness.zoo.git import run_git
 
 
 def split(word: str) -> tuple[str, str]:
@@ -36,7 +36,10 @@ def at_revision(server: Implementation, revision: str, folder: Path) -> Implemen
     if server.source is None:
         raise UsageError(f"{server.name} has no source that git could know, so there is no {server.name}@{revision}")
     home = server.source.parent
-    found = subprocess.run(["git", "archive", "--format=tar", revision, "."], cwd=home, capture_output=True)
+    try:
+        found = run_git(["archive", "--format=tar", revision, "."], home)
+    except OSError as error:
+        raise UsageError(f"{server.name}@{revision} cannot be had from git: {error.strerror}") from None
     if found.returncode:
         words = found.stderr.decode(errors="replace").strip().splitlines() or ["git archive failed"]
         raise UsageError(f"{server.name}@{revision} cannot be had from git: {words[-1]}")

@@ -17,7 +17,7 @@ import msgspec
 from harness.errors import HarnessError, UsageError, nearest
 from harness.model import Implementation
 from harness.zoo import declarations, manifests
-from harness.zoo.build import BYPRODUCT_FOLDERS
+from harness.zoo.build import BYPRODUCTS
 from harness.zoo.code_lines import code_lines
 from harness.zoo.discover import why_unavailable
 
@@ -147,7 +147,7 @@ def _files_to_skip(template: Implementation, folder: Path, implementations: Sequ
     skipped |= {folder / name for name in (README, HOOK, manifests.FILE)}
 
     def ignore(parent: str, names: list[str]) -> set[str]:
-        return {name for name in names if name in BYPRODUCT_FOLDERS or Path(parent, name) in skipped}
+        return {name for name in names if name in BYPRODUCTS or Path(parent, name) in skipped}
 
     return ignore
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from xml.etree import ElementTree
 
-import msgspec
-
 from harness import plugins
 from harness.conformance.pool import combine_results
 from harness.league.measures import MEASURES
@@ -14,7 +12,7 @@ from harness.league.report_card import League, leagues
 from harness.league.rows import Row
 from harness.model import CheckResult, Run, Verdict
 from harness.plugins import Reporter, View, hookimpl
-from harness.records import to_json
+from harness.records import to_pretty_json
 from harness.report.columns import has_interval
 
 
@@ -42,7 +40,7 @@ def conformance(results: Sequence[CheckResult]) -> str:
         }
         for result in results
     ]
-    return msgspec.json.format(to_json({"results": plain})).decode() + "\n"
+    return to_pretty_json({"results": plain}).decode() + "\n"
 
 
 def junit(results: Sequence[CheckResult]) -> str:
@@ -106,7 +104,7 @@ def _whole_run(run: Run, view: View) -> str:
         "trials": list(run.trials),
         "blocks": list(run.blocks),
     }
-    return msgspec.json.format(to_json(whole)).decode() + "\n"
+    return to_pretty_json(whole).decode() + "\n"
 
 
 def _figures(run: Run) -> dict[str, dict[str, object]]:

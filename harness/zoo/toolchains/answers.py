@@ -51,12 +51,15 @@ def query(words: Sequence[str]) -> ToolOutput:
 
 
 @contextmanager
-def remembered(folder: Path) -> Iterator[None]:
+def remembered(folder: Path | None) -> Iterator[None]:
     """Use the answers of earlier commands for the length of the context, and keep new ones.
 
     Args:
-        folder: where the file of answers is.
+        folder: where the file of answers is; None for no such file.
     """
+    if folder is None:
+        yield
+        return
     file, machine = folder / "answers.json", fingerprint()
     memory = Memory(machine, time.time(), {})
     with suppress(OSError, msgspec.MsgspecError):
