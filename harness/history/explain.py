@@ -172,5 +172,18 @@ def observe(
     """
     code = send_event(number) if event == "send" else number
     at = int(np.flatnonzero(np.asarray(history.events[client_index]) == code)[repetition])
+    return at, observe_at(history, client_index, at, event, number)
+
+
+def observe_at(history: History, client_index: int, at: int, event: Event, number: int) -> Observation:
+    """Return all that is known of an event.
+
+    Args:
+        history: the history that has the event.
+        client_index: which of the history's clients it belongs to.
+        at: its index among the client's events.
+        event: whether the message was sent or received.
+        number: the number of the message.
+    """
     offset, at_ns = history.locate(client_index, at) if history.locate else (None, None)
-    return at, Observation(history.clients[client_index], event, history.names[number], offset, at_ns, number)
+    return Observation(history.clients[client_index], event, history.names[number], offset, at_ns, number)
