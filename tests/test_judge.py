@@ -25,7 +25,10 @@ from tests.histories import history
         ("+a +b", "b", "a"),  # many lost
         ("+q q r", "q +r q2 r", "+q2 q2 r"),
         ("+x +x x x", "x x", "x"),  # equal bodies, sent twice
-        ("+x +x x a x", "+a a x x", "x a x", "x x a"),  # copies that cannot be distinguished
+        ("+x +x x a x", "+a x a x", "x a", "a x"),  # received copies that were different ones
+        ("+x", "+x", "x x", "x x", "x"),  # equal bodies of different clients
+        ("+x +a", "+x +b", "x a x b", "a b", "b"),
+        ("+x +a", "+x +b", "a b x", "x b"),
         ("+a +b a b", "c a", "+c c b"),  # one client left, another joined
         ("+a +b +c c",),  # all lost but one
     ],
@@ -67,6 +70,10 @@ def test_lawful(clients: Sequence[str]) -> None:
             "client 0 received a before b, but client 1 and 1 other received b b",
         ),
         ("cycle", ("+a", "+b", "+c", "b c", "c a", "a b"), "client 3 received b before c; client 4 received c before"),
+        ("received before sent", ("y y +y +y",), "client 0 received y, then sent y, y"),
+        ("sender order", ("+a +b +b", "b b a"), "client 0 sent a, b; client 1 received b, b, a; b was sent twice"),
+        ("sender order", ("+x +y +x +y", "y y x x"), "client 0 sent x, y; client 1 received y, y, x, x; x was sent"),
+        ("disagreement", ("+x +x x a x", "+a a x x", "x a x", "x x a"), "client 2 received a, x; client 3 received x, x,"),
         ("cycle", ("+a1 +a2 x a1", "a2 x", "+x"), "client 0 sent a1 before a2; client 1 received a2 before x; but"),
     ],
 )

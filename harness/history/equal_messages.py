@@ -20,10 +20,13 @@ from harness.history.fault import Fault, Observation, display_name, in_short, lo
 from harness.history.record import History, send_event
 from harness.history.views import Mask, Numbers
 
-PART_BUDGET = 100_000  # steps of a search for a part of the history
-SHRINK_BUDGET = 1_000_000  # steps of all searches that make a part smaller
+PART_BUDGET = 100_000  # the most steps of a search in a part of the history
+SHRINK_BUDGET = 2_000_000  # the most steps of all searches that make a contradictory part smaller
+EVENTS_IN_SENTENCE = 40  # in a sentence
+BUILDING_COST = 4  # what it costs to take an event into a part, in steps
 
 T = TypeVar("T")
+Place = tuple[int, int]  # a client, and an index in its stream
 
 
 def puzzle_of(history: History, wanted: Mask) -> Puzzle:
@@ -56,13 +59,16 @@ def find_contradiction(puzzle: Puzzle, budget: int, order: Numbers) -> tuple[boo
     whole = Arrangement(puzzle, budget, deadlines)
     if whole.is_possible:
         return True, puzzle
+    shrink_budget = min(budget, SHRINK_BUDGET)
     texts: set[int] = set()
     for conflict in whole.conflicts:
         texts |= conflict
         part = _restricted(puzzle, texts)
-        if Arrangement(part, PART_BUDGET, deadlines).is_possible is False:
-            return False, _shrunk(part)
-    return whole.is_possible, _shrunk(puzzle) if whole.is_possible is False else puzzle
+        if Arrangement(part, min(PART_BUDGET, budget), deadlines).is_possible is False:
+            return False, _Shrinking(shrink_budget).shrunk(part)
+    if whole.is_possible is False:
+        return False, _Shrinking(shrink_budget).shrunk(puzzle)
+    return None, puzzle
 
 
 def _send_counts(puzzle: Puzzle) -> dict[int, int]:
@@ -91,7 +97,7 @@ def _restricted(puzzle: Puzzle, texts: set[int]) -> Puzzle:
     )
 
 
-def _reduced(puzzle: Puzzle, kept: set[tuple[int, int]]) -> Puzzle:
+def _reduced(puzzle: Puzzle, kept: set[Place]) -> Puzzle:
     """Return only these events (client, index in its stream); other messages remain sent, but at an unknown moment."""
     received = {
         event
@@ -114,45 +120,48 @@ def _reduced(puzzle: Puzzle, kept: set[tuple[int, int]]) -> Puzzle:
     return Puzzle(streams, all_places, others)
 
 
-def _shrunk(puzzle: Puzzle) -> Puzzle:
-    """Return a part of a contradictory history that is contradictory too, as small as is found within the budget."""
-    budget = SHRINK_BUDGET
+class _Shrinking:
+    """Makes a contradictory part of a history smaller, as long as it remains contradictory and the budget lasts."""
 
-    def is_contradictory(part: Puzzle) -> bool:
-        nonlocal budget
-        budget -= part.size
-        if budget <= 0:
-            return False
-        search = Arrangement(part, min(PART_BUDGET, budget))
-        budget -= search.steps
-        return search.is_possible is False
+    def __init__(self, budget: int) -> None:
+        self._budget = budget
 
-    texts = sorted({_text(event) for stream in puzzle.streams for event in stream})
-    puzzle = _restricted(puzzle, set(_fewest(texts, lambda kept: is_contradictory(_restricted(puzzle, set(kept))))))
+    def shrunk(self, puzzle: Puzzle) -> Puzzle:
+        """Return a part of the puzzle that has few texts, few clients and few events."""
+        texts = sorted({_text(event) for stream in puzzle.streams for event in stream})
+        puzzle = self._fewest(texts, lambda kept: _restricted(puzzle, set(kept)), puzzle)
 
-    def events_of(clients: Iterable[int]) -> set[tuple[int, int]]:
-        return {(client, at) for client in clients for at in range(len(puzzle.streams[client]))}
+        def events_of(clients: Iterable[int]) -> list[Place]:
+            return [(client, at) for client in clients for at in range(len(puzzle.streams[client]))]
 
-    clients = [client for client, stream in enumerate(puzzle.streams) if stream]
-    clients = _fewest(clients, lambda kept: is_contradictory(_reduced(puzzle, events_of(kept))))
-    puzzle = _reduced(puzzle, events_of(clients))
-    events = _fewest(sorted(events_of(clients)), lambda kept: is_contradictory(_reduced(puzzle, set(kept))))
-    return _reduced(puzzle, set(events))
+        clients = [client for client, stream in enumerate(puzzle.streams) if stream]
+        puzzle = self._fewest(clients, lambda kept: _reduced(puzzle, set(events_of(kept))), puzzle)
+        events = events_of(range(len(puzzle.streams)))
+        return self._fewest(events, lambda kept: _reduced(puzzle, set(kept)), puzzle)
 
+    def _fewest(self, items: list[T], part_of: Callable[[list[T]], Puzzle], puzzle: Puzzle) -> Puzzle:
+        """Return the part with as few items as are enough for a contradiction.
 
-def _fewest(items: list[T], are_enough: Callable[[list[T]], bool]) -> list[T]:
-    """Return some of the items that are enough; each alone could not be left out when it was tried."""
-    size = max(1, len(items) // 2)
-    while size:
-        at = 0
-        while at < len(items):
-            fewer = items[:at] + items[at + size :]
-            if are_enough(fewer):
-                items = fewer
-            else:
-                at += size
-        size //= 2
-    return items
+        Args:
+            items: what the puzzle consists of.
+            part_of: returns the part of the puzzle that has only these items.
+            puzzle: the part that has all of them.
+        """
+        smallest = puzzle
+        size = max(1, len(items) // 2)
+        while size:
+            at = 0
+            while at < len(items) and self._budget > 0:
+                fewer = items[:at] + items[at + size :]
+                part = part_of(fewer)
+                search = Arrangement(part, min(PART_BUDGET, self._budget))
+                self._budget -= search.steps + BUILDING_COST * puzzle.size
+                if search.is_possible is False:
+                    items, smallest = fewer, part
+                else:
+                    at += size
+            size //= 2
+        return smallest
 
 
 # --- explanations
@@ -199,27 +208,34 @@ def explain_part(history: History, part: Puzzle, kind: str) -> Fault:
         kind: the kind of the fault.
     """
     clients = [client for client, stream in enumerate(part.streams) if stream]
-    statements, observations = [], []
-    for client in clients:
-        observed = [
+    observed = {
+        client: [
             observe_at(history, client, place, "receive" if event >= 0 else "send", _text(event))
             for event, place in zip(part.streams[client], part.places[client], strict=True)
         ]
-        statements.append(f"client {history.clients[client]} {_account(observed)}")
-        observations += observed
+        for client in clients
+    }
     counts = _send_counts(part)
-    statements += [
-        f"{display_name(history.names[text])} was sent {times(counts[text])}"
-        for text in sorted(part.others)
-        if counts[text] > 1
-    ]
-    texts = dict.fromkeys(_text(event) for stream in part.streams for event in stream)
+    texts = list(dict.fromkeys(_text(event) for client in clients for event in part.streams[client]))
+    if part.size <= EVENTS_IN_SENTENCE:
+        statements = [f"client {history.clients[client]} {_account(observed[client])}" for client in clients]
+        statements += [
+            f"{display_name(history.names[text])} was sent {times(counts[text])}"
+            for text in texts
+            if text in part.others and counts[text] > 1
+        ]
+    else:
+        equal = [display_name(history.names[text]) for text in texts if counts[text] > 1]
+        statements = [
+            f"{part.size:,} events of {len(clients):,} clients contradict each other, "
+            f"among them equal messages: {', '.join(in_short(equal, 'texts'))}"
+        ]
     return Fault(
         kind,
-        f"{'; '.join(in_short(statements, 'statements'))}: whichever of the equal messages is which, no order fits",
+        f"{'; '.join(in_short(statements, 'statements'))}: no order fits, whichever of the equal messages is which",
         tuple(history.clients[client] for client in clients),
         tuple(history.names[text] for text in texts),
-        tuple(observations),
+        tuple(observation for its in observed.values() for observation in its),
         equal_messages=True,
     )
 
