@@ -52,7 +52,9 @@ def is_lawful(history: History, among: Iterable[int] | None = None) -> bool:
     streams += [[send_event(number)] * count for number, count in copies.items()]
     sends = [[at for at, event in enumerate(events) if event < 0] for events in streams]
     deliveries = [[at for at, event in enumerate(events) if event >= 0] for events in streams]
-    received_before = [[sum(at < send for at in its) for send in sent] for its, sent in zip(deliveries, sends, strict=True)]
+    received_before = [
+        [sum(at < send for at in its) for send in sent] for its, sent in zip(deliveries, sends, strict=True)
+    ]
     everything = tuple(map(len, deliveries))
     # By client: how many of its messages have come in the order so far, and how many deliveries it has had.
     start = (0,) * len(streams), (0,) * len(streams)
@@ -89,7 +91,7 @@ def fits_some_order(history: History) -> bool:
     if any(count != 1 for count in history.send_counts):
         raise ValueError("some message was not sent exactly once")
     return any(
-        all(_fits(events, order) for events in history.events) for order in itertools.permutations(messages)
+        all(_fits(list(events), order) for events in history.events) for order in itertools.permutations(messages)
     )
 
 

@@ -130,7 +130,7 @@ class Arrangement:
         return at < len(self._sent[client]) and self._after[client][at] <= self._received_count[client]
 
     def _take(self, client: int, ready: list[int]) -> None:
-        """Let the next message of a client come next; add to `ready` the clients for which that may change something."""
+        """Let the next message of a client come next; add to `ready` the clients that this may concern."""
         at = self._sent_count[client]
         text = self._sent[client][at]
         receivers, self._waiting[text] = self._waiting[text], []

@@ -39,7 +39,8 @@ def draw(fault: Fault, width: int = 80) -> str:
     shown = [client for at, client in enumerate(columns) if at not in hidden]
     longest = max(len(display_name(event.message, NAME_WIDTH)) for client in shown for event in columns[client])
     narrowest = len("-> ") + longest + len(MARK)
-    per_band = min(len(shown) + bool(hidden), max(1, (width + GAP) // (narrowest + GAP)))  # the other columns are drawn below
+    # The other columns are drawn below.
+    per_band = min(len(shown) + bool(hidden), max(1, (width + GAP) // (narrowest + GAP)))
     column_width = (width + GAP) // per_band - GAP
     mark = None if fault.equal_messages else contradiction
     drawn = [_column(client, columns[client], mark, column_width) for client in shown]

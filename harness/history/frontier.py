@@ -43,7 +43,7 @@ class Frontier:
         Returns:
             For each edge the index of the client, the message before and the message after.
         """
-        predecessor = {message: -1 for message in later.tolist()}
+        predecessor = dict.fromkeys(later.tolist(), -1)
         through: dict[int, int] = {}
         first_reached: dict[int, int] = {}  # by line: from which place on everything is reached
         targets = set(earlier.tolist())

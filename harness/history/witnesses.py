@@ -11,6 +11,7 @@ import itertools
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +28,8 @@ FRONTIER_COST = 2500  # what looking at an event costs in a search that keeps a 
 SHORT_LINE = 16  # messages that a client received on average, below which such a search is cheaper
 SETS_TRIED = 3000
 MOST_CANDIDATES = 64  # clients among which smaller sets are tried
+
+Cuts = NDArray[np.integer[Any]]
 
 
 @dataclass(frozen=True)
@@ -140,13 +143,14 @@ def _inversions(views: Sequence[View]) -> Iterator[tuple[int, Numbers, Numbers]]
     """
     keys: list[Numbers] = []
     # By cut: the client, the cut in what it received, and the cut in what it sent; one of the cuts is -1.
-    clients: list[Numbers] = []
-    received_cuts: list[Numbers] = []
-    sent_cuts: list[Numbers] = []
+    clients: list[Cuts] = []
+    received_cuts: list[Cuts] = []
+    sent_cuts: list[Cuts] = []
 
     for client_index, view in enumerate(views):
         received, sent, counts = view.received, view.sent, view.received_before_send
-        found = []  # triples: the messages after each cut, cuts in what was received, cuts in what was sent
+        # The messages after each cut; the cuts in what was received; those in what was sent.
+        found: list[tuple[Numbers, Cuts | None, Cuts | None]] = []
         if received.size > 1:
             cuts = np.flatnonzero(received[:-1] > received[1:]) + 1
             found.append((received[cuts], cuts, None))
