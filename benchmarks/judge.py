@@ -17,6 +17,7 @@ import statistics
 import subprocess
 import sys
 import time
+from array import array
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -30,11 +31,13 @@ KINDS = {
     "drops": "every client misses 5 %",
     "halves": "every client misses half",
     "swap": "as drops; two successive messages are exchanged for one client",
+    "ring": "as clean; in addition each of many clients receives two of as many messages, which form a ring",
     "disorder": "every client receives every message up to 50 places too late",
 }
 CLIENTS = (10, 100, 1000)
 DELIVERIES = (100_000, 1_000_000, 10_000_000)
 RUNS = 3
+RING = 100_000  # messages of a ring, at most a hundredth of the deliveries
 AHEAD = 100  # a message is sent so many places before it is received
 
 
@@ -58,12 +61,19 @@ def history(kind: str, clients: int, messages: int, seed: int = 1) -> History:
     chance = np.random.default_rng(seed)
     order = np.arange(messages)
     authors = chance.integers(0, clients, messages)
+    events = [_events(kind, client, clients, order, authors, chance) for client in range(clients)]
+    if kind == "ring":
+        size = min(RING, clients * messages // 100)
+        ring = messages + np.arange(size)
+        events += list(-ring[:, np.newaxis] - 1)
+        events += list(np.stack((ring, np.roll(ring, -1)), axis=1)[chance.permutation(size)])
+        authors = np.concatenate((authors, clients + np.arange(size)))
     return History(
-        events=[_events(kind, client, clients, order, authors, chance) for client in range(clients)],
-        clients=range(clients),
-        senders=authors.tolist(),
-        send_counts=[1] * messages,
-        names=Numbered(messages),
+        events=events,
+        clients=range(len(events)),
+        senders=array("q", authors.tobytes()),
+        send_counts=array("q", np.ones(authors.size, np.int64).tobytes()),
+        names=Numbered(authors.size),
     )
 
 

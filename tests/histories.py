@@ -40,24 +40,59 @@ def from_events(clients: Sequence[Sequence[tuple[bool, str]]]) -> History:
 
 
 def is_lawful(history: History, among: Iterable[int] | None = None) -> bool:
-    """Return whether a history is lawful, by the definition: some order of all messages fits every client.
+    """Return whether a history is lawful, by trying every order, and for every delivery every copy that was sent.
 
     Args:
-        among: the clients whose events count; by default all.
+        history: the history.
+        among: the clients whose events count; by default all. The others sent the same, at any moment.
     """
     streams = [list(history.events[index]) for index in (range(len(history.events)) if among is None else among)]
-    send_counts = history.send_counts
-    for events in streams:
-        copies = Counter(event for event in events if event >= 0)
-        if any(count > send_counts[number] for number, count in copies.items()):
-            return False
-        sent_once = [(at, event) for at, event in enumerate(events) if event >= 0 and send_counts[event] == 1]
-        if any(send_event(event) in events[at:] for at, event in sent_once):
-            return False
-    streams = [[event for event in events if send_counts[_number(event)] == 1] for events in streams]
-    messages = {_number(event) for events in streams for event in events}
-    orders = itertools.permutations(sorted(messages))
-    return any(all(_fits(events, order) for events in streams) for order in orders)
+    copies = Counter(dict(enumerate(history.send_counts)))
+    copies.subtract(_number(event) for events in streams for event in events if event < 0)
+    streams += [[send_event(number)] * count for number, count in copies.items()]
+    sends = [[at for at, event in enumerate(events) if event < 0] for events in streams]
+    deliveries = [[at for at, event in enumerate(events) if event >= 0] for events in streams]
+    received_before = [
+        [sum(at < send for at in its) for send in sent] for its, sent in zip(deliveries, sends, strict=True)
+    ]
+    everything = tuple(map(len, deliveries))
+    # By client: how many of its messages have come in the order so far, and how many deliveries it has had.
+    start = (0,) * len(streams), (0,) * len(streams)
+    reached, to_do = {start}, [start]
+    while to_do:
+        sent, received = to_do.pop()
+        if received == everything:
+            return True
+        for sender, count in enumerate(sent):
+            if count == len(sends[sender]) or received[sender] < received_before[sender][count]:
+                continue
+            send = sends[sender][count]
+            number = _number(streams[sender][send])
+            hears = [
+                (had, had + 1)
+                if had < everything[client]
+                and streams[client][deliveries[client][had]] == number
+                and (client != sender or deliveries[client][had] > send)
+                else (had,)
+                for client, had in enumerate(received)
+            ]
+            now_sent = (*sent[:sender], count + 1, *sent[sender + 1 :])
+            for now_received in itertools.product(*hears):
+                state = now_sent, now_received
+                if state not in reached:
+                    reached.add(state)
+                    to_do.append(state)
+    return False
+
+
+def fits_some_order(history: History) -> bool:
+    """Return the same for a history without equal messages, by the definition: some permutation fits every client."""
+    messages = range(len(history.names))
+    if any(count != 1 for count in history.send_counts):
+        raise ValueError("some message was not sent exactly once")
+    return any(
+        all(_fits(list(events), order) for events in history.events) for order in itertools.permutations(messages)
+    )
 
 
 def _number(event: int) -> int:
@@ -65,13 +100,13 @@ def _number(event: int) -> int:
     return event if event >= 0 else send_event(event)
 
 
-def _fits(events: list[int], order: Sequence[int]) -> bool:
-    """Return whether a client's deliveries and sends are subsequences of an order, and answers follow questions."""
+def _fits(events: Sequence[int], order: Sequence[int]) -> bool:
+    """Return whether deliveries and sends of a client are subsequences of an order, and answers follow questions."""
     latest_received = latest_sent = -1  # places in the order
-    for event in events:
+    for index, event in enumerate(events):
         at = order.index(_number(event))
         if event >= 0:
-            if at <= latest_received:
+            if at <= latest_received or send_event(event) in events[index:]:
                 return False
             latest_received = at
         else:
@@ -81,10 +116,20 @@ def _fits(events: list[int], order: Sequence[int]) -> bool:
     return True
 
 
-def random_history(rng: random.Random, *, clients: int, messages: int, drops: float, faults: int) -> History:
+def random_history(
+    rng: random.Random, *, clients: int, messages: int, drops: float, faults: int, texts: int = 0
+) -> History:
     """Return a history that a conforming server could have produced, with some faults added.
 
     Clients join at some moment, send at any time, and miss the messages that the server drops for them.
+
+    Args:
+        rng: the source of randomness.
+        clients: how many clients there are.
+        messages: how many messages they send.
+        drops: the share of the deliveries that are missing.
+        faults: how many faults are added.
+        texts: how many different texts the messages have; 0 if all differ.
     """
     order = [str(number) for number in range(messages)]
     rng.shuffle(order)
@@ -106,6 +151,9 @@ def random_history(rng: random.Random, *, clients: int, messages: int, drops: fl
                 events.insert(latest, (True, name))
                 latest += 1
         streams.append(events)
+    if texts:
+        text_of = {name: str(rng.randrange(texts)) for name in order}
+        streams = [[(is_sent, text_of[name]) for is_sent, name in events] for events in streams]
     for _ in range(faults):
         _add_fault(rng, streams)
     return from_events(streams)

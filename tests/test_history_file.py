@@ -12,11 +12,12 @@ from pathlib import Path
 
 import pytest
 
+from harness.commands import judge_command
 from harness.errors import UsageError
 from harness.history import file
 from harness.history.draw import as_data, draw
 from harness.history.file import read, write
-from harness.history.judge import judge
+from harness.history.judge import decide, judge
 from harness.history.record import History, send_event
 from tests.histories import history, random_history
 from tests.zoo import command, harness
@@ -142,7 +143,11 @@ def test_a_drawing_looks_like_this() -> None:
     ("events", "status", "words"),
     [
         (["0 send a", "0 receive a", "1 receive a"], 0, "lawful: 2 clients, 1 message, 2 deliveries"),
-        ([], 0, "lawful: the history is empty"),
+        ([], 3, "nothing was delivered: this proves nothing"),
+        (["0 send a", "1 send b"], 3, "nothing was delivered: this proves nothing"),
+        (["0 send x", "1 send x", "2 receive x", "2 receive x", "3 receive x"], 0, "lawful: 4 clients, 2 messages"),
+        (["0 receive y", "0 receive y", "0 send y", "0 send y"], 1, "received before sent: client 0 received y"),
+        (["0 send a 0 5", "0 receive a 0 1", "1 receive a 0 0"], 0, "lawful: 2 clients, 1 message, 2 deliveries"),
         (["0 send a", "0 receive a", "0 receive a"], 1, "duplicated: client 0 received message a 2 times"),
         (["0 receive a"], 1, "created: client 0 received a, which no client has sent"),
         (DISAGREEMENT, 1, "own first: client 0 received a before b, but client 1 received b before a"),
@@ -158,10 +163,30 @@ def test_judge_reports_whether_a_history_is_lawful(
     assert words in ended.stdout + ended.stderr
     as_json = harness("judge", "history.jsonl", "--json", folder=tmp_path)
     assert as_json.returncode == status
-    if status < 2:
+    if status != 2:
         data = json.loads(as_json.stdout)
-        assert data["lawful"] == (status == 0)
-        assert [fault["kind"] for fault in data["faults"]] == ([words.split(":")[0]] if status else [])
+        assert data["lawful"] == {0: True, 1: False, 3: None}[status]
+        assert data["undecided"] == (words if status == 3 else "")
+        assert [fault["kind"] for fault in data["faults"]] == ([words.split(":")[0]] if status == 1 else [])
+
+
+def test_blank_lines_prove_nothing(tmp_path: Path) -> None:
+    (tmp_path / "history.jsonl").write_bytes(b"\n  \n\n")
+    ended = harness("judge", "history.jsonl", folder=tmp_path)
+    assert (ended.returncode, ended.stdout) == (
+        3,
+        "nothing was delivered: this proves nothing (0 clients, 0 messages, 0 deliveries)\n",
+    )
+
+
+def test_an_undecided_history_ends_with_status_3(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "history.jsonl").write_bytes(lines("0 send x", "0 send x", "1 receive x"))
+    monkeypatch.setattr(judge_command, "decide", lambda recorded: decide(recorded, equal_budget=0))
+    assert judge_command.command.main([str(tmp_path / "history.jsonl")], standalone_mode=False) == 3
+    printed = capsys.readouterr().out
+    assert printed == "cannot be decided: 2 messages have equal text (2 clients, 2 messages, 1 delivery)\n"
 
 
 @pytest.mark.parametrize(("name", "words"), [("", "Is a directory"), ("nothing", "No such file or directory")])

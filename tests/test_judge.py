@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import random
 from collections.abc import Sequence
 
 import pytest
 
+from harness.history import frontier, witnesses
+from harness.history.draw import as_data, draw
 from harness.history.fault import Fault, Observation
-from harness.history.judge import judge
+from harness.history.judge import decide, judge
 from harness.history.record import History
-from tests.histories import history
+from harness.history.views import Numbers
+from tests.histories import history, random_history
 
 
 @pytest.mark.parametrize(
@@ -25,7 +29,9 @@ from tests.histories import history
         ("+a +b", "b", "a"),  # many lost
         ("+q q r", "q +r q2 r", "+q2 q2 r"),
         ("+x +x x x", "x x", "x"),  # equal bodies, sent twice
-        ("+x +x x a x", "+a a x x", "x a x", "x x a"),  # copies that cannot be distinguished
+        ("+x +x x a x", "+a x a x", "x a", "a x"),  # received copies that were different ones
+        ("+x", "+x", "x x", "x x", "x"),  # equal bodies of different clients
+        ("+x +a", "+x +b", "x a x b", "a b", "b"),
         ("+a +b a b", "c a", "+c c b"),  # one client left, another joined
         ("+a +b +c c",),  # all lost but one
     ],
@@ -67,6 +73,19 @@ def test_lawful(clients: Sequence[str]) -> None:
             "client 0 received a before b, but client 1 and 1 other received b b",
         ),
         ("cycle", ("+a", "+b", "+c", "b c", "c a", "a b"), "client 3 received b before c; client 4 received c before"),
+        ("received before sent", ("y y +y +y",), "client 0 received y, then sent y, y"),
+        ("sender order", ("+a +b +b", "b b a"), "client 0 sent a, b; client 1 received b, b, a; b was sent twice"),
+        ("sender order", ("+x +y +x +y", "y y x x"), "client 0 sent x, y; client 1 received y, y, x, x; x was sent"),
+        (
+            "disagreement",
+            ("+x +x x a x", "+a a x x", "x a x", "x x a"),
+            "client 2 received a, x; client 3 received x, ",
+        ),
+        (
+            "sender order",
+            ("+x +a", "+x +b", "a b x"),
+            "client 0 sent x, a; client 1 sent x, b; client 2 received a, b, x",
+        ),
         ("cycle", ("+a1 +a2 x a1", "a2 x", "+x"), "client 0 sent a1 before a2; client 1 received a2 before x; but"),
     ],
 )
@@ -136,3 +155,73 @@ def test_clients_have_the_numbers_that_the_history_gives_them() -> None:
     assert fault.witnesses == (7, 11)
     assert fault.sentence.startswith("client 7 received a before b, but client 11 ")
     assert {observation.client for observation in fault.observations} == {7, 11}
+
+
+def test_a_search_that_is_given_up_blames_nobody() -> None:
+    tried = history("+x +a", "+x +b", "a b x")
+    assert [fault.kind for fault in decide(tried).faults] == ["sender order"]
+    given_up = decide(tried, equal_budget=8)
+    assert (given_up.faults, given_up.undecided) == ([], 2)
+    assert judge(tried, equal_budget=8) == []
+
+
+def test_equal_messages_that_nobody_received_leave_nothing_undecided() -> None:
+    assert decide(history("+x +x +a a", "a"), equal_budget=0).undecided == 0
+
+
+def test_a_contradiction_of_equal_messages_is_found_in_a_long_history() -> None:
+    names = [f"ok{number % 7}" if number % 3 else f"m{number}" for number in range(600)]
+    sends = [" ".join(f"+{name}" for name in names[sender::4]) for sender in range(4)]
+    streams = [" ".join(names[reader * 20 :]) for reader in range(5)]
+    assert decide(history(*sends, *streams)) == decide(history())
+    early, late = streams[-1][:1000].rsplit(" ", 1)[0], streams[-1][1000:].split(" ", 1)[1]
+    (fault,) = judge(history(*sends, *streams[:-1], f"{early} b b a {late}", "+a +b +b"))
+    assert (fault.kind, fault.witnesses, set(fault.messages)) == ("sender order", (8, 9), {"a", "b"})
+    assert len(fault.observations) <= 6
+
+
+@pytest.mark.parametrize("clients", [300, 3000])
+def test_a_ring_is_explained_in_short_and_reported_whole(clients: int) -> None:
+    ring = [f"m{number} m{(number + 1) % clients}" for number in range(clients)]
+    (fault,) = judge(history(*ring, *(f"+m{number}" for number in range(clients))))
+    assert fault.sentence == (
+        "client 0 received m0 before m1; client 1 received m1 before m2; client 2 received m2 before m3; "
+        f"client 3 received m3 before m4; … {clients - 5:,} more such clients …; "
+        f"but client {clients - 1} received m{clients - 1} before m0: "
+        f"no single order fits what these {clients:,} clients saw"
+    )
+    drawn = draw(fault)
+    assert len(drawn) < 1000
+    assert f"… {clients - 5:,} more" in drawn
+    assert f"before m3 before … before m{clients - 1} before m0" in drawn.replace("\n  ", " ")
+    assert len(as_data(fault)["sightings"]) == 2 * clients
+    assert sorted(fault.witnesses) == list(range(clients))
+
+
+def test_the_cost_of_a_ring_grows_with_its_length(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked_at = []
+
+    class Counting(frontier.Frontier):
+        def search(self, earlier: Numbers, later: Numbers, limit: int) -> list[tuple[int, int, int]]:
+            found = super().search(earlier, later, limit)
+            looked_at.append(self.looked_at)
+            return found
+
+    monkeypatch.setattr(witnesses, "Frontier", Counting)
+    for clients in (2000, 20_000):
+        ring = [f"m{number} m{(number + 1) % clients}" for number in range(clients)]
+        random.Random(clients).shuffle(ring)
+        (fault,) = judge(history(*ring, *(f"+m{number}" for number in range(clients))))
+        assert len(fault.witnesses) == clients
+    assert max(looked_at) < 300_000  # events, whatever the number of clients
+
+
+@pytest.mark.parametrize("seed", range(100))
+def test_both_searches_for_the_smallest_cycle_agree(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = random.Random(seed)
+    tried = random_history(rng, clients=7, messages=20, drops=0.7, faults=4)
+    found = []
+    for short_line in (0, 1000):  # messages in a stream, below which the search keeps a frontier
+        monkeypatch.setattr(witnesses, "SHORT_LINE", short_line)
+        found.append([(len(fault.witnesses), len(fault.messages)) for fault in judge(tried)])
+    assert found[0] == found[1]

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from itertools import zip_longest
 from typing import Any
 
-from harness.history.fault import Fault, Observation, display_name
+from harness.history.fault import Fault, Observation, display_name, in_short, left_out
 
 ARROWS = {"send": "->", "receive": "<-"}
 GAP = 4
@@ -35,16 +35,22 @@ def draw(fault: Fault, width: int = 80) -> str:
         return ""
     # A cycle ends with the message with which it begins.
     contradiction = [event for event in fault.observations if event.message == fault.messages[0]][-1]
-    longest = max(len(display_name(event.message, NAME_WIDTH)) for event in fault.observations)
+    hidden = left_out(len(columns))
+    shown = [client for at, client in enumerate(columns) if at not in hidden]
+    longest = max(len(display_name(event.message, NAME_WIDTH)) for client in shown for event in columns[client])
     narrowest = len("-> ") + longest + len(MARK)
-    per_band = min(len(columns), max(1, (width + GAP) // (narrowest + GAP)))  # the other columns are drawn below
+    # The other columns are drawn below.
+    per_band = min(len(shown) + bool(hidden), max(1, (width + GAP) // (narrowest + GAP)))
     column_width = (width + GAP) // per_band - GAP
-    drawn = [_column(client, events, contradiction, column_width) for client, events in columns.items()]
+    mark = None if fault.equal_messages else contradiction
+    drawn = [_column(client, columns[client], mark, column_width) for client in shown]
+    if hidden:
+        drawn.insert(hidden.start, [f"… {len(hidden):,} more", "clients …"])
     bands = [_side_by_side(drawn[at : at + per_band]) for at in range(0, len(drawn), per_band)]
     return "\n\n".join([*bands, _reason(fault, width)])
 
 
-def _column(client: int, events: Sequence[Observation], contradiction: Observation, width: int) -> list[str]:
+def _column(client: int, events: Sequence[Observation], contradiction: Observation | None, width: int) -> list[str]:
     """Return the lines of one client; if the width is too small, without times and with shortened names."""
     heading = f"client {client}"
     marks = [MARK if event is contradiction else "" for event in events]
@@ -59,7 +65,7 @@ def _column(client: int, events: Sequence[Observation], contradiction: Observati
         f"{ARROWS[event.event]} {name:{longest}}" + (f"   {time:>{time_width}}" if time_width else "") + mark
         for event, name, time, mark in zip(events, names, times, marks, strict=True)
     ]
-    return [heading, "-" * len(heading), *(line.rstrip() for line in lines)]
+    return [heading, "-" * len(heading), *in_short([line.rstrip() for line in lines], "events")]
 
 
 def _side_by_side(columns: Sequence[Sequence[str]]) -> str:
@@ -72,6 +78,8 @@ def _side_by_side(columns: Sequence[Sequence[str]]) -> str:
 
 def _reason(fault: Fault, width: int) -> str:
     """Return what the marked event contradicts, in a line or two."""
+    if fault.equal_messages:
+        return "! no order fits, whichever of the equal messages is which"[:width]
     if len(fault.messages) < 2:
         name = display_name(fault.messages[0]) if fault.messages else "it"
         reasons = {
@@ -80,9 +88,12 @@ def _reason(fault: Fault, width: int) -> str:
             "received before sent": f"{name} is sent only now",
         }
         return f"! {reasons.get(fault.kind, fault.kind)}"[:width]
-    names = [display_name(name, NAME_WIDTH) for name in (*fault.messages, fault.messages[0])]
+    hidden = left_out(len(fault.messages))
+    names = [display_name(name, NAME_WIDTH) for at, name in enumerate(fault.messages) if at not in hidden]
+    if hidden:
+        names.insert(hidden.start, "…")
     lines = ["! no order has"]
-    for word in (names[0], *(f"before {name}" for name in names[1:])):
+    for word in (names[0], *(f"before {name}" for name in (*names[1:], names[0]))):
         if len(lines[-1]) + 1 + len(word) > width:
             lines.append(" ")
         lines[-1] += f" {word}"

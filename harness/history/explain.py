@@ -6,12 +6,12 @@ The form is Elle's: each client states what it saw, and the last statement contr
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
-from harness.history.fault import Fault, Observation, display_name, location_note
+from harness.history.fault import Fault, Observation, display_name, in_short, left_out, location_note
 from harness.history.record import History, send_event
 from harness.history.views import View
 from harness.history.witnesses import Edge
@@ -46,22 +46,19 @@ def explain(history: History, views: Sequence[View], edges: Sequence[Edge]) -> F
         views: of all its clients, with at least the messages of the cycle, numbered as in the history.
         edges: the cycle; if it has two edges, the clients are chosen again for the simplest explanation.
     """
-    claims = [list(_claims(views, edge.before, edge.after)) for edge in edges]
     if len(edges) == 2:
-        kind, chosen = _contradiction(history, *claims)
+        kind, chosen = _contradiction(history, *(list(_claims(views, edge.before, edge.after)) for edge in edges))
     else:
-        first_claims = [
-            next(claim for claim in options if claim.client_index == edge.client_index)
-            for edge, options in zip(edges, claims, strict=True)
-        ]
-        kind, chosen = "cycle", _rotated(first_claims)
+        kind, chosen = "cycle", _rotated([_claim(views, edge, count_others=not left_out(len(edges))) for edge in edges])
     clients = list(dict.fromkeys(history.clients[claim.client_index] for claim in chosen))
-    statements = [f"{_subject(history, claim)} {_predicate(history, claim)}" for claim in chosen]
+    hidden = left_out(len(chosen))
+    statements = [
+        "" if index in hidden else f"{_subject(history, claim)} {_predicate(history, claim)}"
+        for index, claim in enumerate(chosen)
+    ]
     if kind == "cycle":
-        sentence = (
-            f"{'; '.join(statements[:-1])}; but {statements[-1]}: "
-            f"no single order fits what these {len(clients)} clients saw"
-        )
+        first = "; ".join(in_short(statements, "such clients")[:-1])
+        sentence = f"{first}; but {statements[-1]}: no single order fits what these {len(clients):,} clients saw"
     elif len(clients) == 1:
         sentence = f"{statements[0]}, but {_predicate(history, chosen[1])}"
     else:
@@ -92,6 +89,21 @@ def _claims(views: Sequence[View], before: int, after: int) -> Iterator[Claim]:
     yield from by_answer
     for client_index in by_delivery:
         yield Claim(client_index, before, after, ("receive", "receive"), len(by_delivery) - 1)
+
+
+def _claim(views: Sequence[View], edge: Edge, *, count_others: bool) -> Claim:
+    """Return the claim of an edge's client.
+
+    Args:
+        views: of all clients.
+        edge: the edge.
+        count_others: whether to count the other clients that saw the same.
+    """
+    if count_others:
+        claims = _claims(views, edge.before, edge.after)
+        return next(claim for claim in claims if claim.client_index == edge.client_index)
+    claim = next(_claims([views[edge.client_index]], edge.before, edge.after))
+    return replace(claim, client_index=edge.client_index)
 
 
 def _contradiction(history: History, forward: list[Claim], backward: list[Claim]) -> tuple[str, list[Claim]]:
@@ -172,5 +184,18 @@ def observe(
     """
     code = send_event(number) if event == "send" else number
     at = int(np.flatnonzero(np.asarray(history.events[client_index]) == code)[repetition])
+    return at, observe_at(history, client_index, at, event, number)
+
+
+def observe_at(history: History, client_index: int, at: int, event: Event, number: int) -> Observation:
+    """Return all that is known of an event.
+
+    Args:
+        history: the history that has the event.
+        client_index: which of the history's clients it belongs to.
+        at: its index among the client's events.
+        event: whether the message was sent or received.
+        number: the number of the message.
+    """
     offset, at_ns = history.locate(client_index, at) if history.locate else (None, None)
-    return at, Observation(history.clients[client_index], event, history.names[number], offset, at_ns, number)
+    return Observation(history.clients[client_index], event, history.names[number], offset, at_ns, number)

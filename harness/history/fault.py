@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
+
+MOST_SHOWN = 10  # parts of an argument that people still read; of a longer one they see the first and the last
+FIRST_SHOWN = 4
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,7 @@ class Fault:
         witnesses: the numbers of the clients whose events, taken together, contradict every conforming server.
         messages: the names of the messages it is about; of a cycle, in the cycle's order.
         observations: the events that contradict each other, in the order of the argument.
+        equal_messages: whether some of the messages have equal text, so that it is open which of them was received.
     """
 
     kind: str
@@ -45,6 +50,7 @@ class Fault:
     witnesses: tuple[int, ...] = ()
     messages: tuple[str, ...] = ()
     observations: tuple[Observation, ...] = ()
+    equal_messages: bool = False
 
 
 def display_name(name: str, limit: int = 40) -> str:
@@ -58,3 +64,26 @@ def location_note(observation: Observation) -> str:
     parts = [] if observation.offset is None else [f"byte {observation.offset:,}"]
     parts += [] if observation.at_ns is None else [f"at {observation.at_ns / 1e6:,.1f} ms"]
     return f" ({', '.join(parts)})" if parts else ""
+
+
+def left_out(count: int) -> range:
+    """Return which of so many parts of an argument are not shown to people."""
+    return range(FIRST_SHOWN, count - 1) if count > MOST_SHOWN else range(0)
+
+
+def in_short(parts: Sequence[str], name: str) -> list[str]:
+    """Return the parts of an argument that people see, and between them how many are left out.
+
+    Args:
+        parts: all parts.
+        name: what they are called, in the plural.
+    """
+    hidden = left_out(len(parts))
+    if not hidden:
+        return list(parts)
+    return [*parts[: hidden.start], f"… {len(hidden):,} more {name} …", *parts[hidden.stop :]]
+
+
+def times(count: int) -> str:
+    """Return a number of times in words."""
+    return {1: "once", 2: "twice"}.get(count, f"{count:,} times")

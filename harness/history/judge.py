@@ -7,35 +7,108 @@ each send to the next send of the same client, and from the last message receive
 The history is lawful when these edges have no cycle, no client received a message more often than it was sent, and
 no client received its own message before sending it. A dropped message makes no edge, so it breaks nothing.
 
-A message that was sent several times can be received in as many places, and the copies cannot be distinguished. For
-such messages only the number of copies is judged; they say nothing about order.
+A message that was sent several times can be received in as many places, and the copies cannot be distinguished. When
+all other messages fit one order, a search decides about the copies (`harness.history.equal_messages`); it is limited.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.history.equal_messages import as_sent, explain_part, find_contradiction, puzzle_of
 from harness.history.explain import explain, observe
-from harness.history.fault import Fault, Observation, display_name, location_note
+from harness.history.fault import Fault, Observation, display_name, location_note, times
 from harness.history.order import guess_order, suspect_messages
 from harness.history.record import History
-from harness.history.views import Mask, Numbers, View, view_of
+from harness.history.views import EMPTY_VIEW, Mask, Numbers, View, view_of
 from harness.history.witnesses import Edge, smallest_cycle
 
-__all__ = ["Fault", "Observation", "judge"]
+__all__ = ["Fault", "Judgement", "Observation", "decide", "judge"]
+
+PATIENT_BUDGET = 30_000_000  # about ten seconds
+QUICK_BUDGET = 200_000  # for the many histories of a check: a fraction of a second
 
 
-def judge(history: History) -> list[Fault]:
-    """Return the faults of a history, at most one of each kind; [] when it is lawful.
+@dataclass(frozen=True)
+class Judgement:
+    """What is known of a history.
 
-    The order is judged without the messages that another fault already reports.
+    Attributes:
+        faults: what no conforming server does, at most one fault of each kind.
+        undecided: how many messages have equal text, if that leaves it open whether one order fits; else 0.
+    """
+
+    faults: list[Fault]
+    undecided: int = 0
+
+
+def judge(history: History, equal_budget: int = QUICK_BUDGET) -> list[Fault]:
+    """Return the faults of a history, at most one of each kind; [] when it is lawful or cannot be decided.
+
+    Args:
+        history: the history.
+        equal_budget: the most events to look at in order to decide about messages with equal text.
+    """
+    return decide(history, equal_budget).faults
+
+
+def decide(history: History, equal_budget: int = PATIENT_BUDGET) -> Judgement:
+    """Decide whether a history is lawful.
+
+    The order is judged without the messages that another fault already reports; that of messages with equal text only
+    if there is no other fault.
+
+    Args:
+        history: the history.
+        equal_budget: the most events to look at in order to decide about messages with equal text.
     """
     send_counts = np.asarray(history.send_counts, dtype=np.int64)
     views, faults = _views(history, send_counts)
     order = guess_order(views, send_counts.size)
+    faults += _order_faults(history, views, order, send_counts)
+    if faults or not (send_counts > 1).any():
+        return Judgement(faults)
+    return _judge_equal(history, order, send_counts, equal_budget)
+
+
+def _judge_equal(history: History, order: Numbers, send_counts: NDArray[np.int64], budget: int) -> Judgement:
+    """Decide about a history whose messages with a text of their own fit one order.
+
+    Args:
+        history: the history.
+        order: an order of all messages, with those that have copies anywhere.
+        send_counts: shape (messages,), how often each message was sent.
+        budget: the most events to look at.
+    """
+    is_received: Mask = np.zeros(send_counts.size, dtype=bool)
+    for events in history.events:
+        codes = np.asarray(events, dtype=np.int64)
+        is_received[codes[codes >= 0]] = True
+    equal = int(send_counts[(send_counts > 1) & is_received].sum())
+    if not equal:
+        return Judgement([])
+    if sum(map(len, history.events)) > budget:
+        return Judgement([], equal)
+    is_lawful, part = find_contradiction(puzzle_of(history, is_received), budget, order)
+    if is_lawful is False:
+        kind = judge(as_sent(part))[-1].kind  # one about a single client may be due to that choice
+        return Judgement([explain_part(history, part, kind)])
+    return Judgement([], 0 if is_lawful else equal)
+
+
+def _order_faults(history: History, views: list[View], order: Numbers, send_counts: NDArray[np.int64]) -> list[Fault]:
+    """Return the fault that no order fits the messages with a text of their own, or [].
+
+    Args:
+        history: what all clients did.
+        views: one for each client, of these messages only.
+        order: a guessed order of all messages.
+        send_counts: shape (messages,), how often each message was sent.
+    """
     suspects = suspect_messages(views, order)
     if suspects.size:
         is_suspect = np.zeros(send_counts.size, dtype=bool)
@@ -43,11 +116,13 @@ def judge(history: History) -> list[Fault]:
         rank = np.zeros(send_counts.size, np.int32)
         rank[suspects] = np.arange(suspects.size, dtype=np.int32)
         views = [view.restricted_to(is_suspect) for view in views]
-        cycle = smallest_cycle([view.renumbered(rank) for view in views], suspects.size)
+        cycle = smallest_cycle(
+            [view.renumbered(rank) if view.size > 1 else EMPTY_VIEW for view in views], suspects.size
+        )
         if cycle:
             cycle = [Edge(edge.client_index, int(suspects[edge.before]), int(suspects[edge.after])) for edge in cycle]
-            faults.append(explain(history, views, cycle))
-    return faults
+            return [explain(history, views, cycle)]
+    return []
 
 
 def _views(history: History, send_counts: NDArray[np.int64]) -> tuple[list[View], list[Fault]]:
@@ -66,6 +141,9 @@ def _views(history: History, send_counts: NDArray[np.int64]) -> tuple[list[View]
     duplicated: list[tuple[int, int]] = []
     early: list[tuple[int, int]] = []
     for client_index, events in enumerate(history.events):
+        if len(events) == 1 and events[0] < 0:
+            views.append(EMPTY_VIEW)  # a single message that was sent says nothing about order
+            continue
         view = view_of(events)
         is_distinct = _distinct(view.received, place_of)
         if not is_distinct:
@@ -134,7 +212,7 @@ def _duplicated(history: History, occurrences: Sequence[tuple[int, int]]) -> Fau
     ]
     sentence = (
         f"client {deliveries[0].client} received message {display_name(deliveries[0].message)} {copies} times"
-        f"{location_note(deliveries[-1])}; it was sent {_times(history.send_counts[number])}"
+        f"{location_note(deliveries[-1])}; it was sent {times(history.send_counts[number])}"
     )
     return _single_client_fault("duplicated", sentence, occurrences, deliveries)
 
@@ -156,7 +234,3 @@ def _single_client_fault(
     if len(occurrences) > 1:
         sentence += f" ({len(occurrences):,} such deliveries)"
     return Fault(kind, sentence, (observations[0].client,), (observations[0].message,), tuple(observations))
-
-
-def _times(count: int) -> str:
-    return {1: "once", 2: "twice"}.get(count, f"{count:,} times")

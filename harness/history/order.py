@@ -38,9 +38,9 @@ def guess_order(views: Sequence[View], messages: int) -> Numbers:
     new_messages: list[Numbers] = []
     ranks_before: list[Numbers] = []
     looked_at = 0
-    lines = [view.received for view in sorted(views, key=lambda view: -view.received.size)]
+    lines = [view.received for view in sorted(views, key=lambda view: -view.received.size) if view.received.size]
     # A message that no client received is placed where its sender sent it.
-    unreceived = (view.interleaved() for view in views if (rank[view.sent] == -1).any())
+    unreceived = (view.interleaved() for view in views if view.sent.size and (rank[view.sent] == -1).any())
     for line in chain(lines, unreceived):
         looked_at += line.size
         ranks = rank[line]
@@ -62,6 +62,8 @@ def _inserted(order: Numbers, new_messages: Sequence[Numbers], ranks_before: Seq
     """Return the order with each new message inserted after the rank before it."""
     if not new_messages:
         return order
+    if not order.size:
+        return np.concatenate(new_messages)
     return np.insert(order, np.maximum(np.concatenate(ranks_before), -1) + 1, np.concatenate(new_messages))
 
 
@@ -79,15 +81,23 @@ def suspect_messages(views: Sequence[View], order: Numbers) -> Numbers:
     """
     rank = np.empty(order.size, np.int32)
     rank[order] = np.arange(order.size, dtype=np.int32)
-    begins, ends = np.zeros(order.size, np.int64), np.zeros(order.size, np.int64)  # stretches, by rank
+    # By rank: how many more stretches begin than end, and whether one ends; None as long as there are none.
+    balance: Numbers | None = None
+    is_end: Mask = np.zeros(order.size, dtype=bool)
     for view in views:
+        if view.size < 2:
+            continue
         before, after = (rank[numbers] for numbers in view.edges())
         is_against = before > after
         if is_against.any():
-            np.add.at(begins, after[is_against], 1)
-            np.add.at(ends, before[is_against], 1)
-    open_stretches = np.cumsum(begins - ends)
-    return order[(open_stretches > 0) | (ends > 0)]
+            balance = np.zeros(order.size, np.int32) if balance is None else balance
+            np.add.at(balance, after[is_against], 1)
+            np.add.at(balance, before[is_against], -1)
+            is_end[before[is_against]] = True
+    if balance is None:
+        return order[:0]
+    open_stretches = np.cumsum(balance, dtype=np.int32)
+    return order[(open_stretches > 0) | is_end]
 
 
 def on_cycles(views: Sequence[View], messages: int) -> Mask:
@@ -99,8 +109,12 @@ def on_cycles(views: Sequence[View], messages: int) -> Mask:
     """
     pairs = []
     for view in views:
+        if view.size < 2:
+            continue
         begins, ends = view.edges()
         pairs.append(_distinct(begins.astype(np.int64) * messages + ends))
+    if not pairs:
+        return np.zeros(messages, dtype=bool)
     edges = _distinct(np.concatenate(pairs))
     before, after = edges // messages, edges % messages
     follows_cycle = _left_by_kahn(before, after, messages)

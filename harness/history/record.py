@@ -59,7 +59,8 @@ class History:
         events: for each client the codes of its events, shape (events of the client,), in its own order (see above).
         clients: for each of these the number of its client, as explanations call it.
         senders: for each message the number of the client that sent it.
-        send_counts: for each message how often it was sent; only messages sent once say anything about order.
+        send_counts: for each message how often it was sent; messages sent several times have equal text,
+            and it is open which of them a client received.
         names: for each message its name in explanations.
         locate: for an index into `events` and an index into that client's events, returns the offset of the message in
             the client's stream of that direction (in bytes) and the time since the history began (in ns), each None

@@ -30,6 +30,11 @@ class View:
     sent: Numbers
     received_before_send: Numbers
 
+    @property
+    def size(self) -> int:
+        """The number of events."""
+        return self.received.size + self.sent.size
+
     def edges(self) -> tuple[Numbers, Numbers]:
         """Return two arrays of shape (edges,): messages, and for each one that must come after it.
 
@@ -46,6 +51,8 @@ class View:
 
     def restricted_to(self, wanted: Mask) -> View:
         """Return the view of the wanted messages only; `wanted` has shape (messages,)."""
+        if not self.size:
+            return self
         return self.select(wanted[self.received], wanted[self.sent])
 
     def select(self, received: Mask, sent: Mask) -> View:

@@ -11,10 +11,12 @@ import itertools
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.history.frontier import Frontier
 from harness.history.order import on_cycles
 from harness.history.views import EMPTY_VIEW, Mask, Numbers, View
 
@@ -22,7 +24,12 @@ FIRST_PREFIX = 256  # messages that are searched first: most faults show at once
 PREFIX_GROWTH = 16  # each further search takes so many times as many
 SEARCH_BUDGET = 500_000_000  # events to look at for a shorter cycle than the one already found
 CLIENT_COST = 500  # what a client costs a search in addition to its events, in events
+FRONTIER_COST = 2500  # what looking at an event costs in a search that keeps a frontier
+SHORT_LINE = 16  # messages that a client received on average, below which such a search is cheaper
 SETS_TRIED = 3000
+MOST_CANDIDATES = 64  # clients among which smaller sets are tried
+
+Cuts = NDArray[np.integer[Any]]
 
 
 @dataclass(frozen=True)
@@ -73,30 +80,32 @@ def _by_one_client(views: Sequence[View], messages: int) -> list[Edge]:
     return []
 
 
-def _shortest(views: Sequence[View], messages: int) -> tuple[list[Edge], list[View]]:
+def _shortest(views: Sequence[View], messages: int) -> tuple[list[Edge], Sequence[View]]:
     """Return a cycle of as few edges as possible, and the views restricted to the messages that are on cycles.
 
     Messages beyond a prefix of the guessed order are searched only when the prefix has no cycle of two edges.
     """
     best: list[Edge] = []
-    prefix, budget = FIRST_PREFIX, SEARCH_BUDGET
+    has_short_lines = sum(view.received.size for view in views) < SHORT_LINE * len(views)
+    prefix, budget = (messages if has_short_lines else FIRST_PREFIX), SEARCH_BUDGET
     while True:
         prefix = min(prefix, messages)
-        is_in_prefix = np.arange(messages) < prefix
-        cyclic = [view.restricted_to(is_in_prefix) for view in views]
-        is_on_cycle = on_cycles(cyclic, prefix)
-        cyclic = [view.restricted_to(is_on_cycle) for view in cyclic]
-        cost = sum(view.received.size + view.sent.size + CLIENT_COST for view in cyclic)
+        cyclic = _restricted(views, np.arange(messages) < prefix)
+        cyclic = _restricted(cyclic, on_cycles(cyclic, prefix))
+        search = _FrontierSearch(cyclic, prefix) if has_short_lines else _LevelSearch(cyclic, prefix)
         for client_index, earlier, later in _inversions(cyclic):
             limit = len(best) - 1 if best else prefix
-            cycle, levels = _search(cyclic, prefix, client_index, earlier, later, limit)
-            budget -= levels * cost
-            best = cycle or best
-            if len(best) == 2 or (best and budget < 0):
+            best = search.cycle(client_index, earlier, later, limit) or best
+            if len(best) == 2 or (best and search.cost > budget):
                 return best, cyclic
+        budget -= search.cost
         if prefix == messages:
             return best, cyclic
         prefix *= PREFIX_GROWTH
+
+
+def _restricted(views: Sequence[View], wanted: Mask) -> Sequence[View]:
+    return views if wanted.all() else [view.restricted_to(wanted) for view in views]
 
 
 def _with_fewer_clients(cycle: list[Edge], views: Sequence[View]) -> list[Edge]:
@@ -104,13 +113,16 @@ def _with_fewer_clients(cycle: list[Edge], views: Sequence[View]) -> list[Edge]:
 
     Such a cycle has more edges than clients: at least one client contributes two.
     """
-    numbers = np.unique(np.concatenate([line for view in views for line in (view.received, view.sent)]))
-    views = [view.renumbered(np.searchsorted(numbers, np.arange(numbers[-1] + 1)).astype(np.int32)) for view in views]
     # Clients that can contribute two edges, and those that can contribute any.
     with_two = {index for index, view in enumerate(views) if view.sent.size > 1 and view.received.size}
-    candidates = [index for index, view in enumerate(views) if view.received.size + view.sent.size > 1]
+    candidates = [index for index, view in enumerate(views) if view.size > 1]
+    if not with_two or len(candidates) > MOST_CANDIDATES:
+        return cycle
+    numbers = np.unique(np.concatenate([line for view in views for line in (view.received, view.sent)]))
+    new_numbers = np.searchsorted(numbers, np.arange(numbers[-1] + 1)).astype(np.int32)
+    views = [view.renumbered(new_numbers) for view in views]
     for count in range((len(cycle) + 1) // 2, len({edge.client_index for edge in cycle})):
-        if not with_two or math.comb(len(candidates), count) > SETS_TRIED:
+        if math.comb(len(candidates), count) > SETS_TRIED:
             break
         for subset in itertools.combinations(candidates, count):
             if not with_two.isdisjoint(subset):
@@ -130,18 +142,35 @@ def _inversions(views: Sequence[View]) -> Iterator[tuple[int, Numbers, Numbers]]
     For this client every message of the first array comes before every message of the second.
     """
     keys: list[Numbers] = []
-    # Rows of client, cut in what it received, cut in what it sent; one of the cuts is -1.
-    cuts: list[NDArray[np.int64]] = []
+    # By cut: the client, the cut in what it received, and the cut in what it sent; one of the cuts is -1.
+    clients: list[Cuts] = []
+    received_cuts: list[Cuts] = []
+    sent_cuts: list[Cuts] = []
+
     for client_index, view in enumerate(views):
         received, sent, counts = view.received, view.sent, view.received_before_send
-        received_cuts = np.flatnonzero(received[:-1] > received[1:]) + 1
-        answers = np.flatnonzero(counts > 0)
-        answers = answers[received[counts[answers] - 1] > sent[answers]]
-        sent_cuts = np.flatnonzero(sent[:-1] > sent[1:]) + 1
-        keys += [received[received_cuts], sent[answers], sent[sent_cuts]]
-        for received_cut, sent_cut in ((received_cuts, -1), (counts[answers], -1), (-1, sent_cuts)):
-            cuts.append(np.stack(np.broadcast_arrays(client_index, received_cut, sent_cut), axis=1))
-    in_order = np.concatenate(cuts)[np.argsort(np.concatenate(keys), kind="stable")].tolist()
+        # The messages after each cut; the cuts in what was received; those in what was sent.
+        found: list[tuple[Numbers, Cuts | None, Cuts | None]] = []
+        if received.size > 1:
+            cuts = np.flatnonzero(received[:-1] > received[1:]) + 1
+            found.append((received[cuts], cuts, None))
+        if sent.size:
+            answers = np.flatnonzero(counts > 0)
+            answers = answers[received[counts[answers] - 1] > sent[answers]]
+            cuts = np.flatnonzero(sent[:-1] > sent[1:]) + 1
+            found += [(sent[answers], counts[answers], None), (sent[cuts], None, cuts)]
+        for after, in_received, in_sent in found:
+            if after.size:
+                nowhere = np.full(after.size, -1)
+                keys.append(after)
+                clients.append(np.full(after.size, client_index))
+                received_cuts.append(nowhere if in_received is None else in_received)
+                sent_cuts.append(nowhere if in_sent is None else in_sent)
+    if not keys:
+        return
+    earliest_first = np.argsort(np.concatenate(keys), kind="stable")
+    columns = (np.concatenate(column)[earliest_first].tolist() for column in (clients, received_cuts, sent_cuts))
+    in_order = zip(*columns, strict=True)
     for client_index, received_cut, sent_cut in in_order:
         view = views[client_index]
         if sent_cut < 0:
@@ -153,37 +182,73 @@ def _inversions(views: Sequence[View]) -> Iterator[tuple[int, Numbers, Numbers]]
             yield client_index, earlier, view.sent[sent_cut:]
 
 
-def _search(
-    views: Sequence[View], messages: int, client_index: int, earlier: Numbers, later: Numbers, limit: int
-) -> tuple[list[Edge], int]:
-    """Return a shortest cycle through a given inversion, [] if there is none, and how many levels were searched.
+class _FrontierSearch:
+    """Searches for cycles in histories of many clients with few events each.
 
-    Args:
-        views: one for each client.
-        messages: how many messages there are.
-        client_index: the client that has the inversion; the cycle's first edge is this client's.
-        earlier: shape (any,), messages at which the first edge may begin.
-        later: shape (any,), messages at which the first edge may end.
-        limit: the most edges that the cycle may have.
+    Attributes:
+        cost: what the searches have cost so far.
     """
-    is_reached = np.zeros(messages, dtype=bool)
-    is_reached[later] = True
-    predecessor = np.full(messages, -1, np.int32)  # by message: the one from which it was reached
-    through = np.full(messages, -1, np.int32)  # by message: the client whose edge led to it
-    for length in range(2, limit + 1):
-        reached_before = is_reached.copy()
-        for index, view in enumerate(views):
-            before, after = _one_edge_further(view, reached_before)
-            is_new = ~is_reached[after]
-            if is_new.any():
-                before, after = before[is_new], after[is_new]
-                predecessor[after], through[after], is_reached[after] = before, index, True
-        closing = earlier[is_reached[earlier]]
-        if closing.size:
-            return _cycle(client_index, int(closing[-1]), predecessor, through), length
-        if (is_reached == reached_before).all():
-            return [], length
-    return [], limit
+
+    def __init__(self, views: Sequence[View], messages: int) -> None:
+        self._frontier = Frontier(views, messages)
+
+    @property
+    def cost(self) -> int:
+        return self._frontier.looked_at * FRONTIER_COST
+
+    def cycle(self, client_index: int, earlier: Numbers, later: Numbers, limit: int) -> list[Edge]:
+        """Return a shortest cycle through a given inversion, [] if there is none.
+
+        Args:
+            client_index: the client that has the inversion; the cycle's first edge is this client's.
+            earlier: shape (any,), messages at which the first edge may begin.
+            later: shape (any,), messages at which the first edge may end.
+            limit: the most edges that the cycle may have.
+        """
+        edges = [Edge(*edge) for edge in self._frontier.search(earlier, later, limit - 1)]
+        return [Edge(client_index, edges[-1].after, edges[0].before), *edges] if edges else []
+
+
+class _LevelSearch:
+    """Searches for cycles in histories of few clients with many events each: every step looks at all events.
+
+    Attributes:
+        cost: what the searches have cost so far.
+    """
+
+    def __init__(self, views: Sequence[View], messages: int) -> None:
+        self.cost = 0
+        self._views, self._messages = views, messages
+        self._level_cost = sum(view.size + CLIENT_COST for view in views)
+
+    def cycle(self, client_index: int, earlier: Numbers, later: Numbers, limit: int) -> list[Edge]:
+        """Return a shortest cycle through a given inversion, [] if there is none.
+
+        Args:
+            client_index: the client that has the inversion; the cycle's first edge is this client's.
+            earlier: shape (any,), messages at which the first edge may begin.
+            later: shape (any,), messages at which the first edge may end.
+            limit: the most edges that the cycle may have.
+        """
+        is_reached = np.zeros(self._messages, dtype=bool)
+        is_reached[later] = True
+        predecessor = np.full(self._messages, -1, np.int32)  # by message: the one from which it was reached
+        through = np.full(self._messages, -1, np.int32)  # by message: the client whose edge led to it
+        for _ in range(2, limit + 1):
+            self.cost += self._level_cost
+            reached_before = is_reached.copy()
+            for index, view in enumerate(self._views):
+                before, after = _one_edge_further(view, reached_before)
+                is_new = ~is_reached[after]
+                if is_new.any():
+                    before, after = before[is_new], after[is_new]
+                    predecessor[after], through[after], is_reached[after] = before, index, True
+            closing = earlier[is_reached[earlier]]
+            if closing.size:
+                return _cycle(client_index, int(closing[-1]), predecessor, through)
+            if (is_reached == reached_before).all():
+                break
+        return []
 
 
 def _one_edge_further(view: View, is_reached: Mask) -> tuple[Numbers, Numbers]:
