@@ -28,7 +28,7 @@ from harness.league.profiles import PROFILES
 from harness.model import FORMAT, Implementation, Run
 from harness.report import leaderboard
 from tests.simulated_runs import run_of as simulated_run
-from tests.simulated_runs import server, write_run
+from tests.simulated_runs import block_of, server, slice_of, write_run
 from tests.test_schedule import result_of, tied
 from tests.zoo import CONFORMING, MISFITS, MUTANTS, command, harness, implementation, lines_of
 
@@ -448,3 +448,12 @@ def test_a_server_with_a_fault_under_load_does_not_finish_at_any_speed(tmp_path:
     for name, kind in faults.items():
         assert any(server == f"{name}.py" and kind in reason for server, reason in reasons), reasons
     assert {server for server, _ in reasons} == {f"{name}.py" for name in faults}
+
+
+def test_a_block_without_a_server_has_the_others_and_their_slices() -> None:
+    slices = [slice_of(entry, "few", {"deliveries_per_s": entry}) for entry in (0, 1, 2)]
+    block = block_of(["ant", "bee", "cow"], slices, failed={"2": "died"})
+    rest = block.without({"bee"})
+    assert [entry.name for entry in rest.entries] == ["ant", "cow"]
+    assert [(each.entry, each.figures["deliveries_per_s"]) for each in rest.slices] == [(0, 0), (1, 2)]
+    assert rest.failed == {"1": "died"}
