@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import sys
 import time
 from pathlib import Path
 
@@ -86,7 +85,7 @@ def command(
     machine, begun = MachineWatch(), time.monotonic()
     checked = anyio.run(run)
     if note := machine.throttling(time.monotonic() - begun):
-        print(f"harness: {note}; no wait for a server counts that", file=sys.stderr)
+        print(f"{note}; no deadline of a server counts that")
     if len(checked) > 1:
         if table := fact_table(checked, width):
             print(f"\n{table}\n")
