@@ -8,13 +8,16 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from harness.commands import check_command
+from harness.model import CheckResult
 from harness.processes import limits
 from harness.processes.disturbances import MachineWatch
 from harness.processes.limits import MIB, Limits, read_limits, what_ran_out
-from tests.zoo import command
+from tests.zoo import CONFORMING, command
 
 V1 = """\
 30 23 0:28 / /sys/fs/cgroup rw,relatime - tmpfs tmpfs rw,mode=755
@@ -180,6 +183,20 @@ def test_throttling(
     monkeypatch.setattr(limits, "read_limits", lambda: next(readings))
     said = MachineWatch().throttling(seconds)
     assert said.startswith(sentence) if sentence else not said
+
+
+def test_a_check_reports_throttling(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def nothing(*arguments: object) -> list[CheckResult]:
+        return []
+
+    quota = "the processor quota of 0.5 cores stopped the processes for 12.00 s"
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(check_command, "check", nothing)
+    monkeypatch.setattr(check_command, "MachineWatch", lambda: SimpleNamespace(throttling=lambda seconds: quota))
+    check_command.command.main([str(CONFORMING), "-k", "lone"], standalone_mode=False)
+    assert capsys.readouterr().out == f"{quota}; no deadline of a server counts that\n"
 
 
 # --- a real group, where one can be made

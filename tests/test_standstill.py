@@ -25,7 +25,7 @@ from harness.load.processes import LoadProcesses
 from harness.model import Case, CaseResult, Level, TrialPlan, Verdict
 from harness.processes import deadlines
 from harness.processes.deadlines import completes_within, move_on_after_active
-from harness.processes.standstill import Heartbeat, active_s, stood_still_s
+from harness.processes.standstill import Heartbeat
 from harness.processes.workers import open_worker
 from tests.zoo import CONFORMING, MISFITS, implementation
 
@@ -89,13 +89,6 @@ def test_a_stopped_process_notices_it() -> None:
     assert active <= all_s - 1
 
 
-def test_this_process_does_not_stand_still() -> None:
-    before, begun = stood_still_s(), active_s()
-    sum(range(10**6))
-    assert stood_still_s() == before
-    assert active_s() > begun
-
-
 # --- deadlines
 
 
@@ -130,18 +123,27 @@ async def test_a_standstill_before_the_wait_extends_nothing(stands_still: Callab
     assert not await completes_within(anyio.sleep_forever, 0.05, os.getpid())
 
 
-async def test_a_worker_may_answer_after_a_standstill(stands_still: Callable[[float], None]) -> None:
+async def test_a_worker_may_answer_after_a_standstill(monkeypatch: pytest.MonkeyPatch) -> None:
+    readings = iter([0.0, 45.0])
+    asked = anyio.Event()
+
+    def stood_still_s() -> float:
+        """Return 45 s when the deadline has passed, and let the worker answer only then."""
+        so_far = next(readings, 45.0)
+        if so_far:
+            asked.set()
+        return so_far
+
+    async def ask() -> None:
+        await asked.wait()
+        await echo.send(b"morning")
+
     code = "import sys\nfor line in sys.stdin: print('good', line, end='', flush=True)"
     async with open_worker([sys.executable, "-c", code]) as echo, anyio.create_task_group() as tasks:
-
-        async def freeze_then_ask() -> None:
-            stands_still(45)
-            await anyio.sleep(0.2)  # twice the deadline below
-            await echo.send(b"morning")
-
-        tasks.start_soon(freeze_then_ask)
-        with anyio.fail_after(60):
-            assert await echo.receive(0.15) == b"good morning"
+        assert await echo.request(b"evening", 60) == b"good evening"
+        monkeypatch.setattr(deadlines, "stood_still_s", stood_still_s)
+        tasks.start_soon(ask)
+        assert await echo.receive(2) == b"good morning"
 
 
 async def test_a_limit_in_active_time_ends_its_body() -> None:

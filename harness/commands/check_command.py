@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import sys
 import time
 from pathlib import Path
 
@@ -90,7 +89,7 @@ def command(
         with cut_short(lambda: cases):
             finished = anyio.run(run)
             if note := machine.throttling(time.monotonic() - begun):
-                print(f"harness: {note}; no wait for a server counts that", file=sys.stderr)
+                print(f"{note}; no deadline of a server counts that")
             if len(finished) > 1:
                 if table := fact_table(finished, width):
                     print(f"\n{table}\n")
