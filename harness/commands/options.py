@@ -69,7 +69,7 @@ def _try_file(path: Path) -> None:
 
 def _try_folder(path: Path) -> None:
     """Create and remove a file in a folder, or in the nearest one that exists; raise OSError if that fails."""
-    existing = next(folder for folder in (path, *path.absolute().parents) if folder.exists())
+    existing = next(folder for folder in (path, *path.absolute().parents) if os.path.lexists(folder))
     with tempfile.TemporaryFile(dir=existing):
         pass
 
