@@ -9,6 +9,7 @@ import random
 import re
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -70,8 +71,11 @@ def _try_file(path: Path) -> None:
 
 def _try_folder(path: Path) -> None:
     """Create and remove a file in a folder, or in the nearest one that exists; raise OSError if that fails."""
-    existing = next(folder for folder in (path, *path.absolute().parents) if folder.exists())
-    with tempfile.TemporaryFile(dir=existing):
+    for folder in (path, *path.absolute().parents):
+        with suppress(FileNotFoundError):
+            folder.lstat()
+            break
+    with tempfile.TemporaryFile(dir=folder):
         pass
 
 

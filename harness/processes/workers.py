@@ -105,7 +105,6 @@ class Worker:
 @asynccontextmanager
 async def open_worker(command: Sequence[str], environment: dict[str, str] | None = None) -> AsyncIterator[Worker]:
     """Run a command as a worker for the duration of the context; it and its descendants end with the context."""
-    environment = {"PYTHONOPTIMIZE": "", **(environment or {})}  # cases assert
     async with guarded(command, environment=environment) as process, background_tasks() as tasks:
         new_worker = Worker(process)
         tasks.start_soon(new_worker.collect_stderr)
