@@ -80,7 +80,7 @@ class Workload(ABC):
 
 
 @dataclass(frozen=True, kw_only=True)
-class View:
+class ReportView:
     """How a run is shown.
 
     Attributes:
@@ -108,4 +108,4 @@ class Reporter:
 
     name: str
     summary: str
-    render: Callable[[Run, View], str]
+    render: Callable[[Run, ReportView], str]

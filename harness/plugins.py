@@ -22,16 +22,16 @@ import pluggy
 
 from harness.errors import UsageError
 from harness.figures import BUILT_IN, Figure
-from harness.kinds import Reporter, View, Workload
+from harness.kinds import Reporter, ReportView, Workload
 from harness.model import Implementation, Spec
 from harness.toolchain import Tool
 
 __all__ = [
     "Implementation",
+    "ReportView",
     "Reporter",
     "Spec",
     "Tool",
-    "View",
     "Workload",
     "figures",
     "hookimpl",

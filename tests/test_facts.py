@@ -71,7 +71,7 @@ def test_the_text_of_usage() -> None:
 def test_the_facts_of_several_servers_are_a_table(tmp_path: Path, columns: int) -> None:
     servers = (CONFORMING, MUTANTS / "conforming" / "drops_the_oldest.py")
     ended = harness("check", *servers, "-k", "not_read_is_told", folder=tmp_path, columns=columns)
-    assert ended.returncode == 0, ended.stderr
+    assert ended.returncode == 3, "a case that only reports judges nothing"
     lines = [line.split("  ") for line in ended.stdout.splitlines()]
     words = [[word.strip() for word in line if word] for line in lines]
     assert ["server", "slow client"] in words

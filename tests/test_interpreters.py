@@ -11,7 +11,7 @@ import pytest
 
 from harness.errors import UsageError
 from harness.model import Implementation, Run
-from harness.plugins import View
+from harness.plugins import ReportView
 from harness.records import from_json, to_json
 from harness.report.formats.terminal import render
 from harness.zoo import build
@@ -153,4 +153,4 @@ def test_the_report_of_a_run_shows_unavailable_servers() -> None:
         implementations=(*run.info.implementations, absent),
         unavailable={f"chatter/{absent.name}": "far away"},
     )
-    assert "\nmine (/opt/3.13/python): unavailable: far away\n" in render(Run(info, [], run.trials), View())
+    assert "\nmine (/opt/3.13/python): unavailable: far away\n" in render(Run(info, [], run.trials), ReportView())

@@ -19,7 +19,7 @@ from harness.blocks import BlockResult, Entry, Role
 from harness.commands import report_command
 from harness.errors import HarnessError, UsageError
 from harness.model import Run
-from harness.plugins import View
+from harness.plugins import ReportView
 from harness.report import colour, svg
 from harness.report.curves import Chart, charts
 from harness.report.formats import plots, terminal
@@ -266,7 +266,7 @@ def test_colours_are_for_terminals_unless_the_user_declines_them(monkeypatch: py
 def test_the_report_draws_below_its_table(folder: Path, full_run: Run) -> None:
     curves = report("--format", "plots").output
     assert curves == plots.render(full_run, 80)
-    assert report("--plots").output == f"{terminal.render(full_run, View())}\n{curves}"
+    assert report("--plots").output == f"{terminal.render(full_run, ReportView())}\n{curves}"
     refused = report("--plots", "--format", "json")
     assert isinstance(refused.exception, UsageError)
     assert "not into json" in str(refused.exception)

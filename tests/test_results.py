@@ -27,8 +27,8 @@ from harness.league.messages import BlockRequest
 from harness.league.profiles import PROFILES
 from harness.model import FORMAT, Implementation, Run
 from harness.report import leaderboard
-from tests.simulated_runs import run_of as simulated_run
 from tests.simulated_runs import block_of, server, slice_of, write_run
+from tests.simulated_runs import run_of as simulated_run
 from tests.test_schedule import result_of, tied
 from tests.zoo import CONFORMING, MISFITS, MUTANTS, command, harness, implementation, lines_of
 

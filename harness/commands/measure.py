@@ -25,7 +25,7 @@ from harness.league.rows import failure_of
 from harness.league.run_blocks import run_blocks
 from harness.league.schedule import Design, Schedule, choose_controls, fitting_idle_clients, servers_at_once
 from harness.model import Implementation, Run, RunInfo, TrialPlan, TrialResult
-from harness.plugins import View
+from harness.plugins import ReportView
 from harness.report.columns import table
 from harness.report.formats.terminal import render
 from harness.report.progress import ProgressBar, progress_bar
@@ -89,7 +89,7 @@ async def measure(store: Store, servers: Sequence[Implementation], so_far: Run, 
             raise HarnessError("no block fits into the time that is left: give it more (`--within`)")
         await _run_trials(store, _without_failed(servers, blocks), trials, clock, bar)
     run = results.read(store.path)
-    print(f"\n{render(run, View(width=shutil.get_terminal_size().columns))}", end="")
+    print(f"\n{render(run, ReportView(width=shutil.get_terminal_size().columns))}", end="")
     print(
         "\n`harness report --wide` shows everything, `--by MEASURE` orders by another measure, `--plots` draws curves"
     )

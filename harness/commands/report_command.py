@@ -13,7 +13,7 @@ from harness.commands.options import FILE, FOLDER
 from harness.commands.parts import only, only_class
 from harness.commands.standard_streams import print_data
 from harness.errors import UsageError, nearest
-from harness.plugins import View
+from harness.plugins import ReportView
 from harness.report.leaderboard import rewrite, write_pages
 from harness.report.svg import write_svg
 from harness.zoo.discover import specs_named
@@ -99,7 +99,7 @@ def command(
         raise UsageError(f'there is no reporter "{form}"{nearest(form, known) or "; known: " + ", ".join(known)}')
     if plots and form != "terminal":
         raise UsageError(f"--plots draws below the terminal table, not into {form}; --svg FOLDER writes files")
-    view = View(width=shutil.get_terminal_size().columns, by=by, weights=weights, is_wide=is_wide)
+    view = ReportView(width=shutil.get_terminal_size().columns, by=by, weights=weights, is_wide=is_wide)
     text = known[form].render(shown, view)
     print_data(text) if form in ("json", "junit") else print(text, end="")
     if plots:

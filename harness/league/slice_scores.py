@@ -98,7 +98,13 @@ def log_percentile(kind: str, percent: float) -> Score:
 
 
 def is_generator_limited(blocks: Sequence[BlockResult], entry: Entry, kind: str) -> bool:
-    """Return whether the load was the limit of an entry: it was busy all the time, and the server was not."""
+    """Return whether the load was the limit of an entry: it was busy all the time, and the server was not.
+
+    Args:
+        blocks: the results.
+        entry: the server.
+        kind: of the slices.
+    """
     own = [result.figures for block in blocks for result in usable(block.slices_of(entry)) if result.kind == kind]
     both = ("generator_cpu_share", "server_cpu_share")
     shares = [[each[name] for name in both] for each in own if each.keys() >= set(both)]

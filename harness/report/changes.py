@@ -7,11 +7,10 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from tabulate import tabulate
-
 from harness.league.compare_runs import Change
 from harness.report.findings import change_text
 from harness.report.numbers import in_unit
+from harness.report.tables import tabulated
 
 
 def table(changes: Sequence[Change], names: tuple[str, str], width: int) -> str:
@@ -46,7 +45,7 @@ def table(changes: Sequence[Change], names: tuple[str, str], width: int) -> str:
 def _tabulated(rows: Sequence[Sequence[str]], headings: Sequence[str]) -> str:
     left = {"figure", "server", "spec", "change", ""}
     aligned = ["left" if heading in left else "right" for heading in headings]
-    return tabulate(rows, headers=headings, tablefmt="simple", colalign=aligned, disable_numparse=True)
+    return tabulated(rows, headings, align=aligned)
 
 
 def as_data(change: Change) -> dict[str, Any]:

@@ -9,9 +9,6 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import tabulate as tabulate_module
-from tabulate import tabulate
-
 from harness.figures import BUILT_IN, PERCENT
 from harness.league.measures import MEASURES
 from harness.league.report_card import League
@@ -20,9 +17,6 @@ from harness.load import latency
 from harness.report.facts import reported_facts
 from harness.report.numbers import NOTHING, heading, in_unit, percent
 
-tabulate_module.MIN_PADDING = 0  # two characters more under every heading do not fit 80 columns
-
-# Alignment is explicit: by default tabulate would move "1" under a heading of words.
 RIGHT, LEFT = "right", "left"
 LONGEST_NAME = 12  # characters of a server's name, where the table has no room for more
 
@@ -222,7 +216,7 @@ def leaderboard(league: League, rows: Sequence[Row], *, width: int) -> str:
 def _markdown(cells: Sequence[Sequence[str]], columns: Sequence[Column]) -> str:
     aligned = [column.align for column in columns]
     headings = list(LEADERBOARD.values())
-    return tabulate(cells, headers=headings, tablefmt="github", colalign=aligned, disable_numparse=True)
+    return tabulated(cells, headings, align=aligned, style="github")
 
 
 def _one_line(heading: str) -> str:
@@ -241,10 +235,4 @@ def _tabulated(league: League, columns: Sequence[Column], style: str, longest_na
     headings = [column.heading for column in columns]
     if style == "github":
         headings = [_one_line(heading) for heading in headings]
-    return tabulate(
-        rows,
-        headers=headings,
-        tablefmt=style,
-        colalign=[column.align for column in columns],
-        disable_numparse=True,
-    )
+    return tabulated(rows, headings, align=[column.align for column in columns], style=style)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tabulate import tabulate
-
 from harness.model import CaseResult, CheckResult, ServerUsage
+from harness.report.tables import tabulated
 
 
 def reported_facts(cases: Sequence[CaseResult]) -> dict[str, str]:
@@ -30,7 +29,7 @@ def fact_table(results: Sequence[CheckResult], width: int) -> str:
     names = list(dict.fromkeys(name for facts in by_server.values() for name in facts))
     while names:
         rows = [[*server, *(facts.get(name, "–") for name in names)] for server, facts in by_server.items() if facts]
-        text = tabulate(rows, headers=[*keys, *names], tablefmt="simple", disable_numparse=True)
+        text = tabulated(rows, [*keys, *names])
         if len(names) == 1 or max(map(len, text.splitlines())) <= width:
             return text
         names.pop()

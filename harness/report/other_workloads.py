@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tabulate import tabulate
-
 from harness import plugins
 from harness.figures import Figure
 from harness.league.report_card import League
 from harness.report.numbers import cell
+from harness.report.tables import tabulated
 
 
 def other_workloads(league: League, *, width: int, style: str) -> str:
@@ -42,7 +41,7 @@ def other_workloads(league: League, *, width: int, style: str) -> str:
 
 def _tabulated(rows: Sequence[Sequence[str]], headings: Sequence[str], style: str) -> str:
     aligned = ["left", *["right"] * (len(headings) - 1)]
-    return tabulate(rows, headers=headings, tablefmt=style, colalign=aligned, disable_numparse=True) if rows else ""
+    return tabulated(rows, headings, align=aligned, style=style)
 
 
 def _heading(workload: str, figure: Figure) -> str:

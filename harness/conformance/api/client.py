@@ -1,4 +1,4 @@
-"""One client over anyio: it speaks a codec, records all that it sends and receives, and can misbehave.
+"""One client: it speaks a codec, records all that it sends and receives, and can misbehave.
 
 It never judges its server; it only records faults, and raises an error when the server closes its connection.
 """
@@ -212,9 +212,8 @@ class Client:
             self._tasks.start_soon(_raise, error)
 
     def _take(self, data: bytes) -> None:
-        begins_at = self.bytes_received - len(
-            self._incoming.pending
-        )  # where the first frame begins that the data complete
+        # Where the first frame begins that the data complete:
+        begins_at = self.bytes_received - len(self._incoming.pending)
         self.bytes_received += len(data)
         self._trace.record_bytes(self.number, "←", data)
         try:

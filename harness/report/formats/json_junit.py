@@ -11,7 +11,7 @@ from harness.league.measures import MEASURES
 from harness.league.report_card import League, leagues
 from harness.league.rows import Row
 from harness.model import CheckResult, Run, Verdict
-from harness.plugins import Reporter, View, hookimpl
+from harness.plugins import Reporter, ReportView, hookimpl
 from harness.records import to_pretty_json
 from harness.report.columns import has_interval
 
@@ -95,7 +95,7 @@ def _checked(run: Run) -> list[CheckResult]:
     ]
 
 
-def _whole_run(run: Run, view: View) -> str:
+def _whole_run(run: Run, view: ReportView) -> str:
     whole = {
         "run": run.info,
         "figures": _figures(run),

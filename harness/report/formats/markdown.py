@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from harness.league.report_card import League, leagues
 from harness.model import Run
-from harness.plugins import Reporter, View, hookimpl
+from harness.plugins import Reporter, ReportView, hookimpl
 from harness.report.columns import table
 from harness.report.findings import findings
 from harness.report.formats.terminal import origin
@@ -15,7 +15,7 @@ from harness.report.other_workloads import other_workloads
 WIDTH = 1000
 
 
-def render(run: Run, view: View) -> str:
+def render(run: Run, view: ReportView) -> str:
     """Return the leagues of a run, with the command and the machine that made them."""
     parts: list[str] = []
     ordered = leagues(run, view.by, view.weights)

@@ -6,7 +6,7 @@ import textwrap
 
 from harness.league.report_card import leagues
 from harness.model import Run, RunInfo
-from harness.plugins import Reporter, View, hookimpl
+from harness.plugins import Reporter, ReportView, hookimpl
 from harness.report.columns import table
 from harness.report.findings import findings
 from harness.report.other_workloads import other_workloads
@@ -45,7 +45,7 @@ def _wrapped(text: str, width: int) -> str:
     return textwrap.fill(text, width, break_on_hyphens=False)
 
 
-def render(run: Run, view: View) -> str:
+def render(run: Run, view: ReportView) -> str:
     """Return the leagues of a run, each with its findings and the unranked servers below.
 
     A wide view has all columns, the conditions, and where the run comes from as well.
