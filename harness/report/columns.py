@@ -16,6 +16,7 @@ from harness.league.rows import Row
 from harness.load import latency
 from harness.report.facts import reported_facts
 from harness.report.numbers import NOTHING, heading, in_unit, percent
+from harness.report.tables import tabulated
 
 RIGHT, LEFT = "right", "left"
 LONGEST_NAME = 12  # characters of a server's name, where the table has no room for more
