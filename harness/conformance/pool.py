@@ -330,5 +330,5 @@ def _why_nothing_was_judged(cases: Sequence[CaseResult]) -> str:
     reasons = "; ".join(dict.fromkeys(case.message for case in unsupported if case.message))
     parts = [f"{len(unsupported)} of {len(cases)} cases cannot run here ({reasons})"] if unsupported else []
     if len(unsupported) < len(cases):
-        parts.append(f"{len(cases) - len(unsupported)} of {len(cases)} cases only report, and judge nothing")
+        parts.append(f"{len(cases) - len(unsupported)} of {len(cases)} cases only report")
     return f"nothing could be asked: {', '.join(parts)}"
