@@ -129,10 +129,10 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
         id: the name of its function without "test_".
         number: its position among the cases of the spec.
         requirements: the ids of the requirements that it checks.
-        level: how binding they are.
         smoke: whether it is one of the few cases that quickly show whether a server works at all.
         gate: its place among the cases that must pass before all others run; 0 when it is none of them.
         slow: whether it starts first because it takes long.
+        long: whether it takes over a minute; only full checks run it, before all others.
     """
 
     id: str
@@ -142,6 +142,7 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     smoke: bool = False
     gate: int = 0
     slow: bool = False
+    long: bool = False
 
 
 @dataclass(frozen=True)
@@ -149,7 +150,6 @@ class Usage:
     """What a process and its descendants use at one moment.
 
     Attributes:
-        rss_bytes: resident memory.
         processes: processes, including itself.
         cpu_s: user and system time so far.
     """

@@ -39,6 +39,7 @@ from harness.zoo.discover import select, specs_named
     default=0,
     help="Also hold random conversations with each server, for this long. Needs zillions[fuzz].",
 )
+@click.option("--full", is_flag=True, help="Also run the cases that take over a minute: timers of up to 90 s.")
 @click.option("--verbose", "-v", is_flag=True, help="Show every case, what it reports, and what the server used.")
 def command(
     words: tuple[str, ...],
@@ -51,6 +52,7 @@ def command(
     jobs: int,
     seed: int,
     fuzz_s: float,
+    full: bool,
     json_file: Path | None,
     junit: Path | None,
     verbose: bool,
@@ -63,7 +65,17 @@ def command(
     Exit status: 0 every MUST holds, 1 a MUST fails, 2 wrong usage, 3 no verdict was possible.
     """
     chosen = select(words, everything=everything, spec=spec, pythons=pythons)
-    choice = CheckOptions(keyword=keyword, smoke=smoke, stop_at_failure=exit_first, jobs=jobs, seed=seed, fuzz_s=fuzz_s)
+    if smoke and full:
+        raise click.UsageError("--smoke and --full exclude each other")
+    choice = CheckOptions(
+        keyword=keyword,
+        smoke=smoke,
+        full=full,
+        stop_at_failure=exit_first,
+        jobs=jobs,
+        seed=seed,
+        fuzz_s=fuzz_s,
+    )
     width = min(shutil.get_terminal_size().columns, 120)
     several = len({server.spec for server in chosen}) > 1
     scripts = results.folder() / SCRIPTS
@@ -85,7 +97,7 @@ def command(
         if table := fact_table(checked, width):
             print(f"\n{table}\n")
         print(check_summary(checked))
-    if not (keyword or exit_first or fuzz_s):
+    if not (keyword or exit_first or fuzz_s or full):
         estimate.record(checked, smoke=smoke)
     write_reports(checked, json_file, junit)
     return exit_status(checked)

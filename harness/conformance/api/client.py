@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import os
 import socket
 import struct
 from collections.abc import Callable
@@ -166,6 +167,12 @@ class Client:
         except (anyio.BrokenResourceError, anyio.ClosedResourceError):
             self.closed = self.closed or "RST"
             raise Violation(f"the server closed the connection of {self} while it was sending") from None
+
+    def send_urgent(self, byte: bytes) -> None:
+        """Send one byte as urgent data (MSG_OOB), which a server may read like any other byte or not at all."""
+        self._trace.record_note(self.number, "urgent data")
+        with contextlib.suppress(OSError), socket.socket(fileno=os.dup(self._raw.fileno())) as raw:
+            raw.send(byte, socket.MSG_OOB)
 
     # --- receiving
 

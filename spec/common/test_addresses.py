@@ -1,0 +1,80 @@
+"""Starting: text that resembles an address, and where a server listens that takes it for one."""
+
+from __future__ import annotations
+
+import anyio
+import pytest
+
+from harness.conformance.api import LaunchError, Start, Violation, listening_addresses, wait_until_ready
+
+EXIT_S = 5.0
+AT_ONCE = 4  # programs
+ANY = ("0.0.0.0", "[::]")
+RESEMBLING = (
+    ("an empty host", (":{port}", "[]:{port}")),
+    ("text behind the port", ("127.0.0.1:{port}x", "127.0.0.1:{port}/", "127.0.0.1:{port}:1")),
+    ("a sign", ("127.0.0.1:+{port}", "127.0.0.1:-{port}")),
+    ("a blank", (" 127.0.0.1:{port}", "127.0.0.1:{port} ", "127.0.0.1: {port}", "127.0.0.1 :{port}")),
+    ("a port that is too large", ("127.0.0.1:{wrapped}", "127.0.0.1:{wrapped_twice}")),
+    ("unbalanced brackets", ("[::1:{port}", "::1]:{port}", "[127.0.0.1:{port}", "127.0.0.1]:{port}")),
+    ("a host that is not four decimal numbers", ("0177.0.0.1:{port}", "127.1:{port}", "0x7f.0.0.1:{port}")),
+)
+
+
+@pytest.mark.parametrize(("what", "texts"), RESEMBLING, ids=[what.replace(" ", "-") for what, _ in RESEMBLING])
+@pytest.mark.case(91, "START-10")
+async def test_what_only_resembles_an_address_is_refused(start: Start, what: str, texts: tuple[str, ...]) -> None:
+    """START-10: Given a malformed address, a server exits promptly with a non-zero status and a message on standard
+    error.
+
+    No host, text behind the port, signs, blanks, ports that are 65536 too large, unbalanced brackets, hosts in octal
+    and in short form.
+    """
+    port = start.address().port
+    wrong: dict[str, str] = {}
+    limit = anyio.CapacityLimiter(AT_ONCE)
+
+    async def ask(text: str) -> None:
+        async with limit:
+            if problem := await _problem(start, text):
+                wrong[text] = problem
+
+    async with anyio.create_task_group() as tasks:
+        for text in texts:
+            tasks.start_soon(
+                ask, text.format(port=port, wrapped=port + 65536, wrapped_twice=port + 65536 * 65536)
+            )
+    assert not wrong, f"given {what}: " + "; ".join(f'"{text}": {problem}' for text, problem in sorted(wrong.items()))
+
+
+async def _problem(start: Start, text: str) -> str:
+    """Start the program with a text that is no address; return what is wrong with what it does, or ""."""
+    program = await start.program(text)
+    try:
+        await wait_until_ready(program, EXIT_S)
+    except LaunchError:
+        if program.status is None:
+            return f"it had not exited after {EXIT_S:.0f} s"
+        if program.status == 0:
+            return "it exited with status 0"
+        return "" if program.stderr.last_words() else "it exited without a message on standard error"
+    return "it is taken for an address"
+
+
+@pytest.mark.case(92, "START-7")
+async def test_without_a_host_it_does_not_listen_everywhere(start: Start) -> None:
+    """START-7: A server listens on the address it was given and on no other.
+
+    Given a port and no host, it must not listen on every address.
+    """
+    port = start.address().port
+    for text in (f":{port}", f"[]:{port}"):
+        program = await start.program(text)
+        try:
+            await wait_until_ready(program, EXIT_S)
+        except LaunchError:
+            pass
+        everywhere = [address for address in listening_addresses(program) if address.startswith(ANY)]
+        if everywhere:
+            raise Violation(f'given the address "{text}", which has no host, it listens on {", ".join(everywhere)}')
+        await program.stop(grace_s=1)
