@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import anyio
 import pytest
 
-from harness.conformance.api import LaunchError, Start, Violation, listening_addresses, wait_until_ready
+from harness.conformance.api import LaunchError, Server, Start, Violation, listening_addresses, wait_until_ready
 
 EXIT_S = 5.0
-AT_ONCE = 4  # programs
 ANY = ("0.0.0.0", "[::]")
 RESEMBLING = (
     ("an empty host", (":{port}", "[]:{port}")),
@@ -31,25 +29,14 @@ async def test_what_only_resembles_an_address_is_refused(start: Start, what: str
     and in short form.
     """
     port = start.address().port
-    wrong: dict[str, str] = {}
-    limit = anyio.CapacityLimiter(AT_ONCE)
-
-    async def ask(text: str) -> None:
-        async with limit:
-            if problem := await _problem(start, text):
-                wrong[text] = problem
-
-    async with anyio.create_task_group() as tasks:
-        for text in texts:
-            tasks.start_soon(
-                ask, text.format(port=port, wrapped=port + 65536, wrapped_twice=port + 65536 * 65536)
-            )
+    given = [text.format(port=port, wrapped=port + 65536, wrapped_twice=port + 65536 * 65536) for text in texts]
+    programs = [(text, await start.program(text)) for text in given]
+    wrong = {text: problem for text, program in programs if (problem := await _problem(program))}
     assert not wrong, f"given {what}: " + "; ".join(f'"{text}": {problem}' for text, problem in sorted(wrong.items()))
 
 
-async def _problem(start: Start, text: str) -> str:
-    """Start the program with a text that is no address; return what is wrong with what it does, or ""."""
-    program = await start.program(text)
+async def _problem(program: Server) -> str:
+    """Return what is wrong with what a program does that was given a malformed address, or ""."""
     try:
         await wait_until_ready(program, EXIT_S)
     except LaunchError:

@@ -9,6 +9,7 @@ from harness.conformance.api.start import Start
 from harness.errors import Inconclusive, LaunchError, Violation
 from harness.model import Usage
 from harness.servers.launch import listening_addresses, wait_until_ready
+from harness.servers.process import Server
 
 __all__ = [
     "Address",
@@ -16,6 +17,7 @@ __all__ = [
     "Inconclusive",
     "LaunchError",
     "Room",
+    "Server",
     "Start",
     "Usage",
     "Violation",

@@ -23,6 +23,10 @@ class Mutant(Server):
         self.selector._selector.modify(sock, select.POLLIN | select.POLLPRI)  # type: ignore[attr-defined]
         return client
 
+    def read(self, client: Client) -> None:
+        if select.select([client.sock], [], [], 0)[0]:  # there is more than urgent data
+            super().read(client)
+
     def watch(self, client: Client) -> None:
         before = client.events
         super().watch(client)
