@@ -20,7 +20,7 @@ class Mutant(Server):
         return client.backlog_bytes > 4 * 1024 * 1024
 
     def append(self, client: Client, message: bytes) -> None:
-        super().append(client, message[:1] + message[1:]  # a copy)
+        super().append(client, message[:1] + message[1:])  # a copy
 
 
 if __name__ == "__main__":

@@ -8,18 +8,16 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from server import Server, main
 
-CAUGHT_BY = "BC-START-10"
 
-
-class Mutant(Server):
+class Variant(Server):
     def parse(self, address: str) -> tuple[int, str, int]:
         host, _, port = address.rpartition(":")
         try:
-            host = socket.inet_ntoa(socket.inet_aton(host))
+            host = socket.inet_ntoa(socket.inet_aton(host.replace(" ", "?")))
         except OSError:
             return super().parse(address)
         return super().parse(f"{host}:{port}")
 
 
 if __name__ == "__main__":
-    main(Mutant)
+    main(Variant)
