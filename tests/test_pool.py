@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from harness import plugins
-from harness.conformance.pool import Watcher, open_pool
+from harness.conformance.pool import Watcher, one_case_per_job, open_pool
 from harness.errors import UsageError
 from harness.model import Case, CaseResult, Implementation, Verdict
 from tests.zoo import CONFORMING, MUTANTS, implementation
@@ -74,3 +74,16 @@ async def test_a_keyword_that_matches_no_case_is_a_usage_error() -> None:
     with pytest.raises(UsageError, match="no case of broadcast matches"):
         async with open_pool(SPEC, jobs=1, arguments=["-k", "no_such_case"]):
             pass
+
+
+@pytest.mark.parametrize(
+    ("arguments", "is_there"),
+    [([], False), (["--full"], True), (["-k", "timers"], True), (["-m", "smoke"], False)],
+    ids=["without --full", "with --full", "by name", "smoke"],
+)
+async def test_cases_of_over_a_minute_run_only_when_asked_for_and_first(arguments: list[str], is_there: bool) -> None:
+    server = implementation(CONFORMING)
+    async with open_pool(SPEC, jobs=1, arguments=arguments) as pool:
+        planned = [case for (case,) in one_case_per_job(server, pool.cases)]
+    assert any(case.id.startswith("timers_of_up_to") for case in planned) == is_there
+    assert [case.long for case in planned] == sorted((case.long for case in planned), reverse=True)
