@@ -130,10 +130,10 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
         id: the name of its function without "test_".
         number: its position among the cases of the spec.
         requirements: the ids of the requirements that it checks.
-        level: how binding they are.
         smoke: whether it is one of the few cases that quickly show whether a server works at all.
         gate: its place among the cases that must pass before all others run; 0 when it is none of them.
         slow: whether it starts first because it takes long.
+        long: whether it takes over a minute; only full checks run it, before all others.
     """
 
     id: str
@@ -143,6 +143,7 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     smoke: bool = False
     gate: int = 0
     slow: bool = False
+    long: bool = False
 
 
 @dataclass(frozen=True)

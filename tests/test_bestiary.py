@@ -1,8 +1,8 @@
 """The cases on mutants, on unusual but conforming servers, and on the servers of the zoo.
 
 This is a part of what `harness selftest` and `harness check --all` run: one mutant for each requirement, a few
-conforming servers, and on the zoo the smoke cases, and each other case on a few of its servers. All specs at once:
-most cases wait for messages that never come, or come late.
+conforming servers, and on the zoo the smoke cases, and each other case on a few of its servers; no cases of over a
+minute. All specs at once: most cases wait for messages that never come, or come late.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ JOBS = 4  # for each spec
 TURNS = 2  # servers of the zoo on which each case runs that is no smoke case
 SPECS = {name: spec for name, spec in plugins.specs().items() if spec.mutants}
 BROADCAST = SPECS["broadcast"]
+ONLY_IN_LONG_CASES = {f"{spec.prefix}-COME-9" for spec in SPECS.values()}  # they take over a minute
 UNUSUAL = {
     "broadcast": {"disconnects_the_slow", "dribbles", "drops_half"},
     "channels": {"escapes_everything"},
@@ -35,7 +36,7 @@ UNUSUAL = {
 def chosen(spec: Spec) -> list[KnownServer]:
     """Return one mutant for each requirement that has one, and conforming servers of different kinds."""
     known = known_servers(spec)
-    mutants = {server.breaks: server for server in reversed(known) if server.breaks}
+    mutants = {server.breaks: server for server in reversed(known) if server.breaks not in {"", *ONLY_IN_LONG_CASES}}
     unusual = (server for server in known if not server.breaks and server.name in UNUSUAL.get(spec.name, ()))
     return [*unusual, *mutants.values()]
 
@@ -70,7 +71,7 @@ def results() -> dict[str, Results]:
     results: dict[str, Results] = {}
 
     async def run(spec: Spec) -> None:
-        matrix = await selftest(spec, CHOSEN[spec.name], Watcher(), jobs=JOBS, seed=1, full=False)
+        matrix = await selftest(spec, CHOSEN[spec.name], Watcher(), jobs=JOBS, seed=1, full=False, long=False)
         results[spec.name] = Results(matrix, *await zoo(spec))
 
     async def run_all() -> None:
@@ -143,7 +144,9 @@ def test_a_survivor_is_reported() -> None:
     conforming = KnownServer(implementation(CONFORMING), "BC-FRAME-6", Level.MUST)
 
     async def run() -> KillMatrix:
-        return await selftest(BROADCAST, [conforming], Watcher(), jobs=2 * JOBS, seed=1, full=False, attempts=1)
+        return await selftest(
+            BROADCAST, [conforming], Watcher(), jobs=2 * JOBS, seed=1, full=False, long=False, attempts=1
+        )
 
     matrix = anyio.run(run)
     assert matrix.survivors == [conforming]
@@ -154,7 +157,7 @@ def test_a_mutant_among_the_conforming_servers_is_blamed() -> None:
     mutant = KnownServer(implementation(MUTANTS / "broken" / "greets.py"))
 
     async def run() -> KillMatrix:
-        return await selftest(BROADCAST, [mutant], Watcher(), jobs=2, seed=1, full=False)
+        return await selftest(BROADCAST, [mutant], Watcher(), jobs=2, seed=1, full=False, long=False)
 
     matrix = anyio.run(run)
     assert {server.name for server, _ in matrix.blamed} == {mutant.name}

@@ -9,12 +9,14 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
+from types import SimpleNamespace
 
 import anyio
 import pytest
 
 from harness.errors import LaunchError
-from harness.processes.deadlines import LostTime, completes_within
+from harness.processes import deadlines
+from harness.processes.deadlines import LostTime, ServerClock, completes_within
 from harness.processes.proc import cpu_wait_s
 from harness.servers.launch import launch
 from tests.zoo import MISFITS, implementation
@@ -88,3 +90,12 @@ def test_a_process_that_ends_while_it_is_read_is_left_out() -> None:
     finally:
         over.set()
         passing.join()
+
+
+def test_a_clock_of_a_server_leaves_out_its_waits_for_a_processor(monkeypatch: pytest.MonkeyPatch) -> None:
+    waited, now = iter([5.0, 7.0, 7.0]), iter([10.0, 13.0, 17.0])
+    monkeypatch.setattr(deadlines, "cpu_wait_s", lambda pid: next(waited))
+    monkeypatch.setattr(deadlines, "time", SimpleNamespace(monotonic=lambda: next(now)))
+    clock = ServerClock(1)
+    assert (clock.read(), clock.waited_s) == (1.0, 2.0)
+    assert (clock.read(), clock.waited_s) == (5.0, 2.0)

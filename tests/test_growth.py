@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable, Sequence
+from types import SimpleNamespace
 
 import anyio
 import pytest
 
 from harness import plugins
+from harness.conformance.api import growth as growth_module
 from harness.conformance.api.growth import Growth, recurs, theil_sen, watch_growth
 from harness.conformance.pool import Watcher, open_pool
 from harness.model import Case, CaseResult, Implementation, Verdict
@@ -65,6 +67,22 @@ def watched(size: Size, *, bound: float = 16) -> Growth:
         )
 
     return anyio.run(watch)
+
+
+@pytest.mark.parametrize(("least", "count"), [(0, 11), (20, 20), (1000, 31)])
+def test_a_slow_server_gets_more_time(monkeypatch: pytest.MonkeyPatch, least: int, count: int) -> None:
+    done = 0
+
+    async def step(before: int) -> int:
+        nonlocal done
+        done += 1
+        return 1
+
+    async def watch() -> Growth:
+        return await watch_growth(step, lambda: done * PAGE, bound=16, enough=1000, most=1000, seconds=10, least=least)
+
+    monkeypatch.setattr(growth_module, "time", SimpleNamespace(monotonic=lambda: float(done)))
+    assert anyio.run(watch).total_count == count
 
 
 @pytest.mark.parametrize("bytes_each", [17, 40, 100, 5000])

@@ -14,7 +14,7 @@ import pytest
 
 from harness import plugins
 from harness.conformance import pool as pool_module
-from harness.conformance.pool import Watcher, open_pool
+from harness.conformance.pool import Watcher, one_case_per_job, open_pool
 from harness.errors import UsageError
 from harness.model import Case, CaseResult, Implementation, Verdict
 from tests.zoo import CONFORMING, MUTANTS, implementation
@@ -163,3 +163,16 @@ async def test_more_cases_run_at_once_while_the_processors_are_idle(monkeypatch:
 
 async def test_no_more_cases_run_at_once_on_a_busy_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     assert await most_at_once(monkeypatch, idle=False) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "is_there"),
+    [([], False), (["--full"], True), (["-k", "timers"], True), (["-m", "smoke"], False)],
+    ids=["without --full", "with --full", "by name", "smoke"],
+)
+async def test_cases_of_over_a_minute_run_only_when_asked_for_and_first(arguments: list[str], is_there: bool) -> None:
+    server = implementation(CONFORMING)
+    async with open_pool(SPEC, jobs=1, arguments=arguments) as pool:
+        planned = [case for (case,) in one_case_per_job(server, pool.cases)]
+    assert any(case.id.startswith("timers_of_up_to") for case in planned) == is_there
+    assert [case.long for case in planned] == sorted((case.long for case in planned), reverse=True)

@@ -41,6 +41,7 @@ from harness.zoo.discover import select, specs_named
     default=0,
     help="Also hold random conversations with each server, for this long. Needs zillions[fuzz].",
 )
+@click.option("--full", is_flag=True, help="Also run the cases that take over a minute: timers of up to 90 s.")
 @click.option("--verbose", "-v", is_flag=True, help="Show every case, what it reports, and what the server used.")
 def command(
     words: tuple[str, ...],
@@ -53,6 +54,7 @@ def command(
     jobs: int,
     seed: int,
     fuzz_s: float,
+    full: bool,
     json_file: Path | None,
     junit: Path | None,
     verbose: bool,
@@ -65,7 +67,17 @@ def command(
     Exit status: 0 every MUST holds, 1 a MUST fails, 2 wrong usage, 3 no verdict was possible.
     """
     chosen = select(words, everything=everything, spec=spec, pythons=pythons)
-    choice = CheckOptions(keyword=keyword, smoke=smoke, stop_at_failure=exit_first, jobs=jobs, seed=seed, fuzz_s=fuzz_s)
+    if smoke and full:
+        raise click.UsageError("--smoke and --full exclude each other")
+    choice = CheckOptions(
+        keyword=keyword,
+        smoke=smoke,
+        full=full,
+        stop_at_failure=exit_first,
+        jobs=jobs,
+        seed=seed,
+        fuzz_s=fuzz_s,
+    )
     width = min(shutil.get_terminal_size().columns, 120)
     several = len({server.spec for server in chosen}) > 1
     scripts = results.folder() / SCRIPTS
@@ -97,6 +109,6 @@ def command(
     finally:
         if finished:  # also those of a check that was interrupted
             written = write_reports(finished, json_file, junit)
-    if not (keyword or exit_first or fuzz_s):
+    if not (keyword or exit_first or fuzz_s or full):
         estimate.record(finished, smoke=smoke)
     return exit_status(finished) or written

@@ -58,6 +58,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items[:] = [item for item in chosen if not is_shared(item) or function_name(item) not in own]
     if not config.getoption("--fuzz"):
         items[:] = [item for item in items if item.get_closest_marker("fuzz") is None]
+    if not config.getoption("--full") and not config.getoption("keyword"):
+        items[:] = [item for item in items if item.get_closest_marker("long") is None]
 
 
 # --- fixtures

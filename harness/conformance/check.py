@@ -26,6 +26,7 @@ class CheckOptions:
     Attributes:
         keyword: an expression as for pytest's -k.
         smoke: whether to run only the few cases that quickly show whether a server works at all.
+        full: whether to run the cases that take over a minute, too.
         stop_at_failure: start nothing new once a MUST has failed.
         jobs: how many cases run at once; up to twice as many while the processors are idle.
         seed: the random seed of the cases.
@@ -35,6 +36,7 @@ class CheckOptions:
 
     keyword: str = ""
     smoke: bool = False
+    full: bool = False
     stop_at_failure: bool = False
     jobs: int = 1
     seed: int = 0
@@ -46,7 +48,8 @@ class CheckOptions:
         """The arguments for pytest."""
         keyword = ["-k", self.keyword] if self.keyword else []
         fuzz = ["--fuzz", str(self.fuzz_s)] if self.fuzz_s else []
-        return [*keyword, *fuzz, *(["-m", "smoke or fuzz" if self.fuzz_s else "smoke"] if self.smoke else [])]
+        full = ["--full"] if self.full else []
+        return [*keyword, *fuzz, *full, *(["-m", "smoke or fuzz" if self.fuzz_s else "smoke"] if self.smoke else [])]
 
 
 async def check(

@@ -66,4 +66,5 @@ def case_of(item: pytest.Item, spec: Spec) -> Case | None:
         smoke=item.get_closest_marker("smoke") is not None,
         gate=gate.args[0] if (gate := item.get_closest_marker("gate")) else 0,
         slow=item.get_closest_marker("slow") is not None,
+        long=item.get_closest_marker("long") is not None,
     )

@@ -21,6 +21,7 @@ MARKERS = (
     "smoke: one of the few cases that quickly show whether a server works at all",
     "gate(place): all other cases are blocked when this one fails; gates run first, in the order of their places",
     "slow: started first, because it takes long",
+    "long: takes over a minute, and runs only with --full, or when -k selects it",
     "fuzz: runs for as long as --fuzz says, and not without it",
 )
 
@@ -37,6 +38,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=0,
         help="Hold random conversations with the server for this long; by default none.",
     )
+    group.addoption("--full", action="store_true", help="Also run the cases that take over a minute.")
     group.addoption("--seed", metavar="N", type=int, default=0, help="Random seed of the cases.")
 
 

@@ -57,8 +57,8 @@ Plan = Callable[[Implementation, Sequence[Case]], Sequence[Sequence[Case]]]
 
 
 def one_case_per_job(implementation: Implementation, cases: Sequence[Case]) -> Sequence[Sequence[Case]]:
-    """Plan every case as a job of its own, slow cases first."""
-    return [[case] for case in sorted(cases, key=lambda case: not case.slow)]
+    """Plan every case as a job of its own, long cases first, then slow ones."""
+    return [[case] for case in sorted(cases, key=lambda case: (not case.long, not case.slow))]
 
 
 @dataclass

@@ -158,6 +158,7 @@ async def selftest(
     jobs: int,
     seed: int,
     full: bool,
+    long: bool = True,
     attempts: int = ATTEMPTS,
 ) -> KillMatrix:
     """Run the cases on mutants and conforming servers.
@@ -169,6 +170,7 @@ async def selftest(
         jobs: how many cases run at once.
         seed: the random seed of the cases.
         full: run all cases on every mutant, also when it has been caught.
+        long: run the cases that take over a minute, too.
         attempts: how often a mutant runs the cases of its requirement at most.
     """
     require_loopback()
@@ -179,9 +181,9 @@ async def selftest(
         if full or not broken:
             return one_case_per_job(implementation, cases)
         own = (case for case in cases if broken in case.requirements)
-        return [sorted(own, key=lambda case: (not case.gate, case.slow))]
+        return [sorted(own, key=lambda case: (not case.gate, case.long, case.slow))]
 
-    async with open_pool(spec, jobs=jobs, seed=seed) as pool:
+    async with open_pool(spec, jobs=jobs, seed=seed, arguments=["--full"] if long else []) as pool:
 
         async def check(servers: Sequence[KnownServer], plan: Plan = own_cases) -> list[CaseResult]:
             return await pool.check(

@@ -6,6 +6,7 @@ a suspended machine is held against a server, and a server that does nothing is 
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -54,6 +55,31 @@ async def move_on_after_active(seconds: float) -> AsyncIterator[anyio.CancelScop
         with anyio.CancelScope() as scope:
             tasks.start_soon(expire, scope)
             yield scope
+
+
+class ServerClock:
+    """Counts the seconds that a server has had, without those in which it waited for a processor.
+
+    Args:
+        pid: the server's process.
+
+    Attributes:
+        elapsed_s: the seconds that it has had, at the last reading.
+        waited_s: the seconds in which it waited for a processor, at the last reading.
+    """
+
+    def __init__(self, pid: int) -> None:
+        self._wait, self._read_at = LostTime(pid), time.monotonic()
+        self.elapsed_s = self.waited_s = 0.0
+
+    def read(self) -> float:
+        """Return the seconds that the server has had so far."""
+        now = time.monotonic()
+        passed_s, self._read_at = now - self._read_at, now
+        waited_s = self._wait.since_last_call_s(passed_s)
+        self.waited_s += waited_s
+        self.elapsed_s += passed_s - waited_s
+        return self.elapsed_s
 
 
 async def completes_within(wait: Callable[[], Awaitable[object]], seconds: float, pid: int) -> bool:

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 BACKLOG = 1024
+LINGER_S = 10.0  # for a client that has closed its sending side to read what is unsent
 ACCEPTS = 16  # per turn of the loop
 LINE = 64 * 1024  # bytes of the longest request, including its line feed
 READ = 16 * 1024  # bytes per read: enough for hundreds of requests, small enough to be fair
@@ -81,7 +82,10 @@ async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
                 rest = rest[:LINE]  # enough to see that a line is too long, without keeping all of it
                 await asyncio.sleep(0)  # else a socket that is always ready would keep the others from running
         leave(client)
-        await writing  # what is unsent is sent first
+        try:
+            await asyncio.wait_for(writing, LINGER_S)  # what is unsent is sent first
+        except TimeoutError:
+            writer.transport.abort()
 
 
 async def write(client: Client) -> None:

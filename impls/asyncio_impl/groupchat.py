@@ -21,6 +21,7 @@ from spec.groupchat.messages import Join, Joined, Left, Refused, Reply, Request,
 from spec.groupchat.serdy import dumps, loads
 
 BACKLOG = 1024
+LINGER_S = 10.0  # for a client that has closed its sending side to read what is unsent
 ACCEPTS = 16  # per turn of the loop
 FRAME = 64 * 1024 - 1  # bytes of the longest payload: a length has two bytes
 READ = 16 * 1024  # bytes per read: enough for hundreds of requests, small enough to be fair
@@ -81,7 +82,10 @@ async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
                     await pause(client)
                 await asyncio.sleep(0)  # else a socket that is always ready would keep the others from running
         leave(client)
-        await writing  # what is unsent is sent first
+        try:
+            await asyncio.wait_for(writing, LINGER_S)  # what is unsent is sent first
+        except TimeoutError:
+            writer.transport.abort()
 
 
 async def write(client: Client) -> None:

@@ -28,6 +28,7 @@ enum {
     MESSAGE = 256,                     /* bytes of the longest message, including its header */
     MAX_PENDING = 2 * CHUNK + MESSAGE, /* bytes collected at most before they are sent */
     EVENTS = 256,
+    LINGER_MS = 10000, /* for a client that has closed its sending side to read what is unsent */
     RETRY_MS = 100, /* how long to ignore the listener when no descriptor is left */
 };
 
@@ -145,9 +146,10 @@ static void leave(struct client *client)
 {
     broadcast(); /* a leaving client still receives its own last messages */
     client->leaving = true;
-    if (client->unsent)
+    if (client->unsent) {
+        setsockopt(client->fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &(int){LINGER_MS}, sizeof(int)); /* it may never read */
         watch(client);
-    else
+    } else
         client->dead = any_dead = true;
 }
 

@@ -23,6 +23,7 @@ const (
 	chunk    = 64 * 1024  // largest read: thousands of messages, yet small enough to be fair
 	limit    = 256 * 1024 // a client with more unsent bytes misses new batches
 	retry    = 100 * time.Millisecond
+	linger   = 10 * time.Second // for a client that has closed its sending side to read what is unsent
 )
 
 type client struct {
@@ -93,6 +94,7 @@ func serve(connection net.Conn) {
 		}
 	}
 	left <- c
+	c.SetWriteDeadline(time.Now().Add(linger))
 	c.mutex.Lock()
 	c.leaving = true
 	c.mutex.Unlock()

@@ -13,6 +13,7 @@ const BACKLOG = 1024;
 const CHUNK = 64 * 1024; // bytes that Node reads at a time, and bytes pending before a flush
 const BATCH = 2 * CHUNK + 256; // bytes of the longest batch: one chunk more, and the rest before it
 const LIMIT = 256 * 1024; // a client with more unsent bytes misses new batches
+const LINGER_MS = 10_000; // for a client that has closed its sending side to read what is unsent
 const QUEUE = 16 * 1024; // bytes in Node's own queue, where each batch costs a hundred bytes more
 const NOTHING = Buffer.alloc(0);
 
@@ -64,7 +65,8 @@ function leave(client) {
   flush(); // a leaving client still receives its own last messages
   room.delete(client);
   write(client);
-  client.socket.end(); // after everything is sent
+  client.socket.end(); // after everything is sent, but not for ever to a client that does not read
+  if (client.socket.writableLength > 0) setTimeout(() => client.socket.destroy(), LINGER_MS).unref();
 }
 
 /** The length of the longest prefix of `data` that consists of whole messages. */

@@ -143,8 +143,8 @@ fn parse_address(arguments: Vec<String>) -> (String, u16) {
         _ => None,
     };
     let bracketed = |host: &str| host.starts_with('[') && host.ends_with(']');
-    match parts.map(|(host, port)| (host, port.parse())) {
-        Some((host, Ok(port))) if !host.is_empty() && host.contains(':') == bracketed(host) => {
+    match parts.filter(|(_, port)| !port.starts_with('+')).map(|(host, port)| (host, port.parse())) {
+        Some((host, Ok(port))) if !host.is_empty() && host.contains([':', '[', ']']) == bracketed(host) => {
             (host.to_string(), port)
         }
         _ => {

@@ -22,6 +22,7 @@ BACKLOG = 1024
 CHUNK = 64 * 1024  # bytes per read: enough for thousands of messages, small enough to be fair
 LIMIT = 256 * 1024  # a client with more bytes unsent misses new messages
 RETRY_S = 0.1  # wait before the next try when no descriptor or thread is left
+LINGER_S = 10.0  # for a client that has closed its sending side to read what is unsent
 STACK = 256 * 1024  # bytes per thread: 2000 times the default 8 MB may exceed a container's limit
 
 
@@ -89,7 +90,9 @@ def serve(connection: socket.socket) -> None:
         with client.wake:
             client.leaving = True
             client.wake.notify()
-        writer.join()  # what is unsent is sent first
+        writer.join(LINGER_S)  # what is unsent is sent first
+        with suppress(OSError):
+            connection.shutdown(socket.SHUT_RDWR)  # ends the wait for a client that does not read
 
 
 def write(client: Client) -> None:

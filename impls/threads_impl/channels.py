@@ -25,6 +25,7 @@ READ = 16 * 1024  # bytes per read: enough for hundreds of requests, small enoug
 WRITE = 64 * 1024  # bytes per write
 LIMIT = 256 * 1024  # a client with more bytes unsent misses new messages
 RETRY_S = 0.1  # wait before the next try when no descriptor or thread is left
+LINGER_S = 10.0  # for a client that has closed its sending side to read what is unsent
 STACK = 256 * 1024  # bytes per thread: 2000 times the default 8 MB may exceed a container's limit
 
 order = threading.Lock()  # guards channels and outboxes: `serve` and `write` take it, what they call expects it held
@@ -90,7 +91,9 @@ def serve(connection: socket.socket) -> None:
                 rest = rest[:LINE]  # enough to see that a line is too long, without keeping all of it
         with order:
             leave(client)
-        writer.join()  # what is unsent is sent first
+        writer.join(LINGER_S)  # what is unsent is sent first
+        with suppress(OSError):
+            connection.shutdown(socket.SHUT_RDWR)  # ends the wait for a client that does not read
 
 
 def write(client: Client) -> None:

@@ -194,11 +194,11 @@ async def test_thousands_of_reconnects_leave_nothing_behind(
 
     await visits(0)
     before = room.usage()
-    turns = [await watch_growth(visits, size, bound=BOUND, enough=3000, most=5000, seconds=14)]
+    turns = [await watch_growth(visits, size, bound=BOUND, enough=3000, most=5000, seconds=14, least=ENOUGH)]
     await _must_return(room, alice, before, turns[0].total_count, "connections have come and gone")
     while recurs(turns, BOUND) and len(turns) < 3:
         await watch_growth(flood, size, bound=FLOOD_BOUND, enough=200_000, most=1_000_000, seconds=8)
-        turns.append(await watch_growth(visits, size, bound=BOUND, enough=3000, most=5000, seconds=14))
+        turns.append(await watch_growth(visits, size, bound=BOUND, enough=3000, most=5000, seconds=14, least=ENOUGH))
     growth = turns[-1]
     slope = growth.slope()
     fact("bytes a connection", growth.summary(BOUND))

@@ -36,7 +36,7 @@ async def test_memory_does_not_grow_with_the_messages_that_have_passed(
         return 1000 + 20 * len(longest)
 
     growth = await watch_growth(
-        send, lambda: room.usage().rss_bytes, bound=BOUND, enough=200_000, most=2_000_000, seconds=30
+        send, lambda: room.usage().rss_bytes, bound=BOUND, enough=200_000, most=2_000_000, seconds=30, least=ENOUGH
     )
     slope = growth.slope()
     fact("bytes a message", growth.summary(BOUND))

@@ -8,7 +8,8 @@ from harness.conformance.api.room import Room
 from harness.conformance.api.start import Start
 from harness.errors import Inconclusive, LaunchError, Violation
 from harness.model import Usage
-from harness.servers.launch import wait_until_ready
+from harness.servers.launch import listening_addresses, wait_until_ready
+from harness.servers.process import Server
 
 __all__ = [
     "Address",
@@ -16,11 +17,13 @@ __all__ = [
     "Inconclusive",
     "LaunchError",
     "Room",
+    "Server",
     "Start",
     "Usage",
     "Violation",
     "converse",
     "has_ipv6",
+    "listening_addresses",
     "recurs",
     "wait_until_ready",
     "watch_growth",

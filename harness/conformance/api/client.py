@@ -6,20 +6,21 @@ It never judges its server; it only records faults, and raises an error when the
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
+import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import anyio
 import anyio.lowlevel
-from anyio.abc import TaskGroup
 
-from harness.codec import Codec, Frame
+from harness.codec import Frame
 from harness.conformance.api.connection import CHUNK, Connection, ConnectionLost
-from harness.conformance.api.trace import Trace
+from harness.conformance.api.shared import Shared
 from harness.errors import Violation
 from harness.history.fault import Fault, Observation, location_note
-from harness.history.record import MessageRegistry, printable, send_event
+from harness.history.record import printable, send_event
 from harness.processes.deadlines import completes_within
 
 
@@ -34,25 +35,6 @@ class Note:
 
     value: object
     after: int
-
-
-@dataclass(frozen=True)
-class Shared:
-    """What all clients of a room share.
-
-    Attributes:
-        codec: the protocol that they speak.
-        messages: the registry of all messages that a client has sent.
-        trace: where they record what they do.
-        tasks: in which they read.
-        pid: the process id of their server.
-    """
-
-    codec: Codec
-    messages: MessageRegistry
-    trace: Trace
-    tasks: TaskGroup
-    pid: int
 
 
 class Client:
@@ -165,6 +147,12 @@ class Client:
         except ConnectionLost:
             self.closed = self.closed or "RST"
             raise Violation(f"the server closed the connection of {self} while it was sending") from None
+
+    def send_urgent(self, byte: bytes) -> None:
+        """Send one byte as urgent data (MSG_OOB), which a server may read like any other byte or not at all."""
+        self._trace.record_note(self.number, "urgent data")
+        with contextlib.suppress(OSError):
+            self._connection.socket.send(byte, socket.MSG_OOB)
 
     # --- receiving
 

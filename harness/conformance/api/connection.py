@@ -89,7 +89,8 @@ class Connection:
             ConnectionLost: by a RST, or this side has closed it.
         """
         await asyncio.sleep(0)
-        await self._all_sent.wait()
+        while self._unsent:  # another task that waited as well may have been first
+            await self._all_sent.wait()
         if not self._lost:
             self._unsent = memoryview(data)
             self._send()

@@ -24,6 +24,7 @@ CONFIDENCE = 0.99
 POINTS = 60  # for a regression: the cost grows with their square, and more give no better result
 LEAST_POINTS = 8  # before the first look at the slope
 PATIENCE_S = 4.0  # then a slow server has done enough
+SLOW = 3  # times as long for a server that has not done enough for a verdict
 ALIKE = 2.0  # the largest ratio between slopes of several turns that count as the same
 GIVEN_BACK = 1 / 4  # a server that frees this share of its growth collects garbage
 TOO_MUCH = 1 / 8  # of the memory that is allowed here; a runtime may well use as much before it collects
@@ -139,6 +140,7 @@ async def watch_growth(
     enough: int,
     most: int,
     seconds: float,
+    least: int = 0,
 ) -> Growth:
     """Do step after step and measure after each, until memory is flat or the measurement ends.
 
@@ -151,10 +153,14 @@ async def watch_growth(
         enough: how many actions must be done before memory can be called flat, unless PATIENCE_S have passed.
         most: how many actions end the measurement.
         seconds: how long until the measurement ends.
+        least: how many actions a slow server gets more time for, at most SLOW times as long.
     """
     growth, begun, next_look = Growth([0], [size()]), time.monotonic(), LEAST_POINTS
     too_much = TOO_MUCH * min(psutil.virtual_memory().total, read_limits().memory_bytes or math.inf)
-    while growth.total_count < most and growth.total_bytes < too_much and (took := time.monotonic() - begun) < seconds:
+    while growth.total_count < most and growth.total_bytes < too_much:
+        took = time.monotonic() - begun
+        if took > (SLOW * seconds if growth.total_count < least else seconds):
+            break
         growth.counts.append(growth.total_count + await step(growth.total_count))
         growth.sizes.append(size())
         if len(growth.counts) >= next_look and (growth.total_count >= enough or took > PATIENCE_S):

@@ -8,9 +8,10 @@ from contextlib import suppress
 
 from anyio.abc import TaskGroup
 
-from harness.conformance.api.client import Client, Shared
+from harness.conformance.api.client import Client
 from harness.conformance.api.connection import Connection
 from harness.conformance.api.dial import dial
+from harness.conformance.api.shared import Shared
 from harness.conformance.api.trace import Trace
 from harness.errors import Violation
 from harness.history.record import History, MessageNames, MessageRegistry

@@ -21,8 +21,9 @@ from harness.conformance.api.participants import Participants
 from harness.errors import Violation
 from harness.history.judge import judge
 from harness.model import Spec, Usage
+from harness.processes.deadlines import ServerClock
 from harness.servers.process import Server
-from harness.servers.resources import Unreadable, usage
+from harness.servers.resources import Unreadable, process_cpu_s, usage
 
 LONG_BODY = 255  # long enough where a protocol has far longer ones
 POUR_BATCH = 24_000  # bytes on their way to a client that keeps up; its server need not buffer more
@@ -216,10 +217,11 @@ class Room:
         seconds: float,
         until: Callable[[], bool] = lambda: False,
         size: int | None = None,
+        stuck_s: float | None = None,
     ) -> int:
         """Send one message again and again, as fast as the server takes it; return how many bytes it took.
 
-        Ends early when the server takes nothing for two seconds, or has disconnected the sender.
+        Ends early when the server takes nothing for some seconds, or has disconnected the sender.
 
         Args:
             sender: sends it.
@@ -227,9 +229,12 @@ class Room:
             seconds: after which the flood ends.
             until: ends the flood when it returns true.
             size: bytes of the body; by default a long one.
+            stuck_s: how long the server may take nothing; by default `traffic.STUCK_S`.
         """
         body = f"flood of client {sender.number} ".encode().ljust(size or self.longest, b"~")
-        return await traffic.flood(sender, self.encode(body), total, seconds=seconds, until=until)
+        return await traffic.flood(
+            sender, self.encode(body), total, seconds=seconds, until=until, stuck_s=stuck_s or traffic.STUCK_S
+        )
 
     def rounds(self, count: int, seconds: float) -> Iterator[int]:
         """Count to `count`, but no longer than `seconds`: a slow server need not do as much as a fast one."""
@@ -268,6 +273,15 @@ class Room:
             self.check_alive()
             raise Unreadable  # it is there, and hidden (the mount option hidepid of /proc)
         return used
+
+    def cpu_s(self) -> float:
+        """Return the processor time that the server and its children have used so far, in s, to the nanosecond."""
+        self.check_alive()
+        return process_cpu_s(self.server.pid)
+
+    def clock(self) -> ServerClock:
+        """Return a clock that does not count the time in which the server waits for a processor."""
+        return ServerClock(self.server.pid)
 
     def expect_end(self) -> None:
         """Let the server end from now on: the case ends it."""

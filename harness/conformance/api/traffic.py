@@ -78,16 +78,19 @@ async def deliver(
     return lost
 
 
-async def flood(sender: Client, message: bytes, total: int, *, seconds: float, until: Callable[[], bool]) -> int:
+async def flood(
+    sender: Client, message: bytes, total: int, *, seconds: float, until: Callable[[], bool], stuck_s: float = STUCK_S
+) -> int:
     """Send one message again and again, as fast as the server takes it.
 
     Args:
         sender: sends it.
         message: its bytes, encoded.
-        total: bytes after which the flood ends. It ends earlier when the server takes nothing for STUCK_S, or has
+        total: bytes after which the flood ends. It ends earlier when the server takes nothing for `stuck_s`, or has
             disconnected the sender (it may: a client that floods does not keep up with the echo).
         seconds: after which the flood ends.
         until: ends the flood when it returns true.
+        stuck_s: how long the server may take nothing.
 
     Returns:
         How many bytes the server took.
@@ -95,7 +98,7 @@ async def flood(sender: Client, message: bytes, total: int, *, seconds: float, u
     chunk = message * (FLOOD_CHUNK // len(message))
     taken, deadline = 0, time.monotonic() + seconds
     while taken < total and time.monotonic() < deadline and not until():
-        with anyio.move_on_after(STUCK_S) as patience:
+        with anyio.move_on_after(stuck_s) as patience:
             try:
                 await sender.send_raw(chunk)
             except Violation:

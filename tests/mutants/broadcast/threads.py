@@ -2,12 +2,13 @@
 
 A thread reads from its client and writes each message to all clients. It holds one lock for that, which makes the
 common order. It never waits for a client: a message that the kernel does not accept immediately is dropped. Only the
-rest of a partly written message is kept, and sent before the next one.
+rest of a partly written message is kept; another thread sends it when the client reads again.
 """
 
 from __future__ import annotations
 
 import contextlib
+import select
 import socket
 import threading
 import time
@@ -56,6 +57,8 @@ class Threaded(Server):
         with contextlib.suppress(OSError):
             while data := client.sock.recv(self.read_bytes):
                 self.on_bytes(client, data)
+        with contextlib.suppress(OSError):
+            client.sock.shutdown(socket.SHUT_RDWR)  # ends the thread that waits for it
         with self.locks[client]:
             del self.clients[client.number], self.locks[client], self.remainders[client]
             self.close(client)
@@ -76,4 +79,19 @@ class Threaded(Server):
             self.remainders[client] = rest = rest[client.sock.send(rest, socket.MSG_DONTWAIT) :]
         if not rest:
             sent = client.sock.send(message, socket.MSG_DONTWAIT)
-            self.remainders[client] = message[sent:]
+            if sent < len(message):
+                self.remainders[client] = message[sent:]
+                threading.Thread(target=self.send_rest, args=[client], daemon=True).start()
+
+    def send_rest(self, client: Client) -> None:
+        """Send the rest of a partly written message, however long the client takes to read."""
+        writable = select.poll()
+        with contextlib.suppress(KeyError, OSError, ValueError):
+            writable.register(client.sock, select.POLLOUT)
+            while True:
+                writable.poll()
+                with self.locks[client], contextlib.suppress(BlockingIOError):
+                    if rest := self.remainders[client]:
+                        self.remainders[client] = rest[client.sock.send(rest, socket.MSG_DONTWAIT) :]
+                    if not self.remainders[client]:
+                        return

@@ -1,0 +1,145 @@
+"""Overload: no descriptor is left, and clients that are gone before they are accepted."""
+
+from __future__ import annotations
+
+import resource
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import anyio
+import pytest
+
+from harness.conformance.api import Client, Room, Usage, Violation
+
+RECOVER_S = 10.0
+RELEASE_S = 12.0
+STAYING = 5  # clients that keep their descriptors, however many each of them needs
+SPIN_S, SPIN_SHARE = 2.0, 0.1  # of a core: a server that spins gets more even on a busy machine
+PLACES = (12, 13, 14)  # free descriptors: whatever number a client needs, they do not always come out even
+QUEUE = 16  # clients that connect
+PATIENCE_S = 20.0  # for the next one to be served or closed
+GONE = 24  # clients
+SPARE = 8  # descriptors that a server may keep
+
+
+@pytest.mark.slow
+@pytest.mark.case(72, "LOAD-8")
+async def test_without_descriptors_the_server_survives_and_recovers(room: Room) -> None:
+    """LOAD-8: A server that has run out of descriptors survives, does not spin, and accepts again when one is free.
+
+    The limit of open files is lowered to twenty above what it uses; sixty clients connect; then all but five leave.
+    """
+    alice, bob = await room.join(2)
+    async with _descriptors_left(room, 20):
+        clients = [await room.connect() for _ in range(60)]
+        await room.barrier(alice, [alice, bob])
+        before = room.cpu_s()
+        await anyio.sleep(SPIN_S)
+        spent = room.cpu_s() - before
+        await room.barrier(alice, [alice, bob])
+        for client in clients[:-STAYING]:
+            await client.hang_up()
+        # Until it has noticed that they left it may still turn clients away: allowed, if it ends.
+        for _ in room.rounds(100, seconds=RECOVER_S):
+            joining = await room.connect()
+            await room.barrier_or_closed(alice, joining)
+            if not joining.closed:
+                break
+            await anyio.sleep(0.1)
+    assert not joining.closed, f"{RECOVER_S:.0f} s after descriptors were free again, it still turns clients away"
+    assert spent < SPIN_SHARE * SPIN_S, (
+        f"out of descriptors, with nothing to do, it used {spent:.2f} s of processor time in {SPIN_S:.0f} s"
+    )
+
+
+@asynccontextmanager
+async def _descriptors_left(room: Room, count: int) -> AsyncIterator[None]:
+    """Let the server have so many more descriptors than it uses now, as long as the context lasts."""
+    if sys.platform != "linux":
+        pytest.skip("the limit of another process can be changed on Linux only")
+    soft, hard = resource.prlimit(room.server.pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(room.server.pid, resource.RLIMIT_NOFILE, (room.usage().descriptors + count, hard))
+    yield
+    resource.prlimit(room.server.pid, resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.mark.slow
+@pytest.mark.case(85, "LOAD-8")
+async def test_without_descriptors_every_client_is_served_or_disconnected_in_the_end(room: Room) -> None:
+    """LOAD-8: A server that has run out of descriptors survives, does not spin, and accepts again when one is free.
+
+    Sixteen clients connect to a server that has twelve descriptors left (or thirteen, or fourteen: a client may need
+    two or three of them, and then the last client gets only a part). Those that have been served leave, until each one
+    has been served or disconnected. At the end no descriptor is missing.
+    """
+    alice = await room.join_one()
+    before = room.usage()
+    for places in PLACES:
+        async with _descriptors_left(room, places):
+            waiting = [await room.connect() for _ in range(QUEUE)]
+            while waiting:
+                for client in await _served(room, alice, waiting):
+                    waiting.remove(client)
+                    await client.hang_up()
+    await _must_be_released(room, alice, before, f"{QUEUE * len(PLACES)} clients have waited for a descriptor and left")
+
+
+async def _served(room: Room, alice: Client, waiting: list[Client]) -> list[Client]:
+    """Wait until the server has served some of the clients or has closed their connections; return them."""
+    clock = room.clock()
+    while True:
+        await room.barrier(alice, [alice])
+        await anyio.sleep(0.02)  # what was sent to the others may still be on the way
+        if served := [client for client in waiting if client.received or client.closed]:
+            return served
+        if clock.read() > PATIENCE_S:
+            raise Violation(
+                f"of {QUEUE} clients that had to wait for a descriptor, {len(waiting)} were neither served nor "
+                f"disconnected, {PATIENCE_S:.0f} s after the others had left",
+                kind="silent",
+                clients=(alice.number, waiting[0].number),
+            )
+
+
+@pytest.mark.case(86, "COME-1", "COME-6")
+async def test_clients_that_are_gone_before_they_are_accepted(room: Room) -> None:
+    """COME-1: Clients may come and go without sending a message, and the others are still served.
+    COME-6: When clients have left, everything the server held for them is released: descriptors, threads, processes
+    and memory.
+
+    The server is stopped (SIGSTOP) while a client connects and leaves, by RST or by FIN, without a byte, with half a
+    message or with a whole one. All of them at least are closed, and those who come later are served.
+    """
+    alice, bob = await room.join(2)
+    before = room.usage()
+    half = room.encode(b"x" * 100)[:30]
+    for turn in range(GONE):
+        with room.server_paused():
+            client = await room.connect(joins=turn % 2 > 0)  # one at a time: the queue may be short
+            if turn % 3 == 1:
+                await client.send_raw(half)
+            elif turn % 3 == 2:
+                await client.send_next()
+            await (client.hang_up() if turn % 8 == 7 else client.reset())
+        await room.barrier(alice, [alice, bob])
+    joining = await room.join_one()
+    await room.deliver(joining, [joining.next_body()], [alice, bob, joining])
+    await joining.leave()
+    await _must_be_released(room, alice, before, f"{GONE} clients were gone before they were accepted")
+
+
+async def _must_be_released(room: Room, alice: Client, before: Usage, what: str) -> None:
+    """Wait until nearly as many descriptors are in use as before, while messages are sent."""
+    begun = time.monotonic()
+    clock = room.clock()
+    while (now := room.usage().descriptors) > before.descriptors + SPARE:
+        if clock.read() > RELEASE_S:
+            raise Violation(
+                f"{time.monotonic() - begun:.0f} s after {what}, the server has {now} descriptors; before it had "
+                f"{before.descriptors}",
+                kind="used",
+            )
+        await room.barrier(alice, [alice])
+        await anyio.sleep(0.05)

@@ -1,0 +1,203 @@
+"""Overload: how much memory a server takes for clients that do not read."""
+
+from __future__ import annotations
+
+import resource
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import psutil
+import pytest
+
+from harness.conformance.api import Client, Inconclusive, Room, Violation
+
+MIB = 1024 * 1024
+OFFERED = 128 * MIB
+BOUND = 64 * MIB  # of growth, and a MiB for each stalled client; a server that exceeds it is offered more
+OFFERED_AT_MOST = 4 * OFFERED  # a heap whose garbage is collected late has reached its size by then
+RUNAWAY = 448 * MIB  # of growth beyond the bound
+OFFERED_AT_LEAST = 32 * MIB  # memory that has stopped growing by then has a bound
+OFFERING_AT_LEAST_S = 4.0  # to a server that takes them slowly,
+TAKEN_AT_LEAST = 4 * MIB  # and no less than this: more than the kernel buffers on the way to a client
+STEP, STEP_S = 2 * MIB, 1.0  # between two looks at its memory
+STUCK_S = 10.0  # without a byte being taken from a client that reads
+LEAST_SAMPLES = 4
+FLAT = 0.02  # bytes of growth for each byte taken; a server that buffers it all for one client has 1
+GROWING = 0.25  # likewise, for a server that has exceeded the bound
+SLOW_S = 15.0  # then fewer clients stall, because a server may do something for each of them with every message
+FEWER = 10  # times
+OFFERING_S = 90.0  # of the server's time
+TOO_BUSY = 0.5  # the share of the time in which the server waited for a processor
+MEMORY_SHARE = 0.5  # of the machine's free memory
+
+
+@pytest.mark.slow
+@pytest.mark.case(64, "LOAD-2")
+async def test_memory_is_bounded_with_one_stalled_reader(room: Room, note: Callable[[str], None]) -> None:
+    """LOAD-2: A server does not buffer without bound.
+
+    Up to 128 MB are offered while one client reads nothing, fewer to a server that has stopped growing.
+    """
+    await _must_be_bounded(room, 1, note)
+
+
+@pytest.mark.slow
+@pytest.mark.case(65, "LOAD-2")
+async def test_memory_is_bounded_with_fifty_stalled_readers(room: Room, note: Callable[[str], None]) -> None:
+    """LOAD-2: A server does not buffer without bound.
+
+    Up to 128 MB are offered while fifty clients read nothing, fewer to a server that has stopped growing. To a server
+    that takes them slowly the rest is offered while five of them, and at last one, read nothing.
+    """
+    await _must_be_bounded(room, 50, note)
+
+
+@pytest.mark.slow
+@pytest.mark.case(84, "LOAD-2")
+async def test_memory_is_bounded_with_a_thousand_stalled_readers(room: Room, note: Callable[[str], None]) -> None:
+    """LOAD-2: A server does not buffer without bound.
+
+    The same with a thousand clients: what is allowed for each must be there for all, and the server lives on.
+    """
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    if limit < 1200:
+        pytest.skip(f"only {limit} descriptors are allowed here")
+    await _must_be_bounded(room, 1000, note)
+
+
+@pytest.mark.slow
+@pytest.mark.case(83, "LOAD-2")
+async def test_memory_is_bounded_with_a_sender_that_never_reads(room: Room, note: Callable[[str], None]) -> None:
+    """LOAD-2: A server does not buffer without bound.
+
+    Up to 128 MB of short messages are offered by a client that reads none of them; another one reads nothing either.
+    """
+    await _must_be_bounded(room, 1, note, sender_reads=False, size=24)
+
+
+@dataclass
+class Growth:
+    """The memory of a server over the bytes that it took, while a number of clients does not read.
+
+    Attributes:
+        before: bytes of memory at the beginning.
+        bound: bytes of growth.
+        samples: bytes taken, and bytes grown.
+    """
+
+    before: int
+    bound: int
+    samples: list[tuple[int, int]] = field(default_factory=lambda: [(0, 0)])
+
+    @property
+    def taken(self) -> int:
+        """How many bytes the server took."""
+        return self.samples[-1][0]
+
+    @property
+    def most(self) -> int:
+        """The largest growth that was seen, in bytes."""
+        return max(growth for _, growth in self.samples)
+
+    def slope(self) -> float:
+        """Return the bytes by which memory has grown for each byte taken, over the latter half of them."""
+        taken, grown = self.samples[-1]
+        half = next(sample for sample in self.samples if sample[0] >= taken / 2)
+        return (grown - half[1]) / max(1, taken - half[0])
+
+    def is_flat(self, seconds: float) -> bool:
+        """Return whether memory has stopped growing, and was watched for long enough (in bytes, or in seconds)."""
+        is_slow = self.taken >= TAKEN_AT_LEAST and seconds > OFFERING_AT_LEAST_S
+        is_enough = is_slow or self.taken >= OFFERED_AT_LEAST
+        return is_enough and len(self.samples) > LEAST_SAMPLES and self.slope() < FLAT
+
+    def is_unbounded(self) -> bool:
+        """Return whether memory has exceeded the bound and still grows, or has grown beyond all measure."""
+        return self.most > self.bound + RUNAWAY or (self.most > self.bound and self.slope() > GROWING)
+
+
+async def _must_be_bounded(
+    room: Room, count: int, note: Callable[[str], None], *, sender_reads: bool = True, size: int = 0
+) -> None:
+    """Offer messages while some clients do not read, until memory has stopped growing or has exceeded the bound.
+
+    Args:
+        room: the server, without clients.
+        count: how many clients do not read; fewer later on, if the server is slow.
+        note: adds a remark to the result.
+        sender_reads: whether the client that sends the messages reads them.
+        size: bytes of a message; 0 for a long one.
+    """
+    stalled = await room.join_stalled(count)
+    clock = room.clock()
+    while True:
+        growth = Growth(room.usage().rss_bytes, BOUND + len(stalled) * MIB)
+        limit_s = min(clock.read() + SLOW_S, OFFERING_S) if len(stalled) > 1 else OFFERING_S
+        sender = await _offer(room, growth, lambda: limit_s - clock.read(), sender_reads=sender_reads, size=size)  # noqa: B023
+        note(f"{growth.most / 1e6:.1f} MB for {growth.taken / 1e6:.0f} MB offered to {len(stalled)}")
+        if growth.is_unbounded():
+            raise Violation(
+                f"after {growth.taken / 1e6:.0f} MB were offered to {len(stalled)} clients that read nothing, memory "
+                f"has grown by {growth.most / 1e6:.0f} MB and still grows; the bound is {growth.bound / 1e6:.0f} MB",
+                kind="used",
+            )
+        if sender is None or len(stalled) == 1:
+            break
+        for client in stalled[max(1, len(stalled) // FEWER) :]:
+            await client.reset()
+        del stalled[max(1, len(stalled) // FEWER) :]
+        await sender.reset()
+        await (await room.join_one()).reset()  # it has caught up
+    if sender is not None and clock.waited_s > TOO_BUSY * clock.elapsed_s:
+        raise Inconclusive(
+            f"the machine was busy: the server waited {clock.waited_s:.0f} s for a processor, and has taken only "
+            f"{growth.taken / 1e6:.0f} MB"
+        )
+    for client in room.clients:
+        if client.is_reading:
+            await client.reset()
+    await room.join(2)
+
+
+async def _offer(
+    room: Room, growth: Growth, seconds_left: Callable[[], float], *, sender_reads: bool, size: int
+) -> Client | None:
+    """Offer messages until it is decided how memory grows; return the sender if it is not decided in time.
+
+    Args:
+        room: the server, with clients that do not read.
+        growth: is filled with samples.
+        seconds_left: returns how long this may take.
+        sender_reads: whether the sender reads what it sends.
+        size: bytes of a message; 0 for a long one.
+    """
+    allowed = MEMORY_SHARE * psutil.virtual_memory().available
+    begun_s = seconds_left()
+
+    def grown() -> int:
+        return room.usage().rss_bytes - growth.before
+
+    def runs_away() -> bool:
+        return grown() > growth.bound + RUNAWAY
+
+    (sender,) = await (room.join() if sender_reads else room.join_stalled())
+    while (left := seconds_left()) > 0:
+        took = await room.flood(
+            sender,
+            STEP,
+            seconds=min(left, STEP_S),
+            until=runs_away,
+            size=size or None,
+            stuck_s=STUCK_S if sender_reads else None,
+        )
+        growth.samples.append((growth.taken + took, grown()))
+        offered = OFFERED_AT_MOST if growth.most > growth.bound else OFFERED
+        if growth.taken >= offered or runs_away() or growth.is_flat(begun_s - left):
+            return None
+        if grown() > allowed:
+            raise Inconclusive(f"memory has grown by {grown() / 1e6:.0f} MB, and this machine has no more")
+        if not took and not sender.closed:  # it takes nothing more from a client that does not read: allowed
+            return None
+        if sender.closed:  # a server may disconnect a client that does not keep up with its own echo
+            (sender,) = await (room.join() if sender_reads else room.join_stalled())
+    return sender

@@ -1,0 +1,113 @@
+"""Processor time in every state in which a room can be while nothing happens."""
+
+from __future__ import annotations
+
+import resource
+import sys
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import anyio
+import pytest
+
+from harness.conformance.api import Client, Room
+
+WINDOW_S = 0.4
+WINDOWS = 8  # of which one must be quiet: what a runtime does once (compile, collect garbage) ends
+IDLE_SHARE = 0.01  # of a core
+REFUSING_SHARE = 0.1  # while clients wait for a descriptor: a server may look now and then whether one is free
+SPARE, WAITING = 12, 20  # descriptors, and clients that wait for one
+
+
+@pytest.mark.slow
+@pytest.mark.case(74, "LOAD-10")
+async def test_a_server_with_nothing_to_do_uses_no_processor(room: Room, note: Callable[[str], None]) -> None:
+    """LOAD-10: A server with nothing to do uses less than 1 % of a core, whatever state its clients are in.
+
+    The states follow each other in one room, and in each of them nothing is sent for a moment: silent clients, some in
+    the middle of a message, some that have closed their sending side or sent urgent data, some that do not read, have
+    closed their sending side as well, or have caught up again; no descriptor is left, and those that waited for one
+    are gone.
+    """
+    shares: dict[str, float] = {}
+    async for state, limit in _states(room):
+        shares[state] = await _least_share(room, limit)
+        assert shares[state] <= limit, (
+            f"{state}, and nothing to do: it uses {shares[state]:.0%} of a core in each of {WINDOWS} times {WINDOW_S} s"
+        )
+    busiest = max(shares, key=lambda state: shares[state])
+    note(f"{shares[busiest]:.1%} of a core when idle, at most ({busiest})")
+
+
+async def _least_share(room: Room, limit: float) -> float:
+    """Return the share of a core that a server uses in the quietest of some windows; the first below the limit ends."""
+    least = float("inf")
+    for _ in range(WINDOWS):
+        before, begun = room.cpu_s(), time.monotonic()
+        await anyio.sleep(WINDOW_S)
+        least = min(least, (room.cpu_s() - before) / (time.monotonic() - begun))
+        if least <= limit:
+            break
+    return least
+
+
+async def _states(room: Room) -> AsyncIterator[tuple[str, float]]:
+    """Bring a room from state to state; yield the name of each, and the share of a core that is allowed in it."""
+    alice, *others = await room.join(20)
+    for turn, client in enumerate(others[:5]):
+        await (client.reset() if turn % 2 else client.hang_up())
+    await room.barrier(alice)
+    yield "with silent clients", IDLE_SHARE
+
+    half = room.encode(b"x" * 200)
+    await others[5].send_raw(half[:1])
+    await others[6].send_raw(half[:100])
+    await room.barrier(alice)
+    yield "with clients in the middle of a message", IDLE_SHARE
+
+    for client in others[7:9]:
+        await client.close_sending()
+    await others[6].close_sending()
+    await room.barrier(alice)
+    yield "with clients that have closed their sending side", IDLE_SHARE
+
+    urgent = await room.join_one()
+    urgent.send_urgent(half[:1])
+    await room.barrier(alice)
+    yield "with a client that has sent urgent data", IDLE_SHARE
+    await urgent.reset()  # whether the byte belongs to its stream is up to the server
+
+    stalled = await room.join_stalled(4)
+    await room.pour(alice, 1_500_000, size=250, seconds=4)
+    yield "with clients that do not read", IDLE_SHARE
+
+    for client in stalled[:2]:
+        await client.close_sending()
+    await room.barrier(alice, [alice])
+    yield "with clients that do not read and have closed their sending side", IDLE_SHARE
+
+    for client in stalled[2:]:
+        client.start_reading()
+        await room.barrier_or_closed(alice, client)
+    yield "with clients that have caught up", IDLE_SHARE
+
+    if sys.platform == "linux":  # the limit of another process can be changed there only
+        async with _without_descriptors(room, alice) as waiting:
+            yield "with clients that wait for a descriptor", REFUSING_SHARE
+            for turn, client in enumerate(waiting):
+                await (client.reset() if turn % 2 else client.hang_up())
+            await room.barrier(alice, [alice])
+        await room.join_one()
+        yield "after descriptors were short", IDLE_SHARE
+
+
+@asynccontextmanager
+async def _without_descriptors(room: Room, alice: Client) -> AsyncIterator[list[Client]]:
+    """Let more clients connect than the server has descriptors for, while the context lasts; yield them."""
+    before = resource.prlimit(room.server.pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(room.server.pid, resource.RLIMIT_NOFILE, (room.usage().descriptors + SPARE, before[1]))
+    waiting = [await room.connect() for _ in range(SPARE + WAITING)]
+    await room.barrier(alice, [alice])
+    yield waiting
+    resource.prlimit(room.server.pid, resource.RLIMIT_NOFILE, before)

@@ -1,0 +1,94 @@
+"""Timers of a minute and more: what a server does with clients that have been silent for long."""
+
+from __future__ import annotations
+
+import time
+
+import anyio
+import pytest
+
+from harness.conformance.api import Client, Room, Start, Violation
+
+LONG_S = 95.0  # longer than the timers of a minute and a half
+NOW_AND_THEN_S = 2.0
+RELEASE_S = 60.0
+STALLED = 20  # clients
+SPARE = 8  # descriptors that a server may keep
+
+
+@pytest.mark.long
+@pytest.mark.case(89, "DELIVER-6", "DELIVER-8")
+async def test_timers_of_up_to_ninety_seconds_harm_no_client(start: Start) -> None:
+    """DELIVER-6: A room still works after a period of silence.
+    DELIVER-8: A client that reads is served for as long as it stays.
+
+    Three servers, for 95 seconds: in one room two clients talk, another has sent a message at first, one is in the
+    middle of a message, and one never sends; in one room all are silent, one of them in the middle of a message; in one
+    room there is no client.
+    """
+    rooms = [start.room(await start.server()) for _ in range(3)]
+    async with anyio.create_task_group() as tasks:
+        for room, what in zip(rooms, (_talk, _be_silent, _be_empty), strict=True):
+            tasks.start_soon(what, room)
+
+
+async def _talk(room: Room) -> None:
+    alice, bob, early, half, silent = await room.join(5)
+    first, rest = await _begin_a_message(room, half)
+    ends_at = time.monotonic() + LONG_S
+    while time.monotonic() < ends_at:
+        await room.barrier((alice, bob)[int(time.monotonic() / 10) % 2], as_step=False)
+        await anyio.sleep(NOW_AND_THEN_S)
+    del first
+    await half.send_raw(rest)
+    for sender in (early, half, silent, alice):
+        await room.barrier(sender)
+
+
+async def _be_silent(room: Room) -> None:
+    alice, bob, half = await room.join(3)
+    _, rest = await _begin_a_message(room, half)
+    await anyio.sleep(LONG_S)
+    await half.send_raw(rest)
+    for sender in (alice, half, bob):
+        await room.barrier(sender)
+
+
+async def _be_empty(room: Room) -> None:
+    await (await room.join_one()).leave()
+    await anyio.sleep(LONG_S)
+    await room.join(2)
+
+
+async def _begin_a_message(room: Room, client: Client) -> tuple[bytes, bytes]:
+    """Let a client that has sent something send the first half of a message; return both halves."""
+    await room.barrier(client)
+    whole = room.encode(client.next_body(30))
+    await client.send_raw(whole[:9])
+    return whole[:9], whole[9:]
+
+
+@pytest.mark.long
+@pytest.mark.case(90, "COME-9")
+async def test_a_client_that_half_closes_and_never_reads_is_disconnected(room: Room) -> None:
+    """COME-9: A client that has closed its sending side and reads nothing is disconnected within 60 seconds.
+
+    Twenty clients do not read until the server has a backlog for each, and then close their sending side; the others
+    go on sending. The descriptors must be released.
+    """
+    alice = await room.join_one()
+    before = room.usage()
+    stalled = await room.join_stalled(STALLED)
+    await room.pour(alice, 1_500_000, size=250, seconds=10)
+    for client in stalled:
+        await client.close_sending()
+    clock = room.clock()
+    while (now := room.usage().descriptors) > before.descriptors + SPARE:
+        if clock.read() > RELEASE_S:
+            raise Violation(
+                f"{RELEASE_S:.0f} s after {STALLED} clients that do not read had closed their sending side, the server "
+                f"has {now} descriptors; before they came it had {before.descriptors}",
+                kind="used",
+            )
+        await room.barrier(alice, [alice], as_step=False)
+        await anyio.sleep(0.25)
