@@ -84,7 +84,7 @@ async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
         leave(client)
         try:
             await asyncio.wait_for(writing, LINGER_S)  # what is unsent is sent first
-        except asyncio.TimeoutError:
+        except TimeoutError:
             writer.transport.abort()
 
 
