@@ -23,6 +23,7 @@ import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from itertools import combinations
 from pathlib import Path
@@ -65,7 +66,7 @@ async def league(chosen: list[Implementation], seconds: float, seed: int) -> Com
         servers=chosen,
         controls={"broadcast": CONTROLS},
         baselines={},
-        profile=PROFILES["quick"],
+        profile=replace(PROFILES["quick"], idle_clients=0),
         seed=seed,
         at_once=len(chosen),
     )

@@ -24,6 +24,7 @@ from harness.zoo import build, cache, machine
 from harness.zoo.git import run_git
 from tests.simulated_runs import run_of as simulated_run
 from tests.simulated_runs import server as simulated_server
+from tests.simulated_runs import trial
 from tests.zoo import COMMAND_S, CONFORMING, command, harness, implementation, lines_of
 
 QUICK = ("-k", "the_ready_line_names_the_address", "--jobs", "1")
@@ -354,6 +355,7 @@ def test_a_run_that_is_resumed_notices_a_changed_server(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     run = simulated_run({"ant": 5e6, "bee": 4e6}, blocks=3)
+    trials = [trial(name, block) for name in ("ant", "bee") for block in range(3)]
     source = built / "server.sh"
     servers = tuple(
         msgspec.structs.replace(server, source=source if server.name == "ant" else None)
@@ -361,8 +363,10 @@ def test_a_run_that_is_resumed_notices_a_changed_server(
     )
     info = msgspec.structs.replace(run.info, implementations=servers, sources=digests(servers))
     store = results.create(info)
-    for trial in run.trials:
-        store.add_trial(trial)
+    for made in trials:
+        store.add_trial(made)
+    for block in run.blocks:
+        store.add_block(block)
     (built / "README.md").write_text("documentation is no source")
     _, same = set_aside_changed(*results.reopen(store.path))
     assert len(same.trials) == 6
@@ -370,9 +374,12 @@ def test_a_run_that_is_resumed_notices_a_changed_server(
     source.write_text("exit 1\n")
     again, left = set_aside_changed(*results.reopen(store.path))
     assert "ant (broadcast) has changed since this run began" in capsys.readouterr().out
-    assert {trial.plan.implementation for trial in left.trials} == {"bee"}
+    assert {each.plan.implementation for each in left.trials} == {"bee"}
+    assert [[entry.name for entry in block.entries] for block in left.blocks] == [["bee"]] * 3
+    assert results.read(store.path).blocks == left.blocks
     assert results.read(store.path).trials == left.trials
     assert (store.path / "superseded-trials.jsonl").read_bytes().count(b"\n") == 3
-    again.add_trial(run.trials[0])
+    assert (store.path / "superseded-blocks.jsonl").read_bytes().count(b"\n") == 3
+    again.add_trial(trials[0])
     _, third = set_aside_changed(*results.reopen(store.path))
     assert len(third.trials) == 4, "it has not changed since it was resumed"

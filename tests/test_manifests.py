@@ -151,7 +151,7 @@ def test_a_server_is_built_once_per_state_of_its_sources(tmp_path: Path, monkeyp
     assert build.command(server) == (program,)
     (folder / "server.c").write_text("int main(void) { return 1; }\n")
     assert build.command(server) != (program,)
-    assert not Path(program).exists(), "the build of the older sources is still in the cache"
+    assert Path(program).exists(), "another checkout may be using the build of the older sources"
 
 
 def test_a_failed_build_is_reported_with_the_compilers_output(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -61,7 +61,7 @@ def unusual_signals() -> Iterator[None]:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 async def test_a_server_starts_with_no_signal_blocked_or_ignored(unusual_signals: None) -> None:
-    async with spawn(shell("grep '^Sig[BI]' /proc/$$/status"), [], UNUSED) as server:
+    async with spawn(shell("exec grep '^Sig[BI]' /proc/self/status"), [], UNUSED) as server:
         await server.wait()
         while not server.stdout.closed:
             await server.stdout.changed.wait()
@@ -85,7 +85,7 @@ def test_signals_that_came_blocked_are_not_held_against_a_server(tmp_path: Path)
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_a_server_in_the_foreground_ignores_no_signal_either(tmp_path: Path) -> None:
     server = tmp_path / "server"
-    server.write_text("#!/bin/sh\ngrep '^SigIgn' /proc/$$/status\n")
+    server.write_text("#!/bin/sh\nexec grep '^SigIgn' /proc/self/status\n")
     server.chmod(0o755)
     assert int(harness("serve", server, folder=tmp_path).stdout.split()[1], 16) == 0
 

@@ -23,7 +23,7 @@ from harness.league.messages import TrialRequest
 from harness.league.trial import Cores, run_trial
 from harness.load.processes import LoadProcesses
 from harness.model import Case, CaseResult, Level, TrialPlan, Verdict
-from harness.processes import deadlines
+from harness.processes import deadlines, standstill
 from harness.processes.deadlines import completes_within, move_on_after_active
 from harness.processes.standstill import Heartbeat
 from harness.processes.workers import open_worker
@@ -262,3 +262,13 @@ async def test_a_trial_that_the_machine_disturbed_does_not_count(
     assert ended.disturbed == disturbed
     assert ended.did_not_finish.startswith(did_not_finish)
     assert bool(ended.did_not_finish) == bool(did_not_finish)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
+def test_a_forked_process_has_a_heartbeat_of_its_own() -> None:
+    """Threads do not come along: without one, a second in which the child sleeps would count as a standstill."""
+    standstill.stood_still_s()
+    child = os.fork()
+    if child == 0:
+        os._exit(standstill._heartbeat is not None)
+    assert os.waitpid(child, 0)[1] == 0

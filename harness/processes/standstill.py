@@ -62,6 +62,15 @@ def stood_still_s() -> float:
     return _heartbeat.beat()
 
 
+def _forget() -> None:
+    """Let a forked process start a heartbeat of its own: threads do not come along."""
+    global _heartbeat, _starting
+    _heartbeat, _starting = None, threading.Lock()
+
+
+os.register_at_fork(after_in_child=_forget)
+
+
 def active_s() -> float:
     """Return the monotonic clock without the time in which this process stood still, in s."""
     stood_still = stood_still_s()
