@@ -25,7 +25,7 @@ class BlockRequest(msgspec.Struct, frozen=True, kw_only=True):
         implementations: how each of them is started.
         plan: the kinds of slices.
         rounds: how many rounds of slices the block has.
-        warm_up_s: how long a slice sends before it is measured.
+        warm_up_s: how long a slice on a schedule sends before it is measured.
         clients: how many clients each server has.
         idle_clients: how many it has at first, when its memory is measured; 0 for no such measurement.
         seed: of the order.

@@ -71,7 +71,7 @@ class LoadSlice(msgspec.Struct, frozen=True, kw_only=True, tag="slice"):
     Attributes:
         entry: the number of the server in the block.
         kind: of the slice, see `harness.load.resident.KINDS`.
-        warm_up_s: how long to send before the measurement.
+        warm_up_s: how long to send before the measurement, on a schedule.
         seconds: how long to measure.
     """
 

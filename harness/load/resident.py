@@ -69,7 +69,7 @@ class Snapshot(NamedTuple):
 
 KINDS = {
     "few": Kind(senders=FEW, in_flight=1024),
-    "all": Kind(senders=0, in_flight=400),
+    "all": Kind(senders=0, in_flight=200),
     "single": Kind(senders=1, in_flight=1),
     "paced": Kind(senders=FEW, rate_per_s=500),
 }
@@ -122,13 +122,15 @@ class ResidentLoad:
 
     # --- slices
 
-    def flood(self, name: str, warm_up_s: float, seconds: float) -> dict[str, float]:
+    def flood(self, name: str, seconds: float) -> dict[str, float]:
         """Send as fast as the limit in flight allows, for one slice; return its figures.
+
+        Everything that was sent counts, from the first message to the last delivery. A slow server delivers a whole
+        window of messages at a time, so that counts at two fixed moments would be right to a window only.
 
         Args:
             name: the kind of slice.
-            warm_up_s: how long to send before the measurement.
-            seconds: how long to measure.
+            seconds: how long to send.
 
         Raises:
             Violation: the server did what no conforming server does.
@@ -136,22 +138,24 @@ class ResidentLoad:
         load, processes, kind = self._load, self._clients.processes, KINDS[name]
         senders = [sender for sender in self._senders[name] if sender in load.own_senders]
         each = max(1, kind.in_flight // len(self._senders[name]))
+        end_ns = processes.from_first(time.monotonic_ns()) + int(seconds * 1e9)
+        before = self._snapshot()
         for sender in senders:
             load.engine.flood(sender, each)
-        begin_ns = processes.from_first(time.monotonic_ns()) + int(warm_up_s * 1e9)
-        self._run_until(begin_ns)
-        before = self._snapshot()
-        end_ns = begin_ns + int(seconds * 1e9)
         self._run_until(end_ns)
-        after = self._snapshot()
-        while not any(processes.gather(after.received > before.received)) and after.at - before.at < MAX_SLICE_S:
+        while not any(processes.gather(self._received() > before.received)):
+            took_s = time.monotonic() - before.at
+            if took_s > MAX_SLICE_S:
+                break
             end_ns += int(seconds * 1e9)  # a server may take longer than a slice to answer
             self._run_until(end_ns)
-            after = self._snapshot()
-            self._quiet_ns = max(self._quiet_ns, int(2e9 * (after.at - before.at)))
+            self._quiet_ns = max(self._quiet_ns, int(2e9 * took_s))
         for sender in senders:
             load.engine.flood(sender, 0)
         self._drain(self._senders[name])
+        after = self._snapshot()
+        if after.received > before.received:
+            after = after._replace(at=load.engine.last_progress_ns() / 1e9)
         return self._figures(before, after)
 
     def paced(self, name: str, warm_up_s: float, seconds: float) -> tuple[dict[str, float], str]:
@@ -208,10 +212,13 @@ class ResidentLoad:
                 break
         self._clients.processes.gather(None)
 
+    def _received(self) -> int:
+        return sum(self._load.engine.received_count(client) for client in range(len(self._clients.sockets)))
+
     def _snapshot(self) -> Snapshot:
         return Snapshot(
             at=time.monotonic(),
-            received=sum(self._load.engine.received_count(client) for client in range(len(self._clients.sockets))),
+            received=self._received(),
             server_cpu_s=resources.process_cpu_s(self._server_pid),
             generator_cpu_s=time.process_time(),
             generator_wait_s=cpu_wait_s(os.getpid()),

@@ -76,7 +76,7 @@ def _handle(request: SliceMessage, processes: LoadProcesses, loads: dict[int, Re
         return LoadAnswer()
     try:
         if KINDS[request.kind].in_flight:
-            return LoadAnswer(figures=load.flood(request.kind, request.warm_up_s, request.seconds))
+            return LoadAnswer(figures=load.flood(request.kind, request.seconds))
         figures, histogram = load.paced(request.kind, request.warm_up_s, request.seconds)
         return LoadAnswer(figures=figures, histogram=histogram)
     finally:
