@@ -5,7 +5,7 @@
 
 A league is simulated as logarithms of figures, an array of shape (blocks, servers): a level for each server, noise of
 size 1 for each block, and a shift for each block, which must cancel. The noise called "slices" comes from simulated
-slices, two rounds a block in the random order of a real one: the speed of the machine, whose residuals are correlated
+slices, three rounds a block in the random order of a real one: the speed of the machine, whose residuals are correlated
 by 0.49 from one slice to the next, and which jumps between two levels; the slice's own noise with heavy tails; and the
 fresh processes of a block (see docs/league_statistics.md for the measured sizes). Prints a Markdown table. In percent
 of leagues, each with twice the standard error of the simulation:
@@ -38,7 +38,7 @@ Noise = Callable[[np.random.Generator, tuple[int, int]], Floats]
 STEP = 2.0  # between two levels, in units of a block's noise
 MISSING = 0.05  # as a share of the scores, in leagues with missing ones
 SHIFT = 5.0  # standard deviation of a block's shift
-ROUNDS = 2
+ROUNDS = 3
 SPEED, OWN, PROCESS = 0.17, 0.12, 0.03  # standard deviations in a slice, in a slice, and in a block, as logarithms
 CORRELATION = 0.49  # of the speed, from one slice to the next
 SLOW, STAYS = -0.4, 0.98  # the lower level of the speed, and the chance that it stays in a slice
@@ -50,7 +50,7 @@ def _spikes(chance: np.random.Generator, shape: tuple[int, int]) -> Floats:
 
 
 def _slices(chance: np.random.Generator, shape: tuple[int, int]) -> Floats:
-    """Return the mean noise of the slices of each server in each block, scaled to size 1."""
+    """Return the median noise of the slices of each server in each block, scaled to size 1."""
     blocks, servers = shape
     noise = PROCESS * chance.normal(size=shape)
     for block in range(blocks):
@@ -61,11 +61,12 @@ def _slices(chance: np.random.Generator, shape: tuple[int, int]) -> Floats:
             level = CORRELATION * level + innovations[step]
             is_slow = is_slow if chance.random() < STAYS else not is_slow
             speed[step] = SPEED * level + SLOW * is_slow
-        order = chance.permutation(servers)
+        order, slices = chance.permutation(servers), np.empty((ROUNDS, servers))
         for place in range(ROUNDS):
             order = order[::-1] if place % 2 else chance.permutation(servers)
-            noise[block, order] += speed[place * servers : (place + 1) * servers] / ROUNDS
-            noise[block] += OWN * chance.standard_t(3, servers) / math.sqrt(3) / ROUNDS
+            slices[place, order] = speed[place * servers : (place + 1) * servers]
+        slices += OWN * chance.standard_t(3, (ROUNDS, servers)) / math.sqrt(3)
+        noise[block] += np.median(slices, axis=0)
     residuals = noise - noise.mean(axis=1, keepdims=True)
     return noise / residuals.std()
 

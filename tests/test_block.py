@@ -17,7 +17,7 @@ from harness.blocks import BlockResult, Entry, SlicePlan
 from harness.league import live
 from harness.league.block import Block
 from harness.league.messages import BlockRequest
-from harness.league.slice_scores import is_generator_limited, log_percentile, mean_logarithm, scores
+from harness.league.slice_scores import is_generator_limited, log_percentile, median_logarithm, scores
 from harness.league.trial import Cores
 from harness.load import latency
 from tests.simulated_runs import block_of, slice_of
@@ -107,16 +107,17 @@ def is_stopped(pid: int) -> bool:
 RATE = "deliveries_per_s"
 
 
-def test_a_score_is_the_mean_over_the_undisturbed_slices() -> None:
+def test_a_score_is_the_median_over_the_undisturbed_slices() -> None:
     slices = [
         slice_of(0, "few", {"deliveries_per_s": 100}),
         slice_of(0, "few", {"deliveries_per_s": 400}),
+        slice_of(0, "few", {"deliveries_per_s": 200}),
         slice_of(0, "few", {"deliveries_per_s": 7, "generator_wait_share": 0.5}),
         slice_of(0, "all", {"deliveries_per_s": 3}),
         slice_of(1, "few", {"deliveries_per_s": 3}),
     ]
     entries = [Entry("ant"), Entry("bee"), Entry("cow")]
-    table = scores([block_of(entries[:2], slices, failed={"1": "died"})], entries, mean_logarithm("few", RATE))
+    table = scores([block_of(entries[:2], slices, failed={"1": "died"})], entries, median_logarithm("few", RATE))
     assert table[0, 0] == pytest.approx(math.log(200))
     assert np.isnan(table[0, 1:]).all(), "bee failed, and cow is not in the block"
 
@@ -127,7 +128,7 @@ def test_a_kind_of_which_most_slices_are_disturbed_keeps_them_all() -> None:
         slice_of(0, "all", {"deliveries_per_s": 3, "generator_wait_share": 0.5}),
         slice_of(0, "single", {"deliveries_per_s": 7}),
     ]
-    table = scores([block_of(["ant"], slices)], [Entry("ant")], mean_logarithm("all", RATE))
+    table = scores([block_of(["ant"], slices)], [Entry("ant")], median_logarithm("all", RATE))
     assert table[0, 0] == pytest.approx(math.log(3))
 
 

@@ -22,7 +22,7 @@ from harness.league.slice_scores import (
     is_generator_limited,
     log_percentile,
     log_rate_per_cpu,
-    mean_logarithm,
+    median_logarithm,
     scores,
 )
 
@@ -81,19 +81,19 @@ class Measure:
         return frozenset(entry for entry in entries if is_generator_limited(blocks, entry, self.kind))
 
 
-def _mean(name: str, title: str, kind: str, figure: str) -> Measure:
-    return Measure(name, title, kind, BUILT_IN[figure], mean_logarithm(kind, figure))
+def _median(name: str, title: str, kind: str, figure: str) -> Measure:
+    return Measure(name, title, kind, BUILT_IN[figure], median_logarithm(kind, figure))
 
 
 MEASURES = {
     measure.name: measure
     for measure in (
-        _mean("few", "few senders", "few", THROUGHPUT),
-        _mean("all", "all send", "all", THROUGHPUT),
-        _mean("single", "one in flight", "single", THROUGHPUT),
+        _median("few", "few senders", "few", THROUGHPUT),
+        _median("all", "all send", "all", THROUGHPUT),
+        _median("single", "one in flight", "single", THROUGHPUT),
         Measure("p99", "fixed rate", "paced", BUILT_IN["latency_p99_ns"], log_percentile("paced", 99)),
-        _mean("cpu", "fixed rate", "paced", "server_cpu_ns_per_delivery"),
-        _mean("memory", "1000 idle clients", "idle", "rss_idle_bytes"),
+        _median("cpu", "fixed rate", "paced", "server_cpu_ns_per_delivery"),
+        _median("memory", "1000 idle clients", "idle", "rss_idle_bytes"),
     )
 }
 DEFAULT_WEIGHTS: Mapping[str, float] = {name: 1.0 for name, measure in MEASURES.items() if measure.is_throughput}

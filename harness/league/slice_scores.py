@@ -1,7 +1,8 @@
 """Turns the slices of blocks into scores: one number per block and entry, whose differences are compared.
 
-The unit is the block: its processes are fresh, and its rounds are averaged. Slices that something disturbed are left
-out one by one, unless most are disturbed; a block lacks the score of a server that failed.
+The unit is the block: its processes are fresh, and of its rounds the median counts, because now and then the machine
+takes half of a slice away from any server. Slices during which another process took the load's processor are left out one
+by one, unless most are; a block lacks the score of a server that failed.
 """
 
 from __future__ import annotations
@@ -62,19 +63,19 @@ def usable(slices: Sequence[SliceResult]) -> list[SliceResult]:
     return chosen
 
 
-def mean_logarithm(kind: str, figure: str) -> Score:
-    """Return a score: the mean of the logarithm of a figure over the slices of a kind."""
+def median_logarithm(kind: str, figure: str) -> Score:
+    """Return a score: the median of the logarithm of a figure over the slices of a kind."""
 
     def score(slices: Sequence[SliceResult]) -> float:
         values = [result.figures.get(figure, 0.0) for result in slices if result.kind == kind]
-        return math.fsum(map(math.log, values)) / len(values) if values and min(values) > 0 else math.nan
+        return statistics.median(map(math.log, values)) if values and min(values) > 0 else math.nan
 
     return score
 
 
 def log_rate_per_cpu(kind: str) -> Score:
     """Return a score: the logarithm of the deliveries a second of the server's processor time."""
-    cpu_ns = mean_logarithm(kind, "server_cpu_ns_per_delivery")
+    cpu_ns = median_logarithm(kind, "server_cpu_ns_per_delivery")
     return lambda slices: math.log(1e9) - cpu_ns(slices)
 
 
