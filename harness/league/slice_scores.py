@@ -1,8 +1,8 @@
 """Turns the slices of blocks into scores: one number per block and entry, whose differences are compared.
 
 The unit is the block: its processes are fresh, and of its rounds the median counts, because now and then the machine
-takes half of a slice away from any server. Slices during which another process took the load's processor are left out one
-by one, unless most are; a block lacks the score of a server that failed.
+takes half of a slice away from any server. Slices during which another process took the load's processor are left out
+one by one, unless most are; a block lacks the score of a server that failed.
 """
 
 from __future__ import annotations

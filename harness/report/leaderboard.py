@@ -18,7 +18,7 @@ from harness.report.formats.terminal import HOW_TO_READ, origin
 
 BEGIN, END = "<!-- leaderboard: begin -->", "<!-- leaderboard: end -->"
 MAX_ROWS = 15
-WIDTH = 100
+WIDTH = 120
 
 
 def rewrite(readme: Path, run: Run) -> None:
