@@ -1,7 +1,7 @@
 /* A server whose slow-down is known: BURN=1.05 makes everything that it does take 1.05 times as long.
  *
- * Whenever it is about to wait for events, it spins for 0.05 times the processor time that it has used since it last
- * spun. It sends every message to every client at once, without collecting any: so a delivery always takes the same
+ * After each message, and whenever it is about to wait for events, it spins for 0.05 times the processor time that it has
+ * used since it last spun. It sends every message to every client at once, without collecting any: so a delivery always takes the same
  * work, and the slow-down of its deliveries a second is that of its work. A client that does not read misses whole
  * messages.
  */
@@ -36,7 +36,9 @@ static double processor_time(void) {
     return now.tv_sec + now.tv_nsec * 1e-9;
 }
 
-static void burn(double factor) {
+static double factor = 1.0;
+
+static void burn(void) {
     static double burnt_until;
     double worked_until = processor_time(), until = worked_until + (factor - 1) * (worked_until - burnt_until);
     while ((burnt_until = processor_time()) < until)
@@ -92,6 +94,7 @@ static void receive(int fd) {
             if (clients[other] && clients[other]->used)
                 deliver(other, client->in + at, length);
         at += length;
+        burn();
     }
     client->unread = end - at;
     memmove(client->in, client->in + at, client->unread);
@@ -116,7 +119,7 @@ static void join(int listener) {
 
 int main(int count, char **arguments) {
     const char *word = getenv("BURN");
-    double factor = word ? atof(word) : 1.0;
+    factor = word ? atof(word) : 1.0;
     char *colon = count == 2 ? strrchr(arguments[1], ':') : NULL;
     if (!colon)
         return 2;
@@ -134,7 +137,7 @@ int main(int count, char **arguments) {
     fflush(stdout);
     for (;;) {
         struct epoll_event events[EVENTS];
-        burn(factor);
+        burn();
         int ready = epoll_wait(epoll, events, EVENTS, -1);
         for (int number = 0; number < ready; number++) {
             int fd = events[number].data.fd;

@@ -30,7 +30,7 @@ from pathlib import Path
 
 import anyio
 
-from harness.blocks import BlockResult, Entry, Role
+from harness.blocks import BlockResult, Entry, Role, SlicePlan
 from harness.league.comparisons import Comparisons, compare
 from harness.league.measures import MEASURES
 from harness.league.messages import BlockRequest
@@ -66,7 +66,7 @@ async def league(chosen: list[Implementation], seconds: float, seed: int) -> Com
         servers=chosen,
         controls={"broadcast": CONTROLS},
         baselines={},
-        profile=replace(PROFILES["quick"], idle_clients=0),
+        profile=replace(PROFILES["quick"], idle_clients=0, slices=(SlicePlan(MEASURE.kind, 0.02),)),
         seed=seed,
         at_once=len(chosen),
     )
