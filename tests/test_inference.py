@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from harness.blocks import Entry
-from harness.league.comparisons import Comparisons, compare, looks, tiers, undecided
-from harness.league.inference import Differences, differences, fewest_blocks, rank_intervals, tie_letters
+from harness.league.comparisons import Comparisons, compare, is_look, looks, tiers, undecided
+from harness.league.inference import Differences, differences, fewest_blocks, rank_intervals
 
 ENTRIES = [Entry(name) for name in "abcd"]
 LEVELS = np.array([0.0, 0.5, 0.5, 1.0])
@@ -102,28 +102,8 @@ def test_the_same_seed_gives_the_same_intervals(blocks: int) -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("pairs", "letters_of"),
-    [
-        ((), ["a", "a", "a", "a"]),
-        (("ab", "ac", "ad", "bc", "bd", "cd"), ["a", "b", "c", "d"]),
-        (("ac", "ad", "bd"), ["a", "ab", "bc", "c"]),
-        (("ad",), ["a", "ab", "ab", "b"]),
-        (("ab", "cd"), ["ab", "cd", "ac", "bd"]),
-    ],
-)
-def test_tie_letters(pairs: tuple[str, ...], letters_of: list[str]) -> None:
-    assert tie_letters(better(*pairs)) == letters_of
-
-
-def test_servers_share_a_letter_exactly_where_neither_is_better() -> None:
-    chance = np.random.default_rng(5)
-    for _ in range(100):
-        some = np.triu(chance.random((9, 9)) < 0.6, 1)
-        found = tie_letters(some)
-        for i in range(9):
-            for j in range(i + 1, 9):
-                assert bool(set(found[i]) & set(found[j])) is not bool(some[i, j])
+def test_the_looks_are_at_doubled_numbers_of_blocks() -> None:
+    assert [blocks for blocks in range(70) if is_look(blocks)] == [8, 16, 32, 64]
 
 
 def test_a_server_that_does_not_count_takes_no_rank() -> None:

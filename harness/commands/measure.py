@@ -17,7 +17,9 @@ from harness.errors import HarnessError
 from harness.league import plan
 from harness.league.baseline_relay import relay
 from harness.league.bench import bench
+from harness.league.comparisons import is_look
 from harness.league.inference import fewest_blocks
+from harness.league.measures import DEFAULT_WEIGHTS, MEASURES
 from harness.league.messages import BlockRequest
 from harness.league.profiles import PROFILES, Profile
 from harness.league.report_card import leagues
@@ -34,7 +36,6 @@ from harness.zoo import build
 from harness.zoo.discover import why_unavailable
 
 PREVIEWED = 16  # servers that are measured before the others are checked, or even built
-LOOKS = {8, 16, 32, 64, 128}  # blocks of a spec after which its table is shown: see `harness.league.comparisons`
 
 
 def preview_servers(implementations: Sequence[Implementation]) -> list[Implementation]:
@@ -49,7 +50,8 @@ async def preview(store: Store, servers: Sequence[Implementation]) -> None:
     """Rank these servers by a few short blocks, so that there is something to read; nothing of it is kept."""
     blocks: list[BlockResult] = []
     profile = replace(PROFILES[store.info.profile], blocks=fewest_blocks(), rounds=1, idle_clients=0)
-    design = _design(store.info, servers, replace(profile, slices=profile.slices[:3]))
+    floods = tuple(plan for plan in profile.slices if plan.kind in {MEASURES[name].kind for name in DEFAULT_WEIGHTS})
+    design = _design(store.info, servers, replace(profile, slices=floods))
     with progress_bar("load") as bar:
         bar.expect(fewest_blocks())
         await _run_schedule(Schedule(replace(design, controls={}, baselines={}), blocks), Clock(0), bar, blocks.append)
@@ -80,7 +82,7 @@ async def measure(store: Store, servers: Sequence[Implementation], so_far: Run, 
             blocks.append(result)
             for number, reason in result.failed.items():
                 bar.print(f"{result.entries[int(number)].name}: did not finish: {reason}")
-            if (count := sum(block.spec == result.spec for block in blocks)) in LOOKS:
+            if is_look(count := sum(block.spec == result.spec for block in blocks)):
                 part = only(results.read(store.path), result.spec)
                 bar.print(f"\nafter {count} blocks:\n\n{_table(part)}")
 

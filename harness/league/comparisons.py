@@ -79,6 +79,12 @@ class Comparisons:
         return widths[~np.isnan(widths)]
 
 
+def is_look(blocks: int) -> bool:
+    """Return whether the results are looked at after so many blocks, though there may be more: 8, 16, 32 and so on."""
+    times, rest = divmod(blocks, LOOK)
+    return times > 0 and not rest and times.bit_count() == 1
+
+
 def looks(blocks: int, *, is_over: bool = True) -> list[tuple[int, float]]:
     """Return after how many blocks the results are looked at, and the error that each look spends.
 

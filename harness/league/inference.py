@@ -1,4 +1,4 @@
-"""Which servers differ: paired differences within blocks, tests by sign flips, rank intervals, tie letters.
+"""Which servers differ: paired differences within blocks, tests by sign flips, rank intervals.
 
 A score is the logarithm of a figure, so that a difference is a ratio. What a block has in common (a slow minute of the
 machine) cancels in d, the difference of two servers within it. For each comparison T = mean(d) / se; two servers differ
@@ -21,8 +21,7 @@ changes; it is smaller than that of d for equal servers, and c is larger accordi
 to 12 blocks, 4999 random ones beyond. `benchmarks/league_statistics.py` checks the error against simulated leagues.
 
 Rank intervals are those of Mogstad, Romano, Shaikh and Wilhelm (2024, "Inference for Ranks"): from one plus the number
-of servers that are better, to the number of all minus the number of those that are worse. Tie letters are the compact
-letter display of Piepho (2004): two servers share a letter where they do not differ significantly.
+of servers that are better, to the number of all minus the number of those that are worse.
 """
 
 from __future__ import annotations
@@ -156,31 +155,6 @@ def _signs(blocks: int, seed: int) -> Floats:
 def _quantile(maxima: Floats, error: float) -> float:
     """Return the value that at most this share of the maxima, one for each pattern, exceeds."""
     return float(np.sort(maxima)[len(maxima) - 1 - math.floor(error * len(maxima))])
-
-
-def tie_letters(better: Truths) -> list[str]:
-    """Return the tie letters of each server: two servers have a letter in common where neither is better.
-
-    Args:
-        better: servers × servers, from the best to the worst; [i, j] is whether i is significantly better than j.
-    """
-    sets: list[frozenset[int]] = [frozenset(range(len(better)))]
-    for i, j in zip(*np.nonzero(better), strict=True):
-        for members in [members for members in sets if {int(i), int(j)} <= members]:
-            sets.remove(members)
-            for smaller in (members - {int(i)}, members - {int(j)}):
-                if not any(smaller <= other for other in sets):
-                    sets = [other for other in sets if not other <= smaller] + [smaller]
-    sets.sort(key=sorted)
-    return [
-        "".join(_letter(place) for place, members in enumerate(sets) if server in members)
-        for server in range(len(better))
-    ]
-
-
-def _letter(place: int) -> str:
-    alphabet = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-    return alphabet[place] if place < len(alphabet) else f"({place + 1})"
 
 
 def rank_intervals(better: Truths, among: Sequence[int]) -> list[tuple[int, int]]:

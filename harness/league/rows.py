@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from harness import plugins
 from harness.blocks import BlockResult, Entry
 from harness.conformance.pool import combine_results
-from harness.league.slice_scores import usable
+from harness.league.slice_scores import merged_latencies, missing_messages, usable
 from harness.load import latency
 from harness.model import CheckResult, Implementation, Run, TrialResult, Verdict
 
@@ -163,15 +163,12 @@ def figures_of(blocks: Sequence[BlockResult], entry: Entry) -> dict[tuple[str, s
         figures[kind, name] = _summary([statistics.median(values) for values in slices if values])
     timed = [result for some in by_block for result in some if result.histogram]
     if timed:
-        merged = latency.merge(result.histogram for result in timed)
-        missing = int(sum(result.figures.get("missing", 0.0) for result in timed))
-        if missing:
-            merged.record_value(latency.HIGHEST_NS, missing)
+        merged = merged_latencies(timed)
         for percent in (50, 99):
             value = latency.percentile_ns(merged, percent)
             figures[timed[0].kind, f"latency_p{percent}_ns"] = Summary(value, value, value)
         sent = sum(result.figures.get("sent", 0.0) for result in timed)
-        share = missing / max(1.0, sent)
+        share = missing_messages(timed) / max(1.0, sent)
         figures[timed[0].kind, "dropped_share"] = Summary(share, share, share)
     return figures
 

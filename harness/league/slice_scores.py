@@ -12,6 +12,7 @@ import statistics
 from collections.abc import Callable, Sequence
 
 import numpy as np
+from hdrh.histogram import HdrHistogram
 
 from harness.blocks import BlockResult, Entry, SliceResult
 from harness.league.inference import Floats
@@ -80,22 +81,27 @@ def log_rate_per_cpu(kind: str) -> Score:
 
 
 def log_percentile(kind: str, percent: float) -> Score:
-    """Return a score: the logarithm of a latency percentile, over all slices of a kind together.
-
-    A message that never came counts as later than any other.
-    """
+    """Return a score: the logarithm of a latency percentile, over all slices of a kind together."""
 
     def score(slices: Sequence[SliceResult]) -> float:
-        own = [result for result in slices if result.kind == kind and result.histogram]
-        if not own:
-            return math.nan
-        merged = latency.merge(result.histogram for result in own)
-        if missing := int(sum(result.figures.get("missing", 0.0) for result in own)):
-            merged.record_value(latency.HIGHEST_NS, missing)
-        value_ns = latency.percentile_ns(merged, percent)
+        timed = [result for result in slices if result.kind == kind and result.histogram]
+        value_ns = latency.percentile_ns(merged_latencies(timed), percent) if timed else 0.0
         return math.log(value_ns) if value_ns > 0 else math.nan
 
     return score
+
+
+def merged_latencies(timed: Sequence[SliceResult]) -> HdrHistogram:
+    """Return the latencies of slices as one histogram; messages that never came count as later than any other."""
+    merged = latency.merge(result.histogram for result in timed)
+    if missing := missing_messages(timed):
+        merged.record_value(latency.HIGHEST_NS, missing)
+    return merged
+
+
+def missing_messages(slices: Sequence[SliceResult]) -> int:
+    """Return how many messages of slices on a schedule never came back."""
+    return int(sum(result.figures.get("missing", 0.0) for result in slices))
 
 
 def is_generator_limited(blocks: Sequence[BlockResult], entry: Entry, kind: str) -> bool:

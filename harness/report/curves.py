@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from harness.blocks import BlockResult, Entry
 from harness.figures import BUILT_IN, Figure
-from harness.league.slice_scores import usable
+from harness.league.slice_scores import missing_messages, usable
 from harness.league.valid_trials import limited_by_generator
 from harness.load import latency
 from harness.model import Run, TrialResult
@@ -176,8 +176,8 @@ def _latency(spec: str, servers: Sequence[str], blocks: Sequence[BlockResult]) -
     curves = []
     for number, server in enumerate(servers):
         slices = [result for block in blocks for result in usable(block.slices_of(Entry(server)))]
-        missing = int(sum(result.figures.get("missing", 0.0) for result in slices))
-        if points := latency_points([result.histogram for result in slices if result.histogram], missing):
+        histograms = [result.histogram for result in slices if result.histogram]
+        if points := latency_points(histograms, missing_messages(slices)):
             curves.append(Series(server, number, points))
     if curves:
         xs = [point.x for curve in curves for point in curve.points]
