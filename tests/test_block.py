@@ -13,7 +13,7 @@ import numpy as np
 import psutil
 import pytest
 
-from harness.blocks import BlockResult, Entry, SlicePlan
+from harness.blocks import BlockResult, Entry, Role, SlicePlan
 from harness.league import live
 from harness.league.block import Block
 from harness.league.messages import BlockRequest
@@ -58,6 +58,22 @@ async def test_each_server_gets_a_slice_of_each_kind_in_each_round() -> None:
     idle = [each for each in result.slices if each.kind == "idle"]
     assert all(each.figures["rss_idle_bytes"] > 0 for each in idle)
     assert len(idle) == 3
+
+
+async def test_a_control_is_treated_like_its_server() -> None:
+    """Also before the slices: a process that once had a thousand clients is another than one that never had them."""
+    request = BlockRequest(
+        number=0,
+        spec="broadcast",
+        entries=(Entry("server"), Entry("server", Role.CONTROL)),
+        implementations=(implementation(CONFORMING),) * 2,
+        plan=PLAN[:1],
+        rounds=1,
+        clients=12,
+        idle_clients=30,
+    )
+    result = await Block(request, Cores()).run()
+    assert sorted(each.entry for each in result.slices if each.kind == "idle") == [0, 1]
 
 
 async def test_latencies_are_timed_and_what_never_came_is_counted() -> None:

@@ -140,7 +140,7 @@ class Block:
                 server_pid=server.pid,
                 spec=self._request.spec,
                 clients=self._request.clients,
-                idle_clients=self._request.idle_clients if self._is_server(number) else 0,
+                idle_clients=0 if self._is_relay(number) else self._request.idle_clients,
                 is_relay=self._is_relay(number),
             )
             answer = await self._ask(load, number, message)
@@ -159,9 +159,6 @@ class Block:
                 )
                 if answer := await self._ask(load, number, message):
                     self._add(place, number, plan.kind, answer)
-
-    def _is_server(self, number: int) -> bool:
-        return self._request.entries[number].role is Role.SERVER
 
     def _is_relay(self, number: int) -> bool:
         return self._request.entries[number].role is Role.BASELINE
