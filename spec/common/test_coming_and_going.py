@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Awaitable, Callable
 from functools import partial
 
 import anyio
 import pytest
 
-from harness.conformance.api import Client, Inconclusive, Room, Usage, Violation, recurs, watch_growth
+from harness.conformance.api import Client, Growth, Inconclusive, Room, Usage, Violation, recurs, watch_growth
 
 RELEASE_S = 12.0
 EMPTY_S = 1.5
@@ -22,6 +21,7 @@ ATTEMPTS = 20  # to get one message through
 CUTS = ((5, 0), (5, 2), (1, 0), (255, 254), (200, 100))  # bytes of a body, and how many of them are sent
 FILLING = 2000  # bytes of a body that serves only to fill buffers
 SPARE_DESCRIPTORS, SPARE_THREADS, SPARE_PROCESSES = 8, 32, 8  # a pool may keep a few
+TURNS = 3  # in which a server must grow to be blamed
 
 
 @pytest.mark.smoke
@@ -172,9 +172,9 @@ async def test_thousands_of_reconnects_leave_nothing_behind(
     """COME-6: When clients have left, everything the server held for them is released: descriptors, threads,
     processes and memory.
 
-    Descriptors, threads and processes return to their number; memory may grow at first, but not with every
-    connection. The server is blamed only when memory grows three times by the same, with floods in between, which
-    make a runtime with a garbage collector run it.
+    Descriptors, threads and processes return to their number or stop to grow; memory may grow at first, but not with
+    every connection. The server is blamed only when it grows three times, with floods in between, which make a runtime
+    with a garbage collector run it.
     """
     alice = await room.join_one()
 
@@ -192,13 +192,18 @@ async def test_thousands_of_reconnects_leave_nothing_behind(
     def size() -> int:
         return room.usage().rss_bytes
 
-    await visits(0)
-    before = room.usage()
-    turns = [await watch_growth(visits, size, bound=BOUND, enough=3000, most=5000, seconds=14, least=ENOUGH)]
-    await _must_return(room, alice, before, turns[0].total_count, "connections have come and gone")
-    while recurs(turns, BOUND) and len(turns) < 3:
-        await watch_growth(flood, size, bound=FLOOD_BOUND, enough=200_000, most=1_000_000, seconds=8)
+    turns: list[Growth] = []
+
+    async def come_and_go_for_long() -> int:
+        if turns:
+            await watch_growth(flood, size, bound=FLOOD_BOUND, enough=200_000, most=1_000_000, seconds=8)
         turns.append(await watch_growth(visits, size, bound=BOUND, enough=3000, most=5000, seconds=14, least=ENOUGH))
+        return turns[-1].total_count
+
+    await visits(0)
+    await _must_not_accumulate(room, alice, come_and_go_for_long, "connections have come and gone")
+    while recurs(turns, BOUND) and len(turns) < TURNS:
+        await come_and_go_for_long()
     growth = turns[-1]
     slope = growth.slope()
     fact("bytes a connection", growth.summary(BOUND))
@@ -230,11 +235,42 @@ async def _come_and_go(room: Room, count: int) -> None:
             tasks.start_soon(come_and_go)
 
 
-async def _must_return(room: Room, alice: Client, before: Usage, count: int, what: str) -> None:
+async def _must_not_accumulate(
+    room: Room, alice: Client, visit: Callable[[], Awaitable[int]], what: str, *, threads: int = SPARE_THREADS
+) -> None:
+    """Let clients visit until no more is in use afterwards than before, or blame the server after the third time.
+
+    A pool of threads may grow far beyond what it needs and keep them for a minute, as Mono's does on a busy machine;
+    but it ends growing, and what is kept of each connection does not.
+
+    Args:
+        room: where this happens.
+        alice: a client that stays, and sends while the server releases what it held.
+        visit: lets clients come and go, and returns how many.
+        what: what these clients have done, for the message.
+        threads: how many more threads than before a pool may keep.
+    """
+    for turn in range(TURNS):
+        before = room.usage()
+        count = await visit()
+        now = await _released(room, alice, before, threads)
+        if not now:
+            return
+        surplus = max(
+            now.descriptors - before.descriptors, now.threads - before.threads, now.processes - before.processes
+        )
+        if surplus > count / 2 or turn == TURNS - 1:
+            raise _not_released(before, now, count, what)
+
+
+async def _released(room: Room, alice: Client, before: Usage, threads: int) -> Usage | None:
     """Wait until nearly as many descriptors and threads are in use as before (a pool may keep a few).
 
     Messages are sent meanwhile: a server that lets a half-closed client go on receiving learns only from writing
     to it, more than once, that it is gone.
+
+    Returns:
+        None, or what is in use when the time is up.
     """
     deadline = time.monotonic() + RELEASE_S
     while True:
@@ -242,18 +278,21 @@ async def _must_return(room: Room, alice: Client, before: Usage, count: int, wha
         now = room.usage()
         if (
             now.descriptors <= before.descriptors + SPARE_DESCRIPTORS
-            and now.threads <= before.threads + SPARE_THREADS
+            and now.threads <= before.threads + threads
             and now.processes <= before.processes + SPARE_PROCESSES
         ):
-            return
+            return None
         if time.monotonic() > deadline:
-            raise Violation(
-                f"{RELEASE_S:.0f} s after {count} {what}, the server has {now.descriptors} descriptors, "
-                f"{now.threads} threads and {now.processes} processes; before it had {before.descriptors}, "
-                f"{before.threads} and {before.processes}",
-                kind="used",
-            )
+            return now
         await anyio.sleep(0.05)
+
+
+def _not_released(before: Usage, now: Usage, count: int, what: str) -> Violation:
+    return Violation(
+        f"{RELEASE_S:.0f} s after {count} {what}, the server has {now.descriptors} descriptors, {now.threads} threads "
+        f"and {now.processes} processes; before it had {before.descriptors}, {before.threads} and {before.processes}",
+        kind="used",
+    )
 
 
 @pytest.mark.slow
@@ -275,15 +314,14 @@ async def test_clients_that_never_read_and_leave_by_reset_leave_nothing_behind(r
         await room.barrier(alice, [alice])
         return 10
 
+    async def thirty_visits() -> int:
+        return sum([await visits(turn) for turn in range(3)])
+
     before = room.usage()
     await visits(0)
-    await _must_return(room, alice, before, 10, "stalled clients have left")
+    await _released(room, alice, before, SPARE_THREADS)  # a pool has by now most of what it may keep
     first = room.usage()
-    for turn in range(3):
-        await visits(turn)
-    # A pool has by now what it may keep.
-    spent = replace(first, threads=first.threads - SPARE_THREADS + SPARE_DESCRIPTORS)
-    await _must_return(room, alice, spent, 30, "stalled clients have left")
+    await _must_not_accumulate(room, alice, thirty_visits, "stalled clients have left", threads=8)
     if room.usage().rss_bytes - first.rss_bytes < 30 * STALLED_BOUND:
         return
     growth = await watch_growth(
@@ -332,4 +370,5 @@ async def test_the_server_closes_its_side_of_a_closed_connection(room: Room) -> 
     await room.barrier(alice, [alice])
     for client in clients:
         await client.hang_up()
-    await _must_return(room, alice, before, len(clients), "clients have closed")
+    if now := await _released(room, alice, before, SPARE_THREADS):
+        raise _not_released(before, now, len(clients), "clients have closed")

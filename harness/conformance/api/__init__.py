@@ -3,7 +3,7 @@
 from harness.addresses import Address, has_ipv6
 from harness.conformance.api.client import Client
 from harness.conformance.api.fuzz import converse
-from harness.conformance.api.growth import recurs, watch_growth
+from harness.conformance.api.growth import Growth, recurs, watch_growth
 from harness.conformance.api.room import Room
 from harness.conformance.api.start import Start
 from harness.errors import Inconclusive, LaunchError, Violation
@@ -14,6 +14,7 @@ from harness.servers.process import Server
 __all__ = [
     "Address",
     "Client",
+    "Growth",
     "Inconclusive",
     "LaunchError",
     "Room",
