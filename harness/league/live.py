@@ -13,8 +13,10 @@ from harness.league.inference import fewest_blocks
 from harness.league.messages import BlockRequest
 from harness.league.profiles import SLICES
 from harness.league.run_blocks import run_blocks
+from harness.league.schedule import fitting_idle_clients
 from harness.model import Implementation
 
+CLIENTS = 100
 ROUNDS = 10
 PACED_EVERY = 3  # rounds: with two servers the longer slices cost little
 PLAN = tuple(msgspec.structs.replace(plan, every=min(plan.every, PACED_EVERY)) for plan in SLICES)
@@ -51,7 +53,8 @@ async def load_in_turns(
                 implementations=servers,
                 plan=PLAN,
                 rounds=rounds,
-                idle_clients=IDLE_CLIENTS,
+                clients=CLIENTS,
+                idle_clients=fitting_idle_clients(CLIENTS, IDLE_CLIENTS),
                 seed=seed,
             )
 

@@ -78,11 +78,22 @@ def log_figure(kind: str, figure: str) -> Score:
             return {}
         rounds = sorted({number for values in by_round.values() for number in values})
         table = np.array([[by_round[entry].get(number, math.nan) for number in rounds] for entry in measured])
-        above = table - np.nanmedian(table, axis=1, keepdims=True)
-        table -= np.nanmedian(above, axis=0)
-        return {entry: _hodges_lehmann(row[~np.isnan(row)]) for entry, row in zip(measured, table, strict=True)}
+        return dict(zip(measured, map(float, levels_in_block(table)), strict=True))
 
     return score
+
+
+def levels_in_block(table: Floats) -> Floats:
+    """Return the level of each entry over the rounds of a block, without the speed of the machine in each round.
+
+    Args:
+        table: logarithms, entries × rounds; NaN where an entry lacks a round.
+    """
+    speed = np.nanmedian(table - np.nanmedian(table, axis=1, keepdims=True), axis=0)
+    own = table - speed
+    first, second = np.triu_indices(table.shape[1])
+    level: Floats = np.nanmedian((own[:, first] + own[:, second]) / 2, axis=1)
+    return level
 
 
 def _by_round(block: BlockResult, entry: Entry, kind: str, figure: str) -> dict[int, float]:
@@ -90,11 +101,6 @@ def _by_round(block: BlockResult, entry: Entry, kind: str, figure: str) -> dict[
     own = [result for result in usable(block.slices_of(entry)) if result.kind == kind]
     values = {result.round: result.figures.get(figure, 0.0) for result in own}
     return {number: math.log(value) for number, value in values.items()} if min(values.values(), default=0) > 0 else {}
-
-
-def _hodges_lehmann(values: Floats) -> float:
-    first, second = np.triu_indices(len(values))
-    return float(np.median((values[first] + values[second]) / 2))
 
 
 def log_rate_per_cpu(kind: str) -> Score:
