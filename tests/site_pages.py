@@ -17,6 +17,7 @@ from tests.sample_runs import block_of, paced_slice, run_of
 from tests.simulated_runs import THROUGHPUTS, slice_of
 
 VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
+CELLS = {"td", "th", "dt", "dd", "li", "p"}
 SVG_LEAVES = {"circle", "line", "path", "rect", "use", "polyline", "polygon"}
 ALERT = "<script>alert(1)</script>"
 HOSTILE_README = f"""# {ALERT}
@@ -76,6 +77,8 @@ class PageParser(HTMLParser):
         self.page.elements.append((tag, {name: value or "" for name, value in attributes}))
         if tag not in VOID:
             self._open.append(tag)
+        if tag in CELLS:
+            self.page.text += " "
         if tag == "script":
             self.page.scripts.append("")
 
