@@ -19,7 +19,7 @@ from harness.site.pages.servers import policy_of
 from harness.site.write import write_site
 from tests.sample_runs import write_as_latest
 from tests.simulated_runs import run_of, write_run
-from tests.site_pages import parse, passed_case, run_with
+from tests.site_pages import declared, parse, passed_case, run_with
 from tests.zoo import command
 
 README = """# A server
@@ -38,8 +38,7 @@ LEVELS = {"asyncio": 4e6, "go": 1e6, "threads": 2e6}
 
 
 def asyncio_and_others(blocks: int = 8) -> Run:
-    asyncio = next(each for each in plugins.implementations() if (each.spec, each.name) == ("broadcast", "asyncio"))
-    return run_with(asyncio, "go", "threads", blocks=blocks)
+    return run_with(*declared("asyncio", "go", "threads"), blocks=blocks)
 
 
 def words_of(file: Path) -> str:
