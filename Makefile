@@ -12,7 +12,7 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-EXTRAS := chat,plots,fuzz,servers,dev
+EXTRAS := chat,plots,site,fuzz,servers,dev
 # The servers under tests/mutants are scripts for "python3": this one, which is new enough.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 

@@ -16,6 +16,7 @@ from harness.errors import UsageError, nearest
 from harness.plugins import ReportView
 from harness.report.leaderboard import rewrite, write_pages
 from harness.report.svg import write_svg
+from harness.site.write import write_site
 from harness.zoo.discover import specs_named
 
 
@@ -27,6 +28,7 @@ from harness.zoo.discover import specs_named
         "harness report --by p99 --wide",
         "harness report --format markdown",
         "harness report --svg plots/",
+        "harness report --html site/",
     ),
 )
 @click.argument("run", required=False, shell_complete=completion.runs)
@@ -50,6 +52,12 @@ from harness.zoo.discover import specs_named
     type=FOLDER,
     help="Write the curves to FOLDER, each as SPEC-CURVE.svg. Needs zillions[plots].",
 )
+@click.option(
+    "--html",
+    metavar="FOLDER",
+    type=FOLDER,
+    help="Write a static web site about the run to FOLDER. Needs zillions[site].",
+)
 @click.option("--readme", metavar="FILE", type=FILE, help="Rewrite the leaderboard in FILE, and nothing else.")
 @click.option(
     "--pages",
@@ -68,6 +76,7 @@ def command(
     is_wide: bool,
     plots: bool,
     svg: Path | None,
+    html: Path | None,
     readme: Path | None,
     pages: Path | None,
 ) -> int:
@@ -77,7 +86,8 @@ def command(
 
     Exit status: 0, or 2 for wrong usage.
     """
-    shown = results.read(results.find(run))
+    folder = results.find(run)
+    shown = results.read(folder)
     if spec:
         shown = only(shown, specs_named(spec)[0].name)
     if category:
@@ -93,6 +103,9 @@ def command(
     if svg:
         for line in write_svg(shown, svg):
             print(line)
+        return 0
+    if html:
+        print(f"{html / 'index.html'}: written, with {write_site(shown, html, folder)} pages")
         return 0
     known = plugins.reporters()
     if form not in known:
