@@ -29,10 +29,11 @@ def other_figures(league: League, servers: Mapping[str, SiteServer]) -> OtherFig
 
     Args:
         league: the league.
-        servers: its servers by name.
+        servers: those of its servers that are wanted, by name.
     """
     figures = plugins.figures()
-    keys = list(dict.fromkeys(key for row in league.ranked for key in row.other_figures))
+    rows = [row for row in league.ranked if row.implementation.name in servers]
+    keys = list(dict.fromkeys(key for row in rows for key in row.other_figures))
     return OtherFigures(
         headings=[(workload, figures[name].title, figures[name].meaning) for workload, name in keys],
         rows=[
@@ -40,7 +41,7 @@ def other_figures(league: League, servers: Mapping[str, SiteServer]) -> OtherFig
                 servers[row.implementation.name],
                 [cell(figures[name], row.other_figures.get((workload, name))) for workload, name in keys],
             )
-            for row in league.ranked
+            for row in rows
             if row.other_figures
         ],
     )

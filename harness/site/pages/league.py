@@ -17,7 +17,7 @@ from harness.report.findings import change_text, findings
 from harness.report.numbers import in_unit
 from harness.site.data import Site, SiteServer
 from harness.site.other_figures import OtherFigures, other_figures
-from harness.site.page import Page
+from harness.site.page import Page, Passage, slug
 
 # What the measures are, in full; the registry of figures says less, because there they stand below each other.
 MEANINGS = {
@@ -125,7 +125,10 @@ def pages(site: Site) -> Iterator[Page]:
         title="League",
         context=context,
         scripts=("league.js",),
-        text=" ".join(sentence for table in tables for sentence in table.findings),
+        passages=[
+            Passage(f"league-{slug(table.league.spec)}", table.league.spec, " ".join(table.findings))
+            for table in tables
+        ],
     )
 
 
