@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from harness.report.curves import charts
 from harness.site.data import Site, SiteServer
-from harness.site.page import Page, relative, slug
+from harness.site.page import Page, Passage, relative, slug
 from harness.site.plots.collect import missing, plots_of
 from harness.site.plots.picture import picture
 from harness.site.plots.plot import Plot
@@ -44,7 +44,7 @@ def pages(site: Site) -> Iterator[Page]:
             },
             scripts=SCRIPTS,
             section=INDEX,
-            text=" ".join(f"{plot.title}. {plot.reading}" for plot in plots),
+            passages=[Passage(plot.id, plot.title, plot.reading) for plot in plots],
         )
 
 
