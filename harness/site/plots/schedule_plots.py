@@ -21,7 +21,10 @@ from harness.site.plots.axes import linear_axis
 from harness.site.plots.plot import AxisKind, Plot, ends, numbered, point_rows
 
 PERCENTILES = ((2.0, "50 %"), (10.0, "90 %"), (100.0, "99 %"), (1000.0, "99.9 %"))  # at x = 1 / (1 - q)
-P99, OFFERED = BUILT_IN["latency_p99_ns"], BUILT_IN["offered_per_s"]
+P50, P99, CPU, DROPS, OFFERED = (
+    BUILT_IN[name]
+    for name in ("latency_p50_ns", "latency_p99_ns", "server_cpu_share", "dropped_share", "offered_per_s")
+)
 KIND = MEASURES["p99"].kind  # of the slices on a schedule
 MS = 1e6
 
@@ -71,11 +74,12 @@ def _missing(run: Run, spec: str) -> dict[str, int]:
 
 def one_rate_plots(league: League) -> Iterator[Plot]:
     """Yield p99 against processor time at the one rate that every run has."""
-    rows = [row for row in league.rows if (KIND, P99.name) in row.figures]
+    needed = {(KIND, name) for name in (P50.name, P99.name, CPU.name, DROPS.name)}
+    rows = [row for row in league.rows if needed <= row.figures.keys()]
     measured = [row for row in rows if _p99_ms(row) < latency.HIGHEST_NS / MS]
     if not measured:
         return
-    busy = {row.implementation.name: row.figures[KIND, "server_cpu_share"].median * 100 for row in measured}
+    busy = {row.implementation.name: row.figures[KIND, CPU.name].median * 100 for row in measured}
     yield Plot(
         id="rate",
         title="One offered rate: p99, processor time and drops",
@@ -85,19 +89,19 @@ def one_rate_plots(league: League) -> Iterator[Plot]:
         x=linear_axis("processor time of the server, % of a core", [0, *busy.values()]),
         y=log_axis("p99 in ms", [_p99_ms(row) for row in measured]),
         series=[
-            Series(name, number, [Point(busy[name], *[_p99_ms(row)] * 3, _dropped(row) > 0)])
+            Series(name, number, [Point(busy[name], p99, p99, p99, _dropped(row) > 0)])
             for number, row in enumerate(measured)
-            for name in [row.implementation.name]
+            for name, p99 in [(row.implementation.name, _p99_ms(row))]
         ],
         is_joined=False,
         columns=["p50, ms", "p99, ms", "dropped", "processor time"],
         rows=[
             [
                 row.implementation.name,
-                significant(row.figures[KIND, "latency_p50_ns"].median / MS),
+                significant(row.figures[KIND, P50.name].median / MS),
                 significant(_p99_ms(row)) if row in measured else "lost",
                 percent(_dropped(row)),
-                percent(row.figures[KIND, "server_cpu_share"].median),
+                percent(row.figures[KIND, CPU.name].median),
             ]
             for row in rows
         ],
@@ -109,7 +113,7 @@ def _p99_ms(row: Row) -> float:
 
 
 def _dropped(row: Row) -> float:
-    return row.figures[KIND, "dropped_share"].median
+    return row.figures[KIND, DROPS.name].median
 
 
 def rate_plots(run: Run, league: League, charts: Sequence[Chart]) -> Iterator[Plot]:
