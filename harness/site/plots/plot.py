@@ -9,7 +9,8 @@ from enum import StrEnum
 from harness.report.curves import Point, Series
 from harness.report.scales import Axis, tick_text
 
-DIGITS = 4  # significant ones, of the numbers in a page
+DIGITS = 4  # significant ones, of the points in a page
+AXIS_DIGITS = 6
 
 
 class AxisKind(StrEnum):
@@ -80,7 +81,13 @@ class Plot:
 
 
 def _axis_data(axis: Axis) -> dict[str, object]:
-    return {"label": axis.label, "log": axis.is_log, "low": axis.low, "high": axis.high, "ticks": list(axis.ticks)}
+    return {
+        "label": axis.label,
+        "log": axis.is_log,
+        "low": _short(axis.low, AXIS_DIGITS),
+        "high": _short(axis.high, AXIS_DIGITS),
+        "ticks": [[_short(value, AXIS_DIGITS), text] for value, text in axis.ticks],
+    }
 
 
 def _point_data(point: Point) -> list[float]:
@@ -91,8 +98,8 @@ def _point_data(point: Point) -> list[float]:
     return numbers if point.low < point.high else numbers[:2]
 
 
-def _short(number: float) -> float:
-    return float(f"{number:.{DIGITS}g}")
+def _short(number: float, digits: int = DIGITS) -> float:
+    return float(f"{number:.{digits}g}")
 
 
 def numbered(identifier: str, number: int) -> str:

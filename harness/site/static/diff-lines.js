@@ -74,7 +74,9 @@ window.diffLines = (() => {
     const found = [];
     let [i, j, removed, added] = [0, 0, [], []];
     const flush = () => { found.push(...blockRows(removed, added)); [removed, added] = [[], []]; };
-    for (const part of Diff.diffArrays(left.map((line) => line.text), right.map((line) => line.text))) {
+    // A blank line is equal to none here: it would tear blocks apart whose lines belong together.
+    const comparator = (one, other) => one === other && one.trim() !== "";
+    for (const part of Diff.diffArrays(left.map((line) => line.text), right.map((line) => line.text), { comparator })) {
       const count = part.value.length;
       if (part.removed) removed.push(...left.slice(i, i += count));
       else if (part.added) added.push(...right.slice(j, j += count));
