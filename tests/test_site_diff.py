@@ -22,15 +22,14 @@ from harness.site.pages import diff
 from harness.site.source_scripts import read_both, script
 from harness.site.write import write_site
 from tests.simulated_runs import run_of as simulated
-from tests.site_pages import ALERT, HOSTILE_SOURCE, HostilePlugin, parse, run_with
+from tests.site_pages import ALERT, HOSTILE_SOURCE, HostilePlugin, declared, parse, run_with
 
 NAMES = ("asyncio", "threads", "selectors", "go")
 
 
 def zoo_run() -> Run:
     """Return a run of servers of the zoo, whose sources are here; each is twice as fast as the one before."""
-    servers = {each.name: each for each in plugins.implementations() if each.spec == "broadcast"}
-    return run_with(servers[NAMES[0]], *NAMES[1:])
+    return run_with(*declared(*NAMES))
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +96,8 @@ def test_a_source_is_handed_over_as_it_is_and_without_comments_and_imports(site:
     plain = [texts[each - 1] if isinstance(each, int) else each[1] for each in content["plain"]]  # type: ignore[index]
     assert plain == [line.text for line in read("", server.source, with_comments=False, with_imports=False).lines]
     assert not [text for text in plain if str(text).startswith(("import", "from", "#"))]
-    for text, inside in content["lines"]:  # type: ignore[misc]
+    for line in content["lines"]:
+        text, inside = line  # type: ignore[misc]
         if found := re.match(r"(?:async )?def (\w+)", text):
             assert content["functions"][inside] == found[1]
 
@@ -148,7 +148,7 @@ def test_the_text_of_a_source_is_no_markup_and_invisible_characters_are_visible(
 
 
 def test_a_hostile_server_is_text_in_the_pages_of_its_pairs(hostile: HostilePlugin, tmp_path: Path) -> None:
-    run = run_with(hostile.server, "asyncio", "threads")
+    run = run_with(hostile.server, *declared("asyncio", "threads"))
     write_site(run, tmp_path / "site")
     page = parse(tmp_path / "site" / "diff" / "broadcast" / f"asyncio--{slug(ALERT)}.html")
     assert ALERT in page.text and HOSTILE_SOURCE.split("#")[0].strip() in page.text

@@ -113,8 +113,7 @@ def test_memory_starts_without_clients_and_goes_on_with_the_trials_that_measured
         trial("one", "mass_idle", {"clients": 10_000}, more),
         trial("one", "mass_idle", {"clients": 10_000}, {**more, "clients": 7.0}, disturbed="busy"),
     )
-    (row,) = league_of(run, "chatter").rows
-    assert idle_clients(row) == 1000
+    assert (idle_clients(run, "chatter"), idle_clients(run, "murmur")) == (1000, 0)
     (series,) = plots_by_id(run)["memory"].series
     assert [(point.x, point.y) for point in series.points] == [(0, 1), (1000, 3), (10_000, 21)]
 

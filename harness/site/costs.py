@@ -14,6 +14,7 @@ from harness.report.numbers import NOTHING, in_unit, percent, significant
 from harness.site.data import SiteServer
 
 DROPS = BUILT_IN["dropped_share"]
+TOO_FEW = "This run has too few blocks for any difference to be significant."
 LABELS: Mapping[str, str] = {
     "few": "few senders, M/s",
     "all": "all send, M/s",
@@ -124,6 +125,8 @@ def summary(left: SiteServer, right: SiteServer, rows: Sequence[ComparedCost]) -
         right: the other.
         rows: their figures beside each other.
     """
+    if not left.league.can_distinguish:
+        return [TOO_FEW]
     sentences = []
     for name in (left.name, right.name):
         if won := [row.label.partition(",")[0] for row in rows if row.better == name]:

@@ -34,8 +34,22 @@ def _rows(rows: Sequence[DiffRow]) -> Iterator[str]:
 def _row(row: DiffRow) -> str:
     left, right = row
     kind = "equal" if row.is_equal else "changed" if row.is_changed else "removed" if left else "added"
-    spans = changed_spans(left.text, right.text) if left and right and row.is_changed else ([], [])
+    spans = changed_words(left.text, right.text) if left and right and row.is_changed else ([], [])
     return f'<tr class="{kind}">{_cells(left, spans[0])}{_cells(right, spans[1])}</tr>'
+
+
+def changed_words(left: str, right: str) -> tuple[Sequence[TextSpan], Sequence[TextSpan]]:
+    """Return the spans that differ, in either line, without those of white space beside words that differ.
+
+    Another indentation would be the largest mark of the line.
+    """
+    spans = changed_spans(left, right)
+    if left.split() == right.split():
+        return spans
+    first, second = (
+        [span for span in some if text[slice(*span)].strip()] for text, some in zip((left, right), spans, strict=True)
+    )
+    return first, second
 
 
 def _cells(line: SourceLine | None, spans: Sequence[TextSpan]) -> str:

@@ -123,7 +123,7 @@ def evidence(site: Site, server: SiteServer) -> ServerEvidence:
         costs=figures,
         empty_mb=empty.median / 1e6 if empty else None,
         client_kb=each.median / 1e3 if each else None,
-        measured_clients=idle_clients(row),
+        measured_clients=idle_clients(site.run, server.spec),
         refused_from=_refused_from(site, server),
         slow_client=reported_facts(server.cases).get(SLOW_CLIENT, ""),
         threads=max((usage.threads for usage in ends), default=None),

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from harness.diff.compare import compare
 from harness.diff.stat import diff_stat
-from harness.site.costs import LABELS, compared, costs, summary, verdicts
+from harness.site.costs import LABELS, TOO_FEW, compared, costs, summary, verdicts
 from harness.site.data import Site, SiteServer
 from harness.site.diff_table import table_rows
 from harness.site.page import DataFile, Page, slug
@@ -105,6 +105,7 @@ def _data(site: Site, readable: Sequence[SiteServer]) -> dict[str, object]:
         specs.append(
             {
                 "name": league.spec,
+                "canDistinguish": league.can_distinguish,
                 "servers": [
                     {
                         "name": server.name,
@@ -120,4 +121,4 @@ def _data(site: Site, readable: Sequence[SiteServer]) -> dict[str, object]:
                 "better": list(verdicts(league, servers).values()),
             }
         )
-    return {"labels": list(LABELS.values()), "specs": specs}
+    return {"labels": list(LABELS.values()), "tooFew": TOO_FEW, "specs": specs}

@@ -49,10 +49,16 @@ def pages(site: Site) -> Iterator[Page]:
 
 
 def first_chosen(servers: Sequence[SiteServer]) -> list[SiteServer]:
-    """Return the servers that are shown in colour at first: the best of each language, up to some number."""
+    """Return the servers that are shown in colour at first: from all parts of the league, each in another language.
+
+    Args:
+        servers: in the order of the league.
+    """
     measured = [server for server in servers if server.row.figures]
     best = {server.implementation.language: server for server in reversed(measured)}
-    return [server for server in measured if best[server.implementation.language] is server][:FIRST_CHOSEN]
+    different = [server for server in measured if best[server.implementation.language] is server]
+    count = min(FIRST_CHOSEN, len(different))
+    return [different[place * (len(different) - 1) // max(1, count - 1)] for place in range(count)]
 
 
 def _data(

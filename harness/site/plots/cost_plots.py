@@ -62,10 +62,10 @@ def memory_plots(run: Run, league: League) -> Iterator[Plot]:
 def _memory_points(run: Run, row: Row) -> list[Point]:
     """Return the memory of a server without clients, and with each number of them for which it was measured."""
     by_clients: defaultdict[int, list[float]] = defaultdict(list)
-    if clients := idle_clients(row):
+    if clients := idle_clients(run, row.implementation.spec):
         for at, figure in ((0, EMPTY), (clients, IDLE)):
-            summary = row.figures[KIND, figure]
-            by_clients[at] += [summary.median, summary.low, summary.high]
+            if summary := row.figures.get((KIND, figure)):
+                by_clients[at] += [summary.median, summary.low, summary.high]
     for trial in run.trials:
         is_own = (trial.plan.spec, trial.plan.implementation) == (row.implementation.spec, row.implementation.name)
         if is_own and is_valid(trial) and {EMPTY, IDLE, "clients"} <= trial.figures.keys():
@@ -78,13 +78,20 @@ def _memory_points(run: Run, row: Row) -> list[Point]:
     ]
 
 
-def idle_clients(row: Row) -> int:
-    """Return with how many idle clients the league measured a server's memory; 0 where that is unknown."""
-    summaries = [row.figures.get((KIND, figure)) for figure in (EMPTY, IDLE, EACH)]
-    if not all(summaries):
-        return 0
-    empty, idle, each = (summary.median for summary in summaries if summary)
-    return round((idle - empty) / each) if each > 0 and idle > empty else 0
+def idle_clients(run: Run, spec: str) -> int:
+    """Return with how many idle clients the league of a spec measured memory; 0 where it did not.
+
+    Args:
+        run: the run.
+        spec: the name of the spec.
+    """
+    for block in run.blocks:
+        for result in block.slices:
+            if block.spec == spec and result.kind == KIND and {EMPTY, IDLE, EACH} <= result.figures.keys():
+                added = result.figures[IDLE] - result.figures[EMPTY]
+                if added > 0 and result.figures[EACH] > 0:
+                    return round(added / result.figures[EACH])
+    return 0
 
 
 # --- the front of score and lines of code

@@ -38,9 +38,8 @@ def load_plots(league: League) -> Iterator[Plot]:
     yield Plot(
         id="loads",
         title="Throughput by load: one message in flight, all clients send, a few send",
-        reading="A line that rises steeply is a server that makes much of many messages at once; one that falls to the "
-        "right of the middle suffers less from many senders than others. Each mark is the median of the blocks, its "
-        "stroke goes from the lowest block to the highest.",
+        reading="A line that rises steeply is a server that makes much of many messages at once. From the middle to "
+        "the right it rises by what many senders cost.",
         conditions="; ".join(league.conditions[:1]),
         x=category_axis("", [measure.title for measure in measures]),
         y=log_axis("deliveries, millions a second", ends(series)),

@@ -89,13 +89,15 @@ window.diffLines = (() => {
     return found;
   }
 
-  // Returns for either of two lines its pieces: [text, whether it differs].
+  // Returns for either of two lines its pieces: [text, whether it differs]. White space alone does not count as a
+  // difference beside words that differ: another indentation would be the largest mark of the line.
   function pieces(left, right) {
-    const sides = [[], []];
+    const sides = [[], []], isOnlySpace = left.replace(/\s/g, "") === right.replace(/\s/g, "");
+    const counts = (text) => isOnlySpace || text.trim() !== "";
     for (const part of Diff.diffArrays(tokens(left), tokens(right))) {
       const text = part.value.join("");
-      if (!part.added) sides[0].push([text, Boolean(part.removed)]);
-      if (!part.removed) sides[1].push([text, Boolean(part.added)]);
+      if (!part.added) sides[0].push([text, Boolean(part.removed) && counts(text)]);
+      if (!part.removed) sides[1].push([text, Boolean(part.added) && counts(text)]);
     }
     return sides;
   }

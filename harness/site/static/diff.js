@@ -109,7 +109,8 @@
     }
     const sentences = [a, b].filter((server) => won.get(server).length)
       .map((server) => `${server.name} is significantly better in ${won.get(server).join(", ")}.`);
-    if (undecided.length) sentences.push(`Undecided: ${undecided.join(", ")}.`);
+    if (!spec.canDistinguish) sentences.push(data.tooFew);
+    else if (undecided.length) sentences.push(`Undecided: ${undecided.join(", ")}.`);
     const head = ["figure", a.name, b.name, `${a.name} ÷ ${b.name}`, "significantly better"];
     const table = element("table", { class: "table" },
       element("thead", {}, element("tr", {}, ...head.map((title, place) => element("th", place > 0 && place < 4 ? { scope: "col", class: "right" } : { scope: "col" }, title)))), body);
@@ -153,6 +154,11 @@
     return made;
   }
 
+  function columns() {
+    const number = () => element("col", { class: "number" });
+    return element("colgroup", {}, number(), element("col"), number(), element("col"));
+  }
+
   function table({ a, b }, [one, other], rows) {
     const count = (test) => rows.filter(test).length;
     const equal = count(([left, right]) => left && right && left.text === right.text);
@@ -164,7 +170,7 @@
       element("p", { class: "small", id: "diff-counts" },
         `${equal} equal lines, ${changed} changed, ${only[0]} only in ${a.name}, ${only[1]} only in ${b.name}.`),
       element("div", { class: "scroll", role: "region", "aria-label": "Sources side by side", tabindex: "0" },
-        element("table", { class: "diff" }, element("thead", {}, element("tr", {}, ...heads)),
+        element("table", { class: "diff" }, columns(), element("thead", {}, element("tr", {}, ...heads)),
           element("tbody", {}, ...tableRows(rows, form.elements.whole.checked)))),
     ];
   }

@@ -118,9 +118,8 @@
   }
 
   function axisOptions(axis) {
-    const texts = axis.ticks.map(([, text]) => text);
     return [axis.ticks.map(([value]) => value), {
-      tickFormat: (value, place) => texts[place], label: axis.label || null, labelArrow: "none", labelAnchor: "center",
+      text: axis.ticks.map(([, text]) => text), label: axis.label || null, labelArrow: "none", labelAnchor: "center",
       tickSize: 0, className: "axis", fontSize: 12,
     }];
   }
