@@ -88,7 +88,7 @@ def test_the_pointer_finds_the_nearest_point_and_names_its_server(site: SiteVisi
     page = site.open("plots.html")
     mark = page.locator("#loads g.slot-0 use").first
     mark.hover(force=True)
-    tip = page.locator("#loads g[aria-label=tip]")
+    tip = page.locator("#loads g.tip")
     assert "threads" in (tip.text_content() or "")
     assert "deliveries, millions a second" in (tip.text_content() or "")
     page.mouse.move(0, 0)

@@ -6,6 +6,7 @@ import hashlib
 import json
 import math
 import re
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -14,10 +15,11 @@ import pytest
 
 from harness.blocks import Entry
 from harness.league.report_card import League, leagues
+from harness.league.rows import Row
 from harness.model import Run
 from harness.report import svg
 from harness.report.curves import Point, charts
-from harness.site.data import site_of
+from harness.site.data import SiteServer, site_of
 from harness.site.pages import plots as plot_pages
 from harness.site.plots.axes import axis_at, linear_axis
 from harness.site.plots.collect import ADDED_BY, missing, plots_of
@@ -27,6 +29,7 @@ from harness.site.plots.plot import Plot
 from harness.site.write import STATIC, write_site
 from tests.sample_runs import block_of, offered, run_of, trial, zoo
 from tests.simulated_runs import THROUGHPUTS, slice_of
+from tests.simulated_runs import run_of as simulated
 from tests.site_pages import parse, with_cpu
 
 ALERT = "</script><script>alert(1)</script>"
@@ -39,6 +42,11 @@ def plots_by_id(run: Run, spec: str = "chatter") -> dict[str, Plot]:
 
 def league_of(run: Run, spec: str) -> League:
     return next(league for league in leagues(run) if league.spec == spec)
+
+
+def in_language(row: Row, language: str) -> Row:
+    """Return a row of a server in another language."""
+    return replace(row, implementation=msgspec.structs.replace(row.implementation, language=language))
 
 
 def with_lines(run: Run) -> Run:
@@ -185,8 +193,8 @@ def test_a_page_has_a_table_and_a_still_picture_for_each_plot(short_run: Run, tm
     for drawing in drawings:
         root = ElementTree.fromstring(drawing)
         curves = [each for each in root.iter("g") if each.get("class", "").startswith("slot-")]
-        assert len(curves) == 1  # every server of this run is written in the same unknown language
-        assert len(root.findall(".//*[@class='background']")) == 7
+        assert len(curves) == plot_pages.FIRST_CHOSEN
+        assert len(root.findall(".//*[@class='background']")) == 8 - plot_pages.FIRST_CHOSEN
 
 
 def test_the_numbers_of_a_page_are_short_and_finite(short_run: Run) -> None:
@@ -226,6 +234,22 @@ def test_a_hostile_name_is_text_in_pictures_tables_and_data(tmp_path: Path) -> N
     assert ALERT in {server["name"] for server in data["servers"]}
     assert ALERT in page.text
     assert "<script>alert" not in (tmp_path / "plots.html").read_text()
+
+
+def test_the_first_choice_is_spread_over_the_league_and_over_languages() -> None:
+    levels = {f"server{number}": 1e6 * 1.5**-number for number in range(12)}
+    site = site_of(simulated(levels, noise=0.001))
+
+    def in_languages(languages: str) -> list[str]:
+        servers = [
+            SiteServer(in_language(server.row, language), server.league)
+            for server, language in zip(site.servers, languages, strict=True)
+        ]
+        return [server.name.removeprefix("server") for server in plot_pages.first_chosen(servers)]
+
+    assert in_languages("aaaaaaaaaaaa") == ["0", "2", "4", "6", "8", "11"]
+    assert in_languages("aabbccddeeff") == ["0", "2", "4", "6", "8", "10"]
+    assert in_languages("abcdefghijkl") == ["0", "2", "4", "6", "8", "11"]
 
 
 # --- what is shipped

@@ -49,7 +49,7 @@ def pages(site: Site) -> Iterator[Page]:
 
 
 def first_chosen(servers: Sequence[SiteServer]) -> list[SiteServer]:
-    """Return the servers that are shown in colour at first: from all parts of the league, each in another language.
+    """Return the servers that are shown in colour at first: from all parts of the league, in different languages.
 
     Args:
         servers: in the order of the league.
@@ -57,8 +57,9 @@ def first_chosen(servers: Sequence[SiteServer]) -> list[SiteServer]:
     measured = [server for server in servers if server.row.figures]
     best = {server.implementation.language: server for server in reversed(measured)}
     different = [server for server in measured if best[server.implementation.language] is server]
-    count = min(FIRST_CHOSEN, len(different))
-    return [different[place * (len(different) - 1) // max(1, count - 1)] for place in range(count)]
+    among = different if len(different) >= FIRST_CHOSEN else measured
+    count = min(FIRST_CHOSEN, len(among))
+    return [among[place * (len(among) - 1) // max(1, count - 1)] for place in range(count)]
 
 
 def _data(

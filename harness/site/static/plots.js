@@ -129,7 +129,7 @@
     const series = pointsOf(plot);
     const background = series.filter((points) => !slots.includes(points[0].server));
     const points = background.flat(), all = series.flat();
-    const pointer = { x: "x", y: "y", title: (point) => textOf(plot, point), maxRadius: 60, fontSize: 12.5, lineHeight: 1.3 };
+    const pointer = { x: "x", y: "y", title: (point) => textOf(plot, point), maxRadius: 60, className: "tip", fontSize: 12.5, lineHeight: 1.3 };
     const drawn = Plot.plot({
       width, height: isLabelled ? 430 : 320, className: "drawn", ariaLabel: plot.title,
       marginLeft: 58, marginRight: isLabelled ? 130 : 14, marginTop: 14, marginBottom: 46,
@@ -151,7 +151,9 @@
     });
     // Plot's own rules would be an inline style, which the policy of the page forbids: plots.css has them.
     for (const style of drawn.querySelectorAll("style")) style.remove();
+    // The plot is one picture with a name; the table below it has its numbers.
     drawn.setAttribute("role", "img");
+    for (const part of drawn.querySelectorAll("[aria-label]")) part.removeAttribute("aria-label");
     const lines = [...drawn.querySelectorAll("g.background > *")];
     const owners = plot.joined ? background.map((some) => some[0].server) : points.map((point) => point.server);
     lines.forEach((line, place) => { line.dataset.server = data.servers[owners[place]].name; });
