@@ -99,11 +99,11 @@ def _scores(left: Sequence[str], right: Sequence[str]) -> Floats:
     Only pairs that have enough words in common are matched word by word: few, of sources in different languages.
     """
     scores: Floats = np.zeros((len(left), len(right)))
-    common, totals = np.zeros(scores.shape), np.add.outer(*(list(map(_length, lines)) for lines in (left, right)))
-    places, other_places = _places(left), _places(right)
+    totals = np.add.outer(*([sum(map(len, _words(text))) for text in lines] for lines in (left, right)))
+    common, places, other_places = np.zeros(scores.shape), _places(left), _places(right)
     for word in places.keys() & other_places.keys():
         (rows, counts), (columns, other_counts) = places[word], other_places[word]
-        common[np.ix_(rows, columns)] += len(word) * np.minimum.outer(counts, other_counts)
+        common[np.array(rows)[:, np.newaxis], columns] += len(word) * np.minimum.outer(counts, other_counts)
     for i, j in np.argwhere((2 * common >= MIN_SIMILARITY * totals) & (totals > 0)).tolist():
         score = similarity(left[i], right[j])
         scores[i, j] = score if score >= MIN_SIMILARITY else 0.0
@@ -116,15 +116,11 @@ def _places(lines: Sequence[str]) -> dict[str, tuple[list[int], list[int]]]:
     """Return for each word the numbers of the lines that have it, and how often each does."""
     found: dict[str, tuple[list[int], list[int]]] = {}
     for number, text in enumerate(lines):
-        for word, count in Counter(_words(text)).items():
+        for word, count in _word_counts(text).items():
             numbers, counts = found.setdefault(word, ([], []))
             numbers.append(number)
             counts.append(count)
     return found
-
-
-def _length(text: str) -> int:
-    return sum(map(len, _words(text)))
 
 
 @cache
@@ -138,13 +134,18 @@ def _words(text: str) -> tuple[str, ...]:
 
 
 @cache
+def _word_counts(text: str) -> Counter[str]:
+    return Counter(_words(text))
+
+
+@cache
 def similarity(left: str, right: str) -> float:
     """Return the share of characters, without white space, in words that two lines have in common: from 0 to 1."""
     left_words, right_words = _words(left), _words(right)
     total = sum(map(len, left_words)) + sum(map(len, right_words))
     if left_words == right_words:
         return 1.0
-    common = Counter(left_words) & Counter(right_words)
+    common = _word_counts(left) & _word_counts(right)
     upper_bound = 2 * sum(len(word) * count for word, count in common.items()) / total
     if upper_bound < MIN_SIMILARITY:  # true of most pairs, and cheaper than matching them
         return upper_bound

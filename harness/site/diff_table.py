@@ -55,7 +55,8 @@ def changed_words(left: str, right: str) -> tuple[Sequence[TextSpan], Sequence[T
 def _cells(line: SourceLine | None, spans: Sequence[TextSpan]) -> str:
     if line is None:
         return '<td class="none"></td><td class="none"></td>'
-    return f'<td class="number">{line.number}</td><td class="code">{"".join(_pieces(line.text, spans))}</td>'
+    shown = "".join(_pieces(line.text, spans)) if spans else escape(safe(line.text))
+    return f'<td class="number">{line.number}</td><td class="code">{shown}</td>'
 
 
 def _pieces(text: str, spans: Sequence[TextSpan]) -> Iterator[str]:
