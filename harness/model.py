@@ -299,7 +299,7 @@ class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
         started: when it started, in ISO 8601, UTC.
         commit: the commit of the harness, or "".
         seed: the random seed of the order of trials, and of the statistics.
-        unavailable: "spec/server" → why it cannot run on this machine.
+        unavailable, unbuilt: "spec/server" → why it cannot run on this machine; why its build failed.
         code_lines, sources: "spec/server" → its lines of code; a digest of its source.
         toolchains: language → the version of its toolchain.
         reference: the first server with an A/A control; "" for the first idiomatic one of each spec.
@@ -326,6 +326,7 @@ class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
     workloads: tuple[str, ...] = ()
     smoke: bool = False
     sources: dict[str, str] = {}
+    unbuilt: dict[str, str] = {}
     format: int = FORMAT
 
 

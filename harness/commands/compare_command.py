@@ -10,13 +10,13 @@ import click
 
 from harness import results
 from harness.commands import completion, options
-from harness.commands.live import compare_live, sentence
+from harness.commands.live import compare_live
 from harness.commands.parts import only
 from harness.errors import UsageError, nearest
 from harness.league import compare_runs
 from harness.league.compare_runs import Change
 from harness.model import Run
-from harness.report import changes
+from harness.report import changes, live_comparison
 from harness.zoo.discover import specs_named
 
 HOW_TO_READ = (
@@ -71,10 +71,10 @@ def command(
     if live:
         comparison = compare_live(first, second, spec, for_s)
         if as_json:
-            print(json.dumps({"changes": [changes.as_data(change) for change in comparison.changes]}, indent=2))
+            print(json.dumps(live_comparison.as_data(comparison), indent=2))
             return 0
         print(changes.table(comparison.changes, comparison.names, width))
-        for line in (sentence(comparison), comparison.note, HOW_TO_READ):
+        for line in (live_comparison.sentence(comparison), comparison.note, HOW_TO_READ):
             print("\n" + textwrap.fill(line, width, break_on_hyphens=False))
         return 0
     runs = None if run_name else _runs(first, second)

@@ -10,7 +10,7 @@ import anyio
 import click
 
 from harness.commands import completion, options
-from harness.commands.checking import SCRIPTS, announce, cut_short, watcher, write_reports
+from harness.commands.checking import SCRIPTS, announce, cut_short, watcher, why_unbuilt, write_reports
 from harness.commands.measure import measure, preview, preview_servers
 from harness.commands.measuring import Clock, new_run, reopen
 from harness.conformance.check import CheckOptions, check, exit_status
@@ -108,6 +108,8 @@ def command(
                 await check_some(first)
                 await preview(store, passed())
             await check_some([server for server in chosen if server not in first])
+        if (unbuilt := why_unbuilt(results)) != store.info.unbuilt:
+            store.set_unbuilt(unbuilt)
         if time_left.cancelled_caught:
             print(f"time is up: {len(results)} of {len(chosen)} servers checked; `harness run --resume` continues")
         written = write_reports(results, json_file, junit)
