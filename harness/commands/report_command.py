@@ -18,6 +18,7 @@ from harness.plugins import ReportView
 from harness.report import live_comparison, pull_request
 from harness.report.leaderboard import rewrite, write_pages
 from harness.report.svg import write_svg
+from harness.site.badges import write_badges
 from harness.site.write import write_site
 from harness.zoo.discover import specs_named
 
@@ -31,6 +32,7 @@ from harness.zoo.discover import specs_named
         "harness report --format markdown",
         "harness report --svg plots/",
         "harness report --html site/",
+        "harness report --badges site/badges/",
         "harness report --pr comment.md --compared before.json",
     ),
 )
@@ -60,6 +62,12 @@ from harness.zoo.discover import specs_named
     metavar="FOLDER",
     type=FOLDER,
     help="Write a static web site about the run to FOLDER. Needs zillions[site].",
+)
+@click.option(
+    "--badges",
+    metavar="FOLDER",
+    type=FOLDER,
+    help="Write a badge about conformance and one about the league to FOLDER for each server, as SVG.",
 )
 @click.option("--readme", metavar="FILE", type=FILE, help="Rewrite the leaderboard in FILE, and nothing else.")
 @click.option(
@@ -93,6 +101,7 @@ def command(
     plots: bool,
     svg: Path | None,
     html: Path | None,
+    badges: Path | None,
     readme: Path | None,
     pages: Path | None,
     pr: Path | None,
@@ -128,6 +137,9 @@ def command(
         return 0
     if html:
         print(f"{html / 'index.html'}: written, with {write_site(shown, html, folder)} pages")
+        return 0
+    if badges:
+        print(f"{badges}: {len(write_badges(shown, badges))} badges written")
         return 0
     known = plugins.reporters()
     if form not in known:
