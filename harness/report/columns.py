@@ -32,6 +32,7 @@ class Column:
         align: RIGHT or LEFT.
         spare: where the table is too wide, the column with the highest number is left out first; one with 0 never.
         figures: the names of the figures that it reads.
+        measure: the measure of which it shows the tier or the figure; "" where it shows something else.
     """
 
     heading: str
@@ -39,6 +40,12 @@ class Column:
     align: str = RIGHT
     spare: int = 0
     figures: tuple[str, ...] = ()
+    measure: str = ""
+
+    @property
+    def title(self) -> str:
+        """The heading in one line."""
+        return self.heading.replace("-\n", "").replace("\n", " ")
 
 
 def _rank(row: Row, league: League) -> str:
@@ -53,22 +60,34 @@ def interval(rank: tuple[int, int]) -> str:
 
 def _tier(name: str, short: str) -> Column:
     """Return the column with the tier in a measure."""
-    return Column(short, lambda row, league: (league.can_distinguish and row.standings[name].tier) or NOTHING, LEFT)
+    return Column(short, lambda row, league: tier(row, league, name) or NOTHING, LEFT, measure=name)
+
+
+def tier(row: Row, league: League, name: str) -> str:
+    """Return the tier of a server in a measure; "" where there are too few blocks for tiers.
+
+    Args:
+        row: the ranked server.
+        league: its league.
+        name: the name of the measure.
+    """
+    return row.standings[name].tier if league.can_distinguish else ""
+
+
+def measured(row: Row, name: str) -> str:
+    """Return the figure of a ranked server in a measure; "*" where it counts per second of its processor time."""
+    measure, standing = MEASURES[name], row.standings[name]
+    if standing.summary is None:
+        return NOTHING
+    if measure.name == "p99" and standing.summary.median >= latency.HIGHEST_NS:
+        return "lost"  # over 1 % of the messages never came, which is later than any latency
+    return in_unit(measure.figure, standing.summary.median) + ("*" if standing.is_limited else "")
 
 
 def _measured(name: str, short_heading: str, *, spare: int) -> Column:
-    """Return the column with the figure of a measure; "*" where it counts per second of the server's processor time."""
-    measure = MEASURES[name]
-
-    def cell(row: Row, league: League) -> str:
-        standing = row.standings[name]
-        if standing.summary is None:
-            return NOTHING
-        if measure.name == "p99" and standing.summary.median >= latency.HIGHEST_NS:
-            return "lost"  # over 1 % of the messages never came, which is later than any latency
-        return in_unit(measure.figure, standing.summary.median) + ("*" if standing.is_limited else "")
-
-    return Column(short_heading, cell, spare=spare, figures=(measure.figure.name,))
+    """Return the column with the figure of a measure."""
+    figures = (MEASURES[name].figure.name,)
+    return Column(short_heading, lambda row, league: measured(row, name), spare=spare, figures=figures, measure=name)
 
 
 def _figure(kind: str, name: str, *, spare: int, short_heading: str = "") -> Column:
@@ -103,10 +122,15 @@ def _passed(row: Row, league: League) -> str:
 
 
 def _score(row: Row, league: League) -> str:
+    return " ".join(score_texts(row)) or NOTHING
+
+
+def score_texts(row: Row) -> tuple[str, ...]:
+    """Return the score in percent, and its interval where it has one; () for a server without a score."""
     if row.score is None:
-        return NOTHING
-    ends = f" [{_share(row.score.low)}, {_share(row.score.high)}]" if has_interval(row) else ""
-    return _share(row.score.value) + ends
+        return ()
+    ends = (f"[{_share(row.score.low)}, {_share(row.score.high)}]",) if has_interval(row) else ()
+    return (_share(row.score.value), *ends)
 
 
 def has_interval(row: Row) -> bool:
@@ -202,7 +226,7 @@ def leaderboard(league: League, rows: Sequence[Row], *, width: int) -> str:
         rows: those to show.
         width: in characters; what the styles need beyond it is cut off.
     """
-    by_heading = {_one_line(column.heading): column for column in COLUMNS}
+    by_heading = {column.title: column for column in COLUMNS}
     columns = [by_heading[heading] for heading in LEADERBOARD]
     cells = [[column.cell(row, league) for column in columns] for row in rows]
     style = list(LEADERBOARD).index("style")
@@ -220,10 +244,6 @@ def _markdown(cells: Sequence[Sequence[str]], columns: Sequence[Column]) -> str:
     return tabulated(cells, headings, align=aligned, style="github")
 
 
-def _one_line(heading: str) -> str:
-    return heading.replace("-\n", "").replace("\n", " ")
-
-
 def _width(text: str) -> int:
     return max(map(len, text.splitlines()), default=0)
 
@@ -233,7 +253,5 @@ def _tabulated(league: League, columns: Sequence[Column], style: str, longest_na
     for row in rows:
         if len(row[1]) > longest_name:
             row[1] = f"{row[1][: longest_name - 1]}…"
-    headings = [column.heading for column in columns]
-    if style == "github":
-        headings = [_one_line(heading) for heading in headings]
+    headings = [column.title if style == "github" else column.heading for column in columns]
     return tabulated(rows, headings, align=[column.align for column in columns], style=style)

@@ -25,10 +25,12 @@ class SiteServer:
     Attributes:
         row: its row of the league, with its implementation, figures, ranks and conformance.
         league: the league of its spec.
+        source: the file to read first; None where the server is not installed here, or has none.
     """
 
     row: Row
     league: League
+    source: Path | None = None
 
     @property
     def implementation(self) -> Implementation:
@@ -61,15 +63,9 @@ class SiteServer:
         return self.row.checked.cases if self.row.checked else ()
 
     @property
-    def source(self) -> Path | None:
-        """The file to read first, where this machine has it."""
-        source = self.implementation.source
-        return source if source and source.is_file() else None
-
-    @property
     def readme(self) -> Path | None:
         """The README in the folder of its source, where there is one."""
-        readme = self.implementation.source and self.implementation.source.parent / "README.md"
+        readme = self.source and self.source.parent / "README.md"
         return readme if readme and readme.is_file() else None
 
 
@@ -119,10 +115,17 @@ def site_of(run: Run, folder: Path | None = None) -> Site:
     """
     found = leagues(run)
     installed = plugins.specs()
+    # The paths in a run are those of the machine that made it: a file is read only where an installed server names it.
+    sources = {(server.spec, server.name): server.source for server in plugins.implementations()}
+    servers = []
+    for league in found:
+        for row in league.rows:
+            source = sources.get((league.spec, row.implementation.name))
+            servers.append(SiteServer(row, league, source if source and source.is_file() else None))
     return Site(
         run=run,
         leagues=found,
-        servers=[SiteServer(row, league) for league in found for row in league.rows],
+        servers=servers,
         specs={league.spec: installed[league.spec] for league in found if league.spec in installed},
         folder=folder,
     )

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from harness.extras import require
 from harness.site.highlight import highlight
-from harness.site.page import relative
+from harness.site.page import Passage, relative
 
 if TYPE_CHECKING:  # markdown-it-py is an optional extra
     from markdown_it.token import Token
@@ -55,19 +56,26 @@ class Markdown:
             lower_by: how many levels its headings are lowered, where the page has headings above them.
         """
         tokens = self._parser.parse(text)
-        seen: Counter[str] = Counter()
-        for token, following in zip(tokens, [*tokens[1:], None], strict=True):
-            if token.type == "heading_open" and following:
-                identifier = heading_id(_plain(following.children or []))
-                number = seen[identifier]
-                seen[identifier] += 1
-                token.attrSet("id", f"{identifier}-{number}" if number else identifier)
+        for token, identifier, _ in _headings(tokens):
+            token.attrSet("id", identifier)
+        for token in tokens:
             if token.type in ("heading_open", "heading_close"):
                 token.tag = f"h{min(6, int(token.tag[1:]) + lower_by)}"
             if token.children:
                 token.children = list(self._with_links(token.children, file, page))
         markup: type[Markup] = require("markupsafe", EXTRA).Markup
         return markup(self._parser.renderer.render(tokens, self._parser.options, {}))
+
+    def passages(self, text: str) -> list[Passage]:
+        """Return the parts of a text by its headings, for the search."""
+        lines, found = text.splitlines(), list[Passage]()
+        begins, anchor, heading = 0, "", ""
+        for token, identifier, title in _headings(self._parser.parse(text)):
+            first, last = token.map or (0, 0)
+            found.append(Passage(anchor, heading, "\n".join(lines[begins:first])))
+            begins, anchor, heading = last, identifier, title
+        found.append(Passage(anchor, heading, "\n".join(lines[begins:])))
+        return [each for each in found if each.title or each.text.strip()]
 
     def _with_links(self, tokens: Sequence[Token], file: Path, page: str) -> list[Token]:
         """Return the tokens of a line with the links of this page; what leads nowhere loses its link, not its text."""
@@ -100,6 +108,18 @@ class Markdown:
         if found is None:
             return anchor if not parts.path else ""
         return relative(found.partition("#")[0] + anchor if anchor else found, page)
+
+
+def _headings(tokens: Sequence[Token]) -> Iterator[tuple[Token, str, str]]:
+    """Yield the token that opens each heading, the id of the heading, and its text; all ids differ."""
+    seen: Counter[str] = Counter()
+    for token, following in pairwise(tokens):
+        if token.type == "heading_open":
+            title = _plain(following.children or [])
+            identifier = heading_id(title)
+            number = seen[identifier]
+            seen[identifier] += 1
+            yield token, f"{identifier}-{number}" if number else identifier, title
 
 
 def _plain(tokens: Sequence[Token]) -> str:

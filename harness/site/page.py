@@ -6,13 +6,28 @@ import hashlib
 import json
 import posixpath
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 LONGEST_SLUG = 60
 PLAIN = re.compile(r"[a-z0-9][a-z0-9_]*(-[a-z0-9_]+)*")
 HASHED = re.compile(r".*-[0-9a-f]{8}")
+
+
+@dataclass(frozen=True)
+class Passage:
+    """A part of a page that the search finds.
+
+    Attributes:
+        anchor: the id of its heading; "" for the beginning of the page.
+        title: its heading; "" for the beginning of the page.
+        text: what stands below it.
+    """
+
+    anchor: str
+    title: str
+    text: str
 
 
 @dataclass(frozen=True)
@@ -26,7 +41,7 @@ class Page:
         context: the variables of the template.
         scripts: the scripts of `static/` that it loads, in this order; it must be readable without them.
         section: the path of the entry in the navigation that it belongs to; "" where that is its own path.
-        text: what the search finds beside its title; "" where that is nothing.
+        passages: what the search finds beside its title.
     """
 
     path: str
@@ -35,7 +50,7 @@ class Page:
     context: Mapping[str, Any] = field(default_factory=dict)
     scripts: tuple[str, ...] = ()
     section: str = ""
-    text: str = ""
+    passages: Sequence[Passage] = ()
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.extras import require
-from harness.site.data import Site
+from harness.site.data import Site, spec_path
 from harness.site.page import Page, relative, script_json, slug
 
 if TYPE_CHECKING:  # jinja2 is an optional extra
@@ -38,7 +38,7 @@ class Templates:
 
     Each has the variables of its page, `page`, `site`, `policy` and `navigation`, and the functions `link(path)`, which
     returns the relative link from this page to a path of the site, `data_block(id, data)`, which returns data for the
-    page's scripts as a script element of type `application/json`, and `slug(name)`.
+    page's scripts as a script element of type `application/json`, and `slug(name)` and `spec_path(spec)`.
 
     Args:
         site: what the pages show.
@@ -58,6 +58,7 @@ class Templates:
             "policy": POLICY,
             "navigation": NAVIGATION,
             "slug": slug,
+            "spec_path": spec_path,
             "data_block": data_block,
         }
 

@@ -56,15 +56,7 @@ def write_site(run: Run, folder: Path, run_folder: Path | None = None) -> int:
 
 def _files(site: Site, templates: Templates) -> Iterator[tuple[str, bytes]]:
     """Yield the path and the content of each file."""
-    made: list[Page] = []
-    for pages in KINDS:
-        for part in pages(site):
-            if isinstance(part, Page):
-                made.append(part)
-                yield part.path, templates.render(part).encode()
-            else:
-                yield part.path, part.data.encode() if isinstance(part.data, str) else part.data
-    for part in search.pages(site, made):
+    for part in _parts(site):
         if isinstance(part, Page):
             yield part.path, templates.render(part).encode()
         else:
@@ -72,3 +64,14 @@ def _files(site: Site, templates: Templates) -> Iterator[tuple[str, bytes]]:
     for file in sorted(STATIC.rglob("*")):
         if file.is_file():
             yield f"static/{file.relative_to(STATIC).as_posix()}", file.read_bytes()
+
+
+def _parts(site: Site) -> Iterator[Part]:
+    """Yield all pages and data files; last those of the search, which finds the pages before it."""
+    found: list[Page] = []
+    for pages in KINDS:
+        for part in pages(site):
+            if isinstance(part, Page):
+                found.append(part)
+            yield part
+    yield from search.pages(site, found)

@@ -21,7 +21,16 @@ def pages(site: Site) -> Iterator[Page]:
         text = file.read_text("utf-8")
         body = markdown.render(text, file=file, page=path)
         context = {"body": body}
-        made.append(Page(path, "document.html", _title(text, file), context=context, section=INDEX, text=text))
+        made.append(
+            Page(
+                path,
+                "document.html",
+                _title(text, file),
+                context=context,
+                section=INDEX,
+                passages=markdown.passages(text),
+            )
+        )
     yield Page(path=INDEX, template="documents.html", title="Docs", context={"documents": made})
     yield from made
 

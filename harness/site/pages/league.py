@@ -1,13 +1,232 @@
-"""The first page: the report card of each spec."""
+"""The first page: the report card of each spec, which scripts sort, filter and weigh, and which reads without them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
-from harness.site.data import Site
-from harness.site.page import Page
+from harness.blocks import Entry
+from harness.figures import BUILT_IN, Better
+from harness.league.comparisons import Comparisons
+from harness.league.inference import ERROR
+from harness.league.measures import DEFAULT_WEIGHTS, MEASURES
+from harness.league.report_card import League
+from harness.report.columns import COLUMNS, NOTHING, Column, has_interval, interval, measured, score_texts, tier
+from harness.report.findings import change_text, findings
+from harness.report.numbers import in_unit
+from harness.site.data import Site, SiteServer
+from harness.site.other_figures import OtherFigures, other_figures
+from harness.site.page import Page, Passage, slug
+
+# What the measures are, in full; the registry of figures says less, because there they stand below each other.
+MEANINGS = {
+    "few": "Messages received a second by all clients together, while 4 clients send, with 1024 messages in flight",
+    "all": "The same, while every client sends",
+    "single": "The same, with one message in flight: what a message costs where nothing can be batched",
+    "p99": "99th percentile of the time from the moment a message was due to be sent until its sender receives it, at "
+    "500 messages a second; a message that never came counts as later than any",
+    "cpu": "Processor time of the server for each delivery, at the same rate",
+    "memory": "Resident memory of the server with 1000 idle clients",
+}
+# What the table shows in its own way; the other columns follow as they are in a terminal.
+OWN = ("#", "server", "score %")
+AXIS = (0.02, 1.1)  # of the drawn scores, logarithmic
+
+
+@dataclass(frozen=True)
+class MeasureCell:
+    """What a cell of a measure shows.
+
+    Attributes:
+        text: the figure.
+        tier: its tier, or "".
+        span: the lowest and the highest value over the blocks, or "".
+        value: the figure as a number, to sort by; "" where there is none.
+    """
+
+    text: str
+    tier: str
+    span: str
+    value: str
+
+
+@dataclass(frozen=True)
+class LeagueRow:
+    """What a row of the table shows.
+
+    Attributes:
+        server: the server.
+        rank: its rank interval, or "–".
+        score: its score, and its interval where it has one.
+        drawn: the score and the ends of its interval as shares of the width of the axis, None for an end that it lacks.
+        measures: the cells of the six measures, by name.
+        others: the texts of the other columns.
+    """
+
+    server: SiteServer
+    rank: str
+    score: Sequence[str]
+    drawn: tuple[float, float | None, float | None]
+    measures: Mapping[str, MeasureCell]
+    others: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class LeagueTable:
+    """What the page shows about a spec.
+
+    Attributes:
+        league: its league.
+        rows: those of the ranked servers.
+        columns: the columns beside those that the table has in its own way.
+        unranked: the other servers, each with the reason.
+        controls: the A/A controls: for each the server, and its difference from itself in the score and the measures.
+        findings: sentences.
+        others: the figures of other workloads.
+    """
+
+    league: League
+    rows: Sequence[LeagueRow]
+    columns: Sequence[Column]
+    unranked: Sequence[tuple[SiteServer, str]]
+    controls: Sequence[tuple[SiteServer, Sequence[tuple[str, bool]]]]
+    findings: Sequence[str]
+    others: OtherFigures
 
 
 def pages(site: Site) -> Iterator[Page]:
     """Yield the page with the leagues."""
-    yield Page(path="index.html", template="league.html", title="League")
+    tables = [_table(site, league) for league in site.leagues]
+    implementations = [server.implementation for server in site.servers]
+    context = {
+        "tables": tables,
+        "measures": MEASURES,
+        "meanings": MEANINGS,
+        "headings": {column.measure: column.title for column in COLUMNS if column.measure and column.figures},
+        "Better": Better,
+        "position": position,
+        "languages": sorted({each.language for each in implementations}),
+        "styles": sorted({each.style for each in implementations}),
+        "categories": sorted({each.category for each in implementations}),
+        "default_weights": DEFAULT_WEIGHTS,
+        "dropped": BUILT_IN["dropped_share"].meaning,
+        "error": f"{ERROR * 100:g} %",
+        "data": {
+            "measures": list(MEASURES),
+            "weights": [DEFAULT_WEIGHTS.get(name, 0) for name in MEASURES],
+            "axis": AXIS,
+            "servers": {key: value for league in site.leagues for key, value in _script_data(site, league).items()},
+        },
+    }
+    yield Page(
+        path="index.html",
+        template="league.html",
+        title="League",
+        context=context,
+        scripts=("league.js",),
+        passages=[
+            Passage(f"league-{slug(table.league.spec)}", table.league.spec, " ".join(table.findings))
+            for table in tables
+        ],
+    )
+
+
+def _table(site: Site, league: League) -> LeagueTable:
+    servers = {server.name: server for server in site.servers_of(league.spec)}
+    rows = [servers[row.implementation.name] for row in league.ranked]
+    columns = [
+        column
+        for column in COLUMNS
+        if column.title not in OWN
+        and not column.measure
+        and any(column.cell(server.row, league) != NOTHING for server in rows)
+    ]
+    return LeagueTable(
+        league=league,
+        rows=[_row(server, columns) for server in rows],
+        columns=columns,
+        unranked=[(servers[row.implementation.name], row.note or "not measured") for row in league.unranked],
+        controls=[
+            (servers[league.comparisons.entries[server].name], _control(league, control, server))
+            for control, server in league.controls
+        ],
+        findings=findings(league),
+        others=other_figures(league, servers),
+    )
+
+
+def _row(server: SiteServer, columns: Sequence[Column]) -> LeagueRow:
+    row, league = server.row, server.league
+    score = row.score
+    ends = (None, None) if score is None or not has_interval(row) else (position(score.low), position(score.high))
+    return LeagueRow(
+        server=server,
+        rank=interval(row.rank) if league.can_distinguish else NOTHING,
+        score=score_texts(row),
+        drawn=(position(score.value) if score else 0.0, *ends),
+        measures={name: _measure_cell(server, name) for name in MEASURES},
+        others={column.title: column.cell(row, league) for column in columns},
+    )
+
+
+def position(score: float) -> float:
+    """Return where a score is on the axis, as a share of its width."""
+    lowest, highest = map(math.log, AXIS)
+    return (math.log(min(max(score, AXIS[0]), AXIS[1])) - lowest) / (highest - lowest)
+
+
+def _measure_cell(server: SiteServer, name: str) -> MeasureCell:
+    figure, summary = MEASURES[name].figure, server.row.standings[name].summary
+    span = ""
+    if summary and summary.low != summary.high:
+        span = f"{in_unit(figure, summary.low)}–{in_unit(figure, summary.high)} over the blocks"
+    value = f"{summary.median:.6g}" if summary else ""
+    return MeasureCell(measured(server.row, name), tier(server.row, server.league, name), span, value)
+
+
+def _control(league: League, control: int, server: int) -> list[tuple[str, bool]]:
+    """Return the difference of a control from its server in the score and each measure, and whether it is significant.
+
+    Args:
+        league: the league.
+        control: the place of the control in the comparisons.
+        server: the place of its server.
+    """
+    found = []
+    for comparisons in (league.comparisons, *league.by_measure.values()):
+        ends = (float(matrix[control, server]) for matrix in (comparisons.mean, comparisons.low, comparisons.high))
+        mean, low, high = ends
+        text = NOTHING if math.isnan(mean) else change_text(mean, low, high)
+        found.append((text, comparisons.differ(control, server)))
+    return found
+
+
+def _script_data(site: Site, league: League) -> dict[str, list[list[float | None]]]:
+    """Return for each ranked server, by its key, a list for each measure.
+
+    Each list has the logarithm of the ratio to the best, the ends of its interval, and the ends of the rank interval.
+    """
+    servers = {server.name: server.key for server in site.servers_of(league.spec)}
+    data: dict[str, list[list[float | None]]] = {servers[row.implementation.name]: [] for row in league.ranked}
+    for name, comparisons in league.by_measure.items():
+        levels = comparisons.levels()
+        ranked = [comparisons.entries.index(Entry(row.implementation.name)) for row in league.ranked]
+        first = max(ranked, key=lambda place: levels[place], default=0)
+        for place, row in zip(ranked, league.ranked, strict=True):
+            standing = row.standings[name]
+            ratio = float(levels[place] - levels[first]) if standing.summary else math.nan
+            ends = _ends(comparisons, place, first)
+            rank = standing.rank if league.can_distinguish else (None, None)
+            data[servers[row.implementation.name]].append([*map(_rounded, (ratio, *ends)), *rank])
+    return data
+
+
+def _ends(comparisons: Comparisons, place: int, first: int) -> tuple[float, float]:
+    if place == first:
+        return math.nan, math.nan
+    return float(comparisons.low[place, first]), float(comparisons.high[place, first])
+
+
+def _rounded(value: float) -> float | None:
+    return None if math.isnan(value) else round(value, 3)

@@ -1,0 +1,37 @@
+"""Finds the servers that are nearest to another one by style, to be read or measured beside it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from harness.model import Implementation
+
+# Words that say nothing about a style.
+COMMON = frozenset({"a", "and", "on", "own", "one", "of", "per", "that", "the"})
+SAME_LANGUAGE = 0.4  # what the same language counts, where the same words of the style count 1
+SAME_CATEGORY = 0.1
+
+
+def neighbours(server: Implementation, others: Iterable[Implementation], count: int = 3) -> list[Implementation]:
+    """Return the servers of the same spec that are nearest by style, and of those the ones in its language first.
+
+    Args:
+        server: the server.
+        others: those to choose from; the server itself may be among them.
+        count: how many.
+    """
+    candidates = [other for other in others if other.spec == server.spec and other.name != server.name]
+    return sorted(candidates, key=lambda other: (-likeness(server, other), other.name))[:count]
+
+
+def likeness(one: Implementation, other: Implementation) -> float:
+    """Return how alike two servers are by style, language and category: 0 where nothing is the same."""
+    words, others = _words(one.style), _words(other.style)
+    shared = len(words & others) / len(words | others) if words | others else 0.0
+    return shared + SAME_LANGUAGE * (one.language == other.language) + SAME_CATEGORY * (one.category == other.category)
+
+
+def _words(style: str) -> set[str]:
+    """Return the words of a style that mean something, in the singular."""
+    return {word.removesuffix("s") for word in re.findall(r"[a-z]+", style.lower())} - COMMON

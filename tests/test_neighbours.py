@@ -1,0 +1,38 @@
+"""The servers that are nearest to another one by style."""
+
+from __future__ import annotations
+
+import msgspec
+
+from harness.model import Implementation
+from harness.zoo.neighbours import likeness, neighbours
+
+
+def server(name: str, style: str, language: str = "Lua", spec: str = "chatter") -> Implementation:
+    return Implementation(name=name, spec=spec, style=style, language=language)
+
+
+ONE = server("one", "coroutine per connection")
+OTHERS = [
+    server("far", "event loop"),
+    server("near", "coroutines", language="C"),
+    server("same", "coroutine per connection", language="C"),
+    server("partly", "thread per connection"),
+    server("elsewhere", "coroutine per connection", spec="whisper"),
+    ONE,
+]
+
+
+def test_the_same_style_comes_first_and_the_same_language_before_another() -> None:
+    assert [other.name for other in neighbours(ONE, OTHERS, 4)] == ["same", "partly", "near", "far"]
+    mate = msgspec.structs.replace(ONE, name="mate")
+    assert neighbours(ONE, [*OTHERS, mate], 1) == [mate]
+
+
+def test_a_server_is_not_its_own_neighbour_nor_is_one_of_another_spec() -> None:
+    assert {other.name for other in neighbours(ONE, OTHERS, 9)} == {"far", "near", "same", "partly"}
+
+
+def test_words_count_in_the_singular_and_small_words_do_not() -> None:
+    assert likeness(server("a", "fibers"), server("b", "a fiber")) == likeness(ONE, ONE)
+    assert likeness(server("a", "one per"), server("b", "per one", language="C")) < 1
