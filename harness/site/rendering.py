@@ -53,7 +53,7 @@ class Templates:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._environment.globals |= {
+        self._common: Mapping[str, Any] = {
             "site": site,
             "policy": POLICY,
             "navigation": NAVIGATION,
@@ -63,13 +63,15 @@ class Templates:
         }
 
     def render(self, page: Page) -> str:
-        """Return a page as HTML."""
-        variables: Mapping[str, Any] = {
-            **page.context,
-            "page": page,
-            "link": lambda target: relative(target, page.path),
-        }
-        return self._environment.get_template(page.template).render(variables)
+        """Return a page as HTML.
+
+        Raises:
+            ValueError: its context has a variable that all pages have, such as the policy.
+        """
+        common = {**self._common, "page": page, "link": lambda target: relative(target, page.path)}
+        if taken := common.keys() & page.context.keys():
+            raise ValueError(f"{page.path} must not define {', '.join(sorted(taken))}")
+        return self._environment.get_template(page.template).render({**page.context, **common})
 
 
 def data_block(identifier: str, data: object) -> Markup:

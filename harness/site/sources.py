@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from harness import plugins
 from harness.site.data import PROJECT, Site, spec_path
 from harness.site.page import slug
 
@@ -36,8 +37,8 @@ def documents(site: Site) -> Iterator[tuple[Path, str]]:
     folder = PROJECT / DOCUMENTS
     for file in sorted(folder.rglob("*.md")):
         yield file, f"{DOCUMENTS}/{slug('-'.join(file.relative_to(folder).with_suffix('').parts))}.html"
-    texts = {spec.text.resolve() for spec in site.specs.values()}
-    for spec in site.specs.values():
+    texts = {spec.text.resolve() for spec in site.specs.values()}  # which have pages with more than the text
+    for spec in plugins.specs().values():
         for file in sorted(spec.text.parent.rglob("*.md")):
             if file.resolve() not in texts:
                 parts = map(str.lower, file.relative_to(spec.text.parent).with_suffix("").parts)

@@ -38,7 +38,7 @@ class LeagueMethod:
         ranked: how many servers are ranked.
         pairs: how many pairs of servers there are.
         differing: how many of them differ significantly.
-        resolution: the difference from which on a typical pair differs significantly, in percent; "" with too few blocks.
+        resolution: the difference from which on a typical pair differs significantly; "" with too few blocks.
         controls: for each A/A control the name of its server and by how much it differs from it.
         checks: how many cases judged each server, from the fewest to the most; "" where none was checked.
     """

@@ -83,7 +83,7 @@ def pages(site: Site) -> Iterator[Page]:
                 "drops": _drops(server),
                 "facts": reported_facts(server.cases),
                 "slow_client": SLOW_CLIENT,
-                "policy": _rendered_policy(markdown, server, readme),
+                "slow_client_policy": _rendered_policy(markdown, server, readme),
                 "past": past.get((server.spec, server.name), ()),
                 "neighbours": neighbours_of[server.key],
                 "readme": markdown.render(readme, file=server.readme, page=server.path, lower_by=1)
