@@ -22,7 +22,7 @@ def highlight(code: str, *, file: str = "", language: str = "", lines: str = "")
         lines: the beginning of the ids of its lines: "L" gives the first line the id "L-1"; "" for no ids.
     """
     pygments, lexers = require("pygments", EXTRA), require("pygments.lexers", EXTRA)
-    formatter = require("pygments.formatters", EXTRA).HtmlFormatter(nowrap=True, linespans=lines or None)
+    formatter = require("pygments.formatters", EXTRA).HtmlFormatter(nowrap=True)
     options = {"stripnl": False, "ensurenl": False}
     try:
         found = (
@@ -31,4 +31,7 @@ def highlight(code: str, *, file: str = "", language: str = "", lines: str = "")
     except require("pygments.util", EXTRA).ClassNotFound:
         found = lexers.TextLexer(**options)
     markup: type[Markup] = require("markupsafe", EXTRA).Markup
-    return markup(pygments.highlight(code, found, formatter))
+    text = pygments.highlight(code, found, formatter).removesuffix("\n")
+    if lines:  # every line is complete in itself: pygments ends its elements before the end of a line
+        text = "".join(f'<span id="{lines}-{n}">{line}\n</span>' for n, line in enumerate(text.split("\n"), 1))
+    return markup(text)

@@ -6,9 +6,8 @@ Headings get ids as GitHub makes them, behind "h-", so that they cannot collide 
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import pairwise
+from itertools import chain, count, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
@@ -99,6 +98,8 @@ class Markdown:
 
     def _target(self, link: str, file: Path, page: str) -> str:
         """Return where a link leads from a page of the site; "" where it leads nowhere."""
+        if not link:
+            return ""
         parts = urlsplit(link)
         if parts.scheme or parts.netloc:
             return link if parts.scheme in WEB else ""
@@ -112,14 +113,14 @@ class Markdown:
 
 def _headings(tokens: Sequence[Token]) -> Iterator[tuple[Token, str, str]]:
     """Yield the token that opens each heading, the id of the heading, and its text; all ids differ."""
-    seen: Counter[str] = Counter()
+    taken: set[str] = set()
     for token, following in pairwise(tokens):
         if token.type == "heading_open":
             title = _plain(following.children or [])
-            identifier = heading_id(title)
-            number = seen[identifier]
-            seen[identifier] += 1
-            yield token, f"{identifier}-{number}" if number else identifier, title
+            first = heading_id(title)
+            identifier = next(each for each in chain([first], (f"{first}-{n}" for n in count(1))) if each not in taken)
+            taken.add(identifier)
+            yield token, identifier, title
 
 
 def _plain(tokens: Sequence[Token]) -> str:
