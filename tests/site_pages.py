@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
+from harness import plugins
 from harness.blocks import BlockResult, Entry, Role, SliceResult
 from harness.model import CaseResult, Evidence, Implementation, Level, Requirement, Run, Verdict
 from harness.plugins import hookimpl
@@ -17,6 +18,7 @@ from tests.sample_runs import block_of, paced_slice, run_of
 from tests.simulated_runs import THROUGHPUTS, slice_of
 
 VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
+CELLS = {"td", "th", "dt", "dd", "li", "p"}
 SVG_LEAVES = {"circle", "line", "path", "rect", "use", "polyline", "polygon"}
 ALERT = "<script>alert(1)</script>"
 HOSTILE_README = f"""# {ALERT}
@@ -76,6 +78,8 @@ class PageParser(HTMLParser):
         self.page.elements.append((tag, {name: value or "" for name, value in attributes}))
         if tag not in VOID:
             self._open.append(tag)
+        if tag in CELLS:
+            self.page.text += " "
         if tag == "script":
             self.page.scripts.append("")
 
@@ -177,19 +181,23 @@ def passed_case(server: str, requirement: Requirement) -> CaseResult:
     )
 
 
-def run_with(server: Implementation, *others: str, cases: list[CaseResult] | None = None, blocks: int = 8) -> Run:
-    """Return a run of a server, and of others that are faster, with an A/A control of the first of those.
+def run_with(*servers: Implementation, cases: list[CaseResult] | None = None, blocks: int = 8) -> Run:
+    """Return a run of servers of one spec, each twice as fast as the one before it, with an A/A control of the second.
 
     Args:
-        server: the server.
-        others: the names of the others.
+        servers: the servers.
         cases: the results of cases.
         blocks: how many blocks there are.
     """
-    entries = [Entry(server.name), *map(Entry, others), *([Entry(others[0], Role.CONTROL)] if others else [])]
+    entries = [*(Entry(server.name) for server in servers), Entry(servers[1].name, Role.CONTROL)]
     run = run_of(*(block_with(entries, number) for number in range(blocks)))
-    servers = tuple(server if each.name == server.name else each for each in run.info.implementations)
     return Run(msgspec.structs.replace(run.info, implementations=servers), cases or [], run.trials, run.blocks)
+
+
+def declared(*names: str) -> list[Implementation]:
+    """Return servers of the zoo by their names."""
+    known = {server.name: server for server in plugins.implementations() if server.spec == "broadcast"}
+    return [known[name] for name in names]
 
 
 def with_cpu(result: SliceResult, cpu_ns: float) -> SliceResult:

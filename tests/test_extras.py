@@ -52,6 +52,7 @@ sys.meta_path.insert(0, Blocker)
 MODULES = {
     "chat": ("prompt_toolkit",),
     "plots": ("matplotlib", "plotext"),
+    "site": ("jinja2",),  # the rest comes with rich
     "fuzz": ("hypothesis",),
     "servers": ("twisted", "uvloop", "trio", "curio", "gevent", "greenlet", "tornado"),
 }
@@ -91,6 +92,7 @@ def run_without(extras: Sequence[str], folder: Path, *words: str) -> subprocess.
         ("plots", ["report", "--plots"], "plotext"),
         ("plots", ["report", "--format", "plots"], "plotext"),
         ("plots", ["report", "--svg", "curves"], "matplotlib"),
+        ("site", ["report", "--html", "pages"], "jinja2"),
     ],
 )
 def test_a_command_without_its_extra_is_one_line_that_installs_it(

@@ -21,12 +21,13 @@ from harness.site.page import relative, script_json, slug
 from harness.site.pages.league import MEANINGS
 from harness.site.rendering import POLICY
 from harness.site.write import write_site
-from tests.sample_runs import run_of, zoo
+from tests.sample_runs import run_of
 from tests.site_pages import (
     ALERT,
     HostilePlugin,
     ParsedPage,
     block_with,
+    declared,
     hostile_case,
     pages_in,
     parse,
@@ -52,7 +53,7 @@ def folder(hostile: HostilePlugin, tmp_path_factory: pytest.TempPathFactory) -> 
     requirement = next(iter(requirements.of(spec).values()))
     cases = [hostile_case("threads", requirement)]
     cases += [passed_case(name, requirement) for name in (ALERT, "asyncio", "go")]
-    run = run_with(hostile.server, "asyncio", "go", "threads", cases=cases)
+    run = run_with(hostile.server, *declared("asyncio", "go", "threads"), cases=cases)
     folder = tmp_path_factory.mktemp("site")
     write_site(run, folder)
     return folder
@@ -181,7 +182,7 @@ def league_of(run: Run, folder: Path) -> tuple[ParsedPage, dict[str, list[list[f
 
 
 def test_the_league_reads_without_scripts_in_its_order(tmp_path: Path) -> None:
-    run = run_with(zoo(("broadcast",)).info.implementations[0], "asyncio", "go", "threads")
+    run = run_with(*declared("anyio", "asyncio", "go", "threads"))
     page, _ = league_of(run, tmp_path)
     assert [each["data-server"] for each in page.all("tr") if "data-server" in each] == [
         f"broadcast/{name}" for name in ("threads", "go", "asyncio", "anyio")
@@ -192,7 +193,7 @@ def test_the_league_reads_without_scripts_in_its_order(tmp_path: Path) -> None:
 
 
 def test_the_script_can_compute_the_scores_that_the_page_shows(tmp_path: Path) -> None:
-    run = run_with(zoo(("broadcast",)).info.implementations[0], "asyncio", "go", "threads")
+    run = run_with(*declared("anyio", "asyncio", "go", "threads"))
     _, data = league_of(run, tmp_path)
     (league,) = site_of(run).leagues
     assert len(data) == 4

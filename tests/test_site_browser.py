@@ -1,0 +1,171 @@
+"""The site in Chromium, opened from its folder: scripts, links, and faults of accessibility."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from harness import plugins
+from harness.site.page import slug
+from harness.site.write import write_site
+from tests.site_browser import SiteVisit, chromium, visit
+from tests.site_pages import ALERT, HostilePlugin, declared, run_with
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+pytestmark = pytest.mark.exhaustive  # starts a browser, and looks at every kind of page
+
+SERVERS = "table.report-card tbody tr"
+# Each is twice as fast as the one before it, and uses twice as much memory.
+BY_SPEED = ["threads", "go", "asyncio", ALERT]
+KINDS_OF_PAGES = (
+    "index.html",
+    "plots.html",
+    "conformance.html",
+    "servers/index.html",
+    "servers/broadcast/go.html",
+    f"servers/broadcast/{slug(ALERT)}.html",
+    "diff.html",
+    "choose.html",
+    "specs/index.html",
+    "specs/broadcast.html",
+    "method.html",
+    "docs/index.html",
+    "docs/method.html",
+    "search.html",
+)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The site of a run of a hostile server and three of the zoo."""
+    plugin = HostilePlugin(tmp_path_factory.mktemp("hostile"))
+    plugins.manager().register(plugin)
+    folder = tmp_path_factory.mktemp("site")
+    write_site(run_with(plugin.server, *declared("asyncio", "go", "threads")), folder)
+    plugins.manager().unregister(plugin)
+    yield folder
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as started:
+        yield started
+
+
+@pytest.fixture
+def site(browser: Browser, folder: Path) -> Iterator[SiteVisit]:
+    with visit(browser, folder) as visited:
+        yield visited
+
+
+def shown(page: Page) -> list[str]:
+    """Return the names of the servers in the table, in their order, without those that a filter hides."""
+    names = page.locator(f"{SERVERS}:visible th").all_text_contents()
+    return [name.strip() for name in names]
+
+
+def test_the_league_is_sorted_by_a_click_and_back_by_another(site: SiteVisit) -> None:
+    page = site.open("index.html")
+    assert shown(page) == BY_SPEED
+    memory = page.get_by_role("button", name="idle MB")
+    memory.click()
+    assert shown(page) == BY_SPEED[::-1]
+    assert page.locator("th[aria-sort=ascending]").inner_text().strip() == "idle MB"
+    memory.click()
+    assert shown(page) == BY_SPEED
+    page.get_by_role("button", name="server", exact=True).click()
+    assert shown(page) == sorted(BY_SPEED)
+
+
+def test_the_order_follows_the_chosen_measure_and_goes_back(site: SiteVisit) -> None:
+    page = site.open("index.html")
+    before = page.locator(SERVERS).all_inner_texts()
+    page.get_by_label("Measure").select_option("memory")
+    assert shown(page) == BY_SPEED[::-1]
+    assert page.locator(f"{SERVERS} .value").all_text_contents()[:3] == ["100", "50", "25"]
+    assert "Ordered by memory" in page.get_by_role("status").inner_text()
+    page.get_by_role("button", name="Reset").click()
+    page.wait_for_function("document.querySelector('[name=by]').value === 'score'")
+    assert page.locator(SERVERS).all_inner_texts() == before
+
+
+def test_the_order_follows_the_weights(site: SiteVisit) -> None:
+    page = site.open("index.html")
+    for name, weight in (("few", 0), ("all", 0), ("single", 1), ("memory", 5)):
+        page.locator(f"input[name=weight-{name}]").fill(str(weight))
+    assert shown(page) == BY_SPEED[::-1]
+    assert page.get_by_label("Measure").input_value() == "own"
+    assert "harness report --weight single=1,memory=5" in page.get_by_role("status").inner_text()
+    page.locator("input[name=weight-memory]").fill("0.5")
+    assert shown(page) == BY_SPEED
+    page.locator("input[name=weight-memory]").fill("0")
+    assert page.get_by_label("Measure").input_value() == "single"
+    page.locator("input[name=weight-single]").fill("0")
+    assert "there is no order" in page.get_by_role("status").inner_text()
+
+
+def test_filters_leave_the_servers_that_fit(site: SiteVisit) -> None:
+    page = site.open("index.html")
+    page.get_by_label("Language").select_option("Python")
+    assert shown(page) == ["threads", "asyncio"]
+    page.get_by_label("Style").select_option("coroutine per connection")
+    assert shown(page) == ["asyncio"]
+    assert page.get_by_role("status").inner_text().startswith("1 of 4 servers")
+    page.get_by_label("Style").select_option("")
+    page.get_by_label("Language").select_option(f"{ALERT}lang")
+    assert shown(page) == [ALERT]
+
+
+def test_the_league_reads_without_scripts(browser: Browser, folder: Path) -> None:
+    with visit(browser, folder, with_scripts=False) as visited:
+        page = visited.open("index.html")
+        assert shown(page) == BY_SPEED
+        assert page.locator("#controls").is_hidden()
+        page.get_by_role("link", name="asyncio").first.click()
+        assert page.locator("h1").inner_text() == "asyncio"
+
+
+def test_the_search_finds_passages_from_any_page(site: SiteVisit) -> None:
+    page = site.open("servers/broadcast/go.html")
+    page.get_by_role("searchbox").fill("coordinated omission")
+    page.get_by_role("searchbox").press("Enter")
+    page.wait_for_url(re.compile(r"search\.html\?q="))
+    results = page.locator("#results li")
+    assert results.filter(has_text="Method: Load").count() >= 1
+    assert "coordinated omission" in " ".join(results.locator("p").all_inner_texts())
+    results.filter(has_text="Method: Load").locator("a").first.click()
+    assert page.url.endswith("docs/method.html#h-load")
+
+
+def test_the_search_takes_any_question_as_text(site: SiteVisit) -> None:
+    page = site.open("search.html")
+    for question in (ALERT, "(((", "\\", "$^*", "nothing_has_this_word"):
+        page.get_by_role("searchbox").fill(question)
+    assert page.locator("#found").inner_text() == "Nothing was found."
+    assert page.locator("#all-pages").is_hidden()
+    page.get_by_role("searchbox").fill("")
+    assert page.locator("#all-pages").is_visible()
+
+
+@pytest.mark.parametrize("path", KINDS_OF_PAGES)
+@pytest.mark.parametrize("colours", ["light", "dark"])
+def test_no_page_has_a_serious_fault_of_accessibility(path: str, colours: Any, browser: Browser, folder: Path) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
+    with visit(browser, folder, colours=colours) as visited:
+        found = axe.Axe().run(visited.open(path)).response["violations"]
+    serious = [each for each in found if each["impact"] in ("serious", "critical")]
+    assert [(each["id"], [node["html"] for node in each["nodes"]][:3]) for each in serious] == []
+
+
+@pytest.mark.parametrize("path", KINDS_OF_PAGES)
+@pytest.mark.parametrize("width", [1280, 768, 390])
+def test_no_page_is_wider_than_its_window(path: str, width: int, browser: Browser, folder: Path) -> None:
+    with visit(browser, folder, width=width) as visited:
+        page = visited.open(path)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width

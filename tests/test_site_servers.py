@@ -1,0 +1,163 @@
+"""The pages of servers and of the method: what they say about a run, and about earlier ones."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from harness import plugins
+from harness.blocks import Entry, Role
+from harness.model import Run
+from harness.requirements import text as requirements
+from harness.site.data import site_of
+from harness.site.earlier_runs import earlier_results
+from harness.site.pages import method
+from harness.site.pages.servers import policy_of
+from harness.site.write import write_site
+from tests.sample_runs import write_as_latest
+from tests.simulated_runs import run_of, write_run
+from tests.site_pages import declared, parse, passed_case, run_with
+from tests.zoo import command
+
+README = """# A server
+
+- **One connection**: a thread.
+- **A slow client** misses messages
+  while it does not read.
+- **Out of descriptors**: it waits.
+
+## channels
+
+- **A slow subscriber** waits.
+- **The order** is that of the lock.
+"""
+LEVELS = {"asyncio": 4e6, "go": 1e6, "threads": 2e6}
+
+
+def asyncio_and_others(blocks: int = 8) -> Run:
+    return run_with(*declared("asyncio", "go", "threads"), blocks=blocks)
+
+
+def words_of(file: Path) -> str:
+    return " ".join(parse(file).text.split())
+
+
+@pytest.mark.parametrize(
+    ("spec", "words"),
+    [
+        ("channels", "- **A slow subscriber** waits."),
+        ("broadcast", "- **A slow client** misses messages\n  while it does not read."),
+    ],
+)
+def test_what_a_readme_says_about_slow_clients_is_that_of_the_spec(spec: str, words: str) -> None:
+    assert policy_of(README, spec) == words
+    assert policy_of("# Nothing\n", spec) == ""
+
+
+def test_the_page_of_a_server_has_all_that_is_known_about_it(tmp_path: Path) -> None:
+    write_site(asyncio_and_others(), tmp_path)
+    page = parse(tmp_path / "servers/broadcast/asyncio.html")
+    text = " ".join(page.text.split())
+    for part in (
+        "asyncio streams, one event loop",
+        "Rank 3 of 3",  # each is twice as fast as the one before
+        "deliveries, few senders",
+        "What happens to a slow client Not observed in this run",
+        "has its unsent bytes in its transport's buffer",
+        "asyncio: a coroutine per connection",
+        "impls/asyncio_impl/broadcast.py",
+        "def ",
+    ):
+        assert part in text
+    assert "L-1" in page.ids
+    beside = page.text.partition("Read it beside")[2].partition("History")[0]
+    assert "threads" in beside and "go" in beside
+
+
+def test_the_figures_of_a_server_stand_beside_those_of_its_tier_and_the_best(tmp_path: Path) -> None:
+    write_site(asyncio_and_others(), tmp_path)
+    text = words_of(tmp_path / "servers/broadcast/asyncio.html")
+    assert "deliveries, few senders 1.00 M/s C" in text  # the third of three tiers, with itself alone
+    assert "(1) 4.0" in text.split("deliveries, few senders")[1].split("deliveries, all send")[0]
+
+
+def test_with_few_blocks_there_are_no_ranks(tmp_path: Path) -> None:
+    write_site(asyncio_and_others(blocks=2), tmp_path)
+    assert "Rank" not in words_of(tmp_path / "servers/broadcast/asyncio.html").split("Figures")[0]
+    assert "2 blocks: too few to rank any server" in words_of(tmp_path / "method.html")
+
+
+def test_earlier_runs_are_compared_by_the_ratio_to_their_median_server(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second machine is ten times as fast, and the third run is of another format."""
+    monkeypatch.chdir(tmp_path)
+    run = run_of(LEVELS, noise=0)
+    faster = run_of({name: 10 * level for name, level in LEVELS.items()}, noise=0)
+    path = write_run(run, "20260103", started="2026-01-03T00:00:00+00:00")
+    write_run(faster, "20260102", started="2026-01-02T00:00:00+00:00")
+    (write_run(run, "20260101") / "run.json").write_text('{"format": 1}')
+    shown = Run(msgspec.structs.replace(run.info, id="20260103", started="2026-01-03"), [], blocks=run.blocks)
+    results = earlier_results(site_of(shown, path))["broadcast", "asyncio"]
+    assert [(each.info.id, each.is_shown) for each in results] == [("20260103", True), ("20260102", False)]
+    for each in results:
+        assert each.ratios == pytest.approx({"few": 2, "all": 2, "single": 2})
+        assert each.passed is None
+
+
+def test_a_run_that_is_not_on_disk_has_only_itself_as_its_history() -> None:
+    run = run_of(LEVELS, noise=0)
+    cases = [passed_case("asyncio", next(iter(requirements.of(plugins.specs()["broadcast"]).values())))]
+    (result,) = earlier_results(site_of(Run(run.info, cases, blocks=run.blocks)))["broadcast", "asyncio"]
+    assert (result.is_shown, result.passed, result.failed) == (True, 1, 0)
+
+
+def test_the_method_says_what_was_left_out_and_why(tmp_path: Path) -> None:
+    run = asyncio_and_others()
+    servers = tuple(
+        msgspec.structs.replace(run.info.implementations[0], name=name) for name in ("absent", "idle", "unlucky")
+    )
+    info = msgspec.structs.replace(
+        run.info,
+        implementations=(*run.info.implementations, *servers),
+        unavailable={"broadcast/absent": "no compiler"},
+        command="harness run --all",
+    )
+    blocks = [
+        msgspec.structs.replace(block, entries=(*block.entries, Entry("unlucky")), failed={"4": "it died: <signal 11>"})
+        for block in run.blocks
+    ]
+    shown = Run(info, [], blocks=blocks)
+    (page,) = method.pages(site_of(shown))
+    left_out = {
+        each.reason.split()[0]: [server.name for server, _ in each.servers] for each in page.context["left_out"]
+    }
+    assert left_out == {"This": ["absent"], "They": ["idle"]} or list(left_out.values()) == [["absent"], ["idle"]]
+    write_site(shown, tmp_path)
+    text = words_of(tmp_path / "method.html")
+    for part in ("no compiler", "it died: <signal 11>", "harness run --all", "8 blocks", "go:", "0 of"):
+        assert part in text
+    assert Role.CONTROL in {entry.role for entry in shown.blocks[0].entries}
+
+
+def test_the_command_writes_the_site_of_the_latest_run(tmp_path: Path) -> None:
+    write_as_latest(asyncio_and_others(), tmp_path)
+    words = command("report", "--html", "site")
+    ended = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert ended.stdout.startswith("site/index.html: written, with ")
+    assert (tmp_path / "site/servers/broadcast/asyncio.html").is_file()
+
+
+def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
+    write_as_latest(asyncio_and_others(), tmp_path)
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site/servers").write_text("a file where a folder shall be")
+    words = command("report", "--html", "site")
+    ended = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert ended.returncode == 3
+    assert ended.stderr.startswith("harness: site/servers")
+    assert ended.stderr.count("\n") == 1
