@@ -29,8 +29,7 @@ from harness.site.requirement_results import (
 )
 from harness.site.write import write_site
 from tests.sample_runs import run_of, timed
-from tests.site_pages import ALERT, ParsedPage, PageParser, parse
-
+from tests.site_pages import ALERT, PageParser, ParsedPage, parse
 
 SPEC = plugins.specs()["broadcast"]
 KNOWN = requirements.of(SPEC)
