@@ -6,6 +6,7 @@ date. Whatever comes from servers and their authors is shown as code (see `harne
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator, Sequence
 
 from harness import plugins
@@ -135,9 +136,9 @@ def _first_failure(failures: Failures) -> Iterator[str]:
     requirement = requirements.of(spec).get(identifier) if spec else None
     if requirement:
         yield f"The requirement ({requirement.level}):"
-        yield code_block(requirement.text)
+        yield _prose(requirement.text)
     yield f"What was seen in the case {code_span(case.id)}:"
-    yield code_block(_cut(case.message, LONGEST_TEXT) or "(no message)")
+    yield _prose(case.message or "(no message)")
     yield from _evidence(case, requirement)
     others = sum(each.count(Verdict.FAIL) for each, _ in failures) - 1
     if others:
@@ -151,10 +152,10 @@ def _evidence(case: CaseResult, requirement: Requirement | None) -> Iterator[str
     evidence = case.evidence
     if expected := (evidence and evidence.expected) or (requirement and requirement.right):
         yield "Expected:"
-        yield code_block(_cut(expected, LONGEST_TEXT))
+        yield _prose(expected)
     if requirement and not case.states_cause:
         yield "A likely cause:"
-        yield code_block(requirement.bug)
+        yield _prose(requirement.bug)
     if evidence is None:
         return
     if wire := "\n\n".join(filter(None, [evidence.drawing, evidence.transcript])):
@@ -184,7 +185,7 @@ def _figures(comparisons: Sequence[LiveComparison]) -> Iterator[str]:
     for comparison in comparisons:
         yield live_comparison.sentence(comparison, code_span)
         shown = changes.table(comparison.changes, comparison.names, WIDTH)
-        body = code_block(_cut(f"{shown}\n\n{comparison.note}", LONGEST_TEXT))
+        body = code_block(_cut(f"{shown}\n\n{_filled(comparison.note)}", LONGEST_TEXT))
         yield from _folded("All figures, with intervals that hold together with a probability of 95 %", body)
 
 
@@ -196,7 +197,7 @@ def _league(run: Run) -> Iterator[str]:
     yield "#### Figures of this run"
     for league in measured:
         rows = table(league, width=WIDTH, style="simple")
-        body = code_block(_cut("\n\n".join([rows, *findings(league)]), LONGEST_TEXT))
+        body = code_block(_cut("\n\n".join([rows, *map(_filled, findings(league))]), LONGEST_TEXT))
         yield from _folded(f"The league of {len(league.ranked)} of this run's servers", body)
 
 
@@ -207,6 +208,15 @@ def _origin(run: Run) -> str:
         f"Run {code_span(info.id)} on {code_span(where)}; commit {code_span(info.commit or 'unknown')}. Figures "
         "compare servers within one run only; a pass is no proof."
     )
+
+
+def _prose(text: str) -> str:
+    """Return sentences as a block of code, whose lines GitHub does not break."""
+    return code_block(_filled(_cut(text, LONGEST_TEXT)))
+
+
+def _filled(text: str) -> str:
+    return "\n".join(textwrap.fill(line, WIDTH, break_on_hyphens=False) for line in text.splitlines())
 
 
 def _cut(text: str, limit: int) -> str:
