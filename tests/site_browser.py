@@ -96,7 +96,8 @@ def visit(
         java_script_enabled=with_scripts,
         reduced_motion="reduce",
     )
+    context.set_default_timeout(10_000)
     visited = SiteVisit(context, folder)
     yield visited
     context.close()
-    assert visited.problems == []
+    assert not visited.problems, "\n".join(visited.problems)

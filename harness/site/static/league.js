@@ -102,7 +102,7 @@
     const values = weights();
     const preset = presetOf(values);
     form.elements.by.value = preset;
-    for (const slider of sliders) slider.nextElementSibling.value = slider.value;
+    for (const slider of sliders) slider.nextElementSibling.textContent = slider.value;
     for (const section of sections) {
       const body = section.querySelector("tbody");
       if (!body) continue;
