@@ -11,6 +11,7 @@ from harness.report.facts import reported_facts, usage_text
 from harness.requirements.coverage import cases_of
 from harness.site.data import Site, SiteServer
 from harness.site.highlight import highlight
+from harness.site.inline_code import with_code
 from harness.site.page import DataFile, Page, Passage, relative, slug
 from harness.site.requirement_results import (
     BROKEN,
@@ -117,7 +118,13 @@ def tested(site: Site) -> list[Tested]:
 def pages(site: Site) -> Iterator[Page | DataFile]:
     """Yield the pages about conformance, and the scripts that reproduce failures."""
     every = tested(site)
-    common = {"signs": SIGNS, "meanings": MEANINGS, "anchor": requirement_anchor, "path_of": server_conformance_path}
+    common = {
+        "signs": SIGNS,
+        "meanings": MEANINGS,
+        "anchor": requirement_anchor,
+        "path_of": server_conformance_path,
+        "with_code": with_code,
+    }
     yield Page(
         path=INDEX,
         template="conformance.html",

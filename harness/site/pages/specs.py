@@ -12,6 +12,7 @@ from harness.requirements.coverage import CaseSource, cases_of
 from harness.requirements.text import HEADING
 from harness.site.data import Site, SiteServer, spec_path
 from harness.site.highlight import highlight
+from harness.site.inline_code import paragraphs
 from harness.site.markdown import Markdown
 from harness.site.page import Page, Passage
 from harness.site.requirement_results import (
@@ -146,6 +147,7 @@ def _cases_page(
             **common,
             "cases": cases,
             "known": known,
+            "paragraphs": paragraphs,
             "source_of": lambda case: _highlighted(case.source),
             "file_of": lambda case: f"{case.file.parent.name}/{case.file.name}",
         },
