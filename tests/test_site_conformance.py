@@ -7,11 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
-import numpy as np
 import pytest
 
 from harness import plugins
-from harness.model import CaseResult, Evidence, Level, Run, Verdict
+from harness.model import Run, Verdict
 from harness.requirements import text as requirements
 from harness.requirements.coverage import cases_of
 from harness.site.data import site_of
@@ -28,39 +27,15 @@ from harness.site.requirement_results import (
     verdict_on,
 )
 from harness.site.write import write_site
-from tests.sample_runs import run_of, timed
+from tests.checked_run import CASE, FRAME, ORDER, SCRIPT, SPEC, START, checked_run, result
 from tests.site_pages import ALERT, PageParser, ParsedPage, parse
 
-SPEC = plugins.specs()["broadcast"]
 KNOWN = requirements.of(SPEC)
-ORDER, FRAME, START = "BC-ORDER-2", "BC-FRAME-2", "BC-START-1"
-CASE = next(case for case in cases_of(SPEC) if ORDER in case.requirements)
-SCRIPT = "print('<b>reproduced</b>')\n"
-
-
-def result(name: str, case: str, verdict: Verdict, *ids: str, **more: object) -> CaseResult:
-    """Return the result of a case that never ran."""
-    plain = CaseResult(
-        implementation=name, spec="broadcast", id=case, requirements=ids, level=Level.MUST, verdict=verdict
-    )
-    return msgspec.structs.replace(plain, **more)
 
 
 @pytest.fixture(scope="module")
 def run() -> Run:
-    """A run in which "bad" breaks the order, "good" does not, and "absent" was not checked."""
-    latencies = np.full(10, 10**6)
-    measured = run_of(*(timed(name, latencies, spec="broadcast") for name in ("good", "bad", "absent")))
-    evidence = Evidence(
-        expected="one order", transcript="c0 ← 1.0", drawing="client 0 | client 1", script=SCRIPT, file="s.py", seed=7
-    )
-    cases = [
-        result("good", CASE.id, Verdict.PASS, ORDER, FRAME, seconds=0.25),
-        result("good", "other[::1]", Verdict.UNSUPPORTED, START, message="no IPv6"),
-        result("bad", CASE.id, Verdict.FAIL, FRAME, ORDER, message=f"seen: {ALERT}", evidence=evidence),
-        result("bad", "other[::1]", Verdict.WARN, START, message="a banner", facts={"slow client": "drops"}),
-    ]
-    return Run(measured.info, cases, measured.trials, measured.blocks)
+    return checked_run()
 
 
 @pytest.fixture(scope="module")
