@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from harness.model import CaseResult, Verdict
+from harness.model import Verdict
 from harness.report.facts import reported_facts, usage_text
 from harness.requirements.coverage import cases_of
-from harness.site.data import Site, SiteServer
+from harness.site.data import Site, SiteServer, spec_path
 from harness.site.highlight import highlight
 from harness.site.inline_code import with_code
 from harness.site.page import DataFile, Page, Passage, relative, slug
@@ -43,6 +43,7 @@ class Tested:
         unchecked: the others, whose row says why.
         ids: of its requirements.
         results: by the key of a server, how it does in each of them.
+        numbers: of its cases, by the id of their functions; empty where it is not installed.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Tested:
     unchecked: Sequence[SiteServer]
     ids: Sequence[str]
     results: Mapping[str, Sequence[RequirementResult]]
+    numbers: Mapping[str, int]
 
     @property
     def tried(self) -> Sequence[str]:
@@ -110,6 +112,9 @@ def tested(site: Site) -> list[Tested]:
                 unchecked=[server for server in servers if not server.cases],
                 ids=ids,
                 results={server.key: results_of(server, ids, known) for server in checked},
+                numbers={case.id: case.number for case in cases_of(site.specs[league.spec])}
+                if league.spec in site.specs
+                else {},
             )
         )
     return found
@@ -135,9 +140,10 @@ def pages(site: Site) -> Iterator[Page | DataFile]:
         if not spec.servers:
             continue
         yield _requirements_page(site, spec, common)
-        yield _cases_page(site, spec, common)
+        yield _cases_page(spec, common)
+        links = _links(site, spec)
         for server in spec.servers:
-            yield from _server_pages(site, spec, server, common)
+            yield from _server_pages(spec, server, {**common, **links})
 
 
 def _requirements_page(site: Site, spec: Tested, common: Mapping[str, object]) -> Page:
@@ -167,10 +173,10 @@ def _requirements_page(site: Site, spec: Tested, common: Mapping[str, object]) -
     )
 
 
-def _cases_page(site: Site, spec: Tested, common: Mapping[str, object]) -> Page:
+def _cases_page(spec: Tested, common: Mapping[str, object]) -> Page:
     results = {server.key: {case.id: case for case in server.cases} for server in spec.servers}
     paths = {server.key: relative(server_conformance_path(server), spec.cases_path) for server in spec.servers}
-    numbers = {case.id: case.number for case in cases_of(site.specs[spec.name])} if spec.name in site.specs else {}
+    numbers = spec.numbers
     first = {case.id: case for server in spec.servers for case in server.cases}
     rows = []
     for case in sorted(first.values(), key=lambda case: (numbers.get(function_of(case.id), 0), case.id)):
@@ -208,10 +214,27 @@ def _cell(verdict: Verdict | None, link: str) -> Cell | None:
     return Cell(verdict, SIGNS[verdict], link) if verdict else None
 
 
-def _server_pages(
-    site: Site, spec: Tested, server: SiteServer, common: Mapping[str, object]
-) -> Iterator[Page | DataFile]:
-    """Yield the page about the conformance of a server, and the scripts that reproduce its failures."""
+def _links(site: Site, spec: Tested) -> dict[str, Mapping[str, str]]:
+    """Return the links to requirements and to sources of cases, which are the same on all pages about servers."""
+    page = server_conformance_path(spec.servers[0])
+    text, sources = relative(spec_path(spec.name), page), relative(cases_path(spec.name), page)
+    cases = {case.id: function_of(case.id) for server in spec.servers for case in server.cases}
+    return {
+        "requirement_links": {each: f"{text}#{requirement_anchor(each)}" for each in site.requirements_of(spec.name)},
+        "source_links": {
+            case: f"{sources}#{case_anchor(function)}" for case, function in cases.items() if function in spec.numbers
+        },
+    }
+
+
+def _server_pages(spec: Tested, server: SiteServer, common: Mapping[str, object]) -> Iterator[Page | DataFile]:
+    """Yield the page about the conformance of a server, and the scripts that reproduce its failures.
+
+    Args:
+        spec: its spec.
+        server: the server.
+        common: the variables of all these pages.
+    """
     results, path = spec.results[server.key], server_conformance_path(server)
     kept = [result for result in results if result.verdict and result.verdict not in BROKEN]
     broken = [result for result in results if result.verdict in BROKEN]
@@ -225,7 +248,6 @@ def _server_pages(
     for result in sorted([*broken, *kept], key=lambda result: GRAVEST_FIRST.index(result.verdict or Verdict.PASS)):
         for case in result.cases:
             home.setdefault(case.id, result.id)
-    sources = {case.id for case in cases_of(site.specs[spec.name])} if spec.name in site.specs else set()
     yield Page(
         path=path,
         template="conformance_server.html",
@@ -243,7 +265,6 @@ def _server_pages(
             "cut": cut,
             "highlighted": lambda script: highlight(cut(script), language="python"),
             "case_anchor": case_anchor,
-            "source_of": lambda case: _source_link(spec.name, case, sources),
             "usage_text": usage_text,
         },
         section=INDEX,
@@ -254,12 +275,6 @@ def _server_pages(
     for case in server.cases:
         if case.id in scripts and case.evidence:
             yield DataFile(scripts[case.id], case.evidence.script.encode(errors="backslashreplace"))
-
-
-def _source_link(spec: str, case: CaseResult, known: set[str]) -> str:
-    """Return the path of the source of a case on the page of the spec's cases; "" where it is unknown."""
-    function = function_of(case.id)
-    return f"{cases_path(spec)}#{case_anchor(function)}" if function in known else ""
 
 
 def _message(result: RequirementResult) -> str:
