@@ -110,6 +110,7 @@ class Sandbox:
         """
         limits = LIMITS.format(blocks=self.file_bytes // BLOCK_BYTES, tasks=self.tasks)
         return [
+            *_environment(),
             BWRAP,
             *("--unshare-user", "--unshare-pid", "--unshare-ipc", "--disable-userns"),
             *("--cap-drop", "ALL", "--new-session"),
@@ -117,7 +118,6 @@ class Sandbox:
             *_system(),
             *self._own_files(),
             *("--remount-ro", "/"),
-            *_environment(),
             *("--chdir", str(folder or home())),
             *("--", "/bin/sh", "-c", f"{limits}; {then}", "sandbox"),
             *command,
@@ -128,8 +128,11 @@ class Sandbox:
         yield from ("--perms", "1777", "--size", size, "--tmpfs", "/dev/shm")
         yield from ("--perms", "1777", "--size", size, "--tmpfs", "/tmp")
         yield from ("--perms", "0700", "--size", size, "--tmpfs", str(home()))
+        seen: list[Path] = []
         for path in sorted({*self.readable}):  # a folder comes before what is in it
-            yield from ("--ro-bind", str(path), str(path))
+            if not any(path.is_relative_to(folder) for folder in seen):
+                seen.append(path)
+                yield from ("--ro-bind", str(path), str(path))
         for path in self.writable:
             yield from ("--bind", str(path), str(path))
         for path in (*self.hidden, *_private()):
@@ -183,8 +186,12 @@ def _is_private(path: Path) -> bool:
 
 
 def _environment() -> Iterator[str]:
-    """Yield the options that keep only harmless variables: others may hold tokens."""
+    """Yield the words that keep only harmless variables, also in bwrap itself, whose /proc/1/environ a server can read.
+
+    The others may hold tokens; their values stand in no command line.
+    """
+    yield "env"
     for name in os.environ:
         if not KEPT_VARIABLES.fullmatch(name):
-            yield from ("--unsetenv", name)
-    yield from ("--setenv", "HOME", str(home()))
+            yield from ("-u", name)
+    yield f"HOME={home()}"

@@ -93,7 +93,8 @@ def _interpreter() -> Iterator[Path]:
 
 def _tools(implementation: Implementation) -> Iterator[Path]:
     """Yield where the commands are that a server or its build may run."""
-    folders = map(Path, os.environ.get("PATH", "").split(os.pathsep))
+    named = [value for name, value in os.environ.items() if name.endswith(("_HOME", "_ROOT"))]  # JAVA_HOME
+    folders = map(Path, [*named, *os.environ.get("PATH", "").split(os.pathsep)])
     yield from (each for each in folders if each.is_absolute() and each.is_dir() and not _is_of_many_things(each))
     for name in TOOLS:
         if (folder := home() / name).is_dir():
