@@ -8,7 +8,6 @@ standard library, to start in a few milliseconds, and never the harness.
 """
 
 import ctypes
-import errno
 import fcntl
 import os
 import socket
@@ -50,7 +49,7 @@ def main() -> None:
     try:
         enter()
     except OSError as error:
-        print(f"no network namespace: {error.strerror or errno.errorcode[error.errno]}", file=sys.stderr)
+        print(f"no network namespace: {error.strerror}", file=sys.stderr)
         sys.exit(125)
     os.execvp(sys.argv[1], sys.argv[1:])
 
