@@ -141,6 +141,17 @@ async def test_a_server_is_observed_as_without_a_sandbox(confined: None) -> None
     assert (stopped.status, stopped.killed, stopped.left_behind) == (0, False, [])
 
 
+async def test_a_server_inherits_no_descriptor(confined: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    numbers = []
+    with open(os.devnull) as inherited:
+        os.set_inheritable(inherited.fileno(), True)
+        for setting in ("on", "off"):
+            monkeypatch.setenv(sandbox.VARIABLE, setting)
+            async with launch(implementation(CONFORMING)) as server:
+                numbers.append(psutil.Process(server.pid).num_fds())
+    assert numbers[0] == numbers[1]
+
+
 async def test_a_signal_that_ended_a_server_is_known(confined: None) -> None:
     async with launch(implementation(CONFORMING)) as server:
         stopped = await server.stop(signal.SIGKILL)

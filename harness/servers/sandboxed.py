@@ -117,7 +117,7 @@ def start_in(sandbox: Sandbox, command: Sequence[str], stdout: int, environment:
             words[0],
             words,
             environment,
-            file_actions=[*devices, *copies],
+            file_actions=[*devices, *copies, *((os.POSIX_SPAWN_CLOSE, number) for number in _inherited())],
             setpgroup=0,  # Ctrl-C in the terminal is not for it
             setsigmask=(),
             setsigdef=signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP},
@@ -134,6 +134,16 @@ def start_in(sandbox: Sandbox, command: Sequence[str], stdout: int, environment:
     finally:
         os.close(started_reader)
     return SandboxedProcess(outer, os.fdopen(errors_reader, "rb", buffering=0))
+
+
+def _inherited() -> list[int]:
+    """Return the descriptors that this process has inherited from whatever started it."""
+    found = []
+    for number in map(int, os.listdir("/proc/self/fd")):
+        with contextlib.suppress(OSError):  # the one that this loop read from is closed
+            if number > STARTED and os.get_inheritable(number):
+                found.append(number)
+    return found
 
 
 def _check_executable(program: str, path: str) -> None:

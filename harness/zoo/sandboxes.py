@@ -53,7 +53,7 @@ def of_build(implementation: Implementation, folder: Path) -> Sandbox:
 def _showing(sandbox: Sandbox, implementation: Implementation, own: Sequence[Path | None]) -> Sandbox:
     """Return a sandbox that shows these files of a server as well, this Python, and the server's tools."""
     readable = {path for path in (*own, *_interpreter(), *_tools(implementation)) if path and not _in_system(path)}
-    hidden = [path / GIT for path in sorted(readable) if (path / GIT).exists()]
+    hidden = [path / GIT for path in sorted(readable) if os.path.exists(path / GIT)]
     return replace(sandbox, readable=tuple(readable), hidden=tuple(hidden))
 
 
@@ -63,7 +63,7 @@ def _in_system(path: Path) -> bool:
 
 def _folder(file: Path) -> Path:
     """Return a folder itself; of a file its folder, or the file itself if its folder is one of many things."""
-    if file.is_dir():
+    if os.path.isdir(file):
         return file
     return file if _is_of_many_things(file.parent) else file.parent
 
@@ -75,7 +75,7 @@ def _is_of_many_things(folder: Path) -> bool:
 def _checkout(file: Path) -> Path | None:
     """Return the top of the git checkout that a file is in, if any."""
     for folder in file.parents:
-        if (folder / GIT).exists():
+        if os.path.exists(folder / GIT):
             return None if _is_of_many_things(folder) else folder
     return None
 
@@ -95,9 +95,9 @@ def _tools(implementation: Implementation) -> Iterator[Path]:
     """Yield where the commands are that a server or its build may run."""
     named = [value for name, value in os.environ.items() if name.endswith(("_HOME", "_ROOT"))]  # JAVA_HOME
     folders = map(Path, [*named, *os.environ.get("PATH", "").split(os.pathsep)])
-    yield from (each for each in folders if each.is_absolute() and each.is_dir() and not _is_of_many_things(each))
+    yield from (each for each in folders if each.is_absolute() and os.path.isdir(each) and not _is_of_many_things(each))
     for name in TOOLS:
-        if (folder := home() / name).is_dir():
+        if os.path.isdir(folder := home() / name):
             yield folder
     names = [need.name for need in needs.parse(implementation) if need.kind == needs.COMMAND]
     for word in (*names, implementation.python, *implementation.build[:1], *implementation.run[:1]):
