@@ -143,7 +143,7 @@ async def test_a_server_is_observed_as_without_a_sandbox(confined: None) -> None
 
 async def test_a_server_inherits_no_descriptor(confined: None, monkeypatch: pytest.MonkeyPatch) -> None:
     numbers = []
-    with open(os.devnull) as inherited:
+    with tempfile.TemporaryFile() as inherited:
         os.set_inheritable(inherited.fileno(), True)
         for setting in ("on", "off"):
             monkeypatch.setenv(sandbox.VARIABLE, setting)
