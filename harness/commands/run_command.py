@@ -71,13 +71,14 @@ def command(
     clock = Clock.of(for_s, within_s)
     if resume is None:
         chosen = select(words, everything=everything, spec=spec, pythons=pythons)
+        sandboxing.decide(sandbox_setting, chosen)
         store, done = new_run(chosen, profile, reference, workloads, smoke=smoke)
     elif everything or spec or pythons or reference or workloads or smoke or (words and resume):
         raise UsageError("--resume takes the servers and options from the run that it continues: name nothing else")
     else:
         store, done = reopen(resume or (words[0] if words else None))
+        sandboxing.decide("on" if store.info.sandbox else "off", store.info.implementations)
     chosen = list(store.info.implementations)
-    sandboxing.decide(sandbox_setting, chosen)
     width = min(shutil.get_terminal_size().columns, 120)
     several = len({server.spec for server in chosen}) > 1
     print(f"results go to {store.path}", flush=True)
