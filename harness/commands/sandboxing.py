@@ -21,12 +21,13 @@ def option(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.option(
         "--sandbox",
         "sandbox_setting",
+        metavar="WHEN",
         type=click.Choice(SETTINGS),
         default="auto",
         show_default=True,
         envvar=sandbox.VARIABLE,
         show_envvar=True,
-        help="Run servers and builds in a sandbox of bubblewrap: on, off, or auto, which does it for a PATH if it can.",
+        help="Run servers and builds in a sandbox: on, off, or auto, which is on for a PATH if there can be one.",
     )(command)
 
 
