@@ -19,7 +19,6 @@ from harness.model import Implementation
 from harness.processes import sandbox
 from harness.processes.limits import read_limits
 from harness.zoo import cache, machine
-from harness.zoo.build import cache_folder
 from harness.zoo.discover import missing_needs, select
 from harness.zoo.toolchains import debian, needs
 
@@ -94,7 +93,7 @@ def _facts() -> dict[str, str]:
 
 def _builds() -> str:
     try:
-        return str(cache_folder())
+        return str(cache.builds())
     except cache.NoCache as error:
         return str(error)
 

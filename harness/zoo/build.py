@@ -33,11 +33,6 @@ DIGEST_DIGITS = 16  # hexadecimal digits of the digest in the name of a build fo
 BYPRODUCTS = {"__pycache__", "target", "node_modules", "results", ".git"}  # created by tools next to the sources
 
 
-def cache_folder() -> Path:
-    """Return the folder for built servers; raise NoCache if there is none."""
-    return cache.folder() / "builds"
-
-
 def build_folder(implementation: Implementation) -> Path:
     """Return the build folder for this state of the sources.
 
@@ -48,7 +43,7 @@ def build_folder(implementation: Implementation) -> Path:
     """
     commands = (implementation.build, implementation.run, _tools(implementation))
     digest = _digest(_sources(implementation), repr(commands))
-    return cache_folder() / f"{implementation.spec}-{implementation.name}-{digest}"
+    return cache.builds() / f"{implementation.spec}-{implementation.name}-{digest}"
 
 
 def source_digest(implementation: Implementation) -> str:

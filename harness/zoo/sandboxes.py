@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
@@ -11,6 +12,7 @@ from pathlib import Path
 
 from harness.model import Implementation
 from harness.processes.sandbox import MIB, SYSTEM, Sandbox, home
+from harness.zoo import cache
 from harness.zoo.toolchains import needs
 
 GIT = ".git"  # it may hold a token, and every version of every file
@@ -34,6 +36,9 @@ def of_server(implementation: Implementation, command: Sequence[str]) -> Sandbox
     files = [Path(word) for word in words if os.path.exists(word)]
     if implementation.source:
         files.append(implementation.source)
+    if implementation.build:  # it may stand within a word, e.g. in a class path
+        in_builds = re.escape(f"{cache.builds()}/") + "[^/:]+"
+        files += [Path(found) for word in command for found in re.findall(in_builds, word)]
     own = [folder for file in files for each in {file, file.resolve()} for folder in (_checkout(each), _folder(each))]
     return _showing(Sandbox(), implementation, own)
 
