@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import psutil
 import pytest
 
@@ -19,6 +20,8 @@ from harness.errors import HarnessError, LaunchError
 from harness.processes import sandbox, warden
 from harness.servers import sandboxed
 from harness.servers.launch import launch, listening_addresses
+from harness.zoo import cache, sandboxes
+from harness.zoo.discover import why_unavailable
 from tests.zoo import CONFORMING, MISFITS, harness, implementation
 
 HOSTILE = MISFITS.parent / "hostile"
@@ -216,6 +219,35 @@ def test_a_build_writes_only_its_result(confined: None, keys: Path, tmp_path: Pa
     assert "Read-only file system" in ended.stdout
     assert not (tmp_path / "bad" / "planted").exists()
     assert [file.read_text() for file in (tmp_path / ".cache").rglob("x")] == ["built\n"]
+
+
+def test_a_build_that_stands_within_a_word_is_shown(keys: Path) -> None:
+    built = cache.builds() / "broadcast-mine-0123456789abcdef"
+    (built / "classes").mkdir(parents=True)
+    server = msgspec.structs.replace(implementation(CONFORMING), build=("x",), run=("java", "-cp", "{build}/*"))
+    assert built in sandboxes.of_server(server, ["java", "-cp", f"{built}/classes:{built}/lib/*"]).readable
+
+
+def test_a_token_in_a_checkout_is_hidden(tmp_path: Path) -> None:
+    """The checkout of a workflow has one in .git/config."""
+    (tmp_path / ".git").mkdir()
+    server = tmp_path / "servers" / "mine"
+    server.parent.mkdir()
+    server.touch()
+    shown = sandboxes.of_server(implementation(server), [str(server)])
+    assert tmp_path in shown.readable
+    assert tmp_path / ".git" in shown.hidden
+
+
+@needs_sandbox
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("name", ["asyncio", "threads", "c_epoll", "go", "java_nio", "node", "erlang"])
+def test_the_usual_servers_pass_in_a_sandbox(name: str, tmp_path: Path) -> None:
+    server = next(each for each in plugins.implementations() if (each.spec, each.name) == ("broadcast", name))
+    if reason := why_unavailable(server):
+        pytest.skip(reason)
+    ended = harness("check", name, "--spec", "broadcast", "--smoke", "--sandbox", "on", folder=tmp_path)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
 
 
 def test_a_path_is_confined_unless_the_user_says_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
