@@ -305,7 +305,7 @@ class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
         reference: the first server with an A/A control; "" for the first idiomatic one of each spec.
         engine: the engine of the load generator, "native" or "python"; "" where that is unknown.
         workloads: the workloads that are measured beside the league; () for those of the profile.
-        smoke: whether servers are checked with the smoke cases only.
+        smoke, sandbox: whether servers are checked with the smoke cases only; whether they run in a sandbox.
         format: the number of the format of the run on disk (see `harness.results`).
     """
 
@@ -325,6 +325,7 @@ class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
     engine: str = ""
     workloads: tuple[str, ...] = ()
     smoke: bool = False
+    sandbox: bool = False
     sources: dict[str, str] = {}
     unbuilt: dict[str, str] = {}
     format: int = FORMAT

@@ -9,7 +9,7 @@ import textwrap
 import click
 
 from harness import results
-from harness.commands import completion, options
+from harness.commands import completion, options, sandboxing
 from harness.commands.live import compare_live
 from harness.commands.parts import only
 from harness.errors import UsageError, nearest
@@ -56,9 +56,17 @@ HOW_TO_READ = (
     show_default=True,
     help="With --live, load them for so long, e.g. 30s or 5m.",
 )
+@sandboxing.option
 @click.option("--json", "as_json", is_flag=True, help="Print the changes as JSON.")
 def command(
-    first: str, second: str, run_name: str | None, spec: str | None, live: bool, for_s: float, as_json: bool
+    first: str,
+    second: str,
+    run_name: str | None,
+    spec: str | None,
+    live: bool,
+    for_s: float,
+    sandbox_setting: str,
+    as_json: bool,
 ) -> int:
     """Compare two runs, two servers of one run, or two servers live.
 
@@ -69,7 +77,7 @@ def command(
     """
     width = shutil.get_terminal_size().columns
     if live:
-        comparison = compare_live(first, second, spec, for_s)
+        comparison = compare_live(first, second, spec, for_s, sandbox_setting)
         if as_json:
             print(json.dumps(live_comparison.as_data(comparison), indent=2))
             return 0

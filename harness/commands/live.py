@@ -12,6 +12,7 @@ import anyio
 
 from harness.addresses import require_loopback
 from harness.blocks import BlockResult
+from harness.commands import sandboxing
 from harness.errors import HarnessError, UsageError
 from harness.league import live
 from harness.league.live import LiveComparison
@@ -23,7 +24,7 @@ from harness.zoo.discover import select, why_unavailable
 from harness.zoo.revisions import at_revision, split
 
 
-def compare_live(first: str, second: str, spec: str | None, seconds: float) -> LiveComparison:
+def compare_live(first: str, second: str, spec: str | None, seconds: float, sandbox: str) -> LiveComparison:
     """Load two servers in turns and compare them.
 
     Args:
@@ -31,6 +32,7 @@ def compare_live(first: str, second: str, spec: str | None, seconds: float) -> L
         second: the other one; it may be the same.
         spec: the spec that both serve; None for the default one.
         seconds: how long to load them.
+        sandbox: the value of `--sandbox`.
 
     Raises:
         UsageError: there is no such server, it cannot run here, or they serve different specs.
@@ -40,6 +42,9 @@ def compare_live(first: str, second: str, spec: str | None, seconds: float) -> L
     seed = random.randrange(2**32)
     with ExitStack() as stack:
         pair = tuple(_server(word, spec, stack) for word in (first, second))
+        sandboxing.decide(sandbox, pair)
+        for server in pair:
+            anyio.run(build.ensure_built, server)
         if pair[0].spec != pair[1].spec:
             raise UsageError(f"{first} serves {pair[0].spec}, and {second} {pair[1].spec}: choose one with --spec")
         names = (first, second) if first != second else (first, f"{second} (again)")
@@ -68,5 +73,4 @@ def _server(word: str, spec: str | None, stack: ExitStack) -> Implementation:
         server = at_revision(server, revision, Path(folder))
     if reason := why_unavailable(server):
         raise UsageError(f"{word} cannot run here: {reason}")
-    anyio.run(build.ensure_built, server)
     return server
