@@ -295,8 +295,7 @@ class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
     """The description of a run: written before its first trial, and enough to resume it.
 
     Attributes:
-        id: its name: the date and time, and a random part.
-        started: when it started, in ISO 8601, UTC.
+        id, started: its name, of the date, the time and a random part; when it started, in ISO 8601, UTC.
         commit: the commit of the harness, or "".
         seed: the random seed of the order of trials, and of the statistics.
         unavailable, unbuilt: "spec/server" → why it cannot run on this machine; why its build failed.
