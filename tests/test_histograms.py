@@ -9,6 +9,20 @@ from hdrh.histogram import HdrHistogram
 from harness.load import latency
 
 
+@pytest.mark.parametrize("latencies_ns", [[1000], [1_000, 5_000_000, 60_000_000_000], list(range(10**5, 10**7, 991))])
+@pytest.mark.parametrize("percent", [0.001, 50, 99, 99.9, 100])
+def test_a_percentile_is_that_of_the_library(latencies_ns: list[int], percent: float) -> None:
+    histogram = latency.histogram_of(np.array(latencies_ns))
+    assert latency.percentile_ns(histogram, percent) == histogram.get_value_at_percentile(percent)
+    decoded = latency.merge([latency.encode(histogram)])
+    assert latency.percentile_ns(decoded, percent) == histogram.get_value_at_percentile(percent)
+
+
+def test_an_empty_histogram_has_no_latency() -> None:
+    empty = latency.histogram_of(np.array([], np.int64))
+    assert latency.percentile_ns(empty, 99) == empty.get_value_at_percentile(99) == 0
+
+
 def test_histograms_survive_the_disk_and_add_up() -> None:
     low, high = np.full(90, 1_000_000), np.full(10, 50_000_000)
     texts = [latency.encode(latency.histogram_of(values)) for values in (low, high)]

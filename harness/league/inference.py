@@ -36,6 +36,7 @@ from numpy.typing import NDArray
 ERROR = 0.05  # family-wise, over all comparisons of a league
 ALL_PATTERNS = 12  # blocks; with more of them the patterns of signs are random ones
 DRAWN = 4999  # random patterns
+PATTERNS_AT_ONCE = 32
 OWN_SHARE = 0.5  # the part of a comparison's variance that is its own; the rest is the median of all
 
 Floats = NDArray[np.float64]
@@ -118,12 +119,18 @@ def _margins(values: Floats, mean: Floats, groups: NDArray[np.int64], error: flo
     def studentised(residuals: Floats) -> Floats:
         """Return |T|, patterns × comparisons, of residuals, blocks × comparisons.
 
-        The sum of squares is the same in every pattern.
+        The sum of squares is the same in every pattern. A league of sixty servers has millions of elements: a few
+        patterns at a time stay in the processor's cache, and take a third of the time.
         """
-        means = signs @ residuals / n
-        variance = np.maximum((residuals**2).sum(axis=0) - n * means**2, 0) / (n - 1)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            statistic: Floats = np.nan_to_num(np.abs(means) / error_of_mean(variance), nan=0, posinf=np.inf)
+        statistic: Floats = signs @ residuals
+        squares = (residuals**2).sum(axis=0)
+        for first in range(0, len(signs), PATTERNS_AT_ONCE):
+            part = statistic[first : first + PATTERNS_AT_ONCE]
+            means = part / n
+            variance = np.maximum(squares - n * means**2, 0) / (n - 1)
+            with np.errstate(divide="ignore", invalid="ignore"):
+                np.divide(np.abs(means), error_of_mean(variance), out=part)
+            part[np.isnan(part)] = 0
         return statistic
 
     flipped = studentised(about_zero)

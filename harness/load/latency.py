@@ -85,8 +85,15 @@ def merge(texts: Iterable[str]) -> HdrHistogram:
 
 
 def percentile_ns(histogram: HdrHistogram, percent: float) -> float:
-    """Return the latency below which `percent` of all are, in nanoseconds."""
-    return float(histogram.get_value_at_percentile(percent))
+    """Return the latency below which `percent` of all are, in nanoseconds.
+
+    It is `HdrHistogram.get_value_at_percentile`, which would look at twenty thousand counts one by one.
+    """
+    reached = np.cumsum(np.ctypeslib.as_array(histogram.counts))
+    index = int(np.searchsorted(reached, histogram.get_target_count_at_percentile(percent)))
+    if index == len(reached):
+        return 0.0  # it is empty
+    return float(histogram.get_highest_equivalent_value(histogram.get_value_from_index(index)))
 
 
 def percentiles_ns(histogram: HdrHistogram, percents: Sequence[float]) -> list[float]:

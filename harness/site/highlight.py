@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from harness.extras import require
 
-if TYPE_CHECKING:  # pygments is an optional extra
+if TYPE_CHECKING:  # it comes with jinja2, which is an optional extra
     from markupsafe import Markup
 
 EXTRA = "site"
@@ -21,17 +23,23 @@ def highlight(code: str, *, file: str = "", language: str = "", lines: str = "")
         language: the name of the language, where there is no file.
         lines: the beginning of the ids of its lines: "L" gives the first line the id "L-1"; "" for no ids.
     """
-    pygments, lexers = require("pygments", EXTRA), require("pygments.lexers", EXTRA)
+    pygments = require("pygments", EXTRA)
     formatter = require("pygments.formatters", EXTRA).HtmlFormatter(nowrap=True)
-    options = {"stripnl": False, "ensurenl": False}
-    try:
-        found = (
-            lexers.get_lexer_for_filename(file, **options) if file else lexers.get_lexer_by_name(language, **options)
-        )
-    except require("pygments.util", EXTRA).ClassNotFound:
-        found = lexers.TextLexer(**options)
     markup: type[Markup] = require("markupsafe", EXTRA).Markup
-    text = pygments.highlight(code, found, formatter).removesuffix("\n")
+    text = pygments.highlight(code, _lexer(Path(file).suffix, language), formatter).removesuffix("\n")
     if lines:  # every line is complete in itself: pygments ends its elements before the end of a line
         text = "".join(f'<span id="{lines}-{n}">{line}\n</span>' for n, line in enumerate(text.split("\n"), 1))
     return markup(text)
+
+
+@cache
+def _lexer(suffix: str, language: str) -> Any:
+    """Return the lexer of a kind of file, or of a language; that of plain text where there is none."""
+    lexers = require("pygments.lexers", EXTRA)
+    options = {"stripnl": False, "ensurenl": False}
+    try:
+        if suffix:
+            return lexers.get_lexer_for_filename(f"source{suffix}", **options)
+        return lexers.get_lexer_by_name(language, **options)
+    except require("pygments.util", EXTRA).ClassNotFound:
+        return lexers.TextLexer(**options)

@@ -44,6 +44,7 @@ class Markdown:
         self._parser.add_render_rule("table_open", _table_open)
         self._parser.add_render_rule("table_close", _table_close)
         self._targets = targets
+        self._passages: dict[str, list[Passage]] = {}  # a README stands on several pages
 
     def render(self, text: str, *, file: Path, page: str, lower_by: int = 0) -> Markup:
         """Return a text as HTML.
@@ -67,6 +68,11 @@ class Markdown:
 
     def passages(self, text: str) -> list[Passage]:
         """Return the parts of a text by its headings, for the search."""
+        if text not in self._passages:
+            self._passages[text] = self._split(text)
+        return self._passages[text]
+
+    def _split(self, text: str) -> list[Passage]:
         lines, found = text.splitlines(), list[Passage]()
         begins, anchor, heading = 0, "", ""
         for token, identifier, title in _headings(self._parser.parse(text)):

@@ -12,9 +12,9 @@ from harness.league.comparisons import Comparisons
 from harness.league.inference import ERROR
 from harness.league.measures import DEFAULT_WEIGHTS, MEASURES
 from harness.league.report_card import League
-from harness.report.columns import COLUMNS, NOTHING, Column, has_interval, interval, measured, score_texts, tier
+from harness.report.columns import COLUMNS, Column, has_interval, interval, measured, score_texts, tier
 from harness.report.findings import change_text, findings
-from harness.report.numbers import in_unit
+from harness.report.numbers import NOTHING, in_unit
 from harness.site.data import Site, SiteServer
 from harness.site.other_figures import OtherFigures, other_figures
 from harness.site.page import Page, Passage, slug

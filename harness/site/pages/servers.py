@@ -11,9 +11,9 @@ from harness.figures import Better
 from harness.league.measures import MEASURES
 from harness.league.rows import Row
 from harness.model import Verdict
-from harness.report.columns import NOTHING, interval, measured, score_texts, tier
+from harness.report.columns import interval, measured, score_texts, tier
 from harness.report.facts import reported_facts
-from harness.report.numbers import in_unit, percent
+from harness.report.numbers import NOTHING, in_unit, percent
 from harness.site.data import PROJECT, Site, SiteServer
 from harness.site.earlier_runs import earlier_results
 from harness.site.highlight import highlight
