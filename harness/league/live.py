@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 import msgspec
 
@@ -21,6 +22,21 @@ ROUNDS = 10
 PACED_EVERY = 3  # rounds: with two servers the longer slices cost little
 PLAN = tuple(msgspec.structs.replace(plan, every=min(plan.every, PACED_EVERY)) for plan in SLICES)
 IDLE_CLIENTS = 1000
+
+
+@dataclass(frozen=True)
+class LiveComparison:
+    """The result of a live comparison.
+
+    Attributes:
+        names: of the two servers.
+        changes: how the second differs from the first.
+        note: how it was measured, in a sentence.
+    """
+
+    names: tuple[str, str]
+    changes: Sequence[Change]
+    note: str
 
 
 async def load_in_turns(
