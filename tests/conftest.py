@@ -1,3 +1,3 @@
-"""Keeps pytest from collecting `tests/guest`: the cases of a spec that `tests/test_guest.py` installs."""
+"""Keeps pytest from collecting `tests/guest`: a repository of its own, which `tests/test_guest.py` tries."""
 
 collect_ignore = ["guest"]
