@@ -17,10 +17,9 @@ import pytest
 from harness import plugins
 from harness.commands import sandboxing
 from harness.errors import HarnessError, LaunchError
-from harness.processes import sandbox, warden
-from harness.servers import sandboxed
+from harness.processes import sandbox, sandbox_limits, warden
 from harness.servers.launch import launch, listening_addresses
-from harness.zoo import cache, sandboxes
+from harness.zoo import build, cache, manifests, sandboxes
 from harness.zoo.discover import why_unavailable
 from tests.zoo import CONFORMING, MISFITS, harness, implementation
 
@@ -111,13 +110,13 @@ async def test_a_full_disk_is_only_its_own(confined: None) -> None:
 
 
 async def test_memory_is_bounded(confined: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sandboxed, "MEMORY_BYTES", 64 * sandbox.MIB)
+    monkeypatch.setattr(sandbox_limits, "MEMORY_BYTES", 64 * sandbox.MIB)
     failure = await why_not_started("uses_all_memory.py")
     assert "was ended by SIGKILL (it used over 64 MiB of memory, which its sandbox does not allow)" in failure
 
 
 async def test_the_number_of_processes_is_bounded(confined: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sandboxed, "PROCESSES", 50)
+    monkeypatch.setattr(sandbox_limits, "PROCESSES", 50)
     failure = await why_not_started("forks_without_end.py")
     assert "it had over 50 processes, which its sandbox does not allow" in failure
 
@@ -212,23 +211,38 @@ async def test_a_server_in_the_home_is_seen_alone(confined: None, keys: Path) ->
             pass
 
 
+def declared(folder: Path, script: str) -> Path:
+    """Declare a server with a build, in a checkout of its own; return its folder."""
+    (folder / ".git").mkdir(parents=True)
+    (folder / ".git" / "config").touch()
+    (folder / "server.x").touch()
+    (folder / "impl.toml").write_text(
+        f'name = "{folder.name}"\nspec = "broadcast"\nsource = "server.x"\nrun = ["x"]\n'
+        f'build = ["sh", "-c", "{script}; test ! -e .git/config || exit 9"]\n'
+    )
+    return folder
+
+
+async def test_the_disk_that_a_build_fills_is_bounded(
+    confined: None, keys: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would write half a GiB, and then wait."""
+    monkeypatch.setattr(sandbox_limits, "DISK_BYTES", 2 * sandbox.MIB)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    script = "for i in $(seq 512); do head -c 1048576 /dev/zero > {build}/$i; sleep 0.02; done; sleep 60"
+    (server,) = manifests.read(declared(tmp_path / "filler", script) / manifests.FILE)
+    reason = await build.try_build(server)
+    assert "it wrote over 2 MiB, which its sandbox does not allow" in reason
+    assert list((tmp_path / "cache" / "zillions" / "builds").iterdir()) == []
+
+
 def test_a_build_writes_only_its_result(confined: None, keys: Path, tmp_path: Path) -> None:
-    for name, script in {
-        "good": f"echo built > {{build}}/x; test ! -e {keys}",
-        "bad": "echo planted > planted || exit 8",
-    }.items():
-        folder = tmp_path / name
-        (folder / ".git").mkdir(parents=True)
-        (folder / ".git" / "config").touch()
-        (folder / "server.x").touch()
-        (folder / "impl.toml").write_text(
-            f'name = "{name}"\nspec = "broadcast"\nsource = "server.x"\nrun = ["x"]\n'
-            f'build = ["sh", "-c", "{script}; test ! -e .git/config || exit 9"]\n'
-        )
-    ended = harness("build", tmp_path / "good", tmp_path / "bad", "--sandbox", "on", folder=tmp_path, columns=200)
+    good = declared(tmp_path / "good", f"echo built > {{build}}/x; test ! -e {keys}")
+    bad = declared(tmp_path / "bad", "echo planted > planted || exit 8")
+    ended = harness("build", good, bad, "--sandbox", "on", folder=tmp_path, columns=200)
     assert re.search(r"^good +built", ended.stdout, re.MULTILINE), ended.stdout + ended.stderr
     assert "Read-only file system" in ended.stdout
-    assert not (tmp_path / "bad" / "planted").exists()
+    assert not (bad / "planted").exists()
     assert [file.read_text() for file in (tmp_path / ".cache").rglob("x")] == ["built\n"]
 
 
