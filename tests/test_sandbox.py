@@ -229,7 +229,7 @@ async def test_the_disk_that_a_build_fills_is_bounded(
     """It would write half a GiB, and then wait."""
     monkeypatch.setattr(sandbox_limits, "DISK_BYTES", 2 * sandbox.MIB)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    script = "for i in $(seq 512); do head -c 1048576 /dev/zero > {build}/$i; sleep 0.02; done; sleep 60"
+    script = "for i in $(seq 512); do head -c 1048576 /dev/zero > {build}/$i; sleep 0.02; done; sleep 20"
     (server,) = manifests.read(declared(tmp_path / "filler", script) / manifests.FILE)
     reason = await build.try_build(server)
     assert "it wrote over 2 MiB, which its sandbox does not allow" in reason
