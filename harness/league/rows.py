@@ -121,26 +121,28 @@ def make_row(
         code_lines=run.info.code_lines.get(key, 0),
         figures=figures_of(blocks, Entry(implementation.name)),
         other_figures=_other_figures(trials),
-        note=_note(run.info.unavailable.get(key, ""), result, failure_of(blocks, implementation.name), trials),
+        note=f"unavailable: {reason}"
+        if (reason := run.info.unavailable.get(key))
+        else _note(result, blocks, implementation.name, trials),
     )
 
 
-def _note(unavailable: str, result: CheckResult | None, failure: str, trials: Sequence[TrialResult]) -> str:
-    """Return why a server is not ranked, or "".
+def _note(result: CheckResult | None, blocks: Sequence[BlockResult], name: str, trials: Sequence[TrialResult]) -> str:
+    """Return why a server that can run here is not ranked, or "".
 
     Args:
-        unavailable: why it cannot run here, or "".
         result: its conformance.
-        failure: why it is out of the blocks, or "".
+        blocks: those of its spec.
+        name: of the server.
         trials: its trials of other workloads.
     """
-    if unavailable:
-        return f"unavailable: {unavailable}"
     if result and result.verdict is not Verdict.PASS:
         failed = result.count(Verdict.FAIL)
         return f"not measured: {failed} failed" if failed else "not measured: conformance unknown"
-    if failure:
+    if failure := failure_of(blocks, name):
         return f"did not finish: {failure}"
+    if disturbance := why_never_counted(blocks, name):
+        return f"not measured: {disturbance}"
     unfinished = next((trial for trial in trials if trial.did_not_finish), None)
     return f"did not finish ({unfinished.plan.workload}): {unfinished.did_not_finish}" if unfinished else ""
 
@@ -151,6 +153,15 @@ def failure_of(blocks: Iterable[BlockResult], name: str) -> str:
         reason for block in blocks for number, reason in block.failed.items() if block.entries[int(number)].name == name
     )
     return next(reasons, "")
+
+
+def why_never_counted(blocks: Iterable[BlockResult], name: str) -> str:
+    """Return what the machine did, if it disturbed a server in each of its blocks; otherwise ""."""
+    entry, reasons = Entry(name), [""]
+    for block in blocks:
+        if entry in block.entries:
+            reasons.append(block.disturbed.get(str(block.entries.index(entry)), ""))
+    return reasons[-1] if all(reasons[1:]) else ""
 
 
 def figures_of(blocks: Sequence[BlockResult], entry: Entry) -> dict[tuple[str, str], Summary]:

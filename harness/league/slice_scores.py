@@ -1,8 +1,8 @@
 """Turns the slices of blocks into scores: one number per block and entry, whose differences are compared.
 
 The unit is the block: its processes are fresh, and of its rounds the median counts, because now and then the machine
-takes half of a slice away from any server. Slices during which another process took the load's processor are left out
-one by one, unless most are; a block lacks the score of a server that failed.
+takes half of a slice away from any server. Slices during which another process took the load's processor, or a quota
+stopped it, are left out one by one, unless most are; a block lacks the score of a server that failed.
 """
 
 from __future__ import annotations
@@ -20,13 +20,18 @@ from harness.load import latency
 from harness.load.accounting import GENERATOR_LIMIT
 
 MAX_WAIT_SHARE = 0.1  # of a slice, in which the load waited for a processor that another process used
+MAX_THROTTLED_SHARE = 0.1  # of a slice, in which a processor quota stopped server or load
 
 Score = Callable[[Sequence[SliceResult]], float]
 
 
 def is_disturbed(result: SliceResult) -> bool:
-    """Return whether a slice is left out, because another process took the load's processor."""
-    return result.figures.get("generator_wait_share", 0.0) > MAX_WAIT_SHARE
+    """Return whether a slice is left out, because another process took the load's processor, or a quota stopped it."""
+    figures = result.figures
+    return (
+        figures.get("generator_wait_share", 0.0) > MAX_WAIT_SHARE
+        or figures.get("throttled_share", 0.0) > MAX_THROTTLED_SHARE
+    )
 
 
 def disturbed_share(blocks: Sequence[BlockResult]) -> float:
