@@ -9,6 +9,7 @@ import re
 import resource
 import signal
 import subprocess
+import time
 from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
@@ -30,7 +31,7 @@ from harness.report import leaderboard
 from tests.simulated_runs import block_of, server, slice_of, write_run
 from tests.simulated_runs import run_of as simulated_run
 from tests.test_schedule import result_of, tied
-from tests.zoo import CONFORMING, MISFITS, MUTANTS, command, harness, implementation, lines_of
+from tests.zoo import COMMAND_S, CONFORMING, MISFITS, MUTANTS, command, harness, implementation, lines_of
 
 README = f"before\n{leaderboard.BEGIN}\nold\n{leaderboard.END}\nafter\n"
 
@@ -220,8 +221,9 @@ def test_an_interrupted_run_can_be_resumed(tmp_path: Path) -> None:
         path = tmp_path / running.stdout.readline().decode().split()[-1]
         while (path / results.CASES).read_bytes().count(b"\n") < 5:
             assert running.poll() is None
+            time.sleep(0.02)  # a file that another process writes is no event of ours
         running.send_signal(signal.SIGINT)
-        assert running.wait(20) == 128 + signal.SIGINT
+        assert running.wait(COMMAND_S) == 128 + signal.SIGINT
     before = results.read(path).cases
     assert len(before) >= 5
     ended = harness("run", "--resume", folder=tmp_path)

@@ -32,6 +32,7 @@ from harness.league.trial import Cores, split_cores
 from harness.load.messages import CloseServer, LoadAnswer, LoadSlice, OpenServer, SliceMessage
 from harness.load.slices import FIRST, MODULE
 from harness.model import Implementation
+from harness.processes.deadlines import completes_within
 from harness.processes.disturbances import MachineWatch
 from harness.processes.tasks import background_tasks
 from harness.processes.workers import PYTHON, Worker
@@ -43,7 +44,7 @@ from harness.servers.resources import raise_descriptor_limit
 STARTING = 4  # servers that start at the same time: with more, the last ones would wait too long for a processor
 MAX_PROCESSES = 4  # of the load
 ANSWER_S = 60.0  # at most, for one request about one server
-EXIT_WAIT_S = 0.3
+EXIT_WAIT_S = 1.0
 ATTEMPTS = 3  # at a slice
 OF_RELAY = "few"  # the kind of slices of the baseline relay; it has one sender then
 
@@ -205,8 +206,8 @@ class Block:
             return msgspec.structs.replace(answer, stood_still_s=watch.standstill_s(answer.stood_still_s))
         server, reason = self._servers[number], answer.violation
         server.signal_all(signal.SIGCONT)
-        with anyio.move_on_after(EXIT_WAIT_S):  # its connections may have ended a moment before the server itself
-            await server.wait()
+        # Its connections may have ended a moment before the server itself.
+        await completes_within(server.wait, EXIT_WAIT_S, server.pid)
         if server.status is not None:
             await wait_for_last_words(server)
             reason = f"the server {server.exit_description()} in the middle of the block"
