@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from enum import StrEnum
 
 import msgspec
@@ -71,6 +71,8 @@ class BlockResult(msgspec.Struct, frozen=True, kw_only=True):
         entries: the servers.
         slices: the results of its slices, in their order.
         failed: by the number of an entry, why it is out: it did not start, died, or broke a rule that loads verify.
+        disturbed: by the number of an entry, what the machine did that may have caused it; the entry does not count in
+            this block then, and may have failed or not.
         started: when it started, in ISO 8601, UTC.
         seconds: how long it took.
         clients: how many clients each server had.
@@ -86,10 +88,14 @@ class BlockResult(msgspec.Struct, frozen=True, kw_only=True):
     started: str = ""
     clients: int = 0
     plan: tuple[SlicePlan, ...] = ()
+    disturbed: dict[str, str] = {}
 
     def slices_of(self, entry: Entry) -> list[SliceResult]:
-        """Return the slices of an entry; none if it failed or is not in the block."""
-        if entry not in self.entries or str(number := self.entries.index(entry)) in self.failed:
+        """Return the slices of an entry; none if it failed, was disturbed, or is not in the block."""
+        if entry not in self.entries:
+            return []
+        number = self.entries.index(entry)
+        if {str(number)} & (self.failed.keys() | self.disturbed.keys()):
             return []
         return [result for result in self.slices if result.entry == number]
 
@@ -105,5 +111,10 @@ class BlockResult(msgspec.Struct, frozen=True, kw_only=True):
                 for result in self.slices
                 if result.entry in numbers
             ),
-            failed={str(numbers[int(old)]): why for old, why in self.failed.items() if int(old) in numbers},
+            failed=_renumbered(self.failed, numbers),
+            disturbed=_renumbered(self.disturbed, numbers),
         )
+
+
+def _renumbered(reasons: Mapping[str, str], numbers: Mapping[int, int]) -> dict[str, str]:
+    return {str(numbers[int(old)]): reason for old, reason in reasons.items() if int(old) in numbers}

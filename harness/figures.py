@@ -163,6 +163,7 @@ SCHEDULED: Group = (
 
 SLICES: Group = (
     Figure("generator_wait_share", "load waits", PERCENT, Better.LESS, "waiting for a busy core", is_raw=True),
+    Figure("throttled_share", "throttled", PERCENT, Better.LESS, "stopped by a processor quota", is_raw=True),
     Figure("sent", "sent", COUNT, Better.NEITHER, "messages sent in a slice on a schedule", is_raw=True),
     Figure("missing", "missing", COUNT, Better.LESS, "those of them that never came back", is_raw=True),
 )

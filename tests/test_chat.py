@@ -23,6 +23,8 @@ from hypothesis import strategies as st
 
 from harness import plugins
 from harness.chat.session import LONGEST_PAUSE_S, SHORTEST_PAUSE_S, Backoff, ChatSession
+from harness.chat.simulated_users import SwarmOutcome, summary
+from harness.history.fault import Fault
 from tests.zoo import CONFORMING, MUTANTS, command, harness
 
 BROADCAST = plugins.specs()["broadcast"]
@@ -348,6 +350,21 @@ def test_a_swarm_judges(mutant: str, sentence: str, tmp_path: Path) -> None:
         served.end()
     assert sentence in ended.stdout + ended.stderr
     assert ended.returncode == ("not lawful" in ended.stdout)
+
+
+def test_a_swarm_to_which_nothing_was_delivered_proves_nothing(server: Served, tmp_path: Path) -> None:
+    ended = harness("chat", server.address, "--swarm", "5", "--messages", "0", folder=tmp_path)
+    assert ended.stdout.endswith("nothing was delivered after they had joined: this proves nothing\n")
+    assert ended.returncode == 3
+    outcome = SwarmOutcome(5, 50, 0.1, 0, 250, 0.0, 0, [])
+    assert summary(outcome).splitlines()[-2:] == [
+        "250 deliveries (100.00%) were dropped",
+        "nothing was delivered after they had joined: this proves nothing",
+    ]
+    fault = Fault("created", "client 0 received a surprise", (0,), (), ())
+    unlawful = dataclasses.replace(outcome, faults=[fault])
+    assert summary(unlawful).endswith("created: client 0 received a surprise\nnot lawful")
+    assert not unlawful.proves_nothing
 
 
 @pytest.mark.parametrize(

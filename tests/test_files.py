@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
+import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,13 +16,16 @@ import msgspec
 import pytest
 
 from harness import results
-from harness.commands import options
+from harness.commands import checking, options
 from harness.commands.changed_sources import digests, set_aside_changed
-from harness.conformance.pool import combine_results
-from harness.errors import HarnessError
-from harness.model import CaseResult, Implementation, Level, Verdict
+from harness.conformance.check import CheckOptions, check
+from harness.conformance.pool import Watcher, combine_results
+from harness.errors import HarnessError, LaunchError
+from harness.model import CaseResult, CheckResult, Evidence, Implementation, Level, Verdict
 from harness.records import from_json, to_json, to_pretty_json
+from harness.report.progress import progress_bar
 from harness.zoo import build, cache, machine
+from harness.zoo.discover import select, specs_named
 from harness.zoo.git import run_git
 from tests.simulated_runs import run_of as simulated_run
 from tests.simulated_runs import server as simulated_server
@@ -272,6 +277,22 @@ async def test_a_cache_on_which_nothing_can_run_is_named(
         assert "is mounted with noexec: set XDG_CACHE_HOME" in await build.try_build(each)
 
 
+async def test_an_executable_on_a_file_system_without_execution_is_no_fault_of_the_server(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = shutil.copy(CONFORMING, tmp_path)
+    (server,) = select([str(file)], everything=False, spec="broadcast")
+    assert build.is_built(server)
+    real = os.statvfs(tmp_path)
+    mounted = os.statvfs_result((*real[:8], real.f_flag | os.ST_NOEXEC, *real[9:]))
+    monkeypatch.setattr(os, "statvfs", lambda path: mounted)
+    (result,) = await check([server], specs_named("broadcast"), CheckOptions(smoke=True), Watcher(), lambda _: None)
+    assert result.verdict is Verdict.UNKNOWN
+    assert result.message.startswith(f"cannot be run: {file} is on a file system that is mounted with noexec; copy it")
+    with pytest.raises(LaunchError, match="mounted with noexec"):
+        await build.ensure_built(server)
+
+
 async def test_builds_that_another_harness_may_use_stay(
     built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -294,6 +315,47 @@ async def test_builds_that_another_harness_may_use_stay(
     (built / "server.sh").write_text("four")
     assert await build.try_build(server) == ""
     assert [folder.is_dir() for folder in folders] == [False, True, True]
+
+
+# --- scripts
+
+FAILED = CaseResult(
+    implementation="a_server",
+    spec="broadcast",
+    id="test_a_case",
+    requirements=("BC-ORDER-1",),
+    level=Level.MUST,
+    verdict=Verdict.FAIL,
+    evidence=Evidence(script="#!/bin/sh\n", file="a_script.py"),
+)
+
+
+def announced(folder: Path, capsys: pytest.CaptureFixture[str]) -> str:
+    """Return what is printed about a failure whose script goes to a folder."""
+    result = CheckResult(implementation="a_server", spec="broadcast", verdict=Verdict.FAIL, cases=(FAILED,))
+    with progress_bar("check") as bar:
+        checking.announce(bar, result, width=400, scripts=folder)
+    return capsys.readouterr().out
+
+
+def test_scripts_whose_folder_cannot_be_written_go_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    checking._temporary_scripts.cache_clear()
+    assert f"script:      {tmp_path / 'good' / 'a_script.py'} reproduces it" in announced(tmp_path / "good", capsys)
+    (tmp_path / "file").touch()
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    text = announced(tmp_path / "file" / "scripts", capsys)
+    (script,) = (tmp_path / "temporary").glob("*/a_script.py")
+    assert f"{script} reproduces it" in text
+    assert f"cannot be written (Not a directory): the scripts that reproduce failures are in {script.parent}\n" in text
+    assert os.access(script, os.X_OK)
+    checking._temporary_scripts.cache_clear()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "file"))
+    text = announced(tmp_path / "file" / "scripts", capsys)
+    assert "nor can a temporary folder: there are no scripts that reproduce failures\n" in text
+    assert "reproduces it" not in text
 
 
 # --- git

@@ -13,6 +13,7 @@ from types import SimpleNamespace
 import pytest
 
 from harness.commands import check_command
+from harness.conformance import idle
 from harness.model import CheckResult
 from harness.processes import limits
 from harness.processes.disturbances import MachineWatch
@@ -232,3 +233,23 @@ def test_few_tasks_are_not_held_against_a_server_with_threads(group: Path, tmp_p
     )
     assert ran.returncode == 3, ran.stdout + ran.stderr
     assert "only 300 tasks are allowed here" in ran.stdout
+
+
+# --- idle processors
+
+
+@pytest.mark.parametrize(
+    ("busy_s", "throttled_s", "were_idle"),
+    [(0.4, 0.0, True), (1.2, 0.0, False), (0.4, 0.2, False), (None, 0.0, False)],
+)
+def test_processors_are_not_idle_while_a_quota_stops_the_processes(
+    busy_s: float | None, throttled_s: float, were_idle: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two cores for a second; the quota had stopped something before as well."""
+    busy, throttled, now = iter([7.0, busy_s and 7.0 + busy_s]), iter([3.0, 3.0 + throttled_s]), iter([50.0, 51.0])
+    monkeypatch.setattr(idle, "usable_cores", lambda: [0, 1])
+    monkeypatch.setattr(idle, "busy_s", lambda cores: next(busy))
+    monkeypatch.setattr(idle, "read_limits", lambda: Limits(throttled_s=next(throttled)))
+    monkeypatch.setattr(idle, "time", SimpleNamespace(monotonic=lambda: next(now)))
+    meter = idle.IdleMeter()
+    assert meter.were_idle() is were_idle

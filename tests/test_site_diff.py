@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -97,7 +98,7 @@ def test_a_source_is_handed_over_as_it_is_and_without_comments_and_imports(site:
     assert plain == [line.text for line in read("", server.source, with_comments=False, with_imports=False).lines]
     assert not [text for text in plain if str(text).startswith(("import", "from", "#"))]
     for line in content["lines"]:
-        text, inside = line  # type: ignore[misc]
+        text, inside = cast("tuple[str, int]", line)
         if found := re.match(r"(?:async )?def (\w+)", text):
             assert content["functions"][inside] == found[1]
 

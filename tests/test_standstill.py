@@ -25,11 +25,11 @@ from harness.load.processes import LoadProcesses
 from harness.model import Case, CaseResult, Level, TrialPlan, Verdict
 from harness.processes import deadlines, standstill
 from harness.processes.deadlines import completes_within, move_on_after_active
-from harness.processes.standstill import Heartbeat
+from harness.processes.standstill import Heartbeat, LoopClock
 from harness.processes.workers import open_worker
 from tests.zoo import CONFORMING, MISFITS, implementation
 
-STOPPED_S = 1.3
+STOPPED_S = 3.0  # a second counts as a standstill; threads that wait for a processor afterwards make it look shorter
 
 
 class Machine:
@@ -87,6 +87,16 @@ def test_a_stopped_process_notices_it() -> None:
         still, all_s, active = map(float, one.communicate("\n")[0].split())
     assert 1 <= still <= all_s
     assert active <= all_s - 1
+
+
+def test_the_clock_of_a_loop_counts_only_so_much_of_each_turn() -> None:
+    machine = Machine()
+    clock = LoopClock(0.5, lambda: machine.now_s)
+    elapsed = []
+    for seconds in (0.25, 45, 0.25, 0.25):
+        machine.now_s += seconds
+        elapsed.append(clock.read())
+    assert elapsed == [0.25, 0.75, 1, 1.25]
 
 
 # --- deadlines

@@ -17,10 +17,10 @@ import psutil
 import pytest
 
 from harness.processes import warden
-from tests.zoo import MISFITS, command
+from tests.zoo import COMMAND_S, MISFITS, command
 
-SEEN_S = 30.0
-GONE_S = 20.0
+SEEN_S = 120.0
+GONE_S = 60.0
 WORST = [MISFITS / name for name in ("forks_a_child.py", "forks_another_program.py", "ignores_sigterm.py")]
 
 
@@ -99,7 +99,7 @@ def test_nothing_survives_an_ordinary_end(tmp_path: Path) -> None:
     warden.become_subreaper()
     running = subprocess.Popen(command("check", "--smoke", *map(str, WORST)), cwd=tmp_path, stdout=subprocess.DEVNULL)
     try:
-        assert running.wait(60) == 0
-        assert wait_for(lambda: nothing_left(running), 1), f"left behind: {processes_below()}"
+        assert running.wait(COMMAND_S) == 0
+        assert wait_for(lambda: nothing_left(running), GONE_S), f"left behind: {processes_below()}"
     finally:
         running.kill()

@@ -77,6 +77,11 @@ class SwarmOutcome:
     closed: int
     faults: Sequence[Fault]
 
+    @property
+    def proves_nothing(self) -> bool:
+        """Whether nothing was delivered after the joining, so that there is no verdict."""
+        return not (self.faults or self.deliveries)
+
 
 def check_limits(address: Address, clients: int, messages: int) -> None:
     """Check that a swarm of this size is allowed, and raise the limit of open files if needed.
@@ -285,5 +290,8 @@ def summary(outcome: SwarmOutcome) -> str:
     if outcome.closed:
         lines.append(f"{outcome.closed:,} clients were disconnected")
     lines += [f"{fault.kind}: {fault.sentence}" for fault in outcome.faults]
-    lines.append("not lawful" if outcome.faults else "lawful: one order fits them all")
+    if outcome.proves_nothing:
+        lines.append("nothing was delivered after they had joined: this proves nothing")
+    else:
+        lines.append("not lawful" if outcome.faults else "lawful: one order fits them all")
     return "\n".join(lines)

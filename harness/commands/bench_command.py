@@ -8,6 +8,7 @@ import click
 from harness.commands import options, sandboxing
 from harness.commands.measure import measure
 from harness.commands.measuring import Clock, new_run
+from harness.model import Verdict
 from harness.zoo.discover import select
 
 
@@ -46,4 +47,4 @@ def command(
     print(f"results go to {store.path}", flush=True)
     info = store.info
     available = [each for each in info.implementations if f"{each.spec}/{each.name}" not in info.unavailable]
-    return 0 if anyio.run(measure, store, available, run, clock) else 3
+    return 0 if anyio.run(measure, store, available, run, clock) is Verdict.PASS else 3

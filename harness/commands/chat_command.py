@@ -13,7 +13,7 @@ from harness.addresses import Address
 from harness.chat import simulated_users
 from harness.chat.session import ChatSession
 from harness.commands import completion, options
-from harness.errors import UsageError
+from harness.errors import HarnessError, UsageError
 from harness.extras import require
 from harness.model import Spec
 from harness.zoo.discover import specs_named
@@ -70,7 +70,7 @@ def command(address: str, spec: str | None, name: str | None, linger: float, swa
     line of the output. Characters that are not printable are written \n, \r, \t, \\ or \xHH, in both directions.
 
     Exit status: 0 (130 after Ctrl-C), 1 the swarm's history is not lawful, 2 wrong usage or a line that could not be
-    sent, 3 the server cannot be reached or went away.
+    sent, 3 the server cannot be reached or went away, or delivered nothing to the swarm.
     """
     try:
         where = Address.parse(address)
@@ -81,7 +81,7 @@ def command(address: str, spec: str | None, name: str | None, linger: float, swa
         simulated_users.check_limits(where, swarm, messages)
         outcome = anyio.run(simulated_users.run_swarm, chosen, where, swarm, messages)
         print(simulated_users.summary(outcome))
-        return 1 if outcome.faults else 0
+        return 1 if outcome.faults else HarnessError.exit_status if outcome.proves_nothing else 0
     return _converse(chosen, where, _user() if name is None else name, linger)
 
 

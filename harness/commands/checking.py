@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 from harness.commands.standard_streams import print_error
@@ -43,6 +45,8 @@ def announce(
 ) -> None:
     """Print the verdict on a server, and write the scripts that reproduce its failures.
 
+    Where their folder cannot be written, they go to a temporary one.
+
     Args:
         bar: the progress bar, above which it is printed.
         result: the verdict.
@@ -52,13 +56,33 @@ def announce(
         verbose: list every case.
         took: how long it took, to be shown behind the verdict.
     """
+    folder, note = _place_scripts(result, scripts)
     bar.print(verdict_line(result, with_spec=with_spec) + (took and f", {took}"))
-    if more := failure_details(result, width=width, verbose=verbose, scripts=scripts):
+    if more := failure_details(result, width=width, verbose=verbose, scripts=folder):
         bar.print(more)
+    if note:
+        bar.print(f"        {note}")
+
+
+def _place_scripts(result: CheckResult, wanted: Path) -> tuple[Path | None, str]:
+    """Write the scripts of a server; return their folder, and a sentence if it is not the wanted one."""
     try:
-        _write_scripts(result, scripts)
+        _write_scripts(result, wanted)
+        return wanted, ""
     except OSError as error:
-        bar.print(f"        {scripts} cannot be written: {error.strerror}")
+        problem = f"{wanted} cannot be written ({error.strerror})"
+    try:
+        elsewhere = _temporary_scripts()
+        _write_scripts(result, elsewhere)
+        return elsewhere, f"{problem}: the scripts that reproduce failures are in {elsewhere}"
+    except OSError:
+        return None, f"{problem}, nor can a temporary folder: there are no scripts that reproduce failures"
+
+
+@cache
+def _temporary_scripts() -> Path:
+    """Create the folder that has the scripts of this process if their own one cannot be written."""
+    return Path(tempfile.mkdtemp(prefix="zillions-scripts-"))
 
 
 def _write_scripts(result: CheckResult, folder: Path) -> None:

@@ -52,12 +52,16 @@ def compare_live(first: str, second: str, spec: str | None, seconds: float, sand
 
             def ended(result: BlockResult) -> None:
                 bar.show(f"block {result.number + 1}, {result.seconds:.0f} s")
+                for reason in sorted({*result.disturbed.values()} - {*result.failed.values()}):
+                    bar.print(f"block {result.number + 1} does not count: {reason}")
 
             load = partial(live.load_in_turns, (pair[0], pair[1]), names, seconds, seed=seed, ended=ended)
             blocks = anyio.run(load)
     for block in blocks:
         for number, reason in block.failed.items():
             raise HarnessError(f"{names[int(number)]} failed under load: {reason}")
+    if blocks[-1].disturbed:
+        raise HarnessError(f"the comparison was given up: {next(iter(blocks[-1].disturbed.values()))}, again and again")
     note = (
         f"{len(blocks)} blocks of {live.ROUNDS} rounds with fresh processes, both servers in turns; "
         f"{disturbed_share(blocks):.0%} of the slices were disturbed by other processes and left out."

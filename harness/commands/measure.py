@@ -23,10 +23,10 @@ from harness.league.measures import DEFAULT_WEIGHTS, MEASURES
 from harness.league.messages import BlockRequest
 from harness.league.profiles import PROFILES, Profile
 from harness.league.report_card import leagues
-from harness.league.rows import failure_of
+from harness.league.rows import failure_of, why_never_counted
 from harness.league.run_blocks import run_blocks
 from harness.league.schedule import Design, Schedule, choose_controls, fitting_idle_clients, servers_at_once
-from harness.model import Implementation, Run, RunInfo, TrialPlan, TrialResult
+from harness.model import Implementation, Run, RunInfo, TrialPlan, TrialResult, Verdict
 from harness.plugins import ReportView
 from harness.processes import sandbox
 from harness.report.columns import table
@@ -61,8 +61,10 @@ async def preview(store: Store, servers: Sequence[Implementation]) -> None:
     print(f"\na preview of servers that need no build, from a few short slices:\n\n{_table(run)}", flush=True)
 
 
-async def measure(store: Store, servers: Sequence[Implementation], so_far: Run, clock: Clock) -> bool:
+async def measure(store: Store, servers: Sequence[Implementation], so_far: Run, clock: Clock) -> Verdict:
     """Make the missing blocks and trials of a run and print the league; return whether all servers finished.
+
+    UNKNOWN means that one did not, and that the machine may have caused it.
 
     The league is printed at each look at its results as well, after 8, 16, 32 blocks of a spec.
 
@@ -86,6 +88,9 @@ async def measure(store: Store, servers: Sequence[Implementation], so_far: Run, 
             blocks.append(result)
             for number, reason in result.failed.items():
                 bar.print(f"{result.entries[int(number)].name}: did not finish: {reason}")
+            for number in result.disturbed.keys() - result.failed.keys():
+                name = result.entries[int(number)].name
+                bar.print(f"{name} does not count in block {result.number + 1}: {result.disturbed[number]}")
             if is_look(count := sum(block.spec == result.spec for block in blocks)):
                 part = only(results.read(store.path), result.spec)
                 bar.print(f"\nafter {count} blocks:\n\n{_table(part)}")
@@ -99,9 +104,22 @@ async def measure(store: Store, servers: Sequence[Implementation], so_far: Run, 
     print(
         "\n`harness report --wide` shows everything, `--by MEASURE` orders by another measure, `--plots` draws curves"
     )
-    failed = [block.entries[int(number)] for block in run.blocks for number in block.failed]
-    is_complete = all(entry.role is Role.BASELINE for entry in failed)
-    return is_complete and not any(trial.did_not_finish for trial in run.trials)
+    return _verdict(run, servers)
+
+
+def _verdict(run: Run, servers: Sequence[Implementation]) -> Verdict:
+    """Return PASS if all servers finished, FAIL if one did not, UNKNOWN if the machine may have caused that."""
+    verdicts = {Verdict.PASS}
+    for block in run.blocks:
+        failed = {number for number in block.failed if block.entries[int(number)].role is not Role.BASELINE}
+        verdicts |= {Verdict.UNKNOWN if number in block.disturbed else Verdict.FAIL for number in failed}
+    for trial in run.trials:
+        if trial.did_not_finish:
+            verdicts.add(Verdict.UNKNOWN if trial.disturbed else Verdict.FAIL)
+    for server in servers:
+        if why_never_counted([block for block in run.blocks if block.spec == server.spec], server.name):
+            verdicts.add(Verdict.UNKNOWN)
+    return next(verdict for verdict in (Verdict.FAIL, Verdict.UNKNOWN, Verdict.PASS) if verdict in verdicts)
 
 
 def _without_failed(servers: Sequence[Implementation], blocks: Sequence[BlockResult]) -> list[Implementation]:

@@ -127,8 +127,8 @@ def command(
         written = write_reports(results, json_file, junit)
         if len(results) < len(chosen):
             return exit_status(results) or 3
-        all_finished = await measure(store, passed(), done, clock)
-        return exit_status(results) or (0 if all_finished else 1) or written
+        finished = await measure(store, passed(), done, clock)
+        return exit_status(results) or {Verdict.FAIL: 1, Verdict.UNKNOWN: 3}.get(finished, written)
 
     with cut_short(lambda: read(store.path).cases):
         return anyio.run(run)

@@ -18,11 +18,12 @@ import signal
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import UTC, datetime
 
 import anyio
 import anyio.abc
+import msgspec
 
 from harness.blocks import BlockResult, Role, SliceResult
 from harness.errors import LaunchError
@@ -31,6 +32,8 @@ from harness.league.trial import Cores, split_cores
 from harness.load.messages import CloseServer, LoadAnswer, LoadSlice, OpenServer, SliceMessage
 from harness.load.slices import FIRST, MODULE
 from harness.model import Implementation
+from harness.processes.deadlines import completes_within
+from harness.processes.disturbances import MachineWatch
 from harness.processes.tasks import background_tasks
 from harness.processes.workers import PYTHON, Worker
 from harness.records import from_json, to_json
@@ -42,7 +45,8 @@ from harness.servers.resources import raise_descriptor_limit
 STARTING = 4  # servers that start at the same time: with more, the last ones would wait too long for a processor
 MAX_PROCESSES = 4  # of the load
 ANSWER_S = 60.0  # at most, for one request about one server
-EXIT_WAIT_S = 0.3
+EXIT_WAIT_S = 1.0
+ATTEMPTS = 3  # at a slice
 OF_RELAY = "few"  # the kind of slices of the baseline relay; it has one sender then
 
 
@@ -58,7 +62,8 @@ async def open_load(cores: Cores) -> AsyncIterator[Worker]:
         try:
             yield worker
         finally:
-            process.kill()
+            with suppress(ProcessLookupError):  # it has ended already
+                process.kill()
 
 
 class Block:
@@ -73,6 +78,7 @@ class Block:
         self._request, self._cores = request, cores
         self._servers: dict[int, Server] = {}
         self._failed: dict[int, str] = {}
+        self._disturbed: dict[int, str] = {}
         self._slices: list[SliceResult] = []
         self._begun, self._started = time.monotonic(), datetime.now(UTC)
 
@@ -102,7 +108,13 @@ class Block:
             started=self._started.isoformat(timespec="seconds"),
             clients=self._request.clients,
             plan=self._request.plan,
+            disturbed={str(number): reason for number, reason in self._disturbed.items()},
         )
+
+    @property
+    def _out(self) -> set[int]:
+        """The servers that get no more slices."""
+        return {*self._failed, *self._disturbed}
 
     async def _host(
         self,
@@ -115,6 +127,7 @@ class Block:
     ) -> None:
         """Keep one server for as long as the block lasts; it is in `_servers` when it is ready."""
         task_status.started()
+        watch = MachineWatch()
         try:
             async with AsyncExitStack() as stack:
                 async with starting:
@@ -122,12 +135,12 @@ class Block:
                 self._servers[number] = server
                 await done.wait()
         except LaunchError as error:
-            self._failed[number] = str(error)
+            self._leave_out(number, str(error), watch.ran_out(str(error)), watch.stood_still())
 
     async def _connect(self, load: Worker) -> None:
         """Connect the clients of each server as soon as it is ready."""
         waiting = set(range(len(self._request.implementations)))
-        while waiting := waiting - set(self._failed):
+        while waiting := waiting - self._out:
             ready = sorted(waiting & set(self._servers))
             if not ready:
                 await anyio.sleep(0.005)
@@ -153,12 +166,12 @@ class Block:
             if place % plan.every:
                 continue
             for number in self._order(plan.kind, place):
-                if number in self._failed or (self._is_relay(number) and plan.kind != OF_RELAY):
+                if number in self._out or (self._is_relay(number) and plan.kind != OF_RELAY):
                     continue
                 message = LoadSlice(
                     entry=number, kind=plan.kind, warm_up_s=self._request.warm_up_s, seconds=plan.seconds
                 )
-                if answer := await self._ask(load, number, message):
+                if answer := await self._load_again_if_disturbed(load, number, message):
                     self._add(place, number, plan.kind, answer)
 
     def _is_relay(self, number: int) -> bool:
@@ -173,25 +186,50 @@ class Block:
     async def _close(self, load: Worker) -> None:
         """Let the load verify all that it has received."""
         for number in self._servers:
-            if number not in self._failed:
+            if number not in self._out:
                 await self._ask(load, number, CloseServer(entry=number))
+
+    async def _load_again_if_disturbed(self, load: Worker, number: int, message: LoadSlice) -> LoadAnswer | None:
+        """Return the result of a slice in which nothing stood still, or None: there is no such result."""
+        for _ in range(ATTEMPTS):
+            answer = await self._ask(load, number, message)
+            if answer is None or not answer.stood_still_s:
+                return answer
+        return None
 
     async def _ask(self, load: Worker, number: int, message: SliceMessage) -> LoadAnswer | None:
         """Return the answer to a request about a server, or None, and the server is out of the block."""
+        watch, begun = MachineWatch(), time.monotonic()
         answer = from_json(await load.request(to_json(message), ANSWER_S), LoadAnswer)
         if not answer.violation:
-            return answer
+            if answer.figures:
+                answer.figures["throttled_share"] = watch.throttled_s() / (time.monotonic() - begun)
+            return msgspec.structs.replace(answer, stood_still_s=watch.standstill_s(answer.stood_still_s))
         server, reason = self._servers[number], answer.violation
         server.signal_all(signal.SIGCONT)
-        with anyio.move_on_after(EXIT_WAIT_S):  # its connections may have ended a moment before the server itself
-            await server.wait()
+        # Its connections may have ended a moment before the server itself.
+        await completes_within(server.wait, EXIT_WAIT_S, server.pid)
         if server.status is not None:
             await wait_for_last_words(server)
             reason = f"the server {server.exit_description()} in the middle of the block"
             if words := server.stderr.last_words():
                 reason += f"; its last words: {words}"
-        self._failed[number] = reason
+        self._leave_out(number, reason, watch.ran_out(reason), watch.stood_still(answer.stood_still_s))
         return None
+
+    def _leave_out(self, number: int, reason: str, ran_out: str, stood_still: str) -> None:
+        """Let a server have no more slices in this block.
+
+        Args:
+            number: of its entry.
+            reason: what it did.
+            ran_out: what a program needs and could not have here, or "".
+            stood_still: for how long everything stood still, or "": then the next block shows whether the server fails.
+        """
+        if disturbance := ran_out or stood_still:
+            self._disturbed[number] = disturbance
+        if ran_out or not stood_still:
+            self._failed[number] = ran_out or reason
 
     def _add(self, place: int, number: int, kind: str, answer: LoadAnswer) -> None:
         self._slices.append(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -16,12 +15,14 @@ from harness.league.profiles import SLICES
 from harness.league.run_blocks import run_blocks
 from harness.league.schedule import fitting_idle_clients
 from harness.model import Implementation
+from harness.processes.standstill import active_s
 
 CLIENTS = 100
 ROUNDS = 10
 PACED_EVERY = 3  # rounds: with two servers the longer slices cost little
 PLAN = tuple(msgspec.structs.replace(plan, every=min(plan.every, PACED_EVERY)) for plan in SLICES)
 IDLE_CLIENTS = 1000
+ATTEMPTS = 3  # at a block in which nothing stands still
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,8 @@ async def load_in_turns(
 ) -> list[BlockResult]:
     """Run blocks of two servers until the time is up, and at least as many as a comparison needs.
 
+    A block in which everything stood still does not count. After several in a row there are no more.
+
     Args:
         servers: the two.
         names: of their entries; they differ, also where the servers are the same.
@@ -58,10 +61,16 @@ async def load_in_turns(
         ended: called with each result.
         rounds: of a block.
     """
-    until, blocks = time.monotonic() + seconds, list[BlockResult]()
+    until, blocks = active_s() + seconds, list[BlockResult]()
+
+    def goes_on() -> bool:
+        latest = blocks[-ATTEMPTS:]
+        if any(block.failed for block in latest) or (len(latest) == ATTEMPTS and all(map(_is_disturbed, latest))):
+            return False
+        return len(blocks) - sum(map(_is_disturbed, blocks)) < fewest_blocks() or active_s() < until
 
     def requests() -> Iterator[BlockRequest]:
-        while (len(blocks) < fewest_blocks() or time.monotonic() < until) and not any(block.failed for block in blocks):
+        while goes_on():
             yield BlockRequest(
                 number=len(blocks),
                 spec=servers[0].spec,
@@ -80,6 +89,10 @@ async def load_in_turns(
 
     await run_blocks(requests(), lambda request: None, keep)
     return blocks
+
+
+def _is_disturbed(block: BlockResult) -> bool:
+    return bool(block.disturbed)
 
 
 def changes(blocks: Sequence[BlockResult], names: tuple[str, str], seed: int) -> list[Change]:

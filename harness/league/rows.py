@@ -121,7 +121,7 @@ def make_row(
         code_lines=run.info.code_lines.get(key, 0),
         figures=figures_of(blocks, Entry(implementation.name)),
         other_figures=_other_figures(trials),
-        note=_why_not_run(run, key) or _note(result, failure_of(blocks, implementation.name), trials),
+        note=_why_not_run(run, key) or _note(result, blocks, implementation.name, trials),
     )
 
 
@@ -134,19 +134,22 @@ def _why_not_run(run: Run, key: str) -> str:
     return ""
 
 
-def _note(result: CheckResult | None, failure: str, trials: Sequence[TrialResult]) -> str:
+def _note(result: CheckResult | None, blocks: Sequence[BlockResult], name: str, trials: Sequence[TrialResult]) -> str:
     """Return why a server that runs here is not ranked, or "".
 
     Args:
         result: its conformance.
-        failure: why it is out of the blocks, or "".
+        blocks: those of its spec.
+        name: of the server.
         trials: its trials of other workloads.
     """
     if result and result.verdict is not Verdict.PASS:
         failed = result.count(Verdict.FAIL)
         return f"not measured: {failed} failed" if failed else "not measured: conformance unknown"
-    if failure:
+    if failure := failure_of(blocks, name):
         return f"did not finish: {failure}"
+    if disturbance := why_never_counted(blocks, name):
+        return f"not measured: {disturbance}"
     unfinished = next((trial for trial in trials if trial.did_not_finish), None)
     return f"did not finish ({unfinished.plan.workload}): {unfinished.did_not_finish}" if unfinished else ""
 
@@ -157,6 +160,15 @@ def failure_of(blocks: Iterable[BlockResult], name: str) -> str:
         reason for block in blocks for number, reason in block.failed.items() if block.entries[int(number)].name == name
     )
     return next(reasons, "")
+
+
+def why_never_counted(blocks: Iterable[BlockResult], name: str) -> str:
+    """Return what the machine did, if it disturbed a server in each of its blocks; otherwise ""."""
+    entry, reasons = Entry(name), [""]
+    for block in blocks:
+        if entry in block.entries:
+            reasons.append(block.disturbed.get(str(block.entries.index(entry)), ""))
+    return reasons[-1] if all(reasons[1:]) else ""
 
 
 def figures_of(blocks: Sequence[BlockResult], entry: Entry) -> dict[tuple[str, str], Summary]:

@@ -2,7 +2,8 @@
 
 The unit is the block, because its processes are fresh. A score is made of the rounds of a block in three steps:
 
-- Slices during which another process took the load's processor are left out one by one, unless most are.
+- Slices during which another process took the load's processor, or a quota stopped it, are left out one by one, unless
+  most are.
 - The speed of the machine in each round is taken off. It is the median over all entries of how much they are above
   their own median in the block, so what a round has in common counts for nobody, however many rounds an entry lacks.
 - The Hodges-Lehmann estimator is taken over the rounds (Hodges and Lehmann 1963, "Estimates of Location Based on Rank
@@ -27,14 +28,19 @@ from harness.load import latency
 from harness.load.accounting import GENERATOR_LIMIT
 
 MAX_WAIT_SHARE = 0.1  # of a slice, in which the load waited for a processor that another process used
+MAX_THROTTLED_SHARE = 0.1  # of a slice, in which a processor quota stopped server or load
 
 # From a block to the score of each entry in it; entries without a score are missing.
 Score = Callable[[BlockResult], Mapping[Entry, float]]
 
 
 def is_disturbed(result: SliceResult) -> bool:
-    """Return whether a slice is left out, because another process took the load's processor."""
-    return result.figures.get("generator_wait_share", 0.0) > MAX_WAIT_SHARE
+    """Return whether a slice is left out, because another process took the load's processor, or a quota stopped it."""
+    figures = result.figures
+    return (
+        figures.get("generator_wait_share", 0.0) > MAX_WAIT_SHARE
+        or figures.get("throttled_share", 0.0) > MAX_THROTTLED_SHARE
+    )
 
 
 def disturbed_share(blocks: Sequence[BlockResult]) -> float:

@@ -23,6 +23,7 @@ from harness.league.disturbance import why_disturbed
 from harness.league.messages import TrialRequest
 from harness.load.messages import LoadAnswer, LoadRequest
 from harness.model import TrialPlan, TrialResult
+from harness.processes.deadlines import completes_within
 from harness.processes.disturbances import MachineWatch
 from harness.processes.workers import PYTHON
 from harness.records import from_json, to_json
@@ -31,7 +32,7 @@ from harness.servers.orphans import mark_as_own_child
 from harness.servers.process import Server
 from harness.servers.resources import raise_descriptor_limit, usable_cores
 
-EXIT_WAIT_S = 0.3
+EXIT_WAIT_S = 1.0
 MOST_PROCESSES = 4  # of a load: more have nothing to do against a server on one core
 MARGIN_S = 90.0  # beyond the seconds that the plan asks for: to join, to drain, to verify
 
@@ -52,8 +53,7 @@ async def run_trial(request: TrialRequest, cores: Cores) -> TrialResult:
         async with launch(request.implementation, grace_s=2) as server:
             answer, reason = await _load(server, plan, cores)
             if reason:  # its connections may have ended a moment before the server itself
-                with anyio.move_on_after(EXIT_WAIT_S):
-                    await server.wait()
+                await completes_within(server.wait, EXIT_WAIT_S, server.pid)
             if server.status is not None:
                 await wait_for_last_words(server)
                 reason = f"the server {server.exit_description()} in the middle of the trial"

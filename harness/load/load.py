@@ -14,14 +14,17 @@ from harness.codec import Codec
 from harness.errors import Violation
 from harness.load.engine import choose
 from harness.load.engine.frame_templates import Int64Array
+from harness.load.engine.interface import Engine
 from harness.load.processes import LoadProcesses
 from harness.load.verify.frames import Frames, Sender
 from harness.load.verify.streams import StreamVerifier
+from harness.processes.standstill import LoopClock
 from harness.servers.resources import usage
 
 QUIET_S = 0.5  # without a byte; what has not come by then was dropped
 DRAIN_S = 10.0  # at most, to receive what is still due when the sending has stopped
 STEP_NS = 20_000_000
+TURN_S = 0.1  # of a loop of such steps, with what has come to be verified
 LAST_WORDS_S = 15.0  # at most, until every client that missed a message has received another one
 
 
@@ -40,6 +43,26 @@ class LoadSnapshot:
     deliveries: int
     server_cpu_s: float
     generator_cpu_s: float
+
+
+class Quiet:
+    """Measures for how long a loop has received nothing, without the time in which its process stood still.
+
+    Args:
+        engine: of the load.
+        turn_s: how long a turn of the loop may take, in s.
+    """
+
+    def __init__(self, engine: Engine, turn_s: float) -> None:
+        self._engine, self._clock = engine, LoopClock(turn_s)
+        self._progress_ns, self._since_s = engine.last_progress_ns(), 0.0
+
+    def read(self) -> float:
+        """Return for how long nothing has come, in s; called in each turn of the loop."""
+        now_s, progress_ns = self._clock.read(), self._engine.last_progress_ns()
+        if progress_ns != self._progress_ns:
+            self._progress_ns, self._since_s = progress_ns, now_s
+        return now_s - self._since_s
 
 
 class Load:
@@ -197,17 +220,15 @@ class Load:
 
     def _drain(self) -> None:
         """Receive until all processes have everything, or nothing more comes, or it has taken too long."""
-        begun_ns, expected = time.monotonic_ns(), self._expected()
+        clock, expected, quiet = LoopClock(), self._expected(), Quiet(self.engine, TURN_S)
         while True:
-            now_ns = time.monotonic_ns()
-            self.step(now_ns + STEP_NS)
+            self.step(time.monotonic_ns() + STEP_NS)
             has_all = all(received >= count for received, count in zip(self._received(), expected, strict=True))
             has_ended = has_all and not self.engine.has_unsent()
-            quiet_ns = now_ns - max(begun_ns, self.engine.last_progress_ns())
-            states = self.processes.gather((has_ended, now_ns - begun_ns, quiet_ns))
-            shortest_quiet_ns = min(quiet_ns for _, _, quiet_ns in states)
+            states = self.processes.gather((has_ended, clock.read(), quiet.read()))
+            shortest_quiet_s = min(quiet_s for _, _, quiet_s in states)
             all_have_ended = all(has_ended for has_ended, _, _ in states)
-            if all_have_ended or shortest_quiet_ns > QUIET_S * 1e9 or states[0][1] > DRAIN_S * 1e9:
+            if all_have_ended or shortest_quiet_s > QUIET_S or states[0][1] > DRAIN_S:
                 break
 
     def _check_all_are_served(self) -> None:
@@ -219,8 +240,8 @@ class Load:
             if received < expected
         ]
         senders = {sender.topic: number for number, sender in enumerate(self.senders)}
-        deadline, wait_s, count = time.monotonic() + LAST_WORDS_S, 0.02, 0
-        while self._go_on(bool(lacking), deadline):
+        clock, wait_s, count = LoopClock(), 0.02, 0
+        while self._go_on(bool(lacking), clock.read() < LAST_WORDS_S):
             for sender in self.own_senders.intersection(senders.values()):
                 self.engine.send(sender, 1)
             count += 1
@@ -235,9 +256,9 @@ class Load:
                 "sent one after the other when the load had ended"
             )
 
-    def _go_on(self, is_wanted: bool, deadline: float) -> bool:
+    def _go_on(self, is_wanted: bool, has_time: bool) -> bool:
         """Return whether any process of the load wants to go on, and rank 0 has time left."""
-        states = self.processes.gather((is_wanted, time.monotonic() < deadline))
+        states = self.processes.gather((is_wanted, has_time))
         return any(is_wanted for is_wanted, _ in states) and states[0][1]
 
     def _received(self) -> list[int]:

@@ -14,7 +14,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from harness.errors import HarnessError, Violation
@@ -31,6 +31,10 @@ PR_SET_PDEATHSIG = 1
 
 class FirstProcessLost(Exception):
     """Rank 0 has ended, so the load has no purpose any more."""
+
+
+class SharedViolation(Violation):
+    """A violation that all processes of the load know of."""
 
 
 class LoadProcesses:
@@ -50,14 +54,43 @@ class LoadProcesses:
         self.rank, self.count = rank, count
         self._lines = list(lines)
         self._processes: list[subprocess.Popen[bytes]] = []
+        self._goes_on = False  # after a violation, so that all have to know of it
+        self._reported: dict[int, Violation] = {}  # by rank, in rank 0
 
     # --- exchange of values
+
+    def together(self, action: Callable[[], T]) -> T:
+        """Do the same in all processes; return the result when all have done it.
+
+        A violation that one of them has found ends the action in all of them, so that they can go on with another one.
+
+        Args:
+            action: what to do.
+
+        Raises:
+            Violation: one of the processes has found it.
+        """
+        if self.count == 1:
+            return action()
+        self._goes_on = True
+        try:
+            result = action()
+            self.gather(None)
+            return result
+        except SharedViolation:
+            raise
+        except Violation as violation:
+            self.gather(violation)  # raises it as a shared one
+            raise
+        finally:
+            self._goes_on = False
+            self._reported.clear()
 
     def gather(self, value: T) -> list[T]:
         """Return the values that all processes give to this call, in the order of their ranks, when all have made it.
 
         Raises:
-            Violation: in rank 0, when another process has found a violation.
+            Violation: in rank 0, when another process has found a violation; in all of them within `together`.
             HarnessError: in rank 0, when another process has ended.
             FirstProcessLost: in the others, when rank 0 has ended.
         """
@@ -65,18 +98,25 @@ class LoadProcesses:
             return [value]
         if self.rank:
             self._send(value)
-            return self._receive_from_first()  # type: ignore[no-any-return]
-        values = self.gather_at_first(value)
-        for line in self._lines:
-            self._reply(line, values)
-        return values
+            reply = self._receive_from_first()
+        else:
+            values = self._values(value)
+            reply = _violation_in(values) or values
+            for line in self._lines:
+                self._reply(line, reply)
+        if isinstance(reply, Violation):
+            raise SharedViolation(str(reply))
+        return reply  # type: ignore[no-any-return]
 
     def gather_at_first(self, value: T) -> list[T]:
         """Return the values of all processes in rank 0; the others get [], and do not wait."""
-        if not self.rank:
-            return [value, *map(self._receive, range(1, self.count))]
-        self._send(value)
-        return []
+        if self.rank:
+            self._send(value)
+            return []
+        values = self._values(value)
+        if violation := _violation_in(values):
+            raise violation
+        return values
 
     def from_first(self, value: T) -> T:
         """Return the value that rank 0 gives to this call."""
@@ -91,6 +131,10 @@ class LoadProcesses:
     def report_violation(self, violation: Violation) -> None:
         """Send a violation to rank 0, in the place of the next value."""
         self._send(violation)
+
+    def _values(self, own: Any) -> list[Any]:
+        """Return the values of all processes, in rank 0; a process that has reported a violation sends no other one."""
+        return [own, *(self._reported.get(rank) or self._receive(rank) for rank in range(1, self.count))]
 
     def _send(self, value: Any) -> None:
         try:
@@ -114,7 +158,9 @@ class LoadProcesses:
         except (EOFError, OSError):
             raise HarnessError(f"process {rank} of the load's {self.count} {self._how_it_ended(rank)}") from None
         if isinstance(received, Violation):
-            raise received
+            if not self._goes_on:
+                raise received
+            self._reported[rank] = received
         return received
 
     def _reply(self, line: Connection, value: Any) -> None:
@@ -162,6 +208,10 @@ class LoadProcesses:
             process.kill()
         for process in self._processes:
             process.wait()
+
+
+def _violation_in(values: Sequence[object]) -> Violation | None:
+    return next((value for value in values if isinstance(value, Violation)), None)
 
 
 def join_load(descriptor: int) -> tuple[LoadProcesses, Any]:

@@ -18,18 +18,20 @@ from typing import NamedTuple
 
 from harness.load import latency
 from harness.load.clients.clients import Clients
-from harness.load.load import Load
+from harness.load.load import Load, Quiet
 from harness.processes import warden
 from harness.processes.proc import cpu_wait_s
+from harness.processes.standstill import LoopClock
 from harness.servers import resources
 
 BODY_BYTES = 32
 FEW = 4  # senders of "few" and "paced"
 # Without a byte, after a slice, when something is still missing; more for a server that takes longer to answer, because
 # what comes in a later slice would count there.
-DRAIN_QUIET_NS = 30_000_000
-DRAIN_MAX_NS = 1_000_000_000
+DRAIN_QUIET_S = 0.03
+DRAIN_MAX_S = 1.0
 DRAIN_STEP_NS = 1_000_000
+TURN_S = 0.02  # of a loop of such steps, with what has come to be read
 MAX_SLICE_S = 5.0  # for a server that delivers nothing: on a busy machine a conforming one may take that long
 LEAD_NS = 2_000_000  # before the first message of a schedule is due
 
@@ -84,7 +86,7 @@ class ResidentLoad:
     """
 
     def __init__(self, clients: Clients, server_pid: int) -> None:
-        self._clients, self._server_pid, self._quiet_ns = clients, server_pid, DRAIN_QUIET_NS
+        self._clients, self._server_pid, self._quiet_s = clients, server_pid, DRAIN_QUIET_S
         # One sender per client: those of all kinds are among them. With several, the order among the messages of one
         # client would have to be judged apart.
         senders = clients.senders(clients.count)
@@ -139,17 +141,18 @@ class ResidentLoad:
         senders = [sender for sender in self._senders[name] if sender in load.own_senders]
         each = max(1, kind.in_flight // len(self._senders[name]))
         end_ns = processes.from_first(time.monotonic_ns()) + int(seconds * 1e9)
-        before = self._snapshot()
+        clock, before = LoopClock(), self._snapshot()
         for sender in senders:
             load.engine.flood(sender, each)
         self._run_until(end_ns)
-        while not any(processes.gather(self._received() > before.received)):
-            took_s = time.monotonic() - before.at
-            if took_s > MAX_SLICE_S:
+        while True:
+            states = processes.gather((self._received() > before.received, clock.read()))
+            took_s = states[0][1]  # the same in all processes, which must do the same
+            if any(has_received for has_received, _ in states) or took_s > MAX_SLICE_S:
                 break
             end_ns += int(seconds * 1e9)  # a server may take longer than a slice to answer
             self._run_until(end_ns)
-            self._quiet_ns = max(self._quiet_ns, int(2e9 * took_s))
+            self._quiet_s = max(self._quiet_s, 2 * took_s)
         for sender in senders:
             load.engine.flood(sender, 0)
         self._drain(self._senders[name])
@@ -200,15 +203,13 @@ class ResidentLoad:
 
     def _drain(self, senders: Sequence[int]) -> None:
         """Receive until all senders of a slice have everything back, or nothing more comes."""
-        load, begun_ns = self._load, time.monotonic_ns()
+        load, clock, quiet = self._load, LoopClock(TURN_S), Quiet(self._load.engine, TURN_S)
         own = [sender for sender in senders if sender in load.own_senders]
         while True:
-            now_ns = time.monotonic_ns()
-            load.step(now_ns + DRAIN_STEP_NS)
+            load.step(time.monotonic_ns() + DRAIN_STEP_NS)
             counts = [load.engine.sender_counts(sender) for sender in own]
             is_done = all(sent == received for sent, received in counts) and not load.engine.has_unsent()
-            quiet_ns = now_ns - max(begun_ns, load.engine.last_progress_ns())
-            if is_done or quiet_ns > self._quiet_ns or now_ns - begun_ns > DRAIN_MAX_NS:
+            if is_done or quiet.read() > self._quiet_s or clock.read() > DRAIN_MAX_S:
                 break
         self._clients.processes.gather(None)
 

@@ -12,14 +12,18 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import partial
+
+import msgspec
 
 from harness import plugins
 from harness.addresses import Address
-from harness.errors import Violation
+from harness.errors import Inconclusive, Violation
 from harness.load.clients.clients import Clients
 from harness.load.messages import CloseServer, LoadAnswer, OpenServer, SliceMessage
 from harness.load.processes import FirstProcessLost, LoadProcesses, join_load
 from harness.load.resident import KINDS, ResidentLoad
+from harness.processes.standstill import stood_still_s
 from harness.records import from_json, to_json
 from harness.servers import resources
 
@@ -57,13 +61,24 @@ def _stay_on(cores: list[int], processes: LoadProcesses) -> None:
 def _answers(processes: LoadProcesses, loads: dict[int, ResidentLoad]) -> Iterator[LoadAnswer]:
     """Yield the answer to each request; the requests of rank 0 are handled by all processes."""
     while line := processes.from_first(sys.stdin.buffer.readline() if processes.rank == 0 else b""):
+        request: SliceMessage = from_json(line, SliceMessage)  # type: ignore[arg-type]
+        before_s = stood_still_s()
         try:
-            yield _handle(from_json(line, SliceMessage), processes, loads)  # type: ignore[arg-type]
+            answer = processes.together(partial(_handle, request, processes, loads))
         except Violation as error:
-            yield LoadAnswer(violation=str(error))
+            answer = LoadAnswer(violation=str(error))
+        longest_s = max(processes.gather(stood_still_s() - before_s))
+        yield msgspec.structs.replace(answer, stood_still_s=longest_s)
 
 
 def _handle(request: SliceMessage, processes: LoadProcesses, loads: dict[int, ResidentLoad]) -> LoadAnswer:
+    try:
+        return _act(request, processes, loads)
+    except Inconclusive as error:
+        raise Violation(str(error)) from None
+
+
+def _act(request: SliceMessage, processes: LoadProcesses, loads: dict[int, ResidentLoad]) -> LoadAnswer:
     if isinstance(request, OpenServer):
         figures, loads[request.entry] = _open(request, processes)
         loads[request.entry].pause()

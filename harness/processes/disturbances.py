@@ -26,10 +26,24 @@ class MachineWatch:
         """Return which of the things that a program needs ran out (see `harness.processes.limits.what_ran_out`)."""
         return limits.what_ran_out(self._limits, limits.read_limits(), failure)
 
-    def stood_still(self) -> str:
-        """Return for how long everything stood still, as a sentence, or ""."""
-        seconds = stood_still_s() - self._stood_still_s
+    def stood_still(self, elsewhere_s: float = 0.0) -> str:
+        """Return for how long everything stood still, as a sentence, or "".
+
+        Args:
+            elsewhere_s: for how long another process of the harness stood still meanwhile.
+        """
+        seconds = self.standstill_s(elsewhere_s)
         return f"everything here stood still for {seconds:.0f} s" if seconds else ""
+
+    def standstill_s(self, elsewhere_s: float = 0.0) -> float:
+        """Return for how long everything stood still, in s (see `stood_still`)."""
+        return max(elsewhere_s, stood_still_s() - self._stood_still_s)
+
+    def throttled_s(self) -> float:
+        """Return for how long a processor quota has stopped the processes, summed over cores, in s."""
+        if self._limits.cores is None:
+            return 0.0
+        return limits.read_limits().throttled_s - self._limits.throttled_s
 
     def throttling(self, seconds: float = 0.0) -> str:
         """Return how a processor quota has stopped the processes, as a sentence, or "".

@@ -43,6 +43,26 @@ class Heartbeat:
             return self._stood_still_s
 
 
+class LoopClock:
+    """Measures how long a loop has run, without the time in which its process stood still.
+
+    It needs no thread: of each turn of the loop only so much counts.
+
+    Args:
+        turn_s: how long a turn may take, in s; the rest of it does not count.
+        now_s: the monotonic clock.
+    """
+
+    def __init__(self, turn_s: float = SHORTEST_S, now_s: Callable[[], float] = time.monotonic) -> None:
+        self._turn_s, self._now_s, self._latest_s, self._elapsed_s = turn_s, now_s, now_s(), 0.0
+
+    def read(self) -> float:
+        """Return for how long the loop has run, in s; called in each turn."""
+        before_s, self._latest_s = self._latest_s, self._now_s()
+        self._elapsed_s += min(self._latest_s - before_s, self._turn_s)
+        return self._elapsed_s
+
+
 _starting = threading.Lock()
 _heartbeat: Heartbeat | None = None
 

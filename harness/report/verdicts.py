@@ -50,14 +50,14 @@ def verdict_line(check: CheckResult, *, with_spec: bool = False) -> str:
     return f"{label} {verdict:7} {', '.join(counts)}"
 
 
-def failure_details(check: CheckResult, *, width: int, verbose: bool, scripts: Path) -> str:
+def failure_details(check: CheckResult, *, width: int, verbose: bool, scripts: Path | None) -> str:
     """Return what did not pass, each broken requirement once.
 
     Args:
         check: the results of one server.
         width: columns of the terminal.
         verbose: whether to list all cases as well, with what their servers used.
-        scripts: the folder of the scripts that reproduce failures.
+        scripts: the folder of the scripts that reproduce failures; None if they could not be written.
     """
     parts = []
     broken: dict[tuple[str, Verdict], list[CaseResult]] = {}
@@ -79,7 +79,7 @@ def _case_lines(case: CaseResult) -> list[str]:
 
 
 def _broken_requirement(
-    spec: str, requirement_id: str, verdict: Verdict, cases: Sequence[CaseResult], width: int, scripts: Path
+    spec: str, requirement_id: str, verdict: Verdict, cases: Sequence[CaseResult], width: int, scripts: Path | None
 ) -> str:
     requirement = requirements.of(plugins.specs()[spec])[requirement_id]
     first, *others = cases
@@ -97,14 +97,14 @@ def _broken_requirement(
     return "\n".join(lines)
 
 
-def _evidence_lines(evidence: Evidence, case: str, verdict: Verdict, width: int, scripts: Path) -> list[str]:
+def _evidence_lines(evidence: Evidence, case: str, verdict: Verdict, width: int, scripts: Path | None) -> list[str]:
     lines = []
     if verdict is Verdict.FAIL and evidence.drawing:
         lines += ["", *_verbatim(evidence.drawing, width), ""]
     if verdict is Verdict.FAIL and evidence.transcript:
         lines += _item("wire", "c0 is client 0; → to the server, ← from it", width)
         lines += _verbatim(evidence.transcript, width)
-    if evidence.script:
+    if evidence.script and scripts:
         lines += _item("script", f"{scripts / evidence.file} reproduces it", width)
     if evidence.seed is not None:
         lines += _item("seed", f"{evidence.seed}; repeat: -k {case.partition('[')[0]} --seed {evidence.seed}", width)

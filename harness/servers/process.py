@@ -297,6 +297,8 @@ def _start(
         hint = f"make it executable: chmod +x {command[0]}"
         if os.path.isdir(command[0]):
             hint = "it is a folder"
+        elif os.access(command[0], os.X_OK):
+            hint = "this user may not run the interpreter in its first line"
         raise LaunchError(name, f"cannot be started: {command[0]} is not executable", hint=hint) from None
     except OSError as error:
         raise LaunchError(

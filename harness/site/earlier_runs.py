@@ -13,7 +13,7 @@ from harness.blocks import Entry
 from harness.errors import UsageError
 from harness.league.inference import Floats
 from harness.league.measures import THROUGHPUT
-from harness.league.slice_scores import median_logarithm, scores
+from harness.league.slice_scores import log_figure, scores
 from harness.model import Run, RunInfo, Verdict
 from harness.site.data import Site
 
@@ -92,7 +92,7 @@ def _ratios(run: Run, spec: str) -> dict[str, dict[str, float]]:
     entries = [Entry(server.name) for server in run.info.implementations if server.spec == spec]
     found: dict[str, dict[str, float]] = {entry.name: {} for entry in entries}
     for kind in KINDS:
-        levels = _levels(scores(blocks, entries, median_logarithm(kind, THROUGHPUT)))
+        levels = _levels(scores(blocks, entries, log_figure(kind, THROUGHPUT)))
         if np.isnan(levels).all():
             continue
         for entry, level in zip(entries, levels - np.nanmedian(levels), strict=True):

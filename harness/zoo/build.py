@@ -102,6 +102,12 @@ async def ensure_built(implementation: Implementation) -> tuple[str, ...]:
     if not implementation.run:
         return implementation.python or sys.executable, str(implementation.source)
     if not implementation.build:
+        if _cannot_be_run(implementation):
+            raise LaunchError(
+                implementation.name,
+                f"cannot be run: {implementation.run[0]} is on a file system that is mounted with noexec; "
+                "copy it to another one",
+            )
         return implementation.run
     try:
         folder = await anyio.to_thread.run_sync(build_folder, implementation)
@@ -118,9 +124,17 @@ async def ensure_built(implementation: Implementation) -> tuple[str, ...]:
 def is_built(implementation: Implementation) -> bool:
     """Return whether a server can start without a build."""
     try:
-        return not implementation.run or not implementation.build or build_folder(implementation).is_dir()
+        if not implementation.run or not implementation.build:
+            return not _cannot_be_run(implementation)
+        return build_folder(implementation).is_dir()
     except NoCache:
         return False
+
+
+def _cannot_be_run(implementation: Implementation) -> bool:
+    """Return whether the file system of an executable that needs no build prevents that it is run."""
+    file = "".join(implementation.run[:1])
+    return os.path.isabs(file) and os.path.exists(file) and cache.is_noexec(Path(file))
 
 
 async def try_build(implementation: Implementation) -> str:

@@ -42,7 +42,12 @@ def builds() -> Path:
     return folder() / "builds"
 
 
+def is_noexec(existing: Path) -> bool:
+    """Return whether an existing file or folder is mounted in such a way that no program can be run from there."""
+    return bool(os.statvfs(existing).f_flag & os.ST_NOEXEC)
+
+
 def check_programs_can_run(existing: Path) -> None:
     """Raise NoCache if no program can be run from an existing folder of the cache."""
-    if os.statvfs(existing).f_flag & os.ST_NOEXEC:
+    if is_noexec(existing):
         raise NoCache(f"programs in {existing} cannot be run, because it is mounted with noexec: {WHAT_TO_SET}")

@@ -23,6 +23,7 @@ BACKLOG = 1024
 CHUNK = 64 * 1024  # bytes per read: enough for thousands of messages, small enough to be fair
 LIMIT = 256 * 1024  # a client with more bytes unsent misses new messages
 RETRY_S = 0.1  # wait before the next try when no descriptor is left
+LINGER_S = 10.0  # for a client that has closed its sending side to read what is unsent
 
 
 @dataclass(eq=False)  # clients are compared and hashed by identity
@@ -87,6 +88,7 @@ async def serve(stream: SocketStream) -> None:
             room.discard(client)
             client.leaving = True
             client.wake.set()  # the group now waits until the outbox is sent
+            pair.cancel_scope.deadline = anyio.current_time() + LINGER_S  # but not for ever
 
 
 async def write(client: Client) -> None:

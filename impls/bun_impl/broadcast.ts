@@ -12,6 +12,7 @@ import { readFileSync } from "node:fs";
 
 const GATHER = 64 * 1024; // bytes pending before a flush; one chunk of Bun's (512 KiB) may come on top
 const LIMIT = 256 * 1024; // a client with more unsent bytes misses new batches
+const LINGER_S = 10; // for a client that has closed its sending side to read what is unsent
 const SPARE = 16; // descriptors for Bun itself
 const NOTHING = Buffer.alloc(0);
 
@@ -31,7 +32,7 @@ function main({ host, port }: { host: string; port: number }): void {
   const shown = host.includes(":") ? `[${host}]` : host;
   // Nothing needs saving, and the kernel closes every connection.
   for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => process.exit());
-  const socket = { open: accept, data: serve, drain: write, end: leave, close, error: close };
+  const socket = { open: accept, data: serve, drain: write, end: leave, close, error: close, timeout: abandon };
   try {
     // A client that has closed its side still gets what is unsent, so its end must not end the socket.
     const options = { hostname: host, port, exclusive: true, ipv6Only: true, allowHalfOpen: true };
@@ -82,7 +83,13 @@ function send(socket: Socket<Client>, data: Buffer): number {
 function leave(socket: Socket<Client>): void {
   flush(); // a leaving client still receives its own last messages
   socket.data.leaving = true;
+  socket.timeout(LINGER_S);
   write(socket);
+}
+
+/** End a connection to a client that has left, and does not read what is unsent. */
+function abandon(socket: Socket<Client>): void {
+  socket.terminate();
 }
 
 function close(socket: Socket<Client>): void {

@@ -30,6 +30,7 @@ enum {
     MAX_PENDING = 2 * CHUNK + MESSAGE, /* bytes collected at most before they are sent */
     STACK = 128 * 1024,                /* bytes per coroutine; only pages in use cost memory */
     EVENTS = 256,
+    LINGER_MS = 10000, /* for a client that has closed its sending side to read what is unsent */
     RETRY_MS = 100, /* how long to wait for a descriptor or memory when none is left */
 };
 
@@ -169,6 +170,7 @@ static void serve(void *argument)
     if (client->next)
         client->next->link = client->link;
     client->leaving = true;
+    setsockopt(client->fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &(int){LINGER_MS}, sizeof(int)); /* it may never read */
     client->reader = NULL;
     let_go(client);
 }

@@ -28,6 +28,7 @@ enum {
     MESSAGE = 256,                     /* bytes of the longest message, including its header */
     MAX_PENDING = 2 * CHUNK + MESSAGE, /* bytes collected at most before they are sent */
     STACK = 128 * 1024,                /* bytes per thread; only pages in use cost memory */
+    LINGER_MS = 10000, /* for a client that has closed its sending side to read what is unsent */
     RETRY_US = 100 * 1000, /* how long to wait for a descriptor or a thread when none is left */
 };
 
@@ -127,6 +128,7 @@ static void *serve(void *argument)
     *client->link = client->next;
     if (client->next)
         client->next->link = client->link;
+    setsockopt(client->fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &(int){LINGER_MS}, sizeof(int)); /* it may never read */
     while (client->unsent)
         pthread_cond_wait(&client->sent, &order);
     pthread_mutex_unlock(&order);

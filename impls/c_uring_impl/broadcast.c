@@ -31,6 +31,7 @@ enum {
     LIMIT = 256 * 1024, /* a client with more unsent bytes misses new batches */
     MESSAGE = 256,      /* bytes of the longest message, including its header */
     MAX_PENDING = BUFFERS * BUFFER + MESSAGE,
+    LINGER_MS = 10000, /* for a client that has closed its sending side to read what is unsent */
     RETRY_MS = 100, /* how long to ignore the listener when no descriptor is left */
 };
 
@@ -233,6 +234,7 @@ static void leave(struct client *client)
 {
     broadcast(); /* a leaving client still receives its own last messages */
     client->excluded = client->leaving = true;
+    setsockopt(client->fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &(int){LINGER_MS}, sizeof(int)); /* it may never read */
     if (!client->sending)
         remove_client(client);
 }

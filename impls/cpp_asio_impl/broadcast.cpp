@@ -28,6 +28,7 @@ constexpr std::size_t few_bytes = 4 * 1024;  // first read: most clients receive
 constexpr std::size_t chunk = 64 * 1024;     // largest read in bytes, small enough to be fair
 constexpr std::size_t limit = 256 * 1024;    // a client with more unsent bytes misses new batches
 constexpr std::chrono::milliseconds retry{100};  // when no descriptor is left
+constexpr int linger_ms = 10'000;  // for a client that has closed its sending side to read the rest
 
 using bytes = std::vector<std::uint8_t>;
 
@@ -113,6 +114,7 @@ awaitable<void> serve(std::shared_ptr<client> self) {
     }
     room.erase(self);
     self->leaving = true;
+    setsockopt(self->connection.native_handle(), IPPROTO_TCP, TCP_USER_TIMEOUT, &linger_ms, sizeof linger_ms);
     self->wake.cancel();
 }
 

@@ -22,6 +22,7 @@ static class Program
     const int Chunk = 64 * 1024; // largest read: thousands of messages, yet small enough to be fair
     const int Limit = 256 * 1024; // a client with more unsent bytes misses new batches
     const int RetryMs = 100; // how long to wait for a descriptor when there is none left
+    const int LingerMs = 10000; // for a client that has closed its sending side to read what is unsent
 
     sealed class Client
     {
@@ -120,6 +121,8 @@ static class Program
             client.Leaving = true;
             if (!client.Writing)
                 client.Stream.Close();
+            else
+                Task.Delay(LingerMs).ContinueWith(_ => client.Stream.Close()); // it may never read
         }
     }
 

@@ -10,7 +10,9 @@ import core.stdc.errno : EAGAIN, EINTR, errno;
 import core.sys.linux.epoll;
 import core.sys.posix.fcntl : F_SETFL, O_NONBLOCK, fcntl;
 import core.sys.posix.signal : SIGINT, SIGTERM, bsd_signal;
-import core.sys.posix.sys.socket : MSG_NOSIGNAL, posixAccept = accept, recv, send;
+import core.sys.posix.netinet.in_ : IPPROTO_TCP;
+import core.sys.linux.netinet.tcp : TCP_USER_TIMEOUT;
+import core.sys.posix.sys.socket : MSG_NOSIGNAL, posixAccept = accept, recv, send, setsockopt;
 import core.sys.posix.unistd : _exit, close;
 import core.thread : Fiber;
 import std.conv : to;
@@ -23,6 +25,7 @@ enum CHUNK = 64 * 1024; // bytes per read: thousands of messages, yet small enou
 enum LIMIT = 256 * 1024; // a client with more unsent bytes misses new batches
 enum MESSAGE = 256; // bytes of the longest message, including its header
 enum RETRY_MS = 100; // how long to wait for a descriptor when there is none left
+enum LINGER_MS = 10_000; // for a client that has closed its sending side to read what is unsent
 
 class Client
 {
@@ -168,6 +171,8 @@ void read(Client client)
     }
     flush(); // a leaving client still receives its own last messages
     client.leaving = true;
+    const linger = LINGER_MS; // it may never read
+    setsockopt(client.descriptor, IPPROTO_TCP, TCP_USER_TIMEOUT, &linger, linger.sizeof);
     if (client.writer is null)
         closeConnection(client);
     else

@@ -13,6 +13,7 @@ const CHUNK = 64 * 1024; // largest read in bytes, and bytes pending before a fl
 const BATCH = 2 * CHUNK; // bytes of the longest batch: what was pending, and one read more
 const LIMIT = 256 * 1024; // a client with more unsent bytes misses new batches
 const RETRY_MS = 100; // how long to wait for a descriptor when there is none left
+const LINGER_MS = 10_000; // for a client that has closed its sending side to read what is unsent
 
 interface Client {
   connection: Deno.TcpConn;
@@ -64,7 +65,9 @@ async function serve(connection: Deno.TcpConn): Promise<void> {
   }
   flush(); // a leaving client still receives its own last messages
   room.delete(client);
-  await client.writing; // what is unsent is sent first
+  if (client.writing !== null) { // what is unsent is sent first, but not to a client that never reads it
+    await Promise.race([client.writing, new Promise((resolve) => setTimeout(resolve, LINGER_MS))]);
+  }
   connection.close();
 }
 

@@ -13,6 +13,8 @@ defmodule Broadcast do
   @chunk 64 * 1024
   # How long to wait for a descriptor when there is none left.
   @retry_ms 100
+  # How long to wait for a client that has closed its sending side to read what is unsent.
+  @linger_ms 10_000
 
   def main(arguments) do
     {host, port} = parse_address(arguments)
@@ -62,6 +64,9 @@ defmodule Broadcast do
 
     receive do
       {:DOWN, ^watch, :process, _, _} -> :gen_tcp.close(socket)
+    after
+      # It may never read; the socket is closed when this process ends.
+      @linger_ms -> :ok
     end
   end
 

@@ -25,6 +25,7 @@ MESSAGE = 256  # bytes of the longest message, including its header
 RUN = 256  # messages checked in one step if all are equally long;
 STRIDE = 2048  # if not, bytes walked message by message before the next such check
 RETRY_S = 0.1  # how long to ignore the listener when no descriptor is left
+LINGER_MS = 10_000  # for a client that has closed its sending side to read what is unsent
 
 
 @dataclass(eq=False, slots=True)  # clients are compared and hashed by identity
@@ -136,6 +137,7 @@ def leave(client: Client) -> None:
     keeping_up.pop(client, None)
     behind.discard(client)
     if client.outbox:
+        client.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, LINGER_MS)  # it may never read
         epoll.modify(client.connection, EPOLLOUT)
     else:
         close(client)

@@ -28,6 +28,7 @@ BACKLOG = 1024
 CHUNK = 64 * 1024  # bytes per read: enough for thousands of messages, small enough to be fair
 LIMIT = 256 * 1024  # a client with more bytes unsent misses new messages
 RETRY_S = 0.1  # wait before the next try when no descriptor is left
+LINGER_MS = 10_000  # for a client that has closed its sending side to read what is unsent
 WORKERS = 2  # threads: while a task occupies one, the other runs the rest
 
 
@@ -87,6 +88,7 @@ async def serve(connection: executor.Socket) -> None:
         with client.wake:
             client.leaving = True
             client.wake.notify()
+        connection.raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, LINGER_MS)  # it may never read
         await writer.join()  # what is unsent is sent first
 
 

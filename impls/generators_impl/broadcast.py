@@ -24,6 +24,7 @@ BACKLOG = 1024
 CHUNK = 64 * 1024  # bytes per read: enough for thousands of messages, small enough to be fair
 LIMIT = 256 * 1024  # a client with more bytes unsent misses new messages
 RETRY_S = 0.1  # wait before the next try when no descriptor is left
+LINGER_MS = 10_000  # for a client that has closed its sending side to read what is unsent
 
 Task: TypeAlias = "Generator[Park, None, None]"  # it yields whenever it must wait;
 Park: TypeAlias = "Callable[[Task], object]"  # what it yields puts it where the scheduler will find it again
@@ -131,6 +132,7 @@ def serve(connection: socket.socket) -> Task:
             rest = data[end:]
     room.discard(client)
     client.leaving = True
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, LINGER_MS)  # it may never read
     wake(client)
 
 

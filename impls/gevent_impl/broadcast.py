@@ -24,6 +24,7 @@ ACCEPTS = 100  # in a row, before the others run
 CHUNK = 64 * 1024  # bytes per read: enough for thousands of messages, small enough to be fair
 LIMIT = 256 * 1024  # a client with more bytes unsent misses new messages
 RETRY_S = 0.1  # wait before the next try when no descriptor is left
+LINGER_S = 10.0  # for a client that has closed its sending side to read what is unsent
 
 
 @dataclass(eq=False)  # clients are compared and hashed by identity
@@ -82,7 +83,7 @@ def serve(connection: socket.socket) -> None:
         room.discard(client)
         client.leaving = True
         client.wake.set()
-        writer.join()  # what is unsent is sent first
+        writer.join(LINGER_S)  # what is unsent is sent first
 
 
 def write(client: Client) -> None:

@@ -25,6 +25,7 @@ const (
 	message = 256               // bytes of the longest message, including its header
 	most    = 2*chunk + message // bytes collected at most before they are sent
 	retry   = 100 * time.Millisecond
+	linger  = 10 * time.Second // for a client that has closed its sending side to read what is unsent
 )
 
 type client struct {
@@ -139,6 +140,7 @@ func leave(c *client) {
 	room[len(room)-1] = nil
 	room = room[:len(room)-1]
 	c.leaving = true
+	c.SetWriteDeadline(time.Now().Add(linger))
 	if !c.writing {
 		c.Close()
 	}

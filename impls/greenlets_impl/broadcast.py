@@ -25,6 +25,7 @@ BACKLOG = 1024
 CHUNK = 64 * 1024  # bytes per read: enough for thousands of messages, small enough to be fair
 LIMIT = 256 * 1024  # a client with more bytes unsent misses new messages
 RETRY_S = 0.1  # wait before the next try when no descriptor is left
+LINGER_MS = 10_000  # for a client that has closed its sending side to read what is unsent
 
 hub = getcurrent()  # runs the scheduler; every greenlet switches back to it
 ready: deque[greenlet] = deque()
@@ -138,6 +139,7 @@ def serve(connection: socket.socket) -> None:
             rest = data[end:]
     room.discard(client)
     client.leaving = True
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, LINGER_MS)  # it may never read
     wake(client)
 
 

@@ -22,7 +22,7 @@ import System.Posix.Process (exitImmediately)
 import System.Posix.Signals (Handler (Catch), installHandler, sigINT, sigTERM)
 import Text.Read (readMaybe)
 
-backlog, fewBytes, chunk, limit, cell, waiting, retryUs :: Num a => a
+backlog, fewBytes, chunk, limit, cell, waiting, retryUs, lingerMs :: Num a => a
 backlog = 1024
 fewBytes = 4 * 1024 -- first read: ten thousand idle clients must not cost a gigabyte
 chunk = 64 * 1024 -- largest read: thousands of messages, yet small enough to be fair
@@ -30,6 +30,7 @@ limit = 256 * 1024 -- a client with more unsent bytes misses new batches
 cell = 64 -- bytes that a batch takes in an outbox beyond its own
 waiting = 64 -- batches in the room's queue; when it is full, readers wait
 retryUs = 100 * 1000 -- how long to wait for a descriptor when there is none left
+lingerMs = 10 * 1000 -- for a client that has closed its sending side to read what is unsent
 
 data Client = Client
     { connection :: Socket
@@ -94,6 +95,7 @@ serve room connected = do
     atomically $ do
         modifyTVar' (clients room) (IntMap.delete number)
         writeTVar (leaving client) True
+    setSocketOption connected UserTimeout lingerMs -- it may never read
     void (takeMVar written)
     close connected -- not earlier: a thread about to use its descriptor could meet the next client's
 

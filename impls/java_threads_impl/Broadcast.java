@@ -33,6 +33,7 @@ final class Broadcast {
     static final int CHUNK = 64 * 1024; // largest read: thousands of messages, yet fair
     static final int LIMIT = 256 * 1024; // a client with more unsent bytes misses new batches
     static final int RETRY_MS = 100; // when no descriptor or thread is left
+    static final int LINGER_MS = 10_000; // for a half-closed client to read what is unsent
 
     record Address(String host, int port) {}
 
@@ -100,7 +101,7 @@ final class Broadcast {
             join(client);
             read(client);
             leave(client);
-            writer.join(); // sends what is unsent first
+            writer.join(LINGER_MS); // sends what is unsent first
         } catch (IOException | InterruptedException | OutOfMemoryError noThreadIsLeft) {
             // This client is not in the room yet: closing its socket is all there is to do.
         }

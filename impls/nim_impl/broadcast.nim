@@ -14,6 +14,7 @@ const
   chunk = 64 * 1024     ## largest read: thousands of messages, yet small enough to be fair
   limit = 256 * 1024    ## a client with more unsent bytes misses new batches
   retryMs = 100         ## how long to wait for a descriptor when there is none left
+  lingerMs = 10_000     ## for a client that has closed its sending side to read what is unsent
 
 type Client = ref object
   socket: AsyncSocket
@@ -84,7 +85,7 @@ proc serve(socket: AsyncSocket) {.async.} =
     discard # a reset ends a connection just as an end of stream does
   flush() # a leaving client still receives its own last messages
   room.del(number)
-  await client.writing
+  discard await client.writing.withTimeout(lingerMs) # it may never read
   socket.close()
 
 proc write(client: Client, first: string) {.async.} =

@@ -12,6 +12,7 @@ let few_bytes = 4 * 1024 (* first read: ten thousand idle clients must not cost 
 let chunk = 64 * 1024 (* largest read: thousands of messages, yet small enough to be fair *)
 let limit = 256 * 1024 (* a client with more unsent bytes misses new batches *)
 let retry_s = 0.1 (* how long to wait for a descriptor when there is none left *)
+let linger_s = 10.0 (* for a client that has closed its sending side to read what is unsent *)
 let workers = 4 (* threads at most for blocking calls: Lwt closes sockets on them, and would start a thousand *)
 
 type client = {
@@ -92,7 +93,7 @@ let serve socket =
   (* A reset ends a connection just as an end of stream does. *)
   let* () = Lwt.catch (fun () -> read_messages client (Bytes.create few_bytes) 0) (fun _ -> Lwt.return_unit) in
   Hashtbl.remove room number;
-  let* () = client.writing in
+  let* () = Lwt.pick [ client.writing; Lwt_unix.sleep linger_s (* it may never read *) ] in
   Lwt_unix.close socket
 
 let rec accept listener =

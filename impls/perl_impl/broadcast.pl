@@ -10,12 +10,13 @@ use Errno qw(EAGAIN EINTR);
 use IO::Select;
 use IO::Socket::IP;
 use POSIX  qw(_exit);
-use Socket qw(IPPROTO_TCP TCP_NODELAY);
+use Socket qw(IPPROTO_TCP TCP_NODELAY TCP_USER_TIMEOUT);
 
 use constant BACKLOG => 1024;
 use constant CHUNK   => 64 * 1024;     # bytes per read: thousands of messages, yet small enough to be fair
 use constant LIMIT   => 256 * 1024;    # a client with more unsent bytes misses new batches
 use constant RETRY_S => 0.1;           # how long to wait for a descriptor when there is none left
+use constant LINGER_MS => 10_000;      # for a client that has closed its sending side to read what is unsent
 
 my %room;                              # all clients, by the file numbers of their sockets
 my $pending = '';                      # whole messages in their final order, not yet offered
@@ -88,6 +89,7 @@ sub serve ($client) {
 sub leave ($client) {
     flush();                    # a leaving client still receives its own last messages
     $client->{leaving} = 1;
+    setsockopt $client->{socket}, IPPROTO_TCP, TCP_USER_TIMEOUT, LINGER_MS;    # it may never read
     $readers->remove( $client->{socket} );
     close_connection($client) if $client->{outbox} eq '';
 }

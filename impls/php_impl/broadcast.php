@@ -19,6 +19,7 @@ const CHUNK = 64 * 1024; // bytes per read, and bytes pending before a flush
 const EVENTS = 256; // descriptors per turn of the loop
 const LIMIT = 256 * 1024; // a client with more unsent bytes misses new batches
 const RETRY_MS = 100; // how long to wait for a descriptor when there is none left
+const LINGER_MS = 10_000; // for a client that has closed its sending side to read what is unsent
 
 const LIBC = <<<'C'
     struct event { uint32_t events; int32_t fd; int32_t unused; } __attribute__((packed)); // as on x86-64
@@ -44,6 +45,7 @@ const EPOLL_CTL_ADD = 1;
 const EPOLL_CTL_MOD = 3;
 const NONBLOCK = 2048;
 const V6ONLY = 26;
+const TCP_USER_TIMEOUT = 18;
 
 final class Client
 {
@@ -179,6 +181,7 @@ final class Broadcast
         }
         $this->flush(); // a leaving client still receives its own last messages
         $client->leaving = true;
+        $this->libc->setsockopt($client->fd, SOL_TCP, TCP_USER_TIMEOUT, pack('l', LINGER_MS), 4); // it may never read
         while ($client->unsent !== '') {
             $this->watch($client->fd, EPOLLOUT);
             Fiber::suspend();

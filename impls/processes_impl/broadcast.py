@@ -21,6 +21,7 @@ from contextlib import suppress
 BACKLOG = 1024
 CHUNK = 64 * 1024  # bytes per read: enough for thousands of messages, small enough to be fair
 LIMIT = 256 * 1024  # a client with more bytes unsent misses new messages
+LINGER_MS = 10_000  # for a client that has closed its sending side to read what is unsent
 PACKET = 2 * CHUNK  # bytes; more than any packet has
 PR_SET_PDEATHSIG = 1  # Linux: a signal to get when the parent ends
 WORKERS = min(max(2, os.cpu_count() or 1), 8)
@@ -125,12 +126,13 @@ async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
             if end:
                 await broadcast(data[:end])
             rest = data[end:]
+        writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, LINGER_MS)
     # A client that disconnects right after sending still receives its own messages: they are in the packet
     # under way, or in the next one.
     for _ in range(2):
         await at_rest.wait()
     room.discard(writer)
-    writer.close()  # what is unsent is sent first
+    writer.close()  # what is unsent is sent first, but not to a client that never reads it
 
 
 def whole_messages(data: bytes) -> int:

@@ -16,6 +16,7 @@ BACKLOG = 1024
 CHUNK = 64 * 1024 # bytes per read: thousands of messages, yet small enough to be fair
 LIMIT = 256 * 1024 # a client with more unsent bytes misses new batches
 RETRY_S = 0.1 # how long to wait for a descriptor when there is none left
+LINGER_MS = 10_000 # for a client that has closed its sending side to read what is unsent
 
 # Ruby calls this instead of blocking: it stores the waiting fiber, and resumes another one.
 class Scheduler
@@ -103,6 +104,7 @@ def serve(socket)
 rescue SystemCallError, EOFError
   @room.delete(client)
   client.leaving = true
+  socket.setsockopt(:TCP, :USER_TIMEOUT, LINGER_MS) # it may never read
   socket.close unless client.writing
 end
 

@@ -15,7 +15,7 @@ use std::{env, mem, process, thread};
 use amy::{Event, Notification, Poller, Registrar};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
-use socket2::{Domain, Socket, Type};
+use socket2::{Domain, SockRef, Socket, Type};
 
 const BACKLOG: i32 = 1024;
 const CHUNK: usize = 64 * 1024; // bytes per read: thousands of messages, yet small enough to be fair
@@ -24,6 +24,7 @@ const MESSAGE: usize = 256; // bytes of the longest message, including its heade
 const MINUTE_MS: usize = 60 * 1000; // amy has no timeout without end
 const MINUTE: Duration = Duration::from_millis(MINUTE_MS as u64);
 const RETRY: Duration = Duration::from_millis(100); // when no descriptor is left
+const LINGER: Duration = Duration::from_secs(10); // for a half-closed client to read the rest
 
 struct Client {
     stream: TcpStream,
@@ -168,6 +169,7 @@ impl Room {
         let client = self.clients.get_mut(&id).expect("it has just been read");
         client.left = true;
         client.excluded = true;
+        let _ = SockRef::from(&client.stream).set_tcp_user_timeout(Some(LINGER)); // it may never read
         self.flush(id);
     }
 

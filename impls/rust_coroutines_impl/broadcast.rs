@@ -23,7 +23,7 @@ use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Registry, Token};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook_mio::v1_0::Signals;
-use socket2::{Domain, Socket, Type};
+use socket2::{Domain, SockRef, Socket, Type};
 
 const BACKLOG: i32 = 1024;
 const CHUNK: usize = 64 * 1024; // bytes per read: thousands of messages, yet small enough to be fair
@@ -32,6 +32,7 @@ const FEW_BYTES: usize = 4 * 1024; // first read: most clients receive more than
 const STACK: usize = 64 * 1024; // bytes per coroutine; only pages in use cost memory
 const EVENTS: usize = 256;
 const RETRY: Duration = Duration::from_millis(100); // when no descriptor is left
+const LINGER: Duration = Duration::from_secs(10); // for a half-closed client to read the rest
 const SIGNALS: Token = Token(usize::MAX - 1); // all other tokens are descriptors
 
 /// What a coroutine waits for.
@@ -189,6 +190,7 @@ fn serve(me: &Me, room: &Rc<Room>, stream: TcpStream) {
             size -= end;
         }
     }
+    let _ = SockRef::from(&client.stream).set_tcp_user_timeout(Some(LINGER)); // it may never read
     room.clients.borrow_mut().remove(&fd); // it closes when no coroutine holds it any more
 }
 

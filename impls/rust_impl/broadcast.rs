@@ -19,6 +19,9 @@ const FEW_BYTES: usize = 4 * 1024; // first read: most clients receive more than
 const CHUNK: usize = 64 * 1024; // largest read: thousands of messages, yet small enough to be fair
 const LIMIT: usize = 256 * 1024; // a client with more unsent bytes misses new batches
 const RETRY: Duration = Duration::from_millis(100); // when no descriptor or thread is left
+const LINGER_MS: i32 = 10_000; // for a client that has closed its sending side to read the rest
+const TCP: i32 = 6; // a level of options, of which this is one:
+const USER_TIMEOUT: i32 = 18;
 const STACK: usize = 64 * 1024; // bytes per thread
 const MOST: usize = 6000; // clients: each takes up to ten of a process's 65,530 memory maps
 
@@ -53,10 +56,12 @@ struct Outbox {
 
 static ROOM: Mutex<Vec<Arc<Client>>> = Mutex::new(Vec::new());
 
-// The standard library has neither signals nor a choice of the backlog; the C library has both.
+// The standard library has no signals, no choice of the backlog and not all options of TCP; the C
+// library has all of these.
 unsafe extern "C" {
     fn signal(number: i32, handler: extern "C" fn(i32)) -> usize;
     fn listen(descriptor: i32, backlog: i32) -> i32;
+    fn setsockopt(descriptor: i32, level: i32, name: i32, value: &i32, size: u32) -> i32;
     fn _exit(status: i32) -> !;
 }
 
@@ -118,6 +123,9 @@ fn serve(client: Client) {
             data.copy_within(end..size, 0);
             size -= end;
         }
+    }
+    unsafe {
+        setsockopt(client.stream.as_raw_fd(), TCP, USER_TIMEOUT, &LINGER_MS, 4); // it may never read
     }
     let mut room = ROOM.lock().unwrap();
     room.retain(|other| !Arc::ptr_eq(other, &client));

@@ -17,7 +17,7 @@ use mio::{Events, Interest, Poll, Token};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook_mio::v1_0::Signals;
 use slab::Slab;
-use socket2::{Domain, Socket, Type};
+use socket2::{Domain, SockRef, Socket, Type};
 
 const BACKLOG: i32 = 1024;
 const CHUNK: usize = 64 * 1024; // bytes per read
@@ -26,6 +26,7 @@ const MESSAGE: usize = 256; // bytes of the longest message, including its heade
 const MAX_PENDING: usize = 2 * CHUNK + MESSAGE; // bytes collected at most before they are sent
 const EVENTS: usize = 256;
 const RETRY: Duration = Duration::from_millis(100); // when no descriptor is left
+const LINGER: Duration = Duration::from_secs(10); // for a half-closed client to read the rest
 const LISTENER: Token = Token(usize::MAX - 1); // clients' tokens count from 0
 const SIGNALS: Token = Token(usize::MAX - 2);
 
@@ -184,6 +185,7 @@ impl Room {
         let client = &mut self.clients[key];
         client.left = true;
         client.excluded = true;
+        let _ = SockRef::from(&client.stream).set_tcp_user_timeout(Some(LINGER)); // it may never read
         if client.unsent.is_empty() {
             self.dead.push(key);
         }

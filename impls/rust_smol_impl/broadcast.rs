@@ -18,7 +18,7 @@ use smol::channel::{self, Receiver, Sender};
 use smol::net::{TcpListener, TcpStream};
 use smol::prelude::*;
 use smol::{Async, LocalExecutor, Timer, future};
-use socket2::{Domain, Socket, Type};
+use socket2::{Domain, SockRef, Socket, Type};
 
 const BACKLOG: i32 = 1024;
 const FEW_BYTES: usize = 4 * 1024; // first read: most clients receive more than they send
@@ -26,6 +26,7 @@ const CHUNK: usize = 64 * 1024; // largest read: thousands of messages, yet smal
 const LIMIT: usize = 256 * 1024; // a client with more unsent bytes misses new batches
 const WAITING: usize = 64; // events queued for `broadcast`; when the queue is full, readers wait
 const RETRY: Duration = Duration::from_millis(100); // when no descriptor is left
+const LINGER: Duration = Duration::from_secs(10); // for a half-closed client to read the rest
 
 enum Event {
     Joined(RawFd, Client),
@@ -112,6 +113,7 @@ async fn read(mut stream: TcpStream, client: Client, events: Sender<Event>) {
             size -= end;
         }
     }
+    let _ = SockRef::from(&stream).set_tcp_user_timeout(Some(LINGER)); // it may never read
     let _ = events.send(Event::Left(key)).await;
 }
 

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use std::{env, mem, process};
 
+use socket2::SockRef;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::net::{TcpListener, TcpStream};
@@ -20,6 +21,7 @@ const FEW_BYTES: usize = 4 * 1024; // first read: most clients receive more than
 const CHUNK: usize = 64 * 1024; // largest read: thousands of messages, yet small enough to be fair
 const BATCHES: usize = 256; // that the channel keeps for clients that are behind
 const RETRY: Duration = Duration::from_millis(100); // when no descriptor is left
+const LINGER: Duration = Duration::from_secs(10); // for a half-closed client to read the rest
 
 type Batch = Arc<Vec<u8>>;
 
@@ -83,6 +85,7 @@ async fn read(mut stream: ReadHalf<'_>, room: &Room, _leave: oneshot::Sender<()>
             size -= end;
         }
     }
+    let _ = SockRef::from(stream.as_ref()).set_tcp_user_timeout(Some(LINGER)); // it may never read
     // Returning drops `_leave`, which notifies `write`.
 }
 

@@ -22,6 +22,7 @@ BACKLOG = 1024
 CHUNK = 64 * 1024  # bytes per read: enough for thousands of messages, small enough to be fair
 LIMIT = 256 * 1024  # a client with more bytes unsent misses new messages
 RETRY_S = 0.1  # wait before the next try when no descriptor is left
+LINGER_MS = 10_000  # for a client that has closed its sending side to read what is unsent
 
 
 @dataclass(eq=False)  # clients are compared and hashed by identity
@@ -107,6 +108,7 @@ def read(client: Client) -> None:
         flush()  # a client that disconnects right after sending still receives its own messages
         room.discard(client)
         client.leaving = True
+        client.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, LINGER_MS)  # it may never read
         watch(client)
 
 

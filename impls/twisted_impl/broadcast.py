@@ -8,6 +8,7 @@ holds more than LIMIT bytes, the client misses new batches, always as whole mess
 """
 
 import re
+import socket
 import sys
 from collections import deque
 from typing import Any
@@ -23,6 +24,7 @@ BACKLOG = 1024
 CHUNK = 64 * 1024  # bytes per read: Twisted's default
 WRITE = 128 * 1024  # bytes handed to a transport at once: as much as it sends with one call
 LIMIT = 256 * 1024  # a client with more bytes unsent misses new messages
+LINGER_MS = 10_000  # for a client that has closed its sending side to read what is unsent
 
 reactor: Any = installed_reactor  # Any: mypy cannot read zope's interfaces
 
@@ -58,7 +60,8 @@ class Client(Protocol):
         room.discard(self)
         self.transport.write(bytes(self.outbox))
         self.transport.unregisterProducer()  # else loseConnection would wait for it for ever
-        self.transport.loseConnection()  # what is unsent is sent first
+        self.transport.getHandle().setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, LINGER_MS)
+        self.transport.loseConnection()  # what is unsent is sent first, but not to a client that never reads it
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         room.discard(self)

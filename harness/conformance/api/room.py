@@ -236,9 +236,15 @@ class Room:
             sender, self.encode(body), total, seconds=seconds, until=until, stuck_s=stuck_s or traffic.STUCK_S
         )
 
-    def rounds(self, count: int, seconds: float) -> Iterator[int]:
-        """Count to `count`, but no longer than `seconds`: a slow server need not do as much as a fast one."""
-        return traffic.rounds(count, seconds)
+    def rounds(self, count: int, seconds: float, at_least: int = 1) -> Iterator[int]:
+        """Count to `count`, but no longer than `seconds`: a slow server need not do as much as a fast one.
+
+        Args:
+            count: how many rounds at most.
+            seconds: after which there are no more.
+            at_least: how many rounds there are, however long they take.
+        """
+        return traffic.rounds(count, seconds, at_least)
 
     # --- the server's process
 

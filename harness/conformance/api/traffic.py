@@ -109,10 +109,16 @@ async def flood(
     return taken
 
 
-def rounds(count: int, seconds: float) -> Iterator[int]:
-    """Count to `count`, but no longer than `seconds`, and at least once: a slow server need not do as much."""
+def rounds(count: int, seconds: float, at_least: int = 1) -> Iterator[int]:
+    """Count to `count`, but no longer than `seconds`: a slow server need not do as much.
+
+    Args:
+        count: how many rounds at most.
+        seconds: after which there are no more.
+        at_least: how many rounds there are, however long they take.
+    """
     deadline = time.monotonic() + seconds
     for number in range(count):
-        if time.monotonic() > deadline and number:
+        if time.monotonic() > deadline and number >= at_least:
             return
         yield number

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 from harness.addresses import Address
 from harness.errors import Violation
+from harness.processes.standstill import LoopClock
 
 CONNECT_S = 30.0  # at most, without a new connection
 AT_A_TIME = 256
@@ -62,7 +63,7 @@ def connect(
     connected: dict[int, socket.socket] = {}
     attempts: dict[int, Attempt] = {}
     waiting = deque((place, PATIENCE_S) for place in range(count))
-    progress_at = time.monotonic()
+    clock, progress_at = LoopClock(), 0.0
     try:
         with select.epoll() as poll:
             while len(connected) < count:
@@ -78,14 +79,14 @@ def connect(
                     poll.unregister(descriptor)
                     connected[attempt.place] = attempt.connection
                     _check(attempt.connection, first + attempt.place * step)
-                    progress_at = time.monotonic()
-                now = time.monotonic()
-                if now > progress_at + CONNECT_S:
+                    progress_at = clock.read()
+                if clock.read() > progress_at + CONNECT_S:
                     number = first + step * min(attempt.place for attempt in attempts.values())
                     raise Violation(
                         f"client {number} could not connect: "
                         f"the server has accepted no connection for {CONNECT_S:.0f} s"
                     )
+                now = time.monotonic()
                 for attempt in [attempt for attempt in attempts.values() if attempt.gives_up_at < now]:
                     del attempts[attempt.connection.fileno()]
                     attempt.connection.close()

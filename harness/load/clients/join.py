@@ -16,6 +16,7 @@ from harness.codec import Codec, Decoder, bodies_of
 from harness.errors import Violation
 from harness.load.processes import LoadProcesses
 from harness.load.verify.frames import MARKER
+from harness.processes.standstill import LoopClock
 
 JOIN_S = 30.0
 FIRST_QUIET_S = 0.02  # without a byte, after which the next marker is sent; twice as long each time
@@ -73,7 +74,7 @@ class JoinMarkers:
         Raises:
             Violation: that takes longer than JOIN_S seconds, or a client receives a message that was never sent.
         """
-        deadline, rounds, quiet_s = time.monotonic() + JOIN_S, 0, FIRST_QUIET_S
+        clock, rounds, quiet_s = LoopClock(), 0, FIRST_QUIET_S
         self._expect_all()
         sent_ns = 0
         with select.epoll() as poll:
@@ -81,7 +82,7 @@ class JoinMarkers:
                 connection.setblocking(False)
                 poll.register(connection.fileno(), select.EPOLLIN)
             while missing := sum(self._processes.gather(len(self._missing))):
-                if time.monotonic() > deadline:
+                if clock.read() > JOIN_S:
                     raise Violation(
                         f"{missing} of {len(self._subscriptions)} clients did not receive, in {JOIN_S:.0f} s, "
                         f"any of {rounds} messages that were sent to find out whether they had joined"

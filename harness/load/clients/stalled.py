@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from harness.load.clients.join import QUIET_S
 from harness.load.load import Load
+from harness.processes.standstill import LoopClock
 
 RESUMED_BUFFER_BYTES = 1 << 16
 STEP_NS = 5_000_000
@@ -38,11 +39,11 @@ def resume(load: Load, connections: Sequence[socket.socket], topics: Sequence[in
     for connection in connections:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RESUMED_BUFFER_BYTES)
         clients.append(load.add_client(connection, topics, may_be_closed=True))
-    started = last_received = time.monotonic()
-    while time.monotonic() < min(last_received + QUIET_S, started + RESUME_S):
+    clock, last_received = LoopClock(), 0.0
+    while clock.read() < min(last_received + QUIET_S, RESUME_S):
         received = load.step(time.monotonic_ns() + STEP_NS)
         if any(client in clients for client, _ in received):
-            last_received = time.monotonic()
+            last_received = clock.read()
     return {
         "stalled_clients": len(clients),
         "stalled_clients_disconnected": len(set(clients) & set(load.closed())),
