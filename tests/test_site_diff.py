@@ -109,7 +109,8 @@ def test_a_source_is_handed_over_as_it_is_and_without_comments_and_imports(site:
     assert plain == [line.text for line in read("", server.source, with_comments=False, with_imports=False).lines]
     assert not [text for text in plain if str(text).startswith(("import", "from", "#"))]
     for line in content["lines"]:
-        text, inside = line  # type: ignore[misc]
+        assert isinstance(line, list)
+        text, inside = line
         if found := re.match(r"(?:async )?def (\w+)", text):
             assert content["functions"][inside] == found[1]
 

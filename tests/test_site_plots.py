@@ -197,6 +197,17 @@ def test_a_page_has_a_table_and_a_still_picture_for_each_plot(short_run: Run, tm
         assert len(root.findall(".//*[@class='background']")) == 8 - plot_pages.FIRST_CHOSEN
 
 
+def test_each_spec_has_a_page_and_they_link_to_each_other(tmp_path: Path) -> None:
+    write_site(zoo(("broadcast", "channels")), tmp_path)
+    first, second = tmp_path / "plots.html", tmp_path / "plots" / "channels.html"
+    assert "plots/channels.html" in {link.get("href") for link in parse(first).all("a")}
+    page = parse(second)
+    assert "../plots.html" in {link.get("href") for link in page.all("a")}
+    data = json.loads(next(script for script in page.scripts if script.strip()))
+    assert (second.parent / data["diff"]).resolve() == tmp_path / "diff.html"
+    assert (data["spec"], page.ids.count("latency")) == ("channels", 1)
+
+
 def test_the_numbers_of_a_page_are_short_and_finite(short_run: Run) -> None:
     (page,) = plot_pages.pages(site_of(short_run))
     text = json.dumps(page.context["data"], allow_nan=False)
