@@ -176,6 +176,15 @@ def test_a_hostile_server_is_text_in_the_pages_of_its_pairs(hostile: HostilePlug
     assert content["lines"][0][0] == HOSTILE_SOURCE.rstrip("\n")  # type: ignore[index]
 
 
+def test_a_page_of_a_server_links_to_its_comparisons_with_its_neighbours(tmp_path: Path) -> None:
+    write_site(zoo_run(), tmp_path)
+    links = {each.get("href", "") for each in parse(tmp_path / "servers" / "broadcast" / "asyncio.html").all("a")}
+    found = {link for link in links if link.startswith("../../diff/")}
+    assert found == {
+        f"../../diff/broadcast/{pair}.html" for pair in ("asyncio--threads", "asyncio--selectors", "asyncio--go")
+    }
+
+
 def test_servers_without_sources_here_have_no_comparison(tmp_path: Path) -> None:
     write_site(simulated({"unknown": 1e6, "stranger": 2e6}), tmp_path)
     assert "not on the machine" in parse(tmp_path / "diff.html").text
