@@ -20,6 +20,8 @@ from harness.site.highlight import highlight
 from harness.site.markdown import Markdown
 from harness.site.other_figures import other_figures
 from harness.site.page import Page, Passage
+from harness.site.pages.diff import pair_path
+from harness.site.source_scripts import is_readable
 from harness.site.sources import targets
 from harness.zoo.neighbours import neighbours
 
@@ -85,7 +87,7 @@ def pages(site: Site) -> Iterator[Page]:
                 "slow_client": SLOW_CLIENT,
                 "slow_client_policy": _rendered_policy(markdown, server, readme),
                 "past": past.get((server.spec, server.name), ()),
-                "neighbours": neighbours_of[server.key],
+                "neighbours": [(other, _comparison(server, other)) for other in neighbours_of[server.key]],
                 "readme": markdown.render(readme, file=server.readme, page=server.path, lower_by=1)
                 if server.readme
                 else "",
@@ -105,6 +107,11 @@ def _index_line(server: SiteServer) -> str:
     if server.row.position:
         return interval(server.row.rank) if server.league.can_distinguish else NOTHING
     return server.row.note.partition(":")[0] or "not measured"
+
+
+def _comparison(server: SiteServer, other: SiteServer) -> str:
+    """Return the path of the page with both sources side by side; "" where either has none to show."""
+    return pair_path(server, other) if is_readable(server) and is_readable(other) else ""
 
 
 def _neighbours_of(site: Site) -> Mapping[str, Sequence[SiteServer]]:
