@@ -31,7 +31,8 @@ MEANINGS = {
 }
 # What the table shows in its own way; the other columns follow as they are in a terminal.
 OWN = ("#", "server", "score %")
-AXIS = (0.02, 1.1)  # of the drawn scores, logarithmic
+DRAWN_WIDTH = 140  # of the drawn scores, in pixels
+GRID = (0.1, 0.3, 1.0)  # the scores with a line behind the drawn ones
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ class LeagueRow:
         server: the server.
         rank: its rank interval, or "–".
         score: its score, and its interval where it has one.
-        drawn: the score and the ends of its interval as shares of the width of the axis, None for an end that it lacks.
+        drawn: the score and the ends of its interval; None for an end that it lacks.
         measures: the cells of the six measures, by name.
         others: the texts of the other columns.
     """
@@ -98,6 +99,7 @@ class LeagueTable:
 def pages(site: Site) -> Iterator[Page]:
     """Yield the page with the leagues."""
     tables = [_table(site, league) for league in site.leagues]
+    axis = score_axis(site.leagues)
     implementations = [server.implementation for server in site.servers]
     context = {
         "tables": tables,
@@ -105,7 +107,8 @@ def pages(site: Site) -> Iterator[Page]:
         "meanings": MEANINGS,
         "headings": {column.measure: column.title for column in COLUMNS if column.measure and column.figures},
         "Better": Better,
-        "position": position,
+        "at": lambda score: position(score, axis),
+        "grid": GRID,
         "languages": sorted({each.language for each in implementations}),
         "styles": sorted({each.style for each in implementations}),
         "categories": sorted({each.category for each in implementations}),
@@ -115,7 +118,9 @@ def pages(site: Site) -> Iterator[Page]:
         "data": {
             "measures": list(MEASURES),
             "weights": [DEFAULT_WEIGHTS.get(name, 0) for name in MEASURES],
-            "axis": AXIS,
+            "axis": axis,
+            "width": DRAWN_WIDTH,
+            "grid": GRID,
             "servers": {key: value for league in site.leagues for key, value in _script_data(site, league).items()},
         },
     }
@@ -159,21 +164,34 @@ def _table(site: Site, league: League) -> LeagueTable:
 def _row(server: SiteServer, columns: Sequence[Column]) -> LeagueRow:
     row, league = server.row, server.league
     score = row.score
-    ends = (None, None) if score is None or not has_interval(row) else (position(score.low), position(score.high))
+    ends = (None, None) if score is None or not has_interval(row) else (score.low, score.high)
     return LeagueRow(
         server=server,
         rank=interval(row.rank) if league.can_distinguish else NOTHING,
         score=score_texts(row),
-        drawn=(position(score.value) if score else 0.0, *ends),
+        drawn=(score.value if score else 0.0, *ends),
         measures={name: _measure_cell(server, name) for name in MEASURES},
         others={column.title: column.cell(row, league) for column in columns},
     )
 
 
-def position(score: float) -> float:
-    """Return where a score is on the axis, as a share of its width."""
-    lowest, highest = map(math.log, AXIS)
-    return (math.log(min(max(score, AXIS[0]), AXIS[1])) - lowest) / (highest - lowest)
+def score_axis(leagues: Sequence[League]) -> tuple[float, float]:
+    """Return the ends of the logarithmic axis that the scores of all leagues are drawn on."""
+    scores = [row.score for league in leagues for row in league.ranked if row.score]
+    ends = [end for score in scores for end in (score.value, score.low, score.high) if not math.isnan(end)]
+    return min([GRID[0], *ends]) / 1.1, max([GRID[-1], *ends]) * 1.1
+
+
+def position(score: float, axis: tuple[float, float]) -> float:
+    """Return where a score is on an axis, in pixels.
+
+    Args:
+        score: the score.
+        axis: the scores at its ends.
+    """
+    lowest, highest = map(math.log, axis)
+    share = (math.log(min(max(score, axis[0]), axis[1])) - lowest) / (highest - lowest)
+    return round(DRAWN_WIDTH * share, 1)
 
 
 def _measure_cell(server: SiteServer, name: str) -> MeasureCell:

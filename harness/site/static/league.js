@@ -54,13 +54,14 @@
   }
 
   function place(score) {
-    const [lowest, highest] = [Math.log(data.axis[0]), Math.log(data.axis[1])];
-    return 100 * Math.min(1, Math.max(0, (Math.log(score) - lowest) / (highest - lowest)));
+    const [lowest, highest] = data.axis.map(Math.log);
+    return data.width * Math.min(1, Math.max(0, (Math.log(score) - lowest) / (highest - lowest)));
   }
 
   function drawn(score, low, high) {
-    const svg = shape("svg", { class: "interval", width: 100, height: 14, viewBox: "0 0 100 14", "aria-hidden": "true" });
-    svg.append(shape("use", { href: "#score-axis" }));
+    const box = { width: data.width, height: 14, viewBox: `0 0 ${data.width} 14` };
+    const svg = shape("svg", { class: "interval", ...box, "aria-hidden": "true" });
+    for (const line of data.grid) svg.append(shape("line", { class: "grid", x1: place(line), x2: place(line), y1: 0, y2: 14 }));
     if (low !== null) svg.append(shape("line", { class: "span", x1: place(low), x2: place(high), y1: 7, y2: 7 }));
     svg.append(shape("circle", { cx: place(score), cy: 7, r: 3 }));
     return svg;

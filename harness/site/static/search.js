@@ -21,25 +21,34 @@
     return Math.min(5, text.match(pattern([word], "giu"))?.length ?? 0);
   }
 
+  // Returns what finds the words next to each other.
+  function phraseOf(words) {
+    return new RegExp(`(?<![\\p{L}\\p{N}])${words.join("[^\\p{L}\\p{N}]+")}`, "iu");
+  }
+
   function search(words) {
     const results = [];
+    const phrase = phraseOf(words);
     for (const [path, title, passages] of window.searchIndex) {
       for (const [anchor, heading, text] of passages) {
         let score = 0;
         for (const word of words) {
-          const own = 12 * count(title, word) * (anchor === "" ? 2 : 1) + 8 * count(heading, word) + count(text, word);
+          // The title of a page speaks for its beginning most.
+          const own = (anchor === "" ? 20 : 0.1) * count(title, word) + 10 * count(heading, word) + count(text, word);
           if (own === 0) { score = 0; break; }
           score += own;
         }
+        if (score > 0 && words.length > 1 && phrase.test(`${heading}\n${text}`)) score += 25;
         if (score > 0) results.push({ score, path, title, anchor, heading, text });
       }
     }
     return results.sort((a, b) => b.score - a.score);
   }
 
-  // Returns the part of a passage around the first word, with all found words marked.
+  // Returns the part of a passage around the words, with all found words marked.
   function excerpt(text, words) {
-    const first = text.search(pattern(words, "iu"));
+    const together = text.search(phraseOf(words));
+    const first = together >= 0 ? together : text.search(pattern(words, "iu"));
     const from = Math.max(0, first - AROUND);
     const part = text.slice(from, Math.max(0, first) + 2 * AROUND);
     const paragraph = document.createElement("p");
