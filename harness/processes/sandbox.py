@@ -27,7 +27,8 @@ INSTALL = "apt-get install bubblewrap"
 MIB = 1 << 20
 PROBE_S = 20.0
 # The system: what is not in these folders does not exist in the sandbox.
-SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/etc", "/opt", "/nix", "/gnu", "/sys")
+SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/etc", "/opt", "/nix", "/gnu")
+MORE_OF_SYSTEM = ("/var/lib", "/sys/devices/system", "/sys/fs/cgroup", "/sys/kernel/mm")
 READ_ONLY_PROC = ("sys", "sysrq-trigger", "irq", "bus", "fs", "scsi", "acpi")  # root could write there
 SEARCHED = ("/etc", "/opt", "/var/lib")  # for what not everybody may read
 NO_HOME = Path("/home/server")  # where this user has no home of its own
@@ -153,8 +154,10 @@ def _system() -> tuple[str, ...]:
             words += ["--symlink", os.readlink(folder), str(folder)]
         elif folder.is_dir():
             words += ["--ro-bind", str(folder), str(folder)]
-    words += ["--ro-bind-try", "/var/lib", "/var/lib", "--symlink", "/tmp", "/var/tmp", "--proc", "/proc"]
-    for name in READ_ONLY_PROC:
+    for name in MORE_OF_SYSTEM:
+        words += ["--ro-bind-try", name, name]
+    words += ["--symlink", "/tmp", "/var/tmp", "--proc", "/proc"]
+    for name in READ_ONLY_PROC if os.geteuid() == 0 else ():
         words += ["--ro-bind-try", f"/proc/{name}", f"/proc/{name}"]
     # The names of hosts may be in a file elsewhere.
     if (names := Path("/etc/resolv.conf").resolve()).is_file() and not names.is_relative_to("/etc"):
