@@ -32,9 +32,10 @@ MORE_OF_SYSTEM = ("/var/lib", "/sys/devices/system", "/sys/fs/cgroup", "/sys/ker
 READ_ONLY_PROC = ("sys", "sysrq-trigger", "irq", "bus", "fs", "scsi", "acpi")  # root could write there
 SEARCHED = ("/etc", "/opt", "/var/lib")  # for what not everybody may read
 NO_HOME = Path("/home/server")  # where this user has no home of its own
-KEPT_VARIABLES = re.compile(
-    r"LANG|LANGUAGE|LC_\w+|TZ|TERM|(?!XDG_)\w+_(HOME|ROOT)|\w*PATH"
-    r"|(?i:(https?|no|all)_proxy)|GOPROXY|GOSUMDB|GOFLAGS|(\w+_)?SSL_CERT_(FILE|DIR)|NODE_EXTRA_CA_CERTS"
+KEPT_VARIABLES = re.compile(r"LANG|LANGUAGE|LC_\w+|TZ|TERM|(?!XDG_)\w+_(HOME|ROOT)|\w*PATH")
+# How this machine reaches registries.
+NETWORK_VARIABLES = re.compile(
+    r"(?i:(https?|no|all)_proxy)|GOPROXY|GOSUMDB|GOFLAGS|(\w+_)?SSL_CERT_(FILE|DIR)|NODE_EXTRA_CA_CERTS"
 )
 # The limits that only the process itself can set; its memory goes first when the machine has none left.
 LIMITS = "ulimit -c 0; ulimit -f {blocks}; ulimit -p {tasks} 2>&-; echo 1000 > /proc/self/oom_score_adj"
@@ -90,6 +91,7 @@ class Sandbox:
         temporary_bytes: the size of its /tmp and of its home; what it writes there is gone afterwards.
         file_bytes: the size of any file that it writes.
         tasks: how many processes and threads it may have; the kernel does not hold root to that.
+        reaches_network: whether it keeps the variables that say how to reach registries.
         ends_with_parent: whether everything in it ends with the process that started it.
     """
 
@@ -99,6 +101,7 @@ class Sandbox:
     temporary_bytes: int = 256 * MIB
     file_bytes: int = 1024 * MIB
     tasks: int = 32_768
+    reaches_network: bool = False
     ends_with_parent: bool = False
 
     def wrap(self, command: Sequence[str], then: str = 'exec "$@"', folder: Path | None = None) -> list[str]:
@@ -111,7 +114,7 @@ class Sandbox:
         """
         limits = LIMITS.format(blocks=self.file_bytes // BLOCK_BYTES, tasks=self.tasks)
         return [
-            *_environment(),
+            *self._environment(),
             BWRAP,
             *("--unshare-user", "--unshare-pid", "--unshare-ipc", "--disable-userns"),
             *("--cap-drop", "ALL", "--new-session"),
@@ -123,6 +126,18 @@ class Sandbox:
             *("--", "/bin/sh", "-c", f"{limits}; {then}", "sandbox"),
             *command,
         ]
+
+    def _environment(self) -> Iterator[str]:
+        """Yield the words that keep only harmless variables, also in bwrap, whose /proc/1/environ a server can read.
+
+        The others may hold tokens; their values stand in no command line.
+        """
+        yield "env"
+        for name in os.environ:
+            is_kept = KEPT_VARIABLES.fullmatch(name) or (self.reaches_network and NETWORK_VARIABLES.fullmatch(name))
+            if not is_kept:
+                yield from ("-u", name)
+        yield f"HOME={home()}"
 
     def _own_files(self) -> Iterator[str]:
         size = str(self.temporary_bytes)
@@ -186,15 +201,3 @@ def _is_private(path: Path) -> bool:
     except OSError:
         return False
     return not path.is_symlink() and not mode & 0o004 and os.access(path, os.R_OK)
-
-
-def _environment() -> Iterator[str]:
-    """Yield the words that keep only harmless variables, also in bwrap itself, whose /proc/1/environ a server can read.
-
-    The others may hold tokens; their values stand in no command line.
-    """
-    yield "env"
-    for name in os.environ:
-        if not KEPT_VARIABLES.fullmatch(name):
-            yield from ("-u", name)
-    yield f"HOME={home()}"

@@ -23,7 +23,7 @@ TOOLS = (".pyenv", ".rustup", ".nvm", ".sdkman", ".ghcup", ".opam", ".asdf", ".l
 SHARED = (Path("/tmp"), Path("/var/tmp"), Path("/home"))  # folders of many programs or people
 
 
-BUILD = Sandbox(temporary_bytes=4096 * MIB, file_bytes=2048 * MIB, ends_with_parent=True)
+BUILD = Sandbox(temporary_bytes=2048 * MIB, file_bytes=2048 * MIB, reaches_network=True, ends_with_parent=True)
 
 
 def of_server(implementation: Implementation, command: Sequence[str]) -> Sandbox:
