@@ -21,6 +21,7 @@ from harness.site.markdown import Markdown
 from harness.site.other_figures import other_figures
 from harness.site.page import Page, Passage
 from harness.site.pages.diff import pair_path
+from harness.site.requirement_results import server_conformance_path
 from harness.site.source_scripts import is_readable
 from harness.site.sources import targets
 from harness.zoo.neighbours import neighbours
@@ -82,6 +83,7 @@ def pages(site: Site) -> Iterator[Page]:
                 "dominated_by": [by_name[server.spec][name] for name in server.row.dominated_by or ()],
                 "others": other_figures(server.league, {server.name: server}),
                 "conformance": _conformance(server.row),
+                "conformance_path": server_conformance_path(server) if server.cases else "",
                 "drops": _drops(server),
                 "facts": reported_facts(server.cases),
                 "slow_client": SLOW_CLIENT,
