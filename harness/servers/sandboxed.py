@@ -17,7 +17,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, ClassVar
 
@@ -47,14 +47,15 @@ class SandboxedProcess:
     Args:
         outer: the pid of the process of bwrap that this process has started.
         stderr: where the server's standard error is read.
+        unreachable: how often unreachable addresses had been used before it started.
 
     Attributes:
         pid: the server's own process, as it is seen here.
         init: process 1 of the sandbox, as it is seen here; None if everything in it has ended already.
     """
 
-    def __init__(self, outer: int, stderr: BinaryIO) -> None:
-        self.outer, self.stderr = outer, stderr
+    def __init__(self, outer: int, stderr: BinaryIO, unreachable: int) -> None:
+        self.outer, self.stderr, self.unreachable = outer, stderr, unreachable
         inside = warden.descendants(outer)[:2]
         self.init = inside[0] if inside else None
         self.pid = inside[-1] if inside else outer
@@ -100,7 +101,7 @@ def start_in(sandbox: Sandbox, command: Sequence[str], stdout: int, environment:
         OSError: it cannot be started, for the same reasons as without a sandbox.
     """
     _check_executable(command[0], environment.get("PATH", os.defpath))
-    words = sandbox.wrap(command, START)
+    words, unreachable = sandbox.wrap(command, START), _unreachable_addresses()
     started_reader, started = os.pipe()
     errors_reader, errors = os.pipe()
     # Above those that they become, so that no copy overwrites the next original.
@@ -130,7 +131,7 @@ def start_in(sandbox: Sandbox, command: Sequence[str], stdout: int, environment:
         os.read(started_reader, 1)  # until the shell in the sandbox becomes the command, or bwrap has failed
     finally:
         os.close(started_reader)
-    return SandboxedProcess(outer, os.fdopen(errors_reader, "rb", buffering=0))
+    return SandboxedProcess(outer, os.fdopen(errors_reader, "rb", buffering=0), unreachable)
 
 
 def _inherited() -> list[int]:
@@ -174,7 +175,6 @@ class SandboxWatch:
     _watches: ClassVar[int] = 0  # of this process, at this moment
     process: SandboxedProcess
     exceeded: str = ""
-    _unreachable: int = field(default_factory=lambda: _unreachable_addresses())
 
     async def watch(self) -> None:
         """Look at what the server uses, until it has ended; end everything in the sandbox if that is too much."""
@@ -201,7 +201,7 @@ class SandboxWatch:
         lower = last_words.lower()
         tried = [sentence for phrases, sentence in REFUSALS.items() if any(phrase in lower for phrase in phrases)]
         # The kernel counts them for all servers together.
-        if not tried and _unreachable_addresses() > self._unreachable:
+        if not tried and _unreachable_addresses() > self.process.unreachable:
             tried.append("it, or a server beside it, tried to connect to another machine")
         if "no such file" in lower or "enoent" in lower:
             paths = dict.fromkeys(re.findall(rf"{re.escape(str(home()))}/[^\s'\":,]+", last_words))
