@@ -21,6 +21,7 @@ from harness.commands import sandboxing
 from harness.errors import HarnessError, LaunchError
 from harness.processes import sandbox, sandbox_limits, warden
 from harness.servers.launch import launch, listening_addresses
+from harness.servers.sandboxed import start_in
 from harness.zoo import build, cache, manifests, sandboxes
 from harness.zoo.discover import why_unavailable
 from tests.zoo import CONFORMING, MISFITS, harness, implementation
@@ -227,6 +228,15 @@ async def test_a_server_in_the_home_is_seen_alone(confined: None, keys: Path) ->
     with pytest.raises(LaunchError, match=r"its last words: server$"):
         async with launch(implementation(server)):
             pass
+
+
+def test_a_sandbox_that_cannot_be_made_is_no_fault_of_the_server(confined: None) -> None:
+    broken = sandbox.Sandbox(readable=[Path("/is/not/there")])
+    with (
+        open(os.devnull, "wb") as stdout,
+        pytest.raises(HarnessError, match=r"there is no sandbox: bwrap: .*/is/not/there"),
+    ):
+        start_in(broken, ["/bin/true"], stdout.fileno(), os.environ)
 
 
 def declared(folder: Path, script: str) -> Path:

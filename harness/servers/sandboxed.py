@@ -23,6 +23,7 @@ from typing import BinaryIO, ClassVar
 
 import anyio
 
+from harness.errors import HarnessError
 from harness.processes import warden
 from harness.processes.sandbox import Sandbox, home
 from harness.processes.sandbox_limits import what_exceeds
@@ -31,6 +32,7 @@ OUTPUT, STARTED = 3, 4  # descriptors in the sandbox: for the server's standard 
 START = 'echo >&4; exec "$@" >&3 3>&- 4>&-'
 LOOK_S, LONGEST_LOOK_S = 0.2, 1.0  # between two looks at what it uses, with one server and with many
 SIGNALLED = 128  # bwrap reports the signal that ended a process as a status above this
+LAST_WORDS_BYTES = 4096
 COUNTERS = (Path("/proc/net/snmp"), Path("/proc/net/snmp6"))
 # What programs of all languages print when the sandbox has refused something.
 REFUSALS = {
@@ -99,6 +101,7 @@ def start_in(sandbox: Sandbox, command: Sequence[str], stdout: int, environment:
 
     Raises:
         OSError: it cannot be started, for the same reasons as without a sandbox.
+        HarnessError: bwrap has failed.
     """
     _check_executable(command[0], environment.get("PATH", os.defpath))
     words, unreachable = sandbox.wrap(command, START), _unreachable_addresses()
@@ -127,11 +130,15 @@ def start_in(sandbox: Sandbox, command: Sequence[str], stdout: int, environment:
     finally:
         for number in high:
             os.close(number)
-    try:
-        os.read(started_reader, 1)  # until the shell in the sandbox becomes the command, or bwrap has failed
-    finally:
-        os.close(started_reader)
-    return SandboxedProcess(outer, os.fdopen(errors_reader, "rb", buffering=0), unreachable)
+    stderr = os.fdopen(errors_reader, "rb", buffering=0)
+    with os.fdopen(started_reader, "rb", buffering=0) as reader:
+        if reader.read(1):  # from the shell in the sandbox, before it becomes the command
+            return SandboxedProcess(outer, stderr, unreachable)
+    with stderr:
+        os.waitpid(outer, 0)
+        raise HarnessError(
+            f"there is no sandbox: {(stderr.read(LAST_WORDS_BYTES) or b'').decode(errors='replace').strip()}"
+        )
 
 
 def _inherited() -> list[int]:
