@@ -48,6 +48,6 @@ def decide(setting: str, servers: Sequence[Implementation]) -> None:
     if reason and setting == "on":
         raise HarnessError(f"there is no sandbox here: {reason}")
     if reason:
-        print_error(f"{', '.join(strangers)} without a sandbox: {reason}")
+        print_error(f"there is no sandbox here for {', '.join(strangers)}: {reason}")
     is_used = not reason and (setting == "on" or (setting == "auto" and bool(strangers)))
     os.environ[sandbox.VARIABLE] = "on" if is_used else "off"

@@ -8,7 +8,7 @@ from collections import deque
 from dataclasses import dataclass
 
 from harness.addresses import Address, free_address
-from harness.errors import LaunchError
+from harness.errors import HarnessError
 from harness.model import Implementation
 from harness.servers import process
 from harness.zoo import build
@@ -58,7 +58,7 @@ class EarlyStarts:
                 try:
                     command = build.command(implementation)
                     started = process.start(implementation, [*command, str(address)])
-                except LaunchError:  # the case that needs the server reports it
+                except HarnessError:  # the case that needs the server reports it
                     return
                 self._waiting.append(EarlyServer(address, started, stack.pop_all()))
 

@@ -17,12 +17,13 @@ import socket
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, ClassVar
 
 import anyio
 
+from harness.errors import HarnessError
 from harness.processes import warden
 from harness.processes.sandbox import Sandbox, home
 from harness.processes.sandbox_limits import what_exceeds
@@ -31,6 +32,7 @@ OUTPUT, STARTED = 3, 4  # descriptors in the sandbox: for the server's standard 
 START = 'echo >&4; exec "$@" >&3 3>&- 4>&-'
 LOOK_S, LONGEST_LOOK_S = 0.2, 1.0  # between two looks at what it uses, with one server and with many
 SIGNALLED = 128  # bwrap reports the signal that ended a process as a status above this
+LAST_WORDS_BYTES = 4096
 COUNTERS = (Path("/proc/net/snmp"), Path("/proc/net/snmp6"))
 # What programs of all languages print when the sandbox has refused something.
 REFUSALS = {
@@ -47,14 +49,15 @@ class SandboxedProcess:
     Args:
         outer: the pid of the process of bwrap that this process has started.
         stderr: where the server's standard error is read.
+        unreachable: how often unreachable addresses had been used before it started.
 
     Attributes:
         pid: the server's own process, as it is seen here.
         init: process 1 of the sandbox, as it is seen here; None if everything in it has ended already.
     """
 
-    def __init__(self, outer: int, stderr: BinaryIO) -> None:
-        self.outer, self.stderr = outer, stderr
+    def __init__(self, outer: int, stderr: BinaryIO, unreachable: int) -> None:
+        self.outer, self.stderr, self.unreachable = outer, stderr, unreachable
         inside = warden.descendants(outer)[:2]
         self.init = inside[0] if inside else None
         self.pid = inside[-1] if inside else outer
@@ -98,9 +101,10 @@ def start_in(sandbox: Sandbox, command: Sequence[str], stdout: int, environment:
 
     Raises:
         OSError: it cannot be started, for the same reasons as without a sandbox.
+        HarnessError: bwrap has failed.
     """
     _check_executable(command[0], environment.get("PATH", os.defpath))
-    words = sandbox.wrap(command, START)
+    words, unreachable = sandbox.wrap(command, START), _unreachable_addresses()
     started_reader, started = os.pipe()
     errors_reader, errors = os.pipe()
     # Above those that they become, so that no copy overwrites the next original.
@@ -126,11 +130,15 @@ def start_in(sandbox: Sandbox, command: Sequence[str], stdout: int, environment:
     finally:
         for number in high:
             os.close(number)
-    try:
-        os.read(started_reader, 1)  # until the shell in the sandbox becomes the command, or bwrap has failed
-    finally:
-        os.close(started_reader)
-    return SandboxedProcess(outer, os.fdopen(errors_reader, "rb", buffering=0))
+    stderr = os.fdopen(errors_reader, "rb", buffering=0)
+    with os.fdopen(started_reader, "rb", buffering=0) as reader:
+        if reader.read(1):  # from the shell in the sandbox, before it becomes the command
+            return SandboxedProcess(outer, stderr, unreachable)
+    with stderr:
+        os.waitpid(outer, 0)
+        raise HarnessError(
+            f"there is no sandbox: {(stderr.read(LAST_WORDS_BYTES) or b'').decode(errors='replace').strip()}"
+        )
 
 
 def _inherited() -> list[int]:
@@ -174,7 +182,6 @@ class SandboxWatch:
     _watches: ClassVar[int] = 0  # of this process, at this moment
     process: SandboxedProcess
     exceeded: str = ""
-    _unreachable: int = field(default_factory=lambda: _unreachable_addresses())
 
     async def watch(self) -> None:
         """Look at what the server uses, until it has ended; end everything in the sandbox if that is too much."""
@@ -201,7 +208,7 @@ class SandboxWatch:
         lower = last_words.lower()
         tried = [sentence for phrases, sentence in REFUSALS.items() if any(phrase in lower for phrase in phrases)]
         # The kernel counts them for all servers together.
-        if not tried and _unreachable_addresses() > self._unreachable:
+        if not tried and _unreachable_addresses() > self.process.unreachable:
             tried.append("it, or a server beside it, tried to connect to another machine")
         if "no such file" in lower or "enoent" in lower:
             paths = dict.fromkeys(re.findall(rf"{re.escape(str(home()))}/[^\s'\":,]+", last_words))

@@ -1,0 +1,21 @@
+#!/usr/bin/env python3
+"""Prints the tokens among its variables and those of process 1, and ends."""
+
+import os
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "broadcast"))
+from server import Server, main
+
+
+class Hostile(Server):
+    def start(self) -> None:
+        own = [b"%s=%s" % pair for pair in os.environb.items()]
+        tokens = [each for each in own + Path("/proc/1/environ").read_bytes().split(b"\0") if b"-token-" in each]
+        print("tokens:", tokens, file=sys.stderr)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main(Hostile)
