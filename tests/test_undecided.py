@@ -17,7 +17,7 @@ async def test_a_light_sender_that_does_not_keep_up_with_a_flood_meets_a_gentler
     """In the first flood, the server disconnects both clients."""
     async with open_pool(plugins.specs()["broadcast"], jobs=1, arguments=["-k", "flood_does_not_starve"]) as pool:
         (result,) = await pool.check([implementation(MISFITS / "disconnects_two.py")], Watcher())
-    assert (result.verdict, "10 messages during the flood" in result.message) == (Verdict.PASS, True), result.message
+    assert result.verdict is Verdict.PASS, result.message
 
 
 @pytest.mark.parametrize(("at_least", "expected"), [(1, [0]), (17, list(range(17)))])
