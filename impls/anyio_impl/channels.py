@@ -24,6 +24,7 @@ READ = 16 * 1024  # bytes per read: enough for hundreds of requests, small enoug
 WRITE = 64 * 1024  # bytes per write
 LIMIT = 256 * 1024  # a client with more bytes unsent misses new messages
 RETRY_S = 0.1  # wait before the next try when no descriptor is left
+LINGER_S = 10.0  # for a client that has closed its sending side to read what is unsent
 
 
 @dataclass(eq=False)  # clients are compared and hashed by identity
@@ -86,6 +87,7 @@ async def serve(stream: SocketStream) -> None:
                     rest = rest[:LINE]  # enough to see that a line is too long, without keeping all of it
         finally:
             leave(client)  # the group now waits until the outbox is sent
+            pair.cancel_scope.deadline = anyio.current_time() + LINGER_S  # but not for ever
 
 
 async def write(client: Client) -> None:

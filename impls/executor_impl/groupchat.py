@@ -33,6 +33,7 @@ READ = 16 * 1024  # bytes per read: enough for hundreds of requests, small enoug
 WRITE = 64 * 1024  # bytes per write
 LIMIT = 256 * 1024  # a client with more bytes unsent misses new messages
 RETRY_S = 0.1  # wait before the next try when no descriptor is left
+LINGER_MS = 10_000  # for a client that has closed its sending side to read what is unsent
 WORKERS = 2  # threads: while a task occupies one, the other runs the rest
 
 order = threading.Lock()  # guards members and outboxes: `serve` and `write` take it, what they call expects it held
@@ -89,6 +90,7 @@ async def serve(connection: executor.Socket) -> None:
                 await executor.yield_now()  # else a socket that is always ready would keep the others from running
         with order:
             leave(client)
+        connection.raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, LINGER_MS)  # it may never read
         await writer.join()  # what is unsent is sent first
 
 

@@ -27,6 +27,7 @@ const (
 	longest = 64 * 1024  // bytes of the longest request, including its line feed
 	limit   = 256 * 1024 // a client with more unsent bytes misses new messages
 	retry   = 100 * time.Millisecond
+	linger  = 10 * time.Second // for a client that has closed its sending side to read what is unsent
 )
 
 type client struct {
@@ -110,6 +111,7 @@ func serve(connection net.Conn) {
 		line, err = nextLine(reader, line[:0])
 	}
 	left <- c
+	c.SetWriteDeadline(time.Now().Add(linger))
 }
 
 // nextLine reads a line into a slice. A line that is too long is cut, but stays too long.

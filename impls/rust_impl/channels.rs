@@ -22,6 +22,9 @@ const BACKLOG: i32 = 1024;
 const LONGEST: usize = 64 * 1024; // bytes of the longest request, including its line feed
 const LIMIT: usize = 256 * 1024; // a client with more unsent bytes misses new messages
 const RETRY: Duration = Duration::from_millis(100); // when no descriptor or thread is left
+const LINGER_MS: i32 = 10_000; // for a client that has closed its sending side to read the rest
+const TCP: i32 = 6; // a level of options, of which this is one:
+const USER_TIMEOUT: i32 = 18;
 const STACK: usize = 64 * 1024; // bytes per thread
 const MOST: usize = 6000; // clients: each takes up to ten of a process's 65,530 memory maps
 
@@ -80,10 +83,12 @@ struct Channels {
 static CHANNELS: Mutex<Channels> =
     Mutex::new(Channels { subscribers: BTreeMap::new(), idle: Vec::new() });
 
-// The standard library has neither signals nor a choice of the backlog; the C library has both.
+// The standard library has no signals, no choice of the backlog and not all options of TCP; the C
+// library has all of these.
 unsafe extern "C" {
     fn signal(number: i32, handler: extern "C" fn(i32)) -> usize;
     fn listen(descriptor: i32, backlog: i32) -> i32;
+    fn setsockopt(descriptor: i32, level: i32, name: i32, value: &i32, size: u32) -> i32;
     fn _exit(status: i32) -> !;
 }
 
@@ -142,6 +147,9 @@ fn serve(client: Client) {
         }
     }
     leave(&client, &mine);
+    unsafe {
+        setsockopt(client.stream.as_raw_fd(), TCP, USER_TIMEOUT, &LINGER_MS, 4); // it may never read
+    }
 }
 
 /// Read a line; false at the end of the stream. A line that is too long is cut, but stays too long.

@@ -24,6 +24,7 @@ LINE = 64 * 1024  # bytes of the longest request, including its line feed
 READ = 16 * 1024  # bytes per read: enough for hundreds of requests, small enough to be fair
 LIMIT = 256 * 1024  # a client with more bytes unsent misses new messages
 RETRY_S = 0.1  # wait before the next try when no descriptor is left
+LINGER_MS = 10_000  # for a client that has closed its sending side to read what is unsent
 
 
 @dataclass(eq=False)  # clients are compared and hashed by identity
@@ -108,6 +109,7 @@ def read(client: Client) -> None:
     client.rest = rest[:LINE]  # enough to see that a line is too long, without keeping all of it
     if not chunk:
         leave(client)
+        client.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, LINGER_MS)  # it may never read
     watch(client)
 
 

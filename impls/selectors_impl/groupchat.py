@@ -27,6 +27,7 @@ FRAME = 64 * 1024 - 1  # bytes of the longest payload: a length has two bytes
 READ = 16 * 1024  # bytes per read: enough for hundreds of requests, small enough to be fair
 LIMIT = 256 * 1024  # a client with more bytes unsent misses new messages
 RETRY_S = 0.1  # wait before the next try when no descriptor is left
+LINGER_MS = 10_000  # for a client that has closed its sending side to read what is unsent
 
 
 @dataclass(eq=False)  # clients are compared and hashed by identity
@@ -109,6 +110,7 @@ def read(client: Client) -> None:
         handle(client, payload)
     if not chunk:
         leave(client)
+        client.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, LINGER_MS)  # it may never read
     watch(client)
 
 

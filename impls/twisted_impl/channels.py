@@ -9,6 +9,7 @@ more than LIMIT bytes, the client misses new messages; while it holds twice as m
 
 import json
 import re
+import socket
 import sys
 from typing import Any
 
@@ -24,6 +25,7 @@ LINE = 64 * 1024  # bytes of the longest request, including its line feed
 READ = 16 * 1024  # bytes per read: enough for hundreds of requests, small enough to be fair
 WRITE = 128 * 1024  # bytes handed to a transport at once: as much as it sends with one call
 LIMIT = 256 * 1024  # a client with more bytes unsent misses new messages
+LINGER_MS = 10_000  # for a client that has closed its sending side to read what is unsent
 
 reactor: Any = installed_reactor  # Any: mypy cannot read zope's interfaces
 
@@ -61,7 +63,8 @@ class Client(Protocol):
         self.transport.write(bytes(self.outbox))
         self.outbox.clear()
         self.transport.unregisterProducer()  # else loseConnection would wait for it for ever
-        self.transport.loseConnection()  # what is unsent is sent first
+        self.transport.getHandle().setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, LINGER_MS)
+        self.transport.loseConnection()  # what is unsent is sent first, but not to a client that never reads it
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         leave(self)
