@@ -48,6 +48,12 @@ async def released(room: Room, alice: Client, before: Usage, threads: int) -> Us
     Messages are sent meanwhile: a server that lets a half-closed client go on receiving learns only from writing
     to it, more than once, that it is gone.
 
+    Args:
+        room: where this happens.
+        alice: a client that stays.
+        before: what was in use before the others came.
+        threads: how many more threads a pool may keep.
+
     Returns:
         None, or what is in use when the time is up.
     """
@@ -67,7 +73,14 @@ async def released(room: Room, alice: Client, before: Usage, threads: int) -> Us
 
 
 def not_released(before: Usage, now: Usage, count: int, what: str) -> Violation:
-    """Return the violation: what is still in use when it should be released."""
+    """Return the violation: what is still in use when it should be released.
+
+    Args:
+        before: what was in use before the clients came.
+        now: what is in use.
+        count: how many clients came and went.
+        what: what they have done.
+    """
     return Violation(
         f"{RELEASE_S:.0f} s after {count} {what}, the server has {now.descriptors} descriptors, {now.threads} threads "
         f"and {now.processes} processes; before it had {before.descriptors}, {before.threads} and {before.processes}",
