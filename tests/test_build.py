@@ -111,8 +111,8 @@ def test_builds_end_with_the_harness(tmp_path: Path, cache: Path, number: signal
         pids = [int(word) for word in fifo.read_text().split()]
         children = [psutil.Process(pid) for pid in pids]
         process.send_signal(number)
-        process.wait(60)
-    _, alive = psutil.wait_procs(children, timeout=60)
+        process.wait(240)
+    _, alive = psutil.wait_procs(children, timeout=240)
     assert alive == []
     if number == signal.SIGTERM:
         assert process.returncode == 128 + signal.SIGTERM

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from harness import plugins
-from tests.zoo import CONFORMING, MUTANTS, command, harness, lines_of
+from tests.zoo import COMMAND_S, CONFORMING, MUTANTS, command, harness, lines_of
 
 SPECS = Path(__file__).parent.parent / "spec"
 NAMES = sorted({server.name for server in plugins.implementations()})
@@ -150,7 +150,7 @@ def test_serve_runs_a_server_until_its_signal(tmp_path: Path) -> None:
             client.sendall(b"\x02hi")
             assert client.recv(3) == b"\x02hi"
         running.send_signal(signal.SIGINT)
-        assert running.wait(10) == 0
+        assert running.wait(COMMAND_S) == 0
 
 
 @pytest.mark.parametrize(

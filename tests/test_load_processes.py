@@ -28,7 +28,7 @@ from tests.zoo import MUTANTS, implementation
 SERVER = next(
     server for server in plugins.implementations() if (server.spec, server.name) == ("broadcast", "selectors")
 )
-LIMIT_S = 60
+LIMIT_S = 120
 WORK_S = 0.5  # of processor time, several times what a server needs to start and to take some clients
 
 engine_name = pytest.fixture(params=["native", "python"], autouse=True)(each_engine)

@@ -59,7 +59,7 @@ async def test_a_worker_that_is_killed_is_an_error_of_the_harness() -> None:
         if case.id == "a_lone_client_hears_itself":
             kill_workers()
 
-    with anyio.fail_after(60):
+    with anyio.fail_after(240):
         async with open_pool(SPEC, jobs=1, arguments=["-k", "lone or ready_line"]) as pool:
             results = await pool.check(
                 [implementation(CONFORMING)], Watcher(case_started=started, case_ended=seen.append)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice, takewhile
 
@@ -86,11 +86,11 @@ async def measure(store: Store, servers: Sequence[Implementation], so_far: Run, 
         def ended(result: BlockResult) -> None:
             store.add_block(result)
             blocks.append(result)
-            for number, reason in result.failed.items():
-                bar.print(f"{result.entries[int(number)].name}: did not finish: {reason}")
-            for number in result.disturbed.keys() - result.failed.keys():
-                name = result.entries[int(number)].name
-                bar.print(f"{name} does not count in block {result.number + 1}: {result.disturbed[number]}")
+            for name, reason in _by_name(result, result.failed).items():
+                bar.print(f"{name}: did not finish: {reason}")
+            disturbed = {number: why for number, why in result.disturbed.items() if number not in result.failed}
+            for name, reason in _by_name(result, disturbed).items():
+                bar.print(f"{name} does not count in block {result.number + 1}: {reason}")
             if is_look(count := sum(block.spec == result.spec for block in blocks)):
                 part = only(results.read(store.path), result.spec)
                 bar.print(f"\nafter {count} blocks:\n\n{_table(part)}")
@@ -105,6 +105,11 @@ async def measure(store: Store, servers: Sequence[Implementation], so_far: Run, 
         "\n`harness report --wide` shows everything, `--by MEASURE` orders by another measure, `--plots` draws curves"
     )
     return _verdict(run, servers)
+
+
+def _by_name(block: BlockResult, reasons: Mapping[str, str]) -> dict[str, str]:
+    """Return reasons by the names of servers; a server and its A/A control have one."""
+    return {block.entries[int(number)].name: reason for number, reason in reasons.items()}
 
 
 def _verdict(run: Run, servers: Sequence[Implementation]) -> Verdict:
