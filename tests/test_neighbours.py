@@ -26,6 +26,11 @@ def test_styles_with_common_words_are_nearest_then_the_language_then_the_categor
     assert [each.name for each in found] == ["twin", "tuned", "same", "near"]
 
 
+def test_words_that_every_style_has_make_no_style_near() -> None:
+    candidates = [server("one", "events"), server("two", "an actor per room")]
+    assert [each.name for each in neighbours(MINE, candidates, 1)] == ["one"]
+
+
 def test_the_server_itself_and_other_specs_are_no_neighbours() -> None:
     other = Implementation(name="other", spec="channels", style=MINE.style, run=("none",))
     assert neighbours(MINE, [MINE, other], 3) == []

@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -50,7 +51,10 @@ class Session:
     def end(self) -> int:
         """End it as Ctrl-C does; return its status, when none of its processes is left."""
         warden.become_subreaper()
-        below = [psutil.Process(pid) for pid in warden.descendants(self.process.pid)]
+        below = []
+        for pid in warden.descendants(self.process.pid):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                below.append(psutil.Process(pid))
         self.process.send_signal(signal.SIGINT)
         self.process.communicate()
         _, alive = psutil.wait_procs(below, timeout=MOST_S)
@@ -157,6 +161,7 @@ def wait_for_server(watching: Session, server: Path) -> None:
     """Wait until the server runs; a process that another one starts is no event of ours."""
     while not any(str(server) in words for pid in warden.descendants(watching.process.pid) for words in cmdline(pid)):
         assert watching.process.poll() is None
+        time.sleep(0.02)
 
 
 def cmdline(pid: int) -> Sequence[str]:
@@ -171,6 +176,7 @@ def test_a_terminal_shows_one_turn(server: Path) -> None:
     process = subprocess.Popen(
         command("check", "--watch", "./server.py", *QUICK), cwd=server.parent, stdout=terminal, stderr=terminal
     )
+    os.close(terminal)  # the process has it: when it ends, reading fails
     guard = threading.Timer(MOST_S, process.kill)
     guard.start()
     try:
@@ -184,7 +190,6 @@ def test_a_terminal_shows_one_turn(server: Path) -> None:
         guard.cancel()
         process.kill()
         os.close(ours)
-        os.close(terminal)
 
 
 @pytest.mark.parametrize(
