@@ -15,10 +15,12 @@ from functools import cache
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from harness.diff.source import SourceLine
 from harness.zoo.language import TextSpan
 
+Floats = NDArray[np.float64]
 TOKEN = re.compile(r"\w+|\s+|[^\w\s]")
 MIN_SIMILARITY = 0.5  # below this, two lines are not the same line in a changed form
 BLANK_SCORE = 0.1  # for a pair of blank lines: too little to separate lines that are similar
@@ -72,12 +74,12 @@ def _pairs(left: Sequence[str], right: Sequence[str]) -> list[tuple[int, int]]:
     """Return the pairs (left index, right index), in order, with the greatest sum of scores (Needleman-Wunsch)."""
     if not left or not right or len(left) * len(right) > MAX_PAIRS:
         return []
-    scores = np.array([[_score(left_text, right_text) for right_text in right] for left_text in left])
+    scores = _scores(left, right)
     best = np.zeros((len(left) + 1, len(right) + 1))  # best[i, j]: greatest sum for left[i:] and right[j:]
     for i in reversed(range(len(left))):
-        for j in reversed(range(len(right))):
-            paired = best[i + 1, j + 1] + scores[i, j] if scores[i, j] else 0
-            best[i, j] = max(paired, best[i + 1, j], best[i, j + 1])
+        paired = np.where(scores[i] > 0, best[i + 1, 1:] + scores[i], 0.0)
+        # best[i, j] is the greatest of paired[j], best[i + 1, j] and best[i, j + 1]: a running maximum from the right.
+        best[i, :-1] = np.maximum.accumulate(np.maximum(paired, best[i + 1, :-1])[::-1])[::-1]
     pairs, i, j = [], 0, 0
     while i < len(left) and j < len(right):
         score = scores[i, j]
@@ -91,11 +93,34 @@ def _pairs(left: Sequence[str], right: Sequence[str]) -> list[tuple[int, int]]:
     return pairs
 
 
-def _score(left: str, right: str) -> float:
-    score = similarity(left, right)
-    if not left.strip():
-        return BLANK_SCORE * score
-    return score if score >= MIN_SIMILARITY else 0.0
+def _scores(left: Sequence[str], right: Sequence[str]) -> Floats:
+    """Return the score of each pair of lines, lines × lines.
+
+    Only pairs that have enough words in common are matched word by word: few, of sources in different languages.
+    """
+    scores: Floats = np.zeros((len(left), len(right)))
+    totals = np.add.outer(*([sum(map(len, _words(text))) for text in lines] for lines in (left, right)))
+    common, places, other_places = np.zeros(scores.shape), _places(left), _places(right)
+    for word in places.keys() & other_places.keys():
+        (rows, counts), (columns, other_counts) = places[word], other_places[word]
+        common[np.array(rows)[:, np.newaxis], columns] += len(word) * np.minimum.outer(counts, other_counts)
+    for i, j in np.argwhere((2 * common >= MIN_SIMILARITY * totals) & (totals > 0)).tolist():
+        score = similarity(left[i], right[j])
+        scores[i, j] = score if score >= MIN_SIMILARITY else 0.0
+    blank, other_blank = (np.array([not text.strip() for text in lines]) for lines in (left, right))
+    scores[np.ix_(blank, other_blank)] = BLANK_SCORE
+    return scores
+
+
+def _places(lines: Sequence[str]) -> dict[str, tuple[list[int], list[int]]]:
+    """Return for each word the numbers of the lines that have it, and how often each does."""
+    found: dict[str, tuple[list[int], list[int]]] = {}
+    for number, text in enumerate(lines):
+        for word, count in _word_counts(text).items():
+            numbers, counts = found.setdefault(word, ([], []))
+            numbers.append(number)
+            counts.append(count)
+    return found
 
 
 @cache
@@ -109,13 +134,18 @@ def _words(text: str) -> tuple[str, ...]:
 
 
 @cache
+def _word_counts(text: str) -> Counter[str]:
+    return Counter(_words(text))
+
+
+@cache
 def similarity(left: str, right: str) -> float:
     """Return the share of characters, without white space, in words that two lines have in common: from 0 to 1."""
     left_words, right_words = _words(left), _words(right)
     total = sum(map(len, left_words)) + sum(map(len, right_words))
     if left_words == right_words:
         return 1.0
-    common = Counter(left_words) & Counter(right_words)
+    common = _word_counts(left) & _word_counts(right)
     upper_bound = 2 * sum(len(word) * count for word, count in common.items()) / total
     if upper_bound < MIN_SIMILARITY:  # true of most pairs, and cheaper than matching them
         return upper_bound

@@ -6,9 +6,11 @@ import ast
 import io
 import tokenize
 from collections.abc import Iterator
+from functools import lru_cache
 
 from harness.zoo.language import TextSpan
 
+_parsed = lru_cache(maxsize=2)(ast.parse)  # several functions below look at one text after the other
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
 
@@ -18,7 +20,7 @@ def comments(text: str) -> list[TextSpan]:
     Raises:
         SyntaxError: the text is not Python.
     """
-    starts, tree = _line_starts(text), ast.parse(text)
+    starts, tree = _line_starts(text), _parsed(text)
     spans = [
         (starts[token.start[0]] + token.start[1], starts[token.end[0]] + token.end[1])
         for token in tokenize.generate_tokens(io.StringIO(text).readline)
@@ -37,7 +39,7 @@ def imports(text: str) -> list[TextSpan]:
         SyntaxError: the text is not Python.
     """
     starts = _line_starts(text)
-    return [_span(node, text, starts) for node in _imports(ast.parse(text))]
+    return [_span(node, text, starts) for node in _imports(_parsed(text))]
 
 
 def _imports(node: ast.AST) -> Iterator[ast.stmt]:
@@ -62,7 +64,7 @@ def functions(text: str) -> list[tuple[str, int, int]]:
     Raises:
         SyntaxError: the text is not Python.
     """
-    return list(_functions(ast.parse(text), ""))
+    return list(_functions(_parsed(text), ""))
 
 
 def _functions(node: ast.AST, outer: str) -> Iterator[tuple[str, int, int]]:

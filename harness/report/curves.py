@@ -126,7 +126,7 @@ def charts(run: Run) -> list[Chart]:
     all_charts: list[Chart] = []
     for spec in dict.fromkeys(server.spec for server in run.info.implementations):
         servers = [server.name for server in run.info.implementations if server.spec == spec]
-        trials = [trial for trial in run.trials if trial.plan.spec == spec and _is_valid(trial)]
+        trials = [trial for trial in run.trials if trial.plan.spec == spec and is_valid(trial)]
         all_charts += _latency(spec, servers, [block for block in run.blocks if block.spec == spec])
         for kind in (_throughput, _drops):
             all_charts += kind(spec, servers, trials)
@@ -143,7 +143,8 @@ def missing(run: Run, drawn: Sequence[Chart]) -> list[str]:
     return sentences
 
 
-def _is_valid(trial: TrialResult) -> bool:
+def is_valid(trial: TrialResult) -> bool:
+    """Return whether a trial finished and nothing disturbed it."""
     return not (trial.did_not_finish or trial.disturbed)
 
 
@@ -196,7 +197,7 @@ def _latency(spec: str, servers: Sequence[str], blocks: Sequence[BlockResult]) -
 def _throughput(spec: str, servers: Sequence[str], trials: Sequence[TrialResult]) -> Iterator[Chart]:
     flat_out = [trial for trial in trials if {DELIVERIES.name, CLIENTS.name, IN_FLIGHT.name} <= trial.figures.keys()]
     chosen = [trial for trial in flat_out if trial.figures[DELIVERIES.name] > 0]  # the axis is logarithmic
-    groups = _curves(servers, chosen, "clients", CLIENTS, DELIVERIES)
+    groups = curves_by_conditions(servers, chosen, "clients", CLIENTS, DELIVERIES)
     for number, (conditions, curves) in enumerate(groups, 1):
         xs = sorted({point.x for curve in curves for point in curve.points})
         yield Chart(
@@ -216,7 +217,7 @@ def _throughput(spec: str, servers: Sequence[str], trials: Sequence[TrialResult]
 
 def _drops(spec: str, servers: Sequence[str], trials: Sequence[TrialResult]) -> Iterator[Chart]:
     chosen = [trial for trial in trials if {OFFERED.name, DROPS.name} <= trial.figures.keys()]
-    groups = _curves(servers, chosen, "rate_per_s", OFFERED, DROPS, scale=100)
+    groups = curves_by_conditions(servers, chosen, "rate_per_s", OFFERED, DROPS, scale=100)
     for number, (conditions, curves) in enumerate(groups, 1):
         yield Chart(
             spec=spec,
@@ -230,7 +231,7 @@ def _drops(spec: str, servers: Sequence[str], trials: Sequence[TrialResult]) -> 
         )
 
 
-def _curves(
+def curves_by_conditions(
     servers: Sequence[str], trials: Sequence[TrialResult], varied: str, x: Figure, y: Figure, *, scale: float = 1
 ) -> Iterator[tuple[str, list[Series]]]:
     """Yield, for each group of trials under the same conditions, these conditions and the curves of the servers.
