@@ -6,6 +6,7 @@
 # For contributors:
 #   make test-all      run also the tests that take minutes
 #   make lint          run the linters and the type checker
+#   make lint-workflows  check what is in .github, with actionlint (needs Go), zizmor and the schemas of GitHub
 #   make requirements  write spec/*/REQUIREMENTS.md, the requirements of each spec and their cases
 #   make cli           write the help of all commands into docs/cli.md
 #   make leaderboard   write the latest run into the README and docs/results
@@ -16,7 +17,7 @@ EXTRAS := chat,plots,site,fuzz,servers,dev
 # The servers under tests/mutants are scripts for "python3": this one, which is new enough.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: league test test-all setup lint leaderboard exhibit requirements cli clean help
+.PHONY: league test test-all setup lint lint-workflows leaderboard exhibit requirements cli clean help
 
 help:
 	@sed -n 's/^#   //p' $(firstword $(MAKEFILE_LIST))
@@ -37,6 +38,18 @@ lint: setup
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo --cache-dir .mypy_cache/import_linter
+
+FORMS := $(filter-out %/config.yml,$(wildcard .github/ISSUE_TEMPLATE/*.yml))
+
+lint-workflows: setup $(BIN)/actionlint
+	@$(BIN)/actionlint
+	@$(BIN)/zizmor --offline --no-progress --quiet .github
+	@$(BIN)/check-jsonschema --builtin-schema vendor.github-issue-forms --quiet $(FORMS)
+	@$(BIN)/check-jsonschema --builtin-schema vendor.github-issue-config --quiet .github/ISSUE_TEMPLATE/config.yml
+	@$(BIN)/check-jsonschema --builtin-schema vendor.dependabot --quiet .github/dependabot.yml
+
+$(BIN)/actionlint: | setup
+	@GOBIN=$(CURDIR)/$(BIN) go install github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 
 setup: .venv/ready
 

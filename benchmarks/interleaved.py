@@ -33,7 +33,7 @@ from harness.processes import warden
 from harness.processes.guarded import guarded
 from harness.processes.tasks import background_tasks
 from harness.processes.workers import Worker
-from harness.servers.process import mark_as_own_child
+from harness.servers.orphans import mark_as_own_child
 
 ROOT = Path(__file__).parent.parent  # the folder that modules are found in
 ANSWER_S = 120.0  # at most, for a slice or a start

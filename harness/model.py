@@ -295,17 +295,16 @@ class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
     """The description of a run: written before its first trial, and enough to resume it.
 
     Attributes:
-        id: its name: the date and time, and a random part.
-        started: when it started, in ISO 8601, UTC.
+        id, started: its name, of the date, the time and a random part; when it started, in ISO 8601, UTC.
         commit: the commit of the harness, or "".
         seed: the random seed of the order of trials, and of the statistics.
-        unavailable: "spec/server" → why it cannot run on this machine.
+        unavailable, unbuilt: "spec/server" → why it cannot run on this machine; why its build failed.
         code_lines, sources: "spec/server" → its lines of code; a digest of its source.
         toolchains: language → the version of its toolchain.
         reference: the first server with an A/A control; "" for the first idiomatic one of each spec.
         engine: the engine of the load generator, "native" or "python"; "" where that is unknown.
         workloads: the workloads that are measured beside the league; () for those of the profile.
-        smoke: whether servers are checked with the smoke cases only.
+        smoke, sandbox: whether servers are checked with the smoke cases only; whether they run in a sandbox.
         format: the number of the format of the run on disk (see `harness.results`).
     """
 
@@ -325,7 +324,9 @@ class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
     engine: str = ""
     workloads: tuple[str, ...] = ()
     smoke: bool = False
+    sandbox: bool = False
     sources: dict[str, str] = {}
+    unbuilt: dict[str, str] = {}
     format: int = FORMAT
 
 

@@ -7,7 +7,7 @@ read, and cut off when the run is resumed. A run carries the number of its forma
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
@@ -47,6 +47,12 @@ class Store:
     def add_block(self, result: BlockResult) -> None:
         """Append the result of a block."""
         self._append(BLOCKS, to_json(result))
+
+    def set_unbuilt(self, reasons: Mapping[str, str]) -> None:
+        """Write down why builds failed, by "spec/server"; servers that are not named are built."""
+        self.info = msgspec.structs.replace(self.info, unbuilt=dict(reasons))
+        with _report_a_full_disk(self.path):
+            _replace(self.path / INFO, to_pretty_json(self.info) + b"\n")
 
     def _append(self, name: str, line: bytes) -> None:
         with _report_a_full_disk(self.path), open(self.path / name, "ab") as file:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import anyio
 import click
 
-from harness.commands import options
+from harness.commands import options, sandboxing
 from harness.commands.measure import measure
 from harness.commands.measuring import Clock, new_run
 from harness.zoo.discover import select
@@ -20,6 +20,7 @@ from harness.zoo.discover import select
 )
 @options.servers
 @options.measured
+@sandboxing.option
 def command(
     words: tuple[str, ...],
     everything: bool,
@@ -30,6 +31,7 @@ def command(
     reference: str,
     for_s: float,
     within_s: float,
+    sandbox_setting: str,
 ) -> int:
     """Load servers without checking them first, and rank them.
 
@@ -38,9 +40,9 @@ def command(
     Exit status: 0 all servers finished, 2 wrong usage, 3 one did not finish.
     """
     clock = Clock.of(for_s, within_s)
-    store, run = new_run(
-        select(words, everything=everything, spec=spec, pythons=pythons), profile, reference, workloads
-    )
+    chosen = select(words, everything=everything, spec=spec, pythons=pythons)
+    sandboxing.decide(sandbox_setting, chosen)
+    store, run = new_run(chosen, profile, reference, workloads)
     print(f"results go to {store.path}", flush=True)
     info = store.info
     available = [each for each in info.implementations if f"{each.spec}/{each.name}" not in info.unavailable]

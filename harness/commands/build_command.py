@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import anyio
 import click
 
-from harness.commands import options
+from harness.commands import options, sandboxing
 from harness.model import Implementation
 from harness.report.progress import ProgressBar, progress_bar
 from harness.report.verdicts import INDENT, server_label
@@ -22,7 +22,8 @@ JOBS = os.cpu_count() or 1
 @click.command("build", epilog=options.examples("harness build --all", "harness build rust go --jobs 1"))
 @options.servers_without_python
 @options.jobs("Build", "servers", default=JOBS, rule="the number of cores")
-def command(words: tuple[str, ...], everything: bool, spec: str | None, jobs: int) -> int:
+@sandboxing.option
+def command(words: tuple[str, ...], everything: bool, spec: str | None, jobs: int, sandbox_setting: str) -> int:
     """Build servers before they are needed.
 
     Builds go to the cache. What is built already, and what lacks its toolchain, is skipped.
@@ -30,6 +31,7 @@ def command(words: tuple[str, ...], everything: bool, spec: str | None, jobs: in
     Exit status: 0 no build failed, 2 wrong usage, 3 a build failed.
     """
     chosen = select(words, everything=everything, spec=spec)
+    sandboxing.decide(sandbox_setting, chosen)
 
     async def run() -> bool:
         with progress_bar("build") as bar:

@@ -10,7 +10,7 @@ import anyio
 import click
 
 from harness import results
-from harness.commands import estimate, options
+from harness.commands import estimate, options, sandboxing
 from harness.commands.checking import SCRIPTS, announce, cut_short, watcher, write_reports
 from harness.conformance.check import CheckOptions, check, exit_status
 from harness.model import CaseResult, CheckResult
@@ -41,6 +41,7 @@ from harness.zoo.discover import select, specs_named
     default=0,
     help="Also hold random conversations with each server, for this long. Needs zillions[fuzz].",
 )
+@sandboxing.option
 @click.option("--full", is_flag=True, help="Also run the cases that take over a minute: timers of up to 90 s.")
 @click.option("--verbose", "-v", is_flag=True, help="Show every case, what it reports, and what the server used.")
 def command(
@@ -54,6 +55,7 @@ def command(
     jobs: int,
     seed: int,
     fuzz_s: float,
+    sandbox_setting: str,
     full: bool,
     json_file: Path | None,
     junit: Path | None,
@@ -69,6 +71,7 @@ def command(
     chosen = select(words, everything=everything, spec=spec, pythons=pythons)
     if smoke and full:
         raise click.UsageError("--smoke and --full exclude each other")
+    sandboxing.decide(sandbox_setting, chosen)
     choice = CheckOptions(
         keyword=keyword,
         smoke=smoke,

@@ -62,6 +62,15 @@ def _write_scripts(result: CheckResult, folder: Path) -> None:
             file.chmod(0o755)
 
 
+def why_unbuilt(results: Sequence[CheckResult]) -> dict[str, str]:
+    """Return why builds failed, by "spec/server", from the results of a check."""
+    return {
+        f"{result.spec}/{result.implementation}": result.message
+        for result in results
+        if result.verdict is Verdict.UNKNOWN and not result.cases
+    }
+
+
 @contextmanager
 def cut_short(cases: Callable[[], Sequence[CaseResult]]) -> Iterator[None]:
     """Give a check whose reader leaves a status of its own: 1 if a MUST has failed so far, otherwise 3.

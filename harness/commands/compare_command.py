@@ -9,14 +9,14 @@ import textwrap
 import click
 
 from harness import results
-from harness.commands import completion, options
-from harness.commands.live import compare_live, sentence
+from harness.commands import completion, options, sandboxing
+from harness.commands.live import compare_live
 from harness.commands.parts import only
 from harness.errors import UsageError, nearest
 from harness.league import compare_runs
 from harness.league.compare_runs import Change
 from harness.model import Run
-from harness.report import changes
+from harness.report import changes, live_comparison
 from harness.zoo.discover import specs_named
 
 HOW_TO_READ = (
@@ -56,9 +56,17 @@ HOW_TO_READ = (
     show_default=True,
     help="With --live, load them for so long, e.g. 30s or 5m.",
 )
+@sandboxing.option
 @click.option("--json", "as_json", is_flag=True, help="Print the changes as JSON.")
 def command(
-    first: str, second: str, run_name: str | None, spec: str | None, live: bool, for_s: float, as_json: bool
+    first: str,
+    second: str,
+    run_name: str | None,
+    spec: str | None,
+    live: bool,
+    for_s: float,
+    sandbox_setting: str,
+    as_json: bool,
 ) -> int:
     """Compare two runs, two servers of one run, or two servers live.
 
@@ -69,12 +77,12 @@ def command(
     """
     width = shutil.get_terminal_size().columns
     if live:
-        comparison = compare_live(first, second, spec, for_s)
+        comparison = compare_live(first, second, spec, for_s, sandbox_setting)
         if as_json:
-            print(json.dumps({"changes": [changes.as_data(change) for change in comparison.changes]}, indent=2))
+            print(json.dumps(live_comparison.as_data(comparison), indent=2))
             return 0
         print(changes.table(comparison.changes, comparison.names, width))
-        for line in (sentence(comparison), comparison.note, HOW_TO_READ):
+        for line in (live_comparison.sentence(comparison), comparison.note, HOW_TO_READ):
             print("\n" + textwrap.fill(line, width, break_on_hyphens=False))
         return 0
     runs = None if run_name else _runs(first, second)

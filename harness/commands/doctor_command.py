@@ -16,9 +16,9 @@ from harness.commands import options
 from harness.commands.tables import fitted, left_over, widest
 from harness.load.engine import choose
 from harness.model import Implementation
+from harness.processes import sandbox
 from harness.processes.limits import read_limits
 from harness.zoo import cache, machine
-from harness.zoo.build import cache_folder
 from harness.zoo.discover import missing_needs, select
 from harness.zoo.toolchains import debian, needs
 
@@ -86,13 +86,14 @@ def _facts() -> dict[str, str]:
         "IPv6": "yes" if has_ipv6() else "no: its cases are unsupported here",
         "load now": f"{psutil.cpu_percent(interval=0.5):.0f} % of the processor, by other processes",
         "builds": _builds(),
+        "sandbox": sandbox.why_impossible() or f"{sandbox.BWRAP}, for the servers of strangers",
         "engine": f"{engine}" + ("" if engine == "native" else NO_NATIVE_ENGINE),
     }
 
 
 def _builds() -> str:
     try:
-        return str(cache_folder())
+        return str(cache.builds())
     except cache.NoCache as error:
         return str(error)
 

@@ -15,11 +15,12 @@ from harness.commands.standard_streams import print_data
 from harness.commands.tables import HEADER_PADDING, fitted, left_over, widest
 from harness.errors import UsageError, nearest
 from harness.model import Implementation
-from harness.plugins import implementations
+from harness.plugins import implementations, specs
 from harness.records import to_json, to_pretty_json
 from harness.zoo import cache
 from harness.zoo.discover import missing_needs, specs_named, why_unavailable
 from harness.zoo.toolchains import answers, interpreters, needs
+from harness.zoo.touched import Touch, touched_since
 
 HEADERS = ["server", "language", "style", "class", "runs"]
 WIDE = 110  # columns from which on the reason stands beside "no"; else it is in a line of its own
@@ -33,6 +34,7 @@ MIN_STYLE = 10  # columns for the style in a narrow terminal
         "harness list --available",
         "harness list --spec channels --language python",
         "harness list --style 'event loop' --json",
+        "harness list --changed-since main",
     ),
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the records as JSON.")
@@ -54,6 +56,12 @@ MIN_STYLE = 10  # columns for the style in a narrow terminal
     help="List only servers of this class: idiomatic, tuned or engine.",
 )
 @click.option("--available", is_flag=True, help="List only servers that can run here.")
+@click.option(
+    "--changed-since",
+    "revision",
+    metavar="REVISION",
+    help="List only servers whose source or spec differs from a git revision; `changed` in JSON says which.",
+)
 @options.python
 def command(
     as_json: bool,
@@ -62,6 +70,7 @@ def command(
     style: str | None,
     category: str | None,
     available: bool,
+    revision: str | None,
     pythons: tuple[str, ...],
 ) -> int:
     """List all servers, and whether they can run here.
@@ -75,6 +84,10 @@ def command(
     listed = [server for server in implementations() if spec in (None, server.spec)]
     _check_name("language", language, {server.language for server in listed})
     _check_name("class", category, {server.category for server in listed})
+    touched: dict[tuple[str, str], Touch] = {}
+    if revision is not None:
+        touched = touched_since(revision, implementations(), specs(), Path.cwd())
+        listed = [server for server in listed if (server.spec, server.name) in touched]
     listed = interpreters.add_variants(
         [server for server in listed if _matches(server, language, style, category)], pythons
     )
@@ -83,7 +96,11 @@ def command(
         if available:
             listed = [server for server in listed if not why_unavailable(server)]
         if as_json:
-            records = [_record(server, [known[need] for need in needs.parse(server)]) for server in listed]
+            records = [
+                _record(server, [known[need] for need in needs.parse(server)])
+                | ({"changed": touched.get((server.spec, server.name))} if revision is not None else {})
+                for server in listed
+            ]
             print_data(to_pretty_json(records).decode() + "\n")
         else:
             print(_tables(listed, shutil.get_terminal_size().columns))

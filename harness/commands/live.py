@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import random
 import tempfile
-from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -14,35 +12,19 @@ import anyio
 
 from harness.addresses import require_loopback
 from harness.blocks import BlockResult
+from harness.commands import sandboxing
 from harness.errors import HarnessError, UsageError
-from harness.figures import Better
 from harness.league import live
-from harness.league.compare_runs import Change
+from harness.league.live import LiveComparison
 from harness.league.slice_scores import disturbed_share
 from harness.model import Implementation
-from harness.report.findings import change_text
 from harness.report.progress import progress_bar
 from harness.zoo import build
 from harness.zoo.discover import select, why_unavailable
 from harness.zoo.revisions import at_revision, split
 
 
-@dataclass(frozen=True)
-class LiveComparison:
-    """The result of a live comparison.
-
-    Attributes:
-        names: of the two servers.
-        changes: how the second differs from the first.
-        note: how it was measured, in a sentence.
-    """
-
-    names: tuple[str, str]
-    changes: list[Change]
-    note: str
-
-
-def compare_live(first: str, second: str, spec: str | None, seconds: float) -> LiveComparison:
+def compare_live(first: str, second: str, spec: str | None, seconds: float, sandbox: str) -> LiveComparison:
     """Load two servers in turns and compare them.
 
     Args:
@@ -50,6 +32,7 @@ def compare_live(first: str, second: str, spec: str | None, seconds: float) -> L
         second: the other one; it may be the same.
         spec: the spec that both serve; None for the default one.
         seconds: how long to load them.
+        sandbox: the value of `--sandbox`.
 
     Raises:
         UsageError: there is no such server, it cannot run here, or they serve different specs.
@@ -59,6 +42,9 @@ def compare_live(first: str, second: str, spec: str | None, seconds: float) -> L
     seed = random.randrange(2**32)
     with ExitStack() as stack:
         pair = tuple(_server(word, spec, stack) for word in (first, second))
+        sandboxing.decide(sandbox, pair)
+        for server in pair:
+            anyio.run(build.ensure_built, server)
         if pair[0].spec != pair[1].spec:
             raise UsageError(f"{first} serves {pair[0].spec}, and {second} {pair[1].spec}: choose one with --spec")
         names = (first, second) if first != second else (first, f"{second} (again)")
@@ -87,24 +73,4 @@ def _server(word: str, spec: str | None, stack: ExitStack) -> Implementation:
         server = at_revision(server, revision, Path(folder))
     if reason := why_unavailable(server):
         raise UsageError(f"{word} cannot run here: {reason}")
-    anyio.run(build.ensure_built, server)
     return server
-
-
-def sentence(comparison: LiveComparison) -> str:
-    """Return in a sentence what differs significantly."""
-    first, second = comparison.names
-    better = [change for change in comparison.changes if change.is_significant and _is_better(change)]
-    worse = [change for change in comparison.changes if change.is_significant and not _is_better(change)]
-    parts = [f"{word} in {_list(some)}" for word, some in (("better", better), ("worse", worse)) if some]
-    if not parts:
-        return f"{second} does not differ significantly from {first} in anything that was measured."
-    return f"{second} is {' and '.join(parts)}, compared with {first}."
-
-
-def _is_better(change: Change) -> bool:
-    return (change.mean > 0) == (change.figure.better is Better.MORE)
-
-
-def _list(some: Sequence[Change]) -> str:
-    return ", ".join(f"{change.workload} ({change_text(change.mean, change.low, change.high)})" for change in some)

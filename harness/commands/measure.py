@@ -28,6 +28,7 @@ from harness.league.run_blocks import run_blocks
 from harness.league.schedule import Design, Schedule, choose_controls, fitting_idle_clients, servers_at_once
 from harness.model import Implementation, Run, RunInfo, TrialPlan, TrialResult
 from harness.plugins import ReportView
+from harness.processes import sandbox
 from harness.report.columns import table
 from harness.report.formats.terminal import render
 from harness.report.progress import ProgressBar, progress_bar
@@ -71,6 +72,9 @@ async def measure(store: Store, servers: Sequence[Implementation], so_far: Run, 
         so_far: what the run has already.
         clock: how long it may take.
     """
+    if sandbox.is_on():  # where servers run, no build could reach a registry; a failure is reported there
+        for server in servers:
+            await build.try_build(server)
     profile, blocks, trials = PROFILES[store.info.profile], list(so_far.blocks), list(so_far.trials)
     with progress_bar("load") as bar:
         design = _design(store.info, servers, profile)

@@ -17,6 +17,7 @@ from harness.errors import UsageError, nearest
 from harness.escapes import visible
 from harness.load.engine import choose
 from harness.model import Implementation, Run, RunInfo
+from harness.processes import sandbox
 from harness.processes.standstill import active_s
 from harness.results import Store
 from harness.zoo import machine
@@ -96,6 +97,7 @@ def new_run(
         profile=profile,
         workloads=tuple(workloads),
         smoke=smoke,
+        sandbox=sandbox.is_on(),
         seed=random.randrange(2**32),
         implementations=tuple(implementations),
         unavailable={_key(server): reason for server in implementations if (reason := why_unavailable(server))},

@@ -28,10 +28,11 @@ class OutputPath(click.Path):
 
     Args:
         is_folder: whether it is a folder for files; it is created when they are written.
+        allow_dash: whether "-" stands for the standard output.
     """
 
-    def __init__(self, *, is_folder: bool = False) -> None:
-        super().__init__(path_type=Path)
+    def __init__(self, *, is_folder: bool = False, allow_dash: bool = False) -> None:
+        super().__init__(path_type=Path, allow_dash=allow_dash)
         self._is_folder = is_folder
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
@@ -46,7 +47,7 @@ class OutputPath(click.Path):
             BadParameter: it cannot be written.
         """
         path = Path(value)
-        if not (ctx and ctx.resilient_parsing):
+        if not (ctx and ctx.resilient_parsing) and not (self.allow_dash and str(path) == "-"):
             try:
                 _try_folder(path) if self._is_folder else _try_file(path)
             except OSError as error:
@@ -80,6 +81,7 @@ def _try_folder(path: Path) -> None:
 
 
 FILE, FOLDER = OutputPath(), OutputPath(is_folder=True)
+FILE_OR_DASH = OutputPath(allow_dash=True)
 
 
 def examples(*lines: str) -> str:

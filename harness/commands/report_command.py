@@ -9,13 +9,16 @@ import click
 
 from harness import plugins, results
 from harness.commands import completion, options
-from harness.commands.options import FILE, FOLDER
+from harness.commands.checking import write_text
+from harness.commands.options import FILE, FILE_OR_DASH, FOLDER
 from harness.commands.parts import only, only_class
 from harness.commands.standard_streams import print_data
 from harness.errors import UsageError, nearest
 from harness.plugins import ReportView
+from harness.report import live_comparison, pull_request
 from harness.report.leaderboard import rewrite, write_pages
 from harness.report.svg import write_svg
+from harness.site.badges import write_badges
 from harness.site.write import write_site
 from harness.zoo.discover import specs_named
 
@@ -29,6 +32,8 @@ from harness.zoo.discover import specs_named
         "harness report --format markdown",
         "harness report --svg plots/",
         "harness report --html site/",
+        "harness report --badges site/badges/",
+        "harness report --pr comment.md --compared before.json",
     ),
 )
 @click.argument("run", required=False, shell_complete=completion.runs)
@@ -58,12 +63,31 @@ from harness.zoo.discover import specs_named
     type=FOLDER,
     help="Write a static web site about the run to FOLDER. Needs zillions[site].",
 )
+@click.option(
+    "--badges",
+    metavar="FOLDER",
+    type=FOLDER,
+    help="Write a badge about conformance and one about the league to FOLDER for each server, as SVG.",
+)
 @click.option("--readme", metavar="FILE", type=FILE, help="Rewrite the leaderboard in FILE, and nothing else.")
 @click.option(
     "--pages",
     metavar="FOLDER",
     type=FOLDER,
     help="Write a page per spec to FOLDER, as Markdown: all servers, all figures, the conditions.",
+)
+@click.option(
+    "--pr",
+    metavar="FILE",
+    type=FILE_OR_DASH,
+    help="Write the comment on a pull request to FILE, or to the standard output for -, as Markdown.",
+)
+@click.option(
+    "--compared",
+    metavar="FILE",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="With --pr, add what changed in figures from FILE, which `harness compare --live --json` has written.",
 )
 @options.order
 def command(
@@ -77,8 +101,11 @@ def command(
     plots: bool,
     svg: Path | None,
     html: Path | None,
+    badges: Path | None,
     readme: Path | None,
     pages: Path | None,
+    pr: Path | None,
+    compared: tuple[Path, ...],
 ) -> int:
     """Show a run again, in any format.
 
@@ -92,6 +119,10 @@ def command(
         shown = only(shown, specs_named(spec)[0].name)
     if category:
         shown = only_class(shown, category)
+    if compared and not pr:
+        raise UsageError("--compared is for the comment on a pull request: name a file for it with --pr")
+    if pr:
+        return _write_comment(pr, pull_request.comment(shown, [live_comparison.read(path) for path in compared]))
     if readme:
         rewrite(readme, shown)
         print(f"{readme}: the leaderboard is that of {shown.info.id}")
@@ -107,6 +138,9 @@ def command(
     if html:
         print(f"{html / 'index.html'}: written, with {write_site(shown, html, folder)} pages")
         return 0
+    if badges:
+        print(f"{badges}: {len(write_badges(shown, badges))} badges written")
+        return 0
     known = plugins.reporters()
     if form not in known:
         raise UsageError(f'there is no reporter "{form}"{nearest(form, known) or "; known: " + ", ".join(known)}')
@@ -117,4 +151,14 @@ def command(
     print_data(text) if form in ("json", "junit") else print(text, end="")
     if plots:
         print("\n" + known["plots"].render(shown, view), end="")
+    return 0
+
+
+def _write_comment(path: Path, text: str) -> int:
+    """Write the comment on a pull request to a file, or to the standard output for "-"; return 0."""
+    if path == Path("-"):
+        print_data(text)
+    else:
+        write_text(path, text)
+        print(f"{path}: written")
     return 0

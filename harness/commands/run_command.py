@@ -9,8 +9,8 @@ from pathlib import Path
 import anyio
 import click
 
-from harness.commands import completion, options
-from harness.commands.checking import SCRIPTS, announce, cut_short, watcher, write_reports
+from harness.commands import completion, options, sandboxing
+from harness.commands.checking import SCRIPTS, announce, cut_short, watcher, why_unbuilt, write_reports
 from harness.commands.measure import measure, preview, preview_servers
 from harness.commands.measuring import Clock, new_run, reopen
 from harness.conformance.check import CheckOptions, check, exit_status
@@ -35,6 +35,7 @@ from harness.zoo.discover import select, specs_named
 @options.reports
 @options.jobs(more=options.MORE_WHEN_IDLE)
 @options.smoke
+@sandboxing.option
 @click.option(
     "--resume",
     metavar="[RUN]",
@@ -55,6 +56,7 @@ def command(
     for_s: float,
     within_s: float,
     smoke: bool,
+    sandbox_setting: str,
     json_file: Path | None,
     junit: Path | None,
     jobs: int,
@@ -69,11 +71,13 @@ def command(
     clock = Clock.of(for_s, within_s)
     if resume is None:
         chosen = select(words, everything=everything, spec=spec, pythons=pythons)
+        sandboxing.decide(sandbox_setting, chosen)
         store, done = new_run(chosen, profile, reference, workloads, smoke=smoke)
     elif everything or spec or pythons or reference or workloads or smoke or (words and resume):
         raise UsageError("--resume takes the servers and options from the run that it continues: name nothing else")
     else:
         store, done = reopen(resume or (words[0] if words else None))
+        sandboxing.decide("on" if store.info.sandbox else "off", store.info.implementations)
     chosen = list(store.info.implementations)
     width = min(shutil.get_terminal_size().columns, 120)
     several = len({server.spec for server in chosen}) > 1
@@ -108,6 +112,8 @@ def command(
                 await check_some(first)
                 await preview(store, passed())
             await check_some([server for server in chosen if server not in first])
+        if (unbuilt := why_unbuilt(results)) != store.info.unbuilt:
+            store.set_unbuilt(unbuilt)
         if time_left.cancelled_caught:
             print(f"time is up: {len(results)} of {len(chosen)} servers checked; `harness run --resume` continues")
         written = write_reports(results, json_file, junit)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 import signal
+from dataclasses import replace
 
 import click
 
 from harness import plugins
 from harness.addresses import Address
-from harness.commands import completion, options
+from harness.commands import completion, options, sandboxing
 from harness.errors import HarnessError, UsageError
+from harness.processes import sandbox
 from harness.processes.signals import IGNORED_BY_PYTHON
-from harness.zoo import build
+from harness.zoo import build, sandboxes
 from harness.zoo.discover import select, why_unavailable
 
 
@@ -29,10 +31,11 @@ from harness.zoo.discover import select, why_unavailable
     show_default="the first that it serves",
     help="Run the server of this spec, if NAME serves several.",
 )
-def command(name: str, address: str, spec: str | None) -> int:
+@sandboxing.option
+def command(name: str, address: str, spec: str | None, sandbox_setting: str) -> int:
     """Run one server in the foreground.
 
-    It serves at ADDRESS, by default 127.0.0.1:9000, until Ctrl-C.
+    It serves at ADDRESS, by default 127.0.0.1:9000, until Ctrl-C. In a sandbox it has the network of this machine.
 
     Exit status: that of the server; 2 wrong usage, 3 it cannot run here.
     """
@@ -44,7 +47,10 @@ def command(name: str, address: str, spec: str | None) -> int:
     server = next(by_spec[each] for each in [*plugins.specs(), *by_spec] if each in by_spec)  # the default spec first
     if reason := why_unavailable(server):
         raise HarnessError(f"{server.name} cannot run here: {reason}")
+    sandboxing.decide(sandbox_setting, [server])
     words = [*build.command(server), address]
+    if sandbox.is_on():
+        words = replace(sandboxes.of_server(server, words), ends_with_parent=True).wrap(words)
     for number in IGNORED_BY_PYTHON:
         signal.signal(number, signal.SIG_DFL)
     try:

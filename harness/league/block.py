@@ -35,7 +35,8 @@ from harness.processes.tasks import background_tasks
 from harness.processes.workers import PYTHON, Worker
 from harness.records import from_json, to_json
 from harness.servers.launch import launch, wait_for_last_words
-from harness.servers.process import Server, mark_as_own_child
+from harness.servers.orphans import mark_as_own_child
+from harness.servers.process import Server
 from harness.servers.resources import raise_descriptor_limit
 
 STARTING = 4  # servers that start at the same time: with more, the last ones would wait too long for a processor

@@ -224,6 +224,7 @@ def warnings(first: Run, second: Run) -> list[str]:
         "the kernel": [info.machine.kernel for info in infos],
         "Python": [info.machine.python for info in infos],
         "the profile": [info.profile for info in infos],
+        "the sandbox": ["on" if info.sandbox else "off" for info in infos],
         "zillions": [f"{info.version} at {info.commit or 'no commit'}" for info in infos],
     }
     versions = [{**info.machine.packages, **info.toolchains} for info in infos]

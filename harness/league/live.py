@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 from harness.blocks import BlockResult, Entry
 from harness.league.compare_runs import Change, changes_of, pair_in_blocks
@@ -15,6 +16,21 @@ from harness.model import Implementation
 
 ROUNDS = 10
 IDLE_CLIENTS = 1000
+
+
+@dataclass(frozen=True)
+class LiveComparison:
+    """The result of a live comparison.
+
+    Attributes:
+        names: of the two servers.
+        changes: how the second differs from the first.
+        note: how it was measured, in a sentence.
+    """
+
+    names: tuple[str, str]
+    changes: Sequence[Change]
+    note: str
 
 
 async def load_in_turns(

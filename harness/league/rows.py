@@ -121,21 +121,27 @@ def make_row(
         code_lines=run.info.code_lines.get(key, 0),
         figures=figures_of(blocks, Entry(implementation.name)),
         other_figures=_other_figures(trials),
-        note=_note(run.info.unavailable.get(key, ""), result, failure_of(blocks, implementation.name), trials),
+        note=_why_not_run(run, key) or _note(result, failure_of(blocks, implementation.name), trials),
     )
 
 
-def _note(unavailable: str, result: CheckResult | None, failure: str, trials: Sequence[TrialResult]) -> str:
-    """Return why a server is not ranked, or "".
+def _why_not_run(run: Run, key: str) -> str:
+    """Return why a server could not be started, or ""; of a build the first line, without the compiler's words."""
+    if unavailable := run.info.unavailable.get(key, ""):
+        return f"unavailable: {unavailable}"
+    if unbuilt := run.info.unbuilt.get(key, ""):
+        return f"not built: {unbuilt.splitlines()[0]}"
+    return ""
+
+
+def _note(result: CheckResult | None, failure: str, trials: Sequence[TrialResult]) -> str:
+    """Return why a server that runs here is not ranked, or "".
 
     Args:
-        unavailable: why it cannot run here, or "".
         result: its conformance.
         failure: why it is out of the blocks, or "".
         trials: its trials of other workloads.
     """
-    if unavailable:
-        return f"unavailable: {unavailable}"
     if result and result.verdict is not Verdict.PASS:
         failed = result.count(Verdict.FAIL)
         return f"not measured: {failed} failed" if failed else "not measured: conformance unknown"

@@ -27,7 +27,8 @@ from harness.processes.disturbances import MachineWatch
 from harness.processes.workers import PYTHON
 from harness.records import from_json, to_json
 from harness.servers.launch import launch, wait_for_last_words
-from harness.servers.process import Server, mark_as_own_child
+from harness.servers.orphans import mark_as_own_child
+from harness.servers.process import Server
 from harness.servers.resources import raise_descriptor_limit, usable_cores
 
 EXIT_WAIT_S = 0.3

@@ -21,6 +21,7 @@ from anyio.streams.buffered import BufferedByteReceiveStream
 from harness.errors import HarnessError
 from harness.processes.deadlines import completes_within
 from harness.processes.guarded import guarded
+from harness.processes.sandbox import loopback_only
 from harness.processes.tasks import background_tasks
 
 # Runs a module of the harness in a process of its own; -P keeps it from importing files of the user's folder.
@@ -104,8 +105,11 @@ class Worker:
 
 @asynccontextmanager
 async def open_worker(command: Sequence[str], environment: dict[str, str] | None = None) -> AsyncIterator[Worker]:
-    """Run a command as a worker for the duration of the context; it and its descendants end with the context."""
-    async with guarded(command, environment=environment) as process, background_tasks() as tasks:
+    """Run a command as a worker for the duration of the context; it and its descendants end with the context.
+
+    If servers run in a sandbox, the worker is in a network of its own, and they and all clients with it.
+    """
+    async with guarded([*loopback_only(), *command], environment=environment) as process, background_tasks() as tasks:
         new_worker = Worker(process)
         tasks.start_soon(new_worker.collect_stderr)
         yield new_worker
@@ -123,7 +127,7 @@ async def open_forks(command: Sequence[str], count: int) -> AsyncIterator[list[W
     async with AsyncExitStack() as stack:
         pairs = [socket.socketpair() for _ in range(count)]
         channels = [theirs.fileno() for _, theirs in pairs]
-        words = [word.replace("{channels}", ",".join(map(str, channels))) for word in command]
+        words = [word.replace("{channels}", ",".join(map(str, channels))) for word in [*loopback_only(), *command]]
         try:
             process = await stack.enter_async_context(guarded(words, stdin=subprocess.DEVNULL, pass_fds=channels))
         finally:

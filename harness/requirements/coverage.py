@@ -23,6 +23,7 @@ class CaseSource:
         requirements: the ids of the requirements that it covers; of a shared case, those of the spec that shares it.
         text: its docstring.
         file: the file it is in.
+        source: its lines in that file, with its markers.
     """
 
     id: str
@@ -30,6 +31,7 @@ class CaseSource:
     requirements: tuple[str, ...]
     text: str
     file: Path
+    source: str
 
 
 def cases_of(spec: Spec) -> list[CaseSource]:
@@ -42,10 +44,12 @@ def cases_of(spec: Spec) -> list[CaseSource]:
 
 
 def _cases_in(file: Path) -> list[CaseSource]:
-    cases = []
-    for node in ast.parse(file.read_text("utf-8")).body:
+    cases, text = [], file.read_text("utf-8")
+    lines = text.splitlines()
+    for node in ast.parse(text).body:
         if isinstance(node, ast.AsyncFunctionDef) and node.name.startswith("test_"):
             number, *ids = _marker(node) or [0]
+            first = min([node.lineno, *(mark.lineno for mark in node.decorator_list)])
             cases.append(
                 CaseSource(
                     id=node.name.removeprefix("test_"),
@@ -53,6 +57,7 @@ def _cases_in(file: Path) -> list[CaseSource]:
                     requirements=tuple(map(str, ids)),
                     text=ast.get_docstring(node) or "",
                     file=file,
+                    source="\n".join(lines[first - 1 : node.end_lineno]),
                 )
             )
     return cases

@@ -57,7 +57,7 @@ class EarlyStarts:
                 address = stack.enter_context(free_address())
                 try:
                     command = build.command(implementation)
-                    started = process.start(implementation.name, [*command, str(address)])
+                    started = process.start(implementation, [*command, str(address)])
                 except LaunchError:  # the case that needs the server reports it
                     return
                 self._waiting.append(EarlyServer(address, started, stack.pop_all()))

@@ -98,6 +98,8 @@ async def wait_until_ready(server: Server, ready_s: float = READY_S) -> None:
         hint = "it hangs, or its standard output is not flushed into a pipe"
     else:
         happened, hint = f"printed {server.stdout.byte_count} bytes without a line end: {printed}", ""
+    if server.status is None and (tried := server.what_it_tried()):
+        hint = f"{tried}; {hint}" if hint else tried
     raise LaunchError(server.name, happened, expected=expected, hint=hint, last_words=last_words)
 
 

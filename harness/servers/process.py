@@ -1,8 +1,7 @@
 """A server as a process: starts it, reads its output, ends it, and leaves nothing running.
 
 A server may do anything: print a gigabyte, fork, ignore signals, crash. Only the beginning and the end of its output
-are kept. Processes that it leaves behind are found because this process is a subreaper (see
-`harness.processes.warden`); they are reported and killed.
+are kept. Processes that it leaves behind are reported and killed (see `harness.servers.orphans`).
 """
 
 from __future__ import annotations
@@ -21,18 +20,19 @@ from dataclasses import dataclass
 
 import anyio
 import anyio.abc
-import psutil
 
 from harness.addresses import Address
 from harness.errors import LaunchError
 from harness.model import Implementation, Usage
-from harness.processes import warden
+from harness.processes import sandbox, warden
 from harness.processes.deadlines import completes_within
-from harness.processes.output import Output, shorten
+from harness.processes.output import Output
 from harness.processes.signals import default_signals
 from harness.processes.tasks import background_tasks
+from harness.servers import orphans
 from harness.servers.resources import Unreadable, usage
-from harness.zoo import build
+from harness.servers.sandboxed import SandboxedProcess, SandboxWatch, start_in
+from harness.zoo import build, sandboxes
 
 GRACE_S = 5.0
 ORPHANS_GRACE_S = 2.0  # a worker may take a moment to notice that its parent has ended
@@ -40,8 +40,6 @@ PIPE_BYTES = 1 << 20
 # They would hide a fault: a Python server that forgets to flush must be caught wherever the harness runs.
 HIDDEN_VARIABLES = ("PYTHONUNBUFFERED", "PYTHONDEVMODE", "PYTHONASYNCIODEBUG")
 F_SETPIPE_SZ = 1031
-
-_own_children: set[int] = set()  # children of this process that are not orphans of a server
 
 
 @dataclass
@@ -71,9 +69,19 @@ class Started:
         at: when, in seconds of `time.monotonic()`.
     """
 
-    process: subprocess.Popen[bytes]
+    process: subprocess.Popen[bytes] | SandboxedProcess
     stdout: int
     at: float
+
+    @property
+    def child(self) -> int:
+        """The child of this process that it is, or that stands between in a sandbox."""
+        return self.process.outer if isinstance(self.process, SandboxedProcess) else self.process.pid
+
+    @property
+    def reaper(self) -> int | None:
+        """The process that adopts its orphans, in a sandbox; elsewhere this process does."""
+        return self.process.init if isinstance(self.process, SandboxedProcess) else None
 
 
 class Server:
@@ -86,6 +94,8 @@ class Server:
         self.ready_s = 0.0
         self.started_at = started.at
         self.stopped: StopResult | None = None
+        self.sandbox = SandboxWatch(started.process) if isinstance(started.process, SandboxedProcess) else None
+        self._started = started
         self._usage: Usage | None = None
 
     @property
@@ -103,12 +113,15 @@ class Server:
     def exit_description(self) -> str:
         """Return "exited with status 3" or "was ended by SIGSEGV", for a server that has ended."""
         status = self.status or 0
-        if status >= 0:
-            return f"exited with status {status}"
-        try:
-            return f"was ended by {signal.Signals(-status).name}"
-        except ValueError:
-            return f"was ended by signal {-status}"
+        ended = f"exited with status {status}"
+        if status < 0:
+            known = -status in signal.valid_signals()
+            ended = f"was ended by {signal.Signals(-status).name if known else f'signal {-status}'}"
+        return f"{ended} ({tried})" if (tried := self.what_it_tried()) else ended
+
+    def what_it_tried(self) -> str:
+        """Return what its sandbox has refused, if it is in one, as the rest of a sentence, or ""."""
+        return self.sandbox.what_it_tried(self.stderr.last_words()) if self.sandbox else ""
 
     def send_signal(self, number: signal.Signals) -> None:
         """Send a signal to the server if it still runs; first record its resource usage, because it may end now."""
@@ -145,42 +158,10 @@ class Server:
             self.signal_all(signal.SIGKILL)
             await self.wait()
         seconds = time.monotonic() - started_at
-        _own_children.discard(self.pid)
-        left_behind = await _kill_orphans(min(grace_s, ORPHANS_GRACE_S))
+        orphans.forget(self._started.child)
+        left_behind = await orphans.kill(min(grace_s, ORPHANS_GRACE_S), self._started.reaper)
         self.stopped = StopResult(seconds, self.status or 0, killed, left_behind)
         return self.stopped
-
-
-def _orphans() -> list[int]:
-    """Return the children of this process that it did not start: processes left behind by servers."""
-    with contextlib.suppress(ChildProcessError):
-        for pid in set(warden.children(os.getpid())) - _own_children:
-            os.waitpid(pid, os.WNOHANG)
-    return [pid for pid in warden.children(os.getpid()) if pid not in _own_children]
-
-
-async def _kill_orphans(grace_s: float) -> list[str]:
-    """Kill the orphans that are still there after `grace_s`, and their descendants; return their commands."""
-    deadline = time.monotonic() + grace_s
-    while _orphans() and time.monotonic() < deadline:
-        await anyio.sleep(0.01)  # there is no event for the end of a process that this one did not start
-    commands: dict[int, str] = {}  # by pid; a process that is already dying has none
-    while orphans := _orphans():
-        for orphan in orphans:
-            for pid in [orphan, *warden.descendants(orphan)]:
-                with contextlib.suppress(psutil.Error):
-                    process = psutil.Process(pid)
-                    if pid not in commands and process.status() != psutil.STATUS_ZOMBIE:
-                        commands[pid] = shorten(" ".join(process.cmdline()) or process.name())
-                with contextlib.suppress(ProcessLookupError, PermissionError):
-                    os.kill(pid, signal.SIGKILL)
-        await anyio.sleep(0.002)
-    return list(dict.fromkeys(commands.values()))
-
-
-def mark_as_own_child(pid: int) -> None:
-    """Record that a child of this process is not an orphan of a server."""
-    _own_children.add(pid)
 
 
 @asynccontextmanager
@@ -212,7 +193,7 @@ async def spawn(
     """
     if started is None:
         command = await build.ensure_built(implementation)
-        started = start(implementation.name, [*wrap, *command, *arguments], terminal=terminal)
+        started = start(implementation, [*wrap, *command, *arguments], terminal=terminal)
     with os.fdopen(started.stdout, "rb", buffering=0) as stdout:
         server = Server(implementation.name, started, address)
         assert started.process.stderr
@@ -224,6 +205,8 @@ async def spawn(
                         tasks.start_soon(_drain, stderr.fileno(), server.stderr)
                     elif sys.platform == "linux":
                         fcntl.fcntl(stderr, F_SETPIPE_SZ, 4096)
+                    if server.sandbox:
+                        tasks.start_soon(server.sandbox.watch)
                     yield server
                 finally:
                     with anyio.CancelScope(shield=True):
@@ -248,11 +231,11 @@ def _terminal() -> tuple[int, int]:
     return reading, writing
 
 
-def start(name: str, command: Sequence[str], *, terminal: bool = False) -> Started:
-    """Start a server's process.
+def start(implementation: Implementation, command: Sequence[str], *, terminal: bool = False) -> Started:
+    """Start a server's process, in a sandbox if servers run in one.
 
     Args:
-        name: the server's name.
+        implementation: the server.
         command: the command and its arguments.
         terminal: whether its standard output is a terminal instead of a pipe.
 
@@ -263,14 +246,15 @@ def start(name: str, command: Sequence[str], *, terminal: bool = False) -> Start
     reading, writing = _terminal() if terminal else os.pipe()
     at = time.monotonic()
     try:
-        process = _start(name, command, writing)
+        process = _start(implementation, command, writing)
     except BaseException:
         os.close(reading)
         raise
     finally:
         os.close(writing)
-    _own_children.add(process.pid)
-    return Started(process, reading, at)
+    started = Started(process, reading, at)
+    orphans.mark_as_own_child(started.child)
+    return started
 
 
 def discard(started: Started) -> None:
@@ -280,17 +264,23 @@ def discard(started: Started) -> None:
     os.close(started.stdout)
     if started.process.stderr:
         started.process.stderr.close()
-    _own_children.discard(started.process.pid)
+    orphans.forget(started.child)
 
 
-def _start(name: str, command: Sequence[str], stdout: int) -> subprocess.Popen[bytes]:
+def _start(
+    implementation: Implementation, command: Sequence[str], stdout: int
+) -> subprocess.Popen[bytes] | SandboxedProcess:
+    name = implementation.name
+    environment = {name: value for name, value in os.environ.items() if name not in HIDDEN_VARIABLES}
     try:
+        if sandbox.is_on():
+            return start_in(sandboxes.of_server(implementation, command), command, stdout, environment)
         with default_signals():
             return subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
                 stdout=stdout,
-                env={name: value for name, value in os.environ.items() if name not in HIDDEN_VARIABLES},
+                env=environment,
                 stderr=subprocess.PIPE,
                 start_new_session=True,
                 bufsize=0,

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -19,9 +19,10 @@ import anyio.to_thread
 
 from harness.errors import LaunchError
 from harness.model import Implementation
+from harness.processes import sandbox
 from harness.processes.guarded import guarded
 from harness.processes.output import Output
-from harness.zoo import cache
+from harness.zoo import cache, sandboxes
 from harness.zoo.cache import NoCache
 from harness.zoo.toolchains import needs
 
@@ -30,11 +31,6 @@ LAST_LINES = 8  # lines of compiler output shown when a build fails
 STALE_S = 7 * 24 * 3600.0  # after this long without use, a build of an earlier state of the sources is removed
 DIGEST_DIGITS = 16  # hexadecimal digits of the digest in the name of a build folder
 BYPRODUCTS = {"__pycache__", "target", "node_modules", "results", ".git"}  # created by tools next to the sources
-
-
-def cache_folder() -> Path:
-    """Return the folder for built servers; raise NoCache if there is none."""
-    return cache.folder() / "builds"
 
 
 def build_folder(implementation: Implementation) -> Path:
@@ -47,7 +43,7 @@ def build_folder(implementation: Implementation) -> Path:
     """
     commands = (implementation.build, implementation.run, _tools(implementation))
     digest = _digest(_sources(implementation), repr(commands))
-    return cache_folder() / f"{implementation.spec}-{implementation.name}-{digest}"
+    return cache.builds() / f"{implementation.spec}-{implementation.name}-{digest}"
 
 
 def source_digest(implementation: Implementation) -> str:
@@ -141,7 +137,7 @@ async def _build(implementation: Implementation, folder: Path) -> None:
     except OSError as error:
         raise NoCache(f"{folder.parent} cannot be written ({error.strerror}): {cache.WHAT_TO_SET}") from None
     with building as temporary:
-        await _compile(implementation, [word.replace("{build}", temporary) for word in implementation.build])
+        await _compile(implementation, Path(temporary))
         _move_into_place(temporary, folder)
     _remove_stale_builds(implementation, folder)
 
@@ -165,15 +161,19 @@ def _move_into_place(temporary: str, folder: Path) -> None:
         os.mkdir(temporary)  # TemporaryDirectory expects a folder to remove
 
 
-async def _compile(implementation: Implementation, words: Sequence[str]) -> None:
+async def _compile(implementation: Implementation, into: Path) -> None:
     assert implementation.source is not None
+    words = [word.replace("{build}", str(into)) for word in implementation.build]
+    command, folder, environment = words, implementation.source.parent, {cache.VARIABLE: str(cache.base())}
+    if sandbox.is_on():
+        command, environment = sandboxes.of_build(implementation, into).wrap(words, folder=folder), {}
     output = Output()
     try:
         with anyio.fail_after(BUILD_TIMEOUT_S):
             async with guarded(
-                words,
-                folder=implementation.source.parent,
-                environment={cache.VARIABLE: str(cache.base())},  # never a relative one
+                command,
+                folder=folder,
+                environment=environment,
                 stdin=subprocess.DEVNULL,
                 stderr=subprocess.STDOUT,
             ) as process:

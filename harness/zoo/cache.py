@@ -37,6 +37,11 @@ def folder() -> Path:
     return base() / "zillions"
 
 
+def builds() -> Path:
+    """Return the folder for built servers; raise NoCache if there is none."""
+    return folder() / "builds"
+
+
 def check_programs_can_run(existing: Path) -> None:
     """Raise NoCache if no program can be run from an existing folder of the cache."""
     if os.statvfs(existing).f_flag & os.ST_NOEXEC:

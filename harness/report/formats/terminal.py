@@ -33,10 +33,11 @@ def origin(info: RunInfo) -> str:
     """Return where a run comes from, in a sentence: the command, the machine, the versions."""
     machine = info.machine
     engine = f"; {ENGINES[info.engine]}" if info.engine else ""
+    sandbox = "; servers in a sandbox" if info.sandbox else ""
     toolchains = "".join(f", {version}" for version in info.toolchains.values())
     return (
         f"Made by `{info.command}` on {machine.processor}, {machine.cores} cores, {machine.memory_gib:g} GiB, "
-        f"{machine.kernel}, {machine.python}{toolchains}{engine}; zillions {info.version} at "
+        f"{machine.kernel}, {machine.python}{toolchains}{engine}{sandbox}; zillions {info.version} at "
         f"{info.commit or 'no commit'}, {info.started}."
     )
 
