@@ -13,7 +13,7 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-EXTRAS := chat,plots,site,fuzz,servers,dev
+EXTRAS := chat,plots,site,fuzz,watch,history,servers,dev
 # The servers under tests/mutants are scripts for "python3": this one, which is new enough.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
@@ -54,7 +54,7 @@ $(BIN)/actionlint: | setup
 setup: .venv/ready
 
 # The stamp is written last: an unfinished environment is created again.
-.venv/ready: pyproject.toml $(wildcard harness/load/engine/native/*)
+.venv/ready: pyproject.toml setup.py $(wildcard harness/load/engine/native/*)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, this is " + sys.version.split()[0] + "; name another: make PYTHON=python3.12 ...")'
 	@echo "setting up .venv (once)"
 	@if command -v uv > /dev/null; then \

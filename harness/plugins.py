@@ -16,6 +16,7 @@ import traceback
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from itertools import chain
+from pathlib import Path
 from typing import TypeVar
 
 import pluggy
@@ -37,18 +38,22 @@ __all__ = [
     "hookimpl",
     "implementations",
     "reporters",
+    "shared_cases",
     "specs",
     "workloads",
 ]
 
 PROJECT = "harness"
+# Other projects have packages called `spec` and `impls`: in a wheel these are `zillions.spec` and `zillions.impls`.
+IS_INSTALLED = (Path(__file__).parent.parent / "zillions" / "__init__.py").is_file()
+SPECS, IMPLS = (f"zillions.{name}" if IS_INSTALLED else name for name in ("spec", "impls"))
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
 
 # For each hook: packages whose modules are all plugins, and modules that are plugins themselves.
 ROOMS = {
-    "harness_implementations": ("harness.zoo.manifests", "impls"),
-    "harness_specs": ("spec",),
+    "harness_implementations": ("harness.zoo.manifests", IMPLS),
+    "harness_specs": (SPECS,),
     "harness_workloads": ("harness.load.workloads",),
     "harness_reporters": ("harness.report.formats",),
 }
@@ -162,6 +167,13 @@ def specs() -> dict[str, Spec]:
     """Return every spec by its name, the default one first; raise UsageError for two of one name."""
     found = _by_name("spec", (spec for spec in _call("harness_specs") if isinstance(spec, Spec)))
     return dict(sorted(found.items(), key=lambda item: (not item[1].default, item[0])))
+
+
+def shared_cases() -> Path:
+    """Return the folder with the cases for several specs: a spec that wants them names it in `Spec.shares`."""
+    folder = importlib.import_module(f"{SPECS}.common").FOLDER
+    assert isinstance(folder, Path)
+    return folder
 
 
 def workloads() -> dict[str, Workload]:

@@ -100,9 +100,14 @@ def _link_latest(run: str) -> None:
         raise
 
 
+def every() -> list[Path]:
+    """Return the folders of all runs, the oldest first."""
+    return sorted(path for path in folder().glob("*") if (path / INFO).is_file() and not path.is_symlink())
+
+
 def find(name: str | None) -> Path:
     """Return the folder of a run: by its id, by a path, or (None) the latest; UsageError when there is none."""
-    known = sorted(path.name for path in folder().glob("*") if (path / INFO).is_file() and not path.is_symlink())
+    known = [path.name for path in every()]
     newest = [folder() / known[-1]] if known and name in (None, LATEST) else []
     for path in (folder() / (name or LATEST), Path(name or LATEST), *newest):
         if (path / INFO).is_file():

@@ -1,4 +1,4 @@
-"""Keeps pytest from collecting `tests/guest`: the cases of a spec that `tests/test_guest.py` installs."""
+"""Keeps pytest from collecting `tests/guest`: a repository of its own, which `tests/test_guest.py` tries."""
 
 import os
 

@@ -54,6 +54,8 @@ MODULES = {
     "plots": ("matplotlib", "plotext"),
     "site": ("jinja2",),  # the rest comes with rich
     "fuzz": ("hypothesis",),
+    "watch": ("watchfiles",),
+    "history": ("ruptures",),
     "servers": ("twisted", "uvloop", "trio", "curio", "gevent", "greenlet", "tornado"),
 }
 
@@ -89,6 +91,8 @@ def run_without(extras: Sequence[str], folder: Path, *words: str) -> subprocess.
     ("extra", "words", "package"),
     [
         ("fuzz", ["check", str(CONFORMING), "--smoke", "--fuzz", "1"], "hypothesis"),
+        ("watch", ["check", str(CONFORMING), "--watch"], "watchfiles"),
+        ("history", ["history", "asyncio"], "ruptures"),
         ("plots", ["report", "--plots"], "plotext"),
         ("plots", ["report", "--format", "plots"], "plotext"),
         ("plots", ["report", "--svg", "curves"], "matplotlib"),

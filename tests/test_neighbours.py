@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from harness import plugins
 from harness.model import Implementation
 from harness.zoo.neighbours import likeness, neighbours
 
@@ -31,6 +32,15 @@ def test_the_same_style_comes_first_and_the_same_language_before_another() -> No
 
 def test_a_server_is_not_its_own_neighbour_nor_is_one_of_another_spec() -> None:
     assert {other.name for other in neighbours(ONE, OTHERS, 9)} == {"far", "near", "same", "partly"}
+
+
+def test_an_executable_of_unknown_style_has_no_neighbours() -> None:
+    assert neighbours(Implementation(name="x", spec="chatter", run=("none",)), [ONE], 3) == []
+
+
+def test_every_server_of_the_zoo_has_three_of_its_spec() -> None:
+    every = plugins.implementations()
+    assert {len(neighbours(each, every)) for each in every} == {3}
 
 
 def test_words_count_in_the_singular_and_small_words_do_not() -> None:

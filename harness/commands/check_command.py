@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import anyio
@@ -12,8 +13,10 @@ import click
 from harness import results
 from harness.commands import estimate, options, sandboxing
 from harness.commands.checking import SCRIPTS, announce, cut_short, watcher, write_reports
+from harness.commands.watching import watch
 from harness.conformance.check import CheckOptions, check, exit_status
-from harness.model import CaseResult, CheckResult
+from harness.errors import UsageError
+from harness.model import CaseResult, CheckResult, Implementation
 from harness.processes.disturbances import MachineWatch
 from harness.report.facts import fact_table
 from harness.report.progress import progress_bar
@@ -28,6 +31,7 @@ from harness.zoo.discover import select, specs_named
         "harness check ./my-server --spec channels",
         "harness check --all --smoke",
         "harness check asyncio -k 'slow or order' -v",
+        "harness check ./my-server --watch",
     ),
 )
 @options.servers
@@ -43,6 +47,13 @@ from harness.zoo.discover import select, specs_named
 )
 @sandboxing.option
 @click.option("--full", is_flag=True, help="Also run the cases that take over a minute: timers of up to 90 s.")
+@click.option(
+    "--watch",
+    "is_watching",
+    is_flag=True,
+    help="Check one server again whenever its files change: first what failed before and the smoke cases, then the "
+    "others. Needs zillions[watch].",
+)
 @click.option("--verbose", "-v", is_flag=True, help="Show every case, what it reports, and what the server used.")
 def command(
     words: tuple[str, ...],
@@ -57,6 +68,7 @@ def command(
     fuzz_s: float,
     sandbox_setting: str,
     full: bool,
+    is_watching: bool,
     json_file: Path | None,
     junit: Path | None,
     verbose: bool,
@@ -81,6 +93,10 @@ def command(
         seed=seed,
         fuzz_s=fuzz_s,
     )
+    if is_watching:
+        if fuzz_s or full or exit_first or json_file or junit or verbose:
+            raise click.UsageError("--watch excludes --fuzz, --full, -x, --json, --junit and -v")
+        return watch(lambda: _only(select(words, everything=everything, spec=spec, pythons=pythons)), choice)
     width = min(shutil.get_terminal_size().columns, 120)
     several = len({server.spec for server in chosen}) > 1
     scripts = results.folder() / SCRIPTS
@@ -115,3 +131,12 @@ def command(
     if not (keyword or exit_first or fuzz_s or full):
         estimate.record(finished, smoke=smoke)
     return exit_status(finished) or written
+
+
+def _only(servers: Sequence[Implementation]) -> Implementation:
+    """Return the one server that was selected; raise UsageError if there are several."""
+    if len(servers) == 1:
+        return servers[0]
+    names = ", ".join(dict.fromkeys(server.name for server in servers))
+    specs = ", ".join(dict.fromkeys(server.spec for server in servers))
+    raise UsageError(f"--watch takes one server of one spec, and these are {names} of {specs}: choose with --spec NAME")

@@ -32,7 +32,14 @@ def watcher(bar: ProgressBar, keep: Callable[[CaseResult], None] = lambda result
 
 
 def announce(
-    bar: ProgressBar, result: CheckResult, *, width: int, scripts: Path, with_spec: bool = False, verbose: bool = False
+    bar: ProgressBar,
+    result: CheckResult,
+    *,
+    width: int,
+    scripts: Path,
+    with_spec: bool = False,
+    verbose: bool = False,
+    took: str = "",
 ) -> None:
     """Print the verdict on a server, and write the scripts that reproduce its failures.
 
@@ -43,8 +50,9 @@ def announce(
         scripts: the folder for the scripts.
         with_spec: name the spec as well.
         verbose: list every case.
+        took: how long it took, to be shown behind the verdict.
     """
-    bar.print(verdict_line(result, with_spec=with_spec))
+    bar.print(verdict_line(result, with_spec=with_spec) + (took and f", {took}"))
     if more := failure_details(result, width=width, verbose=verbose, scripts=scripts):
         bar.print(more)
     try:

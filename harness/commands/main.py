@@ -40,6 +40,7 @@ GROUPS = {
         "diff": "Show how the sources of two servers differ.",
         "report": "Show a run again, in any format.",
         "compare": "Compare two runs, two servers of one run, or two servers live.",
+        "history": "Show a server over all runs, and what was new where it changed.",
         "judge": "Decide whether a recorded history is lawful.",
     },
     "Write": {

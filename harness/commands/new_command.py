@@ -9,6 +9,7 @@ import click
 from harness import plugins
 from harness.commands import completion, options
 from harness.errors import UsageError
+from harness.plugins import IS_INSTALLED
 from harness.zoo import scaffold
 from harness.zoo.discover import specs_named, why_unavailable
 
@@ -46,7 +47,8 @@ from harness.zoo.discover import specs_named, why_unavailable
 def command(name: str, language: str | None, template: str | None, spec: str | None) -> int:
     """Create a server from one that works.
 
-    Makes impls/NAME_impl/ with a manifest, a README, and a copy of an existing server: give --lang or --from.
+    Makes a folder with a manifest, a README, and a copy of an existing server: give --lang or --from. The folder is
+    impls/NAME_impl/ in a checkout, and NAME/ in the current folder where the harness was installed.
 
     Exit status: 0, or 2 if the name is taken or there is no such server.
     """
@@ -61,7 +63,9 @@ def command(name: str, language: str | None, template: str | None, spec: str | N
     print(f"{_relative(folder)}: a server of {chosen} in {model.language}, copied from {model.name}")
     if reason := why_unavailable(model):
         print(f"it cannot run here yet: {reason}")
-    print(f"try it with: harness check {name} --spec {chosen} --smoke")
+    word = f"./{name}" if IS_INSTALLED else name
+    print(f"try it while you write: harness check {word} --watch")
+    print(f"then rank it beside its neighbours: harness run {word}")
     return 0
 
 

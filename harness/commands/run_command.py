@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 
 import anyio
 import click
 
+from harness import plugins
 from harness.commands import completion, options, sandboxing
 from harness.commands.checking import SCRIPTS, announce, cut_short, watcher, why_unbuilt, write_reports
 from harness.commands.measure import measure, preview, preview_servers
@@ -19,7 +21,10 @@ from harness.model import CheckResult, Implementation, Verdict
 from harness.processes.deadlines import move_on_after_active
 from harness.report.progress import progress_bar
 from harness.results import read
-from harness.zoo.discover import select, specs_named
+from harness.zoo.discover import select, specs_named, why_unavailable
+from harness.zoo.neighbours import neighbours
+
+NEIGHBOURS = 3  # servers beside which a single one is ranked
 
 
 @click.command(
@@ -64,13 +69,16 @@ def command(
 ) -> int:
     """Check servers, load those that pass, and rank them.
 
-    Prints the league table. Everything measured is in results/RUN/, and results/latest is the newest run.
+    A single NAME is ranked beside a few servers of the nearest style. Prints the league table. Everything measured is
+    in results/RUN/, and results/latest is the newest run.
 
     Exit status: 0 every MUST holds, 1 a MUST fails (also under load), 2 wrong usage, 3 no verdict was possible.
     """
     clock = Clock.of(for_s, within_s)
     if resume is None:
         chosen = select(words, everything=everything, spec=spec, pythons=pythons)
+        if len({server.name for server in chosen}) == 1:
+            chosen = _with_neighbours(chosen)
         sandboxing.decide(sandbox_setting, chosen)
         store, done = new_run(chosen, profile, reference, workloads, smoke=smoke)
     elif everything or spec or pythons or reference or workloads or smoke or (words and resume):
@@ -124,3 +132,15 @@ def command(
 
     with cut_short(lambda: read(store.path).cases):
         return anyio.run(run)
+
+
+def _with_neighbours(servers: Sequence[Implementation]) -> list[Implementation]:
+    """Return a server, in each spec that it serves, and those of the nearest style that can run here; say which."""
+    chosen, known = list(servers), plugins.implementations()
+    for server in servers:
+        near = neighbours(server, known, len(known))
+        if beside := list(islice((each for each in near if not why_unavailable(each)), NEIGHBOURS)):
+            chosen += beside
+            names = ", ".join(f"{each.name} ({each.style}, {each.language})" for each in beside)
+            print(f"{server.name} ({server.spec}) is ranked beside its neighbours by style: {names}")
+    return chosen

@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 
 from harness.model import Implementation, Machine
+from harness.plugins import IS_INSTALLED
 from harness.zoo.git import run_git
 from harness.zoo.toolchains import needs
 
@@ -37,7 +38,9 @@ def toolchains(implementations: Sequence[Implementation]) -> dict[str, str]:
 
 
 def commit() -> str:
-    """Return the commit of the checkout that this harness runs from, with "+" if it has changes; "" without git."""
+    """Return the commit of the checkout that this harness runs from, with "+" if it has changes; "" without one."""
+    if IS_INSTALLED:  # a repository around it is somebody else's
+        return ""
     checkout = Path(__file__).parent.parent.parent
     try:
         described = run_git(["describe", "--always", "--dirty=+", "--abbrev=12", "--exclude=*"], checkout)

@@ -5,6 +5,7 @@ This module is a plugin: the servers of the manifests are registered through the
 
 from __future__ import annotations
 
+import importlib
 import re
 import tomllib
 from collections.abc import Sequence
@@ -15,7 +16,7 @@ import msgspec
 
 from harness.errors import UsageError, nearest
 from harness.model import Implementation
-from harness.plugins import hookimpl
+from harness.plugins import IMPLS, hookimpl
 from harness.records import convert
 from harness.zoo.toolchains import needs
 
@@ -80,7 +81,9 @@ def _refuse_unknown_keys(path: Path, data: dict[str, object], lines: _LineFinder
 
 
 def _implementation(path: Path, data: dict[str, object], lines: _LineFinder) -> Implementation:
-    for key in ("name", "spec", "run"):
+    # Without a command to run, this Python runs a source in Python.
+    needed = ("name", "spec") if str(data.get("source", "")).endswith(".py") else ("name", "spec", "run")
+    for key in needed:
         if not data.get(key):
             raise UsageError(f'{path}, line {lines.line_of(key)}: the key "{key}" is missing or empty')
     try:
@@ -112,7 +115,6 @@ def _place(path: Path, error: tomllib.TOMLDecodeError) -> str:
 @hookimpl
 def harness_implementations() -> list[Implementation]:
     """Return the servers that the manifests below the `impls` package declare."""
-    import impls
-
-    manifests = (path for root in impls.__path__ for path in sorted(Path(root).glob(f"*/{FILE}")))
+    roots = importlib.import_module(IMPLS).__path__
+    manifests = (path for root in roots for path in sorted(Path(root).glob(f"*/{FILE}")))
     return list(chain.from_iterable(map(read, manifests)))

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from harness.model import Implementation
 
+UNKNOWN = "?"  # the style of an executable that nobody has declared
 # Words that say nothing about a style.
 COMMON = frozenset({"a", "and", "on", "own", "one", "of", "per", "that", "the"})
 SAME_LANGUAGE = 0.4  # what the same language counts, where the same words of the style count 1
@@ -14,13 +15,15 @@ SAME_CATEGORY = 0.1
 
 
 def neighbours(server: Implementation, others: Iterable[Implementation], count: int = 3) -> list[Implementation]:
-    """Return the servers of the same spec that are nearest by style, and of those the ones in its language first.
+    """Return the servers of the same spec that are nearest by style; none for a server whose style is unknown.
 
     Args:
         server: the server.
         others: those to choose from; the server itself may be among them.
         count: how many.
     """
+    if server.style == UNKNOWN:
+        return []
     candidates = [other for other in others if other.spec == server.spec and other.name != server.name]
     return sorted(candidates, key=lambda other: (-likeness(server, other), other.name))[:count]
 

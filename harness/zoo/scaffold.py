@@ -5,6 +5,7 @@ There are no separate template files to maintain: the copied server is itself ch
 
 from __future__ import annotations
 
+import importlib
 import os
 import re
 import shutil
@@ -16,6 +17,7 @@ import msgspec
 
 from harness.errors import HarnessError, UsageError, nearest
 from harness.model import Implementation
+from harness.plugins import IMPLS, IS_INSTALLED
 from harness.zoo import declarations, manifests
 from harness.zoo.build import BYPRODUCTS
 from harness.zoo.code_lines import code_lines
@@ -29,9 +31,12 @@ NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 def impls_folder() -> Path:
     """Return the folder of the zoo, which has a folder for each server."""
-    import impls
+    return Path(importlib.import_module(IMPLS).__path__[0]).resolve()
 
-    return Path(impls.__path__[0]).resolve()
+
+def new_folder(name: str) -> Path:
+    """Return the folder for a new server: in the zoo, or, where the harness was installed, in the current folder."""
+    return Path.cwd() / name if IS_INSTALLED else impls_folder() / f"{name}{SUFFIX}"
 
 
 def template_for(language: str, spec: str, implementations: Sequence[Implementation]) -> Implementation:
@@ -103,7 +108,7 @@ def create(
         raise UsageError(
             f'"{name}" is no valid server name: use lower-case letters, digits and "_", with a letter first'
         )
-    folder = impls_folder() / f"{name}{SUFFIX}"
+    folder = new_folder(name)
     if taken := [server for server in implementations if server.name == name]:
         raise UsageError(f'a server "{name}" already exists: {taken[0].source or taken[0].summary}')
     if folder.exists():
@@ -111,7 +116,7 @@ def create(
     original = _folder(template)
     assert original and template.source
     try:
-        with tempfile.TemporaryDirectory(dir=impls_folder(), prefix=".new-") as temporary:
+        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".new-") as temporary:
             copy = Path(temporary) / "copy"
             shutil.copytree(original, copy, ignore=_files_to_skip(template, original, implementations))
             source = template.source.relative_to(original)
@@ -127,7 +132,8 @@ def create(
 
 
 def _declare(implementation: Implementation, folder: Path) -> None:
-    if implementation.run:
+    # Only in the zoo is a package of Python also a plugin.
+    if implementation.run or IS_INSTALLED:
         (folder / manifests.FILE).write_text(declarations.manifest(implementation), "utf-8")
     else:
         (folder / HOOK).write_text(declarations.hook(implementation), "utf-8")
@@ -175,5 +181,7 @@ def readme(text: str, name: str, template: Implementation, specs: Collection[str
             lead = f"{first.rstrip()}\n\n{body.strip()}\n\n"
     assert template.source
     origin = f"[{template.name}](../{(_folder(template) or template.source.parent).name}/{README})"
+    if IS_INSTALLED:
+        origin = f"`{template.name}`"
     note = f"Copied from {origin} by `harness new`. The text below describes the original: rewrite it for your server."
     return f"# {name}: {title_text}\n\n{note}\n\n{''.join([lead.lstrip(), *kept]).rstrip()}\n"

@@ -1,9 +1,8 @@
-"""A third-party package: a fourth spec and a server for it, announced by an entry point in the group `harness`."""
+"""The protocol "lines" for the harness of zillions: its text, codec and cases, and a server that serves it."""
 
 from pathlib import Path
 
-from harness.plugins import Implementation, Spec, hookimpl
-from spec import common
+from harness.plugins import Implementation, Spec, hookimpl, shared_cases
 
 from . import wire
 
@@ -18,17 +17,27 @@ def harness_specs() -> list[Spec]:
             prefix="LN",
             text=HERE / "README.md",
             cases=HERE,
-            shares=(common.FOLDER,),
+            shares=(shared_cases(),),
             codec=wire.CODEC,
             faults={
                 **dict.fromkeys(("sender order", "disagreement", "answer first", "own first", "cycle"), "LN-ORDER-2"),
                 **dict.fromkeys(("received before sent", "silent", "closed", "died"), "LN-DELIVER-1"),
                 **dict.fromkeys(("created", "duplicated"), "LN-DELIVER-1"),
             },
+            mutants=HERE.parent / "tests" / "mutants",
         )
     ]
 
 
 @hookimpl
 def harness_implementations() -> list[Implementation]:
-    return [Implementation(name="liner", spec="lines", language="Python", source=HERE / "server.py")]
+    return [
+        Implementation(
+            name="liner",
+            spec="lines",
+            language="Python",
+            style="protocol callbacks",
+            summary="asyncio protocols; drops new lines for a client with 64 KiB unsent",
+            source=HERE / "server.py",
+        )
+    ]
