@@ -216,7 +216,7 @@ class FakePool(Pool):
         super().__init__(plugins.specs()["broadcast"], 1, cases=tuple(cases))
         self.failing, self.asked = failing, list[list[str]]()
 
-    async def check(  # type: ignore[override]
+    async def check(
         self, implementations: Sequence[Implementation], watcher: object, **more: object
     ) -> list[CaseResult]:
         done: list[CaseResult] = list(more.get("done", ()))  # type: ignore[call-overload]
