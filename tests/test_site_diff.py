@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from harness import plugins
+from harness.blocks import Entry, Role
 from harness.diff.compare import compare
 from harness.diff.source import SourceLine, read
 from harness.league.measures import MEASURES
@@ -82,6 +84,16 @@ def test_the_verdicts_are_those_of_the_league_in_the_order_of_the_page() -> None
     assert verdicts(site.leagues[0], [fast, slow])["few"] == ["01", "00"]
 
 
+def test_a_verdict_is_that_of_the_server_and_not_of_its_control() -> None:
+    site = site_of(simulated({"slow": 1e6, "fast": 4e6}, control="fast"))
+    league = site.leagues[0]
+    comparisons = league.by_measure["few"]
+    better = comparisons.better.copy()
+    better[comparisons.index(Entry("fast", Role.CONTROL))] = False
+    league = replace(league, by_measure={"few": replace(comparisons, better=better)})
+    assert verdicts(league, [site.by_key["broadcast", name] for name in ("fast", "slow")])["few"] == ["01", "00"]
+
+
 # --- sources
 
 
@@ -97,7 +109,8 @@ def test_a_source_is_handed_over_as_it_is_and_without_comments_and_imports(site:
     assert plain == [line.text for line in read("", server.source, with_comments=False, with_imports=False).lines]
     assert not [text for text in plain if str(text).startswith(("import", "from", "#"))]
     for line in content["lines"]:
-        text, inside = line  # type: ignore[misc]
+        assert isinstance(line, list)
+        text, inside = line
         if found := re.match(r"(?:async )?def (\w+)", text):
             assert content["functions"][inside] == found[1]
 
@@ -141,9 +154,14 @@ def test_a_page_of_two_shows_all_changed_lines_with_the_words_that_differ(site: 
 
 
 def test_the_text_of_a_source_is_no_markup_and_invisible_characters_are_visible() -> None:
-    rows = compare([SourceLine(1, f"a {ALERT} \u202e b")], [SourceLine(1, f"a {ALERT} \x1b[31m c")])
+    same = f"a {ALERT} same"
+    rows = compare(
+        [SourceLine(1, f"{same} <b>\u202e {same}"), SourceLine(2, ALERT)],
+        [SourceLine(1, f"{same} <i>\x1b {same}"), SourceLine(2, f"another {ALERT} than before, so that it is no pair")],
+    )
     text = str(table_rows(rows))
-    assert "<script>" not in text and "&lt;script&gt;alert(1)&lt;/script&gt;" in text
+    assert set(re.findall(r"</?\w+", text)) == {"<tr", "</tr", "<td", "</td", "<mark", "</mark"}
+    assert text.count("&lt;script&gt;alert(1)&lt;/script&gt;") == 6
     assert "\u202e" not in text and "\x1b" not in text
 
 
@@ -156,6 +174,15 @@ def test_a_hostile_server_is_text_in_the_pages_of_its_pairs(hostile: HostilePlug
     key, content = received(DataFile("", (tmp_path / "site" / f"sources/broadcast/{slug(ALERT)}.js").read_text()))
     assert key == f"broadcast/{slug(ALERT)}"
     assert content["lines"][0][0] == HOSTILE_SOURCE.rstrip("\n")  # type: ignore[index]
+
+
+def test_a_page_of_a_server_links_to_its_comparisons_with_its_neighbours(tmp_path: Path) -> None:
+    write_site(zoo_run(), tmp_path)
+    links = {each.get("href", "") for each in parse(tmp_path / "servers" / "broadcast" / "asyncio.html").all("a")}
+    found = {link for link in links if link.startswith("../../diff/")}
+    assert found == {
+        f"../../diff/broadcast/{pair}.html" for pair in ("asyncio--threads", "asyncio--selectors", "asyncio--go")
+    }
 
 
 def test_servers_without_sources_here_have_no_comparison(tmp_path: Path) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import re
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -24,7 +24,7 @@ from harness.site.pages import plots as plot_pages
 from harness.site.plots.axes import axis_at, linear_axis
 from harness.site.plots.collect import ADDED_BY, missing, plots_of
 from harness.site.plots.cost_plots import front, idle_clients
-from harness.site.plots.picture import picture
+from harness.site.plots.picture import LINE, picture
 from harness.site.plots.plot import Plot
 from harness.site.write import STATIC, write_site
 from tests.sample_runs import block_of, offered, run_of, trial, zoo
@@ -197,6 +197,17 @@ def test_a_page_has_a_table_and_a_still_picture_for_each_plot(short_run: Run, tm
         assert len(root.findall(".//*[@class='background']")) == 8 - plot_pages.FIRST_CHOSEN
 
 
+def test_each_spec_has_a_page_and_they_link_to_each_other(tmp_path: Path) -> None:
+    write_site(zoo(("broadcast", "channels")), tmp_path)
+    first, second = tmp_path / "plots.html", tmp_path / "plots" / "channels.html"
+    assert "plots/channels.html" in {link.get("href") for link in parse(first).all("a")}
+    page = parse(second)
+    assert "../plots.html" in {link.get("href") for link in page.all("a")}
+    data = json.loads(next(script for script in page.scripts if script.strip()))
+    assert (second.parent / data["diff"]).resolve() == tmp_path / "diff.html"
+    assert (data["spec"], page.ids.count("latency")) == ("channels", 1)
+
+
 def test_the_numbers_of_a_page_are_short_and_finite(short_run: Run) -> None:
     (page,) = plot_pages.pages(site_of(short_run))
     text = json.dumps(page.context["data"], allow_nan=False)
@@ -205,13 +216,13 @@ def test_the_numbers_of_a_page_are_short_and_finite(short_run: Run) -> None:
 
 def test_a_curve_in_a_still_picture_stays_within_its_frame(short_run: Run) -> None:
     for plot in plots_by_id(short_run).values():
-        drawn = picture(plot, {"go": 0, "rust": 1})
+        drawn = picture(plot, {series.server: slot for slot, series in enumerate(plot.series)})
         left, top, right, bottom = drawn.frame
         for curve in drawn.curves:
             assert all(left <= x <= right and top <= y <= bottom for x, y in curve.marks)
-        assert math.isclose(abs(drawn.curves[-1].label_y - drawn.curves[-2].label_y), 15) or (
-            abs(drawn.curves[-1].label_y - drawn.curves[-2].label_y) > 15
-        )
+        labels = sorted(curve.label_y for curve in drawn.curves)
+        assert top <= labels[0] and labels[-1] <= bottom
+        assert all(low + LINE <= high + 0.2 for low, high in pairwise(labels))
 
 
 def test_a_hostile_name_is_text_in_pictures_tables_and_data(tmp_path: Path) -> None:

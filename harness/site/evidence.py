@@ -98,8 +98,8 @@ class ServerEvidence:
             "measuredClients": self.measured_clients,
             "refusedFrom": self.refused_from,
             "policy": self.policy,
-            "threads": self.threads,
-            "processes": self.processes,
+            "threadCount": self.threads,
+            "processCount": self.processes,
             "cores": self.cores,
             "dropped": self.dropped,
         }

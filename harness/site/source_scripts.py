@@ -31,14 +31,19 @@ def script_path(server: SiteServer) -> str:
     return f"{FOLDER}/{server.key}.js"
 
 
+def is_readable(server: SiteServer) -> bool:
+    """Return whether a server has a source here that is text."""
+    try:
+        return server.source is not None and b"\0" not in server.source.read_bytes()
+    except OSError:
+        return False
+
+
 def read_both(server: SiteServer) -> BothForms | None:
     """Return the source of a server; None where it has none that can be read."""
-    if server.source is None:
+    if server.source is None or not is_readable(server):
         return None
-    try:
-        full = read(server.name, server.source)
-    except UsageError:
-        return None
+    full = read(server.name, server.source)
     try:
         return BothForms(full, read(server.name, server.source, with_comments=False, with_imports=False))
     except UsageError:  # a Python source that cannot be parsed

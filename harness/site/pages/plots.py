@@ -73,7 +73,6 @@ def _data(
                 "name": server.name,
                 "language": server.implementation.language,
                 "style": server.implementation.style,
-                "page": relative(server.path, path),
             }
             for server in servers
         ],

@@ -23,6 +23,7 @@ from harness.site.other_figures import other_figures
 from harness.site.page import Page, Passage
 from harness.site.pages.diff import pair_path
 from harness.site.requirement_results import server_conformance_path
+from harness.site.source_scripts import is_readable
 from harness.site.sources import targets
 from harness.zoo.neighbours import neighbours
 
@@ -68,7 +69,6 @@ def pages(site: Site) -> Iterator[Page]:
     yield Page(path=INDEX, template="servers.html", title="Servers", context={"line_of": _index_line})
     markdown = Markdown(targets(site))
     past = histories(site)
-    sources = {server.key: _source(server) for server in site.servers}
     neighbours_of = _neighbours_of(site)
     by_name = {league.spec: {server.name: server for server in site.servers_of(league.spec)} for league in site.leagues}
     for server in site.servers:
@@ -91,15 +91,12 @@ def pages(site: Site) -> Iterator[Page]:
                 "slow_client_policy": _rendered_policy(markdown, server, readme),
                 "history": [(series, shift_sentences(series)) for series in past.get((server.spec, server.name), ())],
                 "ratios": RATIOS,
-                "neighbours": [
-                    (other, pair_path(server, other) if sources[server.key] and sources[other.key] else "")
-                    for other in neighbours_of[server.key]
-                ],
+                "neighbours": [(other, _comparison(server, other)) for other in neighbours_of[server.key]],
                 "cases_path": server_conformance_path(server) if server.cases else "",
                 "readme": markdown.render(readme, file=server.readme, page=server.path, lower_by=1)
                 if server.readme
                 else "",
-                "source": sources[server.key],
+                "source": _source(server),
                 "file": _shown_path(server),
             },
             section=INDEX,
@@ -115,6 +112,11 @@ def _index_line(server: SiteServer) -> str:
     if server.row.position:
         return interval(server.row.rank) if server.league.can_distinguish else NOTHING
     return server.row.note.partition(":")[0] or "not measured"
+
+
+def _comparison(server: SiteServer, other: SiteServer) -> str:
+    """Return the path of the page with both sources side by side; "" where either has none to show."""
+    return pair_path(server, other) if is_readable(server) and is_readable(other) else ""
 
 
 def _neighbours_of(site: Site) -> Mapping[str, Sequence[SiteServer]]:

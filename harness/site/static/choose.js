@@ -46,8 +46,8 @@
 
   function coresReason(server) {
     if (server.cores !== null && server.cores >= data.several) return "";
-    if (server.processes === null || server.processes > 1) return "";
-    if (server.threads <= 1) return "one thread in one process";
+    if (server.processCount === null || server.processCount > 1) return "";
+    if (server.threadCount <= 1) return "one thread in one process";
     return data.oneAtATime.includes(server.language) ? `threads of ${server.language} run one at a time` : "";
   }
 
@@ -111,7 +111,7 @@
     const asked = wanted.never.some((name) => ABOUT_SLOW_CLIENTS.includes(name));
     const unknown = asked ? fitting.filter(({ server }) => !server.policy).length : 0;
     if (unknown) parts.push(`Of ${unknown} of them it was not observed what they do with a slow client.`);
-    const unchecked = wanted.cores === "many" ? fitting.filter(({ server }) => server.threads === null).length : 0;
+    const unchecked = wanted.cores === "many" ? fitting.filter(({ server }) => server.threadCount === null).length : 0;
     if (unchecked) parts.push(`Of ${unchecked} of them the threads are not known.`);
     document.getElementById("choice-status").textContent = parts.join(" ");
   }
