@@ -182,6 +182,9 @@ def test_it_says_what_changed_in_figures_and_whether_that_is_distinguishable() -
     assert "8 blocks" in text
     same = comment(checked(), [LiveComparison(names, [change(0.01, significant=False)], "8 blocks")])
     assert "`mine` does not differ significantly from `mine@base` in anything that was measured." in same
+    assert "A typical difference above 65 % would have been significant." in same  # the interval is [-0.1, 0.9]
+    few = comment(checked(), [LiveComparison(names, [change(0.01, significant=False, low=math.nan)], "2 blocks")])
+    assert "A typical difference" not in few
 
 
 def test_the_league_of_the_run_is_folded_away() -> None:

@@ -17,10 +17,9 @@ import pytest
 from harness import plugins
 from harness.commands import sandboxing
 from harness.errors import HarnessError, LaunchError
-from harness.processes import sandbox, warden
-from harness.servers import sandboxed
+from harness.processes import sandbox, sandbox_limits, warden
 from harness.servers.launch import launch, listening_addresses
-from harness.zoo import cache, sandboxes
+from harness.zoo import build, cache, manifests, sandboxes
 from harness.zoo.discover import why_unavailable
 from tests.zoo import CONFORMING, MISFITS, harness, implementation
 
@@ -61,6 +60,14 @@ async def why_not_started(name: str) -> str:
     return str(caught.value)
 
 
+def removed(*files: Path) -> list[Path]:
+    """Remove those of these files that exist, so that the next run does not find them; return them."""
+    found = [file for file in dict.fromkeys(files) if file.exists()]
+    for file in found:
+        file.unlink()
+    return found
+
+
 async def test_the_keys_of_the_user_are_not_there(confined: None, keys: Path) -> None:
     failure = await why_not_started("reads_keys.py")
     assert f"it tried to read {keys}, which its sandbox hides" in failure
@@ -68,16 +75,19 @@ async def test_the_keys_of_the_user_are_not_there(confined: None, keys: Path) ->
 
 
 async def test_nothing_is_written_beside_a_server(confined: None) -> None:
-    failure = await why_not_started("writes_beside_itself.py")
+    try:
+        failure = await why_not_started("writes_beside_itself.py")
+    finally:
+        planted = removed(HOSTILE / "planted")
     assert "it tried to write where its sandbox is read-only" in failure
-    assert not (HOSTILE / "planted").exists()
+    assert not planted
 
 
 async def test_home_and_temporary_folders_are_private(confined: None, keys: Path) -> None:
     async with launch(implementation(HOSTILE / "writes_outside.py")) as server:
         assert server.status is None
-    for folder in (keys.parent.parent, Path(tempfile.gettempdir()), Path("/tmp"), Path("/dev/shm")):
-        assert not (folder / PLANTED).exists()
+    folders = (keys.parent.parent, Path(tempfile.gettempdir()), Path("/tmp"), Path("/dev/shm"))
+    assert not removed(*(folder / PLANTED for folder in folders))
 
 
 async def test_root_cannot_change_the_kernel(confined: None) -> None:
@@ -100,13 +110,13 @@ async def test_a_full_disk_is_only_its_own(confined: None) -> None:
 
 
 async def test_memory_is_bounded(confined: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sandboxed, "MEMORY_BYTES", 64 * sandbox.MIB)
+    monkeypatch.setattr(sandbox_limits, "MEMORY_BYTES", 64 * sandbox.MIB)
     failure = await why_not_started("uses_all_memory.py")
     assert "was ended by SIGKILL (it used over 64 MiB of memory, which its sandbox does not allow)" in failure
 
 
 async def test_the_number_of_processes_is_bounded(confined: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sandboxed, "PROCESSES", 50)
+    monkeypatch.setattr(sandbox_limits, "PROCESSES", 50)
     failure = await why_not_started("forks_without_end.py")
     assert "it had over 50 processes, which its sandbox does not allow" in failure
 
@@ -201,23 +211,38 @@ async def test_a_server_in_the_home_is_seen_alone(confined: None, keys: Path) ->
             pass
 
 
+def declared(folder: Path, script: str) -> Path:
+    """Declare a server with a build, in a checkout of its own; return its folder."""
+    (folder / ".git").mkdir(parents=True)
+    (folder / ".git" / "config").touch()
+    (folder / "server.x").touch()
+    (folder / "impl.toml").write_text(
+        f'name = "{folder.name}"\nspec = "broadcast"\nsource = "server.x"\nrun = ["x"]\n'
+        f'build = ["sh", "-c", "{script}; test ! -e .git/config || exit 9"]\n'
+    )
+    return folder
+
+
+async def test_the_disk_that_a_build_fills_is_bounded(
+    confined: None, keys: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would write half a GiB, and then wait."""
+    monkeypatch.setattr(sandbox_limits, "DISK_BYTES", 2 * sandbox.MIB)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    script = "for i in $(seq 512); do head -c 1048576 /dev/zero > {build}/$i; sleep 0.02; done; sleep 20"
+    (server,) = manifests.read(declared(tmp_path / "filler", script) / manifests.FILE)
+    reason = await build.try_build(server)
+    assert "it wrote over 2 MiB, which its sandbox does not allow" in reason
+    assert list((tmp_path / "cache" / "zillions" / "builds").iterdir()) == []
+
+
 def test_a_build_writes_only_its_result(confined: None, keys: Path, tmp_path: Path) -> None:
-    for name, script in {
-        "good": f"echo built > {{build}}/x; test ! -e {keys}",
-        "bad": "echo planted > planted || exit 8",
-    }.items():
-        folder = tmp_path / name
-        (folder / ".git").mkdir(parents=True)
-        (folder / ".git" / "config").touch()
-        (folder / "server.x").touch()
-        (folder / "impl.toml").write_text(
-            f'name = "{name}"\nspec = "broadcast"\nsource = "server.x"\nrun = ["x"]\n'
-            f'build = ["sh", "-c", "{script}; test ! -e .git/config || exit 9"]\n'
-        )
-    ended = harness("build", tmp_path / "good", tmp_path / "bad", "--sandbox", "on", folder=tmp_path, columns=200)
+    good = declared(tmp_path / "good", f"echo built > {{build}}/x; test ! -e {keys}")
+    bad = declared(tmp_path / "bad", "echo planted > planted || exit 8")
+    ended = harness("build", good, bad, "--sandbox", "on", folder=tmp_path, columns=200)
     assert re.search(r"^good +built", ended.stdout, re.MULTILINE), ended.stdout + ended.stderr
     assert "Read-only file system" in ended.stdout
-    assert not (tmp_path / "bad" / "planted").exists()
+    assert not (bad / "planted").exists()
     assert [file.read_text() for file in (tmp_path / ".cache").rglob("x")] == ["built\n"]
 
 

@@ -137,6 +137,12 @@ def test_the_page_of_a_server_has_everything_about_a_failure(folder: Path) -> No
     assert script.read_text() == SCRIPT
 
 
+def test_the_page_of_a_server_leads_to_its_conformance(folder: Path) -> None:
+    page = cells(folder / "servers/broadcast/bad.html")
+    assert page.links["../../conformance/broadcast/servers/bad.html"] == "fail, 0 of 2 cases passed, 1 failed"
+    assert not [link for link in cells(folder / "servers/broadcast/absent.html").links if "conformance/" in link]
+
+
 def test_the_overview_names_what_does_not_hold_and_who_was_not_checked(folder: Path) -> None:
     page = cells(folder / "conformance.html")
     assert "✗ fail bad, BC-ORDER-2" in " ".join(page.links["conformance/broadcast/servers/bad.html#BC-ORDER-2"].split())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import msgspec
@@ -107,6 +108,15 @@ def sentence(comparison: LiveComparison, quote: Quote = str) -> str:
     if not parts:
         return f"{second} does not differ significantly from {first} in anything that was measured."
     return f"{second} is {' and '.join(parts)}, compared with {first}."
+
+
+def resolution(comparison: LiveComparison) -> str:
+    """Return in a sentence from which size on a difference would typically have been significant; "" where unknown."""
+    widths = [(change.high - change.low) / 2 for change in comparison.changes if not math.isnan(change.low)]
+    if not widths:
+        return ""
+    percent = math.expm1(median(widths)) * 100
+    return f"A typical difference above {percent:.0f} % would have been significant."
 
 
 def _is_better(change: Change) -> bool:

@@ -183,7 +183,7 @@ def _figures(comparisons: Sequence[LiveComparison]) -> Iterator[str]:
         return
     yield "#### Figures, compared with before"
     for comparison in comparisons:
-        yield live_comparison.sentence(comparison, code_span)
+        yield " ".join([live_comparison.sentence(comparison, code_span), live_comparison.resolution(comparison)])
         shown = changes.table(comparison.changes, comparison.names, WIDTH)
         body = code_block(_cut(f"{shown}\n\n{_filled(comparison.note)}", LONGEST_TEXT))
         yield from _folded("All figures, with intervals that hold together with a probability of 95 %", body)

@@ -22,17 +22,14 @@ from pathlib import Path
 from typing import BinaryIO
 
 import anyio
-import psutil
 
 from harness.processes import warden
-from harness.processes.sandbox import MIB, Sandbox, home
+from harness.processes.sandbox import Sandbox, home
+from harness.processes.sandbox_limits import what_exceeds
 
 OUTPUT, STARTED = 3, 4  # descriptors in the sandbox: for the server's standard output; written to when it begins
 START = 'echo >&4; exec "$@" >&3 3>&- 4>&-'
-MEMORY_BYTES = min(4096 * MIB, psutil.virtual_memory().total // 2)  # resident, of all its processes together
-PROCESSES = 4096
 LOOK_S = 0.2  # between two looks at what it uses
-PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 SIGNALLED = 128  # bwrap reports the signal that ended a process as a status above this
 COUNTERS = (Path("/proc/net/snmp"), Path("/proc/net/snmp6"))
 # What programs of all languages print when the sandbox has refused something.
@@ -180,31 +177,12 @@ class SandboxWatch:
 
     async def watch(self) -> None:
         """Look at what the server uses, until it has ended; end everything in the sandbox if that is too much."""
-        while self.process.poll() is None and self.process.init:
-            self.look()
+        while self.process.init and self.process.poll() is None:
+            if exceeded := what_exceeds(self.process.init):
+                self.exceeded = exceeded
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(self.process.init, signal.SIGKILL)
             await anyio.sleep(LOOK_S)  # the kernel does not report it
-
-    def look(self) -> None:
-        """Look once."""
-        processes, memory_bytes = 0, 0
-        # The processes of the sandbox, which has a /proc of its own; those of threads are not visited one by one.
-        proc = f"/proc/{self.process.init}/root/proc"
-        with contextlib.suppress(OSError):
-            for name in os.listdir(proc):
-                if name.isdecimal():
-                    processes += 1
-                    with contextlib.suppress(OSError, ValueError), open(f"{proc}/{name}/statm") as file:
-                        memory_bytes += int(file.read().split()[1]) * PAGE_BYTES
-        if memory_bytes > MEMORY_BYTES:
-            self._end(f"it used over {MEMORY_BYTES // MIB} MiB of memory, which its sandbox does not allow")
-        elif processes > PROCESSES:
-            self._end(f"it had over {PROCESSES} processes, which its sandbox does not allow")
-
-    def _end(self, reason: str) -> None:
-        self.exceeded = self.exceeded or reason
-        if self.process.init:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self.process.init, signal.SIGKILL)
 
     def what_it_tried(self, last_words: str) -> str:
         """Return what the sandbox has refused to the server, as the rest of a sentence, or "".
@@ -216,9 +194,8 @@ class SandboxWatch:
             return self.exceeded
         lower = last_words.lower()
         tried = [sentence for phrases, sentence in REFUSALS.items() if any(phrase in lower for phrase in phrases)]
-        if (
-            not tried and _unreachable_addresses() > self._unreachable
-        ):  # the kernel counts them for all servers together
+        # The kernel counts them for all servers together.
+        if not tried and _unreachable_addresses() > self._unreachable:
             tried.append("it, or a server beside it, tried to connect to another machine")
         if "no such file" in lower or "enoent" in lower:
             paths = dict.fromkeys(re.findall(rf"{re.escape(str(home()))}/[^\s'\":,]+", last_words))

@@ -6,6 +6,7 @@ import glob
 import hashlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -16,12 +17,15 @@ from pathlib import Path
 
 import anyio
 import anyio.to_thread
+from anyio.abc import Process
 
 from harness.errors import LaunchError
 from harness.model import Implementation
-from harness.processes import sandbox
+from harness.processes import sandbox, warden
 from harness.processes.guarded import guarded
 from harness.processes.output import Output
+from harness.processes.sandbox_limits import what_exceeds
+from harness.processes.tasks import background_tasks
 from harness.zoo import cache, sandboxes
 from harness.zoo.cache import NoCache
 from harness.zoo.toolchains import needs
@@ -29,6 +33,7 @@ from harness.zoo.toolchains import needs
 BUILD_TIMEOUT_S = 600
 LAST_LINES = 8  # lines of compiler output shown when a build fails
 STALE_S = 7 * 24 * 3600.0  # after this long without use, a build of an earlier state of the sources is removed
+LOOK_S = 0.5  # between two looks at what a build in a sandbox uses
 DIGEST_DIGITS = 16  # hexadecimal digits of the digest in the name of a build folder
 BYPRODUCTS = {"__pycache__", "target", "node_modules", "results", ".git"}  # created by tools next to the sources
 
@@ -170,13 +175,18 @@ async def _compile(implementation: Implementation, into: Path) -> None:
     output = Output()
     try:
         with anyio.fail_after(BUILD_TIMEOUT_S):
-            async with guarded(
-                command,
-                folder=folder,
-                environment=environment,
-                stdin=subprocess.DEVNULL,
-                stderr=subprocess.STDOUT,
-            ) as process:
+            async with (
+                guarded(
+                    command,
+                    folder=folder,
+                    environment=environment,
+                    stdin=subprocess.DEVNULL,
+                    stderr=subprocess.STDOUT,
+                ) as process,
+                background_tasks() as tasks,
+            ):
+                if sandbox.is_on():
+                    tasks.start_soon(_keep_within_limits, process, into, output)
                 assert process.stdout
                 async for data in process.stdout:
                     output.add(data)
@@ -189,3 +199,21 @@ async def _compile(implementation: Implementation, into: Path) -> None:
             f"cannot be built: {words[0]} exited with status {status}",
             last_words=output.last_words(LAST_LINES),
         )
+
+
+async def _keep_within_limits(process: Process, into: Path, output: Output) -> None:
+    """End a build in a sandbox when it uses too much, and add to its output why.
+
+    Args:
+        process: the warden of the build.
+        into: where it writes.
+        output: what it has printed.
+    """
+    while True:
+        await anyio.sleep(LOOK_S)  # the kernel does not report it
+        outer_and_init = warden.descendants(process.pid)[:2]
+        if len(outer_and_init) == 2 and (exceeded := what_exceeds(outer_and_init[1], into)):
+            output.add(f"\n{exceeded}\n".encode())
+            with suppress(ProcessLookupError):
+                os.kill(outer_and_init[1], signal.SIGKILL)
+            return

@@ -85,6 +85,7 @@ def pages(site: Site) -> Iterator[Page]:
                 "dominated_by": [by_name[server.spec][name] for name in server.row.dominated_by or ()],
                 "others": other_figures(server.league, {server.name: server}),
                 "conformance": _conformance(server.row),
+                "conformance_path": server_conformance_path(server) if server.cases else "",
                 "drops": _drops(server),
                 "facts": reported_facts(server.cases),
                 "slow_client": SLOW_CLIENT,
@@ -92,7 +93,6 @@ def pages(site: Site) -> Iterator[Page]:
                 "history": [(series, shift_sentences(series)) for series in past.get((server.spec, server.name), ())],
                 "ratios": RATIOS,
                 "neighbours": [(other, _comparison(server, other)) for other in neighbours_of[server.key]],
-                "cases_path": server_conformance_path(server) if server.cases else "",
                 "readme": markdown.render(readme, file=server.readme, page=server.path, lower_by=1)
                 if server.readme
                 else "",
