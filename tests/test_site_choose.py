@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -12,6 +13,7 @@ from harness.blocks import Entry
 from harness.model import CaseResult, Implementation, Level, Run, ServerUsage, Usage, Verdict
 from harness.site.data import site_of
 from harness.site.evidence import ServerEvidence, evidence
+from harness.site.pages.choose import claim
 from harness.site.write import write_site
 from tests.sample_runs import block_of, run_of, trial
 from tests.simulated_runs import THROUGHPUTS, slice_of
@@ -53,7 +55,7 @@ def evidence_of(run: Run) -> ServerEvidence:
 def test_memory_is_a_line_through_what_was_measured() -> None:
     known = evidence_of(measured("one"))
     assert (known.empty_mb, known.client_kb, known.measured_clients) == (2.0, 3.0, 1000)
-    assert known.memory_text == "2.00 MB + 3.00 KB"
+    assert known.memory_text == "2.00 + 3.00 KB"
 
 
 @pytest.mark.parametrize(
@@ -95,13 +97,31 @@ def test_the_page_has_the_evidence_without_scripts_and_the_form_only_with_them(t
     write_site(run, tmp_path)
     page = parse(tmp_path / "choose.html")
     assert page.problems == []
-    for text in ("disconnects, 1.2 MB", "2.00 MB + 3.00 KB", "123", "1/1", "0.90"):
+    for text in ("disconnects, 1.2 MB", "2.00 + 3.00 KB", "123", "1/1", "0.90"):
         assert text in page.text
     (form,) = [each for each in page.all("form") if each.get("id") == "questions"]
     assert "hidden" in form
     (data,) = [json.loads(script) for script in page.scripts if script.strip()]
     (server,) = data["specs"]["chatter"]
     assert (server["policy"], server["figures"]["lines"], server["emptyMb"]) == ("disconnects", 123, 2.0)
+
+
+@pytest.mark.parametrize(
+    ("line", "text"),
+    [
+        (
+            "- **A slow client** misses `new` batches,\n  always [whole](x.md) ones.",
+            "A slow client misses new batches, always whole ones.",
+        ),
+        ("- **Order**: one lock.", ""),
+    ],
+)
+def test_what_a_readme_says_about_slow_clients_is_plain_text(line: str, text: str, tmp_path: Path) -> None:
+    (tmp_path / "README.md").write_text(f"# One\n\n{line}\n- **More**\n")
+    (tmp_path / "one.py").write_text("")
+    (server,) = site_of(measured("one")).servers
+    assert claim(replace(server, source=tmp_path / "one.py")) == text
+    assert claim(server) == ""
 
 
 def test_a_hostile_server_is_text(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlencode
 
 import msgspec
 import pytest
@@ -80,8 +81,10 @@ def test_a_plot_is_drawn_in_place_of_its_still_picture(site: SiteVisit) -> None:
     for identifier in ("latency", "loads"):
         plot = page.locator(f"#{identifier} svg[role=img]")
         assert plot.count() == 1
-        assert plot.locator(".curve").count() == len(chosen(page)) == 3
-        assert plot.locator("g.background path").count() == 1
+        assert plot.locator(".curve").count() == len(chosen(page)) == 4
+        assert plot.locator("g.background path").count() == 0
+    page.locator("#chooser").get_by_label("go", exact=True).uncheck()
+    assert page.locator("#latency g.background path").count() == 1
 
 
 def test_the_pointer_finds_the_nearest_point_and_names_its_server(site: SiteVisit) -> None:
@@ -105,10 +108,18 @@ def test_a_choice_is_for_all_plots_and_stays_in_the_address(site: SiteVisit) -> 
     assert page.locator("#loads svg[role=img] .curve").count() == 2
     page.reload()
     assert sorted(chosen(page)) == sorted(["go", ALERT])
+    site.open("choose.html")
+    assert chosen(site.open("plots.html#server=go&server=go&server=%&server=nobody")) == ["go"]
+    site.open("choose.html")
+    site.open("plots.html#" + page_hash(ALERT, "go"))
     page.get_by_role("link", name="Compare sources").click()
     page.wait_for_selector("#diff-output table.diff")
-    assert page.locator("[name=a]").input_value() == "go"
-    assert page.locator("[name=b]").input_value() == ALERT
+    assert page.locator("[name=a]").input_value() == ALERT
+    assert page.locator("[name=b]").input_value() == "go"
+
+
+def page_hash(*names: str) -> str:
+    return urlencode([("server", name) for name in names])
 
 
 def test_a_click_on_a_curve_changes_the_choice(site: SiteVisit) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from harness.site.costs import LABELS
-from harness.site.data import Site
+from harness.site.data import Site, SiteServer
 from harness.site.evidence import SEVERAL, evidence
 from harness.site.page import Page, Passage
+from harness.site.pages.servers import policy_of
 
 INDEX = "choose.html"
 CLIENTS = (10, 100, 1000, 10_000)
@@ -16,6 +18,8 @@ LATE_MS = (1, 2, 5, 20, 100)
 LINES = (100, 125, 150, 200, 250)
 # Languages whose usual runtimes run the code of one thread at a time, so that only processes use several cores.
 ONE_AT_A_TIME = ("JavaScript", "Python", "Ruby", "TypeScript")
+# The marks of Markdown around words, and the targets of links.
+MARKS = re.compile(r"^- |[*`]|\[(?=[^\]]*\]\()|\]\([^)]*\)")
 QUESTIONS = (
     "Which languages do you write?",
     "How many clients at once?",
@@ -35,6 +39,7 @@ def pages(site: Site) -> Iterator[Page]:
         title="Choose a server",
         context={
             "by_spec": by_spec,
+            "claims": {server.key: claim(server) for server in site.servers},
             "languages": languages,
             "questions": QUESTIONS,
             "clients": CLIENTS,
@@ -52,3 +57,9 @@ def pages(site: Site) -> Iterator[Page]:
         scripts=("choose.js",),
         passages=[Passage("", "", " ".join(QUESTIONS))],
     )
+
+
+def claim(server: SiteServer) -> str:
+    """Return what the README of a server says about slow clients, as plain text; "" where it says nothing."""
+    text = policy_of(server.readme.read_text("utf-8", errors="replace"), server.spec) if server.readme else ""
+    return " ".join(MARKS.sub("", text).split())

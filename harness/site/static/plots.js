@@ -163,7 +163,7 @@
     });
     // Before Plot's own listener, which would keep the tip in its place.
     drawn.addEventListener("pointerdown", (event) => {
-      if (!drawn.value || event.button) return;
+      if (!drawn.value || event.button || event.pointerType !== "mouse") return; // a finger only points
       event.stopImmediatePropagation();
       toggle(drawn.value.server);
     }, { capture: true });
@@ -215,8 +215,8 @@
 
   function changed() {
     const chosen = slots.filter((server) => server !== null);
-    const names = chosen.map((server) => data.servers[server].name);
-    history.replaceState(null, "", `#servers=${names.map(encodeURIComponent).join(",")}`);
+    const names = new URLSearchParams(chosen.map((server) => ["server", data.servers[server].name]));
+    history.replaceState(null, "", `#${chosen.length ? names : "server="}`);
     show();
   }
 
@@ -241,9 +241,9 @@
   }
 
   function fromAddress() {
-    const found = /^#servers=(.*)$/.exec(location.hash);
-    if (!found) return data.chosen;
-    return found[1].split(",").map((name) => numbers.get(decodeURIComponent(name))).filter((server) => boxes.has(server));
+    const names = new URLSearchParams(location.hash.slice(1)).getAll("server");
+    if (!names.length) return data.chosen;
+    return [...new Set(names)].map((name) => numbers.get(name)).filter((server) => boxes.has(server));
   }
 
   chooser.addEventListener("change", (event) => {
@@ -261,7 +261,7 @@
   chooser.elements.first.addEventListener("click", () => { choose(data.chosen); changed(); });
   chooser.elements.none.addEventListener("click", () => { choose([]); changed(); });
   window.addEventListener("hashchange", () => {
-    if (location.hash.startsWith("#servers=")) { choose(fromAddress()); show(); }
+    if (location.hash.startsWith("#server=")) { choose(fromAddress()); show(); }
   });
   let width = 0;
   new ResizeObserver(() => {
