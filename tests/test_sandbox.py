@@ -123,7 +123,8 @@ async def test_the_number_of_processes_is_bounded(confined: None, monkeypatch: p
 
 async def test_tokens_in_variables_are_not_there(confined: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither among its own variables nor among those of bwrap, which is process 1."""
-    monkeypatch.setenv("GITHUB_TOKEN", "a-token-of-the-user")
+    for name in ("GITHUB_TOKEN", "http_proxy"):
+        monkeypatch.setenv(name, "a-token-of-the-user")
     failure = await why_not_started("tells_all_variables.py")
     assert "HOME" in failure
     assert "a-token-of-the-user" not in failure
@@ -280,9 +281,11 @@ def test_a_path_is_confined_unless_the_user_says_otherwise(monkeypatch: pytest.M
     monkeypatch.setenv(sandbox.VARIABLE, "off")
     stranger = implementation(CONFORMING)
     known = next(iter(plugins.implementations()))
+    declared_elsewhere = msgspec.structs.replace(known, source=Path("/elsewhere/server.x"))
     for setting, servers, expected in [
         ("auto", [stranger, known], True),
         ("auto", [known], False),
+        ("auto", [declared_elsewhere], True),
         ("off", [stranger], False),
         ("on", [known], True),
     ]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from harness import plugins
 from harness.commands.standard_streams import print_error
 from harness.errors import HarnessError
 from harness.model import Implementation
@@ -41,7 +42,8 @@ def decide(setting: str, servers: Sequence[Implementation]) -> None:
     Raises:
         HarnessError: the setting is "on", and there is no sandbox here.
     """
-    strangers = [server.name for server in servers if server.source is None]
+    known = {server.source.resolve() for server in plugins.implementations() if server.source}
+    strangers = [server.name for server in servers if not server.source or server.source.resolve() not in known]
     reason = sandbox.why_impossible() if setting == "on" or (setting == "auto" and strangers) else ""
     if reason and setting == "on":
         raise HarnessError(f"there is no sandbox here: {reason}")

@@ -27,13 +27,15 @@ INSTALL = "apt-get install bubblewrap"
 MIB = 1 << 20
 PROBE_S = 20.0
 # The system: what is not in these folders does not exist in the sandbox.
-SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/etc", "/opt", "/nix", "/gnu", "/sys")
+SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/etc", "/opt", "/nix", "/gnu")
+MORE_OF_SYSTEM = ("/var/lib", "/sys/devices/system", "/sys/fs/cgroup", "/sys/kernel/mm")
 READ_ONLY_PROC = ("sys", "sysrq-trigger", "irq", "bus", "fs", "scsi", "acpi")  # root could write there
 SEARCHED = ("/etc", "/opt", "/var/lib")  # for what not everybody may read
 NO_HOME = Path("/home/server")  # where this user has no home of its own
-KEPT_VARIABLES = re.compile(
-    r"LANG|LANGUAGE|LC_\w+|TZ|TERM|(?!XDG_)\w+_(HOME|ROOT)|\w*PATH"
-    r"|(?i:(https?|no|all)_proxy)|GOPROXY|GOSUMDB|GOFLAGS|(\w+_)?SSL_CERT_(FILE|DIR)|NODE_EXTRA_CA_CERTS"
+KEPT_VARIABLES = re.compile(r"LANG|LANGUAGE|LC_\w+|TZ|TERM|(?!XDG_)\w+_(HOME|ROOT)|\w*PATH")
+# How this machine reaches registries.
+NETWORK_VARIABLES = re.compile(
+    r"(?i:(https?|no|all)_proxy)|GOPROXY|GOSUMDB|GOFLAGS|(\w+_)?SSL_CERT_(FILE|DIR)|NODE_EXTRA_CA_CERTS"
 )
 # The limits that only the process itself can set; its memory goes first when the machine has none left.
 LIMITS = "ulimit -c 0; ulimit -f {blocks}; ulimit -p {tasks} 2>&-; echo 1000 > /proc/self/oom_score_adj"
@@ -89,6 +91,7 @@ class Sandbox:
         temporary_bytes: the size of its /tmp and of its home; what it writes there is gone afterwards.
         file_bytes: the size of any file that it writes.
         tasks: how many processes and threads it may have; the kernel does not hold root to that.
+        reaches_network: whether it keeps the variables that say how to reach registries.
         ends_with_parent: whether everything in it ends with the process that started it.
     """
 
@@ -98,6 +101,7 @@ class Sandbox:
     temporary_bytes: int = 256 * MIB
     file_bytes: int = 1024 * MIB
     tasks: int = 32_768
+    reaches_network: bool = False
     ends_with_parent: bool = False
 
     def wrap(self, command: Sequence[str], then: str = 'exec "$@"', folder: Path | None = None) -> list[str]:
@@ -110,7 +114,7 @@ class Sandbox:
         """
         limits = LIMITS.format(blocks=self.file_bytes // BLOCK_BYTES, tasks=self.tasks)
         return [
-            *_environment(),
+            *self._environment(),
             BWRAP,
             *("--unshare-user", "--unshare-pid", "--unshare-ipc", "--disable-userns"),
             *("--cap-drop", "ALL", "--new-session"),
@@ -122,6 +126,18 @@ class Sandbox:
             *("--", "/bin/sh", "-c", f"{limits}; {then}", "sandbox"),
             *command,
         ]
+
+    def _environment(self) -> Iterator[str]:
+        """Yield the words that keep only harmless variables, also in bwrap, whose /proc/1/environ a server can read.
+
+        The others may hold tokens; their values stand in no command line.
+        """
+        yield "env"
+        for name in os.environ:
+            is_kept = KEPT_VARIABLES.fullmatch(name) or (self.reaches_network and NETWORK_VARIABLES.fullmatch(name))
+            if not is_kept:
+                yield from ("-u", name)
+        yield f"HOME={home()}"
 
     def _own_files(self) -> Iterator[str]:
         size = str(self.temporary_bytes)
@@ -153,8 +169,10 @@ def _system() -> tuple[str, ...]:
             words += ["--symlink", os.readlink(folder), str(folder)]
         elif folder.is_dir():
             words += ["--ro-bind", str(folder), str(folder)]
-    words += ["--ro-bind-try", "/var/lib", "/var/lib", "--symlink", "/tmp", "/var/tmp", "--proc", "/proc"]
-    for name in READ_ONLY_PROC:
+    for name in MORE_OF_SYSTEM:
+        words += ["--ro-bind-try", name, name]
+    words += ["--symlink", "/tmp", "/var/tmp", "--proc", "/proc"]
+    for name in READ_ONLY_PROC if os.geteuid() == 0 else ():
         words += ["--ro-bind-try", f"/proc/{name}", f"/proc/{name}"]
     # The names of hosts may be in a file elsewhere.
     if (names := Path("/etc/resolv.conf").resolve()).is_file() and not names.is_relative_to("/etc"):
@@ -183,15 +201,3 @@ def _is_private(path: Path) -> bool:
     except OSError:
         return False
     return not path.is_symlink() and not mode & 0o004 and os.access(path, os.R_OK)
-
-
-def _environment() -> Iterator[str]:
-    """Yield the words that keep only harmless variables, also in bwrap itself, whose /proc/1/environ a server can read.
-
-    The others may hold tokens; their values stand in no command line.
-    """
-    yield "env"
-    for name in os.environ:
-        if not KEPT_VARIABLES.fullmatch(name):
-            yield from ("-u", name)
-    yield f"HOME={home()}"

@@ -19,7 +19,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, ClassVar
 
 import anyio
 
@@ -29,7 +29,7 @@ from harness.processes.sandbox_limits import what_exceeds
 
 OUTPUT, STARTED = 3, 4  # descriptors in the sandbox: for the server's standard output; written to when it begins
 START = 'echo >&4; exec "$@" >&3 3>&- 4>&-'
-LOOK_S = 0.2  # between two looks at what it uses
+LOOK_S, LONGEST_LOOK_S = 0.2, 1.0  # between two looks at what it uses, with one server and with many
 SIGNALLED = 128  # bwrap reports the signal that ended a process as a status above this
 COUNTERS = (Path("/proc/net/snmp"), Path("/proc/net/snmp6"))
 # What programs of all languages print when the sandbox has refused something.
@@ -171,18 +171,24 @@ class SandboxWatch:
         exceeded: what it used too much of, as the rest of a sentence, or "".
     """
 
+    _watches: ClassVar[int] = 0  # of this process, at this moment
     process: SandboxedProcess
     exceeded: str = ""
     _unreachable: int = field(default_factory=lambda: _unreachable_addresses())
 
     async def watch(self) -> None:
         """Look at what the server uses, until it has ended; end everything in the sandbox if that is too much."""
-        while self.process.init and self.process.poll() is None:
-            if exceeded := what_exceeds(self.process.init):
-                self.exceeded = exceeded
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(self.process.init, signal.SIGKILL)
-            await anyio.sleep(LOOK_S)  # the kernel does not report it
+        SandboxWatch._watches += 1
+        try:
+            while self.process.init and self.process.poll() is None:
+                if exceeded := what_exceeds(self.process.init):
+                    self.exceeded = exceeded
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(self.process.init, signal.SIGKILL)
+                # The kernel does not report it. Many servers are loaded in turns, whose figures looking would change.
+                await anyio.sleep(min(LONGEST_LOOK_S, LOOK_S * SandboxWatch._watches))
+        finally:
+            SandboxWatch._watches -= 1
 
     def what_it_tried(self, last_words: str) -> str:
         """Return what the sandbox has refused to the server, as the rest of a sentence, or "".

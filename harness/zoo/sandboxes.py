@@ -8,6 +8,7 @@ import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import cache as cached
 from pathlib import Path
 
 from harness.model import Implementation
@@ -22,7 +23,7 @@ TOOLS = (".pyenv", ".rustup", ".nvm", ".sdkman", ".ghcup", ".opam", ".asdf", ".l
 SHARED = (Path("/tmp"), Path("/var/tmp"), Path("/home"))  # folders of many programs or people
 
 
-BUILD = Sandbox(temporary_bytes=4096 * MIB, file_bytes=2048 * MIB, ends_with_parent=True)
+BUILD = Sandbox(temporary_bytes=2048 * MIB, file_bytes=2048 * MIB, reaches_network=True, ends_with_parent=True)
 
 
 def of_server(implementation: Implementation, command: Sequence[str]) -> Sandbox:
@@ -57,7 +58,12 @@ def of_build(implementation: Implementation, folder: Path) -> Sandbox:
 
 def _showing(sandbox: Sandbox, implementation: Implementation, own: Sequence[Path | None]) -> Sandbox:
     """Return a sandbox that shows these files of a server as well, this Python, and the server's tools."""
-    readable = {path for path in (*own, *_interpreter(), *_tools(implementation)) if path and not _in_system(path)}
+    commands = [need.name for need in needs.parse(implementation) if need.kind == needs.COMMAND]
+    commands += [implementation.python, *implementation.build[:1], *implementation.run[:1]]
+    places = [value for name, value in os.environ.items() if name.endswith(("_HOME", "_ROOT"))]  # JAVA_HOME
+    places += os.environ.get("PATH", "").split(os.pathsep)
+    readable = {path for path in own if path and not _in_system(path)}
+    readable |= _tools(tuple(commands), tuple(places), home())
     hidden = [path / GIT for path in sorted(readable) if os.path.exists(path / GIT)]
     return replace(sandbox, readable=tuple(readable), hidden=tuple(hidden))
 
@@ -96,17 +102,21 @@ def _interpreter() -> Iterator[Path]:
     yield _folder(executable)
 
 
-def _tools(implementation: Implementation) -> Iterator[Path]:
-    """Yield where the commands are that a server or its build may run."""
-    named = [value for name, value in os.environ.items() if name.endswith(("_HOME", "_ROOT"))]  # JAVA_HOME
-    folders = map(Path, [*named, *os.environ.get("PATH", "").split(os.pathsep)])
-    yield from (each for each in folders if each.is_absolute() and os.path.isdir(each) and not _is_of_many_things(each))
-    for name in TOOLS:
-        if os.path.isdir(folder := home() / name):
-            yield folder
-    names = [need.name for need in needs.parse(implementation) if need.kind == needs.COMMAND]
-    for word in (*names, implementation.python, *implementation.build[:1], *implementation.run[:1]):
-        if word and (found := shutil.which(word)) and word != found:
-            real = Path(found).resolve()
-            is_tool = real.parent.name in PROGRAMS and not _is_of_many_things(real.parent.parent)
-            yield real.parent.parent if is_tool and real.parent.parent.name != ".local" else _folder(real)
+@cached
+def _tools(commands: Sequence[str], places: Sequence[str], home_folder: Path) -> frozenset[Path]:
+    """Return where this Python is, and the commands that a server or its build may run.
+
+    Args:
+        commands: those that are known by name.
+        places: folders that the environment names.
+        home_folder: the home of this user.
+    """
+    found = set(_interpreter())
+    found |= {each for each in map(Path, places) if os.path.isabs(each) and os.path.isdir(each)}
+    found |= {home_folder / name for name in TOOLS if os.path.isdir(home_folder / name)}
+    for word in filter(None, commands):
+        if (file := shutil.which(word)) and word != file:
+            real = Path(file).resolve()
+            is_of_tool = real.parent.name in PROGRAMS and real.parent.parent.name != ".local"
+            found.add(real.parent.parent if is_of_tool else _folder(real))
+    return frozenset(path for path in found if not _is_of_many_things(path) and not _in_system(path))
