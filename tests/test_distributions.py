@@ -48,7 +48,9 @@ def distributions(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(
         ROOT, source, ignore=shutil.ignore_patterns(".*", "tests", "results", "build", "dist", "*.egg-info", "*.so")
     )
-    run([sys.executable, "-m", "build", "--outdir", folder / "dist", source], folder)
+    build = [sys.executable, "-m", "build", "--outdir"]
+    run([*build, folder / "dist", source], folder)
+    run([*build, folder / "dist" / "pure", "--wheel", source], folder, ZILLIONS_ENGINE="python")
     return folder / "dist"
 
 
@@ -69,6 +71,14 @@ def test_the_wheel_takes_no_name_that_others_have(distributions: Path) -> None:
     with zipfile.ZipFile(wheel) as zipped:
         names = {name.partition("/")[0] for name in zipped.namelist()}
     assert {name for name in names if not name.endswith(".dist-info")} == {"harness", "zillions"}
+
+
+@pytest.mark.exhaustive
+def test_the_wheel_without_the_native_engine_suits_every_machine(distributions: Path) -> None:
+    (wheel,) = (distributions / "pure").glob("*.whl")
+    assert wheel.name.endswith("-py3-none-any.whl")
+    with zipfile.ZipFile(wheel) as zipped:
+        assert [name for name in zipped.namelist() if name.endswith(".so")] == []
 
 
 @pytest.mark.exhaustive
@@ -93,6 +103,7 @@ def test_a_server_anywhere_is_checked(programs: Path, tmp_path: Path) -> None:
         (tmp_path / name / "__init__.py").write_text("raise RuntimeError('not yours')\n")
     ended = run([programs / "harness", "check", "./server", "--spec", "broadcast", "--smoke"], tmp_path)
     assert ended.stdout.startswith("server       pass ")
+    assert run([programs / "zillions", "--version"], tmp_path).stdout.startswith("harness, version ")
     assert "However TCP splits" in run([programs / "harness", "explain", "BC-FRAME-2"], tmp_path).stdout
     listed = json.loads(run([programs / "harness", "list", "--json"], tmp_path).stdout)
     assert {"asyncio", "go", "c_epoll", "rust_tokio"} <= {server["name"] for server in listed}

@@ -2,7 +2,8 @@
 
 A turn builds the server, runs what failed before and the smoke cases, and says how they ended. If they pass, the
 remaining cases follow. A change during a turn begins the next one at once. Each turn has workers of its own, because
-workers may have started the server ahead; those of the next turn collect their cases while they wait.
+workers may have started the server ahead; those of the next turn collect their cases as soon as the smoke cases have
+ended, so that they are ready when a file changes.
 """
 
 from __future__ import annotations
@@ -56,21 +57,33 @@ class Watch:
         require_loopback()
         changed = anyio.Event()
         changed.set()
-        turn = anyio.CancelScope()
+        one_at_a_time = anyio.Lock()
+        current: anyio.CancelScope | None = None
 
-        async def wait_for_changes() -> None:
-            async for _ in changes(self._place):
-                changed.set()
-                turn.cancel()
+        async def make_turn() -> None:
+            nonlocal changed, current
+            is_next_prepared = False
+
+            def prepare_next() -> None:
+                nonlocal is_next_prepared
+                if not is_next_prepared:
+                    is_next_prepared = True
+                    tasks.start_soon(make_turn)
+
+            async with self._open_pool() as pool:
+                await changed.wait()
+                async with one_at_a_time:
+                    changed = anyio.Event()
+                    with anyio.CancelScope() as current:
+                        await self.check(pool, prepare_next)
+                prepare_next()
 
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(wait_for_changes)
-            while True:
-                async with self._open_pool() as pool:
-                    await changed.wait()
-                    changed = anyio.Event()
-                    with anyio.CancelScope() as turn:
-                        await self.check(pool)
+            tasks.start_soon(make_turn)
+            async for _ in changes(self._place):
+                changed.set()
+                if current:
+                    current.cancel()
 
     def _open_pool(self) -> AbstractAsyncContextManager[Pool]:
         return open_pool(
@@ -81,8 +94,13 @@ class Watch:
             seed=self._options.seed,
         )
 
-    async def check(self, pool: Pool) -> None:
-        """Make a turn."""
+    async def check(self, pool: Pool, smoke_ended: Callable[[], None] = lambda: None) -> None:
+        """Build the server and run its cases, first what failed before and the smoke cases, then the others.
+
+        Args:
+            pool: the workers of this turn.
+            smoke_ended: called when only the others are left.
+        """
         self._turns += 1
         click.clear()  # of a terminal; nothing elsewhere
         print(f"turn {self._turns}, {datetime.now():%H:%M:%S}", flush=True)
@@ -93,19 +111,22 @@ class Watch:
                 self.status = error.exit_status
                 bar.print(str(error))
             else:
-                await self._check_server(pool, server, bar)
+                await self._check_server(pool, server, bar, smoke_ended)
             bar.print(f"waiting for a change of {self._place.name}; Ctrl-C ends")
 
-    async def _check_server(self, pool: Pool, server: Implementation, bar: ProgressBar) -> None:
+    async def _check_server(
+        self, pool: Pool, server: Implementation, bar: ProgressBar, smoke_ended: Callable[[], None]
+    ) -> None:
         if reason := why_unavailable(server):
             self._announce(bar, _without_cases(server, Verdict.UNSUPPORTED, reason))
         elif reason := await build.try_build(server):
             self._announce(bar, _without_cases(server, Verdict.UNKNOWN, reason))
         else:
-            await self._run_cases(pool, server, bar)
+            await self._run_cases(pool, server, bar, smoke_ended)
 
-    async def _run_cases(self, pool: Pool, server: Implementation, bar: ProgressBar) -> None:
-        """Run what failed before and the smoke cases, then, if these pass, the others."""
+    async def _run_cases(
+        self, pool: Pool, server: Implementation, bar: ProgressBar, smoke_ended: Callable[[], None]
+    ) -> None:
         first = self._first(pool.cases)
         others = len(pool.cases) - len(first)
         begun = time.monotonic()
@@ -120,6 +141,7 @@ class Watch:
         if not others or result.verdict is not Verdict.PASS:
             return
         bar.print(f"the {others} other cases follow")
+        smoke_ended()
         done = await pool.check([server], watcher(bar), done=done)
         self._announce(bar, self._judge(server, done), f"{time.monotonic() - begun:.1f} s")
 
