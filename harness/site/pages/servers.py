@@ -66,7 +66,7 @@ class MeasureLine:
 
 def pages(site: Site) -> Iterator[Page]:
     """Yield the list of servers, and the page of each."""
-    yield Page(path=INDEX, template="servers.html", title="Servers", context={"line_of": _index_line})
+    yield Page(path=INDEX, template="servers.html", title="Servers", context={"rank_of": _rank})
     markdown = Markdown(targets(site))
     past = histories(site)
     neighbours_of = _neighbours_of(site)
@@ -107,11 +107,9 @@ def pages(site: Site) -> Iterator[Page]:
         )
 
 
-def _index_line(server: SiteServer) -> str:
-    """Return the rank of a server, or in a word or two why it has none."""
-    if server.row.position:
-        return interval(server.row.rank) if server.league.can_distinguish else NOTHING
-    return server.row.note.partition(":")[0] or "not measured"
+def _rank(server: SiteServer) -> str:
+    """Return the rank interval of a server, or "–"."""
+    return interval(server.row.rank) if server.row.position and server.league.can_distinguish else NOTHING
 
 
 def _comparison(server: SiteServer, other: SiteServer) -> str:
