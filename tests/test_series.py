@@ -27,7 +27,11 @@ def run(place: int, levels: Mapping[str, float], *, machine: Machine = MACHINE, 
     speed = SPEEDS[place % len(SPEEDS)]
     made = run_of({name: level * speed for name, level in levels.items()}, blocks=3, seed=place)
     info = msgspec.structs.replace(
-        made.info, id=f"run{place:02}", started=f"2026-11-{place + 1:02}T00:00:00+00:00", machine=machine, **changed
+        made.info,
+        id=f"20261101T0000{place:02}-abcd",
+        started=f"2026-11-{place + 1:02}T00:00:00+00:00",
+        machine=machine,
+        **changed,
     )
     return Run(info, made.cases, made.trials, made.blocks)
 
@@ -39,7 +43,7 @@ def only(series: Sequence[ServerSeries]) -> ServerSeries:
 
 def test_the_speed_of_the_machine_cancels() -> None:
     series = only(series_of([run(place, LEVELS) for place in range(8)], "bee"))
-    assert [point.run.id for point in series.points] == [f"run{place:02}" for place in range(8)]
+    assert [point.run.id for point in series.points] == [f"20261101T0000{place:02}-abcd" for place in range(8)]
     # The median of the other three is 16e6.
     assert [point.ratios["few"] for point in series.points] == [pytest.approx(0.5, rel=0.05)] * 8
     assert [point.figures["few"] for point in series.points] == [
@@ -67,7 +71,7 @@ def test_a_change_of_level_is_found_with_what_was_new_there() -> None:
         assert math.exp(shift.after - shift.before) == pytest.approx(1.25, rel=0.05)
     assert series.points[4].differences == {"commit": ("abc", "def")}
     (sentence,) = shift_sentences(series)
-    assert sentence.startswith("From run04 on: score +2")
+    assert sentence.startswith("From 20261101T000004-abcd on: score +2")
     assert sentence.endswith("new in that run: commit abc → def.")
 
 
@@ -140,7 +144,7 @@ def test_a_table_fits_the_terminal_and_data_has_it_all() -> None:
     assert "bee (broadcast) on abacus, 2 cores" in text
     assert "nothing that is recorded was new in that run" in " ".join(text.split())
     (data,) = json.loads(json.dumps(series_data(found)))
-    assert {(change["measure"], change["run"]) for change in data["changes"]} >= {("few", "run04")}
+    assert {(change["measure"], change["run"]) for change in data["changes"]} >= {("few", "20261101T000004-abcd")}
     assert data["runs"][0]["figures"]["few"]["figure"] == "deliveries_per_s"
 
 

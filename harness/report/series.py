@@ -28,11 +28,8 @@ def series_text(series: ServerSeries, width: int) -> str:
         width: in characters.
     """
     names = (BY_SCORE, *MEASURES)
-    rows = [
-        [point.run.id, _checks(point), str(point.others), *(_ratio(point, name) for name in names)]
-        for point in series.points
-    ]
-    table = tabulated(rows, ["run", "checks", "beside", *names], align=["left", *["right"] * (len(names) + 2)])
+    rows = [[point.run.id, _checks(point), *(_ratio(point, name) for name in names)] for point in series.points]
+    table = tabulated(rows, ["run", "checks", *names], align=["left", *["right"] * (len(names) + 1)])
     title = f"{series.server} ({series.spec}) on {series.machine}"
     lines = [textwrap.fill(sentence, width, subsequent_indent="  ") for sentence in shift_sentences(series)]
     return "\n\n".join([title, table, *(["\n".join(lines)] if lines else [])])
