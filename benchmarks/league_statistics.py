@@ -5,7 +5,7 @@
 
 A league is simulated as logarithms of figures, an array of shape (blocks, servers): a level for each server, noise of
 size 1 for each block, and a shift for each block, which must cancel. The noise called "slices" comes from simulated
-slices, three rounds a block in the random order of a real one: the speed of the machine, whose residuals are correlated
+slices, six rounds a block in the random order of a real one: the speed of the machine, whose residuals are correlated
 by 0.49 from one slice to the next, and which jumps between two levels; the slice's own noise with heavy tails; and the
 fresh processes of a block (see docs/league_statistics.md for the measured sizes). Prints a Markdown table. In percent
 of leagues, each with twice the standard error of the simulation:
@@ -31,6 +31,7 @@ from numpy.typing import NDArray
 from harness.blocks import Entry
 from harness.league.comparisons import LOOK, Comparisons, compare, undecided
 from harness.league.inference import fewest_blocks
+from harness.league.slice_scores import levels_in_block
 
 Floats = NDArray[np.float64]
 Noise = Callable[[np.random.Generator, tuple[int, int]], Floats]
@@ -38,7 +39,7 @@ Noise = Callable[[np.random.Generator, tuple[int, int]], Floats]
 STEP = 2.0  # between two levels, in units of a block's noise
 MISSING = 0.05  # as a share of the scores, in leagues with missing ones
 SHIFT = 5.0  # standard deviation of a block's shift
-ROUNDS = 3
+ROUNDS = 6
 SPEED, OWN, PROCESS = 0.17, 0.12, 0.03  # standard deviations in a slice, in a slice, and in a block, as logarithms
 CORRELATION = 0.49  # of the speed, from one slice to the next
 SLOW, STAYS = -0.4, 0.98  # the lower level of the speed, and the chance that it stays in a slice
@@ -50,7 +51,7 @@ def _spikes(chance: np.random.Generator, shape: tuple[int, int]) -> Floats:
 
 
 def _slices(chance: np.random.Generator, shape: tuple[int, int]) -> Floats:
-    """Return the median noise of the slices of each server in each block, scaled to size 1."""
+    """Return the noise of what the slices of each server in each block come to, scaled to size 1."""
     blocks, servers = shape
     noise = PROCESS * chance.normal(size=shape)
     for block in range(blocks):
@@ -66,7 +67,7 @@ def _slices(chance: np.random.Generator, shape: tuple[int, int]) -> Floats:
             order = order[::-1] if place % 2 else chance.permutation(servers)
             slices[place, order] = speed[place * servers : (place + 1) * servers]
         slices += OWN * chance.standard_t(3, (ROUNDS, servers)) / math.sqrt(3)
-        noise[block] += np.median(slices, axis=0)
+        noise[block] += levels_in_block(slices.T)
     residuals = noise - noise.mean(axis=1, keepdims=True)
     return noise / residuals.std()
 

@@ -48,9 +48,19 @@ def trial(
     )
 
 
-def slice_of(entry: int, kind: str, figures: Mapping[str, float], *, histogram: str = "") -> SliceResult:
-    """Return the result of a slice that was never made."""
-    return SliceResult(round=0, entry=entry, kind=kind, at_s=0, figures=dict(figures), histogram=histogram)
+def slice_of(
+    entry: int, kind: str, figures: Mapping[str, float], *, place: int = 0, histogram: str = ""
+) -> SliceResult:
+    """Return the result of a slice that was never made.
+
+    Args:
+        entry: the number of the entry.
+        kind: of the slice.
+        figures: of the slice.
+        place: the number of the round.
+        histogram: of its latencies.
+    """
+    return SliceResult(round=place, entry=entry, kind=kind, at_s=0, figures=dict(figures), histogram=histogram)
 
 
 def block_of(

@@ -17,7 +17,7 @@ from harness.blocks import BlockResult, Entry, Role, SlicePlan
 from harness.league import live
 from harness.league.block import Block
 from harness.league.messages import BlockRequest
-from harness.league.slice_scores import is_generator_limited, log_percentile, median_logarithm, scores
+from harness.league.slice_scores import is_generator_limited, log_figure, log_percentile, scores
 from harness.league.trial import Cores
 from harness.load import latency
 from tests.simulated_runs import block_of, slice_of
@@ -81,7 +81,8 @@ async def test_latencies_are_timed_and_what_never_came_is_counted() -> None:
     paced = {entry: [each for each in result.slices if (each.kind, each.entry) == ("paced", entry)] for entry in (0, 1)}
     assert sum(each.figures["missing"] for each in paced[0]) == 0
     assert sum(each.figures["missing"] for each in paced[1]) > 0
-    assert log_percentile("paced", 99)(paced[0]) < log_percentile("paced", 99)(paced[1])
+    p99 = log_percentile("paced", 99)(result)
+    assert p99[result.entries[0]] < p99[result.entries[1]]
 
 
 @pytest.mark.parametrize(
@@ -123,28 +124,47 @@ def is_stopped(pid: int) -> bool:
 RATE = "deliveries_per_s"
 
 
-def test_a_score_is_the_median_over_the_undisturbed_slices() -> None:
-    slices = [
-        slice_of(0, "few", {"deliveries_per_s": 100}),
-        slice_of(0, "few", {"deliveries_per_s": 400}),
-        slice_of(0, "few", {"deliveries_per_s": 200}),
-        slice_of(0, "few", {"deliveries_per_s": 7, "generator_wait_share": 0.5}),
-        slice_of(0, "all", {"deliveries_per_s": 3}),
-        slice_of(1, "few", {"deliveries_per_s": 3}),
-    ]
+def test_a_score_is_robust_and_only_of_undisturbed_slices() -> None:
+    """100, 200 and 200 with a slice that lost half of its time, and one that was disturbed."""
+    figures = [{RATE: rate} for rate in (200, 100, 200)] + [{RATE: 7, "generator_wait_share": 0.5}]
+    slices = [slice_of(0, "few", each, place=place) for place, each in enumerate(figures)]
+    slices += [slice_of(0, "all", {RATE: 3}), slice_of(1, "few", {RATE: 3})]
     entries = [Entry("ant"), Entry("bee"), Entry("cow")]
-    table = scores([block_of(entries[:2], slices, failed={"1": "died"})], entries, median_logarithm("few", RATE))
+    table = scores([block_of(entries[:2], slices, failed={"1": "died"})], entries, log_figure("few", RATE))
     assert table[0, 0] == pytest.approx(math.log(200))
     assert np.isnan(table[0, 1:]).all(), "bee failed, and cow is not in the block"
 
 
+def test_what_a_round_has_in_common_counts_for_nobody() -> None:
+    """The machine is ten times slower in the second round; the last server lacks the first, and the slow one counts."""
+    rates = {0: (100, 10, 100), 1: (200, 20, 200), 2: (300, 30, 300), 3: (None, 40, None)}
+    slices = [
+        slice_of(entry, "few", {RATE: rate}, place=place)
+        for entry, of_entry in rates.items()
+        for place, rate in enumerate(of_entry)
+        if rate
+    ]
+    entries = [Entry(name) for name in ("ant", "bee", "cow", "dog")]
+    table = scores([block_of(entries, slices)], entries, log_figure("few", RATE))
+    assert np.exp(table[0, :3] - table[0, 0]) == pytest.approx([1, 2, 3])
+    slices = [each for each in slices if each.entry < 3 or each.round == 1] + [slice_of(3, "few", {RATE: 400}, place=0)]
+    table = scores([block_of(entries, slices)], entries, log_figure("few", RATE))
+    assert np.exp(table[0] - table[0, 0]) == pytest.approx([1, 2, 3, 4])
+
+
+def test_of_several_rounds_the_median_of_the_means_of_pairs_counts() -> None:
+    slices = [slice_of(0, "few", {RATE: math.exp(value)}, place=place) for place, value in enumerate((1, 2, 6))]
+    table = scores([block_of(["ant"], slices)], [Entry("ant")], log_figure("few", RATE))
+    assert table[0, 0] == pytest.approx(2), "the speed of a single server is that of the machine: its median is left"
+
+
 def test_a_kind_of_which_most_slices_are_disturbed_keeps_them_all() -> None:
     slices = [
-        slice_of(0, "few", {"deliveries_per_s": 100}),
-        slice_of(0, "all", {"deliveries_per_s": 3, "generator_wait_share": 0.5}),
-        slice_of(0, "single", {"deliveries_per_s": 7}),
+        slice_of(0, "few", {RATE: 100}),
+        slice_of(0, "all", {RATE: 3, "generator_wait_share": 0.5}),
+        slice_of(0, "single", {RATE: 7}),
     ]
-    table = scores([block_of(["ant"], slices)], [Entry("ant")], median_logarithm("all", RATE))
+    table = scores([block_of(["ant"], slices)], [Entry("ant")], log_figure("all", RATE))
     assert table[0, 0] == pytest.approx(math.log(3))
 
 
@@ -160,9 +180,9 @@ def test_the_load_is_the_limit_where_it_alone_is_busy(load: float, server: float
 def test_a_message_that_never_came_is_later_than_any_other() -> None:
     histogram = latency.encode(latency.histogram_of(np.full(98, 1_000_000)))
     figures = {"missing": 2.0, "sent": 100.0}
-    lossy = slice_of(0, "paced", figures, histogram=histogram)
-    assert math.exp(log_percentile("paced", 50)([lossy])) == pytest.approx(1_000_000, rel=0.01)
-    assert math.exp(log_percentile("paced", 99)([lossy])) >= latency.HIGHEST_NS
+    lossy = block_of(["ant"], [slice_of(0, "paced", figures, histogram=histogram)])
+    assert math.exp(log_percentile("paced", 50)(lossy)[Entry("ant")]) == pytest.approx(1_000_000, rel=0.01)
+    assert math.exp(log_percentile("paced", 99)(lossy)[Entry("ant")]) >= latency.HIGHEST_NS
 
 
 async def test_a_live_comparison_measures_both_servers() -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 import resource
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from itertools import combinations
 from types import SimpleNamespace
 
+import msgspec
 import psutil
 import pytest
 
@@ -20,6 +22,7 @@ from harness.league.messages import BlockRequest
 from harness.league.profiles import IDLE_BLOCKS, PROFILES, SLICES, Profile
 from harness.league.schedule import (
     BYTES_EACH,
+    FEWEST_ROUNDS,
     GUESS_S,
     OTHER_DESCRIPTORS,
     OTHER_ENTRIES,
@@ -195,6 +198,33 @@ def test_a_block_that_does_not_fit_into_the_time_left_is_not_started() -> None:
     results.append(result_of(request, failed=["cow"], seconds=20.0))
     assert schedule.next_block(14.9, is_extended=False) is None
     assert schedule.next_block(15.1, is_extended=False), "without the server that failed it takes less time"
+
+
+def test_blocks_have_fewer_rounds_while_the_first_looks_would_not_fit_into_the_time() -> None:
+    servers = [*ZOO, *(server(each.name, "channels") for each in ZOO)]
+    schedule = Schedule(design(servers, profile=replace(PROFILE, rounds=6)), [])
+    enough_s = 2 * LOOK * (3 + OTHER_ENTRIES) * GUESS_S
+    rounds = [
+        request.rounds
+        for time_s in (enough_s, enough_s - 1)
+        if (request := schedule.next_block(time_s, is_extended=False))
+    ]
+    assert rounds == [6, FEWEST_ROUNDS]
+
+
+def test_a_block_of_fewer_rounds_is_expected_to_take_less_time() -> None:
+    """The last one took 100 s, 50 s of it between the first slice and the last."""
+    results: list[BlockResult] = []
+    schedule = Schedule(design(profile=replace(PROFILE, rounds=5)), results)
+    request = schedule.next_block(math.inf, is_extended=False)
+    assert request
+    result = result_of(request, seconds=100.0)
+    changed = msgspec.structs.replace
+    slices = [changed(each, round=place, at_s=10.0 + 12.5 * place) for each in result.slices for place in range(5)]
+    results.append(changed(result, slices=tuple(slices)))
+    assert schedule.next_block(79.9, is_extended=False) is None, "two rounds of 10 s less"
+    request = schedule.next_block(80.1, is_extended=False)
+    assert request and request.rounds == FEWEST_ROUNDS
 
 
 def test_where_a_block_of_one_spec_does_not_fit_one_of_a_smaller_spec_may() -> None:

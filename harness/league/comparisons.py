@@ -105,7 +105,8 @@ def compare(values: Floats, entries: Sequence[Entry], *, seed: int, is_over: boo
     """Return the comparisons of all pairs of entries.
 
     Args:
-        values: scores, blocks × entries; a higher score is better.
+        values: scores, blocks × entries; a higher score is better. Blocks in which none has a score do not count: only
+            some blocks measure memory.
         entries: the servers and controls, one for each column.
         seed: the random seed of `differences`.
         is_over: whether there will be no more blocks.
@@ -114,6 +115,7 @@ def compare(values: Floats, entries: Sequence[Entry], *, seed: int, is_over: boo
     first, second = np.triu_indices(count, 1)
     better = np.zeros((count, count), np.bool_)
     pairs = differences(np.empty((0, len(first))))
+    values = values[~np.isnan(values).all(axis=1)]
     for blocks, error in looks(len(values), is_over=is_over):
         pairs = differences(values[:blocks, first] - values[:blocks, second], error=error, seed=seed)
         up, down = pairs.significant & (pairs.mean > 0), pairs.significant & (pairs.mean < 0)

@@ -5,15 +5,21 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 
+import msgspec
+
 from harness.blocks import BlockResult, Entry
 from harness.league.compare_runs import Change, changes_of, pair_in_blocks
 from harness.league.inference import fewest_blocks
 from harness.league.messages import BlockRequest
 from harness.league.profiles import SLICES
 from harness.league.run_blocks import run_blocks
+from harness.league.schedule import fitting_idle_clients
 from harness.model import Implementation
 
+CLIENTS = 100
 ROUNDS = 10
+PACED_EVERY = 3  # rounds: with two servers the longer slices cost little
+PLAN = tuple(msgspec.structs.replace(plan, every=min(plan.every, PACED_EVERY)) for plan in SLICES)
 IDLE_CLIENTS = 1000
 
 
@@ -45,9 +51,10 @@ async def load_in_turns(
                 spec=servers[0].spec,
                 entries=tuple(map(Entry, names)),
                 implementations=servers,
-                plan=SLICES,
+                plan=PLAN,
                 rounds=rounds,
-                idle_clients=IDLE_CLIENTS,
+                clients=CLIENTS,
+                idle_clients=fitting_idle_clients(CLIENTS, IDLE_CLIENTS),
                 seed=seed,
             )
 

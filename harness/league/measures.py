@@ -20,9 +20,9 @@ from harness.league.inference import Floats
 from harness.league.slice_scores import (
     Score,
     is_generator_limited,
+    log_figure,
     log_percentile,
     log_rate_per_cpu,
-    median_logarithm,
     scores,
 )
 
@@ -39,14 +39,14 @@ class Measure:
         title: what it is, in words.
         kind: of the slices.
         figure: the figure.
-        log_figure: returns the logarithm of the figure from the slices of an entry in a block.
+        score: returns the logarithm of the figure for each entry of a block.
     """
 
     name: str
     title: str
     kind: str
     figure: Figure
-    log_figure: Score
+    score: Score
 
     @property
     def sign(self) -> int:
@@ -67,7 +67,7 @@ class Measure:
             limited: the entries that the load generator limited (see `limited_entries`). They count by deliveries per
                 second of their processor time: what they would make if they could use all of their core.
         """
-        values = self.sign * scores(blocks, entries, self.log_figure)
+        values = self.sign * scores(blocks, entries, self.score)
         if limited:
             per_cpu = scores(blocks, entries, log_rate_per_cpu(self.kind))
             columns = [column for column, entry in enumerate(entries) if entry in limited]
@@ -81,19 +81,19 @@ class Measure:
         return frozenset(entry for entry in entries if is_generator_limited(blocks, entry, self.kind))
 
 
-def _median(name: str, title: str, kind: str, figure: str) -> Measure:
-    return Measure(name, title, kind, BUILT_IN[figure], median_logarithm(kind, figure))
+def _measure(name: str, title: str, kind: str, figure: str) -> Measure:
+    return Measure(name, title, kind, BUILT_IN[figure], log_figure(kind, figure))
 
 
 MEASURES = {
     measure.name: measure
     for measure in (
-        _median("few", "few senders", "few", THROUGHPUT),
-        _median("all", "all send", "all", THROUGHPUT),
-        _median("single", "one in flight", "single", THROUGHPUT),
+        _measure("few", "few senders", "few", THROUGHPUT),
+        _measure("all", "all send", "all", THROUGHPUT),
+        _measure("single", "one in flight", "single", THROUGHPUT),
         Measure("p99", "fixed rate", "paced", BUILT_IN["latency_p99_ns"], log_percentile("paced", 99)),
-        _median("cpu", "fixed rate", "paced", "server_cpu_ns_per_delivery"),
-        _median("memory", "1000 idle clients", "idle", "rss_idle_bytes"),
+        _measure("cpu", "fixed rate", "paced", "server_cpu_ns_per_delivery"),
+        _measure("memory", "1000 idle clients", "idle", "rss_idle_bytes"),
     )
 }
 DEFAULT_WEIGHTS: Mapping[str, float] = {name: 1.0 for name, measure in MEASURES.items() if measure.is_throughput}

@@ -35,14 +35,14 @@ class Profile:
 
 
 # From the measured components of variance (Kalibera and Jones 2013): see docs/league_statistics.md.
-SLICES = (SlicePlan("few", 0.02), SlicePlan("all", 0.02), SlicePlan("single", 0.02), SlicePlan("paced", 0.15, every=3))
+SLICES = (SlicePlan("few", 0.02), SlicePlan("all", 0.02), SlicePlan("single", 0.02), SlicePlan("paced", 0.15, every=6))
 SHORT = (SlicePlan("few", 0.02), SlicePlan("all", 0.02), SlicePlan("single", 0.02), SlicePlan("paced", 0.1))
 
 PROFILES = {
     profile.name: profile
     for profile in (
-        Profile("quick", 12, 3, SLICES),
-        Profile("full", 24, 3, SLICES, other_workloads=True, trial_blocks=6, attempts=3),
+        Profile("quick", 12, 6, SLICES),
+        Profile("full", 24, 6, SLICES, other_workloads=True, trial_blocks=6, attempts=3),
         Profile("smoke", 1, 1, SHORT, clients=20, idle_clients=50, other_workloads=True),
     )
 }

@@ -1,7 +1,8 @@
 """Decides which block comes next: of which spec, and with which servers.
 
 All specs get the fewest blocks that can show a significant difference. After that the next block goes where most
-servers are undecided for the number of blocks so far. From the first look at the results on (see
+servers are undecided for the number of blocks so far. While the time does not suffice for the first look of every spec,
+blocks have fewer rounds. From the first look at the results on (see
 `harness.league.comparisons`), a block has only the servers that do not differ yet from a neighbour in the ranking.
 Servers that do not fit into memory or descriptors together are dealt into groups, and dealt again when each group has
 had a block, so that every pair meets.
@@ -31,6 +32,7 @@ GUESS_S = 1.0  # a server's part of a block, before there was one
 BYTES_EACH = 100_000_000  # memory of a server with all of its clients: three times that of a typical one
 OTHER_DESCRIPTORS = 200
 OTHER_ENTRIES = 3  # two controls and the baseline relay
+FEWEST_ROUNDS = 3  # of a block, where the time is short
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,15 +126,24 @@ class Schedule:
             time_left_s: until when it must have ended.
             is_extended: whether there may be more blocks than planned.
         """
-        planned = self._design.profile.blocks
+        planned, rounds = self._design.profile.blocks, self._rounds(time_left_s)
         for spec in sorted(self._specs, key=self._urgency):
             servers, number = self._servers(spec), len(self._blocks(spec))
             if not servers or (number >= planned * self._blocks_a_meeting(spec) and not is_extended):
                 continue
             entries = self._deal(spec, servers, number)
-            if self._expected_s(spec, len(entries)) <= time_left_s:
-                return self._request(spec, number, entries)
+            if self._expected_s(spec, len(entries), rounds) <= time_left_s:
+                return self._request(spec, number, entries, rounds)
         return None
+
+    def _rounds(self, time_left_s: float) -> int:
+        """Return how many rounds the next block has: fewer, while the first looks would not fit into the time."""
+        most, needed_s = self._design.profile.rounds, 0.0
+        for spec in self._specs:
+            missing = LOOK * self._blocks_a_meeting(spec) - len(self._blocks(spec))
+            in_block = len(self._servers(spec)) / self._groups(spec) + OTHER_ENTRIES
+            needed_s += max(0, missing) * self._expected_s(spec, in_block, most)
+        return most if needed_s <= time_left_s else min(most, FEWEST_ROUNDS)
 
     def _blocks(self, spec: str) -> list[BlockResult]:
         return [block for block in self._done if block.spec == spec]
@@ -187,12 +198,25 @@ class Schedule:
             entries.append((Entry(BASELINE, Role.BASELINE), baseline))
         return entries
 
-    def _expected_s(self, spec: str, entries: int) -> float:
-        """Return how long a block is expected to take: its servers take as long as in the last block of the spec."""
-        blocks = self._blocks(spec)
-        return entries * (blocks[-1].seconds / len(blocks[-1].entries) if blocks else GUESS_S)
+    def _expected_s(self, spec: str, entries: float, rounds: int) -> float:
+        """Return how long a block is expected to take: its servers take as long as in the last block of the spec.
 
-    def _request(self, spec: str, number: int, entries: Sequence[tuple[Entry, Implementation]]) -> BlockRequest:
+        Args:
+            spec: its name.
+            entries: how many the block has.
+            rounds: how many it has.
+        """
+        if not (blocks := self._blocks(spec)):
+            return entries * GUESS_S
+        last = blocks[-1]
+        ends_s = [result.at_s for result in last.slices if result.round >= 0]
+        had = 1 + max((result.round for result in last.slices), default=0)
+        round_s = (max(ends_s) - min(ends_s)) / had if ends_s else 0.0
+        return entries / len(last.entries) * (last.seconds + (rounds - had) * round_s)
+
+    def _request(
+        self, spec: str, number: int, entries: Sequence[tuple[Entry, Implementation]], rounds: int
+    ) -> BlockRequest:
         profile = self._design.profile
         return BlockRequest(
             number=number,
@@ -200,7 +224,7 @@ class Schedule:
             entries=tuple(entry for entry, _ in entries),
             implementations=tuple(server for _, server in entries),
             plan=profile.slices,
-            rounds=profile.rounds,
+            rounds=rounds,
             clients=profile.clients,
             idle_clients=profile.idle_clients if number < IDLE_BLOCKS * self._groups(spec) else 0,
             seed=self._design.seed,

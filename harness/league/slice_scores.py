@@ -1,15 +1,22 @@
 """Turns the slices of blocks into scores: one number per block and entry, whose differences are compared.
 
-The unit is the block: its processes are fresh, and of its rounds the median counts, because now and then the machine
-takes half of a slice away from any server. Slices during which another process took the load's processor are left out
-one by one, unless most are; a block lacks the score of a server that failed.
+The unit is the block, because its processes are fresh. A score is made of the rounds of a block in three steps:
+
+- Slices during which another process took the load's processor are left out one by one, unless most are.
+- The speed of the machine in each round is taken off. It is the median over all entries of how much they are above
+  their own median in the block, so what a round has in common counts for nobody, however many rounds an entry lacks.
+- The Hodges-Lehmann estimator is taken over the rounds (Hodges and Lehmann 1963, "Estimates of Location Based on Rank
+  Tests"): the median of the means of all pairs. A slice of which the machine took half away hardly moves it, and where
+  there is no such slice it is nearly as good as the mean.
+
+A block lacks the score of a server that failed. docs/benchmarks.md has what each step is worth.
 """
 
 from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from hdrh.histogram import HdrHistogram
@@ -21,7 +28,8 @@ from harness.load.accounting import GENERATOR_LIMIT
 
 MAX_WAIT_SHARE = 0.1  # of a slice, in which the load waited for a processor that another process used
 
-Score = Callable[[Sequence[SliceResult]], float]
+# From a block to the score of each entry in it; entries without a score are missing.
+Score = Callable[[BlockResult], Mapping[Entry, float]]
 
 
 def is_disturbed(result: SliceResult) -> bool:
@@ -41,17 +49,13 @@ def scores(blocks: Sequence[BlockResult], entries: Sequence[Entry], score: Score
     Args:
         blocks: the results.
         entries: the servers and controls.
-        score: returns the score of an entry from its slices in a block, NaN if there is none.
+        score: returns the scores of a block.
 
     Returns:
         An array, blocks × entries; NaN where a server is not in the block, failed, or has no slice of that kind.
     """
-    table = np.full((len(blocks), len(entries)), np.nan)
-    for row, block in enumerate(blocks):
-        for column, entry in enumerate(entries):
-            if own := block.slices_of(entry):
-                table[row, column] = score(usable(own))
-    return table
+    by_block = [score(block) for block in blocks]
+    return np.array([[own.get(entry, math.nan) for entry in entries] for own in by_block]).reshape(-1, len(entries))
 
 
 def usable(slices: Sequence[SliceResult]) -> list[SliceResult]:
@@ -64,29 +68,59 @@ def usable(slices: Sequence[SliceResult]) -> list[SliceResult]:
     return chosen
 
 
-def median_logarithm(kind: str, figure: str) -> Score:
-    """Return a score: the median of the logarithm of a figure over the slices of a kind."""
+def log_figure(kind: str, figure: str) -> Score:
+    """Return a score: the logarithm of a figure over the slices of a kind, without the speed of the machine."""
 
-    def score(slices: Sequence[SliceResult]) -> float:
-        values = [result.figures.get(figure, 0.0) for result in slices if result.kind == kind]
-        return statistics.median(map(math.log, values)) if values and min(values) > 0 else math.nan
+    def score(block: BlockResult) -> Mapping[Entry, float]:
+        by_round = {entry: _by_round(block, entry, kind, figure) for entry in block.entries}
+        measured = [entry for entry, values in by_round.items() if values]
+        if not measured:
+            return {}
+        rounds = sorted({number for values in by_round.values() for number in values})
+        table = np.array([[by_round[entry].get(number, math.nan) for number in rounds] for entry in measured])
+        return dict(zip(measured, map(float, levels_in_block(table)), strict=True))
 
     return score
 
 
+def levels_in_block(table: Floats) -> Floats:
+    """Return the level of each entry over the rounds of a block, without the speed of the machine in each round.
+
+    Args:
+        table: logarithms, entries × rounds; NaN where an entry lacks a round.
+    """
+    speed = np.nanmedian(table - np.nanmedian(table, axis=1, keepdims=True), axis=0)
+    own = table - speed
+    first, second = np.triu_indices(table.shape[1])
+    level: Floats = np.nanmedian((own[:, first] + own[:, second]) / 2, axis=1)
+    return level
+
+
+def _by_round(block: BlockResult, entry: Entry, kind: str, figure: str) -> dict[int, float]:
+    """Return the logarithms of a figure by round; none if one of them has no logarithm."""
+    own = [result for result in usable(block.slices_of(entry)) if result.kind == kind]
+    values = {result.round: result.figures.get(figure, 0.0) for result in own}
+    return {number: math.log(value) for number, value in values.items()} if min(values.values(), default=0) > 0 else {}
+
+
 def log_rate_per_cpu(kind: str) -> Score:
     """Return a score: the logarithm of the deliveries a second of the server's processor time."""
-    cpu_ns = median_logarithm(kind, "server_cpu_ns_per_delivery")
-    return lambda slices: math.log(1e9) - cpu_ns(slices)
+    cpu_ns = log_figure(kind, "server_cpu_ns_per_delivery")
+    return lambda block: {entry: math.log(1e9) - value for entry, value in cpu_ns(block).items()}
 
 
 def log_percentile(kind: str, percent: float) -> Score:
     """Return a score: the logarithm of a latency percentile, over all slices of a kind together."""
 
-    def score(slices: Sequence[SliceResult]) -> float:
-        timed = [result for result in slices if result.kind == kind and result.histogram]
-        value_ns = latency.percentile_ns(merged_latencies(timed), percent) if timed else 0.0
-        return math.log(value_ns) if value_ns > 0 else math.nan
+    def score(block: BlockResult) -> Mapping[Entry, float]:
+        values = {}
+        for entry in block.entries:
+            own = usable(block.slices_of(entry))
+            timed = [result for result in own if result.kind == kind and result.histogram]
+            value_ns = latency.percentile_ns(merged_latencies(timed), percent) if timed else 0.0
+            if value_ns > 0:
+                values[entry] = math.log(value_ns)
+        return values
 
     return score
 

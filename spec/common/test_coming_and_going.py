@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from functools import partial
 
 import anyio
 import pytest
 
-from harness.conformance.api import Client, Growth, Inconclusive, Room, Usage, Violation, recurs, watch_growth
+from harness.conformance.api import Growth, Inconclusive, Room, Violation, recurs, watch_growth
+from spec.common.leftovers import SPARE_THREADS, TURNS, must_not_accumulate, not_released, released
 
-RELEASE_S = 12.0
 EMPTY_S = 1.5
 BOUND = 200.0  # bytes of memory a connection: less than it takes to remember one
 ENOUGH = 1000  # connections that are enough for a verdict
@@ -20,8 +19,6 @@ STALLED_BOUND = 20_000  # bytes for each client that stalled and left
 ATTEMPTS = 20  # to get one message through
 CUTS = ((5, 0), (5, 2), (1, 0), (255, 254), (200, 100))  # bytes of a body, and how many of them are sent
 FILLING = 2000  # bytes of a body that serves only to fill buffers
-SPARE_DESCRIPTORS, SPARE_THREADS, SPARE_PROCESSES = 8, 32, 8  # a pool may keep a few
-TURNS = 3  # in which a server must grow to be blamed
 
 
 @pytest.mark.smoke
@@ -201,7 +198,7 @@ async def test_thousands_of_reconnects_leave_nothing_behind(
         return turns[-1].total_count
 
     await visits(0)
-    await _must_not_accumulate(room, alice, come_and_go_for_long, "connections have come and gone")
+    await must_not_accumulate(room, alice, come_and_go_for_long, "connections have come and gone")
     while recurs(turns, BOUND) and len(turns) < TURNS:
         await come_and_go_for_long()
     growth = turns[-1]
@@ -235,66 +232,6 @@ async def _come_and_go(room: Room, count: int) -> None:
             tasks.start_soon(come_and_go)
 
 
-async def _must_not_accumulate(
-    room: Room, alice: Client, visit: Callable[[], Awaitable[int]], what: str, *, threads: int = SPARE_THREADS
-) -> None:
-    """Let clients visit until no more is in use afterwards than before, or blame the server after the third time.
-
-    A pool of threads may grow far beyond what it needs and keep them for a minute, as Mono's does on a busy machine;
-    but it ends growing, and what is kept of each connection does not.
-
-    Args:
-        room: where this happens.
-        alice: a client that stays, and sends while the server releases what it held.
-        visit: lets clients come and go, and returns how many.
-        what: what these clients have done, for the message.
-        threads: how many more threads than before a pool may keep.
-    """
-    for turn in range(TURNS):
-        before = room.usage()
-        count = await visit()
-        now = await _released(room, alice, before, threads)
-        if not now:
-            return
-        surplus = max(
-            now.descriptors - before.descriptors, now.threads - before.threads, now.processes - before.processes
-        )
-        if surplus > count / 2 or turn == TURNS - 1:
-            raise _not_released(before, now, count, what)
-
-
-async def _released(room: Room, alice: Client, before: Usage, threads: int) -> Usage | None:
-    """Wait until nearly as many descriptors and threads are in use as before (a pool may keep a few).
-
-    Messages are sent meanwhile: a server that lets a half-closed client go on receiving learns only from writing
-    to it, more than once, that it is gone.
-
-    Returns:
-        None, or what is in use when the time is up.
-    """
-    deadline = time.monotonic() + RELEASE_S
-    while True:
-        await room.barrier(alice, [alice])
-        now = room.usage()
-        if (
-            now.descriptors <= before.descriptors + SPARE_DESCRIPTORS
-            and now.threads <= before.threads + threads
-            and now.processes <= before.processes + SPARE_PROCESSES
-        ):
-            return None
-        if time.monotonic() > deadline:
-            return now
-        await anyio.sleep(0.05)
-
-
-def _not_released(before: Usage, now: Usage, count: int, what: str) -> Violation:
-    return Violation(
-        f"{RELEASE_S:.0f} s after {count} {what}, the server has {now.descriptors} descriptors, {now.threads} threads "
-        f"and {now.processes} processes; before it had {before.descriptors}, {before.threads} and {before.processes}",
-        kind="used",
-    )
-
-
 @pytest.mark.slow
 @pytest.mark.case(60, "COME-6")
 async def test_clients_that_never_read_and_leave_by_reset_leave_nothing_behind(room: Room) -> None:
@@ -319,9 +256,9 @@ async def test_clients_that_never_read_and_leave_by_reset_leave_nothing_behind(r
 
     before = room.usage()
     await visits(0)
-    await _released(room, alice, before, SPARE_THREADS)  # a pool has by now most of what it may keep
+    await released(room, alice, before, SPARE_THREADS)  # a pool has by now most of what it may keep
     first = room.usage()
-    await _must_not_accumulate(room, alice, thirty_visits, "stalled clients have left", threads=8)
+    await must_not_accumulate(room, alice, thirty_visits, "stalled clients have left", threads=8)
     if room.usage().rss_bytes - first.rss_bytes < 30 * STALLED_BOUND:
         return
     growth = await watch_growth(
@@ -370,5 +307,5 @@ async def test_the_server_closes_its_side_of_a_closed_connection(room: Room) -> 
     await room.barrier(alice, [alice])
     for client in clients:
         await client.hang_up()
-    if now := await _released(room, alice, before, SPARE_THREADS):
-        raise _not_released(before, now, len(clients), "clients have closed")
+    if now := await released(room, alice, before, SPARE_THREADS):
+        raise not_released(before, now, len(clients), "clients have closed")
