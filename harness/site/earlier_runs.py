@@ -12,8 +12,7 @@ from harness import results
 from harness.blocks import Entry
 from harness.errors import UsageError
 from harness.league.inference import Floats
-from harness.league.measures import THROUGHPUT
-from harness.league.slice_scores import median_logarithm, scores
+from harness.league.measures import MEASURES
 from harness.model import Run, RunInfo, Verdict
 from harness.site.data import Site
 
@@ -92,7 +91,7 @@ def _ratios(run: Run, spec: str) -> dict[str, dict[str, float]]:
     entries = [Entry(server.name) for server in run.info.implementations if server.spec == spec]
     found: dict[str, dict[str, float]] = {entry.name: {} for entry in entries}
     for kind in KINDS:
-        levels = _levels(scores(blocks, entries, median_logarithm(kind, THROUGHPUT)))
+        levels = _levels(MEASURES[kind].scores(blocks, entries, frozenset()))
         if np.isnan(levels).all():
             continue
         for entry, level in zip(entries, levels - np.nanmedian(levels), strict=True):
