@@ -191,3 +191,13 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None
     assert ended.returncode == 3
     assert ended.stderr.startswith("harness: site/servers")
     assert ended.stderr.count("\n") == 1
+
+
+def test_a_run_in_which_no_server_is_ranked_has_its_site_all_the_same(tmp_path: Path) -> None:
+    run = asyncio_and_others(blocks=2)
+    names = [f"broadcast/{server.name}" for server in run.info.implementations]
+    info = msgspec.structs.replace(run.info, unavailable=dict.fromkeys(names, "no compiler"))
+    write_site(Run(info, [], blocks=run.blocks), tmp_path / "unavailable")
+    write_site(Run(info, []), tmp_path / "empty")
+    for folder in ("unavailable", "empty"):
+        assert "No server is ranked" in words_of(tmp_path / folder / "index.html")
