@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from enum import StrEnum
+from functools import cached_property
 
 import msgspec
 
@@ -62,7 +63,7 @@ class SliceResult(msgspec.Struct, frozen=True, kw_only=True):
     histogram: str = ""
 
 
-class BlockResult(msgspec.Struct, frozen=True, kw_only=True):
+class BlockResult(msgspec.Struct, frozen=True, kw_only=True, dict=True):  # dict: for what it remembers
     """The result of a block.
 
     Attributes:
@@ -97,7 +98,15 @@ class BlockResult(msgspec.Struct, frozen=True, kw_only=True):
         number = self.entries.index(entry)
         if {str(number)} & (self.failed.keys() | self.disturbed.keys()):
             return []
-        return [result for result in self.slices if result.entry == number]
+        return self._by_entry.get(number, [])
+
+    @cached_property
+    def _by_entry(self) -> dict[int, list[SliceResult]]:
+        """The slices of each entry by its number: a league asks for those of every entry many times."""
+        found: dict[int, list[SliceResult]] = {}
+        for result in self.slices:
+            found.setdefault(result.entry, []).append(result)
+        return found
 
     def without(self, names: Collection[str]) -> BlockResult:
         """Return the block as if these servers and their controls had not been in it."""

@@ -1,46 +1,48 @@
-"""The neighbours of a server by style, beside which it is read and ranked."""
+"""The servers that are nearest to another one by style."""
 
 from __future__ import annotations
 
+import msgspec
+
 from harness import plugins
 from harness.model import Implementation
-from harness.zoo.neighbours import neighbours
+from harness.zoo.neighbours import likeness, neighbours
 
 
-def server(name: str, style: str, *, language: str = "C", category: str = "idiomatic") -> Implementation:
-    return Implementation(name=name, spec="broadcast", style=style, language=language, category=category, run=("none",))
+def server(name: str, style: str, language: str = "Lua", spec: str = "chatter") -> Implementation:
+    return Implementation(name=name, spec=spec, style=style, language=language)
 
 
-MINE = server("mine", "a thread per connection", language="Go")
+ONE = server("one", "coroutine per connection")
+OTHERS = [
+    server("far", "event loop"),
+    server("near", "coroutines", language="C"),
+    server("same", "coroutine per connection", language="C"),
+    server("partly", "thread per connection"),
+    server("elsewhere", "coroutine per connection", spec="whisper"),
+    ONE,
+]
 
 
-def test_styles_with_common_words_are_nearest_then_the_language_then_the_category() -> None:
-    candidates = [
-        server("far", "actors"),
-        server("near", "thread per client"),
-        server("same", "threads per connection"),
-        server("tuned", "thread per connection", language="Go", category="tuned"),
-        server("twin", "thread per connection", language="Go"),
-    ]
-    found = neighbours(MINE, candidates, 4)
-    assert [each.name for each in found] == ["twin", "tuned", "same", "near"]
+def test_the_same_style_comes_first_and_the_same_language_before_another() -> None:
+    assert [other.name for other in neighbours(ONE, OTHERS, 4)] == ["same", "partly", "near", "far"]
+    mate = msgspec.structs.replace(ONE, name="mate")
+    assert neighbours(ONE, [*OTHERS, mate], 1) == [mate]
 
 
-def test_words_that_every_style_has_make_no_style_near() -> None:
-    candidates = [server("one", "events"), server("two", "an actor per room")]
-    assert [each.name for each in neighbours(MINE, candidates, 1)] == ["one"]
+def test_a_server_is_not_its_own_neighbour_nor_is_one_of_another_spec() -> None:
+    assert {other.name for other in neighbours(ONE, OTHERS, 9)} == {"far", "near", "same", "partly"}
 
 
-def test_the_server_itself_and_other_specs_are_no_neighbours() -> None:
-    other = Implementation(name="other", spec="channels", style=MINE.style, run=("none",))
-    assert neighbours(MINE, [MINE, other], 3) == []
-
-
-def test_an_executable_of_unknown_style_has_none() -> None:
-    assert neighbours(Implementation(name="x", spec="broadcast", run=("none",)), [MINE], 3) == []
+def test_an_executable_of_unknown_style_has_no_neighbours() -> None:
+    assert neighbours(Implementation(name="x", spec="chatter", run=("none",)), [ONE], 3) == []
 
 
 def test_every_server_of_the_zoo_has_three_of_its_spec() -> None:
     every = plugins.implementations()
-    for each in every:
-        assert len(neighbours(each, every, 3)) == 3
+    assert {len(neighbours(each, every)) for each in every} == {3}
+
+
+def test_words_count_in_the_singular_and_small_words_do_not() -> None:
+    assert likeness(server("a", "fibers"), server("b", "a fiber")) == likeness(ONE, ONE)
+    assert likeness(server("a", "one per"), server("b", "per one", language="C")) < 1

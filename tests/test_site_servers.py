@@ -8,12 +8,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from harness import plugins
+from harness import plugins, results
 from harness.blocks import Entry, Role
 from harness.model import Run
 from harness.requirements import text as requirements
 from harness.site.data import site_of
-from harness.site.earlier_runs import earlier_results
+from harness.site.earlier_runs import histories
 from harness.site.pages import method
 from harness.site.pages.servers import policy_of
 from harness.site.write import write_site
@@ -90,10 +90,10 @@ def test_with_few_blocks_there_are_no_ranks(tmp_path: Path) -> None:
     assert "2 blocks: too few to rank any server" in words_of(tmp_path / "method.html")
 
 
-def test_earlier_runs_are_compared_by_the_ratio_to_their_median_server(
+def test_the_history_of_a_server_leaves_the_speed_of_the_machine_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The second machine is ten times as fast, and the third run is of another format."""
+    """The second run is ten times as fast, and the third is of another format."""
     monkeypatch.chdir(tmp_path)
     run = run_of(LEVELS, noise=0)
     faster = run_of({name: 10 * level for name, level in LEVELS.items()}, noise=0)
@@ -101,18 +101,48 @@ def test_earlier_runs_are_compared_by_the_ratio_to_their_median_server(
     write_run(faster, "20260102", started="2026-01-02T00:00:00+00:00")
     (write_run(run, "20260101") / "run.json").write_text('{"format": 1}')
     shown = Run(msgspec.structs.replace(run.info, id="20260103", started="2026-01-03"), [], blocks=run.blocks)
-    results = earlier_results(site_of(shown, path))["broadcast", "asyncio"]
-    assert [(each.info.id, each.is_shown) for each in results] == [("20260103", True), ("20260102", False)]
-    for each in results:
-        assert each.ratios == pytest.approx({"few": 2, "all": 2, "single": 2})
-        assert each.passed is None
+    (series,) = histories(site_of(shown, path))["broadcast", "asyncio"]
+    assert [point.run.id for point in series.points] == ["20260102", "20260103"]
+    for point in series.points:
+        assert len({round(ratio, 6) for ratio in point.ratios.values()}) == 1
+        assert point.ratios["few"] == pytest.approx(series.points[0].ratios["few"])
+        assert point.ratios["few"] > 1
+        assert point.checked is None
+    write_site(shown, tmp_path / "site", path)
+    text = words_of(tmp_path / "site/servers/broadcast/asyncio.html").partition("History")[2]
+    assert text.index("2026-01-03 (this run)") < text.index("2026-01-02 00:00")
+
+
+def test_a_change_of_level_is_named_with_what_was_new(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    slower = {**LEVELS, "asyncio": 1.5e6}
+    others = {"bun": 3e6, "d": 5e6, "lua": 6e6}
+    for day in range(10):
+        run = run_of({**(LEVELS if day < 5 else slower), **others}, seed=day)
+        started = f"2026-01-{day + 1:02}T00:00:00+00:00"
+        path = write_run(run, f"2026010{day}", started=started, commit="old" if day < 5 else "new")
+    write_site(results.read(path), tmp_path / "site", path)
+    text = words_of(tmp_path / "site/servers/broadcast/asyncio.html")
+    assert "From 20260105 on: score −" in text
+    assert "commit old → new" in text
+    assert "From 2026" not in words_of(tmp_path / "site/servers/broadcast/go.html")
 
 
 def test_a_run_that_is_not_on_disk_has_only_itself_as_its_history() -> None:
     run = run_of(LEVELS, noise=0)
     cases = [passed_case("asyncio", next(iter(requirements.of(plugins.specs()["broadcast"]).values())))]
-    (result,) = earlier_results(site_of(Run(run.info, cases, blocks=run.blocks)))["broadcast", "asyncio"]
-    assert (result.is_shown, result.passed, result.failed) == (True, 1, 0)
+    (series,) = histories(site_of(Run(run.info, cases, blocks=run.blocks)))["broadcast", "asyncio"]
+    (point,) = series.points
+    assert point.checked is not None and point.checked.passed == 1
+
+
+def test_a_server_leads_to_its_cases_and_to_comparisons(tmp_path: Path) -> None:
+    run = asyncio_and_others()
+    cases = [passed_case("asyncio", next(iter(requirements.of(plugins.specs()["broadcast"]).values())))]
+    write_site(Run(run.info, cases, blocks=run.blocks), tmp_path)
+    links = {each.get("href") for each in parse(tmp_path / "servers/broadcast/asyncio.html").all("a")}
+    assert "../../conformance/broadcast/servers/asyncio.html" in links
+    assert {"../../diff/broadcast/asyncio--go.html", "../../diff/broadcast/asyncio--threads.html"} <= links
 
 
 def test_the_method_says_what_was_left_out_and_why(tmp_path: Path) -> None:
@@ -161,3 +191,13 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None
     assert ended.returncode == 3
     assert ended.stderr.startswith("harness: site/servers")
     assert ended.stderr.count("\n") == 1
+
+
+def test_a_run_in_which_no_server_is_ranked_has_its_site_all_the_same(tmp_path: Path) -> None:
+    run = asyncio_and_others(blocks=2)
+    names = [f"broadcast/{server.name}" for server in run.info.implementations]
+    info = msgspec.structs.replace(run.info, unavailable=dict.fromkeys(names, "no compiler"))
+    write_site(Run(info, [], blocks=run.blocks), tmp_path / "unavailable")
+    write_site(Run(info, []), tmp_path / "empty")
+    for folder in ("unavailable", "empty"):
+        assert "No server is ranked" in words_of(tmp_path / folder / "index.html")

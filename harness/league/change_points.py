@@ -60,10 +60,10 @@ def shifts_in(measure: str, values: Floats, noise: float) -> list[Shift]:
     Raises:
         UsageError: ruptures is not installed.
     """
-    ruptures = require("ruptures", "history")
     known = np.flatnonzero(~np.isnan(values))
     if len(known) < FEWEST_RUNS:
         return []
+    ruptures = require("ruptures", "history")  # it imports scipy, for which few runs need not wait
     signal = values[known]
     sigma = float(np.nanmax([noise, noise_of(signal), LEAST_NOISE]))
     search = ruptures.Pelt(model="l1", min_size=SHORTEST_LEVEL, jump=1).fit(signal)

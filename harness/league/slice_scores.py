@@ -61,7 +61,7 @@ def scores(blocks: Sequence[BlockResult], entries: Sequence[Entry], score: Score
         An array, blocks × entries; NaN where a server is not in the block, failed, or has no slice of that kind.
     """
     by_block = [score(block) for block in blocks]
-    return np.array([[own.get(entry, math.nan) for entry in entries] for own in by_block]).reshape(-1, len(entries))
+    return np.array([[own.get(entry, math.nan) for entry in entries] for own in by_block]).reshape(len(blocks), len(entries))
 
 
 def usable(slices: Sequence[SliceResult]) -> list[SliceResult]:

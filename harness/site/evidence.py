@@ -60,10 +60,10 @@ class ServerEvidence:
 
     @property
     def memory_text(self) -> str:
-        """Its memory as "2.0 MB + 0.31 KB a client"."""
+        """Its memory in MB, and what each client adds in KB: "2.0 + 0.31 KB"."""
         if self.empty_mb is None or self.client_kb is None:
             return NOTHING
-        return f"{significant(self.empty_mb)} MB + {significant(max(0.0, self.client_kb))} KB"
+        return f"{significant(self.empty_mb)} + {significant(max(0.0, self.client_kb))} KB"
 
     @property
     def tasks_text(self) -> str:

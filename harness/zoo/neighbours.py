@@ -1,40 +1,40 @@
-"""The servers to read or measure beside another one: those of the nearest style."""
+"""Finds the servers that are nearest to another one by style, to be read or measured beside it."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 from harness.model import Implementation
 
-UNKNOWN = "?"
-FILL_WORDS = {"a", "an", "and", "in", "of", "on", "per", "that", "the", "to", "with"}
+UNKNOWN = "?"  # the style of an executable that nobody has declared
+# Words that say nothing about a style.
+COMMON = frozenset({"a", "and", "on", "own", "one", "of", "per", "that", "the"})
+SAME_LANGUAGE = 0.4  # what the same language counts, where the same words of the style count 1
+SAME_CATEGORY = 0.1
 
 
-def neighbours(server: Implementation, candidates: Sequence[Implementation], count: int = 3) -> list[Implementation]:
-    """Return the servers whose style is nearest, the nearest first; none for a server whose style is unknown.
-
-    Styles are near that have words in common; of equally near ones those in the same language, then those of the same
-    category come first.
+def neighbours(server: Implementation, others: Iterable[Implementation], count: int = 3) -> list[Implementation]:
+    """Return the servers of the same spec that are nearest by style; none for a server whose style is unknown.
 
     Args:
         server: the server.
-        candidates: the servers to choose from; those of another spec, and the server itself, are left out.
-        count: how many are returned at most.
+        others: those to choose from; the server itself may be among them.
+        count: how many.
     """
     if server.style == UNKNOWN:
         return []
-    others = [each for each in candidates if each.spec == server.spec and each.name != server.name]
-    return sorted(others, key=lambda each: (*_distance(server, each), each.name))[:count]
+    candidates = [other for other in others if other.spec == server.spec and other.name != server.name]
+    return sorted(candidates, key=lambda other: (-likeness(server, other), other.name))[:count]
 
 
-def _distance(first: Implementation, second: Implementation) -> tuple[float, bool, bool]:
-    words, others = (_words(server.style) for server in (first, second))
-    style = 1 - len(words & others) / max(1, len(words | others))
-    return style, first.language != second.language, first.category != second.category
+def likeness(one: Implementation, other: Implementation) -> float:
+    """Return how alike two servers are by style, language and category: 0 where nothing is the same."""
+    words, others = _words(one.style), _words(other.style)
+    shared = len(words & others) / len(words | others) if words | others else 0.0
+    return shared + SAME_LANGUAGE * (one.language == other.language) + SAME_CATEGORY * (one.category == other.category)
 
 
 def _words(style: str) -> set[str]:
-    """Return the words that make a style; the plural of one is the same word."""
-    words = re.findall(r"\w+", style.casefold())
-    return {word.removesuffix("s") for word in words} - FILL_WORDS
+    """Return the words of a style that mean something, in the singular."""
+    return {word.removesuffix("s") for word in re.findall(r"[a-z]+", style.lower())} - COMMON

@@ -8,14 +8,15 @@ from dataclasses import dataclass
 from statistics import median
 
 from harness.figures import Better
-from harness.league.measures import MEASURES
+from harness.league.measures import BY_SCORE, MEASURES
 from harness.league.rows import Row
 from harness.model import Verdict
 from harness.report.columns import interval, measured, score_texts, tier
 from harness.report.facts import reported_facts
 from harness.report.numbers import NOTHING, in_unit, percent
+from harness.report.series import shift_sentences
 from harness.site.data import PROJECT, Site, SiteServer
-from harness.site.earlier_runs import earlier_results
+from harness.site.earlier_runs import histories
 from harness.site.highlight import highlight
 from harness.site.markdown import Markdown
 from harness.site.other_figures import other_figures
@@ -27,6 +28,7 @@ from harness.site.sources import targets
 from harness.zoo.neighbours import neighbours
 
 INDEX = "servers/index.html"
+RATIOS = {BY_SCORE: "score", "few": "few", "all": "all", "single": "one"}  # columns of the history
 SLOW_CLIENT = "slow client"  # the fact that a case reports
 # An item of a README about slow clients, with the lines that continue it.
 POLICY = re.compile(r"^- \*\*A slow [^*\n]+\*\*.*(?:\n  .*)*", re.MULTILINE)
@@ -64,9 +66,9 @@ class MeasureLine:
 
 def pages(site: Site) -> Iterator[Page]:
     """Yield the list of servers, and the page of each."""
-    yield Page(path=INDEX, template="servers.html", title="Servers", context={"line_of": _index_line})
+    yield Page(path=INDEX, template="servers.html", title="Servers", context={"rank_of": _rank})
     markdown = Markdown(targets(site))
-    past = earlier_results(site)
+    past = histories(site)
     neighbours_of = _neighbours_of(site)
     by_name = {league.spec: {server.name: server for server in site.servers_of(league.spec)} for league in site.leagues}
     for server in site.servers:
@@ -88,7 +90,8 @@ def pages(site: Site) -> Iterator[Page]:
                 "facts": reported_facts(server.cases),
                 "slow_client": SLOW_CLIENT,
                 "slow_client_policy": _rendered_policy(markdown, server, readme),
-                "past": past.get((server.spec, server.name), ()),
+                "history": [(series, shift_sentences(series)) for series in past.get((server.spec, server.name), ())],
+                "ratios": RATIOS,
                 "neighbours": [(other, _comparison(server, other)) for other in neighbours_of[server.key]],
                 "readme": markdown.render(readme, file=server.readme, page=server.path, lower_by=1)
                 if server.readme
@@ -104,11 +107,9 @@ def pages(site: Site) -> Iterator[Page]:
         )
 
 
-def _index_line(server: SiteServer) -> str:
-    """Return the rank of a server, or in a word or two why it has none."""
-    if server.row.position:
-        return interval(server.row.rank) if server.league.can_distinguish else NOTHING
-    return server.row.note.partition(":")[0] or "not measured"
+def _rank(server: SiteServer) -> str:
+    """Return the rank interval of a server, or "–"."""
+    return interval(server.row.rank) if server.row.position and server.league.can_distinguish else NOTHING
 
 
 def _comparison(server: SiteServer, other: SiteServer) -> str:
@@ -200,7 +201,10 @@ def _source(server: SiteServer) -> str:
     """Return the source as HTML; "" where there is none to show."""
     if server.source is None:
         return ""
-    data = server.source.read_bytes()
+    try:
+        data = server.source.read_bytes()
+    except OSError:
+        return ""
     if b"\0" in data:
         return ""
     text = data.decode("utf-8", errors="replace")
