@@ -60,8 +60,11 @@ def scores(blocks: Sequence[BlockResult], entries: Sequence[Entry], score: Score
     Returns:
         An array, blocks × entries; NaN where a server is not in the block, failed, or has no slice of that kind.
     """
-    by_block = [score(block) for block in blocks]
-    return np.array([[own.get(entry, math.nan) for entry in entries] for own in by_block]).reshape(len(blocks), len(entries))
+    table = np.full((len(blocks), len(entries)), math.nan)
+    for row, block in enumerate(blocks):
+        own = score(block)
+        table[row] = [own.get(entry, math.nan) for entry in entries]
+    return table
 
 
 def usable(slices: Sequence[SliceResult]) -> list[SliceResult]:
