@@ -135,7 +135,8 @@ async def test_a_trial_records_its_resource_usage(workload: str) -> None:
     assert result.did_not_finish == ""
     figures = result.figures
     assert figures["server_cpu_share"] >= 0
-    assert figures["generator_user_share"] + figures["generator_system_share"] > 0
+    generator_share = figures["generator_user_share"] + figures["generator_system_share"]
+    assert generator_share > 0 or workload == "paced"  # the kernel counts in ticks of 10 ms: a light load may have none
     assert figures["server_switches_per_delivery"] > 0
     assert figures["server_rss_peak_bytes"] > MIB
     assert figures["generator_rss_bytes"] > MIB
