@@ -129,6 +129,7 @@ def test_the_league_reads_without_scripts(browser: Browser, folder: Path) -> Non
         assert shown(page) == BY_SPEED
         assert page.locator("#controls").is_hidden()
         page.get_by_role("link", name="asyncio").first.click()
+        page.wait_for_url("**/servers/broadcast/asyncio.html")
         assert page.locator("h1").inner_text() == "asyncio"
 
 
@@ -141,7 +142,7 @@ def test_the_search_finds_passages_from_any_page(site: SiteVisit) -> None:
     assert results.filter(has_text="Method: Load").count() >= 1
     assert "coordinated omission" in " ".join(results.locator("p").all_inner_texts())
     results.filter(has_text="Method: Load").locator("a").first.click()
-    assert page.url.endswith("docs/method.html#h-load")
+    page.wait_for_url("**/docs/method.html#h-load")
 
 
 def test_the_search_takes_any_question_as_text(site: SiteVisit) -> None:

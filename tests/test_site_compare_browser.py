@@ -91,11 +91,11 @@ def test_the_pointer_finds_the_nearest_point_and_names_its_server(site: SiteVisi
     page = site.open("plots.html")
     mark = page.locator("#loads g.slot-0 use").first
     mark.hover(force=True)
-    tip = page.locator("#loads g.tip")
-    assert "threads" in (tip.text_content() or "")
+    tip = page.locator("#loads g.tip", has_text="threads")
+    tip.wait_for()
     assert "deliveries, millions a second" in (tip.text_content() or "")
     page.mouse.move(0, 0)
-    assert not (tip.text_content() or "")
+    tip.wait_for(state="detached")  # a tip without a text is not that one any more
 
 
 def test_a_choice_is_for_all_plots_and_stays_in_the_address(site: SiteVisit) -> None:
@@ -227,6 +227,7 @@ def test_pairs_can_be_read_without_scripts(browser: Browser, folder: Path) -> No
         page.locator("tr", has=page.get_by_role("rowheader", name="asyncio")).get_by_role(
             "link", name="threads"
         ).click()
+        page.wait_for_url("**/diff/broadcast/*.html")
         assert page.locator("table.diff tr.changed").count() > 10
         assert page.get_by_role("columnheader", name="significantly better").is_visible()
         page.goto(f"{folder.as_uri()}/diff/broadcast/asyncio--{slug(ALERT)}.html")
