@@ -12,7 +12,7 @@ import pytest
 from harness import plugins
 from harness.site.page import slug
 from harness.site.write import write_site
-from tests.site_browser import SiteVisit, chromium, visit
+from tests.site_browser import SiteVisit, visit
 from tests.site_pages import ALERT, HostilePlugin, declared, run_with
 
 if TYPE_CHECKING:
@@ -50,18 +50,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     write_site(run_with(plugin.server, *declared("asyncio", "go", "threads")), folder)
     plugins.manager().unregister(plugin)
     yield folder
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as started:
-        yield started
-
-
-@pytest.fixture
-def site(browser: Browser, folder: Path) -> Iterator[SiteVisit]:
-    with visit(browser, folder) as visited:
-        yield visited
 
 
 def shown(page: Page) -> list[str]:

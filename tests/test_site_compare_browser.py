@@ -15,7 +15,7 @@ from harness import plugins
 from harness.model import CaseResult, Level, Run, ServerUsage, Usage, Verdict
 from harness.site.page import slug
 from harness.site.write import write_site
-from tests.site_browser import SiteVisit, chromium, visit
+from tests.site_browser import SiteVisit, visit
 from tests.site_pages import ALERT, HostilePlugin, declared, run_with
 
 if TYPE_CHECKING:
@@ -53,18 +53,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     write_site(Run(info, [observed(name) for name in THREADS], run.trials, run.blocks), folder)
     plugins.manager().unregister(plugin)
     yield folder
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as started:
-        yield started
-
-
-@pytest.fixture
-def site(browser: Browser, folder: Path) -> Iterator[SiteVisit]:
-    with visit(browser, folder) as visited:
-        yield visited
 
 
 # --- plots
