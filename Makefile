@@ -2,22 +2,23 @@
 #   make league        check and measure the servers of the zoo, and print the league table
 #   make test          run the linters and the tests
 # Both create the environment in .venv first, with uv if it is installed, otherwise with venv and pip.
-#   make setup         create the environment only, with all extras
+#   make setup         create the environment only, with all extras but Zig's compiler (90 MB): MORE=zig
 # For contributors:
 #   make test-all      run also the tests that take minutes
 #   make lint          run the linters and the type checker
 #   make lint-workflows  check what is in .github, with actionlint (needs Go), zizmor and the schemas of GitHub
 #   make requirements  write spec/*/REQUIREMENTS.md, the requirements of each spec and their cases
 #   make cli           write the help of all commands into docs/cli.md
+#   make zoo           write the tables of servers into docs/zoo.md
 #   make leaderboard   write the latest run into the README and docs/results
 
 PYTHON ?= python3
 BIN := .venv/bin
-EXTRAS := chat,plots,site,fuzz,watch,history,servers,dev
+EXTRAS := chat,plots,site,fuzz,watch,history,cluster,servers,dev$(MORE:%=,%)
 # The servers under tests/mutants are scripts for "python3": this one, which is new enough.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: league test test-all setup lint lint-workflows leaderboard exhibit requirements cli clean help
+.PHONY: league test test-all setup lint lint-workflows leaderboard exhibit requirements cli zoo clean help
 
 help:
 	@sed -n 's/^#   //p' $(firstword $(MAKEFILE_LIST))
@@ -75,6 +76,9 @@ exhibit: setup
 requirements: setup
 	@for spec in spec/*/; do name=$$(basename $$spec); \
 	    [ ! -f $$spec/README.md ] || $(BIN)/harness explain $$name --markdown > $$spec/REQUIREMENTS.md; done
+
+zoo: setup
+	@$(BIN)/python -m tests.zoo_page
 
 cli: setup
 	@$(BIN)/python -m tests.cli_page

@@ -29,11 +29,10 @@ from pathlib import Path
 import numpy as np
 
 from harness.league.inference import ERROR, Floats, differences, fewest_blocks
-from harness.processes import warden
+from harness.processes import own_children, warden
 from harness.processes.guarded import guarded
 from harness.processes.tasks import background_tasks
 from harness.processes.workers import Worker
-from harness.servers.orphans import mark_as_own_child
 
 ROOT = Path(__file__).parent.parent  # the folder that modules are found in
 ANSWER_S = 120.0  # at most, for a slice or a start
@@ -151,7 +150,7 @@ async def resident(command: Sequence[str], environment: Mapping[str, str] | None
         environment: variables in addition to those of this process.
     """
     async with guarded(command, folder=ROOT, environment=environment) as process, background_tasks() as tasks:
-        mark_as_own_child(process.pid)
+        own_children.mark(process.pid)
         worker = Worker(process)
         tasks.start_soon(worker.collect_stderr)
         yield Resident(worker, process.pid)

@@ -39,10 +39,13 @@ static double processor_time(void) {
 static double factor = 1.0;
 
 static void burn(void) {
-    static double burnt_until;
-    double worked_until = processor_time(), until = worked_until + (factor - 1) * (worked_until - burnt_until);
-    while ((burnt_until = processor_time()) < until)
-        ;
+    static double burnt_until, owed; /* what was spun too long is taken off the next time */
+    double worked_until = processor_time(), now = worked_until;
+    owed += (factor - 1) * (worked_until - burnt_until);
+    while (now - worked_until < owed)
+        now = processor_time();
+    owed -= now - worked_until;
+    burnt_until = now;
 }
 
 static void watch(int fd, int operation, int is_blocked) {

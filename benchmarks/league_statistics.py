@@ -93,6 +93,8 @@ class Kind:
         truth: "equal": all servers are equal; "pairs": there are two of each level; "steps": each has its own level.
         uneven: whether the noise of the last server is ten times that of the first.
         holes: whether some scores are missing.
+        design: "" where all blocks are alike; "first pass": those of the first look have one round, the others three;
+            "four machines": the noise of blocks on them is as 1 to 2 to 4 to 8.
     """
 
     noise: str
@@ -101,6 +103,7 @@ class Kind:
     truth: str
     uneven: bool = False
     holes: bool = False
+    design: str = ""
 
     def levels(self) -> Floats:
         """Return the true scores."""
@@ -110,7 +113,18 @@ class Kind:
     def description(self) -> str:
         """Return the description for the table."""
         more = [word for word, holds in (("noise 1:10", self.uneven), ("5 % missing", self.holes)) if holds]
-        return ", ".join([self.truth, *more])
+        return ", ".join([self.truth, *more, *filter(None, [self.design])])
+
+    def rounds(self) -> Floats:
+        """Return by how many rounds each block counts."""
+        is_first = np.arange(self.blocks) < LOOK
+        return np.where(is_first & (self.design == "first pass"), 1.0, 3.0)
+
+    def sizes(self) -> Floats:
+        """Return the size of the noise of each block."""
+        if self.design == "four machines":
+            return 2.0 ** (np.arange(self.blocks) % 4) / 3
+        return np.sqrt(3 / self.rounds())
 
 
 def kinds() -> Iterator[Kind]:
@@ -121,6 +135,9 @@ def kinds() -> Iterator[Kind]:
                 yield Kind(noise, servers, blocks, "equal")
                 yield Kind(noise, servers, blocks, "pairs")
             yield Kind(noise, 10, blocks, "steps")
+            if blocks > LOOK:
+                yield Kind(noise, 30, blocks, "pairs", design="first pass")
+            yield Kind(noise, 10, blocks, "pairs", design="four machines")
             if noise != "slices":
                 yield Kind(noise, 10, blocks, "equal", uneven=True)
                 yield Kind(noise, 10, blocks, "pairs", holes=True)
@@ -130,17 +147,19 @@ def league(kind: Kind, chance: np.random.Generator) -> Comparisons:
     """Simulate a league in which decided servers get no more blocks from each look on; return its comparisons."""
     entries = [Entry(str(number)) for number in range(kind.servers)]
     seed = int(chance.integers(2**32))
-    noise = NOISES[kind.noise](chance, (kind.blocks, kind.servers))
+    noise = NOISES[kind.noise](chance, (kind.blocks, kind.servers)) * kind.sizes()[:, None]
+    weights = kind.rounds()
     size = np.geomspace(0.3, 3, kind.servers) if kind.uneven else 1.0
     scores = kind.levels() + size * noise + SHIFT * chance.normal(size=(kind.blocks, 1))
     if kind.holes:
         scores[chance.random(scores.shape) < MISSING] = np.nan
     look = LOOK
     while look < kind.blocks:
-        still_open = undecided(compare(scores[:look], entries, seed=seed, is_over=False))
+        so_far = compare(scores[:look], entries, seed=seed, weights=weights[:look], is_over=False)
+        still_open = undecided(so_far)
         scores[look : 2 * look, [server for server in range(kind.servers) if server not in still_open]] = np.nan
         look *= 2
-    return compare(scores, entries, seed=seed)
+    return compare(scores, entries, seed=seed, weights=weights)
 
 
 def row(kind: Kind, leagues: int) -> str:

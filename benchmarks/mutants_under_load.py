@@ -4,6 +4,7 @@
     nice -n 19 python -m benchmarks.mutants_under_load broadcast         those of one spec
     python -m benchmarks.mutants_under_load broadcast greets rare_cut    some of them
     --results FILE   the results so far, a line for each trial; trials in this file are not repeated
+    --cluster WHERE  the load comes from other machines than the server: tcp://HOST:PORT, or local:N
 
 A mutant is detected when its trial did not finish. `benchmarks/mutants.toml` says which requirements a load can test,
 and why it cannot test the others; and which mutants that break one of the former a load does not provoke. Results that
@@ -17,8 +18,8 @@ import re
 import sys
 import tomllib
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,11 +27,9 @@ import anyio
 
 from harness import plugins
 from harness.conformance.selftest import KnownServer, known_servers
-from harness.league.bench import COMMAND, LAUNCH_S
+from harness.league.bench import LocalTrials, TrialRunner
 from harness.league.messages import TrialRequest
-from harness.league.trial import load_limit_s
 from harness.model import TrialPlan, TrialResult
-from harness.processes.workers import WorkerDied, open_worker
 from harness.records import from_json, to_json
 
 Results = dict[tuple[str, str, int], TrialResult]  # by spec, mutant and the number of the load
@@ -112,8 +111,29 @@ def read_results(file: Path) -> Results:
     return {(result.plan.spec, result.plan.implementation, int(result.plan.probe)): result for result in results}
 
 
+@asynccontextmanager
+async def trials_on(where: str, mutants: Sequence[tuple[str, KnownServer]]) -> AsyncIterator[TrialRunner]:
+    """Yield what runs a trial: on this machine, or with a load from the other machines of a cluster.
+
+    Args:
+        where: the address of a cluster, or "".
+        mutants: spec and mutant.
+    """
+    if not where:
+        async with LocalTrials() as local:
+            yield local.run
+        return
+    from harness.cluster.cluster import open_cluster
+
+    async with (
+        open_cluster(where, [mutant.implementation for _, mutant in mutants]) as cluster,
+        cluster.spread_load(None) as load,
+    ):
+        yield load.run_trial
+
+
 async def load_all(
-    mutants: Sequence[tuple[str, KnownServer]], expectations: Expected, file: Path, jobs: int
+    mutants: Sequence[tuple[str, KnownServer]], expectations: Expected, file: Path, jobs: int, where: str = ""
 ) -> Results:
     """Load mutants, some at a time, and append each result to a file; return all results.
 
@@ -121,14 +141,14 @@ async def load_all(
         mutants: spec and mutant.
         expectations: of `mutants.toml`.
         file: the results so far, and from now on.
-        jobs: how many mutants to load at a time.
+        jobs: how many mutants to load at a time; one in a cluster.
+        where: the address of a cluster from whose machines the load comes; "" for this machine.
     """
     results, waiting = read_results(file), iter(mutants)
     file.parent.mkdir(parents=True, exist_ok=True)
 
     async def work() -> None:
-        async with AsyncExitStack() as stack:
-            worker = await stack.enter_async_context(open_worker(COMMAND))
+        async with trials_on(where, mutants) as run_trial:
             for spec, mutant in waiting:
                 for number, load in enumerate(LOADS):
                     enough = load.only_if_needed and (
@@ -136,21 +156,14 @@ async def load_all(
                     )
                     if enough or (spec, mutant.name, number) in results:
                         continue
-                    plan = load.plan(spec, mutant, number)
-                    try:
-                        request = to_json(TrialRequest(plan, mutant.implementation))
-                        result = from_json(await worker.request(request, load_limit_s(plan) + LAUNCH_S), TrialResult)
-                    except WorkerDied as error:
-                        worker = await stack.enter_async_context(open_worker(COMMAND))
-                        reason = f"the harness's own fault: {error}"
-                        result = TrialResult(plan=plan, started="", seconds=0, did_not_finish=reason)
+                    result = await run_trial(TrialRequest(load.plan(spec, mutant, number), mutant.implementation))
                     with file.open("ab") as lines:
                         lines.write(to_json(result) + b"\n")
                     results[spec, mutant.name, number] = result
                     print(f"{spec} {mutant.name}, {load.name}: {outcome(result)}", file=sys.stderr, flush=True)
 
     async with anyio.create_task_group() as tasks:
-        for _ in range(jobs):
+        for _ in range(1 if where else jobs):
             tasks.start_soon(work)
     return results
 
@@ -201,6 +214,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("mutants", nargs="*")
     parser.add_argument("--results", type=Path, default=Path("results/mutants_under_load.jsonl"))
     parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--cluster", default="")
     options = parser.parse_args(arguments)
     mutants = [
         (spec.name, server)
@@ -210,7 +224,7 @@ def main(arguments: Sequence[str]) -> int:
         if server.breaks and (not options.mutants or server.name in options.mutants)
     ]
     expectations = expected()
-    results = anyio.run(load_all, mutants, expectations, options.results, options.jobs)
+    results = anyio.run(load_all, mutants, expectations, options.results, options.jobs, options.cluster)
     return print_tables(mutants, results, expectations)
 
 

@@ -15,6 +15,7 @@ class Role(StrEnum):
     SERVER = "server"
     CONTROL = "control"  # the same server a second time: an A/A control, which shows what chance does
     BASELINE = "baseline"  # the relay in C that only passes bytes on
+    REFERENCE = "reference"  # a product with a protocol of its own
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -63,7 +64,7 @@ class SliceResult(msgspec.Struct, frozen=True, kw_only=True):
     histogram: str = ""
 
 
-class BlockResult(msgspec.Struct, frozen=True, kw_only=True, dict=True):  # dict: for what it remembers
+class BlockResult(msgspec.Struct, frozen=True, kw_only=True, dict=True):  # dict: for cached properties
     """The result of a block.
 
     Attributes:
@@ -77,6 +78,7 @@ class BlockResult(msgspec.Struct, frozen=True, kw_only=True, dict=True):  # dict
         started: when it started, in ISO 8601, UTC.
         seconds: how long it took.
         clients: how many clients each server had.
+        machine: the name of the machine of a cluster that made it, or "".
         plan: the kinds of slices.
     """
 
@@ -89,6 +91,7 @@ class BlockResult(msgspec.Struct, frozen=True, kw_only=True, dict=True):  # dict
     started: str = ""
     clients: int = 0
     plan: tuple[SlicePlan, ...] = ()
+    machine: str = ""
     disturbed: dict[str, str] = {}
 
     def slices_of(self, entry: Entry) -> list[SliceResult]:
@@ -99,6 +102,16 @@ class BlockResult(msgspec.Struct, frozen=True, kw_only=True, dict=True):  # dict
         if {str(number)} & (self.failed.keys() | self.disturbed.keys()):
             return []
         return self._by_entry.get(number, [])
+
+    @property
+    def rounds(self) -> int:
+        """How many rounds of slices it has."""
+        return 1 + max((result.round for result in self.slices), default=-1)
+
+    @property
+    def measures_memory(self) -> bool:
+        """Whether it has memory with idle clients."""
+        return any(result.kind == "idle" for result in self.slices)
 
     @cached_property
     def _by_entry(self) -> dict[int, list[SliceResult]]:

@@ -1,4 +1,4 @@
-"""The interface of a protocol for clients, swarms, scripts and people: its bytes, without any I/O."""
+"""The interface of a protocol for loads, clients, scripts and people: its bytes, without any I/O."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ class Decoder(Protocol):
         ...
 
 
-class Codec(Protocol):
-    """A protocol without its I/O, as clients and swarms need it.
+class LoadCodec(Protocol):
+    """What a load needs of a protocol.
 
     The harness's clients have numbers, and so have topics; each body belongs to a topic, by default to topic 0.
     """
@@ -51,16 +51,6 @@ class Codec(Protocol):
     @property
     def max_body(self) -> int:
         """The longest body that every server accepts, in bytes."""
-        ...
-
-    @property
-    def is_text(self) -> bool:
-        """Whether bodies must be UTF-8; otherwise they are arbitrary bytes."""
-        ...
-
-    @property
-    def has_topics(self) -> bool:
-        """Whether clients subscribe to topics; otherwise there is only topic 0, which all clients receive."""
         ...
 
     def name(self, client: int) -> str | None:
@@ -83,15 +73,29 @@ class Codec(Protocol):
         """Return the canonical encoding of the delivery of a body that this client has sent."""
         ...
 
+    def reply_decoder(self) -> Decoder:
+        """Return a decoder for the stream of a server to a client, at its start."""
+        ...
+
+
+class Codec(LoadCodec, Protocol):
+    """A protocol without its I/O, as specs have it: for loads, for cases and for scripts."""
+
+    @property
+    def is_text(self) -> bool:
+        """Whether bodies must be UTF-8; otherwise they are arbitrary bytes."""
+        ...
+
+    @property
+    def has_topics(self) -> bool:
+        """Whether clients subscribe to topics; otherwise there is only topic 0, which all clients receive."""
+        ...
+
     def request_decoder(self) -> Decoder:
         """Return a decoder for the stream of a client, at its start.
 
         It never raises: a client may send invalid bytes, which then make no frame.
         """
-        ...
-
-    def reply_decoder(self) -> Decoder:
-        """Return a decoder for the stream of a server to a client, at its start."""
         ...
 
     @property

@@ -106,14 +106,14 @@ PROCESSOR: Group = (
         "server_system_share", "server system", PERCENT, Better.NEITHER, "the kernel's time for the server", is_raw=True
     ),
     Figure("generator_cpu_share", "load cpu", PERCENT, Better.NEITHER, "processor time of the load's busiest process"),
-    Figure("generator_user_share", "load user", PERCENT, Better.NEITHER, "the same in user mode", is_raw=True),
-    Figure("generator_system_share", "load system", PERCENT, Better.NEITHER, "the same in the kernel", is_raw=True),
+    Figure("generator_user_share", "load user", PERCENT, Better.NEITHER, "the load's user time", is_raw=True),
+    Figure("generator_system_share", "load system", PERCENT, Better.NEITHER, "the load's kernel time", is_raw=True),
     Figure(
         "other_cpu_share",
         "others' cpu",
         PERCENT,
         Better.NEITHER,
-        "what other processes took of all these cores",
+        "what other processes took of the cores of server and load",
         is_raw=True,
     ),
 )
@@ -155,7 +155,7 @@ SCHEDULED: Group = (
     Figure("offered_per_s", "offered", MESSAGES_PER_S, Better.NEITHER, "messages a second in the schedule"),
     Figure("sent_share", "sent", PERCENT, Better.NEITHER, "the part of the schedule that was sent", is_raw=True),
     Figure("latency_p50_ns", "p50", MILLISECONDS, Better.LESS, "median time from a message's due time to its sender"),
-    Figure("latency_p99_ns", "p99", MILLISECONDS, Better.LESS, "99th percentile of the same"),
+    Figure("latency_p99_ns", "p99", MILLISECONDS, Better.LESS, "99th percentile of the time from due to sender"),
     Figure(
         "send_lag_p99_ns", "send lag p99", MILLISECONDS, Better.NEITHER, "how late messages were sent, p99", is_raw=True
     ),
@@ -165,7 +165,7 @@ SLICES: Group = (
     Figure("generator_wait_share", "load waits", PERCENT, Better.LESS, "waiting for a busy core", is_raw=True),
     Figure("throttled_share", "throttled", PERCENT, Better.LESS, "stopped by a processor quota", is_raw=True),
     Figure("sent", "sent", COUNT, Better.NEITHER, "messages sent in a slice on a schedule", is_raw=True),
-    Figure("missing", "missing", COUNT, Better.LESS, "those of them that never came back", is_raw=True),
+    Figure("missing", "missing", COUNT, Better.LESS, "messages of such a slice that never came back", is_raw=True),
 )
 
 BODIES: Group = (
@@ -180,7 +180,7 @@ TRANSIENT_CLIENTS: Group = (
         "without delivery",
         COUNT,
         Better.LESS,
-        "those of them that left before they had received anything",
+        "transient clients that left before they had received anything",
         is_raw=True,
     ),
     Figure(
@@ -196,7 +196,7 @@ TRANSIENT_CLIENTS: Group = (
         "first message p99",
         MILLISECONDS,
         Better.LESS,
-        "99th percentile of the same",
+        "99th percentile of the time from the moment a client was due to connect to its first message",
     ),
 )
 
@@ -207,7 +207,7 @@ STALLED_CLIENTS: Group = (
         "disconnected",
         COUNT,
         Better.NEITHER,
-        "those of them that the server disconnected",
+        "stalled clients that the server disconnected",
         is_raw=True,
     ),
     Figure(
@@ -251,12 +251,12 @@ MASS_IDLE: Group = (
     *IDLE_MEMORY,
     *PROCESSOR,
     ALL_CONNECTED,
-    Figure("clients_unsupported", "unsupported", COUNT, Better.NEITHER, "over the descriptor limit", is_raw=True),
+    Figure("clients_unsupported", "unsupported", COUNT, Better.NEITHER, "more clients than descriptors", is_raw=True),
     Figure("clients_refused", "refused", COUNT, Better.LESS, "clients that the server did not take", is_raw=True),
     Figure(
         "broadcast_ns", "broadcast to all", MILLISECONDS, Better.LESS, "time of a message to the last client, median"
     ),
-    Figure("broadcast_worst_ns", "worst broadcast", MILLISECONDS, Better.LESS, "the longest of these", is_raw=True),
+    Figure("broadcast_worst_ns", "worst broadcast", MILLISECONDS, Better.LESS, "longest broadcast to all", is_raw=True),
 )
 
 CAPACITY: Group = (

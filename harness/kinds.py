@@ -1,4 +1,4 @@
-"""What plugins add beside servers and specs: workloads, searches and reporters, as the harness sees them."""
+"""What plugins add beside servers and specs: references, workloads, searches, reporters, as the harness sees them."""
 
 from __future__ import annotations
 
@@ -7,12 +7,33 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
-from harness.codec import Codec
+from harness.codec import Codec, LoadCodec
 from harness.figures import Figure
-from harness.model import Run, TrialResult
+from harness.model import Implementation, Run, TrialResult
 
 if TYPE_CHECKING:  # for annotations only: at run time no root module imports a room
     from harness.load.swarm import Swarm
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reference:
+    """A product that stands beside the servers of a spec in a league, and is not ranked: it has a protocol of its own.
+
+    Attributes:
+        implementation: how it is started, like a server: with an address, and one line when it is ready.
+        codec: its protocol.
+        orders_senders: whether all clients receive the messages of several senders in one order. Otherwise it is loaded
+            by one sender only.
+    """
+
+    implementation: Implementation
+    codec: LoadCodec
+    orders_senders: bool = True
+
+    @property
+    def name(self) -> str:
+        """Its name, as that of a server."""
+        return self.implementation.name
 
 
 class Search(Protocol):
@@ -94,6 +115,9 @@ class ReportView:
     by: str = "score"
     weights: Mapping[str, float] = field(default_factory=dict)
     is_wide: bool = False
+
+
+DEFAULT_VIEW = ReportView()
 
 
 @dataclass(frozen=True, kw_only=True)

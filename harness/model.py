@@ -14,6 +14,8 @@ import msgspec
 
 from harness.blocks import BlockResult
 from harness.codec import Codec, Dialect
+from harness.machines import Machine
+from harness.network import Network
 from harness.toolchain import Tool
 
 FORMAT = 3  # of a run on disk; increased when a name in it changes or goes
@@ -58,14 +60,13 @@ class Implementation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """A server: an executable that takes one argument, an address, and serves one spec.
 
     Attributes:
-        name: its name on the command line and in the league.
-        spec: the name of the spec it serves.
+        name, spec: its name on the command line and in the league; the name of the spec it serves.
         language: e.g. "Python".
-        style: its concurrency style, e.g. "thread per connection".
-        category: "idiomatic", "tuned" or "engine" ("class" in a manifest and in JSON).
+        style: its concurrency style, one of `harness.styles.STYLES`.
+        category: one of `harness.styles.CATEGORIES` ("class" in a manifest and in JSON).
         summary: one line for people.
         source: the file to read first; its lines are counted. None for a path given on the command line.
-        build: a command that runs in the source's folder, once for each state of the sources.
+        build: a command that runs in the source's folder, once per state of the sources; `{python}` is this Python.
         run: the command, to which the address is appended; empty to run the source with this Python.
             `{build}` stands for the folder that `build` writes to.
         needs: what must be installed, as "command:gcc", "python:twisted", "library:liburing" or "command:rustc>=1.85".
@@ -87,6 +88,11 @@ class Implementation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     tools: dict[str, Tool] = {}
     files: tuple[str, ...] = ()
     python: str = ""
+
+    @property
+    def key(self) -> str:
+        """Its spec and name, "spec/name": by these a run describes its servers."""
+        return f"{self.spec}/{self.name}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,8 +138,7 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
         requirements: the ids of the requirements that it checks.
         smoke: whether it is one of the few cases that quickly show whether a server works at all.
         gate: its place among the cases that must pass before all others run; 0 when it is none of them.
-        slow: whether it starts first because it takes long.
-        long: whether it takes over a minute; only full checks run it, before all others.
+        slow, long: whether it starts first because it takes long; over a minute, so that only full checks run it.
     """
 
     id: str
@@ -151,8 +156,7 @@ class Usage:
     """What a process and its descendants use at one moment.
 
     Attributes:
-        rss_bytes: resident memory.
-        cpu_s: user and system time so far.
+        rss_bytes, cpu_s: resident memory; user and system time so far.
     """
 
     rss_bytes: int
@@ -176,8 +180,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
         expected: what was expected, where the case can say it better than its requirement.
         transcript: what went over the wire, a line for each event, cut to what matters.
         drawing: for a fault of a history, its witnesses with the clients as columns.
-        script: a Python program that reproduces the failure, or "".
-        file: a name for the file of that program.
+        script, file: a Python program that reproduces the failure, or ""; a name for its file.
         seed: the random seed of the case; None when nothing was random.
     """
 
@@ -242,9 +245,9 @@ class TrialPlan(msgspec.Struct, frozen=True, kw_only=True):
     """One workload against one fresh server process.
 
     Attributes:
-        block: the number of the block, from 0.
+        block, probe: the number of the block; for a workload that searches, that of the step; from 0.
         parameters: the workload's parameters, from the profile, e.g. {"clients": 100, "seconds": 2}.
-        probe: for a workload that searches, the number of the step, from 0.
+        network: what was set between the server's machine and those of the load; None for what there is.
     """
 
     block: int
@@ -253,6 +256,7 @@ class TrialPlan(msgspec.Struct, frozen=True, kw_only=True):
     workload: str
     parameters: dict[str, float]
     probe: int = 0
+    network: Network | None = None
 
     @property
     def key(self) -> tuple[int, str, str, str, int]:
@@ -269,6 +273,7 @@ class TrialResult(msgspec.Struct, frozen=True, kw_only=True):
         histogram: latency in nanoseconds as an HDR histogram in its own base64 form, or "".
         did_not_finish: the reason, or "" when it finished.
         disturbed: why it does not count and is made again, or "" (see `harness.league.disturbance`).
+        machine, load_machines: of a cluster, by name: the server's and those of the load; "" and () without one.
     """
 
     plan: TrialPlan
@@ -278,17 +283,8 @@ class TrialResult(msgspec.Struct, frozen=True, kw_only=True):
     histogram: str = ""
     did_not_finish: str = ""
     disturbed: str = ""
-
-
-class Machine(msgspec.Struct, frozen=True, kw_only=True):
-    """The machine on which a run was made."""
-
-    processor: str
-    cores: int
-    memory_gib: float
-    kernel: str
-    python: str
-    packages: dict[str, str]
+    machine: str = ""
+    load_machines: tuple[str, ...] = ()
 
 
 class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -305,6 +301,8 @@ class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
         engine: the engine of the load generator, "native" or "python"; "" where that is unknown.
         workloads: the workloads that are measured beside the league; () for those of the profile.
         smoke, sandbox: whether servers are checked with the smoke cases only; whether they run in a sandbox.
+        references: the products that stand beside the servers and are not ranked.
+        machines: those of the cluster on which it was made, by name; empty where it was `machine`.
         format: the number of the format of the run on disk (see `harness.results`).
     """
 
@@ -325,6 +323,8 @@ class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
     workloads: tuple[str, ...] = ()
     smoke: bool = False
     sandbox: bool = False
+    references: tuple[Implementation, ...] = ()
+    machines: dict[str, Machine] = {}
     sources: dict[str, str] = {}
     unbuilt: dict[str, str] = {}
     format: int = FORMAT

@@ -23,12 +23,14 @@ import pluggy
 
 from harness.errors import UsageError
 from harness.figures import BUILT_IN, Figure
-from harness.kinds import Reporter, ReportView, Workload
+from harness.kinds import Reference, Reporter, ReportView, Workload
 from harness.model import Implementation, Spec
+from harness.styles import unknown_word
 from harness.toolchain import Tool
 
 __all__ = [
     "Implementation",
+    "Reference",
     "ReportView",
     "Reporter",
     "Spec",
@@ -37,6 +39,7 @@ __all__ = [
     "figures",
     "hookimpl",
     "implementations",
+    "references",
     "reporters",
     "shared_cases",
     "specs",
@@ -54,6 +57,7 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 ROOMS = {
     "harness_implementations": ("harness.zoo.manifests", IMPLS),
     "harness_specs": (SPECS,),
+    "harness_references": (f"{IMPLS}.references",),
     "harness_workloads": ("harness.load.workloads",),
     "harness_reporters": ("harness.report.formats",),
 }
@@ -70,6 +74,11 @@ class Hooks:
     @hookspec
     def harness_specs(self) -> Iterable[Spec]:
         """Return protocols, each with its text, codec and cases."""
+        raise NotImplementedError
+
+    @hookspec
+    def harness_references(self) -> Iterable[Reference]:
+        """Return products that stand beside the servers in the league."""
         raise NotImplementedError
 
     @hookspec
@@ -150,7 +159,11 @@ def _call(hook: str) -> list[object]:
 
 
 def implementations() -> list[Implementation]:
-    """Return every server that a plugin declares, by spec and name; raise UsageError for two of one name."""
+    """Return every server that a plugin declares, by spec and name.
+
+    Raises:
+        UsageError: two have one name, or one has a style or a class that is not in the vocabulary.
+    """
     by_name: dict[tuple[str, str], Implementation] = {}
     for declared in _call("harness_implementations"):
         assert isinstance(declared, Implementation)
@@ -159,6 +172,8 @@ def implementations() -> list[Implementation]:
                 f'two implementations of {declared.spec} are called "{declared.name}": '
                 f"{first.source} and {declared.source}"
             )
+        if problem := unknown_word(declared)[1]:
+            raise UsageError(f"the implementation {declared.name} of {declared.spec}: {problem}")
         by_name[declared.spec, declared.name] = declared
     return [by_name[key] for key in sorted(by_name)]
 
@@ -167,6 +182,11 @@ def specs() -> dict[str, Spec]:
     """Return every spec by its name, the default one first; raise UsageError for two of one name."""
     found = _by_name("spec", (spec for spec in _call("harness_specs") if isinstance(spec, Spec)))
     return dict(sorted(found.items(), key=lambda item: (not item[1].default, item[0])))
+
+
+def references() -> dict[str, Reference]:
+    """Return every reference by its name; raise UsageError for two of one name."""
+    return _by_name("reference", (each for each in _call("harness_references") if isinstance(each, Reference)))
 
 
 def shared_cases() -> Path:
@@ -203,7 +223,7 @@ def reporters() -> dict[str, Reporter]:
     return _by_name("reporter", (each for each in _call("harness_reporters") if isinstance(each, Reporter)))
 
 
-Named = TypeVar("Named", Spec, Workload, Reporter)
+Named = TypeVar("Named", Spec, Reference, Workload, Reporter)
 
 
 def _by_name(what: str, found: Iterable[Named]) -> dict[str, Named]:

@@ -46,6 +46,8 @@ def from_json(data: bytes | str, kind: type[T]) -> T:
         return msgspec.json.decode(data, type=kind, dec_hook=_decode_extra)
     except msgspec.ValidationError:
         raise
+    except (UnicodeDecodeError, RecursionError) as error:
+        raise msgspec.DecodeError(str(error)) from None
     except msgspec.DecodeError as error:
         try:  # msgspec has no lone surrogates, which stand for a path that is no UTF-8
             plain = json.loads(data)

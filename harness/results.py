@@ -6,22 +6,25 @@ read, and cut off when the run is resumed. A run carries the number of its forma
 
 from __future__ import annotations
 
+import fcntl
 import os
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TypeVar
+from typing import IO, TypeVar
 
 import msgspec
 
 from harness.blocks import BlockResult
 from harness.errors import HarnessError, UsageError
+from harness.machines import Machine
 from harness.model import FORMAT, CaseResult, Run, RunInfo, TrialResult
 from harness.records import from_json, to_json, to_pretty_json
 
 T = TypeVar("T")
 INFO, CASES, TRIALS, BLOCKS = "run.json", "cases.jsonl", "trials.jsonl", "blocks.jsonl"
 LATEST = "latest"
+LOCK = "lock"  # a file that the process that makes a run holds a lock on
 SUPERSEDED = "superseded-"  # begins the names of files with results of servers that were changed during a run
 
 
@@ -48,11 +51,18 @@ class Store:
         """Append the result of a block."""
         self._append(BLOCKS, to_json(result))
 
+    def set_machines(self, machines: Mapping[str, Machine], unavailable: Mapping[str, str]) -> None:
+        """Write down the machines of a cluster, by name, and why servers can run on none of them, by "spec/server"."""
+        self._rewrite(msgspec.structs.replace(self.info, machines=dict(machines), unavailable=dict(unavailable)))
+
     def set_unbuilt(self, reasons: Mapping[str, str]) -> None:
         """Write down why builds failed, by "spec/server"; servers that are not named are built."""
-        self.info = msgspec.structs.replace(self.info, unbuilt=dict(reasons))
+        self._rewrite(msgspec.structs.replace(self.info, unbuilt=dict(reasons)))
+
+    def _rewrite(self, info: RunInfo) -> None:
+        self.info = info
         with _report_a_full_disk(self.path):
-            _replace(self.path / INFO, to_pretty_json(self.info) + b"\n")
+            _replace(self.path / INFO, to_pretty_json(info) + b"\n")
 
     def _append(self, name: str, line: bytes) -> None:
         with _report_a_full_disk(self.path), open(self.path / name, "ab") as file:
@@ -84,9 +94,26 @@ def create(info: RunInfo) -> Store:
         raise HarnessError(
             f"{path} cannot be written: {error.strerror}; change to a folder in which results can be kept"
         ) from None
+    _claim(path)
     with suppress(OSError):  # there are file systems without links; the newest run can be found without
         _link_latest(info.id)
     return Store(path, info)
+
+
+_claimed: dict[Path, IO[bytes]] = {}  # the runs that this process makes, with their open lock files
+
+
+def _claim(path: Path) -> None:
+    """Make this process the one that adds results to a run, until it ends; raise UsageError if another one is."""
+    if path in _claimed:
+        return
+    with suppress(OSError):  # a folder that is read-only, a file system without locks
+        file = open(path / LOCK, "ab")  # noqa: SIM115 - the lock ends when it is closed
+        try:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UsageError(f"{path.name} is being made by another process") from None
+        _claimed[path] = file
 
 
 def _link_latest(run: str) -> None:
@@ -181,7 +208,8 @@ def set_aside(path: Path, run: Run, servers: Collection[str]) -> tuple[Store, Ru
             names = {entry.name for entry in block.entries if f"{block.spec}/{entry.name}" in servers}
             if names:
                 _append(path / f"{SUPERSEDED}{BLOCKS}", block)
-            blocks.append(block.without(names))
+            if (kept_block := block.without(names)).entries:
+                blocks.append(kept_block)
         _replace(path / CASES, b"".join(to_json(case) + b"\n" for case in cases))
         _replace(path / TRIALS, b"".join(to_json(trial) + b"\n" for trial in trials))
         _replace(path / BLOCKS, b"".join(to_json(block) + b"\n" for block in blocks))
@@ -205,8 +233,13 @@ def _replace(path: Path, data: bytes) -> None:
 
 
 def reopen(path: Path) -> tuple[Store, Run]:
-    """Return a run to resume, and its results so far; a line that was cut short is cut off."""
+    """Return a run to resume, and its results so far; a line that was cut short is cut off.
+
+    Raises:
+        UsageError: it cannot be read (see `read`), or another process is making it.
+    """
     run = read(path)
+    _claim(path)
     for name in (CASES, TRIALS, BLOCKS):
         file = path / name
         data = file.read_bytes() if file.exists() else b""

@@ -33,7 +33,7 @@ class Tool(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     Attributes:
         what: a description for people.
-        check: a command that succeeds if it is installed.
+        check: a command that succeeds if it is installed ("here" in TOML).
         version: a command that prints its version.
         debian: the Debian packages that contain it.
         install: the command that installs it if there is no Debian package.

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import hypothesis
 import pytest
 
 from harness.processes.sandbox import VARIABLE
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 collect_ignore = ["guest"]
+hypothesis.settings.register_profile("zillions", deadline=None)  # no test fails because the machine is busy
+hypothesis.settings.load_profile("zillions")
 os.environ[VARIABLE] = "off"  # what a test shows must not depend on whether bubblewrap is installed
 
 

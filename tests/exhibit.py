@@ -8,15 +8,15 @@ from tests.zoo import harness
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
-COMMAND = "diff threads asyncio --spec channels --no-comments --no-imports --context 1"
+COMMAND = "diff threads_plain asyncio_plain --no-comments --no-imports --context 1"
 BEGIN, END = "<!-- exhibit: begin -->", "<!-- exhibit: end -->"
 
 
 def exhibit() -> str:
     """Return the text between the markers: the command, and the part of its output about one function."""
     printed = harness(*COMMAND.split(), folder=ROOT, columns=120).stdout
-    function = printed[printed.index("-def write(") : printed.index("-def take(")].rstrip()
-    return f"\n`harness {COMMAND}`, the function that writes to a client:\n\n```diff\n{function}\n```\n"
+    function = printed[printed.index("-def read(") : printed.index("-def write(")].rstrip()
+    return f"\n`harness {COMMAND}`, the function that reads from a client:\n\n```diff\n{function}\n```\n"
 
 
 def shown() -> str:

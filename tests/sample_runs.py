@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from harness.blocks import BlockResult, Entry, SliceResult
 from harness.league.profiles import SLICES
 from harness.load import latency
-from harness.model import Implementation, Machine, Run, RunInfo, TrialPlan, TrialResult
+from harness.machines import Machine
+from harness.model import Implementation, Run, RunInfo, TrialPlan, TrialResult
 from harness.records import to_json
 from harness.results import BLOCKS, CASES, INFO, TRIALS
 from tests.simulated_runs import THROUGHPUTS, slice_of

@@ -12,7 +12,8 @@ import numpy as np
 from harness import results
 from harness.blocks import BlockResult, Entry, Role, SliceResult
 from harness.league.profiles import SLICES
-from harness.model import Implementation, Machine, Run, RunInfo, TrialPlan, TrialResult
+from harness.machines import Machine
+from harness.model import Implementation, Run, RunInfo, TrialPlan, TrialResult
 
 MACHINE = Machine(processor="abacus", cores=2, memory_gib=1, kernel="Linux 6", python="CPython 3.11", packages={})
 THROUGHPUTS = ("few", "all", "single")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from pathlib import Path
@@ -131,11 +132,22 @@ class HostilePlugin:
             name=ALERT,
             spec="broadcast",
             language=f"{ALERT}lang",
-            style='" onmouseover="alert(1)',
+            style="callbacks",
             category="idiomatic",
             summary=f"{ALERT} & more",
             source=folder / "server.py",
         )
+        # A style that is none is refused where it is declared; a run from elsewhere may have any.
+        self.recorded = msgspec.structs.replace(self.server, style='" onmouseover="alert(1)')
+
+    @contextmanager
+    def registered(self) -> Iterator[None]:
+        """Let the harness know the server for the duration of the context."""
+        plugins.manager().register(self)
+        try:
+            yield
+        finally:
+            plugins.manager().unregister(self)
 
     @hookimpl
     def harness_implementations(self) -> list[Implementation]:

@@ -60,6 +60,12 @@ async def test_each_server_gets_a_slice_of_each_kind_in_each_round() -> None:
     assert len(idle) == 3
 
 
+async def test_what_an_idle_client_sent_before_it_left_may_come_late() -> None:
+    """A server may take longer for some senders: no order holds between their messages and those of others."""
+    result = await run([MISFITS / "reads_some_senders_late.py"], idle_clients=30, plan=PLAN[:1])
+    assert result.failed == {}
+
+
 async def test_a_control_is_treated_like_its_server() -> None:
     """Also before the slices: a process that once had a thousand clients is another than one that never had them."""
     request = BlockRequest(

@@ -370,7 +370,10 @@ def test_a_swarm_to_which_nothing_was_delivered_proves_nothing(server: Served, t
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["192.0.2.1:9000", "--swarm", "5"], "a swarm connects to loopback addresses only, and 192.0.2.1:9000 is none"),
+        (
+            ["192.0.2.1:9000", "--swarm", "5"],
+            "a swarm connects to loopback addresses only, and 192.0.2.1:9000 is not one",
+        ),
         (["--swarm", "10001"], "10001 is not in the range 1<=x<=10000"),
         (["--swarm", "10000", "--messages", "1"], "make 100,000,000 deliveries; at most 25,000,000 can be judged"),
         (["9000"], "not an address (HOST:PORT or [HOST]:PORT): 9000"),

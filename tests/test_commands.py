@@ -43,14 +43,26 @@ NAMES = sorted({server.name for server in plugins.implementations()})
             ["bench", "asyncio", "--reference", "asincio"],
             'the reference "asincio" is not among the servers; did you mean',
         ),
-        (["run", "--resume", "--reference", "asyncio"], "--resume takes the servers and options from the run"),
+        (
+            ["run", "--resume", "--reference", "asyncio"],
+            "--reference cannot be given with --resume, which takes it from",
+        ),
+        (["run", "--resume", "--profile", "full"], "--profile cannot be given with --resume"),
+        (["run", "x", "--resume", "y"], "--resume takes the servers from the run that it continues"),
+        (
+            ["bench", "asyncio", "--workload", "smallest"],
+            "the workload smallest is not in the profile quick: use --profile full",
+        ),
+        (["compare", "a", "b", "--for", "2m"], "--for has a meaning with --live only"),
+        (["compare", "a", "b", "--live", "--run", "latest"], "--run has no meaning with --live"),
+        (["chat", "127.0.0.1:9", "--messages", "9"], "--messages has a meaning with --swarm only"),
         (["explain", "BC-FRAME-99"], 'there is no requirement, case or spec "BC-FRAME-99"; did you mean BC-FRAME-'),
         (["report"], "there is no run in results/; make one with `harness run --all`"),
         (["report", "nothing"], 'there is no run "nothing"'),
         (["report", "--weight", "few"], "'few' is not MEASURE=N with N above 0"),
         (["report", "--weight", "few=1,p99=0"], "'p99=0' is not MEASURE=N with N above 0"),
         (["run", "--resume"], "there is no run in results/"),
-        (["run", "--resume", "--all"], "--resume takes the servers and options from the run"),
+        (["run", "--resume", "--all"], "--all cannot be given with --resume"),
         (["serve", "asyncio", "9000"], "not an address (HOST:PORT or [HOST]:PORT): 9000"),
         (["judge", "nothing.jsonl"], "nothing.jsonl cannot be read"),
         (["check", "."], "is a folder without a manifest"),
@@ -68,7 +80,7 @@ def test_list_has_every_server_and_its_record(tmp_path: Path) -> None:
     records = json.loads(harness("list", "--json", folder=tmp_path).stdout)
     by_name = {record["name"]: record for record in records}
     assert {"asyncio", "threads", "anyio", "twisted", "c_epoll"} <= set(by_name)
-    assert by_name["c_epoll"]["class"] == "idiomatic"
+    assert by_name["c_epoll"]["class"] == "tuned"
     assert by_name["c_epoll"]["language"] == "C"
     assert "asyncio" in harness("list", folder=tmp_path).stdout
 

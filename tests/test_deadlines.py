@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path
 from types import SimpleNamespace
 
 import anyio
 import pytest
 
 from harness.errors import LaunchError
-from harness.processes import deadlines
+from harness.processes import deadlines, warden
 from harness.processes.deadlines import LostTime, ServerClock, completes_within
-from harness.processes.proc import cpu_wait_s
+from harness.processes.proc import ProcessorUse, cpu_wait_s
+from harness.processes.warden import signal_all
 from harness.servers.launch import launch
 from tests.zoo import MISFITS, implementation
 
@@ -29,6 +32,23 @@ pytestmark = pytest.mark.skipif(
     sys.platform != "linux" or not shutil.which("taskset"),
     reason="only Linux reports how long a process waits for a processor",
 )
+
+
+class Machine:
+    """Takes the place of clocks and of what the kernel reports."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now_s = 10.0
+        self.use = SimpleNamespace(ran_s=0.0, waited_s=0.0, read=lambda: None)
+        monkeypatch.setattr(deadlines, "ProcessorUse", lambda pid: self.use)
+        monkeypatch.setattr(deadlines, "_cores", lambda pid: 1)
+        monkeypatch.setattr(deadlines, "stood_still_s", lambda: 0.0)
+        monkeypatch.setattr(deadlines, "time", SimpleNamespace(monotonic=lambda: self.now_s))
+
+    def passes(self, seconds: float, *, ran_s: float = 0.0, waited_s: float = 0.0) -> None:
+        self.now_s += seconds
+        self.use.ran_s += ran_s
+        self.use.waited_s += waited_s
 
 
 @pytest.fixture
@@ -77,6 +97,11 @@ def test_a_process_that_has_ended_has_not_waited() -> None:
     assert LostTime(process.pid).since_last_call_s(10) == 0
 
 
+def test_a_thousand_generations_are_no_recursion(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(warden, "children", lambda pid: [pid + 1] if pid < 5000 else [])
+    assert warden.descendants(1) == list(range(2, 5001))
+
+
 def test_a_process_that_ends_while_it_is_read_is_left_out() -> None:
     over = threading.Event()
 
@@ -95,9 +120,55 @@ def test_a_process_that_ends_while_it_is_read_is_left_out() -> None:
 
 
 def test_a_clock_of_a_server_leaves_out_its_waits_for_a_processor(monkeypatch: pytest.MonkeyPatch) -> None:
-    waited, now = iter([5.0, 7.0, 7.0]), iter([10.0, 13.0, 17.0])
-    monkeypatch.setattr(deadlines, "cpu_wait_s", lambda pid: next(waited))
-    monkeypatch.setattr(deadlines, "time", SimpleNamespace(monotonic=lambda: next(now)))
+    machine = Machine(monkeypatch)
     clock = ServerClock(1)
+    machine.passes(3, waited_s=2)
     assert (clock.read(), clock.waited_s) == (1.0, 2.0)
+    machine.passes(4)
     assert (clock.read(), clock.waited_s) == (5.0, 2.0)
+
+
+def test_short_waits_add_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine = Machine(monkeypatch)
+    clock = ServerClock(1)
+    for _ in range(100):
+        machine.passes(0.075, waited_s=0.06)
+        clock.read()
+    assert clock.elapsed_s == pytest.approx(1.5, abs=0.1)
+
+
+def test_threads_that_wait_for_each_other_lose_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine = Machine(monkeypatch)
+    lost = LostTime(1)
+    machine.passes(10, ran_s=10, waited_s=30)  # four threads share a core, and nobody else is there
+    assert lost.since_last_call_s(10) == 0
+    machine.passes(10, ran_s=5, waited_s=35)
+    assert lost.since_last_call_s(10) == pytest.approx(5)
+
+
+async def test_a_server_whose_threads_spin_gets_no_extra_time_for_ever() -> None:
+    loops = " & ".join(["while :; do :; done"] * 4)
+    words = ["taskset", "-c", str(min(os.sched_getaffinity(0))), "sh", "-c", f"{loops} & wait"]
+    with subprocess.Popen(words) as spinning:  # noqa: ASYNC220
+        try:
+            with anyio.fail_after(BURNING_S):
+                assert not await completes_within(anyio.sleep_forever, 0.5, spinning.pid)
+        finally:
+            signal_all(spinning.pid, signal.SIGKILL)
+
+
+def test_waits_of_threads_that_have_ended_stay_counted(core: str) -> None:
+    words = ["taskset", "-c", core, "sh", "-c", "sh -c 'for i in $(seq 200000); do :; done'; exec sleep 60"]
+    with subprocess.Popen(words) as process:
+        try:
+            use = ProcessorUse(process.pid)
+            most = 0.0
+            while not (ended := Path(f"/proc/{process.pid}/comm").read_text() == "sleep\n"):
+                use.read()
+                assert use.waited_s >= most
+                most = use.waited_s
+            assert ended and most > 0.1
+            use.read()
+            assert use.waited_s >= most
+        finally:
+            process.kill()

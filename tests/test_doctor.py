@@ -111,7 +111,7 @@ def test_who_is_not_root_installs_by_sudo(machine: Path, monkeypatch: pytest.Mon
     assert run("--install") == 0
     update, install = done(machine)
     assert update == "sudo apt-get update -qq"
-    assert install.startswith("sudo env DEBIAN_FRONTEND=noninteractive apt-get install --yes ")
+    assert install.startswith("sudo env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install --yes ")
     assert install.endswith(" far-common farc farm")
 
 

@@ -49,6 +49,7 @@ class Blocker:
 
 sys.meta_path.insert(0, Blocker)
 """
+RUN = ["--spec", "broadcast", "--smoke", "--profile", "smoke", "--workload", "idle", "--sandbox", "off"]
 MODULES = {
     "chat": ("prompt_toolkit",),
     "plots": ("matplotlib", "plotext"),
@@ -56,6 +57,7 @@ MODULES = {
     "fuzz": ("hypothesis",),
     "watch": ("watchfiles",),
     "history": ("ruptures",),
+    "cluster": ("distributed", "dask"),
     "servers": ("twisted", "uvloop", "trio", "curio", "gevent", "greenlet", "tornado"),
 }
 
@@ -64,7 +66,8 @@ def without(extras: Sequence[str], folder: Path) -> dict[str, str]:
     """Return the environment of a Python, and of all below it, that has none of the packages of these extras."""
     blocked = tuple(module for extra in extras for module in MODULES[extra])
     (folder / "sitecustomize.py").write_text(BLOCKER.format(blocked=blocked))
-    return {**os.environ, "PYTHONPATH": str(folder), "COLUMNS": "80"}
+    path = os.pathsep.join(filter(None, [str(folder), os.environ.get("PYTHONPATH")]))
+    return {**os.environ, "PYTHONPATH": path, "COLUMNS": "80"}
 
 
 @pytest.fixture
@@ -97,6 +100,8 @@ def run_without(extras: Sequence[str], folder: Path, *words: str) -> subprocess.
         ("plots", ["report", "--format", "plots"], "plotext"),
         ("plots", ["report", "--svg", "curves"], "matplotlib"),
         ("site", ["report", "--html", "pages"], "jinja2"),
+        ("cluster", ["run", str(CONFORMING), "--sandbox", "off", "--cluster", "local:2"], "distributed"),
+        ("cluster", ["bench", str(CONFORMING), "--cluster", "local:2"], "distributed"),
     ],
 )
 def test_a_command_without_its_extra_is_one_line_that_installs_it(
@@ -133,7 +138,10 @@ def test_a_chat_on_a_terminal_without_its_extra_is_one_line_that_installs_it(fol
         (["list", "--json"], 0),
         (["doctor", "asyncio"], 0),
         (["chat", "127.0.0.1:1"], 3),  # through pipes: it gets as far as a server that is not there
+        (["--help"], 0),
         (["run", "--help"], 0),
+        (["bench", "--help"], 0),
+        (["run", str(CONFORMING), "asyncio", *RUN], 0),
         (["selftest", "--help"], 0),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -23,6 +24,7 @@ from harness.conformance.pool import Watcher, combine_results
 from harness.errors import HarnessError, LaunchError
 from harness.model import CaseResult, CheckResult, Evidence, Implementation, Level, Verdict
 from harness.records import from_json, to_json, to_pretty_json
+from harness.report import leaderboard
 from harness.report.progress import progress_bar
 from harness.zoo import build, cache, machine
 from harness.zoo.discover import select, specs_named
@@ -131,16 +133,16 @@ def case(verdict: Verdict, level: Level = Level.MUST, message: str = "") -> Case
 @pytest.mark.parametrize(
     ("cases", "verdict", "message"),
     [
-        ([], Verdict.UNKNOWN, "nothing could be asked: no case ran"),
+        ([], Verdict.UNKNOWN, "nothing was judged: no case ran"),
         (
             [case(Verdict.UNSUPPORTED, message="no IPv6")],
             Verdict.UNKNOWN,
-            "nothing could be asked: 1 of 1 cases cannot run here (no IPv6)",
+            "nothing was judged: 1 of 1 cases cannot run here (no IPv6)",
         ),
         (
             [case(Verdict.INFO, Level.INFO), case(Verdict.UNSUPPORTED, message="no IPv6")],
             Verdict.UNKNOWN,
-            "nothing could be asked: 1 of 2 cases cannot run here (no IPv6), 1 of 2 cases only report",
+            "nothing was judged: 1 of 2 cases cannot run here (no IPv6), 1 of 2 cases only report",
         ),
         ([case(Verdict.UNKNOWN, Level.SHOULD)], Verdict.UNKNOWN, ""),
         ([case(Verdict.ERROR, Level.SHOULD), case(Verdict.INFO, Level.INFO)], Verdict.UNKNOWN, ""),
@@ -157,7 +159,7 @@ def test_a_check_that_judges_nothing_has_no_verdict(cases: list[CaseResult], ver
 
 def test_a_selection_of_cases_that_only_report_ends_in_status_3(tmp_path: Path) -> None:
     ended = harness("check", CONFORMING, "-k", "the_time_to_ready_is_told", "--jobs", "1", folder=tmp_path)
-    assert "nothing could be asked" in ended.stdout
+    assert "nothing was judged" in ended.stdout
     assert ended.returncode == 3
 
 
@@ -445,3 +447,25 @@ def test_a_run_that_is_resumed_notices_a_changed_server(
     again.add_trial(trials[0])
     _, third = set_aside_changed(*results.reopen(store.path))
     assert len(third.trials) == 4, "it has not changed since it was resumed"
+
+
+@pytest.mark.parametrize("line", [b'{"id":"\xff"}', b'{"more":' + b"[" * 5000 + b"]" * 5000 + b"}"])
+def test_a_damaged_record_is_an_error_of_its_line(line: bytes) -> None:
+    with pytest.raises(msgspec.MsgspecError):
+        from_json(line, CaseResult)
+
+
+def test_a_leaderboard_that_cannot_be_written_leaves_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    readme = tmp_path / "README.md"
+    readme.write_text(f"mine\n{leaderboard.BEGIN}\n{leaderboard.END}\n")
+    before = readme.read_text()
+
+    def fail(self: Path, text: str, encoding: str) -> int:
+        self.touch()
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "write_text", fail)
+    with pytest.raises(HarnessError, match="cannot be written: No space left"):
+        leaderboard.rewrite(readme, simulated_run({"a": 1.0, "b": 2.0}))
+    assert readme.read_text() == before
+    assert list(tmp_path.iterdir()) == [readme]

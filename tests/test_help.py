@@ -101,10 +101,10 @@ def listed(tmp_path: Path, *words: str) -> list[dict[str, str]]:
     ("words", "key", "values"),
     [
         (["--language", "python"], "language", {"Python"}),
-        (["--style", "LOOP"], "style", {"event loop", "event loop on mio"}),
+        (["--style", "LOOP"], "style", {"readiness loop", "completion loop"}),
         (["--spec", "groupchat"], "spec", {"groupchat"}),
         (["--category", "tuned"], "class", {"tuned"}),
-        (["--class", "tuned", "--language", "go"], "name", {"go_tuned"}),
+        (["--class", "tuned", "--language", "go"], "name", {"go", "go_gnet", "go_tuned"}),
         (["--available"], "available", {True}),
     ],
 )
@@ -203,7 +203,7 @@ def completed(words: str, folder: Path, shell: str = "bash") -> list[str]:
     ("words", "offered"),
     [
         ("ch", ["plain,check", "plain,chat"]),
-        ("check asyncio_", ["plain,asyncio_protocols"]),
+        ("check asyncio_", ["plain,asyncio_plain", "plain,asyncio_protocols"]),
         ("check ./serv", ["file,./serv"]),
         ("check --spec b", ["plain,broadcast"]),
         ("check --smo", ["plain,--smoke"]),

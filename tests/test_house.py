@@ -47,7 +47,7 @@ def parameters(function: ast.FunctionDef | ast.AsyncFunctionDef) -> set[str]:
 @pytest.mark.parametrize("file", modules(HARNESS), ids=lambda file: str(file.relative_to(HARNESS)))
 def test_the_harness_names_no_server_and_no_spec(file: Path) -> None:
     names = {implementation.name for implementation in plugins.implementations()} | set(plugins.specs())
-    others = {"asyncio", "anyio", "twisted", "threads", "go", "node"}  # libraries and commands of the same name
+    others = {"asyncio", "anyio", "twisted", "threads", "go", "node", "generators"}  # libraries, commands, a style
     tokens = tokenize.generate_tokens(io.StringIO(file.read_text("utf-8")).readline)
     strings = {token.string.strip("\"'") for token in tokens if token.type == tokenize.STRING}
     assert strings & (names - others) == set()

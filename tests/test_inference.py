@@ -87,11 +87,52 @@ def test_a_comparison_with_too_few_blocks_does_not_widen_the_others() -> None:
     assert math.isnan(found.low[2]) and not found.significant[2]
 
 
+def test_equal_weights_change_nothing() -> None:
+    of = np.random.default_rng(1).normal(size=(9, 3))
+    of[4, 1] = np.nan
+    plain, weighted = differences(of), differences(of, weights=np.full((9, 1), 7.0))
+    for name in ("mean", "low", "high"):
+        assert getattr(weighted, name) == pytest.approx(getattr(plain, name))
+
+
+def test_a_block_counts_by_its_weight() -> None:
+    of = np.random.default_rng(1).normal(size=(9, 3))
+    weights = np.array([1.0] * 6 + [3.0] * 3)[:, None]
+    found = differences(of, weights=weights)
+    assert found.mean == pytest.approx(np.average(of, axis=0, weights=weights[:, 0]))
+    assert differences(of * 9, weights=weights).low == pytest.approx(9 * found.low)
+
+
+def test_blocks_of_little_weight_hardly_widen_an_interval_however_noisy_they_are() -> None:
+    chance = np.random.default_rng(1)
+    of = chance.normal(size=(16, 1)) * np.repeat([10.0, 1.0], 8)[:, None]
+    plain, weighted = (differences(of, weights=weights) for weights in (None, np.repeat([0.01, 1.0], 8)[:, None]))
+    assert weighted.high[0] - weighted.low[0] < (plain.high[0] - plain.low[0]) / 3
+
+
+@pytest.mark.parametrize("seed", range(100))
+def test_the_error_is_exact_with_weights_too(seed: int) -> None:
+    noise = np.random.default_rng(seed).standard_t(3, (6, 3))
+    of = np.stack([noise[:, 0] - noise[:, 1], noise[:, 0] - noise[:, 2], noise[:, 1] - noise[:, 2]], axis=1)
+    weights = np.array([1, 1, 1, 3, 3, 6.0])[:, None]
+    signs = 1.0 - 2.0 * (np.arange(64)[:, None] >> np.arange(6) & 1)
+    assert sum(bool(differences(of * some[:, None], weights=weights).significant.any()) for some in signs) <= 2
+
+
+def test_unequal_weights_do_not_make_noise_of_differences() -> None:
+    """How much servers differ must not widen the intervals, which are about the noise alone."""
+    chance = np.random.default_rng(1)
+    sizes, weights = np.repeat([0.02, 0.5], [54, 6]), np.repeat([1.0, 6.0], [8, 32])[:, None]
+    noise = sizes * chance.normal(size=(40, 60))
+    equal, different = (differences(noise + level, weights=weights) for level in (0, np.linspace(1, 4, 60)))
+    assert np.median(different.high - different.low) < 1.2 * np.median(equal.high - equal.low)
+
+
 def test_no_values_and_no_noise() -> None:
     assert differences(np.empty((0, 0))).significant.tolist() == []
     same: Differences = differences(np.tile([0.0, 0.2], (8, 1)))
     assert same.significant.tolist() == [False, True]
-    assert same.low.tolist() == same.high.tolist() == same.mean.tolist()
+    assert np.array([same.low, same.high]) == pytest.approx(np.tile(same.mean, (2, 1)))
 
 
 @pytest.mark.parametrize("blocks", [8, 14])
@@ -135,6 +176,15 @@ def test_a_difference_found_at_one_look_stands() -> None:
     of = scores(200, 0.01, 1)
     of[8:, [0, 3]] = np.nan
     assert compare(of, ENTRIES, seed=1).better[3, 0]
+
+
+def test_a_difference_that_all_blocks_together_contradict_does_not_stand() -> None:
+    values = scores(40, 0.01, 1)
+    values[:8, 0] += 0.7  # so that the first server is better than the two in the middle at the first look
+    assert compare(values[:8], ENTRIES, seed=1, is_over=False).better[0, 1]
+    comparisons = compare(values, ENTRIES, seed=1)
+    assert comparisons.mean[0, 1] < 0
+    assert not comparisons.better[0, 1]
 
 
 def test_blocks_are_added_for_neighbours_that_do_not_differ() -> None:

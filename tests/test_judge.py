@@ -180,6 +180,23 @@ def test_a_contradiction_of_equal_messages_is_found_in_a_long_history() -> None:
     assert len(fault.observations) <= 6
 
 
+def test_one_copy_too_many_of_a_flood_is_found_at_once() -> None:
+    count = 200_000  # for each of which the events would have been searched
+    (fault,) = judge(history("+a " * count, "a " * (count + 1)))
+    assert fault.sentence == "client 1 received message a 200,001 times; it was sent 200,000 times"
+    assert len(fault.observations) < 10
+
+
+def test_a_ring_of_long_lines_is_explained() -> None:
+    count, each = 2000, 16
+    lines = []
+    for number in range(count):
+        own = " ".join([f"m{number}", *(f"x{number}.{step}" for step in range(each))])
+        lines.append(" ".join(f"+{word}" for word in own.split()) + f" {own} m{(number + 1) % count}")
+    (fault,) = judge(history(*lines))
+    assert len(fault.witnesses) == count
+
+
 @pytest.mark.parametrize("clients", [300, 3000])
 def test_a_ring_is_explained_in_short_and_reported_whole(clients: int) -> None:
     ring = [f"m{number} m{(number + 1) % clients}" for number in range(clients)]

@@ -29,6 +29,7 @@ def misfit(name: str) -> Path:
         ("never_ready.py", r"printed no ready line in 3 s .*hangs, or its standard output is not flushed"),
         ("exits_at_once.py", r'exited with status 3 before its ready line \(expected "listening on .*last words: '),
         ("dies_of_a_signal.py", r"was ended by SIGSEGV before its ready line"),
+        ("dies_of_a_signal_without_a_name.py", r"was ended by signal 35 before its ready line"),
         ("other_first_line.py", r"printed 'Server started on .*' as its first line .*logs to standard error"),
         ("floods_before_ready.py", r"printed \d+ bytes without a line end"),
         ("closes_stdout.py", r"closed its standard output before its ready line, but is still running"),
@@ -65,7 +66,7 @@ async def test_a_server_that_ignores_sigterm_is_killed() -> None:
 @pytest.mark.parametrize("name", ["forks_a_child.py", "forks_another_program.py"])
 async def test_processes_left_behind_are_reported_and_killed(name: str) -> None:
     async with launch(implementation(misfit(name))) as server:
-        stopped = await server.stop(grace_s=0.5)
+        stopped = await server.stop(grace_s=20)
     assert len(stopped.left_behind) == 1
     assert not stopped.killed
     assert warden.descendants(os.getpid()) == []

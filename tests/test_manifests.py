@@ -18,7 +18,7 @@ GOOD = """\
 name = "mine"
 spec = "broadcast"
 language = "C"
-style = "event loop"
+style = "readiness loop"
 class = "tuned"
 summary = "a test"
 source = "server.c"
@@ -58,7 +58,7 @@ def test_a_manifest_becomes_a_record(tmp_path: Path) -> None:
         name="mine",
         spec="broadcast",
         language="C",
-        style="event loop",
+        style="readiness loop",
         category="tuned",
         summary="a test",
         source=tmp_path / "server.c",
@@ -105,6 +105,14 @@ def test_a_folder_selects_its_servers_of_the_given_spec(tmp_path: Path) -> None:
     [
         (GOOD.replace("style", "stlye"), 'impl.toml, line 4: unknown key "stlye"; did you mean style?'),
         (GOOD.replace('"tuned"', '"fast"'), 'impl.toml, line 5: class "fast" is none of idiomatic, tuned, engine'),
+        (
+            GOOD.replace("readiness loop", "readines loop"),
+            'impl.toml, line 4: there is no style "readines loop"; did you mean',
+        ),
+        (
+            GOOD.replace("readiness loop", "xyz"),
+            'impl.toml, line 4: there is no style "xyz"; known: thread per connection, ',
+        ),
         (GOOD.replace('"server.c"\n', '"nothing.c"\n', 1), "impl.toml, line 7: there is no file"),
         (GOOD.replace('run = ["{build}/server"]\n', ""), 'the key "run" is missing'),
         (GOOD.replace('["{build}/server"]', '"server"'), "impl.toml, line 9: Expected `array`"),
@@ -124,6 +132,13 @@ def test_a_folder_selects_its_servers_of_the_given_spec(tmp_path: Path) -> None:
             "line 11: Object contains unknown field `debain`",
         ),
         (SEVERAL + '[implementation.tools."command:cc"]\nhere = "cc"\n', "line 14: Expected `array`"),
+        (GOOD + 'files = [".."]\n', "is not in the server's folder"),
+        (GOOD.replace("mine", "x/../../y"), "line 1: the name 'x/../../y' has"),
+        (GOOD.replace("mine", "\\u001b]0;x\\u0007"), r"line 1: the name '\x1b]0;x\x07' has"),
+        (GOOD.replace("mine", "m" * 101), "line 1: the name has more than 100 characters"),
+        (GOOD.replace('{build}/server"]\nneeds', 'a\\u0000b"]\nneeds'), "line 9: a string has the character U+0000"),
+        (GOOD + f"more = {'1' * 5000}\n", "impl.toml: not TOML: "),
+        (GOOD + f"more = {'[' * 5000}\n", "not TOML: "),
     ],
 )
 def test_an_error_is_reported_with_file_and_line(tmp_path: Path, text: str, words: str) -> None:

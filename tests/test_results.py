@@ -455,3 +455,11 @@ def test_a_block_without_a_server_has_the_others_and_their_slices() -> None:
     assert [entry.name for entry in rest.entries] == ["ant", "cow"]
     assert [(each.entry, each.figures["deliveries_per_s"]) for each in rest.slices] == [(0, 0), (1, 2)]
     assert rest.failed == {"1": "died"}
+
+
+def test_two_processes_cannot_make_one_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    store = results.create(simulated_run({"a": 1.0}, name="mine").info)
+    held = harness("run", "--resume", "mine", folder=tmp_path)
+    assert (held.returncode, held.stderr) == (2, "harness: mine is being made by another process\n")
+    assert results.reopen(store.path)[0].path == store.path, "this process makes it"

@@ -18,10 +18,12 @@ from harness.league import schedule as schedule_module
 from harness.league.baseline_relay import NAME as BASELINE
 from harness.league.comparisons import LOOK, Comparisons, compare
 from harness.league.inference import Floats, fewest_blocks
+from harness.league.measures import floods
 from harness.league.messages import BlockRequest
 from harness.league.profiles import IDLE_BLOCKS, PROFILES, SLICES, Profile
 from harness.league.schedule import (
     BYTES_EACH,
+    FEW_SERVERS,
     FEWEST_ROUNDS,
     GUESS_S,
     OTHER_DESCRIPTORS,
@@ -89,8 +91,9 @@ def result_of(
         slices=tuple(
             slice_of(place, kind, {"deliveries_per_s": rate(entry.name, request.number) * chance.get(entry.role, 1.0)})
             for place, entry in enumerate(request.entries)
-            for kind in THROUGHPUTS
+            for kind in [*THROUGHPUTS, *(["idle"] if request.idle_clients else [])]
         ),
+        plan=request.plan,
         failed={str(place): "it died" for place, entry in enumerate(request.entries) if entry.name in failed},
         seconds=seconds,
     )
@@ -170,6 +173,68 @@ def test_idle_clients_are_only_in_the_first_blocks_of_each_spec() -> None:
         assert idle == IDLE_BLOCKS * [PROFILE.idle_clients] + (PROFILE.blocks - IDLE_BLOCKS) * [0]
 
 
+def test_latency_is_in_every_second_block_after_those_that_measure_everything() -> None:
+    requests = run(design(), all_tied, is_extended=True, at_most=IDLE_BLOCKS + 6)
+    assert [request.plan for request in requests] == [SLICES] * IDLE_BLOCKS + 3 * [floods(SLICES), SLICES]
+
+
+# --- the first pass of many servers
+
+MANY = [server(name) for name in ("ant", "bee", "cow", "dog", "eel", "fox", "gnu", "hen")]
+
+
+def test_many_servers_have_a_first_pass_of_floods_alone_and_then_everything_is_measured() -> None:
+    assert len(MANY) == FEW_SERVERS
+    requests = run(design(MANY, profile=replace(PROFILE, idle_clients=500)), all_tied)
+    assert len(requests) == LOOK + PROFILE.blocks
+    contents = [(request.plan, request.rounds, request.idle_clients) for request in requests]
+    assert contents[:LOOK] == LOOK * [(floods(SLICES), 1, 0)]
+    assert contents[LOOK:][:IDLE_BLOCKS] == IDLE_BLOCKS * [(SLICES, PROFILE.rounds, 500)]
+    assert {idle for _, _, idle in contents[LOOK + IDLE_BLOCKS :]} == {0}
+    assert floods(SLICES) and set(floods(SLICES)) < set(SLICES)
+
+
+def test_few_servers_or_few_blocks_have_no_first_pass() -> None:
+    assert run(design(MANY[1:]), at_most=1)[0].plan == SLICES
+    assert run(design(MANY, profile=replace(PROFILE, blocks=1)), at_most=1)[0].plan == SLICES
+
+
+def test_each_group_has_a_first_pass_of_its_own() -> None:
+    requests = run(design(MANY, at_once=4), all_tied, at_most=6 * LOOK)
+    assert [request.idle_clients > 0 for request in requests[: 4 * LOOK + 1]] == 4 * LOOK * [False] + [True]
+
+
+def test_no_server_is_left_out_before_everything_was_measured_of_all() -> None:
+    """Most are decided at the first look."""
+
+    def rate(name: str, number: int) -> float:
+        own = {"ant": 1.2, "bee": 0.8}.get(name, 0.0)
+        return own ** (1 if number % 2 else -1) if own else 10.0 ** ord(name[0])
+
+    counts = [len(names(request)) for request in run(design(MANY), rate)]
+    assert counts[: LOOK + IDLE_BLOCKS] == (LOOK + IDLE_BLOCKS) * [8]
+    assert max(counts[LOOK + IDLE_BLOCKS :]) < 4
+
+
+def test_first_passes_come_before_all_else_and_then_each_spec_in_turn() -> None:
+    few = [server(name, "groupchat") for name in ("ant", "bee")]
+    other = [server(each.name, "channels") for each in [*MANY, server("ibis")]]
+    specs = order(run(design([*few, *MANY, *other]), all_tied))
+    assert specs[: 2 * LOOK] == LOOK * "c" + LOOK * "b"
+    assert specs[2 * LOOK :][: 3 * IDLE_BLOCKS] == IDLE_BLOCKS * "cbg"
+
+
+def test_how_long_a_block_takes_is_known_from_one_that_measured_the_same() -> None:
+    results: list[BlockResult] = []
+    schedule = Schedule(design(MANY), results)
+    for _ in range(LOOK):
+        request = schedule.next_block(math.inf, is_extended=False)
+        assert request
+        results.append(result_of(request, all_tied, seconds=0.1))
+    assert schedule.next_block(8 * GUESS_S - 0.01, is_extended=False) is None, "this one measures memory and latency"
+    assert schedule.next_block(8 * GUESS_S, is_extended=False)
+
+
 # --- how many blocks
 
 
@@ -200,14 +265,14 @@ def test_a_block_that_does_not_fit_into_the_time_left_is_not_started() -> None:
     assert schedule.next_block(15.1, is_extended=False), "without the server that failed it takes less time"
 
 
-def test_blocks_have_fewer_rounds_while_the_first_looks_would_not_fit_into_the_time() -> None:
+def test_blocks_have_fewer_rounds_where_the_time_suffices_only_for_a_few_blocks() -> None:
     servers = [*ZOO, *(server(each.name, "channels") for each in ZOO)]
-    schedule = Schedule(design(servers, profile=replace(PROFILE, rounds=6)), [])
-    enough_s = 2 * LOOK * (3 + OTHER_ENTRIES) * GUESS_S
+    planned = design(servers, profile=replace(PROFILE, rounds=6))
+    enough_s = 2 * (IDLE_BLOCKS + LOOK) * (3 + OTHER_ENTRIES) * GUESS_S
     rounds = [
         request.rounds
         for time_s in (enough_s, enough_s - 1)
-        if (request := schedule.next_block(time_s, is_extended=False))
+        if (request := Schedule(planned, []).next_block(time_s, is_extended=False))
     ]
     assert rounds == [6, FEWEST_ROUNDS]
 
@@ -354,9 +419,11 @@ def test_no_server_is_decided_before_each_group_had_the_blocks_of_a_look() -> No
 def test_with_groups_a_look_is_after_as_many_blocks_of_each(monkeypatch: pytest.MonkeyPatch) -> None:
     looked: list[int] = []
 
-    def compare_and_note(values: Floats, entries: Sequence[Entry], *, seed: int, is_over: bool) -> Comparisons:
+    def compare_and_note(
+        values: Floats, entries: Sequence[Entry], *, seed: int, weights: Floats, is_over: bool
+    ) -> Comparisons:
         looked.append(len(values))
-        return compare(values, entries, seed=seed, is_over=is_over)
+        return compare(values, entries, seed=seed, weights=weights, is_over=is_over)
 
     monkeypatch.setattr(schedule_module, "compare", compare_and_note)
     run(design(SIX, at_once=3), all_tied, is_extended=True, at_most=70)

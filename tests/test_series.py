@@ -13,7 +13,8 @@ import pytest
 
 from harness.league.change_points import FEWEST_RUNS, noise_of, shifts_in
 from harness.league.series import ServerSeries, against_others, series_of
-from harness.model import CaseResult, Level, Machine, Run, Verdict
+from harness.machines import Machine
+from harness.model import CaseResult, Level, Run, Verdict
 from harness.report.series import series_data, series_text, shift_sentences
 from tests.simulated_runs import MACHINE, run_of, write_run
 from tests.zoo import harness

@@ -225,4 +225,4 @@ async def test_a_connection_that_the_machine_refuses_is_no_fault_of_a_server(
 
     monkeypatch.setattr("harness.conformance.api.dial._connected", refused)
     with pytest.raises(Inconclusive):
-        await dial(UNUSED)
+        await dial(UNUSED, os.getpid())

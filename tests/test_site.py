@@ -13,7 +13,9 @@ import pytest
 
 from harness import plugins
 from harness.blocks import Entry
+from harness.kinds import ReportView
 from harness.league.measures import MEASURES
+from harness.league.report_card import leagues
 from harness.model import Run
 from harness.requirements import text as requirements
 from harness.site.data import PROJECT, site_of
@@ -41,9 +43,8 @@ WEB = ("http", "https", "mailto")
 @pytest.fixture(scope="module")
 def hostile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HostilePlugin]:
     plugin = HostilePlugin(tmp_path_factory.mktemp("hostile"))
-    plugins.manager().register(plugin)
-    yield plugin
-    plugins.manager().unregister(plugin)
+    with plugin.registered():
+        yield plugin
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +54,7 @@ def folder(hostile: HostilePlugin, tmp_path_factory: pytest.TempPathFactory) -> 
     requirement = next(iter(requirements.of(spec).values()))
     cases = [hostile_case("threads", requirement)]
     cases += [passed_case(name, requirement) for name in (ALERT, "asyncio", "go")]
-    run = run_with(hostile.server, *declared("asyncio", "go", "threads"), cases=cases)
+    run = run_with(hostile.recorded, *declared("asyncio", "go", "threads"), cases=cases)
     folder = tmp_path_factory.mktemp("site")
     write_site(run, folder)
     return folder
@@ -206,6 +207,18 @@ def test_the_script_can_compute_the_scores_that_the_page_shows(tmp_path: Path) -
     assert best[0][:3] == [0.0, None, None]  # the best has no interval: it is compared with itself
     low, high = second[0][1:3]
     assert low is not None and high is not None and low < second[0][0] < high  # type: ignore[operator]
+
+
+def test_the_page_is_ordered_as_the_user_wants(tmp_path: Path) -> None:
+    run = run_with(*declared("anyio", "asyncio", "go", "threads"))
+    view = ReportView(by="memory")
+    write_site(run, tmp_path, view=view)
+    (league,) = leagues(run, "memory")
+    page = (tmp_path / "index.html").read_text()
+    order = [page.index(f'data-server="broadcast/{row.implementation.name}"') for row in league.ranked]
+    assert order == sorted(order)
+    assert 'name="weight-memory" min="0" max="5" step="0.5" value="1.0"' in page
+    assert "in three throughputs" not in page
 
 
 def test_every_measure_is_explained() -> None:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from harness import plugins
 from harness.site.page import slug
 from harness.site.write import write_site
 from tests.site_browser import SiteVisit, visit
@@ -45,10 +44,9 @@ KINDS_OF_PAGES = (
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The site of a run of a hostile server and three of the zoo."""
     plugin = HostilePlugin(tmp_path_factory.mktemp("hostile"))
-    plugins.manager().register(plugin)
     folder = tmp_path_factory.mktemp("site")
-    write_site(run_with(plugin.server, *declared("asyncio", "go", "threads")), folder)
-    plugins.manager().unregister(plugin)
+    with plugin.registered():
+        write_site(run_with(plugin.recorded, *declared("asyncio", "go", "threads")), folder)
     yield folder
 
 
@@ -103,7 +101,7 @@ def test_filters_leave_the_servers_that_fit(site: SiteVisit) -> None:
     page = site.open("index.html")
     page.get_by_label("Language").select_option("Python")
     assert shown(page) == ["threads", "asyncio"]
-    page.get_by_label("Style").select_option("coroutine per connection")
+    page.get_by_label("Style").select_option("async/await")
     assert shown(page) == ["asyncio"]
     assert page.get_by_role("status").inner_text().startswith("1 of 4 servers")
     page.get_by_label("Style").select_option("")

@@ -11,7 +11,6 @@ from urllib.parse import urlencode
 import msgspec
 import pytest
 
-from harness import plugins
 from harness.model import CaseResult, Level, Run, ServerUsage, Usage, Verdict
 from harness.site.page import slug
 from harness.site.write import write_site
@@ -46,12 +45,11 @@ def observed(name: str) -> CaseResult:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The site of a run of a hostile server and three of the zoo; each is twice as fast as the one before it."""
     plugin = HostilePlugin(tmp_path_factory.mktemp("hostile"))
-    plugins.manager().register(plugin)
     folder = tmp_path_factory.mktemp("site")
-    run = run_with(plugin.server, *declared("asyncio", "go", "threads"))
+    run = run_with(plugin.recorded, *declared("asyncio", "go", "threads"))
     info = msgspec.structs.replace(run.info, code_lines={f"broadcast/{name}": lines for name, lines in LINES.items()})
-    write_site(Run(info, [observed(name) for name in THREADS], run.trials, run.blocks), folder)
-    plugins.manager().unregister(plugin)
+    with plugin.registered():
+        write_site(Run(info, [observed(name) for name in THREADS], run.trials, run.blocks), folder)
     yield folder
 
 
@@ -122,7 +120,7 @@ def test_servers_are_found_by_name_language_and_style(site: SiteVisit) -> None:
     names = page.locator("#chooser li:visible")
     page.get_by_label("Find").fill("python")
     assert [name.strip() for name in names.all_inner_texts()] == ["threads", "asyncio"]
-    page.get_by_label("Find").fill("python coroutine")
+    page.get_by_label("Find").fill("python async")
     assert [name.strip() for name in names.all_inner_texts()] == ["asyncio"]
 
 

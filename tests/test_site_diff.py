@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from harness import plugins
 from harness.blocks import Entry, Role
 from harness.diff.compare import compare
 from harness.diff.source import SourceLine, read
@@ -43,9 +42,8 @@ def site() -> Site:
 def hostile(tmp_path: Path) -> Iterator[HostilePlugin]:
     (tmp_path / "server").mkdir()
     plugin = HostilePlugin(tmp_path / "server")
-    plugins.manager().register(plugin)
-    yield plugin
-    plugins.manager().unregister(plugin)
+    with plugin.registered():
+        yield plugin
 
 
 def received(file: DataFile) -> tuple[str, dict[str, list[object]]]:
@@ -166,7 +164,7 @@ def test_the_text_of_a_source_is_no_markup_and_invisible_characters_are_visible(
 
 
 def test_a_hostile_server_is_text_in_the_pages_of_its_pairs(hostile: HostilePlugin, tmp_path: Path) -> None:
-    run = run_with(hostile.server, *declared("asyncio", "threads"))
+    run = run_with(hostile.recorded, *declared("asyncio", "threads"))
     write_site(run, tmp_path / "site")
     page = parse(tmp_path / "site" / "diff" / "broadcast" / f"asyncio--{slug(ALERT)}.html")
     assert ALERT in page.text and HOSTILE_SOURCE.split("#")[0].strip() in page.text

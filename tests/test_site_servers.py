@@ -24,10 +24,13 @@ from tests.zoo import command
 
 README = """# A server
 
-- **One connection**: a thread.
-- **A slow client** misses messages
-  while it does not read.
-- **Out of descriptors**: it waits.
+## How a connection lives
+
+A thread.
+
+## A slow client
+
+It misses messages while it does not read.
 
 ## channels
 
@@ -49,7 +52,8 @@ def words_of(file: Path) -> str:
     ("spec", "words"),
     [
         ("channels", "- **A slow subscriber** waits."),
-        ("broadcast", "- **A slow client** misses messages\n  while it does not read."),
+        ("broadcast", "It misses messages while it does not read."),
+        ("groupchat", "It misses messages while it does not read."),
     ],
 )
 def test_what_a_readme_says_about_slow_clients_is_that_of_the_spec(spec: str, words: str) -> None:
@@ -62,12 +66,12 @@ def test_the_page_of_a_server_has_all_that_is_known_about_it(tmp_path: Path) -> 
     page = parse(tmp_path / "servers/broadcast/asyncio.html")
     text = " ".join(page.text.split())
     for part in (
-        "asyncio streams, one event loop",
+        "asyncio streams, one write per two turns of the loop",
         "Rank 3 of 3",  # each is twice as fast as the one before
         "deliveries, few senders",
         "What happens to a slow client Not observed in this run",
-        "has its unsent bytes in its transport's buffer",
-        "asyncio: a coroutine per connection",
+        "Its unsent bytes are in its transport's buffer",
+        "asyncio: async/await on asyncio's streams",
         "impls/asyncio_impl/broadcast.py",
         "def ",
     ):

@@ -55,6 +55,13 @@ def test_list_and_explain_import_nothing_heavy(words: list[str]) -> None:
     assert not {name for name in imported if name.startswith(("harness.load", "harness.conformance", "harness.report"))}
 
 
+def test_without_a_cluster_nothing_of_dask_is_imported() -> None:
+    ours = "commands.run_command commands.bench_command commands.live league.block league.trial load.slices"
+    imported = modules_after("\n".join(f"import harness.{name}" for name in [*ours.split(), "load.__main__"]))
+    assert "harness.load.remote" in imported
+    assert not {name for name in imported if name.partition(".")[0] in ("distributed", "dask")}
+
+
 @pytest.mark.parametrize(
     ("asked", "imported", "not_imported"),
     [

@@ -95,7 +95,7 @@ def check_limits(address: Address, clients: int, messages: int) -> None:
         UsageError: the address is not local, or this machine cannot hold so many clients or deliveries.
     """
     if not (address.host == "localhost" or address.host == "::1" or address.host.startswith("127.")):
-        raise UsageError(f"a swarm connects to loopback addresses only, and {address} is none")
+        raise UsageError(f"a swarm connects to loopback addresses only, and {address} is not one")
     deliveries = clients * clients * messages
     if deliveries > MAX_DELIVERIES:
         raise UsageError(
@@ -143,7 +143,7 @@ async def run_swarm(spec: Spec, address: Address, clients: int, messages: int) -
 
 
 class SimulatedUsers:
-    """Simulated clients of user server, whose events form user history.
+    """Simulated clients of one server, whose events form one history.
 
     Args:
         codec: the protocol.
@@ -175,7 +175,7 @@ class SimulatedUsers:
         self.users.sort(key=lambda user: user.number)
         fewest, fewest_since, attempt = self._not_joined, time.monotonic(), 0
         while self._not_joined:
-            # A different sender each time: if the messages of user client do not arrive, the judge decides.
+            # A different sender each time: if the messages of one client do not arrive, the judge decides.
             await self._send_burst(self.users[attempt % count], [f"word {attempt} to all".encode()])
             attempt += 1
             with anyio.move_on_after(RESEND_S):

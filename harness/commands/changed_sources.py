@@ -17,7 +17,7 @@ def digests(implementations: Sequence[Implementation]) -> dict[str, str]:
     known = {}
     for server in implementations:
         try:
-            known[f"{server.spec}/{server.name}"] = source_digest(server)
+            known[server.key] = source_digest(server)
         except OSError:
             continue
     return known

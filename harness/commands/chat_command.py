@@ -82,6 +82,7 @@ def command(address: str, spec: str | None, name: str | None, linger: float, swa
         outcome = anyio.run(simulated_users.run_swarm, chosen, where, swarm, messages)
         print(simulated_users.summary(outcome))
         return 1 if outcome.faults else HarnessError.exit_status if outcome.proves_nothing else 0
+    options.refuse_options("messages", because="has a meaning with --swarm only")
     return _converse(chosen, where, _user() if name is None else name, linger)
 
 

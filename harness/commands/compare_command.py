@@ -54,7 +54,7 @@ HOW_TO_READ = (
     callback=options.duration,
     default="1m",
     show_default=True,
-    help="With --live, load them for so long, e.g. 30s or 5m.",
+    help="With --live, load them for this long, e.g. 30s or 5m.",
 )
 @sandboxing.option
 @click.option("--json", "as_json", is_flag=True, help="Print the changes as JSON.")
@@ -73,10 +73,11 @@ def command(
     Prints how each figure changed from run A to run B, or differs between server A and server B. A run is named by its
     id, its path, or "latest"; other names are servers of the latest run.
 
-    Exit status: 0, or 2 for wrong usage.
+    Exit status: 0, 2 wrong usage, 3 a server failed in a live comparison.
     """
     width = shutil.get_terminal_size().columns
     if live:
+        options.refuse_options("run_name", because="has no meaning with --live, which measures anew")
         comparison = compare_live(first, second, spec, for_s, sandbox_setting)
         if as_json:
             print(json.dumps(live_comparison.as_data(comparison), indent=2))
@@ -85,6 +86,7 @@ def command(
         for line in (live_comparison.sentence(comparison), comparison.note, HOW_TO_READ):
             print("\n" + textwrap.fill(line, width, break_on_hyphens=False))
         return 0
+    options.refuse_options("for_s", "sandbox_setting", because="has a meaning with --live only")
     runs = None if run_name else _runs(first, second)
     if runs:
         before, after = (_part(run, spec) for run in runs)

@@ -1,7 +1,7 @@
 """What a shell's completion offers for names on the command line: servers, specs, workloads, runs, requirements.
 
-Each function has the signature of click's `shell_complete`. Whatever is wrong (a broken plugin, say) offers nothing:
-the command itself reports it.
+Each completer has the signature of click's `shell_complete`. Where something is wrong, e.g. with a plugin, it offers
+nothing: the command itself reports it.
 """
 
 from __future__ import annotations

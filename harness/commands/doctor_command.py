@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import click
 import psutil
 
+from harness import plugins
 from harness.addresses import has_ipv6
 from harness.commands import options
 from harness.commands.tables import fitted, left_over, widest
@@ -44,11 +45,15 @@ def command(words: tuple[str, ...], everything: bool, spec: str | None, pythons:
     """Show what this machine lacks, and install it.
 
     Lists the toolchains of the servers, with versions, and what installs the missing ones. Without NAME or PATH: of
-    all servers.
+    all servers. NAME can also be a product that stands beside the league: redis, nats or mosquitto.
 
     Exit status: 0, 2 wrong usage, 3 nothing can be installed here.
     """
-    chosen = select(words, everything=everything or not words, spec=spec, pythons=pythons)
+    products = {name: reference.implementation for name, reference in plugins.references().items()}
+    servers = [word for word in words if word not in products]
+    chosen = [products[word] for word in words if word in products]
+    if servers or everything or not words:
+        chosen += select(servers, everything=everything or not words, spec=spec, pythons=pythons)
     if install:
         return _install(chosen)
     width = shutil.get_terminal_size().columns
@@ -63,7 +68,7 @@ def command(words: tuple[str, ...], everything: bool, spec: str | None, pythons:
     for line in _servers(chosen, width):
         print(line)
     if packages := _packages(statuses):
-        print("\nTo install all that Debian has of it, run `harness doctor --install`, or:\n")
+        print("\nTo install what Debian has of this, run `harness doctor --install`, or:\n")
         print(_shell_lines(["apt-get", "install", *packages], width))
     return 0
 
@@ -158,7 +163,7 @@ def _servers(chosen: Sequence[Implementation], width: int) -> list[str]:
 def _shell_lines(words: Sequence[str], width: int) -> str:
     """Return a command for a shell, in lines."""
     lines = textwrap.wrap(
-        " ".join(words), width - 2, initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False
+        " ".join(words), max(width - 2, 8), initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False
     )
     return " \\\n".join(lines)
 

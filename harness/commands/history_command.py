@@ -52,9 +52,9 @@ def command(name: str, spec: str | None, as_json: bool) -> int:
 
 
 def _readable_runs() -> Iterator[Run]:
-    """Yield the runs on disk; say which cannot be read, because they have another format."""
+    """Yield the runs on disk; say which cannot be read, e.g. because they have another format."""
     for path in results.every():
         try:
             yield results.read(path)
-        except UsageError as error:
+        except (UsageError, OSError) as error:
             print(f"left out: {error}", file=sys.stderr)

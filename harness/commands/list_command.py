@@ -33,7 +33,7 @@ MIN_STYLE = 10  # columns for the style in a narrow terminal
     epilog=options.examples(
         "harness list --available",
         "harness list --spec channels --language python",
-        "harness list --style 'event loop' --json",
+        "harness list --style 'green threads' --json",
         "harness list --changed-since main",
     ),
 )

@@ -115,7 +115,7 @@ def main() -> None:
     status = _status()
     try:
         lost = standard_streams.why_lost()
-    except ReaderLeft:
+    except (ReaderLeft, KeyboardInterrupt):
         lost = ""
     if lost:
         standard_streams.print_error(f"standard output could not be written: {lost}")

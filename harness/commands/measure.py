@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice, takewhile
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -16,10 +17,10 @@ from harness.commands.parts import only
 from harness.errors import HarnessError
 from harness.league import plan
 from harness.league.baseline_relay import relay
-from harness.league.bench import bench
+from harness.league.bench import TrialRunner, bench
 from harness.league.comparisons import is_look
 from harness.league.inference import fewest_blocks
-from harness.league.measures import DEFAULT_WEIGHTS, MEASURES
+from harness.league.measures import floods
 from harness.league.messages import BlockRequest
 from harness.league.profiles import PROFILES, Profile
 from harness.league.report_card import leagues
@@ -36,6 +37,12 @@ from harness.results import Store
 from harness.zoo import build
 from harness.zoo.discover import why_unavailable
 
+if TYPE_CHECKING:  # Dask is an extra, and takes half a second to import
+    from harness.cluster.cluster import Cluster
+
+Runner = Callable[
+    [Iterable[BlockRequest], Callable[[BlockRequest], None], Callable[[BlockResult], None]], Awaitable[None]
+]
 PREVIEWED = 16  # servers that are measured before the others are checked, or even built
 
 
@@ -51,17 +58,20 @@ async def preview(store: Store, servers: Sequence[Implementation]) -> None:
     """Rank these servers by a few short blocks, so that there is something to read; nothing of it is kept."""
     blocks: list[BlockResult] = []
     profile = replace(PROFILES[store.info.profile], blocks=fewest_blocks(), rounds=1, idle_clients=0)
-    floods = tuple(plan for plan in profile.slices if plan.kind in {MEASURES[name].kind for name in DEFAULT_WEIGHTS})
-    design = _design(store.info, servers, replace(profile, slices=floods))
+    design = _design(store.info, servers, replace(profile, slices=floods(profile.slices)))
     with progress_bar("load") as bar:
         bar.expect(fewest_blocks())
-        await _run_schedule(Schedule(replace(design, controls={}, baselines={}), blocks), Clock(0), bar, blocks.append)
+        await _run_schedule(
+            Schedule(replace(design, controls={}, baselines={}, references=()), blocks), Clock(0), bar, blocks.append
+        )
     info = msgspec.structs.replace(store.info, implementations=tuple(servers))
     run = Run(info, results.read(store.path).cases, blocks=blocks)
     print(f"\na preview of servers that need no build, from a few short slices:\n\n{_table(run)}", flush=True)
 
 
-async def measure(store: Store, servers: Sequence[Implementation], so_far: Run, clock: Clock) -> Verdict:
+async def measure(
+    store: Store, servers: Sequence[Implementation], so_far: Run, clock: Clock, cluster: Cluster | None = None
+) -> Verdict:
     """Make the missing blocks and trials of a run and print the league; return whether all servers finished.
 
     UNKNOWN means that one did not, and that the machine may have caused it.
@@ -73,6 +83,7 @@ async def measure(store: Store, servers: Sequence[Implementation], so_far: Run, 
         servers: those to measure.
         so_far: what the run has already.
         clock: how long it may take.
+        cluster: where blocks run; None for this machine.
     """
     if sandbox.is_on():  # where servers run, no build could reach a registry; a failure is reported there
         for server in servers:
@@ -80,12 +91,18 @@ async def measure(store: Store, servers: Sequence[Implementation], so_far: Run, 
     profile, blocks, trials = PROFILES[store.info.profile], list(so_far.blocks), list(so_far.trials)
     with progress_bar("load") as bar:
         design = _design(store.info, servers, profile)
+        if cluster:
+            at_once, idle_clients = await cluster.fitting(profile.clients, profile.idle_clients)
+            profile = replace(profile, idle_clients=idle_clients)
+            design = replace(design, profile=profile, at_once=at_once, machines=cluster.workers)
         if servers and not design.baselines:
             bar.print(f"the baseline relay is not measured: {why_unavailable(relay(servers[0].spec))}")
 
         def ended(result: BlockResult) -> None:
             store.add_block(result)
             blocks.append(result)
+            if cluster and cluster.machines.keys() - store.info.machines.keys():
+                store.set_machines(cluster.machines, store.info.unavailable)
             for name, reason in _by_name(result, result.failed).items():
                 bar.print(f"{name}: did not finish: {reason}")
             disturbed = {number: why for number, why in result.disturbed.items() if number not in result.failed}
@@ -95,10 +112,11 @@ async def measure(store: Store, servers: Sequence[Implementation], so_far: Run, 
                 part = only(results.read(store.path), result.spec)
                 bar.print(f"\nafter {count} blocks:\n\n{_table(part)}")
 
-        await _run_schedule(Schedule(design, blocks), clock, bar, ended)
+        runner = cluster.run_blocks if cluster else run_blocks
+        await _run_schedule(Schedule(design, blocks), clock, bar, ended, runner)
         if servers and not blocks:
             raise HarnessError("no block fits into the time that is left: give it more (`--within`)")
-        await _run_trials(store, _without_failed(servers, blocks), trials, clock, bar)
+        await run_trials(store, _without_failed(servers, blocks), trials, clock, bar)
     run = results.read(store.path)
     print(f"\n{render(run, ReportView(width=shutil.get_terminal_size().columns))}", end="")
     print(
@@ -116,7 +134,8 @@ def _verdict(run: Run, servers: Sequence[Implementation]) -> Verdict:
     """Return PASS if all servers finished, FAIL if one did not, UNKNOWN if the machine may have caused that."""
     verdicts = {Verdict.PASS}
     for block in run.blocks:
-        failed = {number for number in block.failed if block.entries[int(number)].role is not Role.BASELINE}
+        others = Role.BASELINE, Role.REFERENCE
+        failed = {number for number in block.failed if block.entries[int(number)].role not in others}
         verdicts |= {Verdict.UNKNOWN if number in block.disturbed else Verdict.FAIL for number in failed}
     for trial in run.trials:
         if trial.did_not_finish:
@@ -137,7 +156,11 @@ def _without_failed(servers: Sequence[Implementation], blocks: Sequence[BlockRes
 
 
 async def _run_schedule(
-    schedule: Schedule, clock: Clock, bar: ProgressBar, ended: Callable[[BlockResult], None]
+    schedule: Schedule,
+    clock: Clock,
+    bar: ProgressBar,
+    ended: Callable[[BlockResult], None],
+    runner: Runner = run_blocks,
 ) -> None:
     """Run the blocks of a schedule until it has no more.
 
@@ -146,6 +169,7 @@ async def _run_schedule(
         clock: how long it may take.
         bar: shows what runs.
         ended: called with each result; the schedule must know it afterwards.
+        runner: runs the blocks.
     """
 
     def requests() -> Iterator[BlockRequest]:
@@ -159,11 +183,18 @@ async def _run_schedule(
         ended(result)
         bar.advance()
 
-    await run_blocks(requests(), starting, finish)
+    await runner(requests(), starting, finish)
 
 
-async def _run_trials(
-    store: Store, servers: Sequence[Implementation], done: list[TrialResult], clock: Clock, bar: ProgressBar
+async def run_trials(
+    store: Store,
+    servers: Sequence[Implementation],
+    done: list[TrialResult],
+    clock: Clock,
+    bar: ProgressBar,
+    *,
+    changes: Mapping[str, float] | None = None,
+    runner: TrialRunner | None = None,
 ) -> None:
     """Run the trials of the workloads beside the league.
 
@@ -173,6 +204,8 @@ async def _run_trials(
         done: the results so far; new ones are added.
         clock: how long it may take.
         bar: shows what runs.
+        changes: parameters of the workloads in the place of those of the profile.
+        runner: runs a trial; None for a worker process on this machine.
     """
     profile, known = PROFILES[store.info.profile], plugins.workloads()
     names = store.info.workloads or (known if profile.other_workloads else ())
@@ -180,7 +213,8 @@ async def _run_trials(
 
     def starting(trial: TrialPlan) -> None:
         step = f", step {trial.probe + 1}" if trial.probe else ""
-        bar.show(f"{trial.implementation}: {trial.workload}, block {trial.block + 1}{step}")
+        clients = f", {trial.parameters.get('clients', 0):g} clients" if runner else ""
+        bar.show(f"{trial.implementation}: {trial.workload}{clients}, block {trial.block + 1}{step}")
 
     def ended(result: TrialResult) -> None:
         store.add_trial(result)
@@ -191,9 +225,9 @@ async def _run_trials(
         if result.did_not_finish:
             bar.print(f"{trial} did not finish: {result.did_not_finish}")
 
-    trials = plan.planned(servers, workloads, profile, plugins.specs(), done, seed=store.info.seed)
+    trials = plan.planned(servers, workloads, profile, plugins.specs(), done, seed=store.info.seed, changes=changes)
     in_time = takewhile(lambda _: clock.left_s > 0, trials)
-    await bench(in_time, servers, done, starting, ended, profile.attempts)
+    await bench(in_time, servers, done, starting, ended, profile.attempts, runner)
 
 
 def _table(run: Run) -> str:
@@ -212,4 +246,5 @@ def _design(info: RunInfo, servers: Sequence[Implementation], profile: Profile) 
         profile=profile,
         seed=info.seed,
         at_once=servers_at_once(profile.clients, profile.idle_clients),
+        references=[each for each in info.references if each.spec in specs],
     )

@@ -15,6 +15,7 @@ from harness.addresses import require_loopback
 from harness.commands.changed_sources import digests, set_aside_changed
 from harness.errors import UsageError, nearest
 from harness.escapes import visible
+from harness.kinds import Workload
 from harness.load.engine import choose
 from harness.model import Implementation, Run, RunInfo
 from harness.processes import sandbox
@@ -66,6 +67,7 @@ def new_run(
     workloads: Sequence[str] = (),
     *,
     smoke: bool = False,
+    references: bool = False,
 ) -> tuple[Store, Run]:
     """Create the folder of a new run, with no result in it yet.
 
@@ -75,17 +77,19 @@ def new_run(
         reference: the first server with an A/A control; "" for the first idiomatic one of each spec.
         workloads: those to measure beside the league; () for those of the profile.
         smoke: whether servers are checked with the smoke cases only.
+        references: whether the products that are installed stand beside the servers.
 
     Raises:
-        UsageError: the reference is not among the servers, or a workload is unknown.
+        UsageError: the reference is not among the servers, or a workload is unknown or not in the profile.
     """
     require_loopback()
     names = dict.fromkeys(server.name for server in implementations)
     if reference and reference not in names:
         raise UsageError(f'the reference "{reference}" is not among the servers{nearest(reference, names)}')
-    for name in workloads:
-        if name not in (known := plugins.workloads()):
-            raise UsageError(f'there is no workload "{name}"{nearest(name, known)}; known: {", ".join(known)}')
+    for workload in workloads_named(workloads):
+        if profile not in workload.profiles:
+            others = " or ".join(workload.profiles)
+            raise UsageError(f"the workload {workload.name} is not in the profile {profile}: use --profile {others}")
     now = datetime.now(UTC)
     info = RunInfo(
         id=f"{now:%Y%m%dT%H%M%S}-{random.randrange(16**4):04x}",
@@ -97,12 +101,13 @@ def new_run(
         profile=profile,
         workloads=tuple(workloads),
         smoke=smoke,
+        references=tuple(installed_references() if references else ()),
         sandbox=sandbox.is_on(),
         seed=random.randrange(2**32),
         implementations=tuple(implementations),
-        unavailable={_key(server): reason for server in implementations if (reason := why_unavailable(server))},
+        unavailable={server.key: reason for server in implementations if (reason := why_unavailable(server))},
         toolchains=machine.toolchains(implementations),
-        code_lines={_key(server): code_lines(server) for server in implementations},
+        code_lines={server.key: code_lines(server) for server in implementations},
         sources=digests(implementations),
         reference=reference,
         engine=choose.engine_name(),
@@ -110,10 +115,21 @@ def new_run(
     return results.create(info), Run(info, [], [])
 
 
-def _key(server: Implementation) -> str:
-    return f"{server.spec}/{server.name}"
+def workloads_named(names: Sequence[str]) -> list[Workload]:
+    """Return workloads by their names; raise UsageError where there is none of that name."""
+    known = plugins.workloads()
+    for name in names:
+        if name not in known:
+            raise UsageError(f'there is no workload "{name}"{nearest(name, known)}; known: {", ".join(known)}')
+    return [known[name] for name in names]
 
 
 def reopen(name: str | None) -> tuple[Store, Run]:
     """Return an interrupted run, and its results so far."""
     return set_aside_changed(*results.reopen(results.find(name)))
+
+
+def installed_references() -> list[Implementation]:
+    """Return the products that stand beside servers in a league and can run here."""
+    every = (reference.implementation for reference in plugins.references().values())
+    return [each for each in every if not why_unavailable(each)]

@@ -1,4 +1,4 @@
-"""Options that several commands share. It imports no room: `harness list` need not wait for the load generator."""
+"""Options that several commands share. It imports nothing that is slow: `harness list` need not wait for it."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from harness.commands import completion
+from harness.errors import UsageError
 from harness.league.profiles import PROFILES
 
 Command = Callable[..., Any]
@@ -53,6 +55,19 @@ class OutputPath(click.Path):
             except OSError as error:
                 self.fail(f"{click.format_filename(path)} cannot be written: {error.strerror}", param, ctx)
         return path
+
+
+def refuse_options(*names: str, because: str) -> None:
+    """Raise UsageError if any of these options of the running command is on the command line.
+
+    Args:
+        names: the options' parameters, e.g. "for_s".
+        because: when the option has a meaning, for the error.
+    """
+    context = click.get_current_context()
+    for parameter in context.command.params:
+        if parameter.name in names and context.get_parameter_source(parameter.name) is ParameterSource.COMMANDLINE:
+            raise UsageError(f"{parameter.opts[0]} {because}")
 
 
 def _try_file(path: Path) -> None:
@@ -242,7 +257,7 @@ def measured(command: Command) -> Command:
         default="",
         shell_complete=completion.workloads,
         show_default="those of the profile",
-        help="Run these workloads after the league, e.g. flood_10,idle.",
+        help="Run these workloads after the league, e.g. flood,paced,idle.",
     )(command)
     return click.option(
         "--profile",

@@ -47,7 +47,13 @@ from harness.zoo.discover import specs_named
     help="Choose the format: terminal, plots, markdown, json, junit, or that of a plugin.",
 )
 @click.option("--spec", metavar="NAME", shell_complete=completion.specs, help="Show only the league of this spec.")
-@click.option("--class", "category", metavar="NAME", help="Show only servers of this class, ranked among themselves.")
+@click.option(
+    "--category",
+    "--class",
+    "category",
+    metavar="NAME",
+    help="Show only servers of this class, ranked among themselves.",
+)
 @click.option(
     "--plots", is_flag=True, help="Draw curves below the table: latency, throughput, drops. Needs zillions[plots]."
 )
@@ -121,32 +127,29 @@ def command(
         shown = only_class(shown, category)
     if compared and not pr:
         raise UsageError("--compared is for the comment on a pull request: name a file for it with --pr")
+    view = ReportView(width=shutil.get_terminal_size().columns, by=by, weights=weights, is_wide=is_wide)
     if pr:
-        return _write_comment(pr, pull_request.comment(shown, [live_comparison.read(path) for path in compared]))
+        _write_comment(pr, pull_request.comment(shown, [live_comparison.read(path) for path in compared]))
     if readme:
         rewrite(readme, shown)
         print(f"{readme}: the leaderboard is that of {shown.info.id}")
     if pages:
         for page in write_pages(pages, shown):
             print(f"{page}: written")
-    if readme or pages:
-        return 0
     if svg:
         for line in write_svg(shown, svg):
             print(line)
-        return 0
     if html:
-        print(f"{html / 'index.html'}: written, with {write_site(shown, html, folder)} pages")
-        return 0
+        print(f"{html / 'index.html'}: written, with {write_site(shown, html, folder, view)} pages")
     if badges:
         print(f"{badges}: {len(write_badges(shown, badges))} badges written")
+    if any((pr, readme, pages, svg, html, badges)):
         return 0
     known = plugins.reporters()
     if form not in known:
         raise UsageError(f'there is no reporter "{form}"{nearest(form, known) or "; known: " + ", ".join(known)}')
     if plots and form != "terminal":
         raise UsageError(f"--plots draws below the terminal table, not into {form}; --svg FOLDER writes files")
-    view = ReportView(width=shutil.get_terminal_size().columns, by=by, weights=weights, is_wide=is_wide)
     text = known[form].render(shown, view)
     print_data(text) if form in ("json", "junit") else print(text, end="")
     if plots:
@@ -154,11 +157,10 @@ def command(
     return 0
 
 
-def _write_comment(path: Path, text: str) -> int:
-    """Write the comment on a pull request to a file, or to the standard output for "-"; return 0."""
+def _write_comment(path: Path, text: str) -> None:
+    """Write the comment on a pull request to a file, or to the standard output for "-"."""
     if path == Path("-"):
         print_data(text)
     else:
         write_text(path, text)
         print(f"{path}: written")
-    return 0

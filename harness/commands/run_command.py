@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import anyio
 import click
@@ -17,12 +19,17 @@ from harness.commands.measure import measure, preview, preview_servers
 from harness.commands.measuring import Clock, new_run, reopen
 from harness.conformance.check import CheckOptions, check, exit_status
 from harness.errors import UsageError
-from harness.model import CheckResult, Implementation, Verdict
+from harness.extras import require
+from harness.league.profiles import PROFILES
+from harness.model import CheckResult, Implementation, RunInfo, Verdict
 from harness.processes.deadlines import move_on_after_active
 from harness.report.progress import progress_bar
-from harness.results import read
+from harness.results import Store, read
 from harness.zoo.discover import select, specs_named, why_unavailable
 from harness.zoo.neighbours import neighbours
+
+if TYPE_CHECKING:  # Dask is an extra
+    from harness.cluster.cluster import Cluster
 
 NEIGHBOURS = 3  # servers beside which a single one is ranked
 
@@ -41,6 +48,14 @@ NEIGHBOURS = 3  # servers beside which a single one is ranked
 @options.jobs(more=options.MORE_WHEN_IDLE)
 @options.smoke
 @sandboxing.option
+@click.option(
+    "--cluster",
+    "where",
+    metavar="ADDRESS",
+    default="",
+    help="Check and load on the machines of a Dask cluster: tcp://HOST:PORT, or local:N for N workers on this machine. "
+    "Needs zillions[cluster].",
+)
 @click.option(
     "--resume",
     metavar="[RUN]",
@@ -62,6 +77,7 @@ def command(
     within_s: float,
     smoke: bool,
     sandbox_setting: str,
+    where: str,
     json_file: Path | None,
     junit: Path | None,
     jobs: int,
@@ -80,18 +96,28 @@ def command(
         if len({server.name for server in chosen}) == 1:
             chosen = _with_neighbours(chosen)
         sandboxing.decide(sandbox_setting, chosen)
-        store, done = new_run(chosen, profile, reference, workloads, smoke=smoke)
-    elif everything or spec or pythons or reference or workloads or smoke or (words and resume):
-        raise UsageError("--resume takes the servers and options from the run that it continues: name nothing else")
+        store, done = new_run(chosen, profile, reference, workloads, smoke=smoke, references=everything)
     else:
+        if words and resume:
+            raise UsageError("--resume takes the servers from the run that it continues: give no others")
+        options.refuse_options(
+            *("everything", "spec", "pythons", "profile", "workloads", "reference", "smoke", "sandbox_setting"),
+            because="cannot be given with --resume, which takes it from the run that it continues",
+        )
         store, done = reopen(resume or (words[0] if words else None))
         sandboxing.decide("on" if store.info.sandbox else "off", store.info.implementations)
     chosen = list(store.info.implementations)
     width = min(shutil.get_terminal_size().columns, 120)
     several = len({server.spec for server in chosen}) > 1
+    if where:
+        _refuse_on_cluster(store.info)
     print(f"results go to {store.path}", flush=True)
 
     async def run() -> int:
+        async with _cluster(where, store) as cluster:
+            return await run_on(cluster)
+
+    async def run_on(cluster: Cluster | None) -> int:
         results: list[CheckResult] = []
 
         async def check_some(some: Sequence[Implementation]) -> None:
@@ -101,21 +127,19 @@ def command(
                     results.append(result)
                     announce(bar, result, width=width, scripts=store.path / SCRIPTS, with_spec=several)
 
-                await check(
-                    some,
-                    specs_named(spec),
-                    CheckOptions(smoke=store.info.smoke, jobs=jobs, seed=store.info.seed % 10**6),
-                    watcher(bar, store.add_case),
-                    finished,
-                    done.cases,
-                )
+                how = CheckOptions(smoke=store.info.smoke, jobs=jobs, seed=store.info.seed % 10**6)
+                watching = watcher(bar, store.add_case)
+                if cluster:
+                    await cluster.check(some, how, watching, finished, done.cases)
+                else:
+                    await check(some, specs_named(spec), how, watching, finished, done.cases)
 
         def passed() -> list[Implementation]:
             names = {(result.spec, result.implementation) for result in results if result.verdict is Verdict.PASS}
             return [server for server in chosen if (server.spec, server.name) in names]
 
         async with move_on_after_active(clock.left_s) as time_left:
-            first = preview_servers(chosen) if clock.is_limited and not done.blocks else []
+            first = preview_servers(chosen) if clock.is_limited and not done.blocks and not cluster else []
             if first:
                 await check_some(first)
                 await preview(store, passed())
@@ -127,11 +151,35 @@ def command(
         written = write_reports(results, json_file, junit)
         if len(results) < len(chosen):
             return exit_status(results) or 3
-        finished = await measure(store, passed(), done, clock)
+        finished = await measure(store, passed(), done, clock, cluster)
         return exit_status(results) or {Verdict.FAIL: 1, Verdict.UNKNOWN: 3}.get(finished, written)
 
     with cut_short(lambda: read(store.path).cases):
         return anyio.run(run)
+
+
+@asynccontextmanager
+async def _cluster(where: str, store: Store) -> AsyncIterator[Cluster | None]:
+    """Connect to a cluster, if one is wanted, and write down its machines."""
+    if not where:
+        yield None
+        return
+    require("distributed", "cluster")
+    from harness.cluster.cluster import open_cluster
+
+    async with open_cluster(where, store.info.implementations) as cluster:
+        store.set_machines(cluster.machines, cluster.unavailable)
+        for remark in cluster.remarks:
+            print(remark, flush=True)
+        yield cluster
+
+
+def _refuse_on_cluster(info: RunInfo) -> None:
+    """Raise UsageError for what runs on one machine only."""
+    if info.sandbox:
+        raise UsageError("--cluster runs no sandboxes: use machines that hold nothing of value, and --sandbox off")
+    if info.workloads or PROFILES[info.profile].other_workloads:
+        raise UsageError("--cluster makes only the blocks of the league: use --profile quick, without --workload")
 
 
 def _with_neighbours(servers: Sequence[Implementation]) -> list[Implementation]:

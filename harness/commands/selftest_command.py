@@ -47,7 +47,7 @@ def command(names: tuple[str, ...], spec: str | None, full: bool, jobs: int, see
     Prints the kill matrix. Every mutant must be caught, no conforming server may fail, and every MUST must catch a
     mutant. SERVER names some of these servers; without it, all are used.
 
-    Exit status: 0 all of this holds, 1 it does not.
+    Exit status: 0 all of this holds, 1 it does not, 2 wrong usage.
     """
     chosen = [each for each in specs_named(spec) if each.mutants]
     if not chosen:

@@ -325,10 +325,10 @@ def combine_results(implementation: Implementation, results: Sequence[CaseResult
 
 def _why_nothing_was_judged(cases: Sequence[CaseResult]) -> str:
     if not cases:
-        return "nothing could be asked: no case ran"
+        return "nothing was judged: no case ran"
     unsupported = [case for case in cases if case.verdict is Verdict.UNSUPPORTED]
     reasons = "; ".join(dict.fromkeys(case.message for case in unsupported if case.message))
     parts = [f"{len(unsupported)} of {len(cases)} cases cannot run here ({reasons})"] if unsupported else []
     if len(unsupported) < len(cases):
         parts.append(f"{len(cases) - len(unsupported)} of {len(cases)} cases only report")
-    return f"nothing could be asked: {', '.join(parts)}"
+    return f"nothing was judged: {', '.join(parts)}"

@@ -31,7 +31,7 @@ EXPECTED = 'expected {"client": 0, "event": "send" or "receive", "message": "0.3
 class Line(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     """One event."""
 
-    client: Annotated[int, msgspec.Meta(ge=0)]
+    client: Annotated[int, msgspec.Meta(ge=0, lt=1 << 62)]
     event: Literal["send", "receive"]
     message: str
     at: Annotated[float, msgspec.Meta(ge=0, le=1e9)] | None = None

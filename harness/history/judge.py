@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.history.equal_messages import as_sent, explain_part, find_contradiction, puzzle_of
-from harness.history.explain import explain, observe
+from harness.history.explain import explain, observe, observe_at
 from harness.history.fault import Fault, Observation, display_name, location_note, times
 from harness.history.order import guess_order, suspect_messages
 from harness.history.record import History
@@ -30,6 +30,7 @@ from harness.history.witnesses import Edge, smallest_cycle
 __all__ = ["Fault", "Judgement", "Observation", "decide", "judge"]
 
 PATIENT_BUDGET = 30_000_000  # about ten seconds
+MOST_COPIES = 5  # of a message that are shown
 QUICK_BUDGET = 200_000  # for the many histories of a check: a fraction of a second
 
 
@@ -204,15 +205,14 @@ def _created(history: History, occurrences: Sequence[tuple[int, int]]) -> Fault:
 
 def _duplicated(history: History, occurrences: Sequence[tuple[int, int]]) -> Fault:
     client_index, number = occurrences[0]
-    copies = int((np.asarray(history.events[client_index]) == number).sum())
-    # As many deliveries as it was sent times, and the first surplus one.
-    deliveries = [
-        observe(history, client_index, "receive", number, repetition)[1]
-        for repetition in range(history.send_counts[number] + 1)
-    ]
+    places = np.flatnonzero(np.asarray(history.events[client_index]) == number)
+    copies, sent = places.size, history.send_counts[number]
+    # As many deliveries as it was sent times, or the first of them, and the first surplus one.
+    shown = [*range(min(sent, MOST_COPIES)), sent]
+    deliveries = [observe_at(history, client_index, int(places[place]), "receive", number) for place in shown]
     sentence = (
-        f"client {deliveries[0].client} received message {display_name(deliveries[0].message)} {copies} times"
-        f"{location_note(deliveries[-1])}; it was sent {times(history.send_counts[number])}"
+        f"client {deliveries[0].client} received message {display_name(deliveries[0].message)} {copies:,} times"
+        f"{location_note(deliveries[-1])}; it was sent {times(sent)}"
     )
     return _single_client_fault("duplicated", sentence, occurrences, deliveries)
 

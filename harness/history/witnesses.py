@@ -25,6 +25,7 @@ PREFIX_GROWTH = 16  # each further search takes so many times as many
 SEARCH_BUDGET = 500_000_000  # events to look at for a shorter cycle than the one already found
 CLIENT_COST = 500  # what a client costs a search in addition to its events, in events
 FRONTIER_COST = 2500  # what looking at an event costs in a search that keeps a frontier
+MANY_VIEWS = 500  # above which it is cheaper too
 SHORT_LINE = 16  # messages that a client received on average, below which such a search is cheaper
 SETS_TRIED = 3000
 MOST_CANDIDATES = 64  # clients among which smaller sets are tried
@@ -86,7 +87,7 @@ def _shortest(views: Sequence[View], messages: int) -> tuple[list[Edge], Sequenc
     Messages beyond a prefix of the guessed order are searched only when the prefix has no cycle of two edges.
     """
     best: list[Edge] = []
-    has_short_lines = sum(view.received.size for view in views) < SHORT_LINE * len(views)
+    has_short_lines = sum(view.received.size for view in views) < SHORT_LINE * len(views) or len(views) > MANY_VIEWS
     prefix, budget = (messages if has_short_lines else FIRST_PREFIX), SEARCH_BUDGET
     while True:
         prefix = min(prefix, messages)

@@ -1,1 +1,1 @@
-"""The league: plans and makes trials, each against a fresh server, and ranks the servers by their results."""
+"""The league: plans and runs blocks of slices and trials, and ranks the servers by their results."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack
+from types import TracebackType
 
 from harness.league.messages import TrialRequest
 from harness.league.trial import load_limit_s
@@ -14,6 +15,36 @@ from harness.records import from_json, to_json
 
 COMMAND = (*PYTHON, "harness.league.trial")
 LAUNCH_S = 60.0
+TrialRunner = Callable[[TrialRequest], Awaitable[TrialResult]]
+
+
+class LocalTrials:
+    """Runs trials on this machine, in a worker process that lasts as long as this context."""
+
+    def __init__(self) -> None:
+        self._stack = AsyncExitStack()
+        self._worker: Worker | None = None
+
+    async def __aenter__(self) -> LocalTrials:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._stack.__aexit__(kind, error, trace)
+
+    async def run(self, request: TrialRequest) -> TrialResult:
+        """Run a trial; a worker that dies is replaced."""
+        if self._worker is None:
+            self._worker = await self._stack.enter_async_context(open_worker(COMMAND))
+        try:
+            answer = await self._worker.request(to_json(request), load_limit_s(request.plan) + LAUNCH_S)
+            return from_json(answer, TrialResult)
+        except WorkerDied as error:
+            self._worker = None
+            return TrialResult(
+                plan=request.plan, started="", seconds=0, did_not_finish=f"the harness's own fault: {error}"
+            )
 
 
 async def bench(
@@ -23,6 +54,7 @@ async def bench(
     starting: Callable[[TrialPlan], None],
     ended: Callable[[TrialResult], None],
     attempts: int,
+    runner: TrialRunner | None = None,
 ) -> None:
     """Make trials in their order, except those that have a valid result already.
 
@@ -37,6 +69,7 @@ async def bench(
         starting: called before each attempt.
         ended: called with each result.
         attempts: how often a disturbed trial is made at most.
+        runner: runs a trial; None for a worker process on this machine.
 
     Raises:
         HarnessError: a result cannot be kept.
@@ -45,22 +78,11 @@ async def bench(
     valid = {trial.plan.key for trial in done if not trial.disturbed}
     disturbed = Counter(trial.plan.key for trial in done if trial.disturbed)
     given_up = {_workload_of(trial.plan) for trial in done if trial.did_not_finish}
-    async with AsyncExitStack() as stack:
-        trial_worker: Worker | None = None
+    async with LocalTrials() as local:
         for plan in trials:
             while plan.key not in valid and disturbed[plan.key] < attempts and _workload_of(plan) not in given_up:
                 starting(plan)
-                if trial_worker is None:
-                    trial_worker = await stack.enter_async_context(open_worker(COMMAND))
-                request = TrialRequest(plan, by_name[plan.spec, plan.implementation])
-                try:
-                    answer = await trial_worker.request(to_json(request), load_limit_s(plan) + LAUNCH_S)
-                    result = from_json(answer, TrialResult)
-                except WorkerDied as error:
-                    trial_worker = None
-                    result = TrialResult(
-                        plan=plan, started="", seconds=0, did_not_finish=f"the harness's own fault: {error}"
-                    )
+                result = await (runner or local.run)(TrialRequest(plan, by_name[plan.spec, plan.implementation]))
                 if result.did_not_finish:
                     given_up.add(_workload_of(plan))
                 if result.disturbed:

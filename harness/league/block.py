@@ -25,38 +25,41 @@ import anyio
 import anyio.abc
 import msgspec
 
+from harness import plugins
 from harness.blocks import BlockResult, Role, SliceResult
 from harness.errors import LaunchError
+from harness.kinds import Reference
 from harness.league.messages import BlockRequest
-from harness.league.trial import Cores, split_cores
+from harness.league.trial import EXIT_WAIT_S, MOST_PROCESSES, Cores, split_cores
 from harness.load.messages import CloseServer, LoadAnswer, LoadSlice, OpenServer, SliceMessage
+from harness.load.resident import KINDS
 from harness.load.slices import FIRST, MODULE
 from harness.model import Implementation
+from harness.processes import own_children
 from harness.processes.deadlines import completes_within
 from harness.processes.disturbances import MachineWatch
 from harness.processes.tasks import background_tasks
-from harness.processes.workers import PYTHON, Worker
+from harness.processes.workers import PYTHON, Worker, WorkerDied
 from harness.records import from_json, to_json
 from harness.servers.launch import launch, wait_for_last_words
-from harness.servers.orphans import mark_as_own_child
 from harness.servers.process import Server
 from harness.servers.resources import raise_descriptor_limit
 
 STARTING = 4  # servers that start at the same time: with more, the last ones would wait too long for a processor
-MAX_PROCESSES = 4  # of the load
 ANSWER_S = 60.0  # at most, for one request about one server
-EXIT_WAIT_S = 1.0
 ATTEMPTS = 3  # at a slice
+WARM_UP_S = 0.05  # of each flood, before the first round: runtimes that compile while they run begin slowly
 OF_RELAY = "few"  # the kind of slices of the baseline relay; it has one sender then
+OF_ALL = "all"  # the kind of slices in which all clients send
 
 
 @asynccontextmanager
 async def open_load(cores: Cores) -> AsyncIterator[Worker]:
     """Start the process that holds the clients of all servers of a block, for the duration of the context."""
-    count = min(max(1, len(cores.load)), MAX_PROCESSES)
+    count = min(max(1, len(cores.load)), MOST_PROCESSES)
     command = [*PYTHON, MODULE, FIRST, str(count), *map(str, cores.load)]
     async with await anyio.open_process(command) as process, background_tasks() as tasks:
-        mark_as_own_child(process.pid)
+        own_children.mark(process.pid)
         worker = Worker(process)
         tasks.start_soon(worker.collect_stderr)
         try:
@@ -64,6 +67,10 @@ async def open_load(cores: Cores) -> AsyncIterator[Worker]:
         finally:
             with suppress(ProcessLookupError):  # it has ended already
                 process.kill()
+
+
+class LoadEnded(Exception):
+    """The process that holds the clients of all servers has ended or hangs, because of the server that is out now."""
 
 
 class Block:
@@ -91,9 +98,12 @@ class Block:
             try:
                 async with open_load(self._cores) as load:
                     await self._connect(load)
+                    await self._warm_up(load)
                     for place in range(self._request.rounds):
                         await self._round(load, place)
                     await self._close(load)
+            except LoadEnded:
+                pass  # what was measured before counts
             finally:
                 for server in self._servers.values():
                     server.signal_all(signal.SIGCONT)
@@ -156,17 +166,26 @@ class Block:
                 clients=self._request.clients,
                 idle_clients=0 if self._is_relay(number) else self._request.idle_clients,
                 is_relay=self._is_relay(number),
+                reference=reference.name if (reference := self._reference(number)) else "",
             )
             answer = await self._ask(load, number, message)
             if answer and answer.figures:
                 self._add(-1, number, "idle", answer)
+
+    async def _warm_up(self, load: Worker) -> None:
+        """Load each server for a moment that does not count, by each flood of the plan."""
+        kinds = [plan.kind for plan in self._request.plan if KINDS[plan.kind].in_flight]
+        for number in range(len(self._request.implementations)):
+            for kind in kinds:
+                if number not in self._out and self._takes(number, kind):
+                    await self._ask(load, number, LoadSlice(entry=number, kind=kind, warm_up_s=0, seconds=WARM_UP_S))
 
     async def _round(self, load: Worker, place: int) -> None:
         for plan in self._request.plan:
             if place % plan.every:
                 continue
             for number in self._order(plan.kind, place):
-                if number in self._out or (self._is_relay(number) and plan.kind != OF_RELAY):
+                if number in self._out or not self._takes(number, plan.kind):
                     continue
                 message = LoadSlice(
                     entry=number, kind=plan.kind, warm_up_s=self._request.warm_up_s, seconds=plan.seconds
@@ -174,8 +193,18 @@ class Block:
                 if answer := await self._load_again_if_disturbed(load, number, message):
                     self._add(place, number, plan.kind, answer)
 
+    def _takes(self, number: int, kind: str) -> bool:
+        """Return whether an entry is loaded by slices of a kind."""
+        reference = self._reference(number)
+        has_one_sender = reference is not None and not reference.orders_senders
+        return kind == OF_RELAY if self._is_relay(number) else kind != OF_ALL or not has_one_sender
+
     def _is_relay(self, number: int) -> bool:
         return self._request.entries[number].role is Role.BASELINE
+
+    def _reference(self, number: int) -> Reference | None:
+        entry = self._request.entries[number]
+        return plugins.references()[entry.name] if entry.role is Role.REFERENCE else None
 
     def _order(self, kind: str, place: int) -> Iterator[int]:
         """Yield the servers in the order of a round: random in an even one, backwards in the next."""
@@ -200,7 +229,11 @@ class Block:
     async def _ask(self, load: Worker, number: int, message: SliceMessage) -> LoadAnswer | None:
         """Return the answer to a request about a server, or None, and the server is out of the block."""
         watch, begun = MachineWatch(), time.monotonic()
-        answer = from_json(await load.request(to_json(message), ANSWER_S), LoadAnswer)
+        try:
+            answer = from_json(await load.request(to_json(message), ANSWER_S), LoadAnswer)
+        except WorkerDied as error:
+            self._leave_out(number, f"it could not be loaded: {error}", watch.ran_out(str(error)), watch.stood_still())
+            raise LoadEnded from None
         if not answer.violation:
             if answer.figures:
                 answer.figures["throttled_share"] = watch.throttled_s() / (time.monotonic() - begun)

@@ -22,6 +22,7 @@ from harness.league.comparisons import EQUIVALENCE_MARGIN, looks
 from harness.league.inference import Floats, differences
 from harness.league.measures import MEASURES
 from harness.league.report_card import League, leagues
+from harness.league.slice_scores import block_weights
 from harness.league.valid_trials import valid_trials
 from harness.model import Run
 
@@ -82,6 +83,7 @@ class Comparison:
         figure: the figure.
         first: of the first side; NaN in blocks that lack it.
         second: of the other side.
+        weights: how much each block counts.
     """
 
     spec: str
@@ -90,6 +92,7 @@ class Comparison:
     figure: Figure
     first: Floats
     second: Floats
+    weights: Floats
 
 
 def of_servers(run: Run, first: str, second: str) -> list[Change]:
@@ -144,7 +147,7 @@ def _in_blocks(
             for some, entry in zip((first, second), entries, strict=True)
         ]
         title = f"{measure.title} (a second of its processor time)" if limited else measure.title
-        yield from _comparison(spec, names, title, measure.figure, sides)
+        yield from _comparison(spec, names, title, measure.figure, sides, block_weights(first))
 
 
 def _in_trials(first: Run, second: Run, spec: str, names: tuple[str, str]) -> Iterator[Comparison]:
@@ -156,7 +159,7 @@ def _in_trials(first: Run, second: Run, spec: str, names: tuple[str, str]) -> It
                 _logarithms(run, spec, name, workload_name, figure)
                 for run, name in zip((first, second), names, strict=True)
             ]
-            yield from _comparison(spec, names, workload_name, figures[figure], sides)
+            yield from _comparison(spec, names, workload_name, figures[figure], sides, np.ones(len(sides[0])))
 
 
 def _logarithms(run: Run, spec: str, server: str, workload: str, figure: str) -> Floats:
@@ -170,14 +173,23 @@ def _logarithms(run: Run, spec: str, server: str, workload: str, figure: str) ->
 
 
 def _comparison(
-    spec: str, names: tuple[str, str], workload: str, figure: Figure, sides: Sequence[Floats]
+    spec: str, names: tuple[str, str], workload: str, figure: Figure, sides: Sequence[Floats], weights: Floats
 ) -> Iterator[Comparison]:
-    """Yield the comparison of one figure, when there is any block that both sides have."""
+    """Yield the comparison of one figure, when there is any block that both sides have.
+
+    Args:
+        spec: the name of the spec.
+        names: of the servers.
+        workload: that measured the figure.
+        figure: the figure.
+        sides: the logarithms of both, by block.
+        weights: how much each block of the first side counts.
+    """
     blocks = min(map(len, sides))
     first, second = (side[:blocks] for side in sides)
     if not np.isnan(second - first).all():
         label = names[0] if names[0] == names[1] else " → ".join(names)
-        yield Comparison(spec, label, workload, figure, first, second)
+        yield Comparison(spec, label, workload, figure, first, second, weights[:blocks])
 
 
 def changes_of(comparisons: Sequence[Comparison], *, seed: int) -> list[Change]:
@@ -191,11 +203,13 @@ def changes_of(comparisons: Sequence[Comparison], *, seed: int) -> list[Change]:
         return []
     blocks = max(len(comparison.first) for comparison in comparisons)
     values = np.full((blocks, len(comparisons)), np.nan)
+    weights = np.ones_like(values)
     for column, comparison in enumerate(comparisons):
         values[: len(comparison.first), column] = comparison.second - comparison.first
+        weights[: len(comparison.first), column] = comparison.weights
     kinds = [(comparison.workload, comparison.figure.name) for comparison in comparisons]
     group_of = np.array([kinds.index(kind) for kind in kinds])
-    result = differences(values, error=looks(blocks)[-1][1], seed=seed, groups=group_of)
+    result = differences(values, weights=weights, error=looks(blocks)[-1][1], seed=seed, groups=group_of)
     return [
         Change(
             spec=comparison.spec,

@@ -20,6 +20,10 @@ comparison alone is so uncertain that c would nearly double. The median is of th
 changes; it is smaller than that of d for equal servers, and c is larger accordingly. All patterns of signs are tried up
 to 12 blocks, 4999 random ones beyond. `benchmarks/league_statistics.py` checks the error against simulated leagues.
 
+Blocks may have weights, because some have more rounds. Each d counts by its weight in the mean, in se and in what is
+flipped, and n / (n - 1) is that of the effective number of blocks, (sum of weights)² / sum of their squares (Kish 1965,
+"Survey Sampling"). Weights do not depend on results, so flipping is as exact as with equal ones.
+
 Rank intervals are those of Mogstad, Romano, Shaikh and Wilhelm (2024, "Inference for Ranks"): from one plus the number
 of servers that are better, to the number of all minus the number of those that are worse.
 """
@@ -68,13 +72,19 @@ def fewest_blocks(error: float = ERROR) -> int:
 
 
 def differences(
-    values: Floats, *, error: float = ERROR, seed: int = 0, groups: NDArray[np.int64] | None = None
+    values: Floats,
+    *,
+    weights: Floats | None = None,
+    error: float = ERROR,
+    seed: int = 0,
+    groups: NDArray[np.int64] | None = None,
 ) -> Differences:
     """Return which mean differences are significant, with simultaneous intervals.
 
     Args:
         values: differences of scores, blocks × comparisons; NaN where a block lacks one. The mean of a comparison is
             over the blocks that have it.
+        weights: how much each block counts, blocks × comparisons or blocks × 1; by default all count alike.
         error: the family-wise error.
         seed: the seed of the random sign patterns.
         groups: a number for each comparison; those of one group share the median of their variances. By default all
@@ -83,21 +93,27 @@ def differences(
     present = ~np.isnan(values)
     blocks = present.sum(axis=0)
     enough = blocks >= fewest_blocks(error)
-    mean = np.full(values.shape[1], np.nan)
-    mean[blocks > 0] = np.nansum(values[:, blocks > 0], axis=0) / blocks[blocks > 0]
+    counted = np.where(present, 1.0 if weights is None else weights, 0.0)
+    total = np.where(blocks > 0, counted.sum(axis=0), np.nan)
+    mean, share = np.nansum(values * counted, axis=0) / total, counted / total
     low, high, significant = np.full_like(mean, np.nan), np.full_like(mean, np.nan), np.zeros(len(mean), np.bool_)
     if enough.any():
         group_of = np.zeros(len(mean), np.int64) if groups is None else groups
-        margin, significant[enough] = _margins(values[:, enough], mean[enough], group_of[enough], error, seed)
+        margin, significant[enough] = _margins(
+            values[:, enough], share[:, enough], mean[enough], group_of[enough], error, seed
+        )
         low[enough], high[enough] = mean[enough] - margin, mean[enough] + margin
     return Differences(mean, low, high, significant, blocks)
 
 
-def _margins(values: Floats, mean: Floats, groups: NDArray[np.int64], error: float, seed: int) -> tuple[Floats, Truths]:
+def _margins(
+    values: Floats, share: Floats, mean: Floats, groups: NDArray[np.int64], error: float, seed: int
+) -> tuple[Floats, Truths]:
     """Return half the width of each interval, and which comparisons are significant.
 
     Args:
         values: differences, blocks × comparisons; NaN where a block lacks one.
+        share: of each block in the mean, blocks × comparisons.
         mean: of each comparison.
         groups: of each comparison.
         error: the family-wise error.
@@ -106,9 +122,13 @@ def _margins(values: Floats, mean: Floats, groups: NDArray[np.int64], error: flo
     present = ~np.isnan(values)
     n = present.sum(axis=0)
     signs = _signs(len(values), seed)
-    about_zero, about_mean = np.where(present, values, 0), np.where(present, values - mean, 0)
-    own = (about_mean**2).sum(axis=0) / (n - 1)
-    of_size = np.nanvar(np.abs(values), axis=0, ddof=1)
+    scale = n * share  # so that the plain mean of what is flipped is the weighted mean
+    about_zero, about_mean = (np.where(present, scale * each, 0) for each in (values, values - mean))
+    effective = 1 / (share**2).sum(axis=0)
+    stretch = effective / (effective - 1)
+    own = (about_mean**2).sum(axis=0) / n * stretch
+    sizes = np.abs(np.where(present, values, 0))
+    of_size = ((scale * np.where(present, sizes - (share * sizes).sum(axis=0), 0)) ** 2).sum(axis=0) / n * stretch
     names, which = np.unique(groups, return_inverse=True)
     typical = np.array([np.median(of_size[groups == name]) for name in names])[which]
 
@@ -123,7 +143,7 @@ def _margins(values: Floats, mean: Floats, groups: NDArray[np.int64], error: flo
         for first in range(0, len(signs), PATTERNS_AT_ONCE):
             part = statistic[first : first + PATTERNS_AT_ONCE]
             of_mean = part * part / n
-            variance = np.maximum(of_blocks - of_mean, 0) / (n - 1)
+            variance = np.maximum(of_blocks - of_mean, 0) / n * stretch
             with np.errstate(divide="ignore", invalid="ignore"):
                 np.divide(of_mean, OWN_SHARE * variance + (1 - OWN_SHARE) * typical, out=part)
             part[np.isnan(part)] = 0
@@ -131,7 +151,6 @@ def _margins(values: Floats, mean: Floats, groups: NDArray[np.int64], error: flo
 
     flipped = squares(about_zero)
     observed = flipped[0]  # the pattern that flips nothing
-    stretch = n / (n - 1)
     of_means = squares(about_mean * np.sqrt(stretch))
     c_means = _quantile(np.max(np.multiply(of_means, stretch, out=of_means), axis=1), error)
     significant = np.zeros(len(n), np.bool_)

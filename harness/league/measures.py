@@ -8,12 +8,12 @@ throughputs: the geometric mean of the ratios, so that no server leads by one lo
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from harness.blocks import BlockResult, Entry
+from harness.blocks import BlockResult, Entry, SlicePlan
 from harness.errors import UsageError, nearest
 from harness.figures import BUILT_IN, Better, Figure
 from harness.league.inference import Floats
@@ -97,6 +97,12 @@ MEASURES = {
     )
 }
 DEFAULT_WEIGHTS: Mapping[str, float] = {name: 1.0 for name, measure in MEASURES.items() if measure.is_throughput}
+
+
+def floods(plans: Iterable[SlicePlan]) -> tuple[SlicePlan, ...]:
+    """Return the kinds of slices by which a league is ordered, unless the user wants otherwise."""
+    kinds = {MEASURES[name].kind for name in DEFAULT_WEIGHTS}
+    return tuple(plan for plan in plans if plan.kind in kinds)
 
 
 def weights_of(by: str, weights: Mapping[str, float]) -> Mapping[str, float]:

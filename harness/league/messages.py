@@ -5,14 +5,24 @@ from __future__ import annotations
 import msgspec
 
 from harness.blocks import Entry, SlicePlan
+from harness.load.messages import RemoteShares
 from harness.model import Implementation, TrialPlan
 
 
 class TrialRequest(msgspec.Struct, frozen=True):
-    """A request to run a trial of an implementation."""
+    """A request to run a trial of an implementation.
+
+    Attributes:
+        plan: what to do.
+        implementation: how the server is started.
+        address: where the server shall listen; "" for a free port of the loopback interface.
+        remote: the processes of the load on other machines; None for a load from this machine.
+    """
 
     plan: TrialPlan
     implementation: Implementation
+    address: str = ""
+    remote: RemoteShares | None = None
 
 
 class BlockRequest(msgspec.Struct, frozen=True, kw_only=True):

@@ -15,6 +15,8 @@ from harness.kinds import Workload
 from harness.league.profiles import Profile
 from harness.model import Implementation, Spec, TrialPlan, TrialResult
 
+RATES = ("rate_per_s", "first_per_s")  # parameters in messages a second, each of which all clients receive
+
 
 def planned(
     servers: Sequence[Implementation],
@@ -24,6 +26,7 @@ def planned(
     done: Sequence[TrialResult],
     *,
     seed: int,
+    changes: Mapping[str, float] | None = None,
 ) -> Iterator[TrialPlan]:
     """Yield the trials in their order, including those that have a result already.
 
@@ -34,6 +37,7 @@ def planned(
         specs: the specs, by name.
         done: the results so far; the caller adds each new one before it takes the next plan.
         seed: the random seed of the order.
+        changes: parameters in the place of those of the profile (see `changed`).
     """
     blocks = max((int(_blocks(workload, profile)) for workload in workloads), default=0)
     for block in range(blocks):
@@ -42,7 +46,7 @@ def planned(
         for workload in workloads:
             if block >= _blocks(workload, profile):
                 continue
-            parameters = workload.profiles[profile.name]
+            parameters = changed(workload.profiles[profile.name], changes or {})
             ordered = reversed(order) if block % 2 else order
             suited = [server for server in ordered if workload.suits(specs[server.spec].codec)]
             if workload.search:
@@ -50,6 +54,21 @@ def planned(
             else:
                 for server in suited:
                     yield _plan(block, server, workload, parameters)
+
+
+def changed(parameters: Mapping[str, float], changes: Mapping[str, float]) -> dict[str, float]:
+    """Return parameters of a workload with changes.
+
+    With another number of clients rates change as well, unless they are among the changes: there are as many deliveries
+    a second as before.
+
+    Args:
+        parameters: those of a profile.
+        changes: by name, new values; those that the workload does not have are ignored.
+    """
+    share = parameters.get("clients", 1) / (changes.get("clients") or parameters.get("clients", 1))
+    scaled = {name: value * share if name in RATES else value for name, value in parameters.items()}
+    return {name: changes.get(name, value) for name, value in scaled.items()}
 
 
 def _blocks(workload: Workload, profile: Profile) -> float:

@@ -13,7 +13,7 @@ class Profile:
 
     Attributes:
         name: what `--profile` takes.
-        blocks: how many blocks of slices each spec gets.
+        blocks: how many blocks of slices each spec gets, after its first pass.
         rounds: how many rounds of slices a block has.
         slices: the kinds of slices.
         clients: how many clients each server has.
@@ -47,3 +47,4 @@ PROFILES = {
     )
 }
 IDLE_BLOCKS = 6  # of each spec measure memory: it hardly varies, and six are enough for significance
+PACED_EVERY = 2  # blocks after those: a schedule takes as long as the floods of two rounds

@@ -9,20 +9,22 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
-from harness.blocks import Entry, Role
+from harness.blocks import BlockResult, Entry, Role
 from harness.league import conditions
 from harness.league.baseline_relay import NAME as BASELINE
 from harness.league.comparisons import Comparisons, compare, tiers
 from harness.league.inference import Floats, fewest_blocks, rank_intervals
+from harness.league.kinds_of_machines import where_measured
 from harness.league.measures import BY_SCORE, MEASURES, THROUGHPUT, mixture, weights_of
 from harness.league.pareto import dominators
-from harness.league.rows import Row, Score, Standing, Summary, figures_of, make_row
-from harness.league.slice_scores import disturbed_share
+from harness.league.rows import Row, Score, Standing, Summary, failure_of, figures_of, make_row
+from harness.league.slice_scores import block_weights, disturbed_share
 from harness.league.valid_trials import valid_trials
-from harness.model import Run
+from harness.model import Implementation, Run
 
 
 @dataclass(frozen=True)
@@ -35,10 +37,12 @@ class League:
         weights: the weight of each measure in the order.
         comparisons: all pairs of ranked servers and controls, in that order.
         by_measure: the same in each measure.
+        references: the products that stand beside the servers, as far as they were measured.
         blocks: how many blocks there are.
         baseline: deliveries a second of the baseline relay, few senders; None when it was not measured.
         disturbed: the share of slices that other processes disturbed.
         conditions: for each kind of slice, and each other workload, a sentence about its parameters.
+        machines: sentences about other workloads whose load came from other machines than the server's.
     """
 
     spec: str
@@ -46,10 +50,12 @@ class League:
     weights: Mapping[str, float]
     comparisons: Comparisons
     by_measure: Mapping[str, Comparisons]
+    references: Sequence[Row]
     blocks: int
     baseline: Summary | None
     disturbed: float
     conditions: Sequence[str]
+    machines: Sequence[str] = ()
 
     @property
     def ranked(self) -> Sequence[Row]:
@@ -110,8 +116,9 @@ def _league(run: Run, spec: str, weights: Mapping[str, float]) -> League:
     entries += [entry for entry in known if entry.role is Role.CONTROL and Entry(entry.name) in entries]
     limited = {name: measure.limited_entries(blocks, entries) for name, measure in MEASURES.items()}
     values = {name: measure.scores(blocks, entries, limited[name]) for name, measure in MEASURES.items()}
-    by_measure = {name: compare(values[name], entries, seed=run.info.seed) for name in MEASURES}
-    comparisons = compare(mixture(values, weights), entries, seed=run.info.seed)
+    compared = partial(compare, entries=entries, seed=run.info.seed, weights=block_weights(blocks))
+    by_measure = {name: compared(values[name]) for name in MEASURES}
+    comparisons = compared(mixture(values, weights))
     ranked = [
         replace(row, standings=standings)
         for row, standings in zip(ranked, _standings(ranked, by_measure, limited), strict=True)
@@ -125,11 +132,23 @@ def _league(run: Run, spec: str, weights: Mapping[str, float]) -> League:
         weights=weights,
         comparisons=comparisons,
         by_measure=by_measure,
+        references=[_reference(each, blocks) for each in run.info.references if each.spec == spec],
         blocks=len(blocks),
         baseline=figures_of(blocks, Entry(BASELINE, Role.BASELINE)).get(("few", THROUGHPUT)),
         disturbed=disturbed_share(blocks),
-        conditions=[*conditions.of_slices(blocks), *conditions.of_trials(trials)],
+        conditions=[*conditions.of_slices(blocks), *where_measured(blocks), *conditions.of_trials(trials)],
+        machines=conditions.of_machines(trials),
     )
+
+
+def _reference(product: Implementation, blocks: Sequence[BlockResult]) -> Row:
+    """Return the row of a product that is not ranked."""
+    figures = figures_of(blocks, Entry(product.name, Role.REFERENCE))
+    standings = {
+        name: Standing(figures.get((measure.kind, measure.figure.name)), (0, 0), "", False)
+        for name, measure in MEASURES.items()
+    }
+    return Row(product, None, 0, figures=figures, standings=standings, note=failure_of(blocks, product.name))
 
 
 def _standings(

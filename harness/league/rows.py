@@ -114,7 +114,7 @@ def make_row(
     cases = [case for case in run.cases if case.spec == implementation.spec]
     result = combine_results(implementation, cases) if cases else None
     trials = [trial for trial in valid if trial.plan.implementation == implementation.name]
-    key = f"{implementation.spec}/{implementation.name}"
+    key = implementation.key
     return Row(
         implementation=implementation,
         checked=result,

@@ -1,15 +1,21 @@
 """Decides which block comes next: of which spec, and with which servers.
 
-All specs get the fewest blocks that can show a significant difference. After that the next block goes where most
-servers are undecided for the number of blocks so far. While the time does not suffice for the first look of every spec,
-blocks have fewer rounds. From the first look at the results on (see
-`harness.league.comparisons`), a block has only the servers that do not differ yet from a neighbour in the ranking.
+Many servers have a first pass: as many short blocks of floods alone as the first look at the results needs (see
+`harness.league.comparisons`), which distinguish within a minute what differs by a factor of two. The blocks after it
+measure everything: memory with idle clients, and latency at a fixed rate. Then latency is in every second block, and
+memory in none: most of the time goes to the floods, by which the league is ordered. Where the time suffices only for a
+few blocks, they have fewer rounds.
+
+All specs get these blocks first. After that the next block goes where most servers are undecided for the number of
+blocks so far, and has only the servers that did not differ, at the last look, from a neighbour in the ranking.
+
 Servers that do not fit into memory or descriptors together are dealt into groups, and dealt again when each group has
 had a block, so that every pair meets.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 import random
 import resource
@@ -18,21 +24,23 @@ from dataclasses import dataclass
 
 import psutil
 
-from harness.blocks import BlockResult, Entry, Role
+from harness.blocks import BlockResult, Entry, Role, SlicePlan
 from harness.league.baseline_relay import NAME as BASELINE
 from harness.league.comparisons import LOOK, compare, undecided
 from harness.league.inference import fewest_blocks
-from harness.league.measures import DEFAULT_WEIGHTS, MEASURES, mixture
+from harness.league.measures import DEFAULT_WEIGHTS, MEASURES, floods, mixture
 from harness.league.messages import BlockRequest
-from harness.league.profiles import IDLE_BLOCKS, Profile
+from harness.league.profiles import IDLE_BLOCKS, PACED_EVERY, Profile
 from harness.league.rows import failure_of
+from harness.league.slice_scores import block_weights
 from harness.model import Implementation
 
 GUESS_S = 1.0  # a server's part of a block, before there was one
 BYTES_EACH = 100_000_000  # memory of a server with all of its clients: three times that of a typical one
 OTHER_DESCRIPTORS = 200
-OTHER_ENTRIES = 3  # two controls and the baseline relay
+OTHER_ENTRIES = 6  # two controls, the baseline relay, some references
 FEWEST_ROUNDS = 3  # of a block, where the time is short
+FEW_SERVERS = 8  # with fewer, eight whole blocks take hardly more than a minute
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,9 +51,11 @@ class Design:
         servers: those that are measured.
         controls: for each spec the servers that have an A/A control: a second entry in each block.
         baselines: for each spec the baseline relay, if it can be built.
+        references: products that stand beside the servers of their spec.
         profile: how much is measured.
         seed: the random seed of the order.
         at_once: how many servers fit into one block.
+        machines: how many machines make blocks at the same time.
     """
 
     servers: Sequence[Implementation]
@@ -54,6 +64,8 @@ class Design:
     profile: Profile
     seed: int
     at_once: int
+    references: Sequence[Implementation] = ()
+    machines: int = 1
 
 
 def choose_controls(servers: Sequence[Implementation], profile: Profile, name: str = "") -> dict[str, list[str]]:
@@ -105,6 +117,21 @@ def _descriptors() -> float:
     return math.inf if limit == resource.RLIM_INFINITY else limit
 
 
+@dataclass(frozen=True)
+class Contents:
+    """What a block measures.
+
+    Attributes:
+        rounds: how many rounds of slices it has.
+        plan: the kinds of slices.
+        idle_clients: with how many memory is measured, or 0.
+    """
+
+    rounds: int
+    plan: tuple[SlicePlan, ...]
+    idle_clients: int
+
+
 class Schedule:
     """The blocks of a run, one after the other; what comes next depends on the results so far.
 
@@ -118,35 +145,81 @@ class Schedule:
         self._design, self._done, self._narrows = design, done, narrows
         self._specs = list(dict.fromkeys(server.spec for server in design.servers))
         self._open: dict[tuple[str, int], list[str]] = {}  # by spec and look, the undecided servers
+        self._requested: set[tuple[str, int]] = set()  # by spec and number, with those that are done
 
     def next_block(self, time_left_s: float, *, is_extended: bool) -> BlockRequest | None:
         """Return the next block, or None: all is decided, the planned blocks are done, or the time does not suffice.
 
         Args:
-            time_left_s: until when it must have ended.
+            time_left_s: in how many seconds it must have ended.
             is_extended: whether there may be more blocks than planned.
         """
         planned, rounds = self._design.profile.blocks, self._rounds(time_left_s)
         for spec in sorted(self._specs, key=self._urgency):
-            servers, number = self._servers(spec), len(self._blocks(spec))
-            if not servers or (number >= planned * self._blocks_a_meeting(spec) and not is_extended):
+            servers, number = self._servers(spec), self._next_number(spec)
+            last = planned * self._blocks_a_meeting(spec) + self._first_pass(spec)
+            if not servers or (number >= last and not is_extended):
                 continue
-            entries = self._deal(spec, servers, number)
-            if self._expected_s(spec, len(entries), rounds) <= time_left_s:
-                return self._request(spec, number, entries, rounds)
+            entries, contents = self._deal(spec, servers, number), self._contents(spec, number, rounds)
+            if self._expected_s(spec, len(entries), contents) <= time_left_s:
+                self._requested.add((spec, number))
+                return self._request(spec, number, entries, contents)
         return None
 
     def _rounds(self, time_left_s: float) -> int:
-        """Return how many rounds the next block has: fewer, while the first looks would not fit into the time."""
+        """Return how many rounds the next block has: fewer, where the time suffices only for a few blocks.
+
+        With few blocks the critical values are high, so more blocks are better than more rounds.
+        """
         most, needed_s = self._design.profile.rounds, 0.0
         for spec in self._specs:
-            missing = LOOK * self._blocks_a_meeting(spec) - len(self._blocks(spec))
             in_block = len(self._servers(spec)) / self._groups(spec) + OTHER_ENTRIES
-            needed_s += max(0, missing) * self._expected_s(spec, in_block, most)
-        return most if needed_s <= time_left_s else min(most, FEWEST_ROUNDS)
+            enough = self._with_everything(spec) + LOOK * self._blocks_a_meeting(spec)
+            for number in range(self._count(spec), enough):
+                needed_s += self._expected_s(spec, in_block, self._contents(spec, number, most))
+        return most if needed_s <= time_left_s * self._design.machines else min(most, FEWEST_ROUNDS)
+
+    def _first_pass(self, spec: str) -> int:
+        """Return how many blocks the first pass of a spec has: none, where the servers are few or the blocks are."""
+        count = sum(server.spec == spec for server in self._design.servers)
+        is_short = count < FEW_SERVERS or self._design.profile.blocks < fewest_blocks()
+        return 0 if is_short else LOOK * self._blocks_a_meeting(spec)
+
+    def _with_everything(self, spec: str) -> int:
+        """Return after how many blocks those that measure everything are done."""
+        return self._first_pass(spec) + IDLE_BLOCKS * self._groups(spec)
+
+    def _contents(self, spec: str, number: int, rounds: int) -> Contents:
+        """Return what a block measures.
+
+        Args:
+            spec: its name.
+            number: of the block.
+            rounds: how many it has, if it is not of the first pass.
+        """
+        profile = self._design.profile
+        if number < self._first_pass(spec):
+            return Contents(1, floods(profile.slices), 0)
+        if (after := number - self._with_everything(spec)) < 0:
+            return Contents(rounds, profile.slices, profile.idle_clients)
+        is_paced = after // self._groups(spec) % PACED_EVERY == PACED_EVERY - 1
+        return Contents(rounds, profile.slices if is_paced else floods(profile.slices), 0)
 
     def _blocks(self, spec: str) -> list[BlockResult]:
         return [block for block in self._done if block.spec == spec]
+
+    def _count(self, spec: str) -> int:
+        """Return how many blocks of a spec are done or under way."""
+        return len(self._numbers(spec))
+
+    def _next_number(self, spec: str) -> int:
+        """Return the number of the next block: the first that is free, because an interrupted run may lack some."""
+        taken = self._numbers(spec)
+        return next(number for number in itertools.count() if number not in taken)
+
+    def _numbers(self, spec: str) -> set[int]:
+        requested = {number for of, number in self._requested if of == spec}
+        return requested | {block.number for block in self._blocks(spec)}
 
     def _groups(self, spec: str) -> int:
         """Return into how many groups the servers of a spec are dealt."""
@@ -157,9 +230,14 @@ class Schedule:
         """Return in how many blocks, on average, two servers of a spec meet once: with g groups every g² blocks."""
         return self._groups(spec) ** 2
 
-    def _urgency(self, spec: str) -> tuple[float, float]:
-        each = len(self._blocks(spec)) / self._blocks_a_meeting(spec)
-        return min(each, fewest_blocks()), -len(self._servers(spec)) / max(1.0, each)
+    def _urgency(self, spec: str) -> tuple[float, float, float]:
+        """Return what is least for the spec that gets the next block; first passes come first."""
+        blocks, servers = self._count(spec), len(self._servers(spec))
+        if blocks < self._first_pass(spec):
+            return 0, 0, -servers
+        if blocks < self._with_everything(spec):
+            return 1, (blocks - self._first_pass(spec)) / self._groups(spec), -servers
+        return 2, -servers / blocks * self._blocks_a_meeting(spec), 0
 
     def _servers(self, spec: str) -> list[Implementation]:
         """Return the servers of a spec that have not failed, after the first look only the undecided ones."""
@@ -167,7 +245,7 @@ class Schedule:
         servers = [server for server in self._design.servers if server.spec == spec]
         servers = [server for server in servers if not failure_of(blocks, server.name)]
         look = LOOK * self._blocks_a_meeting(spec)
-        if len(blocks) < look or len(servers) < 2 or not self._narrows:
+        if len(blocks) < max(look, self._with_everything(spec)) or len(servers) < 2 or not self._narrows:
             return servers
         while 2 * look <= len(blocks):
             look *= 2
@@ -181,7 +259,13 @@ class Schedule:
             name: MEASURES[name].scores(blocks, entries, MEASURES[name].limited_entries(blocks, entries))
             for name in DEFAULT_WEIGHTS
         }
-        compared = compare(mixture(values, DEFAULT_WEIGHTS), entries, seed=self._design.seed, is_over=False)
+        compared = compare(
+            mixture(values, DEFAULT_WEIGHTS),
+            entries,
+            seed=self._design.seed,
+            weights=block_weights(blocks),
+            is_over=False,
+        )
         return [servers[place].name for place in undecided(compared)]
 
     def _deal(self, spec: str, servers: Sequence[Implementation], number: int) -> list[tuple[Entry, Implementation]]:
@@ -196,36 +280,42 @@ class Schedule:
         entries += [(Entry(server.name, Role.CONTROL), server) for server in group if server.name in with_control]
         if baseline := self._design.baselines.get(spec):
             entries.append((Entry(BASELINE, Role.BASELINE), baseline))
+        running = (each for each in self._design.references if each.spec == spec)
+        blocks = self._blocks(spec)
+        entries += [(Entry(each.name, Role.REFERENCE), each) for each in running if not failure_of(blocks, each.name)]
         return entries
 
-    def _expected_s(self, spec: str, entries: float, rounds: int) -> float:
-        """Return how long a block is expected to take: its servers take as long as in the last block of the spec.
+    def _expected_s(self, spec: str, entries: float, contents: Contents) -> float:
+        """Return how long a block is expected to take: its servers take as long as in the last one with such contents.
 
         Args:
             spec: its name.
             entries: how many the block has.
-            rounds: how many it has.
+            contents: what it measures.
         """
-        if not (blocks := self._blocks(spec)):
+        alike = [
+            block
+            for block in self._blocks(spec)
+            if (block.plan, block.measures_memory) == (contents.plan, contents.idle_clients > 0)
+        ]
+        if not alike:
             return entries * GUESS_S
-        last = blocks[-1]
+        last = alike[-1]
         ends_s = [result.at_s for result in last.slices if result.round >= 0]
-        had = 1 + max((result.round for result in last.slices), default=0)
-        round_s = (max(ends_s) - min(ends_s)) / had if ends_s else 0.0
-        return entries / len(last.entries) * (last.seconds + (rounds - had) * round_s)
+        round_s = (max(ends_s) - min(ends_s)) / last.rounds if ends_s else 0.0
+        return entries / len(last.entries) * (last.seconds + (contents.rounds - last.rounds) * round_s)
 
     def _request(
-        self, spec: str, number: int, entries: Sequence[tuple[Entry, Implementation]], rounds: int
+        self, spec: str, number: int, entries: Sequence[tuple[Entry, Implementation]], contents: Contents
     ) -> BlockRequest:
-        profile = self._design.profile
         return BlockRequest(
             number=number,
             spec=spec,
             entries=tuple(entry for entry, _ in entries),
             implementations=tuple(server for _, server in entries),
-            plan=profile.slices,
-            rounds=rounds,
-            clients=profile.clients,
-            idle_clients=profile.idle_clients if number < IDLE_BLOCKS * self._groups(spec) else 0,
+            plan=contents.plan,
+            rounds=contents.rounds,
+            clients=self._design.profile.clients,
+            idle_clients=contents.idle_clients,
             seed=self._design.seed,
         )

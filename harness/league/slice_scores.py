@@ -5,7 +5,7 @@ The unit is the block, because its processes are fresh. A score is made of the r
 - Slices during which another process took the load's processor, or a quota stopped it, are left out one by one, unless
   most are.
 - The speed of the machine in each round is taken off. It is the median over all entries of how much they are above
-  their own median in the block, so what a round has in common counts for nobody, however many rounds an entry lacks.
+  their own median in the block, so what a round has in common cancels, however many rounds an entry lacks.
 - The Hodges-Lehmann estimator is taken over the rounds (Hodges and Lehmann 1963, "Estimates of Location Based on Rank
   Tests"): the median of the means of all pairs. A slice of which the machine took half away hardly moves it, and where
   there is no such slice it is nearly as good as the mean.
@@ -65,6 +65,11 @@ def scores(blocks: Sequence[BlockResult], entries: Sequence[Entry], score: Score
         own = score(block)
         table[row] = [own.get(entry, math.nan) for entry in entries]
     return table
+
+
+def block_weights(blocks: Sequence[BlockResult]) -> Floats:
+    """Return how much each block counts, by its rounds: most of the noise is that of slices, not that of blocks."""
+    return np.array([max(1, block.rounds) for block in blocks], np.float64)
 
 
 def usable(slices: Sequence[SliceResult]) -> list[SliceResult]:

@@ -18,17 +18,18 @@ from typing import NamedTuple
 
 import anyio
 
+from harness.addresses import Address
 from harness.errors import LaunchError
 from harness.league.disturbance import why_disturbed
 from harness.league.messages import TrialRequest
 from harness.load.messages import LoadAnswer, LoadRequest
 from harness.model import TrialPlan, TrialResult
+from harness.processes import own_children
 from harness.processes.deadlines import completes_within
 from harness.processes.disturbances import MachineWatch
 from harness.processes.workers import PYTHON
 from harness.records import from_json, to_json
 from harness.servers.launch import launch, wait_for_last_words
-from harness.servers.orphans import mark_as_own_child
 from harness.servers.process import Server
 from harness.servers.resources import raise_descriptor_limit, usable_cores
 
@@ -50,8 +51,9 @@ async def run_trial(request: TrialRequest, cores: Cores) -> TrialResult:
     started = datetime.now(UTC).isoformat(timespec="seconds")
     answer, reason = LoadAnswer(), ""
     try:
-        async with launch(request.implementation, grace_s=2) as server:
-            answer, reason = await _load(server, plan, cores)
+        address = Address.parse(request.address) if request.address else None
+        async with launch(request.implementation, address=address, grace_s=2) as server:
+            answer, reason = await _load(server, request, cores)
             if reason:  # its connections may have ended a moment before the server itself
                 await completes_within(server.wait, EXIT_WAIT_S, server.pid)
             if server.status is not None:
@@ -81,8 +83,9 @@ def load_limit_s(plan: TrialPlan) -> float:
     return sum(value for name, value in plan.parameters.items() if name.endswith("seconds")) + MARGIN_S
 
 
-async def _load(server: Server, plan: TrialPlan, cores: Cores) -> tuple[LoadAnswer, str]:
+async def _load(server: Server, trial: TrialRequest, cores: Cores) -> tuple[LoadAnswer, str]:
     """Return the answer of the load, and why the trial did not finish, or ""."""
+    plan = trial.plan
     request = LoadRequest(
         address=str(server.address),
         server_pid=server.pid,
@@ -92,10 +95,11 @@ async def _load(server: Server, plan: TrialPlan, cores: Cores) -> tuple[LoadAnsw
         cores=cores.load,
         server_cores=cores.server,
         processes=min(max(1, len(cores.load)), MOST_PROCESSES),
+        remote=trial.remote,
     )
     limit_s = load_limit_s(plan)
     process = await anyio.open_process([*PYTHON, "harness.load"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    mark_as_own_child(process.pid)
+    own_children.mark(process.pid)
     output, errors = bytearray(), bytearray()
 
     async def read(stream: anyio.abc.ByteReceiveStream, into: bytearray) -> None:
@@ -129,7 +133,6 @@ def split_cores() -> Cores:
 
 def main() -> None:
     """Run the requested trials until standard input ends."""
-    raise_descriptor_limit()
     cores = split_cores()
     if cores.server:
         os.sched_setaffinity(0, cores.server)  # child processes inherit it; this process waits most of the time
@@ -137,7 +140,9 @@ def main() -> None:
     os.dup2(2, 1)
     with open(answers, "wb", buffering=0) as out:
         for line in sys.stdin.buffer:
-            result = anyio.run(run_trial, from_json(line, TrialRequest), cores)
+            request = from_json(line, TrialRequest)
+            raise_descriptor_limit(int(request.plan.parameters.get("clients", 0)))  # the server inherits it
+            result = anyio.run(run_trial, request, cores)
             out.write(to_json(result) + b"\n")
 
 

@@ -5,11 +5,15 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from harness.load.processes import LoadProcesses
+from harness.processes.proc import read_existing
 from harness.servers import resources
 from harness.servers.resources import CpuTimes, KernelCounters
 
+BOOT_ID = "/proc/sys/kernel/random/boot_id"  # the same in all containers and network namespaces of a machine
+MODES = ("generator_user_share", "generator_system_share")
 GENERATOR_LIMIT = 0.95  # of a core: above it the load, not the server, was the limit
 
 
@@ -62,6 +66,30 @@ def shares(before: UsageSnapshot, after: UsageSnapshot, cores: Collection[int]) 
         others_share -= figures["server_cpu_share"] + figures["generator_cpu_share"]
         figures["other_cpu_share"] = min(1.0, max(0.0, others_share / len(cores)))  # ticks are coarse
     return figures
+
+
+def shares_over_machines(
+    processes: LoadProcesses, before: UsageSnapshot, after: UsageSnapshot, cores: Collection[int]
+) -> dict[str, float]:
+    """Return `shares` in rank 0 of a load, on the machine of the server; all processes of the load call it.
+
+    Processes of the load that are not below rank 0 and yet on its machine, in another network namespace, are no "other
+    processes". What the load uses in which mode is not recorded where most of it is elsewhere.
+
+    Args:
+        processes: the processes of the load.
+        before: the snapshot at the beginning.
+        after: the snapshot at the end.
+        cores: see `shares`.
+    """
+    if not processes.are_remote:
+        return shares(before, after, cores)
+    here = next(read_existing([BOOT_ID]), "")
+    used_s = processes.gather((here, after.generator.cpu_s - before.generator.cpu_s))
+    beside_s = sum(used for rank, (where, used) in enumerate(used_s) if rank != processes.rank and where == here)
+    busy_s = None if after.busy_s is None else after.busy_s - beside_s
+    figures = shares(before, replace(after, busy_s=busy_s), cores)
+    return {name: share for name, share in figures.items() if name not in MODES}
 
 
 def generator_limited(figures: Mapping[str, float]) -> float:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness.codec import Codec
+from harness.codec import LoadCodec
 from harness.errors import Violation
 from harness.load.engine import choose
 from harness.load.engine.frame_templates import Int64Array
@@ -88,7 +88,7 @@ class Load:
         self,
         sockets: Sequence[socket.socket],
         subscriptions: Sequence[tuple[int, ...]],
-        codec: Codec,
+        codec: LoadCodec,
         server_pid: int,
         senders: Sequence[Sender],
         text_bytes: int,

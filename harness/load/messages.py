@@ -5,6 +5,18 @@ from __future__ import annotations
 import msgspec
 
 
+class RemoteShares(msgspec.Struct, frozen=True, kw_only=True):
+    """The processes of a load on other machines than the server's.
+
+    Attributes:
+        shares: where they listen for rank 0, in the order of their ranks.
+        key: which both sides must prove to know, in hexadecimal digits.
+    """
+
+    shares: tuple[str, ...]
+    key: str
+
+
 class LoadRequest(msgspec.Struct, frozen=True, kw_only=True):
     """A request to load a server.
 
@@ -17,6 +29,7 @@ class LoadRequest(msgspec.Struct, frozen=True, kw_only=True):
         cores: the processor cores that the load may use; () for any. Several processes have one of them each.
         server_cores: the processor cores that the server may use; () for any.
         processes: how many processes make the load, where the workload can be split.
+        remote: the processes that make the load, where they are on other machines; None where they are on this one.
     """
 
     address: str
@@ -27,6 +40,7 @@ class LoadRequest(msgspec.Struct, frozen=True, kw_only=True):
     cores: tuple[int, ...] = ()
     server_cores: tuple[int, ...] = ()
     processes: int = 1
+    remote: RemoteShares | None = None
 
 
 class LoadAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,6 +70,7 @@ class OpenServer(msgspec.Struct, frozen=True, kw_only=True, tag="open"):
         clients: how many clients stay.
         idle_clients: how many connect at first, to measure the server's memory with them; 0 for no more than stay.
         is_relay: whether the server only relays bytes.
+        reference: the name of the reference (see `harness.kinds.Reference`) that is loaded in its own protocol, or "".
     """
 
     entry: int
@@ -65,6 +80,7 @@ class OpenServer(msgspec.Struct, frozen=True, kw_only=True, tag="open"):
     clients: int
     idle_clients: int = 0
     is_relay: bool = False
+    reference: str = ""
 
 
 class LoadSlice(msgspec.Struct, frozen=True, kw_only=True, tag="slice"):

@@ -45,7 +45,7 @@ class SchedulePacer:
 
     def __init__(self, load: Load, senders: Sequence[int], rate_per_s: float) -> None:
         self._load, self.rate_per_s = load, rate_per_s
-        self._start_ns, self._first = load.processes.from_first(time.monotonic_ns()) + LEAD_NS, 0
+        self._start_ns, self._first = load.processes.same_moment_ns() + LEAD_NS, 0
         self.latencies, self.lags = latency.Recorder(), latency.Recorder()
         load.engine.pace(list(senders), self._start_ns, 1e9 / rate_per_s, NO_END)
 

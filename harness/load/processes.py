@@ -4,6 +4,9 @@ They are numbered by rank, as in MPI. Rank 0 is the process that got the request
 passes on what they send to each other. All processes do the same steps in the same order, so that they exchange values
 by a call of `gather` that each of them makes. When one of them ends early or finds a violation, the load ends.
 
+The others may be on other machines (see `harness.load.remote`). Then rank 0 is beside the server, to read what that
+uses, and has no clients; and each process has a clock of its own.
+
 A load of one process has a `LoadProcesses` too: it starts nothing, sends nothing, and `gather` returns the value given.
 """
 
@@ -14,8 +17,9 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from harness.errors import HarnessError, Violation
 
@@ -37,6 +41,50 @@ class SharedViolation(Violation):
     """A violation that all processes of the load know of."""
 
 
+class Peer(Protocol):
+    """Another process of the load, as rank 0 knows it."""
+
+    def has_ended(self) -> bool:
+        """Return whether it has ended."""
+        ...
+
+    def how_it_ended(self) -> str:
+        """Return how it ended, as the rest of a sentence."""
+        ...
+
+    def end(self) -> None:
+        """End it, where it has not ended yet, as far as that can be done from here."""
+        ...
+
+
+class ChildPeer:
+    """A process of the load that rank 0 has started.
+
+    Args:
+        process: the process.
+    """
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self._process = process
+
+    def has_ended(self) -> bool:
+        """Return whether it has ended."""
+        return self._process.poll() is not None
+
+    def how_it_ended(self) -> str:
+        """Return how it ended; it may be about to."""
+        try:
+            status = self._process.wait(ENDING_S)
+        except subprocess.TimeoutExpired:
+            return "has closed its connection"
+        return f"was ended by {signal.Signals(-status).name}" if status < 0 else f"ended with status {status}"
+
+    def end(self) -> None:
+        """Kill it, and wait for that."""
+        self._process.kill()
+        self._process.wait()
+
+
 class LoadProcesses:
     """The processes of a load, as one of them sees them.
 
@@ -44,18 +92,50 @@ class LoadProcesses:
         rank: the number of this process.
         count: how many processes there are.
         lines: in rank 0, the connections to the others in the order of their ranks; in the others, that to rank 0.
+        peers: in rank 0, the others in the order of their ranks, where it has not to start them.
+        are_remote: whether all but rank 0 are on other machines.
 
     Attributes:
         rank: the number of this process.
         count: how many processes there are.
+        are_remote: whether all but rank 0 are on other machines.
     """
 
-    def __init__(self, rank: int = 0, count: int = 1, lines: Sequence[Connection] = ()) -> None:
-        self.rank, self.count = rank, count
-        self._lines = list(lines)
-        self._processes: list[subprocess.Popen[bytes]] = []
+    def __init__(
+        self,
+        rank: int = 0,
+        count: int = 1,
+        lines: Sequence[Connection] = (),
+        peers: Sequence[Peer] = (),
+        *,
+        are_remote: bool = False,
+    ) -> None:
+        self.rank, self.count, self.are_remote = rank, count, are_remote
+        self._lines, self._peers = list(lines), list(peers)
         self._goes_on = False  # after a violation, so that all have to know of it
         self._reported: dict[int, Violation] = {}  # by rank, in rank 0
+
+    # --- shares and clocks
+
+    def share(self, first: int, stop: int) -> range:
+        """Return which of the clients from number `first` to before `stop` are those of this process.
+
+        Each n-th process has every n-th client; rank 0 has none if the others are on other machines.
+        """
+        sharing, place = (self.count - 1, self.rank - 1) if self.are_remote else (self.count, self.rank)
+        return range(first + (place - first) % sharing, stop, sharing) if place >= 0 else range(0)
+
+    def same_moment_ns(self) -> int:
+        """Return one moment for all processes, in ns of the monotonic clock of each of them.
+
+        On one machine it is the same number in all. Over several machines, whose clocks have nothing in common, it is
+        when rank 0's reply has come: these moments differ by the time that a message takes, and no times of two clocks
+        are ever compared.
+        """
+        if self.are_remote:
+            self.gather(None)
+            return time.monotonic_ns()
+        return self.from_first(time.monotonic_ns())
 
     # --- exchange of values
 
@@ -124,8 +204,8 @@ class LoadProcesses:
 
     def check_others(self) -> None:
         """In rank 0, raise what `gather` would raise, if another process has ended early."""
-        for rank, process in enumerate(self._processes, 1):
-            while process.poll() is not None:  # a violation comes after the values that it has sent before
+        for rank, peer in enumerate(self._peers, 1):
+            while peer.has_ended():  # a violation comes after the values that it has sent before
                 self._receive(rank)
 
     def report_violation(self, violation: Violation) -> None:
@@ -171,16 +251,12 @@ class LoadProcesses:
             raise HarnessError(f"process {rank} of the load's {self.count} {self._how_it_ended(rank)}") from None
 
     def _how_it_ended(self, rank: int) -> str:
-        try:
-            status = self._processes[rank - 1].wait(ENDING_S)
-        except subprocess.TimeoutExpired:
-            return "has closed its connection"
-        return f"was ended by {signal.Signals(-status).name}" if status < 0 else f"ended with status {status}"
+        return self._peers[rank - 1].how_it_ended()
 
     # --- beginning and end
 
     def start(self, request: Any, module: str = "harness.load") -> None:
-        """In rank 0, start the other processes and send them the request (see `join_load`).
+        """In rank 0, start the other processes, if they do not run yet, and send them the request (see `join_load`).
 
         Args:
             request: what `join_load` returns in them.
@@ -188,15 +264,16 @@ class LoadProcesses:
         """
         from multiprocessing.connection import Pipe
 
-        for rank in range(1, self.count):
+        for rank, line in enumerate(self._lines, 1):
+            self._reply(line, (rank, self.count, os.getpid(), request))
+        for rank in range(len(self._lines) + 1, self.count):
             ours, theirs = Pipe()
             command = [sys.executable, "-P", "-m", module, str(theirs.fileno())]
             self._lines.append(ours)
-            self._processes.append(
-                subprocess.Popen(
-                    command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
-                )
+            process = subprocess.Popen(
+                command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
             )
+            self._peers.append(ChildPeer(process))
             theirs.close()
             self._reply(ours, (rank, self.count, os.getpid(), request))
 
@@ -204,10 +281,8 @@ class LoadProcesses:
         """End the other processes, where they have not ended yet, and wait for that."""
         for line in self._lines:
             line.close()
-        for process in self._processes:
-            process.kill()
-        for process in self._processes:
-            process.wait()
+        for peer in self._peers:
+            peer.end()
 
 
 def _violation_in(values: Sequence[object]) -> Violation | None:

@@ -32,6 +32,8 @@ DRAIN_QUIET_S = 0.03
 DRAIN_MAX_S = 1.0
 DRAIN_STEP_NS = 1_000_000
 TURN_S = 0.02  # of a loop of such steps, with what has come to be read
+SLOW_S = 0.1  # a flood that takes longer with all that it has sent has fewer messages in flight the next time
+FEWEST_IN_FLIGHT = 64  # over all senders
 MAX_SLICE_S = 5.0  # for a server that delivers nothing: on a busy machine a conforming one may take that long
 LEAD_NS = 2_000_000  # before the first message of a schedule is due
 
@@ -83,15 +85,16 @@ class ResidentLoad:
     Args:
         clients: those of the server; they have joined.
         server_pid: the server's process.
+        orders_senders: whether there may be several senders. The relay could mix the bytes of two within a message.
     """
 
-    def __init__(self, clients: Clients, server_pid: int) -> None:
+    def __init__(self, clients: Clients, server_pid: int, *, orders_senders: bool = True) -> None:
         self._clients, self._server_pid, self._quiet_s = clients, server_pid, DRAIN_QUIET_S
         # One sender per client: those of all kinds are among them. With several, the order among the messages of one
         # client would have to be judged apart.
+        self._in_flight = {name: kind.in_flight for name, kind in KINDS.items()}
         senders = clients.senders(clients.count)
-        # A relay that parses nothing could mix the bytes of two senders within a message.
-        counts = {name: 1 if clients.as_arriving else kind.senders or clients.count for name, kind in KINDS.items()}
+        counts = {name: kind.senders or clients.count if orders_senders else 1 for name, kind in KINDS.items()}
         self._senders = {
             name: [senders.index(sender) for sender in clients.senders(count)] for name, count in counts.items()
         }
@@ -139,7 +142,7 @@ class ResidentLoad:
         """
         load, processes, kind = self._load, self._clients.processes, KINDS[name]
         senders = [sender for sender in self._senders[name] if sender in load.own_senders]
-        each = max(1, kind.in_flight // len(self._senders[name]))
+        each = max(1, self._in_flight[name] // len(self._senders[name]))
         end_ns = processes.from_first(time.monotonic_ns()) + int(seconds * 1e9)
         clock, before = LoopClock(), self._snapshot()
         for sender in senders:
@@ -159,6 +162,9 @@ class ResidentLoad:
         after = self._snapshot()
         if after.received > before.received:
             after = after._replace(at=load.engine.last_progress_ns() / 1e9)
+        # The slices of slow servers would take most of the time of a block, while their last messages come back.
+        share = SLOW_S / processes.from_first(clock.read())
+        self._in_flight[name] = int(min(kind.in_flight, max(FEWEST_IN_FLIGHT, self._in_flight[name] * min(2.0, share))))
         return self._figures(before, after)
 
     def paced(self, name: str, warm_up_s: float, seconds: float) -> tuple[dict[str, float], str]:

@@ -99,7 +99,8 @@ def _act(request: SliceMessage, processes: LoadProcesses, loads: dict[int, Resid
 
 
 def _open(request: OpenServer, processes: LoadProcesses) -> tuple[dict[str, float], ResidentLoad]:
-    codec = plugins.specs()[request.spec].codec
+    reference = plugins.references()[request.reference] if request.reference else None
+    codec = reference.codec if reference else plugins.specs()[request.spec].codec
     clients = Clients(Address.parse(request.address), codec, as_arriving=request.is_relay, processes=processes)
     figures = {}
     if request.idle_clients:
@@ -113,7 +114,8 @@ def _open(request: OpenServer, processes: LoadProcesses) -> tuple[dict[str, floa
     else:
         clients.connect(request.clients)
     clients.join()
-    return figures, ResidentLoad(clients, request.server_pid)
+    orders_senders = not request.is_relay and (reference is None or reference.orders_senders)
+    return figures, ResidentLoad(clients, request.server_pid, orders_senders=orders_senders)
 
 
 if __name__ == "__main__":

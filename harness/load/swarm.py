@@ -10,7 +10,6 @@ A swarm loads its server once: what the server still delivers afterwards would l
 
 from __future__ import annotations
 
-import os
 import socket
 import time
 from collections.abc import Collection, Iterator, Sequence
@@ -41,7 +40,8 @@ class Swarm:
 
     Attributes:
         clients: the clients: a workload connects them and lets them join before it starts a load.
-        server_pid: the server's process, for its memory and processor time.
+        server_pid: the server's process, for its memory and processor time; `resources.ELSEWHERE` where it is on
+            another machine, and rank 0 of the load reads them.
         cores: the processor cores that server and load may use.
         figures: the results, by name; it takes those only that the workload declares.
         histogram: the latencies, encoded; "" where none were measured.
@@ -60,10 +60,13 @@ class Swarm:
         return resources.usage(self.server_pid).rss_bytes
 
     def end_of_trial(self) -> dict[str, float]:
-        """Return the figures with which a trial ends: memory, of the server at its peak and of the generator now."""
+        """Return the figures with which a trial ends: memory, of the server at its peak and of the generator now.
+
+        No process of a load returns from here before all have run.
+        """
         return {
             "server_rss_peak_bytes": resources.peak_rss_bytes(self.server_pid),
-            "generator_rss_bytes": resources.usage(os.getpid()).rss_bytes,
+            "generator_rss_bytes": sum(self.clients.processes.gather(resources.own_rss_bytes())),
         }
 
     @contextmanager
@@ -262,7 +265,7 @@ class Swarm:
             if self.figures.get("overloaded"):
                 break
             before, start = load.snapshot(), self._usage()
-            begin_ns = processes.from_first(time.monotonic_ns())
+            begin_ns = processes.same_moment_ns()
             end_ns = begin_ns + int(duration * 1e9)
             if schedule:
                 schedule.count_from(begin_ns)
@@ -279,7 +282,8 @@ class Swarm:
         if transient:
             transient.end()
         load.finish()
-        self._record_shares(accounting.shares(start, end, self.cores) | load.shares(before, after))
+        shares = accounting.shares_over_machines(processes, start, end, self.cores)
+        self._record_shares(shares | load.shares(before, after))
         results = processes.gather((before, after, sent))
         all_deliveries = sum(after.deliveries for _, after, _ in results)
         self.figures |= accounting.per_delivery(counters, counters_after, all_deliveries)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, suppress
 from pathlib import Path
 
 import anyio
 from anyio.abc import Process
 
 from harness.errors import HarnessError
+from harness.processes import own_children
 from harness.processes.disturbances import MachineWatch
 
 WARDEN = Path(__file__).with_name("warden.py")
@@ -59,10 +61,14 @@ async def guarded(
         raise
     finally:
         os.close(control)
+    own_children.mark(process.pid)
     async with aclosing(process):
         try:
             yield process
         finally:
             os.close(control_writer)
+            with suppress(ProcessLookupError):
+                process.send_signal(signal.SIGCONT)  # the command may have stopped its warden
             with anyio.CancelScope(shield=True):
                 await process.wait()
+            own_children.forget(process.pid)

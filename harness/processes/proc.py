@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from collections.abc import Iterable, Iterator
 
 from harness.processes import warden
@@ -18,11 +19,72 @@ def read_existing(paths: Iterable[str]) -> Iterator[str]:
 
 def read_per_thread(pid: int, name: str) -> Iterator[str]:
     """Yield the text of the file of this name of each thread of a process; nothing if it has ended."""
+    yield from read_existing(f"/proc/{pid}/task/{thread}/{name}" for thread in threads_of(pid))
+
+
+class ProcessorUse:
+    """How long the threads of a process have run, and have waited for a processor, from the creation of this object on.
+
+    Threads that end keep what they had when they were last read. The kernel adds up a wait when it ends: a thread that
+    can run, and has not since the last reading, has waited since then.
+
+    Args:
+        pid: the process.
+        includes_descendants: whether the threads of its descendants count too.
+
+    Attributes:
+        ran_s: how long they have run, in s, summed over threads, at the last reading.
+        waited_s: how long they have waited, likewise.
+    """
+
+    def __init__(self, pid: int, *, includes_descendants: bool = True) -> None:
+        self._pid, self._includes_descendants = pid, includes_descendants
+        self._read_at = time.monotonic()
+        self._latest = {thread: (*numbers, 0) for thread, numbers in self._numbers().items()}
+        self.ran_s = self.waited_s = 0.0
+
+    def read(self) -> None:
+        """Bring the attributes up to date; they stay as they are if the kernel does not report this."""
+        read_before, self._read_at = self._read_at, time.monotonic()
+        passed_ns = int((self._read_at - read_before) * 1e9)
+        latest, self._latest = self._latest, {}
+        for thread, (ran, waited) in self._numbers().items():
+            ran_before, waited_before, ahead = latest.get(thread, (0, 0, 0))
+            if ran < ran_before or waited < waited_before:  # another thread with the same number
+                ran_before = waited_before = ahead = 0
+            more = max(0, waited - waited_before - ahead)  # some of it may be counted already
+            ahead = max(0, ahead - (waited - waited_before))
+            if thread in latest and ran == ran_before and waited == waited_before and _can_run(*thread):
+                more, ahead = passed_ns, ahead + passed_ns
+            self.ran_s += (ran - ran_before) / 1e9
+            self.waited_s += more / 1e9
+            self._latest[thread] = ran, waited, ahead
+
+    def _numbers(self) -> dict[tuple[int, int], tuple[int, int]]:
+        """Return how long each thread has run and waited so far, in ns, by the numbers of its process and its own."""
+        pids = [self._pid, *(warden.descendants(self._pid) if self._includes_descendants else ())]
+        found = {}
+        for pid in pids:
+            for thread in threads_of(pid):
+                for text in read_existing([f"/proc/{pid}/task/{thread}/schedstat"]):
+                    if len(words := text.split()) >= 2:
+                        found[pid, thread] = int(words[0]), int(words[1])
+        return found
+
+
+def _can_run(pid: int, thread: int) -> bool:
+    """Return whether a thread runs or waits for a processor."""
+    return any(
+        text.rpartition(")")[2].split()[:1] == ["R"] for text in read_existing([f"/proc/{pid}/task/{thread}/stat"])
+    )
+
+
+def threads_of(pid: int) -> list[int]:
+    """Return the numbers of the threads of a process; none if it has ended."""
     try:
-        threads = os.listdir(f"/proc/{pid}/task")
+        return [int(name) for name in os.listdir(f"/proc/{pid}/task")]
     except OSError:
-        return
-    yield from read_existing(f"/proc/{pid}/task/{thread}/{name}" for thread in threads)
+        return []
 
 
 def cpu_wait_s(pid: int) -> float:

@@ -18,6 +18,7 @@ import sys
 import time
 
 PR_SET_CHILD_SUBREAPER = 36
+KILLING_S = 30.0
 
 
 def become_subreaper() -> None:
@@ -44,22 +45,26 @@ def children(pid: int) -> list[int]:
 
 def descendants(pid: int) -> list[int]:
     """Return all descendants of a process, parents before their children."""
-    below = []
-    for child in children(pid):
-        below += [child, *descendants(child)]
+    below = children(pid)
+    for child in below:  # a loop, because there may be thousands of generations; it grows as it goes on
+        below += children(child)
     return below
 
 
 def signal_all(pid: int, number: int) -> None:
     """Send a signal to a process and to all its descendants."""
     for each in [pid, *descendants(pid)]:
-        with contextlib.suppress(ProcessLookupError):
+        with contextlib.suppress(ProcessLookupError, PermissionError):  # it may have ended, or run as another user
             os.kill(each, number)
 
 
 def kill_all_below(pid: int) -> None:
-    """Kill the descendants of a process until there are none; `pid` must be this process, a subreaper."""
-    while below := descendants(pid):
+    """Kill the descendants of a process until there are none; `pid` must be this process, a subreaper.
+
+    A process of another user, started by sudo for instance, cannot be killed: after KILLING_S it is left.
+    """
+    deadline = time.monotonic() + KILLING_S
+    while (below := descendants(pid)) and time.monotonic() < deadline:
         for descendant in below:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(descendant, signal.SIGKILL)

@@ -182,6 +182,9 @@ COLUMNS = (
     Column("front", _front, spare=16),
 )
 
+# Those of the references, which have no ranks and no tiers.
+MEASURED = tuple(column for column in COLUMNS if column.heading == "server" or (column.measure and column.figures))
+
 # Those of the leaderboard in a README: what they show, and the shorter heading there.
 LEADERBOARD = {
     "#": "#",
@@ -208,13 +211,27 @@ def table(league: League, *, width: int, style: str) -> str:
     """
     ranked = league.ranked
     columns = [column for column in COLUMNS if any(column.cell(row, league) != NOTHING for row in ranked) or not ranked]
+    return table_of(ranked, league, columns, width=width, style=style)
+
+
+def table_of(rows: Sequence[Row], league: League, columns: Sequence[Column], *, width: int, style: str) -> str:
+    """Return some rows of a league as a table.
+
+    Args:
+        rows: the rows.
+        league: the league.
+        columns: those that have anything to show; where they do not fit, the most spare one is left out first.
+        width: in characters.
+        style: a format of tabulate, e.g. "simple" or "github".
+    """
+    shown = list(columns)
     while True:
-        text = _tabulated(league, columns, style, LONGEST_NAME)
-        most_spare = max(columns, key=lambda column: column.spare)
+        text = _tabulated(rows, league, shown, style, LONGEST_NAME)
+        most_spare = max(shown, key=lambda column: column.spare)
         if _width(text) <= width or not most_spare.spare:
             break
-        columns.remove(most_spare)
-    with_full_names = _tabulated(league, columns, style, width)
+        shown.remove(most_spare)
+    with_full_names = _tabulated(rows, league, shown, style, width)
     return with_full_names if _width(with_full_names) <= width else text
 
 
@@ -248,10 +265,20 @@ def _width(text: str) -> int:
     return max(map(len, text.splitlines()), default=0)
 
 
-def _tabulated(league: League, columns: Sequence[Column], style: str, longest_name: int) -> str:
-    rows = [[column.cell(row, league) for column in columns] for row in league.ranked]
-    for row in rows:
-        if len(row[1]) > longest_name:
-            row[1] = f"{row[1][: longest_name - 1]}…"
+def _tabulated(rows: Sequence[Row], league: League, columns: Sequence[Column], style: str, longest_name: int) -> str:
+    """Return a table.
+
+    Args:
+        rows: of the league.
+        league: the league.
+        columns: the columns, that with the name among them.
+        style: a format of tabulate.
+        longest_name: characters of a name; what is longer is cut off.
+    """
+    cells = [[column.cell(row, league) for column in columns] for row in rows]
+    name = next(place for place, column in enumerate(columns) if column.heading == "server")
+    for line in cells:
+        if len(line[name]) > longest_name:
+            line[name] = f"{line[name][: longest_name - 1]}…"
     headings = [column.title if style == "github" else column.heading for column in columns]
-    return tabulated(rows, headings, align=[column.align for column in columns], style=style)
+    return tabulated(cells, headings, align=[column.align for column in columns], style=style)

@@ -6,6 +6,7 @@ at most. The pages, one per spec, have every row, every figure and the condition
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 from harness.errors import HarnessError, UsageError
@@ -26,16 +27,26 @@ def rewrite(readme: Path, run: Run) -> None:
 
     Raises:
         UsageError: the file cannot be read or does not have each marker once, in order.
+        HarnessError: it cannot be written; it is as it was.
     """
     try:
         text = readme.read_text("utf-8")
     except OSError as error:
         raise UsageError(f"{readme} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{readme} cannot be read: {error}") from None
     if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
         raise UsageError(f"{readme} needs the markers {BEGIN} and {END}, each once and in this order")
     before, rest = text.split(BEGIN)
     _, after = rest.split(END)
-    readme.write_text(f"{before}{BEGIN}\n\n{short(leagues(run)[0], run)}\n{END}{after}", "utf-8")
+    new = readme.with_name(f".{readme.name}.new")
+    try:  # a full disk leaves the old file
+        new.write_text(f"{before}{BEGIN}\n\n{short(leagues(run)[0], run)}\n{END}{after}", "utf-8")
+        shutil.copymode(readme, new)
+        new.replace(readme.resolve())
+    except OSError as error:
+        new.unlink(missing_ok=True)
+        raise HarnessError(f"{readme} cannot be written: {error.strerror}") from None
 
 
 def short(league: League, run: Run) -> str:

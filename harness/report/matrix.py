@@ -18,7 +18,7 @@ SIGNS = {
     Verdict.UNKNOWN: "?",
     Verdict.ERROR: "E",
 }
-LEGEND = "# failed   w warned   . passed   - blocked   ? inconclusive   u unsupported   E error   (blank) did not run"
+LEGEND = "# failed   w warned   . passed   - blocked   ? unknown   u unsupported   E error   (blank) did not run"
 INDENT = "    "
 
 

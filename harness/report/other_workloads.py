@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 
 from harness import plugins
@@ -12,7 +13,7 @@ from harness.report.tables import tabulated
 
 
 def other_workloads(league: League, *, width: int, style: str) -> str:
-    """Return the table of the figures that other workloads report, or "" where there are none.
+    """Return the table of the figures that other workloads report, and from where loads came; "" without figures.
 
     Args:
         league: the league.
@@ -20,21 +21,22 @@ def other_workloads(league: League, *, width: int, style: str) -> str:
         style: a format of tabulate.
     """
     figures = plugins.figures()
-    columns = list(dict.fromkeys(key for row in league.rows for key in row.other_figures))
+    measured = [row for row in league.rows if row.other_figures and not row.note]
+    columns = list(dict.fromkeys(key for row in measured for key in row.other_figures))
     while columns:
         rows = [
             [
                 row.implementation.name,
                 *(cell(figures[name], row.other_figures.get((workload, name))) for workload, name in columns),
             ]
-            for row in league.ranked
-            if row.other_figures
+            for row in measured
         ]
         line_end = " " if style == "github" else "\n"
         headings = [_heading(workload, figures[name]).replace(" ", line_end) for workload, name in columns]
         text = _tabulated(rows, ["server", *headings], style)
         if max(map(len, text.splitlines()), default=0) <= width:
-            return text
+            below = [textwrap.fill(line, width, break_on_hyphens=False) for line in league.machines]
+            return "\n\n".join([text, *below])
         columns.pop()
     return ""
 

@@ -1,7 +1,7 @@
 """The comment on a pull request: what passed, the first failure, and what changed in figures, in Markdown.
 
-The comment begins with a line that nobody sees and that a workflow knows it by, so that it can keep one comment up to
-date. Whatever comes from servers and their authors is shown as code (see `harness.report.foreign_text`).
+The comment begins with a line that is not displayed: by it a workflow finds the comment again, and updates it. Whatever
+comes from servers and their authors is shown as code (see `harness.report.foreign_text`).
 """
 
 from __future__ import annotations

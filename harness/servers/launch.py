@@ -19,7 +19,8 @@ from harness.processes.deadlines import completes_within
 from harness.processes.output import HEAD_BYTES, shorten
 from harness.servers.process import GRACE_S, Server, Started, spawn
 
-READY_S = 10.0
+READY_S = 20.0
+ENDING_S = 2.0  # from the end of its standard output to its own
 
 
 @asynccontextmanager
@@ -77,9 +78,7 @@ async def wait_until_ready(server: Server, ready_s: float = READY_S) -> None:
     timed_out = not await completes_within(partial(_first_line, server), ready_s, server.pid)
     if server.stdout.closed:
         # Either it is ending, or it has closed its standard output and keeps running.
-        with anyio.move_on_after(1):
-            await server.wait()
-            await wait_for_last_words(server)
+        await completes_within(partial(_end, server), ENDING_S, server.pid)
     line = server.stdout.first_line
     if line is not None:
         _take_ready_line(server, line, expected)
@@ -101,6 +100,11 @@ async def wait_until_ready(server: Server, ready_s: float = READY_S) -> None:
     if server.status is None and (tried := server.what_it_tried()):
         hint = f"{tried}; {hint}" if hint else tried
     raise LaunchError(server.name, happened, expected=expected, hint=hint, last_words=last_words)
+
+
+async def _end(server: Server) -> None:
+    await server.wait()
+    await wait_for_last_words(server)
 
 
 async def _first_line(server: Server) -> None:

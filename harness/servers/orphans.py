@@ -13,28 +13,17 @@ import time
 import anyio
 import psutil
 
-from harness.processes import warden
+from harness.processes import own_children, warden
+from harness.processes.deadlines import ServerClock
 from harness.processes.output import shorten
-
-_own_children: set[int] = set()  # children of this process that are not orphans of a server
-
-
-def mark_as_own_child(pid: int) -> None:
-    """Record that a child of this process is not an orphan of a server."""
-    _own_children.add(pid)
-
-
-def forget(pid: int) -> None:
-    """Forget a child that was marked: it has ended."""
-    _own_children.discard(pid)
 
 
 def _orphans() -> list[int]:
     """Return the children of this process that it did not start: processes left behind by servers."""
     with contextlib.suppress(ChildProcessError):
-        for pid in set(warden.children(os.getpid())) - _own_children:
+        for pid in set(warden.children(os.getpid())) - own_children.pids:
             os.waitpid(pid, os.WNOHANG)
-    return [pid for pid in warden.children(os.getpid()) if pid not in _own_children]
+    return [pid for pid in warden.children(os.getpid()) if pid not in own_children.pids]
 
 
 async def kill(grace_s: float, reaper: int | None = None) -> list[str]:
@@ -44,11 +33,12 @@ async def kill(grace_s: float, reaper: int | None = None) -> list[str]:
         grace_s: how long they may take to end.
         reaper: the process that has adopted the orphans in a sandbox; it is killed with them, but is not one of them.
     """
-    deadline = time.monotonic() + grace_s
-    while _orphans() and time.monotonic() < deadline:
+    clock = ServerClock(os.getpid())  # they are descendants of this process
+    while _orphans() and clock.read() < grace_s:
         await anyio.sleep(0.01)  # there is no event for the end of a process that this one did not start
     commands: dict[int, str] = {}  # by pid; a process that is already dying has none
-    while found := _orphans():
+    deadline = time.monotonic() + warden.KILLING_S  # a process of another user cannot be killed
+    while (found := _orphans()) and time.monotonic() < deadline:
         pids = [pid for orphan in found for pid in (orphan, *warden.descendants(orphan))]
         for pid in pids:
             with contextlib.suppress(psutil.Error):

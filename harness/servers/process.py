@@ -24,7 +24,7 @@ import anyio.abc
 from harness.addresses import Address
 from harness.errors import LaunchError
 from harness.model import Implementation, Usage
-from harness.processes import sandbox, warden
+from harness.processes import own_children, sandbox, warden
 from harness.processes.deadlines import completes_within
 from harness.processes.output import Output
 from harness.processes.signals import default_signals
@@ -115,8 +115,10 @@ class Server:
         status = self.status or 0
         ended = f"exited with status {status}"
         if status < 0:
-            known = -status in signal.valid_signals()
-            ended = f"was ended by {signal.Signals(-status).name if known else f'signal {-status}'}"
+            name = f"signal {-status}"
+            with contextlib.suppress(ValueError):  # most real-time signals have no name
+                name = signal.Signals(-status).name
+            ended = f"was ended by {name}"
         return f"{ended} ({tried})" if (tried := self.what_it_tried()) else ended
 
     def what_it_tried(self) -> str:
@@ -158,7 +160,7 @@ class Server:
             self.signal_all(signal.SIGKILL)
             await self.wait()
         seconds = time.monotonic() - started_at
-        orphans.forget(self._started.child)
+        own_children.forget(self._started.child)
         left_behind = await orphans.kill(min(grace_s, ORPHANS_GRACE_S), self._started.reaper)
         self.stopped = StopResult(seconds, self.status or 0, killed, left_behind)
         return self.stopped
@@ -253,7 +255,7 @@ def start(implementation: Implementation, command: Sequence[str], *, terminal: b
     finally:
         os.close(writing)
     started = Started(process, reading, at)
-    orphans.mark_as_own_child(started.child)
+    own_children.mark(started.child)
     return started
 
 
@@ -264,7 +266,7 @@ def discard(started: Started) -> None:
     os.close(started.stdout)
     if started.process.stderr:
         started.process.stderr.close()
-    orphans.forget(started.child)
+    own_children.forget(started.child)
 
 
 def _start(

@@ -1,6 +1,7 @@
 """What a process and its descendants use: memory, descriptors, threads, processor time, system calls.
 
-All of it is read from /proc, which does not disturb the process. Functions that read a file per thread say so.
+All of it is read from /proc, which does not disturb the process. Functions that read a file per thread say so. The
+process ELSEWHERE is on another machine, and uses nothing here.
 """
 
 from __future__ import annotations
@@ -21,7 +22,9 @@ from harness.model import Usage
 from harness.processes import warden
 from harness.processes.proc import read_existing, read_per_thread
 
-DESCRIPTORS = 65_536  # several times what the largest load needs on one side
+DESCRIPTORS = 65_536  # several times what the largest load on one machine needs on one side
+SPARE_DESCRIPTORS = 1024  # beside those of clients
+ELSEWHERE = 0
 
 
 class Unreadable(Inconclusive):
@@ -42,7 +45,7 @@ def usage(pid: int) -> Usage:
     """
     rss_bytes = descriptors = threads = processes = 0
     cpu_s = 0.0
-    for each in [pid, *warden.descendants(pid)]:
+    for each in _with_descendants(pid):
         try:
             process = psutil.Process(each)
             with process.oneshot():
@@ -60,20 +63,32 @@ def usage(pid: int) -> Usage:
     return Usage(rss_bytes, descriptors, threads, processes, cpu_s)
 
 
+def _with_descendants(pid: int) -> list[int]:
+    return [] if pid == ELSEWHERE else [pid, *warden.descendants(pid)]
+
+
+def own_rss_bytes() -> int:
+    """Return the resident memory of this process now, without its descendants."""
+    return int(psutil.Process().memory_info().rss)
+
+
 def _has_memory(pid: int) -> bool:
     """Return whether a process still has memory: the files of a process that is ending belong to root."""
     words = next(read_existing([f"/proc/{pid}/statm"]), "").split()
     return words[1:2] not in ([], ["0"])
 
 
-def raise_descriptor_limit() -> None:
-    """Set this process's soft limit of open files to DESCRIPTORS, or to the hard limit if that is lower.
+def raise_descriptor_limit(clients: int = 0) -> None:
+    """Set this process's soft limit of open files to DESCRIPTORS, or to what so many clients need if that is more.
 
-    Its children inherit it. A higher limit would do harm: containers often have one of 10^9, and some programs visit
-    every possible descriptor, or allocate a table for them all.
+    It is the hard limit if that is lower.
+
+    Its children inherit it. A much higher limit than is needed would do harm: containers often have one of 10^9, and
+    some programs visit every possible descriptor, or allocate a table for them all.
     """
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    soft = DESCRIPTORS if hard == resource.RLIM_INFINITY else min(DESCRIPTORS, hard)
+    wanted = max(DESCRIPTORS, clients + SPARE_DESCRIPTORS)
+    soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
@@ -102,7 +117,7 @@ class CpuTimes:
 def cpu_times(pid: int) -> CpuTimes:
     """Return the processor time of a process and its descendants; zeros for a process that has ended."""
     user_s = system_s = 0.0
-    for each in [pid, *warden.descendants(pid)]:
+    for each in _with_descendants(pid):
         with contextlib.suppress(psutil.Error):
             times = psutil.Process(each).cpu_times()
             user_s += times.user + times.children_user
@@ -118,7 +133,7 @@ def process_cpu_s(pid: int) -> float:
     complement of the pid, shifted by three bits, and 2 for CPUCLOCK_SCHED). Zero for a process that has ended.
     """
     total_s = 0.0
-    for each in [pid, *warden.descendants(pid)]:
+    for each in _with_descendants(pid):
         with contextlib.suppress(OSError):
             total_s += time.clock_gettime((~each << 3) | 2)
     return total_s
@@ -141,7 +156,7 @@ class KernelCounters:
 def kernel_counters(pid: int) -> KernelCounters:
     """Return the counters of a process and its descendants; reads a file per thread."""
     switches, calls = 0, None
-    for each in [pid, *warden.descendants(pid)]:
+    for each in _with_descendants(pid):
         for text in read_per_thread(each, "status"):
             switches += sum(map(int, re.findall(r"ctxt_switches:\s*(\d+)", text)))
         for text in read_existing([f"/proc/{each}/io"]):
@@ -152,7 +167,7 @@ def kernel_counters(pid: int) -> KernelCounters:
 def peak_rss_bytes(pid: int) -> int:
     """Return the peak resident memory of a process and its descendants: the sum of each one's own peak."""
     peak_bytes = 0
-    for each in [pid, *warden.descendants(pid)]:
+    for each in _with_descendants(pid):
         for text in read_existing([f"/proc/{each}/status"]):
             peak_bytes += sum(1024 * int(kib) for kib in re.findall(r"VmHWM:\s*(\d+) kB", text))
     return peak_bytes

@@ -87,8 +87,8 @@ class ComparedCost:
 
     Attributes:
         label: what it is.
-        left: of the one.
-        right: of the other.
+        left: of the left server.
+        right: of the right server.
         ratio: the left one as a multiple of the right one, "" where there is none.
         better: the name of the one that is significantly better, "" where that is undecided or not tested.
         is_tested: whether the difference was tested.
@@ -106,14 +106,14 @@ def compared(left: SiteServer, right: SiteServer) -> list[ComparedCost]:
     """Return the figures of two servers of one league beside each other."""
     both = verdicts(left.league, [left, right])
     rows = []
-    for (name, one), other in zip(costs(left).items(), costs(right).values(), strict=True):
-        if NOTHING == one.text == other.text:
+    for (name, own), other in zip(costs(left).items(), costs(right).values(), strict=True):
+        if NOTHING == own.text == other.text:
             continue
-        ratio = significant(one.value / other.value) if one.value and other.value else ""
+        ratio = significant(own.value / other.value) if own.value and other.value else ""
         wins = both.get(name, ["00", "00"])
         better = left.name if wins[0][1] == "1" else right.name if wins[1][0] == "1" else ""
-        is_tested = name in both and NOTHING not in (one.text, other.text)
-        rows.append(ComparedCost(LABELS[name], one.text, other.text, ratio, better, is_tested))
+        is_tested = name in both and NOTHING not in (own.text, other.text)
+        rows.append(ComparedCost(LABELS[name], own.text, other.text, ratio, better, is_tested))
     return rows
 
 
@@ -121,8 +121,8 @@ def summary(left: SiteServer, right: SiteServer, rows: Sequence[ComparedCost]) -
     """Return in sentences what each of two servers is better in, and what is undecided.
 
     Args:
-        left: the one.
-        right: the other.
+        left: the left server.
+        right: the right server.
         rows: their figures beside each other.
     """
     if not left.league.can_distinguish:

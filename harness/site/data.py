@@ -9,6 +9,7 @@ from pathlib import Path
 
 import harness
 from harness import plugins
+from harness.kinds import DEFAULT_VIEW, ReportView
 from harness.league.report_card import League, leagues
 from harness.league.rows import Row
 from harness.model import CaseResult, Implementation, Requirement, Run, Spec
@@ -106,14 +107,15 @@ def spec_path(spec: str) -> str:
     return f"specs/{slug(spec)}.html"
 
 
-def site_of(run: Run, folder: Path | None = None) -> Site:
+def site_of(run: Run, folder: Path | None = None, view: ReportView = DEFAULT_VIEW) -> Site:
     """Return what the pages about a run are made from.
 
     Args:
         run: the run.
         folder: where it is on disk, if it is.
+        view: how the leagues are ordered.
     """
-    found = leagues(run)
+    found = leagues(run, view.by, view.weights)
     installed = plugins.specs()
     # The paths in a run are those of the machine that made it: a file is read only where an installed server names it.
     sources = {(server.spec, server.name): server.source for server in plugins.implementations()}

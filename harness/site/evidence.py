@@ -1,4 +1,4 @@
-"""What a run shows about a server that somebody may choose: the evidence behind each answer of the page that asks."""
+"""The evidence for the page that helps to choose a server: what a run shows about each of them."""
 
 from __future__ import annotations
 

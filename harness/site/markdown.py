@@ -110,7 +110,10 @@ class Markdown:
         if parts.scheme or parts.netloc:
             return link if parts.scheme in WEB else ""
         anchor = f"#{HEADING_PREFIX}{unquote(parts.fragment)}" if parts.fragment else ""
-        path = (file.parent / unquote(parts.path)).resolve() if parts.path else file.resolve()
+        try:
+            path = (file.parent / unquote(parts.path)).resolve() if parts.path else file.resolve()
+        except (ValueError, OSError):  # U+0000, or a name that is too long
+            return ""
         found = self._targets.get(path) or self._targets.get(path / "README.md")
         if found is None:
             return anchor if not parts.path else ""

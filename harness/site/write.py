@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from harness.errors import HarnessError
+from harness.kinds import DEFAULT_VIEW, ReportView
 from harness.model import Run
 from harness.site.data import Site, site_of
 from harness.site.page import DataFile, Page
@@ -28,19 +29,20 @@ KINDS: tuple[Callable[[Site], Iterable[Part]], ...] = (
 )
 
 
-def write_site(run: Run, folder: Path, run_folder: Path | None = None) -> int:
+def write_site(run: Run, folder: Path, run_folder: Path | None = None, view: ReportView = DEFAULT_VIEW) -> int:
     """Write the site of a run into a folder, and return how many pages it has.
 
     Args:
         run: the run.
         folder: where to write; files of other names in it are left alone.
         run_folder: where the run is on disk, if it is.
+        view: how the leagues are ordered at first.
 
     Raises:
         HarnessError: a file cannot be written.
         UsageError: the packages that make the pages are not installed.
     """
-    site = site_of(run, run_folder)
+    site = site_of(run, run_folder, view)
     templates = Templates(site)
     made = 0
     try:
@@ -74,4 +76,4 @@ def _parts(site: Site) -> Iterator[Part]:
             if isinstance(part, Page):
                 found.append(part)
             yield part
-    yield from search.pages(site, found)
+    yield from search.pages(found)

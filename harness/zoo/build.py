@@ -182,7 +182,7 @@ def _move_into_place(temporary: str, folder: Path) -> None:
 
 async def _compile(implementation: Implementation, into: Path) -> None:
     assert implementation.source is not None
-    words = [word.replace("{build}", str(into)) for word in implementation.build]
+    words = [word.replace("{build}", str(into)).replace("{python}", sys.executable) for word in implementation.build]
     command, folder, environment = words, implementation.source.parent, {cache.VARIABLE: str(cache.base())}
     if sandbox.is_on():
         command, environment = sandboxes.of_build(implementation, into).wrap(words, folder=folder), {}

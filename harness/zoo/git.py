@@ -1,4 +1,4 @@
-"""Asks git about a folder, whoever owns it, and whichever repository the environment names."""
+"""Asks git about a folder, regardless of its owner and of the repository that the environment names."""
 
 from __future__ import annotations
 

@@ -122,6 +122,24 @@ RACKET = Language(
     imports=r"^\(require\s[^\n]*",
     function=r"^\(define\s+\((?P<name>[^\s()]+)",
 )
+LISP = Language(
+    comment=r"#\|.*?\|#|;[^\n]*",
+    literal=rf"{TEXT}|#\\.",
+    imports=r"^\((?:require|in-package)\s[^\n]*",
+    function=r"^\(def(?:un|macro|generic|method)\s+(?P<name>[^\s()]+)",
+)
+CLOJURE = Language(
+    comment=r";[^\n]*",
+    literal=rf"{TEXT}|\\.",
+    imports=r"^\(ns\s[^\n]*(?:\n[ \t]+[^\n]*)*",
+    function=r"^\(defn-?\s+(?P<name>[^\s()]+)",
+)
+ADA = Language(
+    comment=r"--[^\n]*",
+    literal=r"\"[^\"\n]*\"|'[^\n]'",
+    imports=r"^(?:with|use)\s[^;]*;[^\n]*",
+    function=r"^\s*(?:(?:task|protected)\s+body|procedure|function|entry)\s+(?P<name>\w+)",
+)
 PYTHON = Language()
 PLAIN = Language()
 
@@ -145,6 +163,9 @@ BY_SUFFIX = {
         (".nim", NIM),
         (".ml", OCAML),
         (".rkt", RACKET),
+        (".lisp", LISP),
+        (".clj .cljc .cljs", CLOJURE),
+        (".adb .ads", ADA),
     )
     for suffix in suffixes.split()
 }

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import psutil
 
-from harness.model import Implementation, Machine
+from harness.machines import Machine
+from harness.model import Implementation
 from harness.plugins import IS_INSTALLED
 from harness.zoo.git import run_git
 from harness.zoo.toolchains import needs
@@ -39,7 +40,7 @@ def toolchains(implementations: Sequence[Implementation]) -> dict[str, str]:
 
 def commit() -> str:
     """Return the commit of the checkout that this harness runs from, with "+" if it has changes; "" without one."""
-    if IS_INSTALLED:  # a repository around it is somebody else's
+    if IS_INSTALLED:  # a repository around it is not this project's
         return ""
     checkout = Path(__file__).parent.parent.parent
     try:

@@ -17,13 +17,14 @@ import msgspec
 from harness.errors import UsageError, nearest
 from harness.model import Implementation
 from harness.plugins import IMPLS, hookimpl
-from harness.records import convert
+from harness.records import convert, to_json
+from harness.styles import unknown_word
 from harness.zoo.toolchains import needs
 
 FILE = "impl.toml"
 ENTRY = "implementation"
+LONGEST_NAME = 100  # characters; the longest name of a file has 255 bytes, with a digest
 FIELDS = [field.encode_name for field in msgspec.structs.fields(Implementation) if field.name != "python"]
-CATEGORIES = ("idiomatic", "tuned", "engine")
 
 
 def read(path: Path) -> list[Implementation]:
@@ -43,6 +44,8 @@ def read(path: Path) -> list[Implementation]:
         raise UsageError(f"{path}: cannot be read: {error}") from None
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{_place(path, error)}: not TOML: {error}") from None
+    except (ValueError, RecursionError) as error:  # a number of thousands of digits, a table nested as deeply
+        raise UsageError(f"{path}: not TOML: {error}") from None
     common = {key: value for key, value in data.items() if key != ENTRY}
     entries = data.get(ENTRY, [{}])
     if not (isinstance(entries, list) and entries and all(isinstance(entry, dict) for entry in entries)):
@@ -91,10 +94,13 @@ def _implementation(path: Path, data: dict[str, object], lines: _LineFinder) -> 
     except msgspec.ValidationError as error:
         key = match[1] if (match := re.search(r"\$\.(\w+)", str(error))) else ""
         raise UsageError(f"{path}, line {lines.line_of(key)}: {error}") from None
-    if server.category not in CATEGORIES:
-        raise UsageError(
-            f'{path}, line {lines.line_of("class")}: class "{server.category}" is none of {", ".join(CATEGORIES)}'
-        )
+    if problem := _wrong_name(server.name):
+        raise UsageError(f"{path}, line {lines.line_of('name')}: {problem}")
+    if key := next((key for key, value in data.items() if "\\u0000" in to_json(value).decode()), ""):
+        raise UsageError(f"{path}, line {lines.line_of(key)}: a string has the character U+0000")
+    key, problem = unknown_word(server)
+    if problem:
+        raise UsageError(f"{path}, line {lines.line_of(key)}: {problem}")
     try:
         needs.parse(server)
     except UsageError as error:
@@ -104,7 +110,18 @@ def _implementation(path: Path, data: dict[str, object], lines: _LineFinder) -> 
         for name in names:
             if not (folder / name).exists():
                 raise UsageError(f"{path}, line {lines.line_of(key)}: there is no file {folder / name}")
+            if not (folder / name).resolve().is_relative_to(folder):
+                raise UsageError(f"{path}, line {lines.line_of(key)}: {folder / name} is not in the server's folder")
     return msgspec.structs.replace(server, source=folder / server.source) if server.source else server
+
+
+def _wrong_name(name: str) -> str:
+    """Return why a name cannot be that of a server, which is also that of folders; "" if it can."""
+    if len(name) > LONGEST_NAME:
+        return f"the name has more than {LONGEST_NAME} characters"
+    if not name.isprintable() or "/" in name or name.startswith("."):
+        return f"the name {name!r} has a character that cannot be shown, or a slash, or begins with a dot"
+    return ""
 
 
 def _place(path: Path, error: tomllib.TOMLDecodeError) -> str:

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable
 
 from harness.model import Implementation
+from harness.styles import UNKNOWN
 
-UNKNOWN = "?"  # the style of an executable that nobody has declared
 # Words that say nothing about a style.
 COMMON = frozenset({"a", "and", "on", "own", "one", "of", "per", "that", "the"})
 SAME_LANGUAGE = 0.4  # what the same language counts, where the same words of the style count 1
@@ -28,11 +28,12 @@ def neighbours(server: Implementation, others: Iterable[Implementation], count: 
     return sorted(candidates, key=lambda other: (-likeness(server, other), other.name))[:count]
 
 
-def likeness(one: Implementation, other: Implementation) -> float:
+def likeness(server: Implementation, other: Implementation) -> float:
     """Return how alike two servers are by style, language and category: 0 where nothing is the same."""
-    words, others = _words(one.style), _words(other.style)
+    words, others = _words(server.style), _words(other.style)
     shared = len(words & others) / len(words | others) if words | others else 0.0
-    return shared + SAME_LANGUAGE * (one.language == other.language) + SAME_CATEGORY * (one.category == other.category)
+    same_language, same_category = server.language == other.language, server.category == other.category
+    return shared + SAME_LANGUAGE * same_language + SAME_CATEGORY * same_category
 
 
 def _words(style: str) -> set[str]:

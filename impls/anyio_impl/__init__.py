@@ -1,4 +1,4 @@
-"""anyio: structured concurrency, two tasks per connection."""
+"""anyio: structured concurrency, two tasks and a memory object stream per connection."""
 
 import sys
 from pathlib import Path
@@ -15,31 +15,31 @@ def harness_implementations() -> list[Implementation]:
             name="anyio",
             spec="broadcast",
             language="Python",
-            style="task pair per connection",
+            style="async/await",
             category="idiomatic",
-            summary="anyio task groups, one event loop; drops messages beyond 256 KiB unsent",
+            summary="anyio task groups and memory object streams; drops messages beyond 256 KiB unsent",
             source=HERE / "broadcast.py",
-            needs=("python:anyio",),
+            needs=("python>=3.11", "python:anyio>=4"),
         ),
         Implementation(
             name="anyio_trio",
             spec="broadcast",
             language="Python",
-            style="task pair per connection",
+            style="async/await",
             category="idiomatic",
             summary="the server of anyio on anyio's other backend, trio; drops messages beyond 256 KiB unsent",
             source=HERE / "broadcast.py",
             run=(sys.executable, str(HERE / "on_trio.py")),
-            needs=("python:anyio", "python:trio"),
+            needs=("python>=3.11", "python:anyio>=4", "python:trio>=0.25"),
         ),
         Implementation(
             name="anyio",
             spec="channels",
             language="Python",
-            style="task pair per connection",
+            style="async/await",
             category="idiomatic",
-            summary="anyio task groups, one event loop; drops messages beyond 256 KiB unsent",
+            summary="anyio task groups and memory object streams; drops messages beyond 256 KiB unsent",
             source=HERE / "channels.py",
-            needs=("python:anyio",),
+            needs=("python>=3.11", "python:anyio>=4"),
         ),
     ]

@@ -1,27 +1,25 @@
 #!/usr/bin/env python3
-"""Broadcast on anyio: structured concurrency, two tasks for every connection.
+"""Broadcast on anyio: structured concurrency, two tasks and a memory object stream for every connection.
 
-Order: every reading task appends its whole messages to `pending`; what is collected there in one turn of
-the loop is offered to every client as one batch, so that all receive the same order.
-A slow client: only its own writing task waits for it. While its outbox holds more than LIMIT bytes,
-the client misses new batches, always as whole messages.
+Order: the running task puts its messages into the streams of all clients before any other task runs.
+A slow client: only its own writing task waits for it. While more than LIMIT bytes for it are unsent,
+or its memory object stream is full, it misses new messages, always whole ones.
 """
 
 import re
 import signal
 import sys
-from collections import deque
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import cast
 
 import anyio
 from anyio.abc import SocketAttribute, SocketListener, SocketStream, TaskGroup
-from anyio.lowlevel import checkpoint
+from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
 BACKLOG = 1024
-CHUNK = 64 * 1024  # bytes per read: enough for thousands of messages, small enough to be fair
 LIMIT = 256 * 1024  # a client with more bytes unsent misses new messages
+ITEMS = 8192  # in a memory object stream: even the shortest takes up memory
 RETRY_S = 0.1  # wait before the next try when no descriptor is left
 LINGER_S = 10.0  # for a client that has closed its sending side to read what is unsent
 
@@ -29,79 +27,46 @@ LINGER_S = 10.0  # for a client that has closed its sending side to read what is
 @dataclass(eq=False)  # clients are compared and hashed by identity
 class Client:
     stream: SocketStream
-    outbox: bytearray = field(default_factory=bytearray)
-    wake: anyio.Event = field(default_factory=anyio.Event)  # set when there is something to send, or when leaving
-    leaving: bool = False
+    outbox: MemoryObjectSendStream[bytes]
+    unsent: int = 0  # bytes that the kernel has not taken yet, in the outbox or on their way from it
 
 
 room: set[Client] = set()
-pending: deque[bytes] = deque()  # batches of whole messages in their final order, not yet offered to the clients
-
-
-async def main(address: tuple[str, int]) -> None:
-    host, port = address
-    shown = f"[{host}]" if ":" in host else host
-    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-        try:
-            multi_listener = await anyio.create_tcp_listener(local_host=host, local_port=port, backlog=BACKLOG)
-        except (OSError, UnicodeError) as error:
-            sys.exit(f"cannot listen on {shown}:{port}: {error}")
-        async with anyio.create_task_group() as group:
-            for listener in multi_listener.listeners:
-                group.start_soon(accept, cast(SocketListener, listener), group)
-            port = multi_listener.extra(SocketAttribute.local_port)
-            print(f"listening on {shown}:{port}", flush=True)
-            await anext(signals)
-            group.cancel_scope.cancel()
-
-
-async def accept(listener: SocketListener, group: TaskGroup) -> None:
-    # Not listener.serve(): when no descriptor is left it raises, which ends the server. And it starts
-    # a task for each stream: until that task runs, anyio may read without bound. So the task that
-    # has accepted a connection serves it at once, and a new task accepts the next one.
-    while True:
-        try:
-            stream = await listener.accept()
-        except (OSError, anyio.BrokenResourceError):  # asyncio raises the first, trio the second
-            await anyio.sleep(RETRY_S)
-        else:
-            group.start_soon(accept, listener, group)
-            return await serve(stream)
 
 
 async def serve(stream: SocketStream) -> None:
-    client = Client(stream)
-    async with stream, anyio.create_task_group() as pair:
-        pair.start_soon(write, client)
-        room.add(client)
-        rest = b""
-        try:
-            # A reset ends a connection just as an end of stream does.
-            with suppress(anyio.EndOfStream, anyio.BrokenResourceError):
-                while True:
-                    data = rest + await stream.receive(CHUNK)
+    outbox, waiting = anyio.create_memory_object_stream[bytes](ITEMS)
+    client = Client(stream, outbox)
+    try:
+        async with stream, waiting, anyio.create_task_group() as pair:
+            pair.start_soon(write, client, waiting)
+            room.add(client)
+            rest = b""
+            try:
+                async for chunk in stream:
+                    data = rest + chunk
                     end = whole_messages(data)
                     if end:
-                        await broadcast(data[:end])
+                        broadcast(data[:end])
                     rest = data[end:]
-        finally:
-            room.discard(client)
-            client.leaving = True
-            client.wake.set()  # the group now waits until the outbox is sent
-            pair.cancel_scope.deadline = anyio.current_time() + LINGER_S  # but not for ever
+            finally:
+                room.discard(client)
+                outbox.close()  # the writing task sends what is unsent, and ends
+                pair.cancel_scope.deadline = anyio.current_time() + LINGER_S  # even if the client never reads
+    except* anyio.BrokenResourceError:
+        pass  # a reset, which ends both tasks
 
 
-async def write(client: Client) -> None:
-    """Send what collects in the outbox: all that is added during one send goes out with the next."""
-    with suppress(anyio.BrokenResourceError):  # the reading task sees the error too
-        while client.outbox or not client.leaving:
-            await client.wake.wait()
-            while client.outbox:
-                data = bytes(client.outbox)
-                client.outbox.clear()
-                await client.stream.send(data)
-            if not client.leaving:
-                client.wake = anyio.Event()
+async def write(client: Client, waiting: MemoryObjectReceiveStream[bytes]) -> None:
+    """Send what the outbox holds: all that is added during one send goes out with the next."""
+    async for first in waiting:
+        batches = [first]
+        with suppress(anyio.WouldBlock, anyio.EndOfStream):
+            while True:
+                batches.append(waiting.receive_nowait())
+        data = b"".join(batches)
+        await client.stream.send(data)
+        client.unsent -= len(data)
 
 
 def whole_messages(data: bytes) -> int:
@@ -115,28 +80,32 @@ def whole_messages(data: bytes) -> int:
     return end
 
 
-async def broadcast(batch: bytes) -> None:
-    """Append these messages to the common order."""
-    pending.append(batch)
-    await checkpoint()  # other ready clients append first, so that one flush serves all
-    flush()
-
-
-def flush() -> None:
-    """Offer what is pending as one batch: one offer per client, however many clients have sent."""
-    batch = b""
-    while pending and len(batch) < CHUNK:  # a longer batch might make clients miss the next one
-        batch += pending.popleft()
-    if batch:
-        for client in room:
-            offer(client, batch)
+def broadcast(batch: bytes) -> None:
+    for client in room:
+        offer(client, batch)
 
 
 def offer(client: Client, batch: bytes) -> None:
     """Drop policy: a client gets all of the batch, or none of it if it is too far behind."""
-    if len(client.outbox) <= LIMIT:
-        client.outbox += batch
-        client.wake.set()
+    if client.unsent <= LIMIT:
+        with suppress(anyio.WouldBlock):  # the outbox is full
+            client.outbox.send_nowait(batch)
+            client.unsent += len(batch)
+
+
+async def accept(listener: SocketListener, group: TaskGroup) -> None:
+    # Not listener.serve(): when no descriptor is left it raises, which ends the server. And it starts a task for
+    # each stream: on asyncio, anyio reads from a stream that has been accepted until a receive() first has to
+    # wait, and that may be never if the client sends before the task runs. So the task that has accepted a
+    # connection serves it at once, and a new task accepts the next one.
+    while True:
+        try:
+            stream = await listener.accept()
+        except (OSError, anyio.BrokenResourceError):  # asyncio raises the first, trio the second
+            await anyio.sleep(RETRY_S)
+        else:
+            group.start_soon(accept, listener, group)
+            return await serve(stream)
 
 
 def parse_address(arguments: list[str]) -> tuple[str, int]:
@@ -146,6 +115,22 @@ def parse_address(arguments: list[str]) -> tuple[str, int]:
         print("usage: broadcast.py HOST:PORT (IPv6: [HOST]:PORT)", file=sys.stderr)
         sys.exit(2)
     return match[1] or match[2], int(match[3])
+
+
+async def main(address: tuple[str, int]) -> None:
+    host, port = address
+    shown = f"[{host}]" if ":" in host else host
+    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        try:
+            listeners = await anyio.create_tcp_listener(local_host=host, local_port=port, backlog=BACKLOG)
+        except (OSError, UnicodeError) as error:
+            sys.exit(f"cannot listen on {shown}:{port}: {error}")
+        async with listeners, anyio.create_task_group() as group:
+            for listener in listeners.listeners:
+                group.start_soon(accept, cast(SocketListener, listener), group)
+            print(f"listening on {shown}:{listeners.extra(SocketAttribute.local_port)}", flush=True)
+            await anext(signals)
+            group.cancel_scope.cancel()
 
 
 if __name__ == "__main__":

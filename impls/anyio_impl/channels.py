@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
-"""Channels on anyio: structured concurrency, two tasks for every connection.
+"""Channels on anyio: structured concurrency, two tasks and a memory object stream for every connection.
 
 Order: the running task puts a message into the outboxes of all subscribers before any other task
 runs. Replies go the same way.
-A slow client: only its own two tasks wait for it. While its outbox holds more than LIMIT bytes,
+A slow client: only its own two tasks wait for it. While more than LIMIT bytes for it are unsent,
 it misses new messages; while replies make it twice as many, its requests wait.
 """
 
 import json
+import math
 import re
 import signal
 import sys
@@ -17,107 +18,74 @@ from typing import Any, cast
 
 import anyio
 from anyio.abc import SocketAttribute, SocketListener, SocketStream, TaskGroup
+from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
 BACKLOG = 1024
 LINE = 64 * 1024  # bytes of the longest request, including its line feed
 READ = 16 * 1024  # bytes per read: enough for hundreds of requests, small enough to be fair
-WRITE = 64 * 1024  # bytes per write
 LIMIT = 256 * 1024  # a client with more bytes unsent misses new messages
 RETRY_S = 0.1  # wait before the next try when no descriptor is left
 LINGER_S = 10.0  # for a client that has closed its sending side to read what is unsent
+PAUSE_S = 30.0  # for a client with too many unsent replies to read some of them
 
 
 @dataclass(eq=False)  # clients are compared and hashed by identity
 class Client:
     stream: SocketStream
+    outbox: MemoryObjectSendStream[bytes]
     channels: set[str] = field(default_factory=set)
-    outbox: bytearray = field(default_factory=bytearray)
-    wake: anyio.Event = field(default_factory=anyio.Event)  # set when the outbox has changed
-    leaving: bool = False  # nothing more is added to the outbox
+    unsent: int = 0  # bytes that the kernel has not taken yet, in the outbox or on their way from it
+    sent: anyio.Event = field(default_factory=anyio.Event)  # set after each send
 
 
 channels: dict[str, set[Client]] = {}  # the subscribers of every channel that has any
 encoder = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
 
 
-async def main(address: tuple[str, int]) -> None:
-    host, port = address
-    shown = f"[{host}]" if ":" in host else host
-    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-        try:
-            multi_listener = await anyio.create_tcp_listener(local_host=host, local_port=port, backlog=BACKLOG)
-        except (OSError, UnicodeError) as error:
-            sys.exit(f"cannot listen on {shown}:{port}: {error}")
-        async with anyio.create_task_group() as group:
-            for listener in multi_listener.listeners:
-                group.start_soon(accept, cast(SocketListener, listener), group)
-            port = multi_listener.extra(SocketAttribute.local_port)
-            print(f"listening on {shown}:{port}", flush=True)
-            await anext(signals)
-            group.cancel_scope.cancel()
-
-
-async def accept(listener: SocketListener, group: TaskGroup) -> None:
-    # Not listener.serve(): when no descriptor is left it raises, which ends the server. And it starts
-    # a task for each stream: until that task runs, anyio may read without bound. So the task that
-    # has accepted a connection serves it at once, and a new task accepts the next one.
-    while True:
-        try:
-            stream = await listener.accept()
-        except OSError:
-            await anyio.sleep(RETRY_S)
-        else:
-            group.start_soon(accept, listener, group)
-            return await serve(stream)
-
-
 async def serve(stream: SocketStream) -> None:
-    client = Client(stream)
-    async with stream, anyio.create_task_group() as pair:
-        pair.start_soon(write, client)
-        rest = b""
-        try:
-            # A reset ends a connection just as an end of stream does.
-            with suppress(anyio.EndOfStream, anyio.BrokenResourceError):
-                while True:
-                    *lines, rest = (rest + await stream.receive(READ)).split(b"\n")
-                    for line in lines:
-                        handle(client, line)
-                        await pause(client)
-                    rest = rest[:LINE]  # enough to see that a line is too long, without keeping all of it
-        finally:
-            leave(client)  # the group now waits until the outbox is sent
-            pair.cancel_scope.deadline = anyio.current_time() + LINGER_S  # but not for ever
+    outbox, waiting = anyio.create_memory_object_stream[bytes](math.inf)  # bounded in bytes, by `offer` and `pause`
+    client = Client(stream, outbox)
+    try:
+        async with stream, waiting, anyio.create_task_group() as pair:
+            pair.start_soon(write, client, waiting)
+            rest = b""
+            try:
+                with suppress(anyio.EndOfStream):
+                    while True:
+                        *lines, rest = (rest + await stream.receive(READ)).split(b"\n")
+                        for line in lines:
+                            handle(client, line)
+                            await pause(client)
+                        rest = rest[:LINE]  # enough to see that a line is too long, without keeping all of it
+            finally:
+                leave(client)
+                pair.cancel_scope.deadline = anyio.current_time() + LINGER_S  # even if the client never reads
+    except* (anyio.BrokenResourceError, TimeoutError):
+        pass  # a reset or too long a pause, either of which ends both tasks
 
 
-async def write(client: Client) -> None:
-    """Send what collects in the outbox: all that is added during one send goes out with the next."""
-    with suppress(anyio.BrokenResourceError):  # the reading task sees the error too, and ends the connection
-        while True:
-            data = await take(client)
-            if not data:
-                return
-            await client.stream.send(data)
-    client.leaving = True
-    client.wake.set()  # the reader may be waiting for space
-
-
-async def take(client: Client) -> bytes:
-    """Wait for something to send; return nothing when the client has left and all is sent."""
-    while not client.outbox and not client.leaving:
-        client.wake = anyio.Event()
-        await client.wake.wait()
-    data = bytes(client.outbox[:WRITE])
-    del client.outbox[:WRITE]
-    client.wake.set()  # the reader may be waiting for space
-    return data
+async def write(client: Client, waiting: MemoryObjectReceiveStream[bytes]) -> None:
+    """Send what the outbox holds: all that is added during one send goes out with the next."""
+    async for first in waiting:
+        lines = [first]
+        with suppress(anyio.WouldBlock, anyio.EndOfStream):
+            while True:
+                lines.append(waiting.receive_nowait())
+        data = b"".join(lines)
+        await client.stream.send(data)
+        client.unsent -= len(data)
+        client.sent.set()  # the reading task may be waiting for it
 
 
 async def pause(client: Client) -> None:
-    """Wait while too many replies to the client are unsent."""
-    while len(client.outbox) > 2 * LIMIT and not client.leaving:
-        client.wake = anyio.Event()
-        await client.wake.wait()
+    """Wait while too many replies to the client are unsent.
+
+    Not for ever, because the end of its stream is not seen meanwhile.
+    """
+    while client.unsent > 2 * LIMIT:
+        client.sent = anyio.Event()
+        with anyio.fail_after(PAUSE_S):
+            await client.sent.wait()
 
 
 def handle(client: Client, line: bytes) -> None:
@@ -150,21 +118,18 @@ def leave(client: Client) -> None:
         channels[channel].discard(client)
         if not channels[channel]:
             del channels[channel]
-    client.leaving = True
-    client.wake.set()
+    client.outbox.close()  # the writing task sends what is unsent, and ends
 
 
 def offer(client: Client, delivery: bytes) -> None:
     """Drop policy: a client that is too far behind misses the message."""
-    if len(client.outbox) <= LIMIT:
+    if client.unsent <= LIMIT:
         send(client, delivery)
 
 
 def send(client: Client, reply: bytes) -> None:
-    if not client.leaving:
-        if not client.outbox:  # else it is already awake
-            client.wake.set()
-        client.outbox += reply
+    client.outbox.send_nowait(reply)
+    client.unsent += len(reply)
 
 
 def decode(line: bytes) -> Any:
@@ -182,6 +147,21 @@ def encode(reply: object) -> bytes:
     return encoder.encode(reply).encode() + b"\n"
 
 
+async def accept(listener: SocketListener, group: TaskGroup) -> None:
+    # Not listener.serve(): when no descriptor is left it raises, which ends the server. And it starts a task for
+    # each stream: on asyncio, anyio reads from a stream that has been accepted until a receive() first has to
+    # wait, and that may be never if the client sends before the task runs. So the task that has accepted a
+    # connection serves it at once, and a new task accepts the next one.
+    while True:
+        try:
+            stream = await listener.accept()
+        except (OSError, anyio.BrokenResourceError):  # asyncio raises the first, trio the second
+            await anyio.sleep(RETRY_S)
+        else:
+            group.start_soon(accept, listener, group)
+            return await serve(stream)
+
+
 def parse_address(arguments: list[str]) -> tuple[str, int]:
     pattern = r"(?:\[([^\]]*:[^\]]*)\]|([^:\[\]]+)):(0|[1-9][0-9]{0,4})"
     match = re.fullmatch(pattern, arguments[0]) if len(arguments) == 1 else None
@@ -189,6 +169,22 @@ def parse_address(arguments: list[str]) -> tuple[str, int]:
         print("usage: channels.py HOST:PORT (IPv6: [HOST]:PORT)", file=sys.stderr)
         sys.exit(2)
     return match[1] or match[2], int(match[3])
+
+
+async def main(address: tuple[str, int]) -> None:
+    host, port = address
+    shown = f"[{host}]" if ":" in host else host
+    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        try:
+            listeners = await anyio.create_tcp_listener(local_host=host, local_port=port, backlog=BACKLOG)
+        except (OSError, UnicodeError) as error:
+            sys.exit(f"cannot listen on {shown}:{port}: {error}")
+        async with listeners, anyio.create_task_group() as group:
+            for listener in listeners.listeners:
+                group.start_soon(accept, cast(SocketListener, listener), group)
+            print(f"listening on {shown}:{listeners.extra(SocketAttribute.local_port)}", flush=True)
+            await anext(signals)
+            group.cancel_scope.cancel()
 
 
 if __name__ == "__main__":

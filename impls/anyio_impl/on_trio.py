@@ -1,8 +1,6 @@
 #!/usr/bin/env python3
 """The same server on trio, anyio's other backend: the program chooses the backend."""
 
-from __future__ import annotations
-
 import sys
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""asyncio streams: one coroutine per connection on one event loop."""
+"""asyncio streams: one task per connection on one event loop, and a pair of tasks for two other specs."""
 
 from pathlib import Path
 
@@ -14,28 +14,29 @@ def harness_implementations() -> list[Implementation]:
             name="asyncio",
             spec="broadcast",
             language="Python",
-            style="coroutine per connection",
-            category="idiomatic",
-            summary="asyncio streams, one event loop; drops messages beyond 256 KiB unsent",
+            style="async/await",
+            category="tuned",
+            summary="asyncio streams, one write per two turns of the loop; drops messages beyond 256 KiB unsent",
             source=HERE / "broadcast.py",
         ),
         Implementation(
             name="asyncio",
             spec="channels",
             language="Python",
-            style="task pair per connection",
+            style="async/await",
             category="idiomatic",
-            summary="two tasks per connection, one event loop; drops messages beyond 256 KiB unsent",
+            summary="a TaskGroup of two tasks per connection; drops messages beyond 256 KiB unsent",
             source=HERE / "channels.py",
+            needs=("python>=3.11",),
         ),
         Implementation(
             name="asyncio",
             spec="groupchat",
             language="Python",
-            style="task pair per connection",
+            style="async/await",
             category="idiomatic",
-            summary="two tasks per connection, one event loop; drops messages beyond 256 KiB unsent",
+            summary="a TaskGroup of two tasks per connection; drops messages beyond 256 KiB unsent",
             source=HERE / "groupchat.py",
-            needs=("python:spec",),
+            needs=("python>=3.11", "python:spec"),
         ),
     ]

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Broadcast on asyncio streams: one coroutine per connection, all on one event loop.
+"""Broadcast on asyncio streams: one task per connection; each optimisation is marked "Tuned".
 
-Order: every coroutine appends its whole messages to `pending`; what is collected there in one turn of
+Order: every task appends its whole messages to `pending`; what is collected there in two turns of
 the loop is offered to every client as one batch, so that all receive the same order.
 A slow client: its transport keeps what could not be sent. While that is more than LIMIT bytes,
 the client misses new batches, always as whole messages. No client waits for another.
@@ -24,51 +24,19 @@ room: set[asyncio.StreamWriter] = set()
 pending: deque[bytes] = deque()  # batches of whole messages in their final order, not yet offered to the clients
 
 
-async def main(address: tuple[str, int]) -> None:
-    stopped = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stopped.set)
-    # The default handler prints a traceback; running out of descriptors deserves one line.
-    loop.set_exception_handler(lambda _, what: print(f"{what['message']}: {what.get('exception')}", file=sys.stderr))
-    host, port = address
-    shown = f"[{host}]" if ":" in host else host
-    try:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        listener = socket.create_server(address, family=family, backlog=BACKLOG)
-    except (OSError, UnicodeError) as error:
-        sys.exit(f"cannot listen on {shown}:{port}: {error}")
-    # Accepted connections inherit it. asyncio sets it only if a socket's protocol number is IPPROTO_TCP; here it is 0.
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    server = await accept(listener)
-    print(f"listening on {shown}:{listener.getsockname()[1]}", flush=True)
-    await stopped.wait()
-    server.close()
-    while room:  # until every task has ended: asyncio reports those that it must cancel
-        for writer in room:
-            writer.transport.abort()  # close() would wait for clients that do not read
-        await asyncio.sleep(0)
-
-
-async def accept(listener: socket.socket) -> asyncio.Server:
-    # asyncio takes the backlog also as the number of accepts per turn of the loop, and makes (and logs)
-    # all of them even after the first has found no descriptor left: hence 1, and listen() below.
-    server = await asyncio.start_server(serve, sock=listener, backlog=1)
-    listener.listen(BACKLOG)
-    return server
-
-
 async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     room.add(writer)
     rest = b""
     try:
         with suppress(OSError):  # a reset ends a connection just as an end of stream does
+            # Tuned: a read takes all messages that have arrived, where readexactly takes one at a time.
             while chunk := await reader.read(CHUNK):
                 data = rest + chunk
                 end = whole_messages(data)
                 if end:
                     await broadcast(data[:end])
                 rest = data[end:]
+            flush()  # a client that disconnects right after sending still receives its own messages
             writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, LINGER_MS)
     finally:
         room.discard(writer)
@@ -77,7 +45,9 @@ async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 def write(writer: asyncio.StreamWriter, batch: bytes) -> None:
     """Send now; the transport keeps what the kernel does not take."""
-    writer.write(batch)  # no drain(): it would wait for this one client
+    # Tuned: no queue, and no second task that waits in drain(). The transport's own buffer is the outbox,
+    # and a client that keeps up costs one call of the kernel, without waking a task.
+    writer.write(batch)
 
 
 def whole_messages(data: bytes) -> int:
@@ -94,16 +64,22 @@ def whole_messages(data: bytes) -> int:
 async def broadcast(batch: bytes) -> None:
     """Append these messages to the common order."""
     pending.append(batch)
-    await asyncio.sleep(0)  # other ready clients append first, so that one flush serves all
-    flush()
+    is_first = len(pending) == 1
+    await asyncio.sleep(0)  # else a client that is always ready would keep the others from running
+    # Tuned: one flush, and one write to each client, serves all that have sent within two turns of the loop.
+    # In the next turn, clients that are found ready then run after the tasks scheduled before; a turn later
+    # they are included. Only the first task flushes: otherwise there would be a flush in each turn.
+    if is_first:
+        await asyncio.sleep(0)
+        flush()
 
 
 def flush() -> None:
     """Offer what is pending as one batch: one offer per client, however many clients have sent."""
-    batch = b""
-    while pending and len(batch) < CHUNK:  # a longer batch might make clients miss the next one
-        batch += pending.popleft()
-    if batch:
+    while pending:
+        batch = b""
+        while pending and len(batch) < CHUNK:  # a longer batch might make clients miss the next one
+            batch += pending.popleft()
         for writer in room:
             offer(writer, batch)
 
@@ -112,6 +88,22 @@ def offer(writer: asyncio.StreamWriter, batch: bytes) -> None:
     """Drop policy: a client gets all of the batch, or none of it if it is too far behind."""
     if not writer.is_closing() and writer.transport.get_write_buffer_size() <= LIMIT:
         write(writer, batch)
+
+
+async def accept(listener: socket.socket) -> asyncio.Server:
+    # asyncio takes the backlog also as the number of accepts per turn of the loop, and makes (and logs)
+    # all of them even after the first has found no descriptor left: hence 1, and listen() below.
+    server = await asyncio.start_server(serve, sock=listener, backlog=1)
+    listener.listen(BACKLOG)
+    return server
+
+
+def report(loop: asyncio.AbstractEventLoop, what: dict[str, object]) -> None:
+    """Print one line when no descriptor is left, where the default handler prints a traceback."""
+    if isinstance(error := what.get("exception"), OSError):
+        print(f"{what['message']}: {error}", file=sys.stderr)
+    else:
+        loop.default_exception_handler(what)
 
 
 def parse_address(arguments: list[str]) -> tuple[str, int]:
@@ -123,5 +115,23 @@ def parse_address(arguments: list[str]) -> tuple[str, int]:
     return match[1] or match[2], int(match[3])
 
 
+async def main(address: tuple[str, int]) -> None:
+    asyncio.get_running_loop().set_exception_handler(report)
+    host, port = address
+    shown = f"[{host}]" if ":" in host else host
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        listener = socket.create_server(address, family=family, backlog=BACKLOG)
+    except (OSError, UnicodeError) as error:
+        sys.exit(f"cannot listen on {shown}:{port}: {error}")
+    # Accepted connections inherit it. asyncio sets it only if a socket's protocol number is IPPROTO_TCP; here it is 0.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    server = await accept(listener)
+    print(f"listening on {shown}:{listener.getsockname()[1]}", flush=True)
+    async with server:
+        await server.serve_forever()
+
+
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # like SIGTERM: ends the process at once, and nothing needs saving
     asyncio.run(main(parse_address(sys.argv[1:])))

@@ -9,17 +9,16 @@ it misses new messages; while replies make it twice as many, its requests wait.
 
 import asyncio
 import json
-import os
 import re
 import signal
 import socket
 import sys
-from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 BACKLOG = 1024
 LINGER_S = 10.0  # for a client that has closed its sending side to read what is unsent
+PAUSE_S = 30.0  # for a client with too many unsent replies to read some of them
 ACCEPTS = 16  # per turn of the loop
 LINE = 64 * 1024  # bytes of the longest request, including its line feed
 READ = 16 * 1024  # bytes per read: enough for hundreds of requests, small enough to be fair
@@ -40,65 +39,43 @@ channels: dict[str, set[Client]] = {}  # the subscribers of every channel that h
 encoder = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
 
 
-async def main(address: tuple[str, int]) -> None:
-    # Nothing needs saving, and an orderly exit would have to wait for every task.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: os._exit(0))
-    # The default handler prints a traceback; running out of descriptors deserves one line.
-    loop = asyncio.get_running_loop()
-    loop.set_exception_handler(lambda _, what: print(f"{what['message']}: {what.get('exception')}", file=sys.stderr))
-    host, port = address
-    shown = f"[{host}]" if ":" in host else host
-    try:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        listener = socket.create_server(address, family=family, backlog=BACKLOG)
-    except (OSError, UnicodeError) as error:
-        sys.exit(f"cannot listen on {shown}:{port}: {error}")
-    # Accepted connections inherit it. asyncio sets it only if a socket's protocol number is IPPROTO_TCP; here it is 0.
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    print(f"listening on {shown}:{listener.getsockname()[1]}", flush=True)
-    await accept(listener)
-
-
-async def accept(listener: socket.socket) -> None:
-    # asyncio takes the backlog also as the number of accepts per turn of the loop, and makes (and logs)
-    # all of them even after the first has found no descriptor left: hence a few, for many clients at once.
-    server = await asyncio.start_server(serve, sock=listener, backlog=ACCEPTS)
-    listener.listen(BACKLOG)
-    await server.serve_forever()
-
-
 async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     client = Client(writer)
-    with closing(writer):
-        writing = asyncio.create_task(write(client))
-        rest = b""
-        with suppress(OSError):  # a reset ends a connection just as an end of stream does
-            while chunk := await reader.read(READ):
-                *lines, rest = (rest + chunk).split(b"\n")
-                for line in lines:
-                    handle(client, line)
-                    await pause(client)
-                rest = rest[:LINE]  # enough to see that a line is too long, without keeping all of it
-                await asyncio.sleep(0)  # else a socket that is always ready would keep the others from running
-        leave(client)
-        try:
-            await asyncio.wait_for(writing, LINGER_S)  # what is unsent is sent first
-        except TimeoutError:
-            writer.transport.abort()
+    try:
+        async with asyncio.TaskGroup() as pair:
+            writing = pair.create_task(write(client))
+            try:
+                await read(client, reader)
+            finally:
+                leave(client)
+            async with asyncio.timeout(LINGER_S):
+                await writing  # it sends what is unsent
+    except* OSError:
+        pass  # a reset, which ends both tasks, or a TimeoutError
+    finally:
+        writer.transport.abort()  # close() would wait for a client that does not read
+
+
+async def read(client: Client, reader: asyncio.StreamReader) -> None:
+    """Carry out the client's requests, until its stream ends."""
+    rest = b""
+    while chunk := await reader.read(READ):
+        *lines, rest = (rest + chunk).split(b"\n")
+        for line in lines:
+            handle(client, line)
+            await pause(client)
+        rest = rest[:LINE]  # enough to see that a line is too long, without keeping all of it
+        await asyncio.sleep(0)  # else a socket that is always ready would keep the others from running
 
 
 async def write(client: Client) -> None:
     """Send what collects in the outbox: all that is added during one send goes out with the next."""
-    with suppress(OSError):  # the reading task sees the error too, and ends the connection
-        while True:
-            data = await take(client)
-            if not data:
-                return
-            client.writer.write(data)
-            await client.writer.drain()
-    client.leaving = True
-    client.wake.set()  # the reader may be waiting for space
+    client.writer.transport.set_write_buffer_limits(0)  # drain() returns when the kernel has taken everything
+    while data := await take(client):
+        client.writer.write(data)
+        await client.writer.drain()
+        del client.outbox[: len(data)]  # not before: what is on its way counts against the limits
+        client.wake.set()  # the reader may be waiting for space
 
 
 async def take(client: Client) -> bytearray:
@@ -106,17 +83,18 @@ async def take(client: Client) -> bytearray:
     while not client.outbox and not client.leaving:
         client.wake.clear()
         await client.wake.wait()
-    data = client.outbox[:WRITE]
-    del client.outbox[:WRITE]
-    client.wake.set()  # the reader may be waiting for space
-    return data
+    return client.outbox[:WRITE]
 
 
 async def pause(client: Client) -> None:
-    """Wait while too many replies to the client are unsent."""
+    """Wait while too many replies to the client are unsent.
+
+    Not for ever, because the end of its stream is not seen meanwhile.
+    """
     while len(client.outbox) > 2 * LIMIT and not client.leaving:
         client.wake.clear()
-        await client.wake.wait()
+        async with asyncio.timeout(PAUSE_S):
+            await client.wake.wait()
 
 
 def handle(client: Client, line: bytes) -> None:
@@ -181,6 +159,22 @@ def encode(reply: object) -> bytes:
     return encoder.encode(reply).encode() + b"\n"
 
 
+async def accept(listener: socket.socket) -> asyncio.Server:
+    # asyncio takes the backlog also as the number of accepts per turn of the loop, and makes (and logs)
+    # all of them even after the first has found no descriptor left: hence only ACCEPTS, and listen() below.
+    server = await asyncio.start_server(serve, sock=listener, backlog=ACCEPTS)
+    listener.listen(BACKLOG)
+    return server
+
+
+def report(loop: asyncio.AbstractEventLoop, what: dict[str, object]) -> None:
+    """Print one line when no descriptor is left, where the default handler prints a traceback."""
+    if isinstance(error := what.get("exception"), OSError):
+        print(f"{what['message']}: {error}", file=sys.stderr)
+    else:
+        loop.default_exception_handler(what)
+
+
 def parse_address(arguments: list[str]) -> tuple[str, int]:
     pattern = r"(?:\[([^\]]*:[^\]]*)\]|([^:\[\]]+)):(0|[1-9][0-9]{0,4})"
     match = re.fullmatch(pattern, arguments[0]) if len(arguments) == 1 else None
@@ -190,5 +184,23 @@ def parse_address(arguments: list[str]) -> tuple[str, int]:
     return match[1] or match[2], int(match[3])
 
 
+async def main(address: tuple[str, int]) -> None:
+    asyncio.get_running_loop().set_exception_handler(report)
+    host, port = address
+    shown = f"[{host}]" if ":" in host else host
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        listener = socket.create_server(address, family=family, backlog=BACKLOG)
+    except (OSError, UnicodeError) as error:
+        sys.exit(f"cannot listen on {shown}:{port}: {error}")
+    # Accepted connections inherit it. asyncio sets it only if a socket's protocol number is IPPROTO_TCP; here it is 0.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    server = await accept(listener)
+    print(f"listening on {shown}:{listener.getsockname()[1]}", flush=True)
+    async with server:
+        await server.serve_forever()
+
+
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # like SIGTERM: ends the process at once, and nothing needs saving
     asyncio.run(main(parse_address(sys.argv[1:])))

@@ -14,7 +14,7 @@ def harness_implementations() -> list[Implementation]:
             name="asyncio_protocols",
             spec="broadcast",
             language="Python",
-            style="protocol callbacks",
+            style="callbacks",
             category="tuned",
             summary="asyncio's buffered protocols, one read buffer for all; drops messages beyond 256 KiB unsent",
             source=HERE / "broadcast.py",

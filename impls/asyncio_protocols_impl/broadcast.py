@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Broadcast on asyncio protocols: the event loop calls one object per connection; no streams, no tasks.
 
-Order: every callback appends its client's whole messages to `pending`; what is collected there in one turn of
+Order: every callback appends its client's whole messages to `pending`; what is collected there in two turns of
 the loop is offered to every client as one batch, so that all receive the same order.
 A slow client: its transport keeps what could not be sent. While that is more than LIMIT bytes,
 the client is offered nothing new. No client waits for another.
@@ -63,34 +63,6 @@ pending = bytearray()  # whole messages in their final order, not yet offered to
 inbox = bytearray(256 + CHUNK)
 
 
-async def main(address: tuple[str, int]) -> None:
-    stopped = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stopped.set)
-    # The default handler prints a traceback; running out of descriptors deserves one line.
-    loop.set_exception_handler(lambda _, what: print(f"{what['message']}: {what.get('exception')}", file=sys.stderr))
-    host, port = address
-    shown = f"[{host}]" if ":" in host else host
-    try:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        listener = socket.create_server(address, family=family, backlog=BACKLOG)
-    except (OSError, UnicodeError) as error:
-        sys.exit(f"cannot listen on {shown}:{port}: {error}")
-    # Accepted connections inherit it. asyncio sets it only if a socket's protocol number is IPPROTO_TCP; here it is 0.
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    await accept(listener)
-    print(f"listening on {shown}:{listener.getsockname()[1]}", flush=True)
-    await stopped.wait()
-
-
-async def accept(listener: socket.socket) -> None:
-    # asyncio takes the backlog also as the number of accepts per turn of the loop, and makes (and logs)
-    # all of them even after the first has found no descriptor left: hence 1, and listen() below.
-    await asyncio.get_running_loop().create_server(Client, sock=listener, backlog=1)
-    listener.listen(BACKLOG)
-
-
 def serve(client: Client, size: int) -> None:
     end = whole_messages(inbox, size)
     client.rest = bytes(inbox[end:size])
@@ -141,6 +113,22 @@ def offer(client: Client, batch: bytes) -> None:
     client.transport.write(batch)
 
 
+async def accept(listener: socket.socket) -> asyncio.Server:
+    # asyncio takes the backlog also as the number of accepts per turn of the loop, and makes (and logs)
+    # all of them even after the first has found no descriptor left: hence 1, and listen() below.
+    server = await asyncio.get_running_loop().create_server(Client, sock=listener, backlog=1)
+    listener.listen(BACKLOG)
+    return server
+
+
+def report(loop: asyncio.AbstractEventLoop, what: dict[str, object]) -> None:
+    """Print one line when no descriptor is left, where the default handler prints a traceback."""
+    if isinstance(error := what.get("exception"), OSError):
+        print(f"{what['message']}: {error}", file=sys.stderr)
+    else:
+        loop.default_exception_handler(what)
+
+
 def parse_address(arguments: list[str]) -> tuple[str, int]:
     pattern = r"(?:\[([^\]]*:[^\]]*)\]|([^:\[\]]+)):(0|[1-9][0-9]{0,4})"
     match = re.fullmatch(pattern, arguments[0]) if len(arguments) == 1 else None
@@ -150,5 +138,23 @@ def parse_address(arguments: list[str]) -> tuple[str, int]:
     return match[1] or match[2], int(match[3])
 
 
+async def main(address: tuple[str, int]) -> None:
+    asyncio.get_running_loop().set_exception_handler(report)
+    host, port = address
+    shown = f"[{host}]" if ":" in host else host
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        listener = socket.create_server(address, family=family, backlog=BACKLOG)
+    except (OSError, UnicodeError) as error:
+        sys.exit(f"cannot listen on {shown}:{port}: {error}")
+    # Accepted connections inherit it. asyncio sets it only if a socket's protocol number is IPPROTO_TCP; here it is 0.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    server = await accept(listener)
+    print(f"listening on {shown}:{listener.getsockname()[1]}", flush=True)
+    async with server:
+        await server.serve_forever()
+
+
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # like SIGTERM: ends the process at once, and nothing needs saving
     asyncio.run(main(parse_address(sys.argv[1:])))

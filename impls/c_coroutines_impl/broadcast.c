@@ -52,91 +52,12 @@ static struct client *room;    /* all clients */
 static unsigned char pending[MAX_PENDING]; /* whole messages in their final order, not yet sent */
 static size_t pending_length;
 
-static int listen_on(const char *address);
-static void run(void), accept_clients(void *), serve(void *), write_unsent(void *);
+static void serve(void *), write_unsent(void *), let_go(struct client *);
+static ssize_t read_some(struct client *, unsigned char *, size_t);
+static void broadcast(const unsigned char *, size_t), flush(void);
+static void offer(struct client *, const unsigned char *, size_t);
 static bool start(coroutine_t *, void (*work)(void *), struct client *);
 static bool watch(struct client *, int how);
-static ssize_t read_some(struct client *, unsigned char *, size_t);
-static void let_go(struct client *), broadcast(const unsigned char *, size_t), flush(void);
-static void offer(struct client *, const unsigned char *, size_t);
-
-static void stop(int signal_number)
-{
-    (void)signal_number;
-    _exit(0); /* nothing needs saving, and the kernel closes every connection */
-}
-
-int main(int count, char **arguments)
-{
-    signal(SIGINT, stop);
-    signal(SIGTERM, stop);
-    listener.fd = listen_on(count == 2 ? arguments[1] : "");
-    epoll = epoll_create1(EPOLL_CLOEXEC);
-    if (!watch(&listener, EPOLL_CTL_ADD) || !start(&listener.reader, accept_clients, &listener))
-        abort(); /* not even a few kilobytes are left: nothing sensible to do */
-    run();
-}
-
-/* The scheduler: ask the kernel which coroutines can continue, and resume them one by one. */
-static void run(void)
-{
-    for (;;) {
-        struct epoll_event events[EVENTS];
-        int ready = epoll_wait(epoll, events, EVENTS, pausing ? RETRY_MS : -1);
-        if (pausing)
-            co_call(listener.reader);
-        for (int i = 0; i < ready; i++) {
-            struct client *client = events[i].data.ptr;
-            coroutine_t reader = client->reader, writer = client->writer;
-            if (reader && events[i].events & ~(unsigned)EPOLLOUT)
-                co_call(reader); /* after which the client may be gone, unless it has a writer */
-            if (writer && events[i].events & ~(unsigned)EPOLLIN)
-                co_call(writer);
-        }
-        flush();
-    }
-}
-
-/* Start a coroutine: it runs at once, until it has to wait for the first time. */
-static bool start(coroutine_t *place, void (*work)(void *), struct client *client)
-{
-    *place = co_create(work, client, NULL, STACK);
-    if (!*place)
-        return false;
-    co_call(*place);
-    return true;
-}
-
-/* Update the events that its coroutines wait for; called only when they change. */
-static bool watch(struct client *client, int how)
-{
-    struct epoll_event event = {.data.ptr = client};
-    event.events = (client->leaving ? 0 : EPOLLIN) | (client->unsent ? EPOLLOUT : 0);
-    if (client == &listener)
-        event.events |= EPOLLET; /* else the loop spins when no descriptor is left */
-    return epoll_ctl(epoll, how, client->fd, &event) == 0;
-}
-
-static void accept_clients(void *argument)
-{
-    (void)argument;
-    for (;;) {
-        int fd = accept4(listener.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-        pausing = fd < 0 && errno != EAGAIN;
-        struct client *client = fd < 0 ? NULL : calloc(1, sizeof *client);
-        if (client) {
-            client->fd = fd;
-            if (watch(client, EPOLL_CTL_ADD) && start(&client->reader, serve, client))
-                continue;
-        }
-        if (fd >= 0) {
-            pausing = true;
-            free(client);
-            close(fd);
-        }
-        co_resume(); /* until the next connection, or until the pause is over */
-    }
-}
 
 /* The length of the longest prefix of `data` that consists of whole messages. */
 static size_t whole_messages(const unsigned char *data, size_t size)
@@ -268,6 +189,69 @@ static void offer(struct client *client, const unsigned char *batch, size_t size
     client->to += size;
 }
 
+static void accept_clients(void *argument)
+{
+    (void)argument;
+    for (;;) {
+        int fd = accept4(listener.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        pausing = fd < 0 && errno != EAGAIN;
+        struct client *client = fd < 0 ? NULL : calloc(1, sizeof *client);
+        if (client) {
+            client->fd = fd;
+            if (watch(client, EPOLL_CTL_ADD) && start(&client->reader, serve, client))
+                continue;
+        }
+        if (fd >= 0) {
+            pausing = true;
+            free(client);
+            close(fd);
+        }
+        co_resume(); /* until the next connection, or until the pause is over */
+    }
+}
+
+/* The scheduler: ask the kernel which coroutines can continue, and resume them one by one. */
+static void run(void)
+{
+    for (;;) {
+        struct epoll_event events[EVENTS];
+        int ready = epoll_wait(epoll, events, EVENTS, pausing ? RETRY_MS : -1);
+        if (pausing)
+            co_call(listener.reader);
+        for (int i = 0; i < ready; i++) {
+            struct client *client = events[i].data.ptr;
+            coroutine_t reader = client->reader, writer = client->writer;
+            if (reader && events[i].events & ~(unsigned)EPOLLOUT)
+                co_call(reader); /* after which the client may be gone, unless it has a writer */
+            if (writer && events[i].events & ~(unsigned)EPOLLIN)
+                co_call(writer);
+        }
+        flush();
+    }
+}
+
+/* Start a coroutine: it runs at once, until it has to wait for the first time. */
+static bool start(coroutine_t *place, void (*work)(void *), struct client *client)
+{
+    *place = co_create(work, client, NULL, STACK);
+    if (!*place)
+        return false;
+    co_call(*place);
+    return true;
+}
+
+/* Update the events that its coroutines wait for; called only when they change. */
+static bool watch(struct client *client, int how)
+{
+    struct epoll_event event = {.data.ptr = client};
+    event.events = (client->leaving ? 0 : EPOLLIN) | (client->unsent ? EPOLLOUT : 0);
+    if (client == &listener)
+        event.events |= EPOLLET; /* else the loop spins when no descriptor is left */
+    return epoll_ctl(epoll, how, client->fd, &event) == 0;
+}
+
+/* What every server in C has: the address, signals, main. */
+
 static int listen_on(const char *address)
 {
     char host[256], port[6];
@@ -300,4 +284,21 @@ static int listen_on(const char *address)
     printf("listening on %.*s:%d\n", length, address, ntohs(bound.sin6_port));
     fflush(stdout);
     return fd;
+}
+
+static void stop(int signal_number)
+{
+    (void)signal_number;
+    _exit(0); /* nothing needs saving, and the kernel closes every connection */
+}
+
+int main(int count, char **arguments)
+{
+    signal(SIGINT, stop);
+    signal(SIGTERM, stop);
+    listener.fd = listen_on(count == 2 ? arguments[1] : "");
+    epoll = epoll_create1(EPOLL_CLOEXEC);
+    if (!watch(&listener, EPOLL_CTL_ADD) || !start(&listener.reader, accept_clients, &listener))
+        abort(); /* not even a few kilobytes are left: nothing sensible to do */
+    run();
 }

@@ -14,11 +14,13 @@
 #include <netinet/tcp.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -43,64 +45,37 @@ struct client {
 };
 
 static int epoll, listener;
-static bool accepting = true;
+static int64_t retry_at; /* 0, or when to watch the listener again: no descriptor was left */
 static struct client **room; /* all clients */
 static size_t room_size;
 static bool any_dead;
 static unsigned char pending[MAX_PENDING]; /* whole messages, collected in this turn of the loop */
 static size_t pending_length;
 
-static void listen_on(const char *address), watch_listener(bool on), accept_clients(void);
-static void serve(struct client *), leave(struct client *), flush(struct client *);
-static void broadcast(void), remove_dead(void);
+static void serve(struct client *), leave(struct client *), write_unsent(struct client *);
+static void broadcast(void), remove_dead(void), accept_clients(void), watch_listener(bool on);
+static int64_t now_ms(void);
 
-static void stop(int signal_number)
+/* The event loop. A turn of it: serve every client that is ready, then send what they have sent. */
+static void run(void)
 {
-    (void)signal_number;
-    _exit(0); /* nothing needs saving, and the kernel closes every connection */
-}
-
-int main(int count, char **arguments)
-{
-    signal(SIGINT, stop);
-    signal(SIGTERM, stop);
-    listen_on(count == 2 ? arguments[1] : "");
     for (;;) {
         struct epoll_event events[EVENTS];
-        int ready = epoll_wait(epoll, events, EVENTS, accepting ? -1 : RETRY_MS);
-        if (ready == 0)
+        int ready = epoll_wait(epoll, events, EVENTS, retry_at ? RETRY_MS : -1);
+        if (retry_at && now_ms() >= retry_at)
             watch_listener(true);
         for (int i = 0; i < ready; i++) {
             struct client *client = events[i].data.ptr;
             if (!client)
                 accept_clients();
             else if (events[i].events & EPOLLOUT)
-                flush(client);
+                write_unsent(client);
             if (client && events[i].events & ~(unsigned)EPOLLOUT)
                 serve(client);
         }
         broadcast();
         remove_dead(); /* not earlier: a later event of this turn may be for one of them */
     }
-}
-
-static void accept_clients(void)
-{
-    int fd;
-    while ((fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0) {
-        if (room_size % BACKLOG == 0)
-            room = realloc(room, (room_size + BACKLOG) * sizeof *room);
-        struct client *client = calloc(1, sizeof *client);
-        if (!room || !client)
-            abort(); /* not even a few hundred bytes are left: nothing sensible to do */
-        client->fd = fd;
-        struct epoll_event event = {.events = EPOLLIN, .data.ptr = client};
-        room[room_size++] = client;
-        if (epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) < 0)
-            client->dead = any_dead = true;
-    }
-    if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
-        watch_listener(false); /* it would stay ready, and the loop would spin */
 }
 
 /* The length of the longest prefix of `data` that consists of whole messages. */
@@ -162,7 +137,7 @@ static size_t send_some(struct client *client, const unsigned char *data, size_t
     return sent < 0 ? 0 : (size_t)sent;
 }
 
-static void flush(struct client *client)
+static void write_unsent(struct client *client)
 {
     if (client->dead || !client->unsent)
         return;
@@ -224,17 +199,45 @@ static void remove_dead(void)
         free(client->unsent);
         free(client);
     }
-    if (any_dead && !accepting)
+    if (any_dead && retry_at)
         watch_listener(true); /* a descriptor is free again */
     any_dead = false;
+}
+
+static void accept_clients(void)
+{
+    int fd;
+    while ((fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0) {
+        if (room_size % BACKLOG == 0)
+            room = realloc(room, (room_size + BACKLOG) * sizeof *room);
+        struct client *client = calloc(1, sizeof *client);
+        if (!room || !client)
+            abort(); /* not even a few hundred bytes are left: nothing sensible to do */
+        client->fd = fd;
+        struct epoll_event event = {.events = EPOLLIN, .data.ptr = client};
+        room[room_size++] = client;
+        if (epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) < 0)
+            client->dead = any_dead = true;
+    }
+    if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
+        watch_listener(false); /* it would stay ready, and the loop would spin */
 }
 
 static void watch_listener(bool on)
 {
     struct epoll_event event = {.events = on ? EPOLLIN : 0, .data.ptr = NULL};
     epoll_ctl(epoll, EPOLL_CTL_MOD, listener, &event);
-    accepting = on;
+    retry_at = on ? 0 : now_ms() + RETRY_MS;
 }
+
+static int64_t now_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * INT64_C(1000) + now.tv_nsec / 1000000;
+}
+
+/* What every server in C has: the address, signals, main. */
 
 static void listen_on(const char *address)
 {
@@ -270,4 +273,18 @@ static void listen_on(const char *address)
     int length = (int)(strrchr(address, ':') - address);
     printf("listening on %.*s:%d\n", length, address, ntohs(bound.sin6_port));
     fflush(stdout);
+}
+
+static void stop(int signal_number)
+{
+    (void)signal_number;
+    _exit(0); /* nothing needs saving, and the kernel closes every connection */
+}
+
+int main(int count, char **arguments)
+{
+    signal(SIGINT, stop);
+    signal(SIGTERM, stop);
+    listen_on(count == 2 ? arguments[1] : "");
+    run();
 }

@@ -1,8 +1,8 @@
 /* Broadcast on POSIX threads: every connection has one that reads, and a second one only while the
- * client takes less than it is offered.
+ * client takes less than it is offered. One more thread sends to all of them.
  *
  * Order: every reading thread appends its whole messages to the one buffer `pending`; the thread
- * that holds the lock `order` sends all of it to all clients: that is the common order.
+ * `flush` takes all that is there and sends it to all clients: that is the common order.
  * A slow client: what the kernel does not take is kept, and sent by a thread that waits for this
  * client only. While that is more than LIMIT bytes, the client misses new batches, always as whole
  * messages. */
@@ -41,58 +41,19 @@ struct client {
     pthread_cond_t sent; /* signalled when nothing is unsent any more */
 };
 
-static pthread_mutex_t order = PTHREAD_MUTEX_INITIALIZER; /* guards the clients and the room: */
-static struct client *room;                               /* all clients */
-static pthread_mutex_t pending_lock = PTHREAD_MUTEX_INITIALIZER; /* guards the messages below: */
+/* A thread that needs both locks takes `pending_lock` first. */
+static pthread_mutex_t pending_lock = PTHREAD_MUTEX_INITIALIZER; /* guards the messages: */
+static pthread_cond_t arrived = PTHREAD_COND_INITIALIZER;        /* there are some */
+static pthread_cond_t taken = PTHREAD_COND_INITIALIZER;          /* there is space for more */
 static unsigned char pending[MAX_PENDING]; /* whole messages in their final order, not yet sent */
 static size_t pending_length;
+static unsigned long turns;                               /* how often `flush` has taken them */
+static pthread_mutex_t order = PTHREAD_MUTEX_INITIALIZER; /* guards the clients and the room: */
+static struct client *room;                               /* all clients */
 
-static int listen_on(const char *address);
-static void accept_clients(int listener), broadcast(const unsigned char *, size_t), flush(void);
+static void join(struct client *), leave(struct client *), broadcast(const unsigned char *, size_t);
 static void offer(struct client *, const unsigned char *, size_t);
-static bool start(void *(*work)(void *), struct client *);
-static void *serve(void *), *write_unsent(void *);
-
-static void stop(int signal_number)
-{
-    (void)signal_number;
-    _exit(0); /* nothing needs saving, and the kernel closes every connection */
-}
-
-int main(int count, char **arguments)
-{
-    signal(SIGINT, stop);
-    signal(SIGTERM, stop);
-    accept_clients(listen_on(count == 2 ? arguments[1] : ""));
-}
-
-static void accept_clients(int listener)
-{
-    for (;;) {
-        int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
-        struct client *client = fd < 0 ? NULL : calloc(1, sizeof *client);
-        if (client) {
-            client->fd = fd;
-            pthread_cond_init(&client->sent, NULL);
-            if (start(serve, client))
-                continue;
-        }
-        free(client);
-        if (fd >= 0)
-            close(fd);
-        usleep(RETRY_US);
-    }
-}
-
-static bool start(void *(*work)(void *), struct client *client)
-{
-    pthread_t thread;
-    pthread_attr_t attributes;
-    pthread_attr_init(&attributes);
-    pthread_attr_setstacksize(&attributes, STACK);
-    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-    return pthread_create(&thread, &attributes, work, client) == 0;
-}
+static bool start(void *(*work)(void *), void *argument);
 
 /* The length of the longest prefix of `data` that consists of whole messages. */
 static size_t whole_messages(const unsigned char *data, size_t size)
@@ -109,13 +70,7 @@ static void *serve(void *argument)
     unsigned char data[MESSAGE + CHUNK];
     size_t size = 0;
     ssize_t got;
-    pthread_mutex_lock(&order);
-    client->next = room;
-    client->link = &room;
-    if (room)
-        room->link = &client->next;
-    room = client;
-    pthread_mutex_unlock(&order);
+    join(client);
     while ((got = recv(client->fd, data + size, CHUNK, 0)) > 0) { /* a reset is an end too */
         size += (size_t)got;
         size_t whole = whole_messages(data, size);
@@ -124,7 +79,32 @@ static void *serve(void *argument)
         size -= whole;
         memmove(data, data + whole, size);
     }
+    leave(client);
+    close(client->fd);
+    pthread_cond_destroy(&client->sent);
+    free(client);
+    return NULL;
+}
+
+static void join(struct client *client)
+{
     pthread_mutex_lock(&order);
+    client->next = room;
+    client->link = &room;
+    if (room)
+        room->link = &client->next;
+    room = client;
+    pthread_mutex_unlock(&order);
+}
+
+/* Leave the room, and wait until everything that is unsent is sent. */
+static void leave(struct client *client)
+{
+    pthread_mutex_lock(&pending_lock);
+    for (unsigned long turn = turns; pending_length > 0 && turn == turns;)
+        pthread_cond_wait(&taken, &pending_lock); /* it still receives its own last messages */
+    pthread_mutex_lock(&order);
+    pthread_mutex_unlock(&pending_lock);
     *client->link = client->next;
     if (client->next)
         client->next->link = client->link;
@@ -132,10 +112,6 @@ static void *serve(void *argument)
     while (client->unsent)
         pthread_cond_wait(&client->sent, &order);
     pthread_mutex_unlock(&order);
-    close(client->fd);
-    pthread_cond_destroy(&client->sent);
-    free(client);
-    return NULL;
 }
 
 /* The second thread of a connection: it sends what the kernel did not take, and ends. */
@@ -147,10 +123,10 @@ static void *write_unsent(void *argument)
     while (client->from < client->to && !client->excluded) {
         size_t size = client->to - client->from < CHUNK ? client->to - client->from : CHUNK;
         memcpy(data, client->unsent + client->from, size);
-        client->from += size;
         pthread_mutex_unlock(&order);
         bool sent = send(client->fd, data, size, MSG_NOSIGNAL) == (ssize_t)size;
         pthread_mutex_lock(&order);
+        client->from += size; /* only now: what is being sent counts as unsent */
         client->excluded = !sent; /* reading fails too, and ends the connection */
     }
     free(client->unsent);
@@ -164,31 +140,37 @@ static void *write_unsent(void *argument)
 static void broadcast(const unsigned char *batch, size_t size)
 {
     pthread_mutex_lock(&pending_lock);
-    while (pending_length + size > MAX_PENDING) {
-        pthread_mutex_unlock(&pending_lock);
-        flush();
-        pthread_mutex_lock(&pending_lock);
-    }
+    while (pending_length + size > MAX_PENDING)
+        pthread_cond_wait(&taken, &pending_lock);
+    if (pending_length == 0)
+        pthread_cond_signal(&arrived);
     memcpy(pending + pending_length, batch, size);
     pending_length += size;
     pthread_mutex_unlock(&pending_lock);
-    flush(); /* the first thread to get the lock sends for all that wait for it */
 }
 
-/* Offer what is pending as one batch: one send per client, however many clients have sent. */
-static void flush(void)
+/* A thread of its own: offer all that is pending as one batch, one send per client. While it sends,
+ * and on a busy core until its turn comes, the reading threads append more. */
+static _Noreturn void *flush(void *argument)
 {
+    (void)argument;
     static unsigned char batch[MAX_PENDING];
-    pthread_mutex_lock(&order);
-    pthread_mutex_lock(&pending_lock);
-    size_t size = pending_length;
-    memcpy(batch, pending, size);
-    pending_length = 0;
-    pthread_mutex_unlock(&pending_lock);
-    for (struct client *client = room; size > 0 && client; client = client->next)
-        if (!client->excluded)
-            offer(client, batch, size);
-    pthread_mutex_unlock(&order);
+    for (;;) {
+        pthread_mutex_lock(&pending_lock);
+        while (pending_length == 0)
+            pthread_cond_wait(&arrived, &pending_lock);
+        size_t size = pending_length;
+        memcpy(batch, pending, size);
+        pending_length = 0;
+        turns++;
+        pthread_cond_broadcast(&taken);
+        pthread_mutex_lock(&order); /* before the other lock is released: `leave` relies on it */
+        pthread_mutex_unlock(&pending_lock);
+        for (struct client *client = room; client; client = client->next)
+            if (!client->excluded)
+                offer(client, batch, size);
+        pthread_mutex_unlock(&order);
+    }
 }
 
 /* Drop policy: a client gets all of the batch, or none of it if it is too far behind. */
@@ -224,6 +206,39 @@ static void offer(struct client *client, const unsigned char *batch, size_t size
     client->to += size;
 }
 
+static _Noreturn void *accept_clients(void *argument)
+{
+    int *listener = argument;
+    for (;;) {
+        int fd = accept4(*listener, NULL, NULL, SOCK_CLOEXEC);
+        struct client *client = fd < 0 ? NULL : calloc(1, sizeof *client);
+        if (client) {
+            client->fd = fd;
+            pthread_cond_init(&client->sent, NULL);
+            if (start(serve, client))
+                continue;
+        }
+        free(client);
+        if (fd >= 0)
+            close(fd);
+        usleep(RETRY_US);
+    }
+}
+
+static bool start(void *(*work)(void *), void *argument)
+{
+    pthread_t thread;
+    pthread_attr_t attributes;
+    pthread_attr_init(&attributes);
+    pthread_attr_setstacksize(&attributes, STACK);
+    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+    bool started = pthread_create(&thread, &attributes, work, argument) == 0;
+    pthread_attr_destroy(&attributes);
+    return started;
+}
+
+/* What every server in C has: the address, signals, main. */
+
 static int listen_on(const char *address)
 {
     char host[256], port[6];
@@ -256,4 +271,18 @@ static int listen_on(const char *address)
     printf("listening on %.*s:%d\n", length, address, ntohs(bound.sin6_port));
     fflush(stdout);
     return listener;
+}
+
+int main(int count, char **arguments)
+{
+    int listener = listen_on(count == 2 ? arguments[1] : ""), number;
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGTERM);
+    pthread_sigmask(SIG_BLOCK, &signals, NULL); /* the other threads inherit it */
+    if (!start(flush, NULL) || !start(accept_clients, &listener))
+        return 1;
+    sigwait(&signals, &number);
+    return 0; /* nothing needs saving, and the kernel closes every connection */
 }

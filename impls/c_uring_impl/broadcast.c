@@ -5,8 +5,8 @@
  * its completions; the whole messages are collected in one buffer, `pending`, and go to all clients
  * with one send each, all submitted in one system call. That is the common order.
  * A slow client: it has one send in flight; messages sent meanwhile are collected in its outbox.
- * While that holds more than LIMIT bytes, the client misses new batches, always as whole messages.
- * No client waits for another. */
+ * While both together are more than LIMIT bytes, the client misses new batches, always as whole
+ * messages. No client waits for another. */
 
 #define _GNU_SOURCE
 #include <errno.h>
@@ -67,26 +67,15 @@ static size_t room_size;
 static unsigned char pending[MAX_PENDING]; /* whole messages, collected in this turn of the loop */
 static size_t pending_length;
 
-static void listen_on(const char *address), start_ring(void), finish(struct io_uring_cqe *);
-static void give_back(unsigned buffer), accept_clients(void), rest(void), join(int fd);
-static void receive(struct client *), leave(struct client *), remove_client(struct client *);
+static void finish(struct io_uring_cqe *), receive(struct client *);
+static void leave(struct client *), remove_client(struct client *);
 static void serve(struct client *, const unsigned char *, size_t), sent(struct client *, int);
 static void broadcast(void), offer(struct client *, struct batch *);
+static void accept_clients(void), rest(void), join(int fd), give_back(unsigned buffer);
 
-static void stop(int signal_number)
+/* The event loop. A turn of it: handle all that the kernel has done, then send what has arrived. */
+static void run(void)
 {
-    (void)signal_number;
-    shutdown(listener, SHUT_RDWR); /* frees the address at once: the ring outlives the process */
-    _exit(0); /* nothing needs saving, and the kernel closes every connection */
-}
-
-int main(int count, char **arguments)
-{
-    signal(SIGINT, stop);
-    signal(SIGTERM, stop);
-    start_ring();
-    listen_on(count == 2 ? arguments[1] : "");
-    accept_clients();
     for (;;) {
         struct io_uring_cqe *result;
         unsigned head, results = 0;
@@ -99,42 +88,6 @@ int main(int count, char **arguments)
         io_uring_cq_advance(&ring, results);
         broadcast();
     }
-}
-
-static void start_ring(void)
-{
-    /* The kernel does its part of the work only when it is asked for results: no turn is
-     * interrupted, and none collects more than fits into the buffers that are free at its start. */
-    struct io_uring_params how = {.cq_entries = RESULTS};
-    how.flags = IORING_SETUP_CQSIZE | IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN;
-    int problem = io_uring_queue_init_params(REQUESTS, &ring, &how);
-    if (problem == 0) {
-        struct io_uring_buf_reg where = {.ring_addr = (uintptr_t)&shelf, .ring_entries = BUFFERS};
-        problem = io_uring_register_buf_ring(&ring, &where, 0);
-    }
-    if (problem) {
-        fprintf(stderr, "cannot use io_uring: %s\n", strerror(-problem));
-        exit(1);
-    }
-    for (unsigned i = 0; i < BUFFERS; i++)
-        give_back(i);
-}
-
-/* Let the kernel read into this buffer again. */
-static void give_back(unsigned buffer)
-{
-    int mask = io_uring_buf_ring_mask(BUFFERS);
-    io_uring_buf_ring_add(&shelf.ring, buffers[buffer], BUFFER, (unsigned short)buffer, mask, 0);
-    io_uring_buf_ring_advance(&shelf.ring, 1);
-}
-
-/* A request to fill in; it is submitted at the end of the turn, or when the ring is full. */
-static struct io_uring_sqe *request(void)
-{
-    struct io_uring_sqe *request;
-    while (!(request = io_uring_get_sqe(&ring)))
-        io_uring_submit(&ring);
-    return request;
 }
 
 static void finish(struct io_uring_cqe *result)
@@ -170,33 +123,13 @@ static void finish(struct io_uring_cqe *result)
     }
 }
 
-/* One request for all connections to come, until one fails. */
-static void accept_clients(void)
+/* A request to fill in; it is submitted at the end of the turn, or when the ring is full. */
+static struct io_uring_sqe *request(void)
 {
-    struct io_uring_sqe *accept = request();
-    io_uring_prep_multishot_accept(accept, listener, NULL, NULL, SOCK_CLOEXEC);
-    io_uring_sqe_set_data64(accept, ACCEPTED);
-}
-
-static void rest(void)
-{
-    static struct __kernel_timespec a_while = {.tv_nsec = RETRY_MS * 1000000};
-    struct io_uring_sqe *timeout = request();
-    io_uring_prep_timeout(timeout, &a_while, 0, 0);
-    io_uring_sqe_set_data64(timeout, RESTED);
-}
-
-static void join(int fd)
-{
-    if (room_size % BACKLOG == 0)
-        room = realloc(room, (room_size + BACKLOG) * sizeof *room);
-    struct client *client = calloc(1, sizeof *client);
-    if (!room || !client)
-        abort(); /* not even a few hundred bytes are left: nothing sensible to do */
-    client->fd = fd;
-    client->place = room_size;
-    room[room_size++] = client;
-    receive(client);
+    struct io_uring_sqe *request;
+    while (!(request = io_uring_get_sqe(&ring)))
+        io_uring_submit(&ring);
+    return request;
 }
 
 /* One request for all input of a client; the kernel takes a buffer when some arrives. */
@@ -304,6 +237,8 @@ static void offer(struct client *client, struct batch *batch)
         transmit(client, batch);
         return;
     }
+    if (client->sending->size + (client->outbox ? client->outbox->size : 0) > LIMIT)
+        return;
     if (!client->outbox) {
         client->outbox = malloc(sizeof *batch + LIMIT + MAX_PENDING);
         if (!client->outbox)
@@ -311,10 +246,66 @@ static void offer(struct client *client, struct batch *batch)
         client->outbox->holders = 0;
         client->outbox->size = 0;
     }
-    if (client->outbox->size > LIMIT)
-        return;
     memcpy(client->outbox->data + client->outbox->size, batch->data, batch->size);
     client->outbox->size += batch->size;
+}
+
+/* One request for all connections to come, until one fails. */
+static void accept_clients(void)
+{
+    struct io_uring_sqe *accept = request();
+    io_uring_prep_multishot_accept(accept, listener, NULL, NULL, SOCK_CLOEXEC);
+    io_uring_sqe_set_data64(accept, ACCEPTED);
+}
+
+static void rest(void)
+{
+    static struct __kernel_timespec a_while = {.tv_nsec = RETRY_MS * 1000000};
+    struct io_uring_sqe *timeout = request();
+    io_uring_prep_timeout(timeout, &a_while, 0, 0);
+    io_uring_sqe_set_data64(timeout, RESTED);
+}
+
+static void join(int fd)
+{
+    if (room_size % BACKLOG == 0)
+        room = realloc(room, (room_size + BACKLOG) * sizeof *room);
+    struct client *client = calloc(1, sizeof *client);
+    if (!room || !client)
+        abort(); /* not even a few hundred bytes are left: nothing sensible to do */
+    client->fd = fd;
+    client->place = room_size;
+    room[room_size++] = client;
+    receive(client);
+}
+
+/* The ring, and what every server in C has: the address, signals, main. */
+
+static void start_ring(void)
+{
+    /* The kernel does its part of the work only when it is asked for results: no turn is
+     * interrupted, and none collects more than fits into the buffers that are free at its start. */
+    struct io_uring_params how = {.cq_entries = RESULTS};
+    how.flags = IORING_SETUP_CQSIZE | IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN;
+    int problem = io_uring_queue_init_params(REQUESTS, &ring, &how);
+    if (problem == 0) {
+        struct io_uring_buf_reg where = {.ring_addr = (uintptr_t)&shelf, .ring_entries = BUFFERS};
+        problem = io_uring_register_buf_ring(&ring, &where, 0);
+    }
+    if (problem) {
+        fprintf(stderr, "cannot use io_uring: %s\n", strerror(-problem));
+        exit(1);
+    }
+    for (unsigned i = 0; i < BUFFERS; i++)
+        give_back(i);
+}
+
+/* Let the kernel read into this buffer again. */
+static void give_back(unsigned buffer)
+{
+    int mask = io_uring_buf_ring_mask(BUFFERS);
+    io_uring_buf_ring_add(&shelf.ring, buffers[buffer], BUFFER, (unsigned short)buffer, mask, 0);
+    io_uring_buf_ring_advance(&shelf.ring, 1);
 }
 
 static void listen_on(const char *address)
@@ -348,4 +339,21 @@ static void listen_on(const char *address)
     int length = (int)(strrchr(address, ':') - address);
     printf("listening on %.*s:%d\n", length, address, ntohs(bound.sin6_port));
     fflush(stdout);
+}
+
+static void stop(int signal_number)
+{
+    (void)signal_number;
+    shutdown(listener, SHUT_RDWR); /* frees the address at once: the ring outlives the process */
+    _exit(0); /* nothing needs saving, and the kernel closes every connection */
+}
+
+int main(int count, char **arguments)
+{
+    signal(SIGINT, stop);
+    signal(SIGTERM, stop);
+    start_ring();
+    listen_on(count == 2 ? arguments[1] : "");
+    accept_clients();
+    run();
 }

@@ -13,10 +13,13 @@
 #include <cstdlib>
 #include <iostream>
 #include <memory>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <regex>
 #include <set>
 #include <span>
 #include <string>
+#include <sys/socket.h>
 #include <utility>
 #include <vector>
 
@@ -31,68 +34,28 @@ constexpr std::chrono::milliseconds retry{100};  // when no descriptor is left
 constexpr int linger_ms = 10'000;  // for a client that has closed its sending side to read the rest
 
 using bytes = std::vector<std::uint8_t>;
+using batch = std::shared_ptr<const bytes>;  // whole messages; all outboxes share them
 
 struct client {
     tcp::socket connection;
     asio::steady_timer wake;  // never expires; cancelling it wakes the writing coroutine
-    bytes outbox{};
+    std::vector<batch> outbox{};
     std::size_t unsent = 0;  // bytes in the outbox or being written
     bool leaving = false;
 };
 
+asio::io_context loop{1};  // before the room, because its sockets need the loop until they are closed
 std::set<std::shared_ptr<client>> room;
 bytes pending;  // whole messages in their final order, not yet offered
 
-awaitable<void> accept(tcp::acceptor acceptor);
-awaitable<void> serve(std::shared_ptr<client> self);
-awaitable<void> write(std::shared_ptr<client> self);
 std::size_t whole_messages(std::span<const std::uint8_t> data);
-awaitable<void> broadcast(std::span<const std::uint8_t> batch);
+void leave(const std::shared_ptr<client>& self);
+awaitable<void> broadcast(std::span<const std::uint8_t> messages);
 void flush();
-void offer(client& receiver, const bytes& batch);
-std::pair<std::string, std::string> parse_address(std::span<char*> arguments);
-
-int main(int count, char** arguments) {
-    const auto [host, port] = parse_address({arguments + 1, arguments + count});
-    asio::io_context loop{1};
-    asio::signal_set signals{loop, SIGINT, SIGTERM};
-    signals.async_wait([](auto, auto) { std::_Exit(0); });  // nothing needs saving
-    try {
-        const auto bare = host[0] == '[' ? host.substr(1, host.size() - 2) : host;
-        const tcp::endpoint endpoint = *tcp::resolver{loop}.resolve(bare, port).begin();
-        tcp::acceptor acceptor{loop, endpoint.protocol()};
-        acceptor.set_option(tcp::acceptor::reuse_address{true});
-        acceptor.set_option(tcp::no_delay{true});  // its connections inherit it
-        acceptor.bind(endpoint);
-        acceptor.listen(backlog);
-        std::cout << "listening on " << host << ':' << acceptor.local_endpoint().port()
-                  << std::endl;
-        asio::co_spawn(loop, accept(std::move(acceptor)), asio::detached);
-    } catch (const std::system_error& error) {
-        std::cerr << "cannot listen on " << host << ':' << port << ": " << error.what() << '\n';
-        return 1;
-    }
-    loop.run();
-}
+void offer(client& receiver, const batch& messages);
 
 // Errors as values: a client that leaves is nothing exceptional.
 auto await_or(std::error_code& error) { return asio::redirect_error(asio::use_awaitable, error); }
-
-awaitable<void> accept(tcp::acceptor acceptor) {
-    const auto loop = acceptor.get_executor();
-    for (;;) {
-        std::error_code error;
-        auto connection = co_await acceptor.async_accept(await_or(error));
-        if (error) {  // no descriptor is left
-            co_await asio::steady_timer{loop, retry}.async_wait(asio::use_awaitable);
-            continue;
-        }
-        asio::steady_timer wake{loop, asio::steady_timer::time_point::max()};
-        auto self = std::make_shared<client>(std::move(connection), std::move(wake));
-        asio::co_spawn(loop, serve(self), asio::detached);
-        asio::co_spawn(loop, write(self), asio::detached);
-    }
-}
 
 // The connection closes when neither of its coroutines holds the client any more.
 awaitable<void> serve(std::shared_ptr<client> self) {
@@ -112,6 +75,10 @@ awaitable<void> serve(std::shared_ptr<client> self) {
             size -= end;
         }
     }
+    leave(self);
+}
+
+void leave(const std::shared_ptr<client>& self) {
     room.erase(self);
     self->leaving = true;
     setsockopt(self->connection.native_handle(), IPPROTO_TCP, TCP_USER_TIMEOUT, &linger_ms, sizeof linger_ms);
@@ -126,10 +93,12 @@ awaitable<void> write(std::shared_ptr<client> self) {
             co_await self->wake.async_wait(await_or(error));
             continue;
         }
-        const bytes batch = std::exchange(self->outbox, {});  // an idle client holds no memory
-        co_await asio::async_write(self->connection, asio::buffer(batch), await_or(error));
+        const auto batches = std::exchange(self->outbox, {});  // an idle client holds no memory
+        std::vector<asio::const_buffer> buffers;
+        for (const auto& messages : batches) buffers.push_back(asio::buffer(*messages));
+        const auto sent = co_await asio::async_write(self->connection, buffers, await_or(error));
         if (error) co_return;  // the reader takes the last messages and sees the end
-        self->unsent -= batch.size();
+        self->unsent -= sent;
     }
 }
 
@@ -141,9 +110,10 @@ std::size_t whole_messages(std::span<const std::uint8_t> data) {
 }
 
 // Append these messages to the common order.
-awaitable<void> broadcast(std::span<const std::uint8_t> batch) {
-    pending.insert(pending.end(), batch.begin(), batch.end());
-    // Let other ready readers append first; but a longer batch might make clients miss the next.
+awaitable<void> broadcast(std::span<const std::uint8_t> messages) {
+    pending.insert(pending.end(), messages.begin(), messages.end());
+    // Tuned: the readers that are ready now append first, and one write carries what all of them have
+    // received. But a longer batch might make clients miss the next.
     if (pending.size() < chunk) co_await asio::post(asio::use_awaitable);
     flush();
 }
@@ -151,17 +121,34 @@ awaitable<void> broadcast(std::span<const std::uint8_t> batch) {
 // Offer what is pending as one batch: one offer per client, however many clients have sent.
 void flush() {
     if (pending.empty()) return;
-    for (const auto& receiver : room) offer(*receiver, pending);
-    pending.clear();
+    const batch messages = std::make_shared<const bytes>(std::exchange(pending, {}));
+    for (const auto& receiver : room) offer(*receiver, messages);
 }
 
 // Drop policy: a client gets all of the batch, or none of it if it is too far behind.
-void offer(client& receiver, const bytes& batch) {
+void offer(client& receiver, const batch& messages) {
     if (receiver.unsent > limit) return;
-    if (receiver.outbox.empty()) receiver.wake.cancel();  // otherwise it is awake already
-    receiver.outbox.insert(receiver.outbox.end(), batch.begin(), batch.end());
-    receiver.unsent += batch.size();
+    if (receiver.outbox.empty()) receiver.wake.cancel();
+    receiver.outbox.push_back(messages);
+    receiver.unsent += messages->size();
 }
+
+awaitable<void> accept(tcp::acceptor acceptor) {
+    for (;;) {
+        std::error_code error;
+        auto connection = co_await acceptor.async_accept(await_or(error));
+        if (error) {  // no descriptor is left
+            co_await asio::steady_timer{loop, retry}.async_wait(asio::use_awaitable);
+            continue;
+        }
+        asio::steady_timer wake{loop, asio::steady_timer::time_point::max()};
+        auto self = std::make_shared<client>(std::move(connection), std::move(wake));
+        asio::co_spawn(loop, serve(self), asio::detached);
+        asio::co_spawn(loop, write(self), asio::detached);
+    }
+}
+
+// What every server in C++ has: the address, signals, main.
 
 std::pair<std::string, std::string> parse_address(std::span<char*> arguments) {
     const std::regex pattern{R"((\[[^\]]*:[^\]]*\]|[^:\[\]]+):([0-9]{1,5}))"};
@@ -172,4 +159,26 @@ std::pair<std::string, std::string> parse_address(std::span<char*> arguments) {
         std::exit(2);
     }
     return {match[1], match[2]};
+}
+
+int main(int count, char** arguments) {
+    const auto [host, port] = parse_address({arguments + 1, arguments + count});
+    asio::signal_set signals{loop, SIGINT, SIGTERM};
+    signals.async_wait([](auto, auto) { loop.stop(); });
+    try {
+        const auto bare = host[0] == '[' ? host.substr(1, host.size() - 2) : host;
+        const tcp::endpoint endpoint = *tcp::resolver{loop}.resolve(bare, port).begin();
+        tcp::acceptor acceptor{loop, endpoint.protocol()};
+        acceptor.set_option(tcp::acceptor::reuse_address{true});
+        acceptor.set_option(tcp::no_delay{true});  // its connections inherit it
+        acceptor.bind(endpoint);
+        acceptor.listen(backlog);
+        std::cout << "listening on " << host << ':' << acceptor.local_endpoint().port()
+                  << std::endl;
+        asio::co_spawn(loop, accept(std::move(acceptor)), asio::detached);
+    } catch (const std::system_error& error) {
+        std::cerr << "cannot listen on " << host << ':' << port << ": " << error.what() << '\n';
+        return 1;
+    }
+    loop.run();
 }

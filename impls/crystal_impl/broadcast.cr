@@ -12,11 +12,13 @@ FEW_BYTES = 4 * 1024   # first read: ten thousand idle clients must not cost a g
 CHUNK     = 64 * 1024  # largest read: thousands of messages, yet small enough to be fair
 LIMIT     = 256 * 1024 # a client with more unsent bytes misses new batches
 RETRY     = 100.milliseconds
+LINGER    = 10.seconds # for a client that has closed its sending side to read what is unsent
 
 class Client
   getter socket : TCPSocket
   getter wake = Channel(Nil).new(1)
-  property outbox = IO::Memory.new(0)
+  getter written = Channel(Nil).new(1) # when its writing fiber has ended
+  property outbox = IO::Memory.new
   property unsent = 0 # bytes in the outbox or being written
   property? leaving = false
 
@@ -30,39 +32,32 @@ JOINED   = Channel(Client).new
 LEFT     = Channel(Client).new
 RECEIVED = Channel(Bytes).new # whole messages
 
-def start(host : String, port : Int32)
-  # Nothing needs saving, and the kernel closes every connection.
-  {Signal::INT, Signal::TERM}.each &.trap { exit }
-  shown = host.includes?(':') ? "[#{host}]" : host
-  begin
-    listener = TCPServer.new(host, port, BACKLOG)
-  rescue error : Socket::Error
-    abort "cannot listen on #{shown}:#{port}: #{error.message}"
-  end
-  listener.tcp_nodelay = true # its connections inherit this, and sync: they write at once
-  listener.sync = true
-  puts "listening on #{shown}:#{listener.local_address.port}"
-  STDOUT.flush
-  spawn broadcast
-  accept(listener)
-end
-
-def accept(listener)
-  loop do
-    socket = listener.accept
-    spawn serve(socket)
-  rescue Socket::Error # no descriptor is left
-    sleep RETRY
-  end
-end
-
 def serve(socket)
   socket.read_buffering = false
   client = Client.new(socket)
   JOINED.send(client)
   spawn write(client)
+  begin
+    read_messages(socket)
+  rescue IO::Error
+    # A reset ends a connection just as an end of stream does.
+  ensure
+    LEFT.send(client)
+    client.leaving = true
+    wake(client)
+  end
+  select
+  when client.written.receive
+  when timeout(LINGER) # it may never read
+  end
+ensure
+  socket.close
+end
+
+# Pass on whole messages as they arrive, until the end of the stream.
+def read_messages(socket)
   data, size = Bytes.new(FEW_BYTES), 0
-  while (got = read(socket, data + size)) > 0
+  while (got = socket.read(data + size)) > 0
     size += got
     data = grow(data) if size == data.size && size < CHUNK # there was more to read
     whole = whole_messages(data[0, size])
@@ -71,22 +66,13 @@ def serve(socket)
     size -= whole
     data.move_from(data[whole, size]) if size > 0
   end
-  LEFT.send(client)
-  client.leaving = true
-  wake(client)
-end
-
-def read(socket, data)
-  socket.read(data)
-rescue IO::Error
-  0 # a reset ends a connection just as an end of stream does
 end
 
 def grow(data)
   Bytes.new(2 * data.size).tap { |larger| data.copy_to(larger) }
 end
 
-# Send the outbox: one write for everything that was added during the previous write.
+# Send the outbox, all that it holds at a time, until the client has left and all is sent.
 def write(client)
   loop do
     while client.outbox.size == 0 && !client.leaving?
@@ -94,14 +80,14 @@ def write(client)
     end
     batch = client.outbox
     break if batch.size == 0
-    client.outbox = IO::Memory.new(0)
+    client.outbox = IO::Memory.new
     client.socket.write(batch.to_slice)
     client.unsent -= batch.size
   end
 rescue IO::Error
   # The reading fiber sees the error too, and ends.
 ensure
-  client.socket.close
+  client.written.send(nil)
 end
 
 def wake(client)
@@ -130,24 +116,9 @@ def broadcast
     when client = LEFT.receive
       room.delete(client)
     when batch = RECEIVED.receive
-      flush(room, batch)
+      room.each { |client| offer(client, batch) }
     end
   end
-end
-
-# Offer what has been received as one batch: one offer per client, however many clients have sent.
-def flush(room, batch)
-  gathered = IO::Memory.new(CHUNK)
-  while batch
-    gathered.write(batch)
-    break if gathered.size >= CHUNK # a longer batch might make clients miss the next one
-    select
-    when batch = RECEIVED.receive
-    else
-      batch = nil
-    end
-  end
-  room.each { |client| offer(client, gathered.to_slice) }
 end
 
 # Drop policy: a client gets all of the batch, or none of it if it is too far behind.
@@ -156,6 +127,33 @@ def offer(client, batch)
   client.outbox.write(batch)
   client.unsent += batch.size
   wake(client)
+end
+
+def accept(listener)
+  loop do
+    socket = listener.accept
+    spawn serve(socket)
+  rescue Socket::Error # no descriptor is left
+    sleep RETRY
+  end
+end
+
+# The address, and what happens at the start.
+
+# Not `main`: a program that defines that cannot load Crystal's prelude.
+def start(host : String, port : Int32)
+  shown = host.includes?(':') ? "[#{host}]" : host
+  begin
+    listener = TCPServer.new(host, port, BACKLOG)
+  rescue error : Socket::Error
+    abort "cannot listen on #{shown}:#{port}: #{error.message}"
+  end
+  listener.tcp_nodelay = true # its connections inherit this, and sync: they write at once
+  listener.sync = true
+  puts "listening on #{shown}:#{listener.local_address.port}"
+  STDOUT.flush
+  spawn broadcast
+  accept(listener)
 end
 
 def parse_address(arguments)

@@ -1,4 +1,4 @@
-"""curio: two tasks per connection."""
+"""curio: two tasks and a queue per connection."""
 
 from pathlib import Path
 
@@ -14,10 +14,10 @@ def harness_implementations() -> list[Implementation]:
             name="curio",
             spec="broadcast",
             language="Python",
-            style="task pair per connection",
+            style="async/await",
             category="idiomatic",
-            summary="two tasks per connection on curio's own kernel; drops messages beyond 256 KiB unsent",
+            summary="a task group and a queue per connection, on curio's kernel; drops beyond 256 KiB unsent",
             source=HERE / "broadcast.py",
-            needs=("python:curio",),
+            needs=("python:curio>=1.6",),
         )
     ]

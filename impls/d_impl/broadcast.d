@@ -9,11 +9,10 @@ module broadcast;
 import core.stdc.errno : EAGAIN, EINTR, errno;
 import core.sys.linux.epoll;
 import core.sys.posix.fcntl : F_SETFL, O_NONBLOCK, fcntl;
-import core.sys.posix.signal : SIGINT, SIGTERM, bsd_signal;
 import core.sys.posix.netinet.in_ : IPPROTO_TCP;
 import core.sys.linux.netinet.tcp : TCP_USER_TIMEOUT;
 import core.sys.posix.sys.socket : MSG_NOSIGNAL, posixAccept = accept, recv, send, setsockopt;
-import core.sys.posix.unistd : _exit, close;
+import core.sys.posix.unistd : close;
 import core.thread : Fiber;
 import std.conv : to;
 import std.regex : matchFirst;
@@ -41,105 +40,6 @@ int epoll;
 Fiber acceptor;
 bool resting; // the listener is not watched until the next turn
 
-extern (C) void stop(int) nothrow @nogc
-{
-    _exit(0); // nothing needs saving, and the kernel closes every connection
-}
-
-int main(string[] arguments)
-{
-    bsd_signal(SIGINT, &stop);
-    bsd_signal(SIGTERM, &stop);
-    string host, shown;
-    ushort port;
-    if (!parseAddress(arguments[1 .. $], host, shown, port))
-    {
-        stderr.writeln("usage: broadcast HOST:PORT (IPv6: [HOST]:PORT)");
-        return 2;
-    }
-    Socket listener;
-    try
-    {
-        auto address = getAddress(host, port)[0];
-        listener = new TcpSocket(address.addressFamily);
-        listener.setOption(SocketOptionLevel.SOCKET, SocketOption.REUSEADDR, true);
-        listener.setOption(SocketOptionLevel.TCP, SocketOption.TCP_NODELAY, true); // its connections inherit it
-        listener.blocking = false;
-        listener.bind(address);
-        listener.listen(BACKLOG);
-    }
-    catch (SocketException problem)
-    {
-        stderr.writefln("cannot listen on %s:%s: %s", shown, port, problem.msg);
-        return 1;
-    }
-    writefln("listening on %s:%s", shown, listener.localAddress.toPortString);
-    stdout.flush();
-    epoll = epoll_create1(EPOLL_CLOEXEC);
-    acceptor = new Fiber(() => acceptClients(listener.handle));
-    watch(EPOLL_CTL_ADD, listener.handle, EPOLLIN, null);
-    for (;;)
-        turn(listener.handle);
-}
-
-/// Resume all fibers that can continue, and then send what they have read.
-void turn(int listener)
-{
-    epoll_event[256] events;
-    const ready = epoll_wait(epoll, events.ptr, events.length, resting ? RETRY_MS : -1);
-    if (resting)
-        watch(EPOLL_CTL_MOD, listener, EPOLLIN, null);
-    resting = false;
-    foreach (event; events[0 .. ready < 0 ? 0 : ready])
-    {
-        auto client = cast(Client) event.data.ptr;
-        if (client is null)
-        {
-            acceptor.call();
-            continue;
-        }
-        if (event.events & ~EPOLLIN && client.writer !is null)
-            resume(client.writer);
-        if (event.events & ~EPOLLOUT && !client.leaving)
-            resume(client.reader);
-    }
-    flush();
-}
-
-void resume(Fiber fiber)
-{
-    fiber.call();
-    if (fiber.state == Fiber.State.TERM)
-        destroy(fiber); // frees its stack now: the collector does not know its size, and would be slow to
-}
-
-void watch(int operation, int descriptor, uint events, Client client)
-{
-    epoll_event event = {events: events};
-    event.data.ptr = cast(void*) client;
-    epoll_ctl(epoll, operation, descriptor, &event);
-}
-
-void acceptClients(int listener)
-{
-    for (;; Fiber.yield())
-    {
-        for (;;)
-        {
-            const descriptor = posixAccept(listener, null, null);
-            if (descriptor < 0)
-                break;
-            fcntl(descriptor, F_SETFL, O_NONBLOCK);
-            serve(descriptor);
-        }
-        if (errno != EAGAIN && errno != EINTR)
-        { // no descriptor is left: epoll would return at once, so stop watching
-            watch(EPOLL_CTL_MOD, listener, 0, null);
-            resting = true;
-        }
-    }
-}
-
 void serve(int descriptor)
 {
     auto client = new Client;
@@ -149,11 +49,14 @@ void serve(int descriptor)
     watch(EPOLL_CTL_ADD, descriptor, EPOLLIN, client);
 }
 
+/// The fiber of a connection: it is resumed whenever there is input.
 void read(Client client)
 {
     static ubyte[MESSAGE + CHUNK] data; // shared: no fiber yields between reading and cutting
-    ubyte[MESSAGE] rest;
+    ubyte[MESSAGE] rest; // an unfinished message waits on the fiber's stack
     size_t unfinished;
+    scope (exit)
+        leave(client);
     for (;; Fiber.yield())
     {
         const got = recv(client.descriptor, data.ptr + unfinished, CHUNK, 0);
@@ -169,6 +72,10 @@ void read(Client client)
         unfinished = arrived.length - whole;
         rest[0 .. unfinished] = arrived[whole .. $];
     }
+}
+
+void leave(Client client)
+{
     flush(); // a leaving client still receives its own last messages
     client.leaving = true;
     const linger = LINGER_MS; // it may never read
@@ -179,7 +86,7 @@ void read(Client client)
         watch(EPOLL_CTL_MOD, client.descriptor, EPOLLOUT, client);
 }
 
-/// Send the outbox as fast as the client takes it.
+/// The fiber of a slow client: it sends the outbox as fast as the client takes it, and ends.
 void write(Client client)
 {
     watch(EPOLL_CTL_MOD, client.descriptor, EPOLLIN | EPOLLOUT, client);
@@ -253,7 +160,103 @@ void offer(Client client, const ubyte[] batch)
         return;
     client.outbox = batch[sent .. $].dup;
     client.writer = new Fiber(() => write(client));
-    client.writer.call();
+    client.writer.call(); // until it yields
+}
+
+/// The fiber that accepts: it is resumed whenever a client has connected.
+void acceptClients(int listener)
+{
+    for (;; Fiber.yield())
+    {
+        for (;;)
+        {
+            const descriptor = posixAccept(listener, null, null);
+            if (descriptor < 0)
+                break;
+            fcntl(descriptor, F_SETFL, O_NONBLOCK);
+            serve(descriptor);
+        }
+        if (errno != EAGAIN && errno != EINTR)
+        { // no descriptor is left: epoll would return at once, so stop watching
+            watch(EPOLL_CTL_MOD, listener, 0, null);
+            resting = true;
+        }
+    }
+}
+
+/// The scheduler: resume all fibers that can continue, and then send what they have read.
+void turn(int listener)
+{
+    epoll_event[256] events;
+    const ready = epoll_wait(epoll, events.ptr, events.length, resting ? RETRY_MS : -1);
+    if (resting)
+        watch(EPOLL_CTL_MOD, listener, EPOLLIN, null);
+    resting = false;
+    foreach (event; events[0 .. ready < 0 ? 0 : ready])
+    {
+        auto client = cast(Client) event.data.ptr;
+        if (client is null)
+        {
+            acceptor.call();
+            continue;
+        }
+        if (event.events & ~EPOLLIN && client.writer !is null)
+            resume(client.writer);
+        if (event.events & ~EPOLLOUT && !client.leaving)
+            resume(client.reader);
+    }
+    flush();
+}
+
+void resume(Fiber fiber)
+{
+    if (auto problem = fiber.call(Fiber.Rethrow.no)) // it ends this fiber alone
+        stderr.writeln(problem.msg);
+    if (fiber.state == Fiber.State.TERM)
+        destroy(fiber); // frees its stack now: the collector does not know its size, and would be slow to
+}
+
+void watch(int operation, int descriptor, uint events, Client client)
+{
+    epoll_event event = {events: events};
+    event.data.ptr = cast(void*) client; // the room keeps it from being collected
+    epoll_ctl(epoll, operation, descriptor, &event);
+}
+
+// The address, and what happens at the start.
+
+int main(string[] arguments)
+{
+    string host, shown;
+    ushort port;
+    if (!parseAddress(arguments[1 .. $], host, shown, port))
+    {
+        stderr.writeln("usage: broadcast HOST:PORT (IPv6: [HOST]:PORT)");
+        return 2;
+    }
+    Socket listener;
+    try
+    {
+        auto address = getAddress(host, port)[0];
+        listener = new TcpSocket(address.addressFamily);
+        listener.setOption(SocketOptionLevel.SOCKET, SocketOption.REUSEADDR, true);
+        listener.setOption(SocketOptionLevel.TCP, SocketOption.TCP_NODELAY, true); // its connections inherit it
+        listener.blocking = false;
+        listener.bind(address);
+        listener.listen(BACKLOG);
+    }
+    catch (SocketException problem)
+    {
+        stderr.writefln("cannot listen on %s:%s: %s", shown, port, problem.msg);
+        return 1;
+    }
+    writefln("listening on %s:%s", shown, listener.localAddress.toPortString);
+    stdout.flush();
+    epoll = epoll_create1(EPOLL_CLOEXEC);
+    acceptor = new Fiber(() => acceptClients(listener.handle));
+    watch(EPOLL_CTL_ADD, listener.handle, EPOLLIN, null);
+    for (;;)
+        turn(listener.handle);
 }
 
 bool parseAddress(string[] arguments, out string host, out string shown, out ushort port)

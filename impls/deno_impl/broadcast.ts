@@ -1,31 +1,157 @@
 /*
- * Broadcast on Deno: async functions, one that reads for every connection, and one that writes.
+ * Broadcast on Deno: two async functions for every connection, one that reads and one that writes.
  *
- * Order: every reader adds its whole messages to the one array `pending`, and everything collected
- * there in one turn of the loop goes to all clients as one batch: that is the common order.
+ * Order: a function runs until it awaits. Between two awaits, a reader adds its whole messages to the
+ * outboxes of all clients.
  * A slow client: only its own `write` waits for it. While more than LIMIT bytes are unsent, the
- * client misses new batches, always as whole messages.
+ * client misses new messages.
  */
 
 const BACKLOG = 1024;
 const FEW_BYTES = 4 * 1024; // first read: most clients receive more than they send
-const CHUNK = 64 * 1024; // largest read in bytes, and bytes pending before a flush
-const BATCH = 2 * CHUNK; // bytes of the longest batch: what was pending, and one read more
-const LIMIT = 256 * 1024; // a client with more unsent bytes misses new batches
+const CHUNK = 64 * 1024; // bytes of the largest read
+const LIMIT = 256 * 1024; // a client with more unsent bytes misses new messages
 const RETRY_MS = 100; // how long to wait for a descriptor when there is none left
 const LINGER_MS = 10_000; // for a client that has closed its sending side to read what is unsent
 
 interface Client {
   connection: Deno.TcpConn;
-  writing: Promise<void> | null;
-  outbox: Uint8Array | null; // what arrived during the current write
-  waiting: number; // bytes in the outbox
+  outbox: Uint8Array[]; // what `write` sends next; all clients share the arrays of bytes in it
   unsent: number; // bytes in the outbox or being written
+  leaving: boolean; // nothing more is added to the outbox
+  wake: () => void; // tells `take` that one of these has changed
 }
 
 const room = new Set<Client>();
-let pending: Uint8Array[] = []; // batches of whole messages in their final order, not yet offered
-let gathered = 0; // bytes in `pending`
+
+async function serve(connection: Deno.TcpConn): Promise<void> {
+  const client: Client = { connection, outbox: [], unsent: 0, leaving: false, wake: () => {} };
+  room.add(client);
+  const writing = write(client);
+  try {
+    connection.setNoDelay();
+    await read(client);
+  } catch {
+    // A reset ends a connection just as an end of stream does.
+  } finally {
+    leave(client);
+  }
+  const timer = setTimeout(() => close(connection), LINGER_MS); // ends a write that waits
+  await writing; // what is unsent is sent first
+  clearTimeout(timer);
+  close(connection);
+}
+
+async function read({ connection }: Client): Promise<void> {
+  let data = new Uint8Array(FEW_BYTES);
+  let size = 0;
+  let got: number | null;
+  while ((got = await connection.read(data.subarray(size))) !== null) {
+    size += got;
+    const full = size === data.length;
+    const end = wholeMessages(data, size);
+    if (end > 0) broadcast(data.slice(0, end));
+    const rest = data.subarray(end, size);
+    if (full && size < CHUNK) data = new Uint8Array(2 * size); // there was more to read
+    data.set(rest);
+    size = rest.length;
+  }
+}
+
+/** Send what collects in the outbox: all that is added during one write goes out with the next. */
+async function write(client: Client): Promise<void> {
+  try {
+    let data = await take(client);
+    while (data.length > 0) {
+      const sent = await client.connection.write(data);
+      client.unsent -= sent;
+      data = sent < data.length ? data.subarray(sent) : await take(client);
+    }
+  } catch {
+    client.leaving = true; // a reset; the reader sees it too
+  }
+}
+
+/** Wait for something to send; return nothing when the client has left and all is sent. */
+async function take(client: Client): Promise<Uint8Array> {
+  while (client.outbox.length === 0 && !client.leaving) {
+    await new Promise<void>((resolve) => client.wake = resolve);
+  }
+  const data = concat(client.outbox);
+  client.outbox = [];
+  return data;
+}
+
+function leave(client: Client): void {
+  room.delete(client);
+  client.leaving = true;
+  client.wake();
+}
+
+function close(connection: Deno.TcpConn): void {
+  try {
+    connection.close();
+  } catch {
+    // It is closed already.
+  }
+}
+
+/** The length of the longest prefix of `data` that consists of whole messages. */
+function wholeMessages(data: Uint8Array, size: number): number {
+  let end = 0;
+  while (end < size) {
+    const following = end + 1 + data[end];
+    if (following > size) break;
+    end = following;
+  }
+  return end;
+}
+
+function broadcast(messages: Uint8Array): void {
+  for (const client of room) offer(client, messages);
+}
+
+/** Drop policy: a client that is too far behind misses the messages. */
+function offer(client: Client, messages: Uint8Array): void {
+  if (client.leaving || client.unsent > LIMIT) return;
+  client.outbox.push(messages);
+  client.unsent += messages.length;
+  client.wake();
+}
+
+function concat(parts: Uint8Array[]): Uint8Array {
+  if (parts.length === 1) return parts[0];
+  const whole = new Uint8Array(parts.reduce((size, part) => size + part.length, 0));
+  let end = 0;
+  for (const part of parts) {
+    whole.set(part, end);
+    end += part.length;
+  }
+  return whole;
+}
+
+async function accept(listener: Deno.TcpListener): Promise<void> {
+  while (true) {
+    try {
+      const connection = await listener.accept();
+      serve(connection).catch(console.error); // not awaited: it runs beside the others
+    } catch { // no descriptor is left
+      await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+    }
+  }
+}
+
+// What follows is the same in every server: the address, the ready line and signals.
+
+function parseAddress([address, ...more]: string[]): [string, number] {
+  const pattern = /^(?:\[([^\]]*:[^\]]*)\]|([^:[\]]+)):(0|[1-9][0-9]{0,4})$/;
+  const match = more.length === 0 && pattern.exec(address ?? "");
+  if (!match || Number(match[3]) > 65535) {
+    console.error("usage: broadcast.ts HOST:PORT (IPv6: [HOST]:PORT)");
+    Deno.exit(2);
+  }
+  return [match[1] ?? match[2], Number(match[3])];
+}
 
 async function main(hostname: string, port: number): Promise<void> {
   const shown = hostname.includes(":") ? `[${hostname}]` : hostname;
@@ -42,128 +168,6 @@ async function main(hostname: string, port: number): Promise<void> {
   }
   console.log(`listening on ${shown}:${listener.addr.port}`);
   await accept(listener);
-}
-
-async function accept(listener: Deno.TcpListener): Promise<void> {
-  while (true) {
-    try {
-      serve(await listener.accept());
-    } catch { // no descriptor is left
-      await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
-    }
-  }
-}
-
-async function serve(connection: Deno.TcpConn): Promise<void> {
-  const client: Client = { connection, writing: null, outbox: null, waiting: 0, unsent: 0 };
-  room.add(client);
-  try {
-    connection.setNoDelay();
-    await read(connection);
-  } catch {
-    // A reset ends a connection just as an end of stream does.
-  }
-  flush(); // a leaving client still receives its own last messages
-  room.delete(client);
-  if (client.writing !== null) { // what is unsent is sent first, but not to a client that never reads it
-    await Promise.race([client.writing, new Promise((resolve) => setTimeout(resolve, LINGER_MS))]);
-  }
-  connection.close();
-}
-
-async function read(connection: Deno.TcpConn): Promise<void> {
-  let data = new Uint8Array(FEW_BYTES);
-  let size = 0;
-  let got: number | null;
-  while ((got = await connection.read(data.subarray(size))) !== null) {
-    size += got;
-    const full = size === data.length;
-    const end = wholeMessages(data, size);
-    if (end > 0) broadcast(data.slice(0, end));
-    const rest = data.subarray(end, size);
-    if (full && size < CHUNK) data = new Uint8Array(2 * size); // there was more to read
-    data.set(rest);
-    size = rest.length;
-  }
-}
-
-/** Send a batch, then the outbox: one write for everything that was added during the previous one. */
-async function write(client: Client, batch: Uint8Array | null): Promise<void> {
-  try {
-    for (; batch !== null; batch = take(client)) {
-      while (batch.length > 0) {
-        const sent: number = await client.connection.write(batch);
-        client.unsent -= sent;
-        batch = batch.subarray(sent);
-      }
-    }
-    client.writing = null;
-  } catch {
-    client.unsent = Infinity; // a reset; the reader sees it too
-  }
-}
-
-function take(client: Client): Uint8Array | null {
-  const batch = client.outbox?.subarray(0, client.waiting) ?? null;
-  client.outbox = null;
-  client.waiting = 0;
-  return batch;
-}
-
-/** The length of the longest prefix of `data` that consists of whole messages. */
-function wholeMessages(data: Uint8Array, size: number): number {
-  let end = 0;
-  while (end < size) {
-    const following = end + 1 + data[end];
-    if (following > size) break;
-    end = following;
-  }
-  return end;
-}
-
-/** Append these messages to the common order. */
-function broadcast(batch: Uint8Array): void {
-  if (gathered === 0) setImmediate(flush); // after all sockets that are ready now have been read
-  pending.push(batch);
-  gathered += batch.length;
-  if (gathered >= CHUNK) flush();
-}
-
-/** Offer what is pending as one batch: one offer per client, however many clients have sent. */
-function flush(): void {
-  if (gathered === 0) return;
-  const batch = new Uint8Array(gathered);
-  let end = 0;
-  for (const part of pending) {
-    batch.set(part, end);
-    end += part.length;
-  }
-  pending = [];
-  gathered = 0;
-  for (const client of room) offer(client, batch);
-}
-
-/** Drop policy: a client gets all of the batch, or none of it if it is too far behind. */
-function offer(client: Client, batch: Uint8Array): void {
-  if (client.unsent > LIMIT) return;
-  client.unsent += batch.length;
-  if (client.writing === null) {
-    client.writing = write(client, batch);
-  } else {
-    client.outbox ??= new Uint8Array(LIMIT + BATCH);
-    client.outbox.set(batch, client.waiting);
-    client.waiting += batch.length;
-  }
-}
-
-function parseAddress([address, ...more]: string[]): [string, number] {
-  const pattern = /^(?:\[([^\]]*:[^\]]*)\]|([^:[\]]+)):(0|[1-9][0-9]{0,4})$/;
-  const match = more.length === 0 && pattern.exec(address ?? "");
-  if (!match || Number(match[3]) > 65535) {
-    console.error("usage: broadcast.ts HOST:PORT (IPv6: [HOST]:PORT)");
-    Deno.exit(2);
-  }
-  return [match[1] ?? match[2], Number(match[3])];
 }
 
 await main(...parseAddress(Deno.args));

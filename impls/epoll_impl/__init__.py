@@ -14,7 +14,7 @@ def harness_implementations() -> list[Implementation]:
             name="epoll",
             spec="broadcast",
             language="Python",
-            style="event loop",
+            style="readiness loop",
             category="tuned",
             summary="epoll, one thread, one batch per turn of the loop; drops messages beyond 256 KiB unsent",
             source=HERE / "broadcast.py",

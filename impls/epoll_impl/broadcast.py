@@ -8,7 +8,6 @@ A slow client: what the kernel does not take is kept in its outbox. While that h
 bytes, the client misses new batches, always as whole messages. No client waits for another.
 """
 
-import os
 import re
 import select
 import signal
@@ -46,64 +45,6 @@ pending_size = 0  # bytes of these batches
 RUNS = [bytes([header]) * RUN for header in range(MESSAGE)]
 epoll = select.epoll()
 resting: list[socket.socket] = []  # listeners that are not watched until the next turn
-
-
-def main(address: tuple[str, int]) -> None:
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: os._exit(0))  # nothing needs saving
-    host, port = address
-    shown = f"[{host}]" if ":" in host else host
-    try:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        listener = socket.create_server(address, family=family, backlog=BACKLOG)
-    except (OSError, UnicodeError) as error:
-        sys.exit(f"cannot listen on {shown}:{port}: {error}")
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # accepted connections inherit it
-    print(f"listening on {shown}:{listener.getsockname()[1]}", flush=True)
-    listener.setblocking(False)
-    epoll.register(listener, EPOLLIN)
-    while True:
-        turn(listener)
-
-
-def turn(listener: socket.socket) -> None:
-    """Serve all ready clients, then broadcast what they have sent."""
-    ready = epoll.poll(RETRY_S if resting else None)
-    while resting:
-        epoll.register(resting.pop(), EPOLLIN)
-    serve_all(ready, listener)
-    # Tuned: clients that have become ready meanwhile are served in this turn too. Otherwise the senders
-    # may split into two halves that alternate for ever, and each send carries half as much.
-    serve_all(epoll.poll(0), listener)
-    broadcast()
-
-
-def serve_all(ready: list[tuple[int, int]], listener: socket.socket) -> None:
-    for descriptor, events in ready:
-        client = clients.get(descriptor)
-        if client is None:
-            accept(listener)
-            continue
-        if events & EPOLLOUT:
-            write(client)
-        if events & ~EPOLLOUT:
-            serve(client)
-
-
-def accept(listener: socket.socket) -> None:
-    try:
-        for _ in range(BACKLOG):
-            connection, _ = listener.accept()
-            connection.setblocking(False)
-            epoll.register(connection, EPOLLIN)
-            client = Client(connection)
-            clients[connection.fileno()] = client
-            keeping_up[client] = connection
-    except BlockingIOError:
-        return  # all waiting connections are accepted
-    except OSError:  # no descriptor is left: the listener would stay ready, and the loop would spin
-        epoll.unregister(listener)
-        resting.append(listener)
 
 
 def serve(client: Client) -> None:
@@ -230,6 +171,49 @@ def offer(client: Client, batch: bytes) -> None:
         client.outbox += batch
 
 
+def accept(listener: socket.socket) -> None:
+    try:
+        for _ in range(BACKLOG):
+            connection, _ = listener.accept()
+            connection.setblocking(False)
+            epoll.register(connection, EPOLLIN)
+            client = Client(connection)
+            clients[connection.fileno()] = client
+            keeping_up[client] = connection
+    except BlockingIOError:
+        return  # all waiting connections are accepted
+    except OSError:  # no descriptor is left: the listener would stay ready, and the loop would spin
+        epoll.unregister(listener)
+        resting.append(listener)
+
+
+def turn(listener: socket.socket) -> None:
+    """Serve all ready clients, then broadcast what they have sent."""
+    ready = epoll.poll(RETRY_S if resting else None)
+    while resting:
+        epoll.register(resting.pop(), EPOLLIN)
+    serve_all(ready, listener)
+    # Tuned: clients that have become ready meanwhile are served in this turn too. Otherwise the senders
+    # may split into two halves that alternate for ever, and each send carries half as much.
+    serve_all(epoll.poll(0), listener)
+    broadcast()
+
+
+def serve_all(ready: list[tuple[int, int]], listener: socket.socket) -> None:
+    for descriptor, events in ready:
+        client = clients.get(descriptor)
+        if client is None:
+            accept(listener)
+            continue
+        if events & EPOLLOUT:
+            write(client)
+        if events & ~EPOLLOUT:
+            serve(client)
+
+
+# Boilerplate: the address, signals, the start.
+
+
 def parse_address(arguments: list[str]) -> tuple[str, int]:
     pattern = r"(?:\[([^\]]*:[^\]]*)\]|([^:\[\]]+)):(0|[1-9][0-9]{0,4})"
     match = re.fullmatch(pattern, arguments[0]) if len(arguments) == 1 else None
@@ -237,6 +221,23 @@ def parse_address(arguments: list[str]) -> tuple[str, int]:
         print("usage: broadcast.py HOST:PORT (IPv6: [HOST]:PORT)", file=sys.stderr)
         sys.exit(2)
     return match[1] or match[2], int(match[3])
+
+
+def main(address: tuple[str, int]) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # like SIGTERM: ends the process at once, and nothing needs saving
+    host, port = address
+    shown = f"[{host}]" if ":" in host else host
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        listener = socket.create_server(address, family=family, backlog=BACKLOG)
+    except (OSError, UnicodeError) as error:
+        sys.exit(f"cannot listen on {shown}:{port}: {error}")
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # accepted connections inherit it
+    print(f"listening on {shown}:{listener.getsockname()[1]}", flush=True)
+    listener.setblocking(False)
+    epoll.register(listener, EPOLLIN)
+    while True:
+        turn(listener)
 
 
 if __name__ == "__main__":

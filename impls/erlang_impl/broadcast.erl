@@ -1,36 +1,153 @@
-%% Broadcast in Erlang: a process per connection, and one that is the room.
+%% Broadcast in Erlang: two processes per connection under supervisors, and a gen_server that is the room.
 %%
-%% Order: every connection's process passes its whole messages to the room, which hands one batch to
-%% all sockets before it takes the next: that is the common order.
-%% A slow client: its port has its own queue, and is busy from ?LIMIT bytes on. The room does not wait
-%% for a busy port: the client misses new batches, always as whole messages.
+%% Order: every connection's reader calls the room with its whole messages, and the room passes them to
+%% all writers before it takes the next call. Messages between two processes keep their order.
+%% A slow client: only its own writer waits for it. For each writer the room counts the bytes that it has
+%% delivered and that are not reported as sent. While that is more than ?LIMIT, the client misses new
+%% messages. A client that does not take one write within ?SEND_MS is disconnected.
 -module(broadcast).
--behaviour(gen_event).
+-behaviour(gen_server). % the room; the supervisors are here as well, so that the server is one page
 
--export([main/0]).
--export([init/1, handle_event/2, handle_call/2]).
+-export([main/0, start_client/1, start_acceptor/1]).
+-export([init/1, handle_call/3, handle_cast/2, handle_info/2]).
 
 -define(BACKLOG, 1024).
--define(FEW_BYTES, 4 * 1024). % first read: ten thousand idle clients must not cost a gigabyte
--define(CHUNK, 64 * 1024). % largest read: thousands of messages, yet small enough to be fair
--define(LIMIT, 256 * 1024). % a client with more unsent bytes misses new batches
+-define(READ, 8 * 1024). % the largest read, and the buffer of an idle client
+-define(WRITE, 64 * 1024). % a longer write might hide how much the kernel has not taken: see offer/3
+-define(LIMIT, 256 * 1024). % a client with more unsent bytes misses new messages
+-define(MAIL, 64). % bytes that a batch takes in a writer's mailbox beyond its own
+-define(SEND_MS, 30_000). % for a client to take a write, or so much of it that the port can queue the rest
 -define(RETRY_MS, 100). % how long to wait for a descriptor when there is none left
+
+%% One connection: a process that reads, linked to one that writes. If either crashes, so does the other,
+%% and the room, which monitors the writer, forgets the client.
+
+start_client(Socket) ->
+    {ok, proc_lib:spawn_link(fun() -> serve(Socket) end)}.
+
+serve(Socket) ->
+    Writer = proc_lib:spawn_link(fun() -> write(Socket) end),
+    Watch = monitor(process, Writer),
+    ok = gen_server:call(room, {join, Writer}, infinity),
+    read(Socket, <<>>),
+    Writer ! leave,
+    receive
+        {'DOWN', Watch, process, Writer, _} -> gen_tcp:close(Socket)
+    end.
+
+%% Submit whole messages as they arrive, until the end of the stream; a reset is one too.
+read(Socket, Rest) ->
+    case gen_tcp:recv(Socket, 0) of
+        {ok, Chunk} ->
+            Data = <<Rest/binary, Chunk/binary>>,
+            {Whole, Unfinished} = split_binary(Data, whole_messages(Data, 0)),
+            %% The call returns when the room has taken the batch, so that each reader has at most one in flight.
+            Whole =:= <<>> orelse gen_server:call(room, {submit, Whole}, infinity),
+            read(Socket, binary:copy(Unfinished));
+        {error, _} ->
+            ok
+    end.
+
+%% The length of the longest prefix of the data that consists of whole messages.
+whole_messages(<<Size, _:Size/binary, Rest/binary>>, End) -> whole_messages(Rest, End + 1 + Size);
+whole_messages(_, End) -> End.
+
+%% Send what the room delivers, until the client leaves or takes no more.
+write(Socket) ->
+    receive
+        {deliver, Batch} ->
+            {Data, Cost} = take(Batch, cost(Batch)),
+            case gen_tcp:send(Socket, Data) of
+                ok ->
+                    gen_server:cast(room, {sent, self(), Cost}),
+                    write(Socket);
+                {error, _} -> % the reader sees it too
+                    ok
+            end;
+        leave ->
+            ok
+    end.
+
+%% Add what else is in the mailbox.
+take(Data, Cost) when Cost >= ?WRITE ->
+    {Data, Cost};
+take(Data, Cost) ->
+    receive
+        {deliver, Batch} -> take([Data, Batch], Cost + cost(Batch))
+    after 0 ->
+        {Data, Cost}
+    end.
+
+cost(Batch) ->
+    ?MAIL + byte_size(Batch).
+
+%% The room: the only process that knows all clients. Its state is how many bytes are unsent, by writer.
+
+handle_call({join, Writer}, _From, Room) ->
+    monitor(process, Writer),
+    {reply, ok, Room#{Writer => 0}};
+handle_call({submit, Batch}, _From, Room) ->
+    {reply, ok, maps:map(fun(Writer, Unsent) -> offer(Writer, Unsent, Batch) end, Room)}.
+
+handle_cast({sent, Writer, Cost}, Room) ->
+    {noreply, maps:update_with(Writer, fun(Unsent) -> Unsent - Cost end, Room)}.
+
+handle_info({'DOWN', _, process, Writer, _}, Room) ->
+    {noreply, maps:remove(Writer, Room)}.
+
+%% Drop policy: a client gets all of the batch, or none of it if it is too far behind. gen_tcp:send/2 may
+%% return while one write is still in the port's own queue, and that counts, too.
+offer(_Writer, Unsent, _Batch) when Unsent > ?LIMIT - ?WRITE ->
+    Unsent;
+offer(Writer, Unsent, Batch) ->
+    Writer ! {deliver, Batch},
+    Unsent + cost(Batch).
+
+%% The supervisors: if the room crashes, its clients are disconnected and a new room is started.
+
+init({server, Listener}) ->
+    {ok, {#{strategy => rest_for_one}, [
+        #{id => room, start => {gen_server, start_link, [{local, room}, ?MODULE, room, []]}},
+        #{id => clients, start => {supervisor, start_link, [{local, clients}, ?MODULE, clients]}, type => supervisor},
+        #{id => acceptor, start => {?MODULE, start_acceptor, [Listener]}}
+    ]}};
+init(clients) ->
+    Client = #{id => client, start => {?MODULE, start_client, []}, restart => temporary},
+    {ok, {#{strategy => simple_one_for_one}, [Client]}};
+init(room) ->
+    {ok, #{}}.
+
+start_acceptor(Listener) ->
+    {ok, proc_lib:spawn_link(fun() -> accept(Listener) end)}.
+
+accept(Listener) ->
+    case gen_tcp:accept(Listener) of
+        {ok, Socket} ->
+            {ok, Client} = supervisor:start_child(clients, [Socket]),
+            %% The socket is closed when its owner ends.
+            gen_tcp:controlling_process(Socket, Client) =:= ok orelse gen_tcp:close(Socket);
+        {error, _} -> % no descriptor is left
+            timer:sleep(?RETRY_MS)
+    end,
+    accept(Listener).
+
+%% The rest is the same in every server: the address, and how to end.
 
 main() ->
     {Host, Port} = parse_address(init:get_plain_arguments()),
-    ok = gen_event:swap_handler(erl_signal_server, {erl_signal_handler, []}, {?MODULE, []}),
+    %% Nothing needs saving. OTP's own handler would wait for clients that do not read.
+    ok = os:set_signal(sigterm, default),
     {Family, Shown} =
         case lists:member($:, Host) of
             true -> {inet6, "[" ++ Host ++ "]"};
             false -> {inet, Host}
         end,
-    Address = inet:getaddr(Host, Family),
-    case listen(Address, Port, Family) of
+    case listen(inet:getaddr(Host, Family), Port, Family) of
         {ok, Listener} ->
+            {ok, _} = supervisor:start_link(?MODULE, {server, Listener}),
             {ok, Real} = inet:port(Listener),
-            Room = spawn_link(fun() -> room(#{}, [], 0) end),
             io:format("listening on ~s:~b~n", [Shown, Real]),
-            accept(Listener, Room);
+            timer:sleep(infinity);
         {error, Reason} ->
             io:format(standard_error, "cannot listen on ~s:~b: ~s~n", [Shown, Port, inet:format_error(Reason)]),
             halt(1)
@@ -41,97 +158,8 @@ listen({error, Reason}, _Port, _Family) ->
 listen({ok, Address}, Port, Family) ->
     gen_tcp:listen(Port, [
         Family, binary, {ip, Address}, {active, false}, {reuseaddr, true}, {nodelay, true}, {backlog, ?BACKLOG},
-        {buffer, ?FEW_BYTES}, {high_watermark, ?LIMIT}, {low_watermark, ?LIMIT div 2}
+        {buffer, ?READ}, {send_timeout, ?SEND_MS}, {send_timeout_close, true}
     ]).
-
-accept(Listener, Room) ->
-    case gen_tcp:accept(Listener) of
-        {ok, Socket} ->
-            Client = spawn(fun() -> receive go -> serve(Socket, Room) end end),
-            _ = gen_tcp:controlling_process(Socket, Client), % the socket is closed when the client ends
-            Client ! go;
-        {error, _} -> % no descriptor is left, not even one to load the module timer with
-            receive after ?RETRY_MS -> ok end
-    end,
-    accept(Listener, Room).
-
-serve(Socket, Room) ->
-    ok = call(Room, {join, Socket}),
-    read_messages(Socket, Room, ?FEW_BYTES, <<>>),
-    ok = call(Room, {leave, Socket}),
-    gen_tcp:close(Socket). % waits for the unsent bytes, unless the client does not take them
-
-%% Submit whole messages as they arrive, until the end of the stream; a reset is one too.
-read_messages(Socket, Room, Size, Rest) ->
-    case gen_tcp:recv(Socket, 0) of
-        {ok, Chunk} ->
-            Data = <<Rest/binary, Chunk/binary>>,
-            {Whole, Unfinished} = split_binary(Data, whole_messages(Data, 0)),
-            Whole =:= <<>> orelse call(Room, {submit, Whole}),
-            read_messages(Socket, Room, grow(Socket, Size, byte_size(Chunk)), binary:copy(Unfinished));
-        {error, _} ->
-            ok
-    end.
-
-grow(Socket, Size, Size) when Size < ?CHUNK -> % there was more to read
-    _ = inet:setopts(Socket, [{buffer, 2 * Size}]),
-    2 * Size;
-grow(_Socket, Size, _Got) ->
-    Size.
-
-%% The length of the longest prefix of the data that consists of whole messages.
-whole_messages(<<Size, _:Size/binary, Rest/binary>>, End) -> whole_messages(Rest, End + 1 + Size);
-whole_messages(_, End) -> End.
-
-%% A client's process waits until the room has received its request, so each has at most one in flight.
-call(Room, Request) ->
-    Room ! {self(), Request},
-    receive
-        {Room, received} -> ok
-    end.
-
-%% The only process that knows the clients; it decides the order.
-room(Sockets, Batch, Size) when Size >= ?CHUNK -> % a longer batch might make clients miss the next one
-    broadcast(Sockets, Batch),
-    room(Sockets, [], 0);
-room(Sockets, Batch, Size) ->
-    receive
-        {Client, {submit, Messages}} ->
-            Client ! {self(), received},
-            room(Sockets, [Batch, Messages], Size + byte_size(Messages));
-        {Client, {join, Socket}} ->
-            Client ! {self(), received},
-            room(Sockets#{Socket => joined}, Batch, Size);
-        {Client, {leave, Socket}} ->
-            % A leaving client still receives its own last messages.
-            broadcast(Sockets, Batch),
-            Client ! {self(), received},
-            room(maps:remove(Socket, Sockets), [], 0);
-        {inet_reply, _Socket, _Status} -> % the client's own process sees any error as well
-            room(Sockets, Batch, Size)
-    after wait(Batch) -> % no client is waiting
-        broadcast(Sockets, Batch),
-        room(Sockets, [], 0)
-    end.
-
-wait([]) -> infinity;
-wait(_) -> 0.
-
-%% Offer what is pending as one batch: one offer per client, however many clients have sent.
-broadcast(_Sockets, []) ->
-    ok;
-broadcast(Sockets, Batch) ->
-    Messages = iolist_to_binary(Batch),
-    lists:foreach(fun(Socket) -> offer(Socket, Messages) end, maps:keys(Sockets)).
-
-%% Drop policy: a client gets all of the batch, or none of it if it is too far behind.
-offer(Socket, Batch) ->
-    %% What gen_tcp:send/2 does, but without waiting for a busy port or for the inet_reply.
-    try erlang:port_command(Socket, Batch, [nosuspend]) of
-        _ -> ok
-    catch
-        error:badarg -> ok % it has been closed
-    end.
 
 parse_address([Argument]) ->
     Pattern = "^(?:\\[([^\\]]*:[^\\]]*)\\]|([^:\\[\\]]+)):(0|[1-9][0-9]{0,4})$",
@@ -151,10 +179,3 @@ parse_address(_) ->
 usage() ->
     io:format(standard_error, "usage: broadcast HOST:PORT (IPv6: [HOST]:PORT)~n", []),
     halt(2).
-
-%% An event handler for signals: nothing needs saving, and the kernel closes every connection. Without
-%% the option, halt would wait for clients that do not read.
-init(_) -> {ok, none}.
-handle_event(sigterm, _) -> halt(0, [{flush, false}]);
-handle_event(_, State) -> {ok, State}.
-handle_call(_, State) -> {ok, ok, State}.

@@ -3,8 +3,8 @@
 
 Order: every reading task appends its whole messages to `pending`; the task that holds the lock
 puts all that is collected there into every outbox, so that all clients receive the same order.
-A slow client: only its own writing task waits for it. While its outbox holds more than LIMIT bytes,
-the client misses new batches, always as whole messages.
+A slow client: only its own writing task waits for it. Its outbox keeps what the kernel has not taken;
+while that is more than LIMIT bytes, the client misses new batches, always as whole messages.
 """
 
 from __future__ import annotations
@@ -42,68 +42,56 @@ class Client:
 
 room: set[Client] = set()
 pending: deque[bytes] = deque()  # batches of whole messages in their final order, not yet offered to the clients
-order = threading.Lock()  # guards the room, and taking from `pending`
-
-
-async def main(address: tuple[str, int]) -> None:
-    host, port = address
-    shown = f"[{host}]" if ":" in host else host
-    try:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        listener = socket.create_server(address, family=family, backlog=BACKLOG)
-    except (OSError, UnicodeError) as error:
-        sys.exit(f"cannot listen on {shown}:{port}: {error}")
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # accepted connections inherit it
-    print(f"listening on {shown}:{listener.getsockname()[1]}", flush=True)
-    with suppress(executor.Cancelled):  # by a signal; when this task ends, all others are cancelled
-        await accept(executor.Socket(listener))
-
-
-async def accept(listener: executor.Socket) -> None:
-    while True:
-        try:
-            connection, _ = await listener.accept()
-        except OSError:
-            await executor.sleep(RETRY_S)
-            continue
-        executor.spawn(serve(connection))
+order = threading.Lock()  # guards the room and `pending`
 
 
 async def serve(connection: executor.Socket) -> None:
     client = Client(connection)
     with connection:
         writer = executor.spawn(write(client))
-        with order:
-            room.add(client)
-        rest = b""
-        with suppress(OSError):  # a reset ends a connection just as an end of stream does
-            while chunk := await connection.recv(CHUNK):
-                data = rest + chunk
-                end = whole_messages(data)
-                if end:
-                    await broadcast(data[:end])
-                rest = data[end:]
-        with order:
-            room.discard(client)
-        with client.wake:
-            client.leaving = True
-            client.wake.notify()
+        try:
+            await read(client)
+        finally:
+            leave(client)
         connection.raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, LINGER_MS)  # it may never read
         await writer.join()  # what is unsent is sent first
 
 
+async def read(client: Client) -> None:
+    with order:
+        room.add(client)
+    rest = b""
+    with suppress(OSError):  # a reset ends a connection just as an end of stream does
+        while chunk := await client.connection.recv(CHUNK):
+            data = rest + chunk
+            end = whole_messages(data)
+            if end:
+                await broadcast(data[:end])
+            rest = data[end:]
+
+
 async def write(client: Client) -> None:
     """Send what collects in the outbox: all that is added during one send goes out with the next."""
+    sent = 0
     with suppress(OSError):  # the reading task sees the error too, and ends the connection
         while True:
             with client.wake:
+                del client.outbox[:sent]  # not before it is sent: until then it counts against the limit
                 while not client.outbox and not client.leaving:
                     await client.wake.wait()
                 data = client.outbox[:CHUNK]
-                del client.outbox[:CHUNK]
             if not data:
                 return
-            await client.connection.sendall(data)
+            sent = await client.connection.send(data)
+
+
+def leave(client: Client) -> None:
+    flush()  # its own last messages may still be pending, and it receives them too
+    with order:
+        room.discard(client)
+    with client.wake:
+        client.leaving = True
+        client.wake.notify()
 
 
 def whole_messages(data: bytes) -> int:
@@ -119,18 +107,21 @@ def whole_messages(data: bytes) -> int:
 
 async def broadcast(batch: bytes) -> None:
     """Append these messages to the common order."""
-    pending.append(batch)
+    with order:
+        first = not pending
+        pending.append(batch)
     await executor.yield_now()  # other ready clients append first, so that one flush serves all
-    flush()
+    if first:  # if each did, it would send alone what the one before it has just read
+        flush()
 
 
 def flush() -> None:
-    """Offer what is pending as one batch: one offer per client, however many clients have sent."""
+    """Offer what is pending, mostly as one batch: one offer per client, however many clients have sent."""
     with order:
-        batch = b""
-        while pending and len(batch) < CHUNK:  # a longer batch might make clients miss the next one
-            batch += pending.popleft()
-        if batch:
+        while pending:
+            batch = b""
+            while pending and len(batch) < CHUNK:  # a longer batch might make clients miss the next one
+                batch += pending.popleft()
             for client in room:
                 offer(client, batch)
 
@@ -144,6 +135,20 @@ def offer(client: Client, batch: bytes) -> None:
             client.outbox += batch
 
 
+async def accept(listener: executor.Socket) -> None:
+    while True:
+        try:
+            connection, _ = await listener.accept()
+        except OSError:
+            await executor.sleep(RETRY_S)
+            continue
+        executor.spawn(serve(connection))
+        await executor.yield_now()  # else a listener that is always ready would keep the others from running
+
+
+# Boilerplate: the address, signals, the start.
+
+
 def parse_address(arguments: list[str]) -> tuple[str, int]:
     pattern = r"(?:\[([^\]]*:[^\]]*)\]|([^:\[\]]+)):(0|[1-9][0-9]{0,4})"
     match = re.fullmatch(pattern, arguments[0]) if len(arguments) == 1 else None
@@ -151,6 +156,20 @@ def parse_address(arguments: list[str]) -> tuple[str, int]:
         print("usage: broadcast.py HOST:PORT (IPv6: [HOST]:PORT)", file=sys.stderr)
         sys.exit(2)
     return match[1] or match[2], int(match[3])
+
+
+async def main(address: tuple[str, int]) -> None:
+    host, port = address
+    shown = f"[{host}]" if ":" in host else host
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        listener = socket.create_server(address, family=family, backlog=BACKLOG)
+    except (OSError, UnicodeError) as error:
+        sys.exit(f"cannot listen on {shown}:{port}: {error}")
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # accepted connections inherit it
+    print(f"listening on {shown}:{listener.getsockname()[1]}", flush=True)
+    with suppress(executor.Cancelled):  # by a signal; when this task ends, all others are cancelled
+        await accept(executor.Socket(listener))
 
 
 if __name__ == "__main__":

@@ -34,9 +34,10 @@ WRITE = 64 * 1024  # bytes per write
 LIMIT = 256 * 1024  # a client with more bytes unsent misses new messages
 RETRY_S = 0.1  # wait before the next try when no descriptor is left
 LINGER_MS = 10_000  # for a client that has closed its sending side to read what is unsent
+PAUSE_MS = 30_000  # for a client with too many unsent replies to read some of them
 WORKERS = 2  # threads: while a task occupies one, the other runs the rest
 
-order = threading.Lock()  # guards members and outboxes: `serve` and `write` take it, what they call expects it held
+order = threading.Lock()  # guards members and outboxes; `serve`, `read` and `write` take it, helpers expect it held
 
 
 @dataclass(eq=False)  # clients are compared and hashed by identity
@@ -51,55 +52,38 @@ class Client:
 members: dict[str, Client] = {}  # the clients that have joined, by name
 
 
-async def main(address: tuple[str, int]) -> None:
-    host, port = address
-    shown = f"[{host}]" if ":" in host else host
-    try:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        listener = socket.create_server(address, family=family, backlog=BACKLOG)
-    except (OSError, UnicodeError) as error:
-        sys.exit(f"cannot listen on {shown}:{port}: {error}")
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # accepted connections inherit it
-    print(f"listening on {shown}:{listener.getsockname()[1]}", flush=True)
-    with suppress(executor.Cancelled):  # by a signal; when this task ends, all others are cancelled
-        await accept(executor.Socket(listener))
-
-
-async def accept(listener: executor.Socket) -> None:
-    while True:
-        try:
-            connection, _ = await listener.accept()
-        except OSError:
-            await executor.sleep(RETRY_S)
-            continue
-        executor.spawn(serve(connection))
-
-
 async def serve(connection: executor.Socket) -> None:
     client = Client(connection)
     with connection:
         writer = executor.spawn(write(client))
-        rest = b""
-        with suppress(OSError):  # a reset ends a connection just as an end of stream does
-            while chunk := await connection.recv(READ):
-                payloads, rest = cut(rest + chunk)
-                with order:
-                    for payload in payloads:
-                        handle(client, payload)
-                        await pause(client)
-                await executor.yield_now()  # else a socket that is always ready would keep the others from running
-        with order:
-            leave(client)
+        try:
+            await read(client)
+        finally:
+            with order:
+                leave(client)
         connection.raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, LINGER_MS)  # it may never read
         await writer.join()  # what is unsent is sent first
 
 
+async def read(client: Client) -> None:
+    rest = b""
+    with suppress(OSError):  # a reset ends a connection just as an end of stream does
+        while chunk := await client.connection.recv(READ):
+            payloads, rest = cut(rest + chunk)
+            with order:
+                for payload in payloads:
+                    handle(client, payload)
+                    await pause(client)
+            await executor.yield_now()  # else a socket that is always ready would keep the others from running
+
+
 async def write(client: Client) -> None:
     """Send what collects in the outbox: all that is added during one send goes out with the next."""
+    data = bytearray()
     with suppress(OSError):  # the reading task sees the error too, and ends the connection
         while True:
             with order:
-                data = await take(client)
+                data = await take(client, len(data))
             if not data:
                 return
             await client.connection.sendall(data)
@@ -108,20 +92,24 @@ async def write(client: Client) -> None:
         client.wake.notify()  # the reader may be waiting for space
 
 
-async def take(client: Client) -> bytearray:
-    """Wait for something to send; return nothing when the client has left and all is sent."""
+async def take(client: Client, sent: int) -> bytearray:
+    """Remove what is sent, and wait for more; return nothing when the client has left and all is sent."""
+    del client.outbox[:sent]  # not before it is sent: until then it counts against the limit
+    client.wake.notify()  # the reader may be waiting for space
     while not client.outbox and not client.leaving:
         await client.wake.wait()
-    data = client.outbox[:WRITE]
-    del client.outbox[:WRITE]
-    client.wake.notify()  # the reader may be waiting for space
-    return data
+    return client.outbox[:WRITE]
 
 
 async def pause(client: Client) -> None:
-    """Wait while too many replies to the client are unsent."""
+    """Wait while too many replies to the client are unsent.
+
+    Not for ever, because the end of its stream is not seen meanwhile: the kernel ends the connection.
+    """
     while len(client.outbox) > 2 * LIMIT and not client.leaving:
+        client.connection.raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, PAUSE_MS)
         await client.wake.wait()
+        client.connection.raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 0)
 
 
 def cut(data: bytes) -> tuple[list[bytes], bytes]:
@@ -165,7 +153,7 @@ def obey(client: Client, request: Join | Say) -> None:
 
 def leave(client: Client) -> None:
     """Forget the client; if it was a member, announce that it has left."""
-    if client.name is not None:
+    if client.name in members:  # not at the end of the server, which empties it
         del members[client.name]
         announce(Left(client.name))
     client.leaving = True
@@ -207,6 +195,20 @@ def encode(reply: Reply) -> bytes:
     return len(payload).to_bytes(2, "big") + payload
 
 
+async def accept(listener: executor.Socket) -> None:
+    while True:
+        try:
+            connection, _ = await listener.accept()
+        except OSError:
+            await executor.sleep(RETRY_S)
+            continue
+        executor.spawn(serve(connection))
+        await executor.yield_now()  # else a listener that is always ready would keep the others from running
+
+
+# Boilerplate: the address, signals, the start.
+
+
 def parse_address(arguments: list[str]) -> tuple[str, int]:
     pattern = r"(?:\[([^\]]*:[^\]]*)\]|([^:\[\]]+)):(0|[1-9][0-9]{0,4})"
     match = re.fullmatch(pattern, arguments[0]) if len(arguments) == 1 else None
@@ -214,6 +216,22 @@ def parse_address(arguments: list[str]) -> tuple[str, int]:
         print("usage: groupchat.py HOST:PORT (IPv6: [HOST]:PORT)", file=sys.stderr)
         sys.exit(2)
     return match[1] or match[2], int(match[3])
+
+
+async def main(address: tuple[str, int]) -> None:
+    host, port = address
+    shown = f"[{host}]" if ":" in host else host
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        listener = socket.create_server(address, family=family, backlog=BACKLOG)
+    except (OSError, UnicodeError) as error:
+        sys.exit(f"cannot listen on {shown}:{port}: {error}")
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # accepted connections inherit it
+    print(f"listening on {shown}:{listener.getsockname()[1]}", flush=True)
+    with suppress(executor.Cancelled):  # by a signal; when this task ends, all others are cancelled
+        await accept(executor.Socket(listener))
+    with order:
+        members.clear()  # else each member that is cancelled would tell all that remain
 
 
 if __name__ == "__main__":

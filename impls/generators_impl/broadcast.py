@@ -3,16 +3,16 @@
 
 Order: every reading task appends its whole messages to `pending`; what is collected there in one turn of
 the scheduler is offered to every client as one batch, so that all receive the same order.
-A slow client: only its own writing task waits for it. While its outbox holds more than LIMIT bytes,
-the client misses new batches, always as whole messages.
+A slow client: only its own writing task waits for it. Its outbox keeps what the kernel has not taken;
+while that is more than LIMIT bytes, the client misses new batches, always as whole messages.
 """
 
-import os
 import re
 import select
 import signal
 import socket
 import sys
+import traceback
 from collections import deque
 from collections.abc import Callable, Generator
 from contextlib import suppress
@@ -48,105 +48,42 @@ room: set[Client] = set()
 pending: deque[bytes] = deque()  # batches of whole messages in their final order, not yet offered to the clients
 
 
-def main(address: tuple[str, int]) -> None:
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: os._exit(0))  # nothing needs saving
-    host, port = address
-    shown = f"[{host}]" if ":" in host else host
-    try:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        listener = socket.create_server(address, family=family, backlog=BACKLOG)
-    except (OSError, UnicodeError) as error:
-        sys.exit(f"cannot listen on {shown}:{port}: {error}")
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # accepted connections inherit it
-    print(f"listening on {shown}:{listener.getsockname()[1]}", flush=True)
-    register(listener)
-    ready.append(accept(listener))
-    while True:
-        turn()
-
-
-def turn() -> None:
-    """Resume every task whose wait is over; each runs until it must wait again."""
-    for descriptor, events in epoll.poll(0 if ready else RETRY_S if resting else None):
-        # To the front, so that all ready clients are read before what is pending is flushed.
-        if events & ~select.EPOLLOUT and descriptor in readers:
-            ready.appendleft(readers.pop(descriptor))
-        if events & ~select.EPOLLIN and descriptor in writers:
-            ready.appendleft(writers.pop(descriptor))
-    ready.extend(resting)
-    resting.clear()
-    for _ in range(len(ready)):
-        task = ready.popleft()
-        if park := next(task, None):
-            park(task)
-
-
-def register(connection: socket.socket) -> None:
-    """Watch a connection, edge-triggered: a task that waits has tried before, and tries again when woken."""
-    connection.setblocking(False)
-    epoll.register(connection, select.EPOLLIN | select.EPOLLOUT | select.EPOLLET)
-
-
-def recv(connection: socket.socket) -> Generator[Park, None, bytes]:
-    while True:
-        try:
-            return connection.recv(CHUNK)
-        except BlockingIOError:
-            yield partial(readers.__setitem__, connection.fileno())
-
-
-def sendall(connection: socket.socket, data: bytes) -> Task:
-    while data:
-        try:
-            data = data[connection.send(data) :]
-        except BlockingIOError:
-            yield partial(writers.__setitem__, connection.fileno())
-
-
-def accept(listener: socket.socket) -> Task:
-    while True:
-        try:
-            for _ in range(BACKLOG):
-                connection, _ = listener.accept()
-                register(connection)
-                ready.append(serve(connection))
-            yield ready.append  # else a socket that is always ready would keep the others from running
-        except BlockingIOError:
-            yield partial(readers.__setitem__, listener.fileno())
-        except OSError:
-            yield resting.append
-
-
 def serve(connection: socket.socket) -> Task:
     client = Client(connection)
     ready.append(write(client))
     room.add(client)
+    try:
+        yield from read(client)
+    finally:
+        room.discard(client)
+        client.leaving = True
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, LINGER_MS)  # it may never read
+        wake(client)
+
+
+def read(client: Client) -> Task:
     rest = b""
     with suppress(OSError):  # a reset ends a connection just as an end of stream does
-        while chunk := (yield from recv(connection)):
+        while chunk := (yield from recv(client.connection)):
             data = rest + chunk
             end = whole_messages(data)
             if end:
                 yield from broadcast(data[:end])
             rest = data[end:]
-    room.discard(client)
-    client.leaving = True
-    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, LINGER_MS)  # it may never read
-    wake(client)
 
 
 def write(client: Client) -> Task:
-    """Send what collects in the outbox: all that is added during one send goes out with the next."""
+    """Send what collects in the outbox; what the kernel has not taken stays there, and counts."""
     with client.connection:
         while client.outbox or not client.leaving:
-            if client.outbox:
-                data = bytes(client.outbox)
-                client.outbox.clear()
-                with suppress(OSError):  # the reading task sees the error too, and leaves
-                    yield from sendall(client.connection, data)
-            else:
+            if not client.outbox:
                 yield client.idle.append
+                continue
+            try:
+                sent = yield from send(client.connection, client.outbox)
+                del client.outbox[:sent]
+            except OSError:
+                client.outbox.clear()  # the reading task sees the error too, and leaves
 
 
 def whole_messages(data: bytes) -> int:
@@ -162,17 +99,19 @@ def whole_messages(data: bytes) -> int:
 
 def broadcast(batch: bytes) -> Task:
     """Append these messages to the common order."""
+    first = not pending
     pending.append(batch)
     yield ready.append  # other ready clients append first, so that one flush serves all
-    flush()
+    if first:  # if each did, it would send alone what the one before it has just read
+        flush()
 
 
 def flush() -> None:
-    """Offer what is pending as one batch: one offer per client, however many clients have sent."""
-    batch = b""
-    while pending and len(batch) < CHUNK:  # a longer batch might make clients miss the next one
-        batch += pending.popleft()
-    if batch:
+    """Offer what is pending, mostly as one batch: one offer per client, however many clients have sent."""
+    while pending:
+        batch = b""
+        while pending and len(batch) < CHUNK:  # a longer batch might make clients miss the next one
+            batch += pending.popleft()
         for client in room:
             offer(client, batch)
 
@@ -189,6 +128,64 @@ def wake(client: Client) -> None:
     client.idle.clear()
 
 
+def accept(listener: socket.socket) -> Task:
+    while True:
+        try:
+            for _ in range(BACKLOG):
+                connection, _ = listener.accept()
+                register(connection)
+                ready.append(serve(connection))
+            yield ready.append  # else a socket that is always ready would keep the others from running
+        except BlockingIOError:
+            yield partial(readers.__setitem__, listener.fileno())
+        except OSError:
+            yield resting.append
+
+
+def turn() -> None:
+    """Resume every task whose wait is over; each runs until it must wait again."""
+    for descriptor, events in epoll.poll(0 if ready else RETRY_S if resting else None):
+        # To the front, so that all ready clients are read before what is pending is flushed.
+        if events & ~select.EPOLLOUT and descriptor in readers:
+            ready.appendleft(readers.pop(descriptor))
+        if events & ~select.EPOLLIN and descriptor in writers:
+            ready.appendleft(writers.pop(descriptor))
+    ready.extend(resting)
+    resting.clear()
+    for _ in range(len(ready)):
+        task = ready.popleft()
+        try:
+            if park := next(task, None):
+                park(task)
+        except Exception:  # a fault in one task must not end the others
+            traceback.print_exc()
+
+
+def register(connection: socket.socket) -> None:
+    """Watch a connection, edge-triggered: a task that waits has tried before, and tries again when woken."""
+    connection.setblocking(False)
+    epoll.register(connection, select.EPOLLIN | select.EPOLLOUT | select.EPOLLET)
+
+
+def recv(connection: socket.socket) -> Generator[Park, None, bytes]:
+    while True:
+        try:
+            return connection.recv(CHUNK)
+        except BlockingIOError:
+            yield partial(readers.__setitem__, connection.fileno())
+
+
+def send(connection: socket.socket, data: bytearray) -> Generator[Park, None, int]:
+    while True:
+        try:
+            return connection.send(data)
+        except BlockingIOError:
+            yield partial(writers.__setitem__, connection.fileno())
+
+
+# Boilerplate: the address, signals, the start.
+
+
 def parse_address(arguments: list[str]) -> tuple[str, int]:
     pattern = r"(?:\[([^\]]*:[^\]]*)\]|([^:\[\]]+)):(0|[1-9][0-9]{0,4})"
     match = re.fullmatch(pattern, arguments[0]) if len(arguments) == 1 else None
@@ -196,6 +193,23 @@ def parse_address(arguments: list[str]) -> tuple[str, int]:
         print("usage: broadcast.py HOST:PORT (IPv6: [HOST]:PORT)", file=sys.stderr)
         sys.exit(2)
     return match[1] or match[2], int(match[3])
+
+
+def main(address: tuple[str, int]) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # like SIGTERM: ends the process at once, and nothing needs saving
+    host, port = address
+    shown = f"[{host}]" if ":" in host else host
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        listener = socket.create_server(address, family=family, backlog=BACKLOG)
+    except (OSError, UnicodeError) as error:
+        sys.exit(f"cannot listen on {shown}:{port}: {error}")
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # accepted connections inherit it
+    print(f"listening on {shown}:{listener.getsockname()[1]}", flush=True)
+    register(listener)
+    ready.append(accept(listener))
+    while True:
+        turn()
 
 
 if __name__ == "__main__":

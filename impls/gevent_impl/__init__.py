@@ -14,9 +14,9 @@ def harness_implementations() -> list[Implementation]:
             name="gevent",
             spec="broadcast",
             language="Python",
-            style="greenlet pair per connection",
+            style="coroutines",
             category="idiomatic",
-            summary="gevent's cooperative sockets, one event loop; drops messages beyond 256 KiB unsent",
+            summary="gevent's StreamServer, two greenlets and a Queue per connection; drops messages beyond 256 KiB",
             source=HERE / "broadcast.py",
             needs=("python:gevent",),
         )

@@ -1,6 +1,6 @@
-// Broadcast in Go: goroutines that communicate over channels.
+// Broadcast in Go, in batches: two goroutines per connection, and one goroutine for the room.
 //
-// Order: every connection's goroutine passes its whole messages to the one goroutine `broadcast`;
+// Order: every reading goroutine passes all whole messages of one read to the one goroutine `broadcast`;
 // they reach all clients in the order in which they come out of that channel.
 // A slow client: only its own writing goroutine waits for it. While more than limit bytes are
 // unsent, the client misses new batches, always as whole messages.
@@ -11,6 +11,7 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -43,41 +44,11 @@ var (
 	received = make(chan []byte) // whole messages
 )
 
-func main() {
-	host, port := parseAddress(os.Args[1:])
-	network := "tcp4" // with plain "tcp", 0.0.0.0 would mean all IPv6 addresses as well
-	if strings.Contains(host, ":") {
-		network = "tcp6"
-	}
-	listener, err := net.Listen(network, net.JoinHostPort(host, port))
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "cannot listen:", err)
-		os.Exit(1)
-	}
-	stop := make(chan os.Signal, 1)
-	signal.Notify(stop, syscall.SIGINT, syscall.SIGTERM)
-	port = strconv.Itoa(listener.Addr().(*net.TCPAddr).Port)
-	fmt.Println("listening on", net.JoinHostPort(host, port))
-	go broadcast()
-	go accept(listener)
-	<-stop // nothing needs saving, and the kernel closes every connection
-}
-
-func accept(listener net.Listener) {
-	for {
-		connection, err := listener.Accept()
-		if err != nil { // no descriptor is left
-			time.Sleep(retry)
-			continue
-		}
-		go serve(connection)
-	}
-}
-
 func serve(connection net.Conn) {
 	c := &client{Conn: connection}
 	c.wake = sync.NewCond(&c.mutex)
 	joined <- c
+	defer leave(c)
 	go write(c)
 	data, size := make([]byte, fewBytes), 0
 	var err error
@@ -86,19 +57,13 @@ func serve(connection net.Conn) {
 		got, err = c.Read(data[size:])
 		size += got
 		if size == len(data) && size < chunk { // there was more to read
-			data = append(data, data...)
+			data = append(data, data...) // twice as long; what stands in the new half does not matter
 		}
 		if end := wholeMessages(data[:size]); end > 0 {
 			received <- append([]byte(nil), data[:end]...)
 			size = copy(data, data[end:size])
 		}
 	}
-	left <- c
-	c.SetWriteDeadline(time.Now().Add(linger))
-	c.mutex.Lock()
-	c.leaving = true
-	c.mutex.Unlock()
-	c.wake.Signal()
 }
 
 // write sends the outbox: one write for everything that was added during the previous write.
@@ -120,6 +85,15 @@ func write(c *client) {
 			return
 		}
 	}
+}
+
+func leave(c *client) {
+	left <- c
+	c.SetWriteDeadline(time.Now().Add(linger))
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	c.leaving = true
+	c.wake.Signal()
 }
 
 // wholeMessages returns the length of the longest prefix of data that consists of whole messages.
@@ -147,7 +121,11 @@ func broadcast() {
 }
 
 // flush offers what has been received as one batch: one offer per client, however many have sent.
+// It first yields to all readers that are ready. Each of them reads, and then waits to be received from.
+// Without this, the reader that has just sent would be the only one: the runtime runs a goroutine that
+// has been woken before all others.
 func flush(room map[*client]struct{}, batch []byte) {
+	runtime.Gosched()
 	for more := true; more && len(batch) < chunk; { // a longer batch might make clients miss the next one
 		select {
 		case next := <-received:
@@ -172,6 +150,19 @@ func offer(c *client, batch []byte) {
 	}
 }
 
+func accept(listener net.Listener) {
+	for {
+		connection, err := listener.Accept()
+		if err != nil { // no descriptor is left
+			time.Sleep(retry)
+			continue
+		}
+		go serve(connection)
+	}
+}
+
+// What follows is the same in every server: the address, the ready line and signals.
+
 func parseAddress(arguments []string) (host, port string) {
 	if len(arguments) == 1 {
 		host, port, _ = net.SplitHostPort(arguments[0])
@@ -181,4 +172,24 @@ func parseAddress(arguments []string) (host, port string) {
 		os.Exit(2)
 	}
 	return host, port
+}
+
+func main() {
+	host, port := parseAddress(os.Args[1:])
+	network := "tcp4" // with plain "tcp", 0.0.0.0 would mean all IPv6 addresses as well
+	if strings.Contains(host, ":") {
+		network = "tcp6"
+	}
+	listener, err := net.Listen(network, net.JoinHostPort(host, port))
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "cannot listen:", err)
+		os.Exit(1)
+	}
+	stop := make(chan os.Signal, 1)
+	signal.Notify(stop, syscall.SIGINT, syscall.SIGTERM)
+	port = strconv.Itoa(listener.Addr().(*net.TCPAddr).Port)
+	fmt.Println("listening on", net.JoinHostPort(host, port))
+	go broadcast()
+	go accept(listener)
+	<-stop // nothing needs saving, and the kernel closes every connection
 }

@@ -1,4 +1,4 @@
-// Channels in Go: goroutines that communicate over channels.
+// Channels in Go: goroutines that communicate over channels, and an outbox of bytes for each client.
 //
 // Order: every connection's goroutine passes its requests to the one goroutine `order`, which puts
 // a message into the outboxes of all subscribers before it takes the next. Replies go the same way.
@@ -27,7 +27,7 @@ const (
 	longest = 64 * 1024  // bytes of the longest request, including its line feed
 	limit   = 256 * 1024 // a client with more unsent bytes misses new messages
 	retry   = 100 * time.Millisecond
-	linger  = 10 * time.Second // for a client that has closed its sending side to read what is unsent
+	linger  = 10 * time.Second // for a client that has left, or whose requests wait, to read what is unsent
 )
 
 type client struct {
@@ -59,63 +59,30 @@ type message struct {
 // From the connections' goroutines to the one that knows the channels. Both are unbuffered: a
 // goroutine that sends waits until the other one receives.
 var (
-	requests = make(chan []request)
+	requests = make(chan request)
 	left     = make(chan *client)
 )
-
-func main() {
-	host, port := parseAddress(os.Args[1:])
-	network := "tcp4" // with plain "tcp", 0.0.0.0 would mean all IPv6 addresses as well
-	if strings.Contains(host, ":") {
-		network = "tcp6"
-	}
-	listener, err := net.Listen(network, net.JoinHostPort(host, port))
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "cannot listen:", err)
-		os.Exit(1)
-	}
-	stop := make(chan os.Signal, 1)
-	signal.Notify(stop, syscall.SIGINT, syscall.SIGTERM)
-	port = strconv.Itoa(listener.Addr().(*net.TCPAddr).Port)
-	fmt.Println("listening on", net.JoinHostPort(host, port))
-	go order()
-	go accept(listener)
-	<-stop // nothing needs saving, and the kernel closes every connection
-}
-
-func accept(listener net.Listener) {
-	for {
-		connection, err := listener.Accept()
-		if err != nil { // no descriptor is left
-			time.Sleep(retry)
-			continue
-		}
-		go serve(connection)
-	}
-}
 
 func serve(connection net.Conn) {
 	c := &client{Conn: connection, channels: map[string]struct{}{}}
 	c.wake = sync.NewCond(&c.mutex)
+	defer leave(c)
 	go write(c)
 	reader := bufio.NewReader(c)
-	var asked []request
-	line, err := nextLine(reader, nil)
-	for err == nil { // a reset ends a connection just as an end of stream does
-		asked = append(asked, understand(c, line))
-		if more, _ := reader.Peek(reader.Buffered()); bytes.IndexByte(more, '\n') < 0 { // all that arrived together
-			pause(c)
-			requests <- asked
-			asked = nil
+	for {
+		line, err := read(reader)
+		if err != nil { // a reset ends a connection just as an end of stream does
+			return
 		}
-		line, err = nextLine(reader, line[:0])
+		request := understand(c, line)
+		pause(c)
+		requests <- request
 	}
-	left <- c
-	c.SetWriteDeadline(time.Now().Add(linger))
 }
 
-// nextLine reads a line into a slice. A line that is too long is cut, but stays too long.
-func nextLine(reader *bufio.Reader, line []byte) ([]byte, error) {
+// read returns the next line. A line that is too long is cut, but stays too long.
+func read(reader *bufio.Reader) ([]byte, error) {
+	var line []byte
 	for {
 		piece, err := reader.ReadSlice('\n')
 		if len(line) <= longest {
@@ -142,7 +109,7 @@ func take(c *client, sent []byte) (batch []byte) {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
 	c.unsent -= len(sent)
-	c.wake.Signal() // its reader may be waiting in pause
+	c.wake.Signal() // its reader may be waiting in pause; the two never wait at the same time, so one is woken
 	for len(c.outbox) == 0 && !c.leaving {
 		c.wake.Wait()
 	}
@@ -154,9 +121,19 @@ func take(c *client, sent []byte) (batch []byte) {
 func pause(c *client) {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
+	if c.unsent <= 2*limit {
+		return
+	}
+	c.SetWriteDeadline(time.Now().Add(linger)) // it may have left: its end comes after its requests
 	for c.unsent > 2*limit && !c.leaving {
 		c.wake.Wait()
 	}
+	c.SetWriteDeadline(time.Time{}) // none
+}
+
+func leave(c *client) {
+	left <- c
+	c.SetWriteDeadline(time.Now().Add(linger))
 }
 
 // understand does what needs no order: it parses a line, and encodes the message to deliver.
@@ -175,11 +152,9 @@ func order() {
 	for {
 		select {
 		case c := <-left:
-			leave(known, c)
-		case asked := <-requests:
-			for _, r := range asked {
-				obey(known, r)
-			}
+			forget(known, c)
+		case r := <-requests:
+			obey(known, r)
 		}
 	}
 }
@@ -206,8 +181,8 @@ func obey(known channels, r request) {
 	}
 }
 
-// leave removes the client, and the channels that have no other subscriber.
-func leave(known channels, c *client) {
+// forget removes the client, and the channels that have no other subscriber.
+func forget(known channels, c *client) {
 	for channel := range c.channels {
 		delete(known[channel], c)
 		if len(known[channel]) == 0 {
@@ -222,7 +197,7 @@ func finish(c *client) {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
 	c.leaving = true
-	c.wake.Signal()
+	c.wake.Broadcast()
 }
 
 // offer is the drop policy: a client that is too far behind misses the message.
@@ -283,6 +258,19 @@ func encode(reply any) []byte {
 	return line.Bytes()
 }
 
+func accept(listener net.Listener) {
+	for {
+		connection, err := listener.Accept()
+		if err != nil { // no descriptor is left
+			time.Sleep(retry)
+			continue
+		}
+		go serve(connection)
+	}
+}
+
+// What follows is the same in every server: the address, the ready line and signals.
+
 func parseAddress(arguments []string) (host, port string) {
 	if len(arguments) == 1 {
 		host, port, _ = net.SplitHostPort(arguments[0])
@@ -292,4 +280,24 @@ func parseAddress(arguments []string) (host, port string) {
 		os.Exit(2)
 	}
 	return host, port
+}
+
+func main() {
+	host, port := parseAddress(os.Args[1:])
+	network := "tcp4" // with plain "tcp", 0.0.0.0 would mean all IPv6 addresses as well
+	if strings.Contains(host, ":") {
+		network = "tcp6"
+	}
+	listener, err := net.Listen(network, net.JoinHostPort(host, port))
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "cannot listen:", err)
+		os.Exit(1)
+	}
+	stop := make(chan os.Signal, 1)
+	signal.Notify(stop, syscall.SIGINT, syscall.SIGTERM)
+	port = strconv.Itoa(listener.Addr().(*net.TCPAddr).Port)
+	fmt.Println("listening on", net.JoinHostPort(host, port))
+	go order()
+	go accept(listener)
+	<-stop // nothing needs saving, and the kernel closes every connection
 }

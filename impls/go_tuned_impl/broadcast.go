@@ -30,7 +30,7 @@ const (
 
 type client struct {
 	*net.TCPConn
-	descriptor int
+	descriptor int    // valid while the client is in the room: it is closed only after it has left
 	place      int    // index in the room
 	rest       []byte // the start of an unfinished message
 	outbox     []byte // what write sends next
@@ -49,47 +49,20 @@ var (
 	wake    = make(chan struct{}, 1) // wakes gather; one token is enough, however many clients have sent
 )
 
-func main() {
-	host, port := parseAddress(os.Args[1:])
-	network := "tcp4" // with plain "tcp", 0.0.0.0 would mean all IPv6 addresses as well
-	if strings.Contains(host, ":") {
-		network = "tcp6"
-	}
-	listener, err := net.Listen(network, net.JoinHostPort(host, port))
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "cannot listen:", err)
-		os.Exit(1)
-	}
-	stop := make(chan os.Signal, 1)
-	signal.Notify(stop, syscall.SIGINT, syscall.SIGTERM)
-	port = strconv.Itoa(listener.Addr().(*net.TCPAddr).Port)
-	fmt.Println("listening on", net.JoinHostPort(host, port))
-	go gather()
-	go accept(listener.(*net.TCPListener))
-	<-stop // nothing needs saving, and the kernel closes every connection
-}
-
-func accept(listener *net.TCPListener) {
-	for {
-		connection, err := listener.AcceptTCP()
-		if err != nil { // no descriptor is left
-			time.Sleep(retry)
-			continue
-		}
-		go serve(connection)
-	}
-}
-
 func serve(connection *net.TCPConn) {
+	c := &client{TCPConn: connection}
 	raw, err := connection.SyscallConn()
-	if err != nil {
+	if err == nil {
+		err = raw.Control(func(descriptor uintptr) { c.descriptor = int(descriptor) })
+	}
+	if err != nil { // only a connection that is closed has no descriptor
+		connection.Close()
 		return
 	}
-	c := &client{TCPConn: connection}
-	raw.Control(func(descriptor uintptr) { c.descriptor = int(descriptor) })
 	join(c)
-	for over := false; !over; {
-		raw.Read(func(uintptr) (done bool) { // calls this function again after each wait for input, until it is done
+	defer leave(c)
+	for over := false; !over && err == nil; {
+		err = raw.Read(func(uintptr) (done bool) { // calls this function again after each wait for input, until it is done
 			done, over = read(c)
 			return done
 		})
@@ -98,7 +71,6 @@ func serve(connection *net.TCPConn) {
 		default: // it is awake already
 		}
 	}
-	leave(c)
 }
 
 func join(c *client) {
@@ -190,7 +162,9 @@ func offer(c *client, batch []byte) {
 		if sent == len(batch) {
 			return
 		}
-		batch = batch[max(sent, 0):]
+		if sent > 0 { // it is -1 if the kernel took nothing
+			batch = batch[sent:]
+		}
 		c.writing = true
 		go write(c)
 	}
@@ -219,6 +193,19 @@ func write(c *client) {
 	}
 }
 
+func accept(listener *net.TCPListener) {
+	for {
+		connection, err := listener.AcceptTCP()
+		if err != nil { // no descriptor is left
+			time.Sleep(retry)
+			continue
+		}
+		go serve(connection)
+	}
+}
+
+// What follows is the same in every server: the address, the ready line and signals.
+
 func parseAddress(arguments []string) (host, port string) {
 	if len(arguments) == 1 {
 		host, port, _ = net.SplitHostPort(arguments[0])
@@ -228,4 +215,24 @@ func parseAddress(arguments []string) (host, port string) {
 		os.Exit(2)
 	}
 	return host, port
+}
+
+func main() {
+	host, port := parseAddress(os.Args[1:])
+	network := "tcp4" // with plain "tcp", 0.0.0.0 would mean all IPv6 addresses as well
+	if strings.Contains(host, ":") {
+		network = "tcp6"
+	}
+	listener, err := net.Listen(network, net.JoinHostPort(host, port))
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "cannot listen:", err)
+		os.Exit(1)
+	}
+	stop := make(chan os.Signal, 1)
+	signal.Notify(stop, syscall.SIGINT, syscall.SIGTERM)
+	port = strconv.Itoa(listener.Addr().(*net.TCPAddr).Port)
+	fmt.Println("listening on", net.JoinHostPort(host, port))
+	go gather()
+	go accept(listener.(*net.TCPListener))
+	<-stop // nothing needs saving, and the kernel closes every connection
 }

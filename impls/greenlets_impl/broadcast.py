@@ -3,16 +3,16 @@
 
 Order: every reading greenlet appends its whole messages to `pending`; what is collected there in one turn of
 the scheduler is offered to every client as one batch, so that all receive the same order.
-A slow client: only its own writing greenlet waits for it. While its outbox holds more than LIMIT bytes,
-the client misses new batches, always as whole messages.
+A slow client: only its own writing greenlet waits for it. Its outbox keeps what the kernel has not taken;
+while that is more than LIMIT bytes, the client misses new batches, always as whole messages.
 """
 
-import os
 import re
 import select
 import signal
 import socket
 import sys
+import traceback
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
@@ -47,27 +47,103 @@ room: set[Client] = set()
 pending: deque[bytes] = deque()  # batches of whole messages in their final order, not yet offered to the clients
 
 
-def main(address: tuple[str, int]) -> None:
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: os._exit(0))  # nothing needs saving
-    host, port = address
-    shown = f"[{host}]" if ":" in host else host
+def serve(connection: socket.socket) -> None:
+    client = Client(connection)
+    spawn(write, client)
+    room.add(client)
     try:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        listener = socket.create_server(address, family=family, backlog=BACKLOG)
-    except (OSError, UnicodeError) as error:
-        sys.exit(f"cannot listen on {shown}:{port}: {error}")
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # accepted connections inherit it
-    print(f"listening on {shown}:{listener.getsockname()[1]}", flush=True)
-    register(listener)
-    spawn(accept, listener)
+        read(client)
+    finally:
+        room.discard(client)
+        client.leaving = True
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, LINGER_MS)  # it may never read
+        wake(client)
+
+
+def read(client: Client) -> None:
+    rest = b""
+    with suppress(OSError):  # a reset ends a connection just as an end of stream does
+        while chunk := recv(client.connection):
+            data = rest + chunk
+            end = whole_messages(data)
+            if end:
+                broadcast(data[:end])
+            rest = data[end:]
+
+
+def write(client: Client) -> None:
+    """Send what collects in the outbox; what the kernel has not taken stays there, and counts."""
+    with client.connection:
+        while client.outbox or not client.leaving:
+            if not client.outbox:
+                park(client.idle.append)
+                continue
+            try:
+                sent = send(client.connection, client.outbox)
+                del client.outbox[:sent]
+            except OSError:
+                client.outbox.clear()  # the reading greenlet sees the error too, and leaves
+
+
+def whole_messages(data: bytes) -> int:
+    """Return the length of the longest prefix of `data` that consists of whole messages."""
+    end, size = 0, len(data)
+    while end < size:
+        following = end + 1 + data[end]
+        if following > size:
+            break
+        end = following
+    return end
+
+
+def broadcast(batch: bytes) -> None:
+    """Append these messages to the common order."""
+    first = not pending
+    pending.append(batch)
+    park(ready.append)  # other ready clients append first, so that one flush serves all
+    if first:  # if each did, it would send alone what the one before it has just read
+        flush()
+
+
+def flush() -> None:
+    """Offer what is pending, mostly as one batch: one offer per client, however many clients have sent."""
+    while pending:
+        batch = b""
+        while pending and len(batch) < CHUNK:  # a longer batch might make clients miss the next one
+            batch += pending.popleft()
+        for client in room:
+            offer(client, batch)
+
+
+def offer(client: Client, batch: bytes) -> None:
+    """Drop policy: a client gets all of the batch, or none of it if it is too far behind."""
+    if len(client.outbox) <= LIMIT:
+        client.outbox += batch
+        wake(client)
+
+
+def wake(client: Client) -> None:
+    ready.extend(client.idle)
+    client.idle.clear()
+
+
+def accept(listener: socket.socket) -> None:
     while True:
-        turn()
+        try:
+            for _ in range(BACKLOG):
+                connection, _ = listener.accept()
+                register(connection)
+                spawn(serve, connection)
+            park(ready.append)  # else a socket that is always ready would keep the others from running
+        except BlockingIOError:
+            park(partial(readers.__setitem__, listener.fileno()))
+        except OSError:
+            park(resting.append)
 
 
 def turn() -> None:
     """Switch to every greenlet whose wait is over; each runs until it must wait again."""
-    for descriptor, events in epoll.poll(0 if ready else RETRY_S if resting else -1):
+    for descriptor, events in epoll.poll(0 if ready else RETRY_S if resting else None):
         # To the front, so that all ready clients are read before what is pending is flushed.
         if events & ~select.EPOLLOUT and descriptor in readers:
             ready.appendleft(readers.pop(descriptor))
@@ -76,7 +152,10 @@ def turn() -> None:
     ready.extend(resting)
     resting.clear()
     for _ in range(len(ready)):
-        ready.popleft().switch()
+        try:
+            ready.popleft().switch()
+        except Exception:  # a fault in one greenlet must not end the others
+            traceback.print_exc()
 
 
 def spawn(run: Callable[..., None], *arguments: object) -> None:
@@ -103,97 +182,15 @@ def recv(connection: socket.socket) -> bytes:
             park(partial(readers.__setitem__, connection.fileno()))
 
 
-def sendall(connection: socket.socket, data: bytes) -> None:
-    while data:
+def send(connection: socket.socket, data: bytearray) -> int:
+    while True:
         try:
-            data = data[connection.send(data) :]
+            return connection.send(data)
         except BlockingIOError:
             park(partial(writers.__setitem__, connection.fileno()))
 
 
-def accept(listener: socket.socket) -> None:
-    while True:
-        try:
-            for _ in range(BACKLOG):
-                connection, _ = listener.accept()
-                register(connection)
-                spawn(serve, connection)
-            park(ready.append)  # else a socket that is always ready would keep the others from running
-        except BlockingIOError:
-            park(partial(readers.__setitem__, listener.fileno()))
-        except OSError:
-            park(resting.append)
-
-
-def serve(connection: socket.socket) -> None:
-    client = Client(connection)
-    spawn(write, client)
-    room.add(client)
-    rest = b""
-    with suppress(OSError):  # a reset ends a connection just as an end of stream does
-        while chunk := recv(connection):
-            data = rest + chunk
-            end = whole_messages(data)
-            if end:
-                broadcast(data[:end])
-            rest = data[end:]
-    room.discard(client)
-    client.leaving = True
-    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, LINGER_MS)  # it may never read
-    wake(client)
-
-
-def write(client: Client) -> None:
-    """Send what collects in the outbox: all that is added during one send goes out with the next."""
-    with client.connection:
-        while client.outbox or not client.leaving:
-            if client.outbox:
-                data = bytes(client.outbox)
-                client.outbox.clear()
-                with suppress(OSError):  # the reading greenlet sees the error too, and leaves
-                    sendall(client.connection, data)
-            else:
-                park(client.idle.append)
-
-
-def whole_messages(data: bytes) -> int:
-    """Return the length of the longest prefix of `data` that consists of whole messages."""
-    end, size = 0, len(data)
-    while end < size:
-        following = end + 1 + data[end]
-        if following > size:
-            break
-        end = following
-    return end
-
-
-def broadcast(batch: bytes) -> None:
-    """Append these messages to the common order."""
-    pending.append(batch)
-    park(ready.append)  # other ready clients append first, so that one flush serves all
-    flush()
-
-
-def flush() -> None:
-    """Offer what is pending as one batch: one offer per client, however many clients have sent."""
-    batch = b""
-    while pending and len(batch) < CHUNK:  # a longer batch might make clients miss the next one
-        batch += pending.popleft()
-    if batch:
-        for client in room:
-            offer(client, batch)
-
-
-def offer(client: Client, batch: bytes) -> None:
-    """Drop policy: a client gets all of the batch, or none of it if it is too far behind."""
-    if len(client.outbox) <= LIMIT:
-        client.outbox += batch
-        wake(client)
-
-
-def wake(client: Client) -> None:
-    ready.extend(client.idle)
-    client.idle.clear()
+# Boilerplate: the address, signals, the start.
 
 
 def parse_address(arguments: list[str]) -> tuple[str, int]:
@@ -203,6 +200,23 @@ def parse_address(arguments: list[str]) -> tuple[str, int]:
         print("usage: broadcast.py HOST:PORT (IPv6: [HOST]:PORT)", file=sys.stderr)
         sys.exit(2)
     return match[1] or match[2], int(match[3])
+
+
+def main(address: tuple[str, int]) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # like SIGTERM: ends the process at once, and nothing needs saving
+    host, port = address
+    shown = f"[{host}]" if ":" in host else host
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        listener = socket.create_server(address, family=family, backlog=BACKLOG)
+    except (OSError, UnicodeError) as error:
+        sys.exit(f"cannot listen on {shown}:{port}: {error}")
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # accepted connections inherit it
+    print(f"listening on {shown}:{listener.getsockname()[1]}", flush=True)
+    register(listener)
+    spawn(accept, listener)
+    while True:
+        turn()
 
 
 if __name__ == "__main__":

@@ -9,6 +9,8 @@ import java.nio.channels.SelectionKey;
 import java.nio.channels.Selector;
 import java.nio.channels.ServerSocketChannel;
 import java.nio.channels.SocketChannel;
+import java.util.ArrayDeque;
+import java.util.Queue;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
@@ -19,7 +21,7 @@ import java.util.regex.Pattern;
  * buffer, {@code pending}; at its end the whole messages collected there go to all clients with one
  * write each. The position of a message in that buffer is its place in the common order.
  *
- * <p>A slow client: what the kernel does not take is kept in a buffer that exists only while it is
+ * <p>A slow client: what the kernel does not take is kept in an outbox that exists only while it is
  * needed. While that holds more than LIMIT bytes, the client misses new batches, always as whole
  * messages. No client waits for another.
  */
@@ -27,78 +29,54 @@ final class Broadcast {
     static final int BACKLOG = 1024;
     static final int CHUNK = 64 * 1024; // bytes per read: thousands of messages, yet fair
     static final int LIMIT = 256 * 1024; // a client with more unsent bytes misses new batches
+    static final int BATCHES = 4 * 1024; // likewise: in a queue, a short batch costs more than its bytes
     static final int MESSAGE = 256; // bytes of the longest message, including its header
     static final int MAX_PENDING = 2 * CHUNK + MESSAGE; // bytes collected before they are sent
     static final long RETRY_MS = 100; // how long to wait for a descriptor when none is left
+    static final long LINGER_MS = 10_000; // for a half-closed client to read what is unsent
     static final byte[] NOTHING = {};
-
-    record Address(String host, int port) {}
 
     static final class Client {
         final SocketChannel channel;
-        final SelectionKey key;
+        SelectionKey key;
         byte[] rest = NOTHING; // the start of an unfinished message
-        ByteBuffer unsent; // null, or what the kernel did not take
+        Queue<ByteBuffer> outbox; // null, or what the kernel did not take,
+        int unsent; // so many bytes
         boolean leaving; // its stream has ended: send what is unsent, then close
+        long leftAt; // when that was, in nanoseconds
 
-        Client(SocketChannel channel, Selector selector) throws IOException {
+        Client(SocketChannel channel) {
             this.channel = channel;
-            this.key = channel.register(selector, SelectionKey.OP_READ, this);
         }
     }
 
     private final Selector selector = Selector.open(); // its keys are the room
     private final ServerSocketChannel listener;
     private final SelectionKey listenerKey;
-    private final ByteBuffer pending = ByteBuffer.allocateDirect(MAX_PENDING); // read into directly
+    private long refusedAt = System.nanoTime(); // when the listener last had no descriptor left
+    private final Queue<Client> lingering = new ArrayDeque<>(); // have left, with something unsent
 
-    public static void main(String[] arguments) throws IOException {
-        Address address = parseAddress(arguments);
-        Broadcast server = null;
-        try {
-            server = new Broadcast(InetAddress.getByName(address.host()), address.port());
-        } catch (IOException error) {
-            System.err.println("cannot listen on " + arguments[0] + ": " + error.getMessage());
-            System.exit(1);
-        }
-        // Nothing needs saving, but a JVM ended by a signal exits with 128 plus its number.
-        Runtime.getRuntime().addShutdownHook(new Thread(() -> Runtime.getRuntime().halt(0)));
-        int port = server.listener.socket().getLocalPort();
-        System.out.println("listening on " + address.host() + ":" + port);
-        while (true) {
-            server.turn();
-        }
-    }
+    // Tuned: a read appends to what other clients have sent in this turn of the loop, so that one
+    // write per client sends all of it. A direct buffer, because the JDK copies any other.
+    private final ByteBuffer pending = ByteBuffer.allocateDirect(MAX_PENDING);
+    private ByteBuffer copy; // null, or what is pending, for the outboxes of this turn
 
-    private Broadcast(InetAddress host, int port) throws IOException {
-        // Without a family, a listener on 0.0.0.0 would accept all of IPv6 as well.
-        boolean six = host instanceof Inet6Address;
-        listener =
-                ServerSocketChannel.open(
-                        six ? StandardProtocolFamily.INET6 : StandardProtocolFamily.INET);
-        listener.bind(new InetSocketAddress(host, port), BACKLOG);
-        listener.configureBlocking(false);
-        listenerKey = listener.register(selector, SelectionKey.OP_ACCEPT);
-    }
+    // Outboxes may take up half of the heap; as they share copies, this is the most that they need.
+    private final long memory = Runtime.getRuntime().maxMemory() / 2;
+    private long unsentInAll;
 
     /** Serve every client whose channel is ready, and then send what they have sent. */
     private void turn() throws IOException {
-        int ready = selector.select(this::serve, listenerKey.interestOps() == 0 ? RETRY_MS : 0);
-        if (ready == 0) {
+        boolean accepting = listenerKey.interestOps() != 0;
+        long timeout = !accepting ? RETRY_MS : lingering.isEmpty() ? 0 : LINGER_MS; // 0: none
+        selector.select(this::serve, timeout);
+        broadcast();
+        long now = System.nanoTime();
+        if (now - refusedAt >= RETRY_MS * 1_000_000) {
             listenerKey.interestOps(SelectionKey.OP_ACCEPT);
         }
-        broadcast();
-    }
-
-    private void accept() {
-        try {
-            for (SocketChannel channel; (channel = listener.accept()) != null; ) {
-                channel.configureBlocking(false);
-                channel.setOption(StandardSocketOptions.TCP_NODELAY, true);
-                new Client(channel, selector);
-            }
-        } catch (IOException noDescriptorIsLeft) {
-            listenerKey.interestOps(0); // it would stay ready, and the loop would spin
+        while (!lingering.isEmpty() && now - lingering.peek().leftAt >= LINGER_MS * 1_000_000) {
+            close(lingering.remove());
         }
     }
 
@@ -135,23 +113,33 @@ final class Broadcast {
         pending.get(end, client.rest);
         pending.limit(MAX_PENDING).position(end); // the messages are already in place
         if (over) {
-            // A leaving client still receives its own last messages.
-            broadcast();
-            client.leaving = true;
-            watch(client);
+            leave(client);
         }
+    }
+
+    private void leave(Client client) {
+        broadcast(); // a leaving client still receives its own last messages
+        client.leaving = true;
+        client.leftAt = System.nanoTime();
+        if (client.outbox != null) {
+            lingering.add(client);
+        }
+        watch(client);
     }
 
     /** Send what the kernel takes now; the rest is sent when it has room again. */
     private void write(Client client) {
         try {
-            client.channel.write(client.unsent);
+            long sent = client.channel.write(client.outbox.toArray(ByteBuffer[]::new));
+            client.unsent -= sent;
+            unsentInAll -= sent;
         } catch (IOException reset) {
             close(client);
             return;
         }
-        if (!client.unsent.hasRemaining()) {
-            client.unsent = null;
+        client.outbox.removeIf(batch -> !batch.hasRemaining());
+        if (client.outbox.isEmpty()) {
+            client.outbox = null;
             watch(client);
         }
     }
@@ -159,7 +147,7 @@ final class Broadcast {
     /** Ask the selector for what this client waits for; close it when that is nothing. */
     private void watch(Client client) {
         int reads = client.leaving ? 0 : SelectionKey.OP_READ;
-        int writes = client.unsent == null ? 0 : SelectionKey.OP_WRITE;
+        int writes = client.outbox == null ? 0 : SelectionKey.OP_WRITE;
         if (reads + writes == 0) {
             close(client);
         } else if (client.key.isValid()) {
@@ -167,13 +155,16 @@ final class Broadcast {
         }
     }
 
+    /** Close the channel: its key is invalid at once, and the next select frees its descriptor. */
     private void close(Client client) {
         try {
-            client.channel.close(); // this removes its key from the selector, and so from the room
+            client.channel.close();
         } catch (IOException error) {
             // It is closed nevertheless.
         }
-        listenerKey.interestOps(SelectionKey.OP_ACCEPT); // a descriptor is free again
+        unsentInAll -= client.unsent;
+        client.unsent = 0;
+        listenerKey.interestOps(SelectionKey.OP_ACCEPT); // there will be a descriptor again
     }
 
     /** The end of the longest run of whole messages in {@code pending} from start on. */
@@ -199,12 +190,13 @@ final class Broadcast {
                 }
             }
             pending.clear();
+            copy = null;
         }
     }
 
     /** Drop policy: a client gets all of the batch, or none of it if it is too far behind. */
     private void offer(Client client, ByteBuffer batch) {
-        if (client.unsent == null) {
+        if (client.outbox == null) {
             try {
                 client.channel.write(batch);
             } catch (IOException reset) {
@@ -212,13 +204,61 @@ final class Broadcast {
                 return;
             }
             if (batch.hasRemaining()) {
-                client.unsent = ByteBuffer.allocate(LIMIT + MAX_PENDING).put(batch).flip();
+                client.outbox = new ArrayDeque<>();
+                keep(client, batch);
                 watch(client);
             }
-        } else if (client.unsent.remaining() <= LIMIT) {
-            client.unsent.compact().put(batch).flip();
+        } else if (client.unsent <= LIMIT && client.outbox.size() < BATCHES && unsentInAll < memory) {
+            keep(client, batch);
         }
     }
+
+    /** Keep what the kernel has not taken; all clients that are behind share one copy. */
+    private void keep(Client client, ByteBuffer batch) {
+        if (copy == null) {
+            copy = ByteBuffer.allocate(batch.limit()).put(0, batch, 0, batch.limit());
+        }
+        client.outbox.add(copy.duplicate().position(batch.position()));
+        client.unsent += batch.remaining();
+        unsentInAll += batch.remaining();
+    }
+
+    private void accept() {
+        try {
+            for (SocketChannel channel; (channel = listener.accept()) != null; ) {
+                join(channel);
+            }
+        } catch (IOException noDescriptorIsLeft) {
+            listenerKey.interestOps(0); // it would stay ready, and the loop would spin
+            refusedAt = System.nanoTime();
+        }
+    }
+
+    private void join(SocketChannel channel) throws IOException {
+        try {
+            channel.configureBlocking(false);
+            channel.setOption(StandardSocketOptions.TCP_NODELAY, true);
+            Client client = new Client(channel);
+            client.key = channel.register(selector, SelectionKey.OP_READ, client);
+        } catch (IOException error) {
+            channel.close();
+            throw error;
+        }
+    }
+
+    // What follows is the same in every server: the listener and its address.
+
+    private Broadcast(InetAddress host, int port) throws IOException {
+        // Without a family, a listener on 0.0.0.0 would accept all of IPv6 as well.
+        boolean six = host instanceof Inet6Address;
+        var family = six ? StandardProtocolFamily.INET6 : StandardProtocolFamily.INET;
+        listener = ServerSocketChannel.open(family);
+        listener.bind(new InetSocketAddress(host, port), BACKLOG);
+        listener.configureBlocking(false);
+        listenerKey = listener.register(selector, SelectionKey.OP_ACCEPT);
+    }
+
+    record Address(String host, int port) {}
 
     private static Address parseAddress(String[] arguments) {
         Pattern pattern = Pattern.compile("(\\[[^\\]]*:[^\\]]*]|[^:\\[\\]]+):(0|[1-9][0-9]{0,4})");
@@ -228,5 +268,21 @@ final class Broadcast {
             System.exit(2);
         }
         return new Address(match.group(1), Integer.parseInt(match.group(2)));
+    }
+
+    public static void main(String[] arguments) throws IOException {
+        Address address = parseAddress(arguments);
+        Broadcast server = null;
+        try {
+            server = new Broadcast(InetAddress.getByName(address.host()), address.port());
+        } catch (IOException error) {
+            System.err.println("cannot listen on " + arguments[0] + ": " + error.getMessage());
+            System.exit(1);
+        }
+        int port = server.listener.socket().getLocalPort();
+        System.out.println("listening on " + address.host() + ":" + port);
+        while (true) {
+            server.turn();
+        }
     }
 }

@@ -1,4 +1,4 @@
-import java.io.ByteArrayOutputStream;
+import java.io.BufferedOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
@@ -9,39 +9,39 @@ import java.net.ServerSocket;
 import java.net.Socket;
 import java.net.StandardProtocolFamily;
 import java.nio.channels.ServerSocketChannel;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashSet;
-import java.util.Queue;
+import java.util.List;
 import java.util.Set;
-import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /**
  * Broadcast on threads: one that reads and one that writes for every connection.
  *
- * <p>Order: every reading thread appends its whole messages to the one queue {@code pending}; the
- * thread that holds the monitor of {@code room} puts all of them into the outboxes of all clients:
- * that is the common order.
+ * <p>Order: a reading thread puts its messages into the queues of all clients while it holds the
+ * monitor of {@code room}: that is the common order.
  *
  * <p>A slow client: only its own writing thread waits for it. While more than LIMIT bytes are
- * unsent, the client misses new batches, always as whole messages.
+ * unsent, those just being written included, the client misses new messages, always whole ones.
  */
 final class Broadcast {
     static final int BACKLOG = 1024;
-    static final int FEW_BYTES = 4 * 1024; // first read: most receive more than they send
-    static final int CHUNK = 64 * 1024; // largest read: thousands of messages, yet fair
-    static final int LIMIT = 256 * 1024; // a client with more unsent bytes misses new batches
+    static final int CHUNK = 8 * 1024; // bytes per read, as many as in the JDK's buffered streams
+    static final int LIMIT = 256 * 1024; // a client with more unsent bytes misses new messages
+    static final int BATCHES = 4 * 1024; // likewise: in a queue, a short batch costs more than its bytes
     static final int RETRY_MS = 100; // when no descriptor or thread is left
     static final int LINGER_MS = 10_000; // for a half-closed client to read what is unsent
+    static final byte[] END = {}; // the last batch of a client that leaves
 
-    record Address(String host, int port) {}
-
-    static final class Client { // its monitor guards its fields
+    static final class Client {
         final Socket socket;
-        ByteArrayOutputStream outbox = new ByteArrayOutputStream();
-        int writing; // bytes just being written
-        boolean leaving;
+        final BlockingQueue<byte[]> outbox = new LinkedBlockingQueue<>();
+        final AtomicInteger unsent = new AtomicInteger(); // bytes in the outbox or being written
 
         Client(Socket socket) {
             this.socket = socket;
@@ -49,31 +49,102 @@ final class Broadcast {
     }
 
     static final Set<Client> room = new HashSet<>(); // its monitor protects the order
-    static final Queue<byte[]> pending = new ConcurrentLinkedQueue<>(); // in order, not yet offered
 
-    public static void main(String[] arguments) throws InterruptedException {
-        Address address = parseAddress(arguments);
-        ServerSocket listener = null;
-        try {
-            listener = listen(InetAddress.getByName(address.host()), address.port());
-        } catch (IOException error) {
-            System.err.println("cannot listen on " + arguments[0] + ": " + error.getMessage());
-            System.exit(1);
+    static void serve(Socket socket) {
+        try (socket) {
+            socket.setTcpNoDelay(true);
+            Client client = new Client(socket);
+            Thread writer = new Thread(() -> write(client));
+            writer.start();
+            try {
+                join(client);
+                read(client);
+            } finally {
+                leave(client);
+            }
+            writer.join(LINGER_MS); // sends what is unsent first
+        } catch (IOException | InterruptedException reset) {
+            // The socket is closed now, and that ends the writing thread too.
         }
-        // Nothing needs saving, but a JVM ended by a signal exits with 128 plus its number.
-        Runtime.getRuntime().addShutdownHook(new Thread(() -> Runtime.getRuntime().halt(0)));
-        System.out.println("listening on " + address.host() + ":" + listener.getLocalPort());
-        accept(listener);
     }
 
-    static ServerSocket listen(InetAddress host, int port) throws IOException {
-        // Without a family, a listener on 0.0.0.0 would accept all of IPv6 as well; and only a
-        // channel lets us choose one.
-        boolean six = host instanceof Inet6Address;
-        var family = six ? StandardProtocolFamily.INET6 : StandardProtocolFamily.INET;
-        ServerSocket listener = ServerSocketChannel.open(family).socket();
-        listener.bind(new InetSocketAddress(host, port), BACKLOG);
-        return listener;
+    static void read(Client client) throws IOException {
+        InputStream input = client.socket.getInputStream();
+        byte[] data = new byte[CHUNK];
+        int size = 0;
+        for (int got; (got = input.read(data, size, CHUNK - size)) > 0; ) {
+            size += got;
+            int end = wholeMessages(data, size);
+            if (end > 0) {
+                broadcast(Arrays.copyOf(data, end));
+            }
+            size -= end;
+            System.arraycopy(data, end, data, 0, size);
+        }
+    }
+
+    /** Send the outbox: one flush for everything that was added during the previous one. */
+    static void write(Client client) {
+        try (client.socket) { // whatever ends this thread ends the reading one too
+            OutputStream output = new BufferedOutputStream(client.socket.getOutputStream());
+            byte[] last = null;
+            while (last != END) {
+                List<byte[]> batches = new ArrayList<>();
+                batches.add(client.outbox.take());
+                client.outbox.drainTo(batches);
+                int size = 0;
+                for (byte[] batch : batches) {
+                    output.write(batch);
+                    size += batch.length;
+                    last = batch;
+                }
+                output.flush();
+                client.unsent.addAndGet(-size);
+            }
+        } catch (IOException | InterruptedException reset) {
+            // The reading thread ends the connection.
+        }
+    }
+
+    static void join(Client client) {
+        synchronized (room) {
+            room.add(client);
+        }
+    }
+
+    static void leave(Client client) {
+        synchronized (room) {
+            room.remove(client);
+        }
+        client.outbox.add(END);
+    }
+
+    /** The length of the longest prefix of the data that consists of whole messages. */
+    static int wholeMessages(byte[] data, int size) {
+        int end = 0;
+        while (end < size) {
+            int following = end + 1 + (data[end] & 0xff);
+            if (following > size) {
+                break;
+            }
+            end = following;
+        }
+        return end;
+    }
+
+    /** Append these messages to the common order. */
+    static void broadcast(byte[] batch) {
+        synchronized (room) {
+            room.forEach(client -> offer(client, batch));
+        }
+    }
+
+    /** Drop policy: a client gets all of the batch, or none of it if it is too far behind. */
+    static void offer(Client client, byte[] batch) {
+        if (client.unsent.get() <= LIMIT && client.outbox.size() < BATCHES) {
+            client.unsent.addAndGet(batch.length);
+            client.outbox.add(batch);
+        }
     }
 
     static void accept(ServerSocket listener) throws InterruptedException {
@@ -92,128 +163,19 @@ final class Broadcast {
         }
     }
 
-    static void serve(Socket socket) {
-        Client client = new Client(socket);
-        Thread writer = new Thread(() -> write(client));
-        try (socket) {
-            socket.setTcpNoDelay(true);
-            writer.start();
-            join(client);
-            read(client);
-            leave(client);
-            writer.join(LINGER_MS); // sends what is unsent first
-        } catch (IOException | InterruptedException | OutOfMemoryError noThreadIsLeft) {
-            // This client is not in the room yet: closing its socket is all there is to do.
-        }
+    // What follows is the same in every server: the listener and its address.
+
+    static ServerSocket listen(InetAddress host, int port) throws IOException {
+        // Without a family, a listener on 0.0.0.0 would accept all of IPv6 as well; and only a
+        // channel lets us choose one.
+        boolean six = host instanceof Inet6Address;
+        var family = six ? StandardProtocolFamily.INET6 : StandardProtocolFamily.INET;
+        ServerSocket listener = ServerSocketChannel.open(family).socket();
+        listener.bind(new InetSocketAddress(host, port), BACKLOG);
+        return listener;
     }
 
-    static void join(Client client) {
-        synchronized (room) {
-            room.add(client);
-        }
-    }
-
-    static void read(Client client) {
-        byte[] data = new byte[FEW_BYTES];
-        int size = 0;
-        try {
-            InputStream input = client.socket.getInputStream();
-            for (int got; (got = input.read(data, size, data.length - size)) > 0; ) {
-                size += got;
-                if (size == data.length && size < CHUNK) { // there was more to read
-                    data = Arrays.copyOf(data, 2 * size);
-                }
-                int end = wholeMessages(data, size);
-                if (end > 0) {
-                    broadcast(Arrays.copyOf(data, end));
-                }
-                size -= end;
-                System.arraycopy(data, end, data, 0, size);
-            }
-        } catch (IOException reset) {
-            // It ends a connection just as an end of stream does.
-        }
-    }
-
-    static void leave(Client client) {
-        synchronized (room) {
-            room.remove(client);
-        }
-        synchronized (client) {
-            client.leaving = true;
-            client.notify();
-        }
-    }
-
-    /** Send the outbox: one write for everything that was added during the previous write. */
-    static void write(Client client) {
-        try {
-            OutputStream output = client.socket.getOutputStream();
-            for (byte[] batch; (batch = take(client)).length > 0; ) {
-                output.write(batch);
-            }
-        } catch (IOException | InterruptedException reset) {
-            // The reading thread sees the error too, and ends the connection.
-        }
-    }
-
-    /** Wait for something to send; return nothing when the client has left. */
-    static byte[] take(Client client) throws InterruptedException {
-        synchronized (client) {
-            client.writing = 0;
-            while (client.outbox.size() == 0 && !client.leaving) {
-                client.wait();
-            }
-            byte[] batch = client.outbox.toByteArray();
-            client.outbox = new ByteArrayOutputStream(); // the old one may have grown
-            client.writing = batch.length;
-            return batch;
-        }
-    }
-
-    /** The length of the longest prefix of the data that consists of whole messages. */
-    static int wholeMessages(byte[] data, int size) {
-        int end = 0;
-        while (end < size) {
-            int following = end + 1 + (data[end] & 0xff);
-            if (following > size) {
-                break;
-            }
-            end = following;
-        }
-        return end;
-    }
-
-    /** Append these messages to the common order. */
-    static void broadcast(byte[] batch) {
-        pending.add(batch);
-        flush(); // the first thread to get the monitor sends for all that wait for it
-    }
-
-    /** Offer what is pending as one batch: one offer per client, however many have sent. */
-    static void flush() {
-        synchronized (room) {
-            ByteArrayOutputStream gathered = new ByteArrayOutputStream();
-            while (gathered.size() < CHUNK
-                    && !pending.isEmpty()) { // else clients might miss the next one
-                gathered.writeBytes(pending.remove());
-            }
-            byte[] batch = gathered.toByteArray();
-            if (batch.length > 0) {
-                room.forEach(client -> offer(client, batch));
-            }
-        }
-    }
-
-    /** Drop policy: a client gets all of the batch, or none of it if it is too far behind. */
-    static void offer(Client client, byte[] batch) {
-        synchronized (client) {
-            if (client.outbox.size() + client.writing <= LIMIT) {
-                client.outbox.writeBytes(batch);
-                client.notify();
-            }
-        }
-    }
+    record Address(String host, int port) {}
 
     static Address parseAddress(String[] arguments) {
         Pattern pattern = Pattern.compile("(\\[[^\\]]*:[^\\]]*]|[^:\\[\\]]+):(0|[1-9][0-9]{0,4})");
@@ -223,5 +185,18 @@ final class Broadcast {
             System.exit(2);
         }
         return new Address(match.group(1), Integer.parseInt(match.group(2)));
+    }
+
+    public static void main(String[] arguments) throws InterruptedException {
+        Address address = parseAddress(arguments);
+        ServerSocket listener = null;
+        try {
+            listener = listen(InetAddress.getByName(address.host()), address.port());
+        } catch (IOException error) {
+            System.err.println("cannot listen on " + arguments[0] + ": " + error.getMessage());
+            System.exit(1);
+        }
+        System.out.println("listening on " + address.host() + ":" + listener.getLocalPort());
+        accept(listener);
     }
 }

@@ -1,4 +1,4 @@
-import java.io.ByteArrayOutputStream;
+import java.io.BufferedOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
@@ -9,12 +9,14 @@ import java.net.ServerSocket;
 import java.net.Socket;
 import java.net.StandardProtocolFamily;
 import java.nio.channels.ServerSocketChannel;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashSet;
-import java.util.Queue;
+import java.util.List;
 import java.util.Set;
-import java.util.concurrent.ConcurrentLinkedQueue;
-import java.util.concurrent.locks.Condition;
+import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.Lock;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.regex.Matcher;
@@ -23,88 +25,88 @@ import java.util.regex.Pattern;
 /**
  * Broadcast on virtual threads: one that reads and one that writes for every connection.
  *
- * <p>Order: every reading thread appends its whole messages to the one queue {@code pending}; the
- * thread that holds the lock {@code order} puts all of them into the outboxes of all clients:
- * that is the common order.
+ * <p>Order: a reading thread puts its messages into the queues of all clients while it holds the
+ * lock {@code order}.
  *
  * <p>A slow client: only its own writing thread waits for it. While more than LIMIT bytes are
- * unsent, the client misses new batches, always as whole messages.
+ * unsent, those just being written included, the client misses new messages, always whole ones.
  */
 final class Broadcast {
     static final int BACKLOG = 1024;
-    static final int FEW_BYTES = 4 * 1024; // first read: most receive more than they send
-    static final int CHUNK = 64 * 1024; // largest read: thousands of messages, yet fair
-    static final int LIMIT = 256 * 1024; // a client with more unsent bytes misses new batches
+    static final int CHUNK = 8 * 1024; // bytes per read, as many as in the JDK's buffered streams
+    static final int LIMIT = 256 * 1024; // a client with more unsent bytes misses new messages
+    static final int BATCHES = 4 * 1024; // likewise: in a queue, a short batch costs more than its bytes
     static final int RETRY_MS = 100; // when no descriptor is left
-
-    record Address(String host, int port) {}
+    static final int LINGER_MS = 10_000; // for a half-closed client to read what is unsent
+    static final byte[] END = {}; // the last batch of a client that leaves
 
     static final class Client {
         final Socket socket;
-        final Lock lock = new ReentrantLock(); // guards the fields below
-        final Condition wake = lock.newCondition();
-        ByteArrayOutputStream outbox = new ByteArrayOutputStream();
-        int writing; // bytes just being written
-        boolean leaving;
+        final BlockingQueue<byte[]> outbox = new LinkedBlockingQueue<>();
+        final AtomicInteger unsent = new AtomicInteger(); // bytes in the outbox or being written
 
         Client(Socket socket) {
             this.socket = socket;
         }
     }
 
-    // Locks, because before JDK 24 a virtual thread that waits in a synchronized block keeps its
+    // A lock, because before JDK 24 a virtual thread that waits in a synchronized block keeps its
     // carrier.
-    static final Lock order = new ReentrantLock(); // guards the room, and taking from pending
-    static final Set<Client> room = new HashSet<>();
-    static final Queue<byte[]> pending = new ConcurrentLinkedQueue<>(); // in order, not yet offered
-
-    public static void main(String[] arguments) throws InterruptedException {
-        Address address = parseAddress(arguments);
-        ServerSocket listener = null;
-        try {
-            listener = listen(InetAddress.getByName(address.host()), address.port());
-        } catch (IOException error) {
-            System.err.println("cannot listen on " + arguments[0] + ": " + error.getMessage());
-            System.exit(1);
-        }
-        // Nothing needs saving, but a JVM ended by a signal exits with 128 plus its number.
-        Runtime.getRuntime().addShutdownHook(new Thread(() -> Runtime.getRuntime().halt(0)));
-        System.out.println("listening on " + address.host() + ":" + listener.getLocalPort());
-        accept(listener);
-    }
-
-    static ServerSocket listen(InetAddress host, int port) throws IOException {
-        // Without a family, a listener on 0.0.0.0 would accept all of IPv6 as well; and only a
-        // channel lets us choose one.
-        boolean six = host instanceof Inet6Address;
-        var family = six ? StandardProtocolFamily.INET6 : StandardProtocolFamily.INET;
-        ServerSocket listener = ServerSocketChannel.open(family).socket();
-        listener.bind(new InetSocketAddress(host, port), BACKLOG);
-        return listener;
-    }
-
-    static void accept(ServerSocket listener) throws InterruptedException {
-        while (true) {
-            try {
-                Socket socket = listener.accept();
-                Thread.startVirtualThread(() -> serve(socket));
-            } catch (IOException noDescriptorIsLeft) {
-                Thread.sleep(RETRY_MS);
-            }
-        }
-    }
+    static final Lock order = new ReentrantLock();
+    static final Set<Client> room = new HashSet<>(); // guarded by this lock
 
     static void serve(Socket socket) {
-        Client client = new Client(socket);
         try (socket) {
             socket.setTcpNoDelay(true);
+            Client client = new Client(socket);
             Thread writer = Thread.startVirtualThread(() -> write(client));
-            join(client);
-            read(client);
-            leave(client);
-            writer.join(); // sends what is unsent first
-        } catch (IOException | InterruptedException unusual) {
-            // The socket is closed, and there is nothing to report.
+            try {
+                join(client);
+                read(client);
+            } finally {
+                leave(client);
+            }
+            writer.join(LINGER_MS); // sends what is unsent first
+        } catch (IOException | InterruptedException reset) {
+            // The socket is closed now, and that ends the writing thread too.
+        }
+    }
+
+    static void read(Client client) throws IOException {
+        InputStream input = client.socket.getInputStream();
+        byte[] data = new byte[CHUNK];
+        int size = 0;
+        for (int got; (got = input.read(data, size, CHUNK - size)) > 0; ) {
+            size += got;
+            int end = wholeMessages(data, size);
+            if (end > 0) {
+                broadcast(Arrays.copyOf(data, end));
+            }
+            size -= end;
+            System.arraycopy(data, end, data, 0, size);
+        }
+    }
+
+    /** Send the outbox: one flush for everything that was added during the previous one. */
+    static void write(Client client) {
+        try (client.socket) { // whatever ends this thread ends the reading one too
+            OutputStream output = new BufferedOutputStream(client.socket.getOutputStream());
+            byte[] last = null;
+            while (last != END) {
+                List<byte[]> batches = new ArrayList<>();
+                batches.add(client.outbox.take());
+                client.outbox.drainTo(batches);
+                int size = 0;
+                for (byte[] batch : batches) {
+                    output.write(batch);
+                    size += batch.length;
+                    last = batch;
+                }
+                output.flush();
+                client.unsent.addAndGet(-size);
+            }
+        } catch (IOException | InterruptedException reset) {
+            // The reading thread ends the connection.
         }
     }
 
@@ -117,28 +119,6 @@ final class Broadcast {
         }
     }
 
-    static void read(Client client) {
-        byte[] data = new byte[FEW_BYTES];
-        int size = 0;
-        try {
-            InputStream input = client.socket.getInputStream();
-            for (int got; (got = input.read(data, size, data.length - size)) > 0; ) {
-                size += got;
-                if (size == data.length && size < CHUNK) { // there was more to read
-                    data = Arrays.copyOf(data, 2 * size);
-                }
-                int end = wholeMessages(data, size);
-                if (end > 0) {
-                    broadcast(Arrays.copyOf(data, end));
-                }
-                size -= end;
-                System.arraycopy(data, end, data, 0, size);
-            }
-        } catch (IOException reset) {
-            // It ends a connection just as an end of stream does.
-        }
-    }
-
     static void leave(Client client) {
         order.lock();
         try {
@@ -146,42 +126,7 @@ final class Broadcast {
         } finally {
             order.unlock();
         }
-        client.lock.lock();
-        try {
-            client.leaving = true;
-            client.wake.signal();
-        } finally {
-            client.lock.unlock();
-        }
-    }
-
-    /** Send the outbox: one write for everything that was added during the previous write. */
-    static void write(Client client) {
-        try {
-            OutputStream output = client.socket.getOutputStream();
-            for (byte[] batch; (batch = take(client)).length > 0; ) {
-                output.write(batch);
-            }
-        } catch (IOException | InterruptedException reset) {
-            // The reading thread sees the error too, and ends the connection.
-        }
-    }
-
-    /** Wait for something to send; return nothing when the client has left. */
-    static byte[] take(Client client) throws InterruptedException {
-        client.lock.lock();
-        try {
-            client.writing = 0;
-            while (client.outbox.size() == 0 && !client.leaving) {
-                client.wake.await();
-            }
-            byte[] batch = client.outbox.toByteArray();
-            client.outbox = new ByteArrayOutputStream(); // the old one may have grown
-            client.writing = batch.length;
-            return batch;
-        } finally {
-            client.lock.unlock();
-        }
+        client.outbox.add(END);
     }
 
     /** The length of the longest prefix of the data that consists of whole messages. */
@@ -199,23 +144,9 @@ final class Broadcast {
 
     /** Append these messages to the common order. */
     static void broadcast(byte[] batch) {
-        pending.add(batch);
-        flush(); // the first thread to get the lock sends for all that wait for it
-    }
-
-    /** Offer what is pending as one batch: one offer per client, however many have sent. */
-    static void flush() {
         order.lock();
         try {
-            ByteArrayOutputStream gathered = new ByteArrayOutputStream();
-            while (gathered.size() < CHUNK
-                    && !pending.isEmpty()) { // else clients might miss the next one
-                gathered.writeBytes(pending.remove());
-            }
-            byte[] batch = gathered.toByteArray();
-            if (batch.length > 0) {
-                room.forEach(client -> offer(client, batch));
-            }
+            room.forEach(client -> offer(client, batch));
         } finally {
             order.unlock();
         }
@@ -223,16 +154,36 @@ final class Broadcast {
 
     /** Drop policy: a client gets all of the batch, or none of it if it is too far behind. */
     static void offer(Client client, byte[] batch) {
-        client.lock.lock();
-        try {
-            if (client.outbox.size() + client.writing <= LIMIT) {
-                client.outbox.writeBytes(batch);
-                client.wake.signal();
-            }
-        } finally {
-            client.lock.unlock();
+        if (client.unsent.get() <= LIMIT && client.outbox.size() < BATCHES) {
+            client.unsent.addAndGet(batch.length);
+            client.outbox.add(batch);
         }
     }
+
+    static void accept(ServerSocket listener) throws InterruptedException {
+        while (true) {
+            try {
+                Socket socket = listener.accept();
+                Thread.startVirtualThread(() -> serve(socket));
+            } catch (IOException noDescriptorIsLeft) {
+                Thread.sleep(RETRY_MS);
+            }
+        }
+    }
+
+    // What follows is the same in every server: the listener and its address.
+
+    static ServerSocket listen(InetAddress host, int port) throws IOException {
+        // Without a family, a listener on 0.0.0.0 would accept all of IPv6 as well; and only a
+        // channel lets us choose one.
+        boolean six = host instanceof Inet6Address;
+        var family = six ? StandardProtocolFamily.INET6 : StandardProtocolFamily.INET;
+        ServerSocket listener = ServerSocketChannel.open(family).socket();
+        listener.bind(new InetSocketAddress(host, port), BACKLOG);
+        return listener;
+    }
+
+    record Address(String host, int port) {}
 
     static Address parseAddress(String[] arguments) {
         Pattern pattern = Pattern.compile("(\\[[^\\]]*:[^\\]]*]|[^:\\[\\]]+):(0|[1-9][0-9]{0,4})");
@@ -242,5 +193,18 @@ final class Broadcast {
             System.exit(2);
         }
         return new Address(match.group(1), Integer.parseInt(match.group(2)));
+    }
+
+    public static void main(String[] arguments) throws InterruptedException {
+        Address address = parseAddress(arguments);
+        ServerSocket listener = null;
+        try {
+            listener = listen(InetAddress.getByName(address.host()), address.port());
+        } catch (IOException error) {
+            System.err.println("cannot listen on " + arguments[0] + ": " + error.getMessage());
+            System.exit(1);
+        }
+        System.out.println("listening on " + address.host() + ":" + listener.getLocalPort());
+        accept(listener);
     }
 }

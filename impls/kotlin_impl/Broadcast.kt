@@ -1,221 +1,155 @@
 /*
- * Broadcast on coroutines: one per connection, all on one thread.
+ * Broadcast on coroutines: one that reads and one that writes for every connection.
  *
- * Order: every coroutine whose connection is ready reads straight into the one buffer `pending`;
- * when all of them wait again, the whole messages collected there go to all clients with one write
- * each.
- * A slow client: what the kernel does not take is sent by a coroutine that exists only meanwhile.
- * While more than LIMIT bytes are unsent, the client misses new batches, always as whole messages.
+ * Order: all coroutines run on one thread, the main one. A coroutine that has read messages puts
+ * them into the queues of all clients before any other coroutine runs.
+ * A slow client: only its own two coroutines wait for it. While more than LIMIT bytes are unsent,
+ * those just being written included, the client misses new messages, always whole ones.
  */
 
+package broadcast
+
 import java.io.IOException
-import java.net.Inet6Address
 import java.net.InetAddress
 import java.net.InetSocketAddress
-import java.net.StandardProtocolFamily.INET
-import java.net.StandardProtocolFamily.INET6
 import java.net.StandardSocketOptions.TCP_NODELAY
 import java.nio.ByteBuffer
-import java.nio.channels.SelectableChannel
-import java.nio.channels.SelectionKey
-import java.nio.channels.SelectionKey.OP_ACCEPT
-import java.nio.channels.SelectionKey.OP_READ
-import java.nio.channels.SelectionKey.OP_WRITE
-import java.nio.channels.Selector
-import java.nio.channels.ServerSocketChannel
-import java.nio.channels.SocketChannel
+import java.nio.channels.AsynchronousServerSocketChannel
+import java.nio.channels.AsynchronousSocketChannel
+import java.nio.channels.CompletionHandler
 import kotlin.coroutines.Continuation
-import kotlin.coroutines.CoroutineContext
 import kotlin.coroutines.resume
-import kotlin.coroutines.suspendCoroutine
+import kotlin.coroutines.resumeWithException
 import kotlin.system.exitProcess
-import kotlinx.coroutines.CoroutineDispatcher
-import kotlinx.coroutines.CoroutineScope
-import kotlinx.coroutines.CoroutineStart.UNDISPATCHED
-import kotlinx.coroutines.Runnable
+import kotlinx.coroutines.channels.Channel
 import kotlinx.coroutines.coroutineScope
+import kotlinx.coroutines.delay
 import kotlinx.coroutines.launch
+import kotlinx.coroutines.runBlocking
 import kotlinx.coroutines.supervisorScope
+import kotlinx.coroutines.suspendCancellableCoroutine
+import kotlinx.coroutines.withTimeoutOrNull
 
 private const val BACKLOG = 1024
-private const val CHUNK = 64 * 1024 // bytes per read: thousands of messages, yet fair
-private const val LIMIT = 256 * 1024 // a client with more unsent bytes misses new batches
-private const val MESSAGE = 256 // bytes of the longest message, including its header
-private const val MAX_PENDING = 2 * CHUNK + MESSAGE // bytes collected at most before they are sent
-private const val RETRY_MS = 100L // how long to wait for a descriptor when there is none left
+private const val CHUNK = 8 * 1024 // bytes per read, as many as in the JDK's buffered streams
+private const val LIMIT = 256 * 1024 // a client with more unsent bytes misses new messages
+private const val BATCHES = 4 * 1024 // likewise: in a queue, a short batch costs more than its bytes
+private const val RETRY_MS = 100L // when no descriptor is left
+private const val LINGER_MS = 10_000L // for a half-closed client to read what is unsent
 
-private data class Address(val host: String, val port: Int)
-
-/** A channel, and the coroutines that wait to read (or accept) and to write. */
-private class Socket(channel: SelectableChannel) {
-    private val key = channel.configureBlocking(false).register(selector, 0, this)
-    private var reader: Continuation<Unit>? = null
-    private var writer: Continuation<Unit>? = null
-
-    suspend fun until(operation: Int) = suspendCoroutine { coroutine ->
-        if (operation == OP_WRITE) writer = coroutine else reader = coroutine
-        key.interestOpsOr(operation)
-    }
-
-    fun resume() {
-        val operations = key.readyOps()
-        key.interestOpsAnd(operations.inv())
-        if (operations and OP_WRITE != 0) writer?.resume(Unit)
-        if (operations and OP_WRITE.inv() != 0) reader?.resume(Unit)
-    }
+private class Client(val socket: AsynchronousSocketChannel) {
+    val outbox = Channel<ByteArray>(BATCHES)
+    var unsent = 0 // bytes in the outbox or being written
 }
 
-private class Client(val channel: SocketChannel, val scope: CoroutineScope) {
-    val socket = Socket(channel)
-    var rest = ByteArray(0) // the start of an unfinished message
-    var unsent: ByteBuffer? = null // what the kernel did not take
-}
-
-private val selector = Selector.open()
 private val room = HashSet<Client>()
-private val pending = ByteBuffer.allocateDirect(MAX_PENDING) // the kernel reads into it directly
 
-/** A queue of coroutines that can continue; when it is empty, the selector finds the next ones. */
-private object Loop : CoroutineDispatcher() {
-    private val ready = ArrayDeque<Runnable>()
-    private var resting: Continuation<Unit>? = null
-
-    override fun dispatch(context: CoroutineContext, block: Runnable) = ready.addLast(block)
-
-    /** Wait for the next event, at most RETRY_MS. */
-    suspend fun rest() = suspendCoroutine { resting = it }
-
-    fun run() {
-        while (true) {
-            while (ready.isNotEmpty()) ready.removeFirst().run()
-            broadcast()
-            val timeout = if (resting == null) 0 else RETRY_MS
-            selector.select({ (it.attachment() as Socket).resume() }, timeout)
-            resting?.resume(Unit)
-            resting = null
-        }
-    }
-}
-
-fun main(arguments: Array<String>) {
-    val (host, port) = parseAddress(arguments)
-    val listener =
+private suspend fun serve(socket: AsynchronousSocketChannel) = coroutineScope {
+    socket.use { // closing it ends a write that still waits, and so this scope
+        socket.setOption(TCP_NODELAY, true)
+        val client = Client(socket)
+        val writer = launch { write(client) }
         try {
-            listen(InetAddress.getByName(host), port)
-        } catch (error: IOException) {
-            System.err.println("cannot listen on $host:$port: ${error.message}")
-            exitProcess(1)
-        }
-    // Nothing needs saving, but a JVM ended by a signal exits with 128 plus its number.
-    Runtime.getRuntime().addShutdownHook(Thread { Runtime.getRuntime().halt(0) })
-    println("listening on $host:${listener.socket().localPort}")
-    CoroutineScope(Loop).launch { accept(listener) }
-    Loop.run()
-}
-
-private fun listen(host: InetAddress, port: Int): ServerSocketChannel {
-    // Without a family, a listener on 0.0.0.0 would accept all of IPv6 as well.
-    val listener = ServerSocketChannel.open(if (host is Inet6Address) INET6 else INET)
-    return listener.bind(InetSocketAddress(host, port), BACKLOG)
-}
-
-private suspend fun accept(listener: ServerSocketChannel) = supervisorScope {
-    val socket = Socket(listener)
-    while (true) {
-        socket.until(OP_ACCEPT)
-        try {
-            while (true) {
-                val channel = listener.accept() ?: break
-                launch { serve(channel) }
-            }
-        } catch (_: IOException) { // no descriptor is left
-            Loop.rest()
-        }
-    }
-}
-
-private suspend fun serve(channel: SocketChannel) =
-    channel.use {
-        coroutineScope { // which ends after its writer: what is unsent is sent first
-            channel.setOption(TCP_NODELAY, true)
-            val client = Client(channel, this)
             room += client
-            while (read(client)) Unit
-            // A leaving client still receives its own last messages.
-            broadcast()
-            room -= client
-        }
-    }
-
-/** Read once; return false at the end of the stream. */
-private suspend fun read(client: Client): Boolean {
-    client.socket.until(OP_READ)
-    if (pending.remaining() < MESSAGE + CHUNK) broadcast()
-    val start = pending.position()
-    pending.put(client.rest)
-    pending.limit(pending.position() + CHUNK)
-    val got =
-        try {
-            client.channel.read(pending)
+            read(client)
         } catch (_: IOException) { // a reset ends a connection just as an end of stream does
-            -1
+        } finally {
+            leave(client)
         }
-    val size = pending.position()
-    val end = wholeMessages(start, size)
-    client.rest = ByteArray(size - end).also { pending.get(end, it) }
-    pending.limit(MAX_PENDING).position(end) // the messages are already in place
-    return got >= 0
+        withTimeoutOrNull(LINGER_MS) { writer.join() } // sends what is unsent first
+    }
 }
 
-/** Send what the kernel did not take. */
-private suspend fun write(client: Client, unsent: ByteBuffer) {
-    client.unsent = unsent
+private suspend fun read(client: Client) {
+    val data = ByteBuffer.allocate(CHUNK)
+    while (client.socket.awaitRead(data) > 0) {
+        val end = wholeMessages(data.array(), data.position())
+        if (end > 0) broadcast(data.array().copyOf(end))
+        data.flip().position(end)
+        data.compact()
+    }
+}
+
+/** Send the outbox: one write for everything that was added during the previous one. */
+private suspend fun write(client: Client) {
     try {
-        while (unsent.hasRemaining()) {
-            client.socket.until(OP_WRITE)
-            client.channel.write(unsent)
+        for (first in client.outbox) {
+            val more = generateSequence { client.outbox.tryReceive().getOrNull() }
+            val batches = listOf(first) + more
+            val data = ByteBuffer.allocate(batches.sumOf { it.size })
+            batches.forEach { data.put(it) }
+            data.flip()
+            while (data.hasRemaining()) client.socket.awaitWrite(data)
+            client.unsent -= data.limit()
         }
     } catch (_: IOException) {
         // The reading coroutine sees the error too, and ends the connection.
     }
-    client.unsent = null
 }
 
-/** The end of the longest run of whole messages in [pending] from [start] on. */
-private fun wholeMessages(start: Int, size: Int): Int {
-    var end = start
+private fun leave(client: Client) {
+    room -= client
+    client.outbox.close() // its writer ends after what is in there
+}
+
+/** The length of the longest prefix of the data that consists of whole messages. */
+private fun wholeMessages(data: ByteArray, size: Int): Int {
+    var end = 0
     while (end < size) {
-        val following = end + 1 + pending[end].toUByte().toInt()
+        val following = end + 1 + data[end].toUByte().toInt()
         if (following > size) break
         end = following
     }
     return end
 }
 
-/** Offer what is pending as one batch: one write per client, however many clients have sent. */
-private fun broadcast() {
-    if (pending.position() == 0) return
-    val batch = pending.duplicate().flip()
-    for (client in room) offer(client, batch.rewind())
-    pending.clear()
-}
+/** Append these messages to the common order. */
+private fun broadcast(batch: ByteArray) = room.forEach { offer(it, batch) }
 
 /** Drop policy: a client gets all of the batch, or none of it if it is too far behind. */
-private fun offer(client: Client, batch: ByteBuffer) {
-    val unsent = client.unsent
-    if (unsent == null) {
-        try {
-            client.channel.write(batch)
-        } catch (_: IOException) {
-            return // its reader sees the error too
-        }
-        if (!batch.hasRemaining()) return
-        val copy = ByteBuffer.allocate(LIMIT + MAX_PENDING).put(batch).flip()
-        client.scope.launch(start = UNDISPATCHED) { write(client, copy) }
-    } else if (unsent.remaining() <= LIMIT) {
-        unsent.compact().put(batch).flip()
+private fun offer(client: Client, batch: ByteArray) {
+    if (client.unsent <= LIMIT && client.outbox.trySend(batch).isSuccess) {
+        client.unsent += batch.size
     }
 }
+
+private suspend fun accept(listener: AsynchronousServerSocketChannel) = supervisorScope {
+    while (true) {
+        try {
+            val socket = listener.awaitAccept()
+            launch { serve(socket) }
+        } catch (_: IOException) { // no descriptor is left
+            delay(RETRY_MS)
+        }
+    }
+}
+
+/** Resumes the coroutine that waits for a channel of the JDK; the dispatcher continues it, unless it was cancelled. */
+private class Resume<T> : CompletionHandler<T, Continuation<T>> {
+    override fun completed(result: T, waiting: Continuation<T>) = waiting.resume(result)
+
+    override fun failed(error: Throwable, waiting: Continuation<T>) = waiting.resumeWithException(error)
+}
+
+private suspend fun AsynchronousServerSocketChannel.awaitAccept() =
+    suspendCancellableCoroutine<AsynchronousSocketChannel> { accept(it, Resume()) }
+
+private suspend fun AsynchronousSocketChannel.awaitRead(data: ByteBuffer) =
+    suspendCancellableCoroutine<Int> { read(data, it, Resume()) }
+
+private suspend fun AsynchronousSocketChannel.awaitWrite(data: ByteBuffer) =
+    suspendCancellableCoroutine<Int> { write(data, it, Resume()) }
+
+// What follows is the same in every server: the listener and its address.
+
+private fun listen(host: String, port: Int): AsynchronousServerSocketChannel {
+    // Else a listener on 0.0.0.0 would accept all of IPv6 as well.
+    if (':' !in host) System.setProperty("java.net.preferIPv4Stack", "true")
+    val address = InetSocketAddress(InetAddress.getByName(host), port)
+    return AsynchronousServerSocketChannel.open().bind(address, BACKLOG)
+}
+
+private data class Address(val host: String, val port: Int)
 
 private fun parseAddress(arguments: Array<String>): Address {
     val pattern = Regex("""(\[[^]]*:[^]]*]|[^:\[\]]+):(0|[1-9][0-9]{0,4})""")
@@ -225,4 +159,17 @@ private fun parseAddress(arguments: Array<String>): Address {
         exitProcess(2)
     }
     return Address(match.groupValues[1], match.groupValues[2].toInt())
+}
+
+fun main(arguments: Array<String>) {
+    val (host, port) = parseAddress(arguments)
+    val listener =
+        try {
+            listen(host, port)
+        } catch (error: IOException) {
+            System.err.println("cannot listen on $host:$port: ${error.message}")
+            exitProcess(1)
+        }
+    println("listening on $host:${(listener.localAddress as InetSocketAddress).port}")
+    runBlocking { accept(listener) }
 }

@@ -1,22 +1,142 @@
 #!/usr/bin/env lua5.4
 -- Broadcast on libuv: a coroutine per connection, resumed by the event loop with each chunk of input.
 --
--- Order: every coroutine appends its whole messages to the one table `pending`, and everything
--- collected there in one turn of the loop goes to all clients as one batch: the common order.
--- A slow client: a second coroutine, which exists only meanwhile, waits for it. While more than
--- LIMIT bytes are unsent, the client misses new batches, always as whole messages.
+-- Order: a coroutine that has read whole messages puts them into the outboxes of all clients before
+-- any other coroutine can add its own: that is the common order.
+-- A slow client: a second coroutine, which exists while the outbox is not empty, waits for it. While
+-- more than LIMIT bytes are unsent, the client misses new messages.
 
 local uv = require("luv")
 
 local BACKLOG = 1024
-local CHUNK = 64 * 1024 -- bytes pending before a flush; libuv reads as many at a time
-local LIMIT = 256 * 1024 -- a client with more unsent bytes misses new batches
+local LIMIT = 256 * 1024 -- a client with more unsent bytes misses new messages
+local LINGER_MS = 10000 -- for a client that has closed its sending side to read what is unsent
 
 local room = {} -- all clients, as keys
-local pending = {} -- batches of whole messages in their final order, not yet offered
-local gathered = 0 -- bytes in `pending`
 
-local accept, serve, leave, write, whole_messages, broadcast, flush, offer
+local leave, close, whole_messages, broadcast
+
+-- Start or continue a coroutine. An error in it ends its connection, and no other.
+local function resume(client, thread, ...)
+  local fine, problem = coroutine.resume(thread, ...)
+  if not fine then
+    io.stderr:write(debug.traceback(thread, problem), "\n")
+    room[client] = nil
+    close(client)
+  end
+end
+
+local function serve(client)
+  local rest = ""
+  while true do
+    local failure, chunk = coroutine.yield() -- what libuv passes to the callback for reading
+    if failure or not chunk then -- a reset ends a connection just as an end of stream does
+      return leave(client)
+    end
+    local data = rest .. chunk
+    local whole = whole_messages(data)
+    if whole > 0 then
+      broadcast(data:sub(1, whole))
+    end
+    rest = data:sub(whole + 1)
+  end
+end
+
+function leave(client)
+  room[client] = nil
+  client.socket:read_stop()
+  client.leaving = true
+  if client.unsent == 0 then
+    return close(client)
+  end
+  client.linger = uv.new_timer() -- it may never read
+  client.linger:start(LINGER_MS, 0, function()
+    close(client)
+  end)
+end
+
+function close(client)
+  if client.linger and not client.linger:is_closing() then
+    client.linger:close()
+  end
+  if not client.socket:is_closing() then
+    client.socket:close()
+  end
+end
+
+-- Send the outbox: one write for everything that was added during the previous write.
+local function write(client)
+  local writing = coroutine.running()
+  repeat
+    local batch = table.concat(client.outbox)
+    client.outbox = {}
+    local accepted, failure = client.socket:write(batch, function(problem)
+      resume(client, writing, problem)
+    end)
+    if accepted then
+      failure = coroutine.yield() -- until the kernel has taken all of it
+    end
+    if failure then
+      room[client] = nil
+      return close(client)
+    end
+    client.unsent = client.unsent - #batch
+  until client.unsent == 0
+  if client.leaving then
+    close(client)
+  end
+end
+
+-- The length of the longest prefix of the data that consists of whole messages.
+function whole_messages(data)
+  local whole, size = 0, #data
+  while whole < size do
+    local following = whole + 1 + data:byte(whole + 1)
+    if following > size then
+      break
+    end
+    whole = following
+  end
+  return whole
+end
+
+-- Drop policy: a client gets all of the batch, or none of it if it is too far behind.
+local function offer(client, batch)
+  if client.unsent > LIMIT then
+    return
+  end
+  local idle = client.unsent == 0
+  client.outbox[#client.outbox + 1] = batch
+  client.unsent = client.unsent + #batch
+  if idle then
+    resume(client, coroutine.create(write), client)
+  end
+end
+
+-- Append these messages to the common order.
+function broadcast(batch)
+  for client in pairs(room) do
+    offer(client, batch)
+  end
+end
+
+local function accept(listener)
+  local socket = uv.new_tcp()
+  if not listener:accept(socket) then
+    socket:close()
+    return
+  end
+  socket:nodelay(true)
+  local client = { socket = socket, outbox = {}, unsent = 0, leaving = false } -- unsent: bytes
+  room[client] = true
+  local serving = coroutine.create(serve)
+  resume(client, serving, client)
+  socket:read_start(function(failure, chunk)
+    resume(client, serving, failure, chunk)
+  end)
+end
+
+-- The rest is the same in every server: the address, and how to end.
 
 local function main(host, port)
   for _, name in ipairs({ "sigint", "sigterm" }) do
@@ -46,120 +166,7 @@ local function main(host, port)
   end
   print(("listening on %s:%d"):format(shown, listener:getsockname().port))
   io.stdout:flush()
-  uv.new_check():start(flush) -- at the end of each turn of the loop
   uv.run()
-end
-
-function accept(listener)
-  local socket = uv.new_tcp()
-  if not listener:accept(socket) then
-    socket:close()
-    return
-  end
-  socket:nodelay(true)
-  local client = { socket = socket, outbox = {}, unsent = 0, leaving = false }
-  room[client] = true
-  local serving = coroutine.wrap(serve)
-  serving(client)
-  socket:read_start(serving) -- coroutine.yield() in `serve` returns each chunk
-end
-
-function serve(client)
-  local rest = ""
-  while true do
-    local failure, chunk = coroutine.yield()
-    if failure or not chunk then -- a reset ends a connection just as an end of stream does
-      return leave(client)
-    end
-    local data = rest .. chunk
-    local whole = whole_messages(data)
-    if whole > 0 then
-      broadcast(data:sub(1, whole))
-    end
-    rest = data:sub(whole + 1)
-  end
-end
-
-function leave(client)
-  flush() -- a leaving client still receives its own last messages
-  room[client] = nil
-  client.leaving = true
-  client.socket:read_stop()
-  if client.unsent == 0 then
-    client.socket:close()
-  end
-end
-
--- Send the outbox: one write for everything that was added during the previous write.
-function write(client)
-  local writing = coroutine.running()
-  while #client.outbox > 0 do
-    local batch = table.concat(client.outbox)
-    client.outbox = {}
-    client.socket:write(batch, function(failure)
-      coroutine.resume(writing, failure)
-    end)
-    if coroutine.yield() then
-      client.outbox = {} -- reading fails too, and ends the connection
-    end
-    client.unsent = client.unsent - #batch
-  end
-  client.unsent = 0
-  if client.leaving then
-    client.socket:close()
-  end
-end
-
--- The length of the longest prefix of the data that consists of whole messages.
-function whole_messages(data)
-  local whole, size = 0, #data
-  while whole < size do
-    local following = whole + 1 + data:byte(whole + 1)
-    if following > size then
-      break
-    end
-    whole = following
-  end
-  return whole
-end
-
--- Append these messages to the common order; they are sent at the end of the turn.
-function broadcast(batch)
-  pending[#pending + 1] = batch
-  gathered = gathered + #batch
-  if gathered >= CHUNK then -- a longer batch might make clients miss the next one
-    flush()
-  end
-end
-
--- Offer what is pending as one batch: one offer per client, however many clients have sent.
-function flush()
-  if gathered == 0 then
-    return
-  end
-  local batch = table.concat(pending)
-  pending, gathered = {}, 0
-  for client in pairs(room) do
-    offer(client, batch)
-  end
-end
-
--- Drop policy: a client gets all of the batch, or none of it if it is too far behind.
-function offer(client, batch)
-  if client.unsent > LIMIT then
-    return
-  end
-  if client.unsent > 0 then
-    client.outbox[#client.outbox + 1] = batch
-    client.unsent = client.unsent + #batch
-    return
-  end
-  local sent = client.socket:try_write(batch) or 0 -- reading sees any error as well
-  if sent < #batch then
-    client.outbox[1] = batch:sub(sent + 1)
-    client.unsent = #batch - sent
-    coroutine.wrap(write)(client)
-  end
 end
 
 local function parse_address(arguments)

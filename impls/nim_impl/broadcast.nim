@@ -1,12 +1,11 @@
 ## Broadcast in Nim: async procedures on the dispatcher, all in one thread.
 ##
-## Order: every connection's procedure appends its whole messages to the one string `pending`, and
-## everything collected there in one turn of the dispatcher goes to all clients as one batch.
+## Order: a procedure that has read whole messages appends them to the outboxes of all clients before any
+## other procedure continues, because it does not await meanwhile: that is the common order.
 ## A slow client: only its own procedure `write` waits for it. While more than `limit` bytes are
 ## unsent, the client misses new batches, always as whole messages.
 
 import std/[asyncdispatch, asyncnet, nativesockets, net, os, strutils, tables]
-from std/posix import SIGINT, SIGTERM, exitnow, signal
 
 const
   backlog = 1024
@@ -23,43 +22,14 @@ type Client = ref object
   writing: Future[void] ## unfinished while something is unsent
 
 var # thread-local, so that async procedures are gcsafe; there is one thread
-  room {.threadvar.}: OrderedTable[int, Client] ## all clients
+  room {.threadvar.}: OrderedTable[int, Client] ## all clients, each under a number of its own
   newest {.threadvar.}: int
-  pending {.threadvar.}: string                 ## whole messages in their final order, not yet offered
 
-proc accept(listener: AsyncSocket) {.async.}
-proc serve(socket: AsyncSocket) {.async.}
-proc write(client: Client, first: string) {.async.}
+proc readMessages(client: Client) {.async.}
+proc write(client: Client) {.async.}
 proc wholeMessages(data: string): int
 proc broadcast(batch: string)
-proc flush() {.gcsafe.}
-proc offer(client: Client, batch: string) {.gcsafe.}
-
-proc stop(signal: cint) {.noconv.} =
-  exitnow(0) # nothing needs saving, and the kernel closes every connection
-
-proc main(host: string, port: int) =
-  signal(SIGINT, stop)
-  signal(SIGTERM, stop)
-  let shown = if ':' in host: "[" & host & "]" else: host
-  let listener = newAsyncSocket(if ':' in host: AF_INET6 else: AF_INET, buffered = false)
-  try:
-    listener.setSockOpt(OptReuseAddr, true)
-    listener.setSockOpt(OptNoDelay, true, level = IPPROTO_TCP.cint) # its connections inherit it
-    listener.bindAddr(Port(port), host)
-    listener.listen(backlog)
-  except OSError as error:
-    quit("cannot listen on " & shown & ":" & $port & ": " & error.msg.splitLines[0], 1)
-  echo "listening on ", shown, ":", listener.getLocalAddr[1]
-  flushFile(stdout)
-  waitFor accept(listener)
-
-proc accept(listener: AsyncSocket) {.async.} =
-  while true:
-    try:
-      asyncCheck serve(await asyncnet.accept(listener))
-    except OSError: # no descriptor is left
-      await sleepAsync(retryMs)
+proc offer(client: Client, batch: string)
 
 proc serve(socket: AsyncSocket) {.async.} =
   let client = Client(socket: socket, writing: newFuture[void]())
@@ -67,36 +37,39 @@ proc serve(socket: AsyncSocket) {.async.} =
   inc newest
   let number = newest
   room[number] = client
-  var rest = ""
-  var size = fewBytes
   try:
-    while true:
-      let arrived = await socket.recv(size)
-      if arrived.len == 0:
-        break
-      if arrived.len == size and size < chunk: # there was more to read
-        size *= 2
-      let data = rest & arrived
-      let whole = wholeMessages(data)
-      if whole > 0:
-        broadcast(data[0 ..< whole])
-      rest = data[whole .. ^1]
-  except OSError:
-    discard # a reset ends a connection just as an end of stream does
-  flush() # a leaving client still receives its own last messages
-  room.del(number)
+    await readMessages(client)
+  except CatchableError:
+    discard # a reset ends a connection just as an end of stream does, and no error ends others
+  finally:
+    room.del(number)
   discard await client.writing.withTimeout(lingerMs) # it may never read
   socket.close()
 
-proc write(client: Client, first: string) {.async.} =
-  ## Send a batch, then the outbox: one write for everything that was added during the previous one.
-  var batch = first
+proc readMessages(client: Client) {.async.} =
+  ## Broadcast whole messages as they arrive, until the end of the stream.
+  var rest = ""
+  var size = fewBytes
+  while true:
+    let arrived = await client.socket.recv(size)
+    if arrived.len == 0:
+      break
+    if arrived.len == size and size < chunk: # there was more to read
+      size *= 2
+    let data = rest & arrived
+    let whole = wholeMessages(data)
+    if whole > 0:
+      broadcast(data[0 ..< whole])
+    rest = data[whole .. ^1]
+
+proc write(client: Client) {.async.} =
+  ## Send the outbox, all that it holds at a time, until it is empty.
+  await sleepAsync(0) # Tuned: all procedures that can read now fill the outbox first
   try:
-    while batch.len > 0:
+    while client.outbox.len > 0:
+      let batch = move(client.outbox) # which is empty after that
       await client.socket.send(batch)
       client.unsent -= batch.len
-      batch = move(client.outbox)
-      client.outbox = ""
   except OSError:
     discard # reading fails too, and ends the connection
 
@@ -109,30 +82,39 @@ proc wholeMessages(data: string): int =
     result = following
 
 proc broadcast(batch: string) =
-  ## Append these messages to the common order; they are sent when all ready sockets have been read.
-  if pending.len == 0:
-    callSoon(flush)
-  pending.add batch
-  if pending.len >= chunk: # a longer batch might make clients miss the next one
-    flush()
-
-proc flush() {.gcsafe.} =
-  ## Offer what is pending as one batch: one offer per client, however many clients have sent.
-  if pending.len > 0:
-    let batch = move(pending)
-    pending = ""
-    for client in room.values:
-      offer(client, batch)
+  for client in room.values:
+    offer(client, batch)
 
 proc offer(client: Client, batch: string) =
   ## Drop policy: a client gets all of the batch, or none of it if it is too far behind.
-  if client.unsent > limit:
-    return
-  client.unsent += batch.len
-  if client.writing.finished:
-    client.writing = write(client, batch)
-  else:
+  if client.unsent <= limit:
+    client.unsent += batch.len
     client.outbox.add batch
+    if client.writing.finished:
+      client.writing = write(client)
+
+proc accept(listener: AsyncSocket) {.async.} =
+  while true:
+    try:
+      asyncCheck serve(await asyncnet.accept(listener))
+    except OSError: # no descriptor is left
+      await sleepAsync(retryMs)
+
+# The address, and what happens at the start.
+
+proc main(host: string, port: int) =
+  let shown = if ':' in host: "[" & host & "]" else: host
+  let listener = newAsyncSocket(if ':' in host: AF_INET6 else: AF_INET, buffered = false)
+  try:
+    listener.setSockOpt(OptReuseAddr, true)
+    listener.setSockOpt(OptNoDelay, true, level = IPPROTO_TCP.cint) # its connections inherit it
+    listener.bindAddr(Port(port), host)
+    listener.listen(backlog)
+  except OSError as error:
+    quit("cannot listen on " & shown & ":" & $port & ": " & error.msg.splitLines[0], 1)
+  echo "listening on ", shown, ":", listener.getLocalAddr[1]
+  flushFile(stdout)
+  waitFor accept(listener)
 
 proc parseAddress(arguments: seq[string]): (string, int) =
   if arguments.len == 1:

@@ -21,22 +21,6 @@ const room = new Set(); // all clients
 let pending = []; // batches of whole messages in their final order, not yet offered
 let gathered = 0; // bytes in `pending`
 
-function main({ host, port }) {
-  const shown = isIPv6(host) ? `[${host}]` : host;
-  // Nothing needs saving, and the kernel closes every connection.
-  for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => process.exit());
-  // A client that has closed its side still gets what is unsent, so its end must not end the socket.
-  const server = createServer({ allowHalfOpen: true, noDelay: true, highWaterMark: QUEUE }, accept);
-  server.on("error", (error) => {
-    if (server.listening) return; // no descriptor is left, and Node has closed the new connection
-    console.error(`cannot listen on ${shown}:${port}: ${error.message}`);
-    process.exit(1);
-  });
-  server.listen({ host, port, backlog: BACKLOG, ipv6Only: true }, () => {
-    console.log(`listening on ${shown}:${server.address().port}`);
-  });
-}
-
 function accept(socket) {
   const client = { socket, rest: NOTHING, outbox: null, waiting: 0 }; // bytes in the outbox
   room.add(client);
@@ -107,6 +91,8 @@ function offer(client, batch) {
   }
 }
 
+// What follows is the same in every server: the address, the ready line and signals.
+
 function parseAddress([address, ...more]) {
   const pattern = /^(?:\[([^\]]*:[^\]]*)\]|([^:[\]]+)):(0|[1-9][0-9]{0,4})$/;
   const match = more.length === 0 && pattern.exec(address ?? "");
@@ -115,6 +101,22 @@ function parseAddress([address, ...more]) {
     process.exit(2);
   }
   return { host: match[1] ?? match[2], port: Number(match[3]) };
+}
+
+function main({ host, port }) {
+  const shown = isIPv6(host) ? `[${host}]` : host;
+  // Nothing needs saving, and the kernel closes every connection.
+  for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => process.exit());
+  // A client that has closed its side still gets what is unsent, so its end must not end the socket.
+  const server = createServer({ allowHalfOpen: true, noDelay: true, highWaterMark: QUEUE }, accept);
+  server.on("error", (error) => {
+    if (server.listening) return; // no descriptor is left, and Node has closed the new connection
+    console.error(`cannot listen on ${shown}:${port}: ${error.message}`);
+    process.exit(1);
+  });
+  server.listen({ host, port, backlog: BACKLOG, ipv6Only: true }, () => {
+    console.log(`listening on ${shown}:${server.address().port}`);
+  });
 }
 
 main(parseAddress(process.argv.slice(2)));

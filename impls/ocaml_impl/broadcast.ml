@@ -1,7 +1,7 @@
 (* Broadcast on Lwt: promises, and one loop that fulfils them.
 
-   Order: every connection appends its whole messages to the one buffer [pending], and everything
-   collected there in one turn of the loop goes to all clients as one batch: that is the common order.
+   Order: a connection that has read whole messages appends them to the outboxes of all clients before
+   any other connection continues, because nothing waits meanwhile: that is the common order.
    A slow client: only its own promise to write waits for it. While more than [limit] bytes are unsent,
    the client misses new batches, always as whole messages. *)
 
@@ -11,20 +11,23 @@ let backlog = 1024
 let few_bytes = 4 * 1024 (* first read: ten thousand idle clients must not cost a gigabyte *)
 let chunk = 64 * 1024 (* largest read: thousands of messages, yet small enough to be fair *)
 let limit = 256 * 1024 (* a client with more unsent bytes misses new batches *)
+let cell = 64 (* bytes that a batch takes in an outbox beyond its own *)
 let retry_s = 0.1 (* how long to wait for a descriptor when there is none left *)
 let linger_s = 10.0 (* for a client that has closed its sending side to read what is unsent *)
 let workers = 4 (* threads at most for blocking calls: Lwt closes sockets on them, and would start a thousand *)
 
+module Vectors = Lwt_unix.IO_vectors
+
 type client = {
   socket : Lwt_unix.file_descr;
-  outbox : Buffer.t;
+  mutable outbox : Vectors.t; (* batches, each of which all clients share *)
   mutable unsent : int; (* bytes in the outbox or being written *)
-  mutable writing : unit Lwt.t; (* pending while there is something unsent *)
+  mutable leaving : bool;
+  wake : unit Lwt_condition.t; (* there is something to send, or the client is leaving *)
 }
 
-let room : (int, client) Hashtbl.t = Hashtbl.create 64 (* all clients, by number *)
+let room : (int, client) Hashtbl.t = Hashtbl.create 64 (* all clients, each under a number of its own *)
 let newest = ref 0
-let pending = Buffer.create chunk (* whole messages in their final order, not yet offered *)
 
 (* The length of the longest prefix of the data that consists of whole messages. *)
 let whole_messages data size =
@@ -34,67 +37,79 @@ let whole_messages data size =
   in
   from 0
 
-(* Send a batch, then the outbox: one write for everything that was added during the previous one. *)
-let rec write client batch from =
-  let* sent = Lwt_unix.write_string client.socket batch from (String.length batch - from) in
-  client.unsent <- client.unsent - sent;
-  if from + sent < String.length batch then write client batch (from + sent)
-  else if Buffer.length client.outbox = 0 then Lwt.return_unit
-  else
-    let next = Buffer.contents client.outbox in
-    Buffer.reset client.outbox;
-    write client next 0
-
 (* Drop policy: a client gets all of the batch, or none of it if it is too far behind. *)
 let offer client batch =
   if client.unsent <= limit then begin
-    client.unsent <- client.unsent + String.length batch;
-    if Lwt.is_sleeping client.writing then Buffer.add_string client.outbox batch
-    else
-      client.writing <-
-        Lwt.catch (fun () -> write client batch 0) (fun _ -> Lwt.return_unit (* reading fails too *))
+    client.unsent <- client.unsent + cell + Bytes.length batch;
+    Vectors.append_bytes client.outbox batch 0 (Bytes.length batch);
+    Lwt_condition.signal client.wake ()
   end
 
-(* Offer what is pending as one batch: one offer per client, however many clients have sent. *)
-let flush () =
-  if Buffer.length pending > 0 then begin
-    let batch = Buffer.contents pending in
-    Buffer.clear pending;
-    Hashtbl.iter (fun _ client -> offer client batch) room
-  end
-
-(* Append these messages to the common order. *)
-let broadcast data size =
-  if Buffer.length pending + size > 2 * chunk then flush (); (* a longer batch might make clients miss the next one *)
-  Buffer.add_subbytes pending data 0 size;
-  let* () = Lwt.pause () in (* other ready readers append theirs first, and one flush sends it all *)
-  flush ();
-  Lwt.return_unit
+let broadcast batch = Hashtbl.iter (fun _ client -> offer client batch) room
 
 (* Broadcast whole messages as they arrive, until the end of the stream. *)
 let rec read_messages client data size =
   let* got = Lwt_unix.read client.socket data size (Bytes.length data - size) in
   if got = 0 then Lwt.return_unit
-  else
+  else begin
     let size = size + got in
     let whole = whole_messages data size in
-    let* () = if whole > 0 then broadcast data whole else Lwt.return_unit in
+    if whole > 0 then broadcast (Bytes.sub data 0 whole);
     (* A full read means that there was more to read. *)
     let grows = size = Bytes.length data && size < chunk in
     let following = if grows then Bytes.create (2 * size) else data in
     Bytes.blit data whole following 0 (size - whole);
+    let* () = Lwt.pause () in (* a read that need not wait is no turn of the loop: others come first *)
     read_messages client following (size - whole)
+  end
+
+let rec write_all socket vectors =
+  if Vectors.is_empty vectors then Lwt.return_unit
+  else
+    let* sent = Lwt_unix.writev socket vectors in
+    Vectors.drop vectors sent;
+    write_all socket vectors
+
+(* Send the outbox, all that it holds at a time, until the client has left and all is sent. *)
+let rec write client =
+  let idle = client.unsent = 0 && not client.leaving in
+  let* () = if idle then Lwt_condition.wait client.wake else Lwt.return_unit in
+  let* () = Lwt.pause () in (* Tuned: all connections that can be read now fill the outbox first *)
+  if client.unsent = 0 then Lwt.return_unit
+  else
+    let batches = client.outbox and taken = client.unsent in
+    client.outbox <- Vectors.create ();
+    let* () = write_all client.socket batches in
+    client.unsent <- client.unsent - taken;
+    write client
+
+(* A reset ends a connection just as an end of stream does. *)
+let ignoring_reset work =
+  Lwt.catch work (function Unix.Unix_error _ -> Lwt.return_unit | problem -> Lwt.fail problem)
+
+let join client =
+  incr newest;
+  Hashtbl.replace room !newest client;
+  !newest
+
+let leave client number =
+  Hashtbl.remove room number;
+  client.leaving <- true;
+  Lwt_condition.signal client.wake ()
 
 let serve socket =
-  let client = { socket; outbox = Buffer.create 0; unsent = 0; writing = Lwt.return_unit } in
-  incr newest;
-  let number = !newest in
-  Hashtbl.replace room number client;
-  (* A reset ends a connection just as an end of stream does. *)
-  let* () = Lwt.catch (fun () -> read_messages client (Bytes.create few_bytes) 0) (fun _ -> Lwt.return_unit) in
-  Hashtbl.remove room number;
-  let* () = Lwt.pick [ client.writing; Lwt_unix.sleep linger_s (* it may never read *) ] in
-  Lwt_unix.close socket
+  let client = { socket; outbox = Vectors.create (); unsent = 0; leaving = false; wake = Lwt_condition.create () } in
+  let number = join client in
+  let writing = ignoring_reset (fun () -> write client) in
+  Lwt.finalize
+    (fun () ->
+      let* () =
+        Lwt.finalize
+          (fun () -> ignoring_reset (fun () -> read_messages client (Bytes.create few_bytes) 0))
+          (fun () -> Lwt.return (leave client number))
+      in
+      Lwt.pick [ writing; Lwt_unix.sleep linger_s (* it may never read *) ])
+    (fun () -> Lwt_unix.close socket)
 
 let rec accept listener =
   let* () =
@@ -103,9 +118,11 @@ let rec accept listener =
         let* socket, _ = Lwt_unix.accept listener in
         Lwt.async (fun () -> serve socket);
         Lwt.return_unit)
-      (fun _ -> Lwt_unix.sleep retry_s (* no descriptor is left *))
+      (function Unix.Unix_error _ -> Lwt_unix.sleep retry_s (* no descriptor is left *) | problem -> Lwt.fail problem)
   in
   accept listener
+
+(* The address, and what happens at the start. *)
 
 let parse_address arguments =
   let usage () =
@@ -141,8 +158,6 @@ let listen_on host port =
 let main () =
   let host, shown, port = parse_address Sys.argv in
   Sys.set_signal Sys.sigpipe Signal_ignore;
-  (* Nothing needs saving, and the kernel closes every connection. *)
-  List.iter (fun signal -> ignore (Lwt_unix.on_signal signal (fun _ -> Unix._exit 0))) [ Sys.sigint; Sys.sigterm ];
   let failed reason =
     Printf.eprintf "cannot listen on %s:%d: %s\n" shown port reason;
     exit 1
@@ -155,6 +170,7 @@ let main () =
   let port = match Unix.getsockname listener with ADDR_INET (_, port) -> port | ADDR_UNIX _ -> port in
   Printf.printf "listening on %s:%d\n%!" shown port;
   Lwt_unix.set_pool_size workers;
+  Lwt.async_exception_hook := (fun problem -> prerr_endline (Printexc.to_string problem)); (* and no more: it ended one client *)
   Lwt_main.run (accept (Lwt_unix.of_unix_file_descr listener))
 
 let () = main ()

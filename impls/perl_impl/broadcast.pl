@@ -1,80 +1,25 @@
 #!/usr/bin/env perl
 # Broadcast on select: one loop asks the kernel which sockets are ready, and calls their handlers.
 #
-# Order: every handler appends its client's whole messages to the one string $pending, and everything
-# collected there in one turn of the loop goes to all clients as one batch: that is the common order.
-# A slow client: its outbox is sent when the kernel has room for it again. While it holds more than
-# LIMIT bytes, the client misses new batches, always as whole messages. No client waits for another.
+# Order: a handler that has read whole messages appends them to the outboxes of all clients: that is the
+# common order.
+# A slow client: its outbox is sent when the kernel has room for it. While it holds more than LIMIT
+# bytes, the client misses new messages. No client waits for another.
 use v5.36;
 use Errno qw(EAGAIN EINTR);
 use IO::Select;
 use IO::Socket::IP;
-use POSIX  qw(_exit);
-use Socket qw(IPPROTO_TCP TCP_NODELAY TCP_USER_TIMEOUT);
+use Socket qw(AI_PASSIVE IPPROTO_TCP TCP_NODELAY TCP_USER_TIMEOUT);
 
-use constant BACKLOG => 1024;
-use constant CHUNK   => 64 * 1024;     # bytes per read: thousands of messages, yet small enough to be fair
-use constant LIMIT   => 256 * 1024;    # a client with more unsent bytes misses new batches
-use constant RETRY_S => 0.1;           # how long to wait for a descriptor when there is none left
-use constant LINGER_MS => 10_000;      # for a client that has closed its sending side to read what is unsent
+use constant BACKLOG   => 1024;
+use constant CHUNK     => 64 * 1024;     # bytes per read: thousands of messages, yet small enough to be fair
+use constant LIMIT     => 256 * 1024;    # a client with more unsent bytes misses new messages
+use constant RETRY_S   => 0.1;           # how long to wait for a descriptor when there is none left
+use constant LINGER_MS => 10_000;        # for a client that has closed its sending side to read what is unsent
 
 my %room;                              # all clients, by the file numbers of their sockets
-my $pending = '';                      # whole messages in their final order, not yet offered
 my $readers = IO::Select->new;         # the sockets to watch for input
 my $writers = IO::Select->new;         # ... or for room to write
-
-sub main ( $host, $port ) {
-    $SIG{INT}  = $SIG{TERM} = sub { _exit(0) };    # nothing needs saving
-    $SIG{PIPE} = 'IGNORE';
-    my $shown    = $host =~ /:/ ? "[$host]" : $host;
-    my $listener = IO::Socket::IP->new(
-        LocalHost => $host,
-        LocalPort => $port,
-        Listen    => BACKLOG,
-        ReuseAddr => 1,
-    );
-    if ( !$listener ) {
-        say STDERR "cannot listen on $shown:$port: $@";
-        exit 1;
-    }
-    $listener->blocking(0);
-    setsockopt $listener, IPPROTO_TCP, TCP_NODELAY, 1;    # its connections inherit it
-    STDOUT->autoflush;
-    say "listening on $shown:", $listener->sockport;
-    $readers->add($listener);
-    turn($listener) while 1;
-}
-
-# Call the handler of every ready socket, and then send what they have read.
-sub turn ($listener) {
-    state $resting = 0;    # the listener is not watched until the next turn
-    my ( $readable, $writable ) = IO::Select->select( $readers, $writers, undef, $resting ? RETRY_S : undef );
-    $readers->add($listener) if $resting;
-    $resting = 0;
-    for my $socket (@$writable) {
-        write_some( $room{ fileno $socket } );
-    }
-    for my $socket (@$readable) {
-        if ( $socket != $listener ) {
-            serve( $room{ fileno $socket } );
-        }
-        elsif ( !accept_clients($listener) ) {    # select would return at once, so stop watching
-            $readers->remove($listener);
-            $resting = 1;
-        }
-    }
-    flush();
-}
-
-# Return whether all waiting connections were accepted; otherwise no descriptor is left.
-sub accept_clients ($listener) {
-    while ( my $socket = $listener->accept ) {
-        $socket->blocking(0);
-        $room{ fileno $socket } = { socket => $socket, rest => '', outbox => '', leaving => 0 };
-        $readers->add($socket);
-    }
-    return $!{EAGAIN};
-}
 
 sub serve ($client) {
     my $data = $client->{rest};
@@ -87,7 +32,6 @@ sub serve ($client) {
 }
 
 sub leave ($client) {
-    flush();                    # a leaving client still receives its own last messages
     $client->{leaving} = 1;
     setsockopt $client->{socket}, IPPROTO_TCP, TCP_USER_TIMEOUT, LINGER_MS;    # it may never read
     $readers->remove( $client->{socket} );
@@ -97,17 +41,9 @@ sub leave ($client) {
 # Send what the kernel takes of the outbox; the rest is sent when it has room again.
 sub write_some ($client) {
     my $sent = syswrite $client->{socket}, $client->{outbox};
-    if ( defined $sent ) {
-        substr( $client->{outbox}, 0, $sent ) = '';
-    }
-    elsif ( !$!{EAGAIN} && !$!{EINTR} ) {
-        $client->{outbox} = '';    # reading fails too, and ends the connection
-    }
-    if ( $client->{outbox} ne '' ) {
-        $writers->add( $client->{socket} );
-        return;
-    }
-    $client->{outbox} = '';
+    return if !defined $sent && ( $!{EAGAIN} || $!{EINTR} );
+    substr( $client->{outbox}, 0, $sent // length $client->{outbox} ) = '';    # a reset ends reading, too
+    return if $client->{outbox} ne '';
     $writers->remove( $client->{socket} );
     close_connection($client) if $client->{leaving};
 }
@@ -128,17 +64,8 @@ sub whole_messages ($data) {
     return $end;
 }
 
-# Append these messages to the common order; they are sent at the end of the turn.
+# Append these messages to the common order.
 sub broadcast ($batch) {
-    $pending .= $batch;
-    flush() if length $pending >= CHUNK;    # a longer batch might make clients miss the next one
-}
-
-# Offer what is pending as one batch: one offer per client, however many clients have sent.
-sub flush () {
-    return if $pending eq '';
-    my $batch = $pending;
-    $pending = '';
     for my $client ( grep { !$_->{leaving} } values %room ) {
         offer( $client, $batch );
     }
@@ -147,9 +74,63 @@ sub flush () {
 # Drop policy: a client gets all of the batch, or none of it if it is too far behind.
 sub offer ( $client, $batch ) {
     return if length $client->{outbox} > LIMIT;
-    my $writing = $client->{outbox} ne '';
+    $writers->add( $client->{socket} ) if $client->{outbox} eq '';
     $client->{outbox} .= $batch;
-    write_some($client) if !$writing;    # otherwise it is sent when there is room
+}
+
+# Return whether all waiting connections were accepted; otherwise no descriptor is left.
+sub accept_clients ($listener) {
+    while ( my $socket = $listener->accept ) {
+        $socket->blocking(0);
+        $room{ fileno $socket } = { socket => $socket, rest => '', outbox => '', leaving => 0 };
+        $readers->add($socket);
+    }
+    return $!{EAGAIN};
+}
+
+# Wait until some sockets are ready, and call their handlers.
+sub turn ($listener) {
+    state $resting = 0;    # the listener is not watched until the next turn
+    my ( $readable, $writable ) = IO::Select->select( $readers, $writers, undef, $resting ? RETRY_S : undef );
+    $readers->add($listener) if $resting;
+    $resting = 0;
+    for my $socket (@$writable) {
+        write_some( $room{ fileno $socket } );
+    }
+    for my $socket (@$readable) {
+        if ( $socket != $listener ) {
+            serve( $room{ fileno $socket } );
+        }
+        elsif ( !accept_clients($listener) ) {    # select would return at once, so stop watching
+            $readers->remove($listener);
+            $resting = 1;
+        }
+    }
+}
+
+# The rest is the same in every server: the address, and how to end (SIGTERM needs no handler: nothing needs saving).
+
+sub main ( $host, $port ) {
+    $SIG{PIPE} = 'IGNORE';    # a write to a closed connection is an error, and no more
+    my $shown    = $host =~ /:/ ? "[$host]" : $host;
+    my $listener = IO::Socket::IP->new(
+        LocalHost => $host,
+        LocalPort => $port,
+        Listen    => BACKLOG,
+        ReuseAddr => 1,
+        # The default, AI_ADDRCONFIG, refuses [::1] where no interface but lo has IPv6, as in most containers.
+        GetAddrInfoFlags => AI_PASSIVE,
+    );
+    if ( !$listener ) {
+        say STDERR "cannot listen on $shown:$port: $@";
+        exit 1;
+    }
+    $listener->blocking(0);
+    setsockopt $listener, IPPROTO_TCP, TCP_NODELAY, 1;    # its connections inherit it
+    STDOUT->autoflush;
+    say "listening on $shown:", $listener->sockport;
+    $readers->add($listener);
+    turn($listener) while 1;
 }
 
 sub parse_address (@arguments) {

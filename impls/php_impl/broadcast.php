@@ -1,7 +1,7 @@
 <?php
 
 /*
- * Broadcast on fibers: one per connection, on the kernel's epoll.
+ * Broadcast on fibers: one per connection, and a loop of our own on the kernel's epoll that resumes them.
  *
  * PHP's own stream_select ends at 1024 descriptors, and going beyond takes extensions that must be compiled; so the
  * sockets and epoll are the C library's, called through FFI.
@@ -21,22 +21,26 @@ const LIMIT = 256 * 1024; // a client with more unsent bytes misses new batches
 const RETRY_MS = 100; // how long to wait for a descriptor when there is none left
 const LINGER_MS = 10_000; // for a client that has closed its sending side to read what is unsent
 
+// Linux with glibc; only on x86-64 an event has no padding.
 const LIBC = <<<'C'
-    struct event { uint32_t events; int32_t fd; int32_t unused; } __attribute__((packed)); // as on x86-64
+    struct PACKED event { uint32_t events; uint64_t fd; };
+    struct addrinfo {
+        int flags, family, type, protocol; unsigned size; void *address; char *name; struct addrinfo *next;
+    };
     int epoll_create1(int flags);
     int epoll_ctl(int epoll, int operation, int fd, struct event *event);
     int epoll_wait(int epoll, struct event *events, int most, int timeout);
-    int signalfd(int fd, const char *mask, int flags);
+    int getaddrinfo(const char *host, const char *port, struct addrinfo *hints, struct addrinfo **found);
+    const char *gai_strerror(int error);
     int socket(int domain, int type, int protocol);
-    int setsockopt(int fd, int level, int option, const char *value, unsigned size);
-    int bind(int fd, const char *address, unsigned size);
+    int setsockopt(int fd, int level, int option, int *value, unsigned size);
+    int bind(int fd, const void *address, unsigned size);
     int getsockname(int fd, char *address, unsigned *size);
     int listen(int fd, int backlog);
     int accept4(int fd, char *address, unsigned *size, int flags);
     ssize_t recv(int fd, char *buffer, size_t size, int flags);
     ssize_t send(int fd, const char *data, size_t size, int flags);
     int close(int fd);
-    void _exit(int status);
     int *__errno_location(void);
     C;
 const EPOLLIN = 1;
@@ -44,7 +48,6 @@ const EPOLLOUT = 4;
 const EPOLL_CTL_ADD = 1;
 const EPOLL_CTL_MOD = 3;
 const NONBLOCK = 2048;
-const V6ONLY = 26;
 const TCP_USER_TIMEOUT = 18;
 
 final class Client
@@ -71,101 +74,10 @@ final class Broadcast
 
     public function __construct()
     {
-        $this->libc = FFI::cdef(LIBC);
+        $packed = php_uname('m') === 'x86_64' ? '__attribute__((packed))' : '';
+        $this->libc = FFI::cdef(str_replace('PACKED', $packed, LIBC));
         $this->epoll = $this->libc->epoll_create1(0);
         $this->buffer = $this->libc->new('char[' . CHUNK . ']');
-    }
-
-    public function main(string $host, int $port): never
-    {
-        $this->listener = $this->listen($host, $port);
-        // Signals come as events: the C library would not return to PHP for a handler.
-        pcntl_sigprocmask(SIG_BLOCK, [SIGINT, SIGTERM]);
-        $mask = pack('Px120', 1 << SIGINT - 1 | 1 << SIGTERM - 1);
-        $signals = $this->libc->signalfd(-1, $mask, 0);
-        $this->watch($signals, EPOLLIN, EPOLL_CTL_ADD);
-        $this->watch($this->listener, EPOLLIN, EPOLL_CTL_ADD);
-        $events = $this->libc->new('struct event[' . EVENTS . ']');
-        while (true) {
-            $ready = $this->libc->epoll_wait($this->epoll, $events, EVENTS, $this->resting ? RETRY_MS : -1);
-            if ($this->resting) {
-                $this->rest(false);
-            }
-            for ($i = 0; $i < $ready; $i++) {
-                match ($fd = $events[$i]->fd) {
-                    $signals => $this->libc->_exit(0), // nothing needs saving, and the kernel closes every connection
-                    $this->listener => $this->accept(),
-                    default => $this->resume($this->room[$fd], $events[$i]->events),
-                };
-            }
-            $this->flush();
-        }
-    }
-
-    private function listen(string $host, int $port): int
-    {
-        $ip = inet_pton(gethostbyname(trim($host, '[]')));
-        $six = strlen((string) $ip) === 16;
-        $fd = $this->libc->socket($six ? AF_INET6 : AF_INET, SOCK_STREAM | NONBLOCK, 0);
-        $on = pack('l', 1);
-        $this->libc->setsockopt($fd, SOL_SOCKET, SO_REUSEADDR, $on, 4);
-        $this->libc->setsockopt($fd, SOL_TCP, TCP_NODELAY, $on, 4); // connections inherit it
-        $this->libc->setsockopt($fd, IPPROTO_IPV6, V6ONLY, $on, 4);
-        $address = $six ? pack('SnNa16N', AF_INET6, $port, 0, $ip, 0) : pack('Sna4x8', AF_INET, $port, $ip);
-        $size = $this->libc->new('unsigned');
-        $size->cdata = strlen($address);
-        if ($ip === false || $this->libc->bind($fd, $address, strlen($address)) || $this->libc->listen($fd, BACKLOG)) {
-            $why = $ip === false ? 'unknown host' : posix_strerror($this->libc->__errno_location()[0]);
-            fwrite(STDERR, "cannot listen on $host:$port: $why\n");
-            exit(1);
-        }
-        $this->libc->getsockname($fd, $this->buffer, FFI::addr($size));
-        echo "listening on $host:", unpack('n', FFI::string($this->buffer, 4), 2)[1], "\n";
-        return $fd;
-    }
-
-    private function watch(int $fd, int $events, int $operation = EPOLL_CTL_MOD): void
-    {
-        $event = $this->libc->new('struct event');
-        $event->events = $events;
-        $event->fd = $fd;
-        $this->libc->epoll_ctl($this->epoll, $operation, $fd, FFI::addr($event));
-    }
-
-    private function accept(): void
-    {
-        while (($fd = $this->libc->accept4($this->listener, null, null, NONBLOCK)) >= 0) {
-            $client = $this->room[$fd] = new Client($fd);
-            $this->watch($fd, EPOLLIN, EPOLL_CTL_ADD);
-            $client->fiber = new Fiber($this->serve(...));
-            $client->fiber->start($client);
-        }
-        if ($this->failed()) { // no descriptor is left
-            $this->rest(true);
-        }
-    }
-
-    /** Whether the last call failed, and not only because it would have had to wait. */
-    private function failed(): bool
-    {
-        return $this->libc->__errno_location()[0] !== SOCKET_EAGAIN;
-    }
-
-    /** Stop watching the listener for a while, or watch it again: it would stay ready, and the loop would spin. */
-    private function rest(bool $rest): void
-    {
-        $this->resting = $rest;
-        $this->watch($this->listener, $rest ? 0 : EPOLLIN);
-    }
-
-    private function resume(Client $client, int $events): void
-    {
-        if ($events & EPOLLOUT) {
-            $this->write($client);
-        }
-        if ($events & ~EPOLLOUT || $client->leaving) {
-            $client->fiber->resume();
-        }
     }
 
     private function serve(Client $client): void
@@ -181,11 +93,16 @@ final class Broadcast
         }
         $this->flush(); // a leaving client still receives its own last messages
         $client->leaving = true;
-        $this->libc->setsockopt($client->fd, SOL_TCP, TCP_USER_TIMEOUT, pack('l', LINGER_MS), 4); // it may never read
+        $this->set($client->fd, SOL_TCP, TCP_USER_TIMEOUT, LINGER_MS); // it may never read
         while ($client->unsent !== '') {
             $this->watch($client->fd, EPOLLOUT);
             Fiber::suspend();
         }
+        $this->close($client);
+    }
+
+    private function close(Client $client): void
+    {
         unset($this->room[$client->fd]);
         $this->libc->close($client->fd);
     }
@@ -214,6 +131,12 @@ final class Broadcast
     {
         $sent = $this->libc->send($client->fd, $data, strlen($data), MSG_NOSIGNAL);
         return $sent < 0 && $this->failed() ? '' : substr($data, max($sent, 0)); // the fiber sees a reset, too
+    }
+
+    /** Whether the last call failed, and not only because it would have had to wait. */
+    private function failed(): bool
+    {
+        return $this->libc->__errno_location()[0] !== SOCKET_EAGAIN;
     }
 
     /** The length of the longest prefix of the data that consists of whole messages. */
@@ -261,6 +184,113 @@ final class Broadcast
         } elseif (($client->unsent = $this->send($client, $batch)) !== '') {
             $this->watch($client->fd, EPOLLIN | EPOLLOUT);
         }
+    }
+
+    private function accept(): void
+    {
+        while (($fd = $this->libc->accept4($this->listener, null, null, NONBLOCK)) >= 0) {
+            $client = $this->room[$fd] = new Client($fd);
+            $this->watch($fd, EPOLLIN, EPOLL_CTL_ADD);
+            $client->fiber = new Fiber($this->serve(...));
+            $client->fiber->start($client);
+        }
+        if ($this->failed()) { // no descriptor is left
+            $this->rest(true);
+        }
+    }
+
+    /** Stop watching the listener for a while, or watch it again: it would stay ready, and the loop would spin. */
+    private function rest(bool $rest): void
+    {
+        $this->resting = $rest;
+        $this->watch($this->listener, $rest ? 0 : EPOLLIN);
+    }
+
+    /** The loop: wait until sockets are ready, resume their fibers, and then send what they have read. */
+    private function run(): never
+    {
+        $this->watch($this->listener, EPOLLIN, EPOLL_CTL_ADD);
+        $events = $this->libc->new('struct event[' . EVENTS . ']');
+        while (true) {
+            $ready = $this->libc->epoll_wait($this->epoll, $events, EVENTS, $this->resting ? RETRY_MS : -1);
+            if ($this->resting) {
+                $this->rest(false);
+            }
+            for ($i = 0; $i < $ready; $i++) {
+                match ($fd = $events[$i]->fd) {
+                    $this->listener => $this->accept(),
+                    default => $this->resume($this->room[$fd], $events[$i]->events),
+                };
+            }
+            $this->flush();
+        }
+    }
+
+    private function resume(Client $client, int $events): void
+    {
+        if ($events & EPOLLOUT) {
+            $this->write($client);
+        }
+        if ($events & ~EPOLLOUT || $client->leaving) {
+            try {
+                $client->fiber->resume();
+            } catch (Throwable $fault) { // in one fiber; it must not end the others
+                fwrite(STDERR, "$fault\n");
+                $this->close($client);
+            }
+        }
+    }
+
+    private function watch(int $fd, int $events, int $operation = EPOLL_CTL_MOD): void
+    {
+        $event = $this->libc->new('struct event');
+        $event->events = $events;
+        $event->fd = $fd;
+        $this->libc->epoll_ctl($this->epoll, $operation, $fd, FFI::addr($event));
+    }
+
+    private function set(int $fd, int $level, int $option, int $value): void
+    {
+        $cell = $this->libc->new('int');
+        $cell->cdata = $value;
+        $this->libc->setsockopt($fd, $level, $option, FFI::addr($cell), 4);
+    }
+
+    // The rest is the same in every server: the address, and how to end (SIGTERM needs no handler: nothing needs saving).
+
+    public function main(string $host, int $port): never
+    {
+        $this->listener = $this->listen($host, $port);
+        $size = $this->libc->new('unsigned');
+        $size->cdata = 128;
+        $this->libc->getsockname($this->listener, $this->buffer, FFI::addr($size));
+        // The port is at the same place in addresses of both families.
+        echo "listening on $host:", unpack('n', FFI::string($this->buffer, 4), 2)[1], "\n";
+        $this->run();
+    }
+
+    private function listen(string $host, int $port): int
+    {
+        $hints = $this->libc->new('struct addrinfo');
+        $hints->type = SOCK_STREAM;
+        $found = $this->libc->new('struct addrinfo *');
+        $error = $this->libc->getaddrinfo(trim($host, '[]'), (string) $port, FFI::addr($hints), FFI::addr($found));
+        if ($error !== 0) {
+            $this->fail($host, $port, $this->libc->gai_strerror($error));
+        }
+        $fd = $this->libc->socket($found->family, SOCK_STREAM | NONBLOCK, 0);
+        $this->set($fd, SOL_SOCKET, SO_REUSEADDR, 1);
+        $this->set($fd, SOL_TCP, TCP_NODELAY, 1); // connections inherit it
+        if ($this->libc->bind($fd, $found->address, $found->size) || $this->libc->listen($fd, BACKLOG)) {
+            $this->fail($host, $port, socket_strerror($this->libc->__errno_location()[0]));
+        }
+        return $fd;
+    }
+
+    private function fail(string $host, int $port, string $why): never
+    {
+        fwrite(STDERR, "cannot listen on $host:$port: $why\n");
+        exit(1);
     }
 }
 

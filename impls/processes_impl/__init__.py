@@ -14,8 +14,8 @@ def harness_implementations() -> list[Implementation]:
             name="processes",
             spec="broadcast",
             language="Python",
-            style="processes on one port",
-            category="idiomatic",
+            style="several processes",
+            category="tuned",
             summary="SO_REUSEPORT, a coroutine per connection in each worker; drops messages beyond 256 KiB unsent",
             source=HERE / "broadcast.py",
         )

@@ -16,7 +16,9 @@ import select
 import signal
 import socket
 import sys
+import traceback
 from contextlib import suppress
+from typing import NoReturn
 
 BACKLOG = 1024
 CHUNK = 64 * 1024  # bytes per read: enough for thousands of messages, small enough to be fair
@@ -33,46 +35,123 @@ room: set[asyncio.StreamWriter] = set()
 pending = bytearray()  # whole messages for the next packet to the parent
 coming: list[asyncio.StreamWriter] = []  # clients that enter the room with the next packet
 entering: list[asyncio.StreamWriter] = []  # clients that enter when the packet under way is back
-at_rest = asyncio.Event()  # set while no packet is on its way to the parent and back
+at_rest: asyncio.Event  # set while no packet is on its way to the parent and back
 
 
-def main(address: tuple[str, int]) -> None:
-    # Nothing needs saving; the workers notice the end of the parent, and exit as well.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: os._exit(0))
-    host, port = address
-    shown = f"[{host}]" if ":" in host else host
+async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    coming.append(writer)
+    forward()
     try:
-        listeners = share(address)
-    except (OSError, UnicodeError) as error:
-        sys.exit(f"cannot listen on {shown}:{port}: {error}")
-    links: list[socket.socket] = []
-    for index, listener in enumerate(listeners):
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        links.append(ours)
-        if os.fork() == 0:
-            # A worker that kept one of the parent's ends would hide the end of the parent from the others.
-            for other in {*links, *listeners} - {listener}:
-                other.close()
-            asyncio.run(work(bytes([index]), theirs, listener))
-        theirs.close()
-    print(f"listening on {shown}:{listeners[0].getsockname()[1]}", flush=True)
-    for listener in listeners:
-        listener.close()
-    order(links)
+        await read(reader)
+        with suppress(OSError):
+            writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, LINGER_MS)
+        # A client that disconnects right after sending still receives its own messages: they are in the packet
+        # under way, or in the next one.
+        for _ in range(2):
+            await at_rest.wait()
+    finally:
+        writer.close()  # what is unsent is sent first, but not to a client that never reads it
+        room.discard(writer)
 
 
-def share(address: tuple[str, int]) -> list[socket.socket]:
-    """Return a listener at the address for each worker."""
-    family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
-    # The first binds without sharing: else a second server at this address would take clients unnoticed.
-    first = socket.create_server(address, family=family, backlog=BACKLOG)
-    first.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-    address = first.getsockname()[:2]
-    others = (
-        socket.create_server(address, family=family, backlog=BACKLOG, reuse_port=True) for _ in range(WORKERS - 1)
-    )
-    return [first, *others]
+async def read(reader: asyncio.StreamReader) -> None:
+    rest = b""
+    with suppress(OSError):  # a reset ends a connection just as an end of stream does
+        while chunk := await reader.read(CHUNK):
+            data = rest + chunk
+            end = whole_messages(data)
+            if end:
+                await broadcast(data[:end])
+            rest = data[end:]
+
+
+def whole_messages(data: bytes) -> int:
+    """Return the length of the longest prefix of `data` that consists of whole messages."""
+    end, size = 0, len(data)
+    while end < size:
+        following = end + 1 + data[end]
+        if following > size:
+            break
+        end = following
+    return end
+
+
+async def broadcast(batch: bytes) -> None:
+    """Append these messages to the next packet; wait while that is too long already."""
+    while pending and len(pending) + len(batch) > CHUNK:
+        forward()
+        await at_rest.wait()
+    pending.extend(batch)
+    # Tuned: other ready clients append first, so that one packet, and one write for each client, serves all.
+    await asyncio.sleep(0)
+    forward()
+
+
+def forward() -> None:
+    """Send the next packet to the parent, unless one is under way: then `receive` sends it when that one is back."""
+    # Tuned: one packet at a time. The more there is to do, the more a packet carries.
+    global coming, entering
+    if at_rest.is_set() and (pending or coming):
+        at_rest.clear()
+        coming, entering = [], coming
+        with suppress(OSError):  # the parent has ended: `receive` notices that
+            link.send(name + pending)
+        pending.clear()
+
+
+def receive() -> None:
+    """Take the next packet in the common order; if it is our own, the clients that came before it enter the room."""
+    try:
+        packet = link.recv(PACKET)
+    except OSError:
+        packet = b""
+    if not packet:  # the parent has ended
+        os._exit(0)
+    if packet.startswith(name):
+        room.update(writer for writer in entering if not writer.is_closing())
+        at_rest.set()
+        forward()
+    if len(packet) > len(name):
+        batch = packet[len(name) :]
+        for writer in room:
+            offer(writer, batch)
+
+
+def offer(writer: asyncio.StreamWriter, batch: bytes) -> None:
+    """Drop policy: a client gets all of the batch, or none of it if it is too far behind."""
+    if not writer.is_closing() and writer.transport.get_write_buffer_size() <= LIMIT:
+        writer.write(batch)  # no drain(): it would wait for this one client
+
+
+async def accept(listener: socket.socket) -> None:
+    # asyncio takes the backlog also as the number of accepts per turn of the loop, and makes (and logs)
+    # all of them even after the first has found no descriptor left: hence 1, and listen() below.
+    server = await asyncio.start_server(serve, sock=listener, backlog=1)
+    listener.listen(BACKLOG)
+    await server.serve_forever()
+
+
+async def work(own_name: bytes, to_parent: socket.socket, listener: socket.socket) -> None:
+    global link, name, at_rest
+    link, name, at_rest = to_parent, own_name, asyncio.Event()
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # also if this worker does not get to read the link
+    loop = asyncio.get_running_loop()
+    loop.add_reader(link, receive)
+    # The default handler prints a traceback; running out of descriptors deserves one line.
+    loop.set_exception_handler(lambda _, what: print(f"{what['message']}: {what.get('exception')}", file=sys.stderr))
+    # Accepted connections inherit it. asyncio sets it only if a socket's protocol number is IPPROTO_TCP; here it is 0.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    at_rest.set()
+    await accept(listener)
+
+
+def start(own_name: bytes, to_parent: socket.socket, listener: socket.socket) -> NoReturn:
+    """Run a worker; it must never return to what its parent does after the fork."""
+    try:
+        asyncio.run(work(own_name, to_parent, listener))
+    except BaseException:
+        traceback.print_exc()
+    os._exit(1)
 
 
 def order(links: list[socket.socket]) -> None:
@@ -93,102 +172,20 @@ def order(links: list[socket.socket]) -> None:
         sys.exit("a worker has died, and its clients are disconnected")
 
 
-async def work(own_name: bytes, to_parent: socket.socket, listener: socket.socket) -> None:
-    global link, name
-    link, name = to_parent, own_name
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # also if this worker does not get to read the link
-    loop = asyncio.get_running_loop()
-    loop.add_reader(link, receive)
-    # The default handler prints a traceback; running out of descriptors deserves one line.
-    loop.set_exception_handler(lambda _, what: print(f"{what['message']}: {what.get('exception')}", file=sys.stderr))
-    # Accepted connections inherit it. asyncio sets it only if a socket's protocol number is IPPROTO_TCP; here it is 0.
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    at_rest.set()
-    await accept(listener)
+def share(address: tuple[str, int]) -> list[socket.socket]:
+    """Return a listener at the address for each worker."""
+    family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+    # The first binds without sharing: else a second server at this address would take clients unnoticed.
+    first = socket.create_server(address, family=family, backlog=BACKLOG)
+    first.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    address = first.getsockname()[:2]
+    others = (
+        socket.create_server(address, family=family, backlog=BACKLOG, reuse_port=True) for _ in range(WORKERS - 1)
+    )
+    return [first, *others]
 
 
-async def accept(listener: socket.socket) -> None:
-    # asyncio takes the backlog also as the number of accepts per turn of the loop, and makes (and logs)
-    # all of them even after the first has found no descriptor left: hence 1, and listen() below.
-    server = await asyncio.start_server(serve, sock=listener, backlog=1)
-    listener.listen(BACKLOG)
-    await server.serve_forever()
-
-
-async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    coming.append(writer)
-    forward()
-    rest = b""
-    with suppress(OSError):  # a reset ends a connection just as an end of stream does
-        while chunk := await reader.read(CHUNK):
-            data = rest + chunk
-            end = whole_messages(data)
-            if end:
-                await broadcast(data[:end])
-            rest = data[end:]
-        writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, LINGER_MS)
-    # A client that disconnects right after sending still receives its own messages: they are in the packet
-    # under way, or in the next one.
-    for _ in range(2):
-        await at_rest.wait()
-    room.discard(writer)
-    writer.close()  # what is unsent is sent first, but not to a client that never reads it
-
-
-def whole_messages(data: bytes) -> int:
-    """Return the length of the longest prefix of `data` that consists of whole messages."""
-    end, size = 0, len(data)
-    while end < size:
-        following = end + 1 + data[end]
-        if following > size:
-            break
-        end = following
-    return end
-
-
-async def broadcast(batch: bytes) -> None:
-    """Append these messages to the next packet; wait while that is too long already."""
-    while pending and len(pending) + len(batch) > CHUNK:
-        forward()
-        await at_rest.wait()
-    pending.extend(batch)
-    await asyncio.sleep(0)  # other ready clients append first, so that one packet serves all
-    forward()
-
-
-def forward() -> None:
-    """Send the next packet to the parent, unless one is under way: then `receive` sends it when that one is back."""
-    global coming, entering
-    if at_rest.is_set() and (pending or coming):
-        at_rest.clear()
-        coming, entering = [], coming
-        with suppress(OSError):  # the parent has ended: `receive` notices that
-            link.send(name + pending)
-        pending.clear()
-
-
-def receive() -> None:
-    """Take the next packet in the common order; if it is our own, the clients that came before it enter the room."""
-    try:
-        packet = link.recv(PACKET)
-    except OSError:
-        packet = b""
-    if not packet:
-        os._exit(0)
-    if packet.startswith(name):
-        room.update(writer for writer in entering if not writer.is_closing())
-        at_rest.set()
-        forward()
-    if len(packet) > len(name):
-        batch = packet[len(name) :]
-        for writer in room:
-            offer(writer, batch)
-
-
-def offer(writer: asyncio.StreamWriter, batch: bytes) -> None:
-    """Drop policy: a client gets all of the batch, or none of it if it is too far behind."""
-    if not writer.is_closing() and writer.transport.get_write_buffer_size() <= LIMIT:
-        writer.write(batch)  # no drain(): it would wait for this one client
+# Boilerplate: the address, signals, the start.
 
 
 def parse_address(arguments: list[str]) -> tuple[str, int]:
@@ -198,6 +195,31 @@ def parse_address(arguments: list[str]) -> tuple[str, int]:
         print("usage: broadcast.py HOST:PORT (IPv6: [HOST]:PORT)", file=sys.stderr)
         sys.exit(2)
     return match[1] or match[2], int(match[3])
+
+
+def main(address: tuple[str, int]) -> None:
+    # Like SIGTERM: ends the process at once. Nothing needs saving, and the kernel ends the workers with their parent.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    host, port = address
+    shown = f"[{host}]" if ":" in host else host
+    try:
+        listeners = share(address)
+    except (OSError, UnicodeError) as error:
+        sys.exit(f"cannot listen on {shown}:{port}: {error}")
+    links: list[socket.socket] = []
+    for index, listener in enumerate(listeners):
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        links.append(ours)
+        if os.fork() == 0:
+            # A worker that kept one of the parent's ends would hide the end of the parent from the others.
+            for other in {*links, *listeners} - {listener}:
+                other.close()
+            start(bytes([index]), theirs, listener)
+        theirs.close()
+    print(f"listening on {shown}:{listeners[0].getsockname()[1]}", flush=True)
+    for listener in listeners:
+        listener.close()
+    order(links)
 
 
 if __name__ == "__main__":

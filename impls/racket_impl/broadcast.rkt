@@ -6,7 +6,7 @@
 ;; A slow client: only its own writing thread waits for it. While more than `limit` bytes are unsent,
 ;; the client misses new batches, always as whole messages.
 
-(require racket/tcp)
+(require ffi/unsafe ffi/unsafe/port racket/tcp)
 
 (define backlog 1024)
 (define few-bytes (* 4 1024)) ; first read: ten thousand idle clients must not cost a gigabyte
@@ -14,8 +14,10 @@
 (define limit (* 256 1024)) ; a client with more unsent bytes misses new batches
 (define mail 64) ; bytes that a batch takes in a mailbox beyond its own
 (define retry-s 0.1) ; how long to wait for a descriptor when there is none left
+(define linger-s 10) ; for a client that has closed its sending side to read what is unsent
 
-;; writer: the thread whose mailbox is the outbox; unsent: a box with the number of bytes in it
+;; writer: the thread whose mailbox is the outbox
+;; unsent: a box with the number of bytes that are in the mailbox or being written
 (struct client (writer unsent) #:authentic)
 
 ;; From the connections' threads to the one that knows the room. Channels are unbuffered: a thread
@@ -24,40 +26,19 @@
 (define left (make-channel))
 (define received (make-channel)) ; whole messages
 
-(define (main arguments)
-  (define-values (host port) (parse-address arguments))
-  (define shown (if (regexp-match? #rx":" host) (format "[~a]" host) host))
-  (define (failed problem)
-    (eprintf "cannot listen on ~a:~a: ~a\n" shown port (car (regexp-match #rx"[^\n]*" (exn-message problem))))
-    (exit 1))
-  (define listener
-    (with-handlers ([exn:fail:network? failed])
-      (tcp-listen port backlog #t host)))
-  (define-values (_here real _there _its) (tcp-addresses listener #t))
-  (printf "listening on ~a:~a\n" shown real)
-  (flush-output)
-  (thread broadcast)
-  ;; SIGINT and SIGTERM are breaks. Nothing needs saving, and the kernel closes every connection.
-  (with-handlers ([exn:break? (lambda (_) (exit 0))])
-    (accept listener)))
-
-(define (accept listener)
-  (with-handlers ([exn:fail:network? (lambda (_) (sleep retry-s))]) ; no descriptor is left
-    (define-values (in out) (tcp-accept listener))
-    (thread (lambda () (serve in out))))
-  (accept listener))
-
-(define (serve in out)
+;; One connection. Its custodian owns its threads and ports, and ends all of them.
+(define (serve in out custodian)
+  (no-delay! out)
   (define unsent (box 0))
   (define writer (thread (lambda () (ignoring-reset (lambda () (write-all out unsent))))))
   (define me (client writer unsent))
-  (channel-put joined me)
-  (ignoring-reset (lambda () (read-messages in (make-bytes few-bytes) 0)))
-  (channel-put left me)
+  (dynamic-wind
+   (lambda () (channel-put joined me))
+   (lambda () (ignoring-reset (lambda () (read-messages in (make-bytes few-bytes) 0))))
+   (lambda () (channel-put left me)))
   (thread-send writer eof void)
-  (thread-wait writer)
-  (close-input-port in)
-  (tcp-abandon-port out))
+  (sync/timeout linger-s writer) ; it may never read
+  (custodian-shutdown-all custodian))
 
 ;; Pass on whole messages as they arrive, until the end of the stream.
 (define (read-messages in data size)
@@ -72,14 +53,17 @@
       (bytes-copy! following 0 data whole size)
       (read-messages in following (- size whole)))))
 
-;; Send the batches that arrive in the mailbox.
+;; Send what the mailbox holds, all of it at a time, until the end of the file arrives in it.
 (define (write-all out unsent)
-  (define batch (thread-receive))
-  (unless (eof-object? batch)
-    (write-bytes batch out)
-    (flush-output out)
-    (add! unsent (- (cost batch)))
-    (write-all out unsent)))
+  (let loop ([batches '()] [next (thread-receive)])
+    (cond
+      [(bytes? next) (loop (cons next batches) (thread-try-receive))]
+      [else
+       (write-bytes (apply bytes-append (reverse batches)) out)
+       (flush-output out)
+       (add! unsent (- (apply + (map cost batches))))
+       (unless (eof-object? next) ; the mailbox is empty
+         (loop '() (thread-receive)))])))
 
 ;; A reset ends a connection just as an end of stream does.
 (define (ignoring-reset work)
@@ -102,18 +86,11 @@
   (let loop ([room (hasheq)])
     (loop (sync (handle-evt joined (lambda (client) (hash-set room client #t)))
                 (handle-evt left (lambda (client) (hash-remove room client)))
-                (handle-evt received (lambda (batch) (flush room batch) room))))))
-
-;; Offer what has been received as one batch: one offer per client, however many clients have sent.
-(define (flush room first)
-  (define batch
-    (let loop ([batches (list first)] [size (bytes-length first)])
-      (define next (and (< size chunk) (channel-try-get received))) ; else clients might miss the next one
-      (if next
-          (loop (cons next batches) (+ size (bytes-length next)))
-          (apply bytes-append (reverse batches)))))
-  (for ([client (in-hash-keys room)])
-    (offer client batch)))
+                (handle-evt received
+                            (lambda (batch)
+                              (for ([client (in-hash-keys room)])
+                                (offer client batch))
+                              room))))))
 
 ;; Drop policy: a client gets all of the batch, or none of it if it is too far behind.
 (define (offer client batch)
@@ -124,6 +101,42 @@
 
 (define (cost batch)
   (+ mail (bytes-length batch)))
+
+(define (accept listener)
+  (define custodian (make-custodian))
+  (with-handlers ([exn:fail:network? (lambda (_) (sleep retry-s))]) ; no descriptor is left
+    (parameterize ([current-custodian custodian])
+      (define-values (in out) (tcp-accept listener))
+      (thread (lambda () (serve in out custodian)))))
+  (accept listener))
+
+;; Racket has no option for this, so ask the C library. With Nagle's algorithm, a small message would wait
+;; until the client has acknowledged the one before, which takes it up to 40 ms.
+(define (no-delay! port)
+  (define tcp 6) ; IPPROTO_TCP, and of its options
+  (define tcp-nodelay 1)
+  (setsockopt (unsafe-port->socket port) tcp tcp-nodelay 1))
+
+(define setsockopt
+  (get-ffi-obj "setsockopt" #f (_fun _int _int _int (_ptr i _int) (_int = (ctype-sizeof _int)) -> _int)))
+
+;; The address, and what happens at the start.
+
+(define (main arguments)
+  (define-values (host port) (parse-address arguments))
+  (define shown (if (regexp-match? #rx":" host) (format "[~a]" host) host))
+  (define (failed problem)
+    (eprintf "cannot listen on ~a:~a: ~a\n" shown port (car (regexp-match #rx"[^\n]*" (exn-message problem))))
+    (exit 1))
+  (define listener
+    (with-handlers ([exn:fail:network? failed])
+      (tcp-listen port backlog #t host)))
+  (define-values (_here real _there _its) (tcp-addresses listener #t))
+  (printf "listening on ~a:~a\n" shown real)
+  (flush-output)
+  (thread broadcast)
+  (with-handlers ([exn:break? void]) ; SIGINT and SIGTERM are breaks; when `main` returns, the server ends
+    (accept listener)))
 
 (define (parse-address arguments)
   (define found

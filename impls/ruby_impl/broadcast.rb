@@ -1,11 +1,11 @@
 #!/usr/bin/env ruby
 # frozen_string_literal: true
 
-# Broadcast on fibers: one per connection, and a scheduler that resumes those that can continue.
+# Broadcast on fibers: one per connection, and a scheduler of our own that resumes those that can continue.
 #
 # Order: every fiber appends its whole messages to the one string @pending, and everything collected
 # there in one turn of the scheduler goes to all clients as one batch: that is the common order.
-# A slow client: a second fiber, which exists only meanwhile, waits for it. While its outbox holds
+# A slow client: a second fiber, which exists as long as it is behind, waits for it. While its outbox holds
 # more than LIMIT bytes, the client misses new batches, always as whole messages.
 
 require "fiber"
@@ -18,6 +18,110 @@ LIMIT = 256 * 1024 # a client with more unsent bytes misses new batches
 RETRY_S = 0.1 # how long to wait for a descriptor when there is none left
 LINGER_MS = 10_000 # for a client that has closed its sending side to read what is unsent
 
+Client = Struct.new(:socket, :outbox, :writing, :leaving)
+
+@room = Set.new.compare_by_identity
+@pending = String.new # whole messages in their final order, not yet offered
+
+def serve(socket)
+  client = Client.new(socket, String.new, false, false)
+  @room.add(client)
+  rest = String.new
+  loop do
+    data = rest << socket.readpartial(CHUNK)
+    whole = whole_messages(data)
+    broadcast(data.byteslice(0, whole)) if whole.positive?
+    rest = data.byteslice(whole..)
+  end
+rescue SystemCallError, EOFError
+  # A reset ends a connection just as an end of stream does.
+ensure
+  leave(client)
+end
+
+def leave(client)
+  @room.delete(client)
+  client.leaving = true
+  client.socket.setsockopt(:TCP, :USER_TIMEOUT, LINGER_MS) # it may never read
+  client.socket.close unless client.writing
+end
+
+# Send the outbox as fast as the client takes it.
+def write(client)
+  client.writing = true
+  until client.outbox.empty?
+    client.socket.wait_writable
+    sent = send_some(client, client.outbox)
+    client.outbox = client.outbox.byteslice(sent..)
+  end
+rescue SystemCallError
+  client.outbox.clear # reading fails too, and ends the connection
+ensure
+  client.writing = false
+  client.socket.close if client.leaving
+end
+
+# Send what the kernel takes now, and return how many bytes that is.
+def send_some(client, data)
+  sent = client.socket.write_nonblock(data, exception: false)
+  sent == :wait_writable ? 0 : sent
+end
+
+# The length of the longest prefix of the data that consists of whole messages.
+def whole_messages(data)
+  whole = 0
+  size = data.bytesize
+  while whole < size
+    following = whole + 1 + data.getbyte(whole)
+    break if following > size
+
+    whole = following
+  end
+  whole
+end
+
+# Append these messages to the common order.
+def broadcast(batch)
+  first = @pending.empty?
+  @pending << batch
+  flush if @pending.bytesize >= CHUNK # a longer batch might make clients miss the next one
+  sleep 0 # a turn of the scheduler, in which all other ready fibers append theirs
+  flush if first # only the first one: if each did, it would send what the one before it has just read
+end
+
+# Offer what is pending as one batch: one offer per client, however many clients have sent.
+def flush
+  return if @pending.empty?
+
+  batch = @pending
+  @pending = String.new
+  @room.each { |client| offer(client, batch) }
+end
+
+# Drop policy: a client gets all of the batch, or none of it if it is too far behind.
+def offer(client, batch)
+  if client.writing
+    client.outbox << batch if client.outbox.bytesize <= LIMIT
+    return
+  end
+  sent = send_some(client, batch)
+  return if sent == batch.bytesize
+
+  client.outbox = batch.byteslice(sent..)
+  Fiber.schedule { write(client) }
+rescue SystemCallError
+  nil # reading fails too, and ends the connection
+end
+
+def accept(listener)
+  loop do
+    socket = listener.accept
+    Fiber.schedule { serve(socket) }
+  rescue SystemCallError # no descriptor is left
+    sleep RETRY_S
+  end
+end
+
 # Ruby calls this instead of blocking: it stores the waiting fiber, and resumes another one.
 class Scheduler
   def initialize
@@ -27,7 +131,14 @@ class Scheduler
     @ready = [] # the fibers that only let others run first
   end
 
-  def fiber(&block) = Fiber.new(blocking: false, &block).tap(&:resume)
+  def fiber(&block)
+    fiber = Fiber.new(blocking: false) do
+      block.call
+    rescue StandardError => e
+      warn e.full_message # a fault ends its fiber, and no other
+    end
+    fiber.tap(&:resume)
+  end
 
   def io_wait(io, events, _timeout)
     waiting = events.anybits?(IO::READABLE) ? @readable : @writable
@@ -61,13 +172,10 @@ class Scheduler
   def unblock(...) = raise(NotImplementedError)
 end
 
-Client = Struct.new(:socket, :outbox, :writing, :leaving)
-
-@room = Set.new.compare_by_identity
-@pending = String.new # whole messages in their final order, not yet offered
+# The rest is the same in every server: the address, and how to end.
 
 def main(host, port)
-  %w[INT TERM].each { |signal| trap(signal) { exit!(0) } } # nothing needs saving
+  %w[INT TERM].each { |signal| trap(signal, "SYSTEM_DEFAULT") } # nothing needs saving
   shown = host.include?(":") ? "[#{host}]" : host
   begin
     listener = TCPServer.new(host, port)
@@ -80,92 +188,6 @@ def main(host, port)
   $stdout.flush
   Fiber.set_scheduler(Scheduler.new)
   Fiber.schedule { accept(listener) }
-end
-
-def accept(listener)
-  loop do
-    socket = listener.accept
-    Fiber.schedule { serve(socket) }
-  rescue SystemCallError # no descriptor is left
-    sleep RETRY_S
-  end
-end
-
-def serve(socket)
-  client = Client.new(socket, String.new, false, false)
-  @room.add(client)
-  rest = String.new
-  loop do
-    data = rest << socket.readpartial(CHUNK)
-    whole = whole_messages(data)
-    broadcast(data.byteslice(0, whole)) if whole.positive?
-    rest = data.byteslice(whole..)
-  end
-rescue SystemCallError, EOFError
-  @room.delete(client)
-  client.leaving = true
-  socket.setsockopt(:TCP, :USER_TIMEOUT, LINGER_MS) # it may never read
-  socket.close unless client.writing
-end
-
-# Send the outbox as fast as the client takes it.
-def write(client)
-  client.writing = true
-  until client.outbox.empty?
-    client.socket.wait_writable
-    sent = client.socket.write_nonblock(client.outbox)
-    client.outbox = client.outbox.byteslice(sent..)
-  end
-rescue SystemCallError
-  client.outbox.clear # reading fails too, and ends the connection
-ensure
-  client.writing = false
-  client.socket.close if client.leaving
-end
-
-# The length of the longest prefix of the data that consists of whole messages.
-def whole_messages(data)
-  whole = 0
-  size = data.bytesize
-  while whole < size
-    following = whole + 1 + data.getbyte(whole)
-    break if following > size
-
-    whole = following
-  end
-  whole
-end
-
-# Append these messages to the common order.
-def broadcast(batch)
-  @pending << batch
-  sleep 0 # other ready readers append theirs first, and one flush sends it all
-  flush
-end
-
-# Offer what is pending as one batch: one offer per client, however many clients have sent.
-def flush
-  return if @pending.empty?
-
-  batch = @pending
-  @pending = String.new
-  @room.each { |client| offer(client, batch) }
-end
-
-# Drop policy: a client gets all of the batch, or none of it if it is too far behind.
-def offer(client, batch)
-  if client.writing
-    client.outbox << batch if client.outbox.bytesize <= LIMIT
-    return
-  end
-  sent = client.socket.write_nonblock(batch, exception: false)
-  sent = 0 if sent == :wait_writable
-  return if sent == batch.bytesize
-
-  client.outbox = batch.byteslice(sent..)
-  Fiber.schedule { write(client) }
-rescue SystemCallError
-  nil # reading fails too, and ends the connection
 end
 
 def parse_address(arguments)

@@ -8,13 +8,11 @@
 use std::collections::{HashMap, HashSet};
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream, ToSocketAddrs};
-use std::sync::mpsc::{self, Receiver, SyncSender};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
 use std::time::Duration;
 use std::{env, mem, process, thread};
 
 use amy::{Event, Notification, Poller, Registrar};
-use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::iterator::Signals;
 use socket2::{Domain, SockRef, Socket, Type};
 
 const BACKLOG: i32 = 1024;
@@ -45,63 +43,36 @@ struct Room {
     input: Vec<u8>,                  // what has just been read
 }
 
-fn main() {
-    let (host, port) = parse_address(env::args().skip(1).collect());
-    let listener = listen(&host, port).unwrap_or_else(|error| {
-        eprintln!("cannot listen on {host}:{port}: {error}");
-        process::exit(1)
-    });
-    let port = listener.local_addr().expect("it is bound").port();
-    let mut signals = Signals::new([SIGINT, SIGTERM]).expect("they can be caught");
-    let poller = Poller::new().expect("there is epoll");
-    let registrar = poller.get_registrar();
-    let listener_id = registrar.register(&listener, Event::Read).expect("it is new");
-    let (sender, receiver) = mpsc::sync_channel(1); // the polling thread waits while the room works
-    thread::spawn(move || poll(poller, &sender));
-    thread::spawn(move || Room::new(listener, registrar, listener_id).run(&receiver));
-    println!("listening on {host}:{port}");
-    signals.forever().next(); // nothing needs saving, and the kernel closes every connection
-}
-
-fn listen(host: &str, port: u16) -> io::Result<TcpListener> {
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
-    let address = (bare, port).to_socket_addrs()?.next().ok_or(ErrorKind::NotFound)?;
-    // Not the standard library's listener: its backlog is 128.
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
-    socket.set_reuse_address(true)?;
-    socket.set_tcp_nodelay(true)?; // its connections inherit it
-    socket.set_nonblocking(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    Ok(socket.into())
-}
-
 /// The polling thread: wait until clients are ready, and notify the room's thread.
-fn poll(mut poller: Poller, sender: &SyncSender<Vec<Notification>>) {
+///
+/// When it ends, for whatever reason, it drops its end of the channel, and the room ends as well.
+fn poll(mut poller: Poller, sender: SyncSender<Vec<Notification>>) {
     loop {
         match poller.wait(MINUTE_MS) {
-            Ok(notifications) => sender.send(notifications).expect("the room never ends"),
+            Ok(notifications) => sender.send(notifications).expect("the room outlives this thread"),
             Err(error) => assert_eq!(error.kind(), ErrorKind::Interrupted),
         }
     }
 }
 
 impl Room {
-    fn new(listener: TcpListener, registrar: Registrar, listener_id: usize) -> Room {
-        let (clients, ready, pending) = (HashMap::new(), HashSet::new(), Vec::new());
-        let input = vec![0; MESSAGE + CHUNK];
-        Room { listener, registrar, listener_id, resting: false, clients, ready, pending, input }
-    }
-
-    /// Read from all clients that are ready, and send what they have sent, in an endless loop.
+    /// The room's thread: read from all clients that are ready, and send what they have sent.
+    ///
+    /// Return when the polling thread has ended.
     fn run(mut self, receiver: &Receiver<Vec<Notification>>) {
         loop {
-            let timeout = match () {
-                _ if !self.ready.is_empty() => Duration::ZERO,
-                _ if self.resting => RETRY,
-                _ => MINUTE,
+            let timeout = if !self.ready.is_empty() {
+                Duration::ZERO
+            } else if self.resting {
+                RETRY
+            } else {
+                MINUTE
             };
-            let notifications = receiver.recv_timeout(timeout).unwrap_or_default();
+            let notifications = match receiver.recv_timeout(timeout) {
+                Ok(notifications) => notifications,
+                Err(RecvTimeoutError::Timeout) => Vec::new(),
+                Err(RecvTimeoutError::Disconnected) => return,
+            };
             if self.resting {
                 self.accept();
             }
@@ -113,23 +84,6 @@ impl Room {
                 self.serve(id);
             }
             self.broadcast();
-        }
-    }
-
-    fn accept(&mut self) {
-        self.resting = false;
-        loop {
-            let accepted = self.listener.accept().and_then(|(stream, _)| {
-                stream.set_nonblocking(true)?;
-                Ok((self.registrar.register(&stream, Event::Both)?, stream))
-            });
-            match accepted {
-                Ok((id, stream)) => drop(self.clients.insert(id, Client::new(stream))),
-                Err(error) => {
-                    self.resting = error.kind() != ErrorKind::WouldBlock;
-                    return;
-                }
-            }
         }
     }
 
@@ -183,13 +137,31 @@ impl Room {
         }
     }
 
-    /// Offer what is pending as one batch: one write per client, however many have sent.
+    /// Tuned: offer what is pending as one batch, one write per client, however many have sent.
     fn broadcast(&mut self) {
         let batch = mem::take(&mut self.pending);
-        for client in
-            self.clients.values_mut().filter(|client| !batch.is_empty() && !client.excluded)
-        {
+        if batch.is_empty() {
+            return;
+        }
+        for client in self.clients.values_mut().filter(|client| !client.excluded) {
             client.offer(&batch);
+        }
+    }
+
+    fn accept(&mut self) {
+        self.resting = false;
+        loop {
+            let accepted = self.listener.accept().and_then(|(stream, _)| {
+                stream.set_nonblocking(true)?;
+                Ok((self.registrar.register(&stream, Event::Both)?, stream))
+            });
+            match accepted {
+                Ok((id, stream)) => drop(self.clients.insert(id, Client::new(stream))),
+                Err(error) => {
+                    self.resting = error.kind() != ErrorKind::WouldBlock;
+                    return;
+                }
+            }
         }
     }
 }
@@ -231,19 +203,58 @@ fn whole_messages(data: &[u8]) -> usize {
     end
 }
 
-fn parse_address(arguments: Vec<String>) -> (String, u16) {
-    let parts = match &arguments[..] {
-        [address] => address.rsplit_once(':'),
-        _ => None,
+// From here on: the address, the listener, and the start.
+
+fn parse_address(arguments: &[String]) -> Option<(&str, u16)> {
+    let [address] = arguments else { return None };
+    let (host, port) = address.rsplit_once(':')?;
+    let bracketed = host.starts_with('[') && host.ends_with(']');
+    let is_host = !host.is_empty() && host.contains([':', '[', ']']) == bracketed;
+    (is_host && !port.starts_with('+')).then_some((host, port.parse().ok()?))
+}
+
+fn listen(host: &str, port: u16) -> io::Result<TcpListener> {
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    let address = (bare, port).to_socket_addrs()?.next().ok_or(ErrorKind::NotFound)?;
+    // Not the standard library's listener: its backlog is 128.
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+    socket.set_reuse_address(true)?;
+    socket.set_tcp_nodelay(true)?; // its connections inherit it
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+fn main() {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let Some((host, port)) = parse_address(&arguments) else {
+        eprintln!("usage: broadcast HOST:PORT (IPv6: [HOST]:PORT)");
+        process::exit(2)
     };
-    let bracketed = |host: &str| host.starts_with('[') && host.ends_with(']');
-    match parts.filter(|(_, port)| !port.starts_with('+')).map(|(host, port)| (host, port.parse())) {
-        Some((host, Ok(port))) if !host.is_empty() && host.contains([':', '[', ']']) == bracketed(host) => {
-            (host.to_string(), port)
-        }
-        _ => {
-            eprintln!("usage: broadcast HOST:PORT (IPv6: [HOST]:PORT)");
-            process::exit(2)
-        }
-    }
+    let listener = listen(host, port).unwrap_or_else(|error| {
+        eprintln!("cannot listen on {host}:{port}: {error}");
+        process::exit(1)
+    });
+    let port = listener.local_addr().expect("it is bound").port();
+    let poller = Poller::new().expect("there is epoll");
+    let registrar = poller.get_registrar();
+    let listener_id = registrar.register(&listener, Event::Read).expect("it is new");
+    let (sender, receiver) = mpsc::sync_channel(1); // the polling thread waits while the room works
+    let room = Room {
+        listener,
+        registrar,
+        listener_id,
+        resting: false,
+        clients: HashMap::new(),
+        ready: HashSet::new(),
+        pending: Vec::new(),
+        input: vec![0; MESSAGE + CHUNK],
+    };
+    thread::spawn(|| poll(poller, sender));
+    println!("listening on {host}:{port}");
+    // SIGINT and SIGTERM end the process, as they do unless one asks for something else. So does a
+    // fault in either thread: the room is on the main thread, and ends when the other one has ended.
+    room.run(&receiver);
+    process::exit(1)
 }

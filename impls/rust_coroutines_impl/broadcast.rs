@@ -1,9 +1,9 @@
 //! Broadcast in Rust on coroutines with their own stacks, and a scheduler of thirty lines. Every
 //! connection has one that reads, and a second one only while the client takes less than it is
-//! offered. Waiting looks like blocking: no function is coloured.
+//! offered. Waiting looks like blocking: no function has to be `async`.
 //!
 //! Order: every reading coroutine appends its whole messages to the one `pending`, and lets the
-//! others run; the first to continue sends everything to all clients: that is the common order.
+//! others run; then one of them sends everything to all clients: that is the common order.
 //! A slow client: what the kernel does not take is kept, and sent by a coroutine that waits for this
 //! client only. While that is more than LIMIT bytes, the client misses new batches, always as whole
 //! messages.
@@ -21,8 +21,6 @@ use corosensei::stack::DefaultStack;
 use corosensei::{Coroutine, CoroutineResult, Yielder};
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Registry, Token};
-use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook_mio::v1_0::Signals;
 use socket2::{Domain, SockRef, Socket, Type};
 
 const BACKLOG: i32 = 1024;
@@ -33,7 +31,6 @@ const STACK: usize = 64 * 1024; // bytes per coroutine; only pages in use cost m
 const EVENTS: usize = 256;
 const RETRY: Duration = Duration::from_millis(100); // when no descriptor is left
 const LINGER: Duration = Duration::from_secs(10); // for a half-closed client to read the rest
-const SIGNALS: Token = Token(usize::MAX - 1); // all other tokens are descriptors
 
 /// What a coroutine waits for.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -66,109 +63,6 @@ struct Room {
     ready: RefCell<Vec<Task>>, // the coroutines to run in the next turn
     clients: RefCell<HashMap<RawFd, Rc<Client>>>,
     pending: RefCell<Vec<u8>>, // whole messages in their final order, not yet sent
-}
-
-fn main() {
-    let (host, port) = parse_address(env::args().skip(1).collect());
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
-    let poll = Poll::new().expect("there is epoll");
-    let registry = poll.registry().try_clone().expect("there is a descriptor");
-    let mut signals = Signals::new([SIGINT, SIGTERM]).expect("they can be caught");
-    registry.register(&mut signals, SIGNALS, Interest::READABLE).expect("it is new");
-    let listener = listen(bare, port, &registry).unwrap_or_else(|error| {
-        eprintln!("cannot listen on {host}:{port}: {error}");
-        process::exit(1)
-    });
-    let port = listener.local_addr().expect("it is bound").port();
-    println!("listening on {host}:{port}");
-    let (ready, clients, pending) = (RefCell::default(), RefCell::default(), RefCell::default());
-    let room = Rc::new(Room { registry, ready, clients, pending });
-    start(&room, move |me, room| accept(me, room, &listener)).expect("there is memory");
-    run(poll, &room);
-    process::exit(0) // nothing needs saving, and ten thousand stacks need no unwinding
-}
-
-fn listen(host: &str, port: u16, registry: &Registry) -> io::Result<TcpListener> {
-    let address = (host, port).to_socket_addrs()?.next().ok_or(ErrorKind::NotFound)?;
-    // Not mio's own listener: its backlog is 128. All connections inherit what is set here.
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
-    socket.set_reuse_address(true)?;
-    socket.set_tcp_nodelay(true)?;
-    socket.set_nonblocking(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    let mut listener = TcpListener::from_std(socket.into());
-    let token = Token(listener.as_raw_fd() as usize);
-    registry.register(&mut listener, token, Interest::READABLE)?;
-    Ok(listener)
-}
-
-/// The scheduler: run the ready coroutines, and ask the kernel for the next, until a signal arrives.
-fn run(mut poll: Poll, room: &Room) {
-    let mut waiting = HashMap::new();
-    let mut events = Events::with_capacity(EVENTS);
-    loop {
-        for mut task in room.ready.take() {
-            match task.resume(()) {
-                CoroutineResult::Yield(Wait::Turn) => room.ready.borrow_mut().push(task),
-                CoroutineResult::Yield(wait) => drop(waiting.insert(wait, task)),
-                CoroutineResult::Return(()) => {}
-            }
-        }
-        let mut ready = room.ready.borrow_mut();
-        let timeout = match ready.is_empty() {
-            false => Some(Duration::ZERO),
-            true => waiting.contains_key(&Wait::Pause).then_some(RETRY),
-        };
-        let _ = poll.poll(&mut events, timeout); // interrupted, it returns no events
-        ready.extend(waiting.remove(&Wait::Pause));
-        for event in &events {
-            let fd = event.token().0 as RawFd;
-            if event.token() == SIGNALS {
-                return;
-            }
-            if event.is_readable() {
-                ready.extend(waiting.remove(&Wait::Readable(fd)));
-            }
-            if event.is_writable() {
-                ready.extend(waiting.remove(&Wait::Writable(fd)));
-            }
-        }
-    }
-}
-
-/// Start a coroutine, which first runs in the next turn.
-fn start(room: &Rc<Room>, work: impl FnOnce(&Me, &Rc<Room>) + 'static) -> io::Result<()> {
-    let stack = DefaultStack::new(STACK)?;
-    let its_room = room.clone();
-    let task = Task::with_stack(stack, move |me, ()| work(me, &its_room));
-    room.ready.borrow_mut().push(task);
-    Ok(())
-}
-
-/// Try again whenever the kernel is ready, until it no longer blocks; others run meanwhile.
-fn block<T>(me: &Me, wait: Wait, mut attempt: impl FnMut() -> io::Result<T>) -> io::Result<T> {
-    loop {
-        match attempt() {
-            Err(error) if error.kind() == ErrorKind::WouldBlock => me.suspend(wait),
-            result => return result,
-        }
-    }
-}
-
-fn accept(me: &Me, room: &Rc<Room>, listener: &TcpListener) {
-    let wait = Wait::Readable(listener.as_raw_fd());
-    loop {
-        let accepted = block(me, wait, || listener.accept()).and_then(|(mut stream, _)| {
-            let token = Token(stream.as_raw_fd() as usize);
-            let both = Interest::READABLE | Interest::WRITABLE;
-            room.registry.register(&mut stream, token, both)?;
-            start(room, move |me, room| serve(me, room, stream))
-        });
-        if accepted.is_err() {
-            me.suspend(Wait::Pause);
-        }
-    }
 }
 
 fn serve(me: &Me, room: &Rc<Room>, stream: TcpStream) {
@@ -231,12 +125,17 @@ fn whole_messages(data: &[u8]) -> usize {
 
 /// Append these messages to the common order.
 fn broadcast(me: &Me, room: &Rc<Room>, batch: &[u8]) {
+    let first = room.pending.borrow().is_empty();
     room.pending.borrow_mut().extend_from_slice(batch);
     if room.pending.borrow().len() >= CHUNK {
         flush(room);
     }
-    me.suspend(Wait::Turn); // other ready readers append theirs first, and one flush sends it all
-    flush(room);
+    // Other ready readers append theirs first, and one flush sends it all. Only the coroutine that
+    // found nothing pending flushes: if each did, there would be a write to all for every sender.
+    me.suspend(Wait::Turn);
+    if first {
+        flush(room);
+    }
 }
 
 /// Offer what is pending as one batch: one offer per client, however many clients have sent.
@@ -275,19 +174,120 @@ fn offer(room: &Rc<Room>, client: &Rc<Client>, mut batch: &[u8]) {
     outbox.unsent += batch.len();
 }
 
-fn parse_address(arguments: Vec<String>) -> (String, u16) {
-    let parts = match &arguments[..] {
-        [address] => address.rsplit_once(':'),
-        _ => None,
+fn accept(me: &Me, room: &Rc<Room>, listener: &TcpListener) {
+    let wait = Wait::Readable(listener.as_raw_fd());
+    loop {
+        let accepted = block(me, wait, || listener.accept()).and_then(|(mut stream, _)| {
+            let token = Token(stream.as_raw_fd() as usize);
+            let both = Interest::READABLE | Interest::WRITABLE;
+            room.registry.register(&mut stream, token, both)?;
+            start(room, move |me, room| serve(me, room, stream))
+        });
+        if accepted.is_err() {
+            me.suspend(Wait::Pause);
+        }
+    }
+}
+
+/// The scheduler: run the ready coroutines, and ask the kernel for the next.
+fn run(mut poll: Poll, room: &Room) -> io::Result<()> {
+    let mut waiting = HashMap::new();
+    let mut events = Events::with_capacity(EVENTS);
+    loop {
+        for mut task in room.ready.take() {
+            match task.resume(()) {
+                CoroutineResult::Yield(Wait::Turn) => room.ready.borrow_mut().push(task),
+                CoroutineResult::Yield(wait) => drop(waiting.insert(wait, task)),
+                CoroutineResult::Return(()) => {}
+            }
+        }
+        let mut ready = room.ready.borrow_mut();
+        let timeout = match ready.is_empty() {
+            false => Some(Duration::ZERO),
+            true => waiting.contains_key(&Wait::Pause).then_some(RETRY),
+        };
+        match poll.poll(&mut events, timeout) {
+            Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error),
+            _ => {} // interrupted, it returns no events
+        }
+        ready.extend(waiting.remove(&Wait::Pause));
+        for event in &events {
+            let fd = event.token().0 as RawFd;
+            if event.is_readable() {
+                ready.extend(waiting.remove(&Wait::Readable(fd)));
+            }
+            if event.is_writable() {
+                ready.extend(waiting.remove(&Wait::Writable(fd)));
+            }
+        }
+    }
+}
+
+/// Start a coroutine, which first runs in the next turn.
+fn start(room: &Rc<Room>, work: impl FnOnce(&Me, &Rc<Room>) + 'static) -> io::Result<()> {
+    let stack = DefaultStack::new(STACK)?;
+    let its_room = room.clone();
+    let task = Task::with_stack(stack, move |me, ()| work(me, &its_room));
+    room.ready.borrow_mut().push(task);
+    Ok(())
+}
+
+/// Try again whenever the kernel is ready, until it no longer blocks; others run meanwhile.
+fn block<T>(me: &Me, wait: Wait, mut attempt: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    loop {
+        match attempt() {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => me.suspend(wait),
+            result => return result,
+        }
+    }
+}
+
+// From here on: the address, the listener, and the start.
+
+fn parse_address(arguments: &[String]) -> Option<(&str, u16)> {
+    let [address] = arguments else { return None };
+    let (host, port) = address.rsplit_once(':')?;
+    let bracketed = host.starts_with('[') && host.ends_with(']');
+    let is_host = !host.is_empty() && host.contains([':', '[', ']']) == bracketed;
+    (is_host && !port.starts_with('+')).then_some((host, port.parse().ok()?))
+}
+
+fn listen(host: &str, port: u16, registry: &Registry) -> io::Result<TcpListener> {
+    let address = (host, port).to_socket_addrs()?.next().ok_or(ErrorKind::NotFound)?;
+    // Not mio's own listener: its backlog is 128. All connections inherit what is set here.
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+    socket.set_reuse_address(true)?;
+    socket.set_tcp_nodelay(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    let mut listener = TcpListener::from_std(socket.into());
+    let token = Token(listener.as_raw_fd() as usize);
+    registry.register(&mut listener, token, Interest::READABLE)?;
+    Ok(listener)
+}
+
+fn main() {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let Some((host, port)) = parse_address(&arguments) else {
+        eprintln!("usage: broadcast HOST:PORT (IPv6: [HOST]:PORT)");
+        process::exit(2)
     };
-    let bracketed = |host: &str| host.starts_with('[') && host.ends_with(']');
-    match parts.filter(|(_, port)| !port.starts_with('+')).map(|(host, port)| (host, port.parse())) {
-        Some((host, Ok(port))) if !host.is_empty() && host.contains([':', '[', ']']) == bracketed(host) => {
-            (host.to_string(), port)
-        }
-        _ => {
-            eprintln!("usage: broadcast HOST:PORT (IPv6: [HOST]:PORT)");
-            process::exit(2)
-        }
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    let poll = Poll::new().expect("there is epoll");
+    let registry = poll.registry().try_clone().expect("there is a descriptor");
+    let listener = listen(bare, port, &registry).unwrap_or_else(|error| {
+        eprintln!("cannot listen on {host}:{port}: {error}");
+        process::exit(1)
+    });
+    let port = listener.local_addr().expect("it is bound").port();
+    println!("listening on {host}:{port}");
+    let (ready, clients, pending) = (RefCell::default(), RefCell::default(), RefCell::default());
+    let room = Rc::new(Room { registry, ready, clients, pending });
+    start(&room, move |me, room| accept(me, room, &listener)).expect("there is memory");
+    // SIGINT and SIGTERM end the process, as they do unless one asks for something else.
+    if let Err(error) = run(poll, &room) {
+        eprintln!("cannot wait for clients: {error}");
+        process::exit(1)
     }
 }

@@ -19,17 +19,26 @@ const FEW_BYTES: usize = 4 * 1024; // first read: most clients receive more than
 const CHUNK: usize = 64 * 1024; // largest read: thousands of messages, yet small enough to be fair
 const LIMIT: usize = 256 * 1024; // a client with more unsent bytes misses new batches
 const RETRY: Duration = Duration::from_millis(100); // when no descriptor or thread is left
-const LINGER_MS: i32 = 10_000; // for a client that has closed its sending side to read the rest
-const TCP: i32 = 6; // a level of options, of which this is one:
-const USER_TIMEOUT: i32 = 18;
+const LINGER: Duration = Duration::from_secs(10); // for a half-closed client to read the rest
 const STACK: usize = 64 * 1024; // bytes per thread
 const MOST: usize = 6000; // clients: each takes up to ten of a process's 65,530 memory maps
 
 struct Client {
     stream: TcpStream,
     outbox: Mutex<Outbox>,
-    wake: Condvar,
+    wake: Condvar,  // its writer waits for something to send
+    ended: Condvar, // its reader waits until its writer has ended
 }
+
+#[derive(Default)]
+struct Outbox {
+    data: Vec<u8>,
+    unsent: usize, // bytes in `data` or being written
+    leaving: bool, // the reader has ended: nothing is added any more
+    closed: bool,  // the writer has ended: nothing is sent any more
+}
+
+static ROOM: Mutex<Vec<Arc<Client>>> = Mutex::new(Vec::new());
 
 /// The number of clients.
 static CLIENTS: AtomicUsize = AtomicUsize::new(0);
@@ -37,7 +46,8 @@ static CLIENTS: AtomicUsize = AtomicUsize::new(0);
 impl Client {
     fn new(stream: TcpStream) -> Self {
         CLIENTS.fetch_add(1, Ordering::Relaxed);
-        Client { stream, outbox: Mutex::default(), wake: Condvar::new() }
+        let (outbox, wake, ended) = (Mutex::default(), Condvar::new(), Condvar::new());
+        Client { stream, outbox, wake, ended }
     }
 }
 
@@ -47,44 +57,100 @@ impl Drop for Client {
     }
 }
 
-#[derive(Default)]
-struct Outbox {
-    data: Vec<u8>,
-    unsent: usize, // bytes in `data` or being written
-    leaving: bool,
-}
-
-static ROOM: Mutex<Vec<Arc<Client>>> = Mutex::new(Vec::new());
-
-// The standard library has no signals, no choice of the backlog and not all options of TCP; the C
-// library has all of these.
-unsafe extern "C" {
-    fn signal(number: i32, handler: extern "C" fn(i32)) -> usize;
-    fn listen(descriptor: i32, backlog: i32) -> i32;
-    fn setsockopt(descriptor: i32, level: i32, name: i32, value: &i32, size: u32) -> i32;
-    fn _exit(status: i32) -> !;
-}
-
-extern "C" fn stop(_: i32) {
-    unsafe { _exit(0) } // nothing needs saving, and the kernel closes every connection
-}
-
-fn main() {
-    let (host, port) = parse_address(env::args().skip(1).collect());
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
-    let listener = TcpListener::bind((bare, port)).unwrap_or_else(|error| {
-        eprintln!("cannot listen on {host}:{port}: {error}");
-        process::exit(1)
-    });
-    unsafe {
-        for number in [2, 15] {
-            signal(number, stop); // SIGINT, SIGTERM
-        }
-        listen(listener.as_raw_fd(), BACKLOG); // once more: std's backlog of 128 is too small
+fn serve(client: Client) {
+    let _ = client.stream.set_nodelay(true);
+    let client = Arc::new(client);
+    let writer = client.clone();
+    if spawn(move || write(&writer)).is_err() {
+        return; // which closes the connection
     }
-    let port = listener.local_addr().expect("it is bound").port();
-    println!("listening on {host}:{port}");
-    accept(&listener);
+    ROOM.lock().unwrap().push(client.clone());
+    read(&client.stream);
+    leave(&client);
+}
+
+fn read(mut stream: &TcpStream) {
+    let (mut data, mut size) = (vec![0; FEW_BYTES], 0);
+    // A reset ends a connection just as an end of stream does.
+    while let Ok(got @ 1..) = stream.read(&mut data[size..]) {
+        size += got;
+        if size == data.len() && size < CHUNK {
+            data.resize(2 * size, 0); // there was more to read
+        }
+        let end = whole_messages(&data[..size]);
+        if end > 0 {
+            broadcast(&data[..end]);
+            data.copy_within(end..size, 0);
+            size -= end;
+        }
+    }
+}
+
+/// Send the outbox: one write for everything that was added during the previous write.
+fn write(client: &Client) {
+    let mut batch = Vec::new();
+    while take(client, &mut batch) {
+        if (&client.stream).write_all(&batch).is_err() {
+            let _ = client.stream.shutdown(Shutdown::Both); // this ends the reading thread as well
+            break;
+        }
+    }
+    client.outbox.lock().unwrap().closed = true;
+    client.ended.notify_one();
+}
+
+/// Wait for the next batch, and replace the one that was sent; false when the client has left.
+fn take(client: &Client, batch: &mut Vec<u8>) -> bool {
+    let mut outbox = client.outbox.lock().unwrap();
+    outbox.unsent -= batch.len();
+    batch.clear();
+    let idle = |outbox: &mut Outbox| outbox.data.is_empty() && !outbox.leaving;
+    let mut outbox = client.wake.wait_while(outbox, idle).unwrap();
+    mem::swap(batch, &mut outbox.data);
+    !batch.is_empty()
+}
+
+/// What is unsent is sent first; a client that does not read it is not waited for any longer.
+fn leave(client: &Arc<Client>) {
+    ROOM.lock().unwrap().retain(|other| !Arc::ptr_eq(other, client));
+    let mut outbox = client.outbox.lock().unwrap();
+    outbox.leaving = true;
+    client.wake.notify_one();
+    let writing = |outbox: &mut Outbox| !outbox.closed;
+    drop(client.ended.wait_timeout_while(outbox, LINGER, writing).unwrap());
+    let _ = client.stream.shutdown(Shutdown::Both); // this ends the writing thread, if it still waits
+}
+
+/// The length of the longest prefix of `data` that consists of whole messages.
+fn whole_messages(data: &[u8]) -> usize {
+    let mut end = 0;
+    while end < data.len() && end + 1 + data[end] as usize <= data.len() {
+        end += 1 + data[end] as usize;
+    }
+    end
+}
+
+/// Append these messages to the common order.
+fn broadcast(batch: &[u8]) {
+    let room = ROOM.lock().unwrap();
+    let idle: Vec<_> = room.iter().filter(|client| offer(client, batch)).cloned().collect();
+    drop(room); // unlocks it, so that no thread that wakes has to wait for this one
+    for client in idle {
+        client.wake.notify_one();
+    }
+}
+
+/// Drop policy: a client gets all of the batch, or none of it if it is too far behind.
+///
+/// Return whether its writer has to be woken.
+fn offer(client: &Client, batch: &[u8]) -> bool {
+    let mut outbox = client.outbox.lock().unwrap();
+    let idle = outbox.unsent == 0; // otherwise its writer looks again after its present write
+    if outbox.unsent <= LIMIT {
+        outbox.data.extend_from_slice(batch);
+        outbox.unsent += batch.len();
+    }
+    idle
 }
 
 fn accept(listener: &TcpListener) {
@@ -102,100 +168,34 @@ fn spawn(work: impl FnOnce() + Send + 'static) -> io::Result<()> {
     Builder::new().stack_size(STACK).spawn(work).map(drop)
 }
 
-fn serve(client: Client) {
-    let _ = client.stream.set_nodelay(true);
-    let client = Arc::new(client);
-    let writer = client.clone();
-    if spawn(move || write(&writer)).is_err() {
-        return;
-    }
-    ROOM.lock().unwrap().push(client.clone());
-    let (mut data, mut size) = (vec![0; FEW_BYTES], 0);
-    // A reset ends a connection just as an end of stream does.
-    while let Ok(got @ 1..) = (&client.stream).read(&mut data[size..]) {
-        size += got;
-        if size == data.len() && size < CHUNK {
-            data.resize(2 * size, 0); // there was more to read
-        }
-        let end = whole_messages(&data[..size]);
-        if end > 0 {
-            broadcast(&data[..end]);
-            data.copy_within(end..size, 0);
-            size -= end;
-        }
-    }
-    unsafe {
-        setsockopt(client.stream.as_raw_fd(), TCP, USER_TIMEOUT, &LINGER_MS, 4); // it may never read
-    }
-    let mut room = ROOM.lock().unwrap();
-    room.retain(|other| !Arc::ptr_eq(other, &client));
-    drop(room); // unlocks it
-    client.outbox.lock().unwrap().leaving = true;
-    client.wake.notify_one(); // the connection closes when neither thread holds the client
+// From here on: the address, the listener, and the start.
+
+fn parse_address(arguments: &[String]) -> Option<(&str, u16)> {
+    let [address] = arguments else { return None };
+    let (host, port) = address.rsplit_once(':')?;
+    let bracketed = host.starts_with('[') && host.ends_with(']');
+    let is_host = !host.is_empty() && host.contains([':', '[', ']']) == bracketed;
+    (is_host && !port.starts_with('+')).then_some((host, port.parse().ok()?))
 }
 
-/// Send the outbox: one write for everything that was added during the previous write.
-fn write(client: &Client) {
-    let mut batch = Vec::new();
-    loop {
-        let outbox = client.outbox.lock().unwrap();
-        let idle = |outbox: &mut Outbox| outbox.data.is_empty() && !outbox.leaving;
-        let mut outbox = client.wake.wait_while(outbox, idle).unwrap();
-        mem::swap(&mut batch, &mut outbox.data);
-        drop(outbox);
-        if batch.is_empty() {
-            return;
-        }
-        if (&client.stream).write_all(&batch).is_err() {
-            let _ = client.stream.shutdown(Shutdown::Both); // this ends the reading thread as well
-            return;
-        }
-        client.outbox.lock().unwrap().unsent -= batch.len();
-        batch.clear();
-    }
+unsafe extern "C" {
+    safe fn listen(descriptor: i32, backlog: i32) -> i32; // of the C library
 }
 
-/// The length of the longest prefix of `data` that consists of whole messages.
-fn whole_messages(data: &[u8]) -> usize {
-    let mut end = 0;
-    while end < data.len() && end + 1 + data[end] as usize <= data.len() {
-        end += 1 + data[end] as usize;
-    }
-    end
-}
-
-/// Append these messages to the common order.
-fn broadcast(batch: &[u8]) {
-    for client in ROOM.lock().unwrap().iter() {
-        offer(client, batch);
-    }
-}
-
-/// Drop policy: a client gets all of the batch, or none of it if it is too far behind.
-fn offer(client: &Client, batch: &[u8]) {
-    let mut outbox = client.outbox.lock().unwrap();
-    if outbox.unsent <= LIMIT {
-        if outbox.data.is_empty() {
-            client.wake.notify_one(); // otherwise it is awake already
-        }
-        outbox.data.extend_from_slice(batch);
-        outbox.unsent += batch.len();
-    }
-}
-
-fn parse_address(arguments: Vec<String>) -> (String, u16) {
-    let parts = match &arguments[..] {
-        [address] => address.rsplit_once(':'),
-        _ => None,
+fn main() {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let Some((host, port)) = parse_address(&arguments) else {
+        eprintln!("usage: broadcast HOST:PORT (IPv6: [HOST]:PORT)");
+        process::exit(2)
     };
-    let bracketed = |host: &str| host.starts_with('[') && host.ends_with(']');
-    match parts.filter(|(_, port)| !port.starts_with('+')).map(|(host, port)| (host, port.parse())) {
-        Some((host, Ok(port))) if !host.is_empty() && host.contains([':', '[', ']']) == bracketed(host) => {
-            (host.to_string(), port)
-        }
-        _ => {
-            eprintln!("usage: broadcast HOST:PORT (IPv6: [HOST]:PORT)");
-            process::exit(2)
-        }
-    }
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    let listener = TcpListener::bind((bare, port)).unwrap_or_else(|error| {
+        eprintln!("cannot listen on {host}:{port}: {error}");
+        process::exit(1)
+    });
+    listen(listener.as_raw_fd(), BACKLOG); // once more: std's backlog of 128 is too small
+    let port = listener.local_addr().expect("it is bound").port();
+    println!("listening on {host}:{port}");
+    // SIGINT and SIGTERM end the process, as they do unless one asks for something else.
+    accept(&listener);
 }

@@ -22,9 +22,7 @@ const BACKLOG: i32 = 1024;
 const LONGEST: usize = 64 * 1024; // bytes of the longest request, including its line feed
 const LIMIT: usize = 256 * 1024; // a client with more unsent bytes misses new messages
 const RETRY: Duration = Duration::from_millis(100); // when no descriptor or thread is left
-const LINGER_MS: i32 = 10_000; // for a client that has closed its sending side to read the rest
-const TCP: i32 = 6; // a level of options, of which this is one:
-const USER_TIMEOUT: i32 = 18;
+const LINGER: Duration = Duration::from_secs(10); // for a client to read what is unsent
 const STACK: usize = 64 * 1024; // bytes per thread
 const MOST: usize = 6000; // clients: each takes up to ten of a process's 65,530 memory maps
 
@@ -49,30 +47,16 @@ enum Reply<'a> {
 struct Client {
     stream: TcpStream,
     outbox: Mutex<Outbox>,
-    wake: Condvar,
-}
-
-/// The number of clients.
-static CLIENTS: AtomicUsize = AtomicUsize::new(0);
-
-impl Client {
-    fn new(stream: TcpStream) -> Self {
-        CLIENTS.fetch_add(1, Ordering::Relaxed);
-        Client { stream, outbox: Mutex::default(), wake: Condvar::new() }
-    }
-}
-
-impl Drop for Client {
-    fn drop(&mut self) {
-        CLIENTS.fetch_sub(1, Ordering::Relaxed);
-    }
+    wake: Condvar,    // its writer waits for something to send
+    drained: Condvar, // its reader waits until less is unsent
 }
 
 #[derive(Default)]
 struct Outbox {
     data: Vec<u8>,
     unsent: usize, // bytes in `data` or being written
-    leaving: bool,
+    leaving: bool, // the reader has ended: nothing is added any more
+    closed: bool,  // the writer has ended: nothing is sent any more
 }
 
 struct Channels {
@@ -83,50 +67,21 @@ struct Channels {
 static CHANNELS: Mutex<Channels> =
     Mutex::new(Channels { subscribers: BTreeMap::new(), idle: Vec::new() });
 
-// The standard library has no signals, no choice of the backlog and not all options of TCP; the C
-// library has all of these.
-unsafe extern "C" {
-    fn signal(number: i32, handler: extern "C" fn(i32)) -> usize;
-    fn listen(descriptor: i32, backlog: i32) -> i32;
-    fn setsockopt(descriptor: i32, level: i32, name: i32, value: &i32, size: u32) -> i32;
-    fn _exit(status: i32) -> !;
-}
+/// The number of clients.
+static CLIENTS: AtomicUsize = AtomicUsize::new(0);
 
-extern "C" fn stop(_: i32) {
-    unsafe { _exit(0) } // nothing needs saving, and the kernel closes every connection
-}
-
-fn main() {
-    let (host, port) = parse_address(env::args().skip(1).collect());
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
-    let listener = TcpListener::bind((bare, port)).unwrap_or_else(|error| {
-        eprintln!("cannot listen on {host}:{port}: {error}");
-        process::exit(1)
-    });
-    unsafe {
-        for number in [2, 15] {
-            signal(number, stop); // SIGINT, SIGTERM
-        }
-        listen(listener.as_raw_fd(), BACKLOG); // once more: std's backlog of 128 is too small
-    }
-    let port = listener.local_addr().expect("it is bound").port();
-    println!("listening on {host}:{port}");
-    accept(&listener);
-}
-
-fn accept(listener: &TcpListener) {
-    for stream in listener.incoming() {
-        if stream.map(Client::new).and_then(|client| spawn(|| serve(client))).is_err() {
-            thread::sleep(RETRY);
-        }
-        while CLIENTS.load(Ordering::Relaxed) == MOST {
-            thread::sleep(RETRY); // std aborts when it finds no map for a thread
-        }
+impl Client {
+    fn new(stream: TcpStream) -> Self {
+        CLIENTS.fetch_add(1, Ordering::Relaxed);
+        let (outbox, wake, drained) = (Mutex::default(), Condvar::new(), Condvar::new());
+        Client { stream, outbox, wake, drained }
     }
 }
 
-fn spawn(work: impl FnOnce() + Send + 'static) -> io::Result<()> {
-    Builder::new().stack_size(STACK).spawn(work).map(drop)
+impl Drop for Client {
+    fn drop(&mut self) {
+        CLIENTS.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 fn serve(client: Client) {
@@ -134,22 +89,25 @@ fn serve(client: Client) {
     let client = Arc::new(client);
     let writer = client.clone();
     if spawn(move || write(&writer)).is_err() {
-        return;
+        return; // which closes the connection
     }
+    let mut mine = HashSet::new();
+    let _ = read(&client, &mut mine); // a reset ends a connection just as an end of stream does
+    leave(&client, &mine);
+    linger(&client);
+}
+
+fn read(client: &Arc<Client>, mine: &mut HashSet<String>) -> io::Result<()> {
     let (mut reader, mut line) = (BufReader::new(&client.stream), Vec::new());
-    let (mut asked, mut mine) = (Vec::new(), HashSet::new());
-    // A reset ends a connection just as an end of stream does.
-    while let Ok(true) = next_line(&mut reader, &mut line) {
+    let mut asked = Vec::new();
+    while next_line(&mut reader, &mut line)? {
         asked.push(decode(&line));
         if !reader.buffer().contains(&b'\n') {
-            pause(&client);
-            handle(&client, &mut mine, asked.drain(..)); // all that arrived together
+            pause(client)?;
+            handle(client, mine, asked.drain(..)); // all that arrived together
         }
     }
-    leave(&client, &mine);
-    unsafe {
-        setsockopt(client.stream.as_raw_fd(), TCP, USER_TIMEOUT, &LINGER_MS, 4); // it may never read
-    }
+    Ok(())
 }
 
 /// Read a line; false at the end of the stream. A line that is too long is cut, but stays too long.
@@ -171,7 +129,8 @@ fn write(client: &Client) {
             break;
         }
     }
-    finish(client);
+    client.outbox.lock().unwrap().closed = true;
+    client.drained.notify_one();
 }
 
 /// Wait for the next batch, and replace the one that was sent; false when the client has left.
@@ -179,7 +138,7 @@ fn take(client: &Client, batch: &mut Vec<u8>) -> bool {
     let mut outbox = client.outbox.lock().unwrap();
     outbox.unsent -= batch.len();
     batch.clear();
-    client.wake.notify_one(); // its reader may be waiting in `pause`
+    client.drained.notify_one(); // its reader may be waiting in `pause`
     let idle = |outbox: &mut Outbox| outbox.data.is_empty() && !outbox.leaving;
     let mut outbox = client.wake.wait_while(outbox, idle).unwrap();
     mem::swap(batch, &mut outbox.data);
@@ -187,10 +146,24 @@ fn take(client: &Client, batch: &mut Vec<u8>) -> bool {
 }
 
 /// Wait while the client does not read the replies to its requests.
-fn pause(client: &Client) {
+///
+/// It may have left, which is seen only after its requests: so this fails after LINGER.
+fn pause(client: &Client) -> io::Result<()> {
     let outbox = client.outbox.lock().unwrap();
-    let full = |outbox: &mut Outbox| outbox.unsent > 2 * LIMIT && !outbox.leaving;
-    drop(client.wake.wait_while(outbox, full).unwrap());
+    let full = |outbox: &mut Outbox| outbox.unsent > 2 * LIMIT && !outbox.closed;
+    let waited = client.drained.wait_timeout_while(outbox, LINGER, full).unwrap().1;
+    if waited.timed_out() {
+        return Err(io::ErrorKind::TimedOut.into());
+    }
+    Ok(())
+}
+
+/// What is unsent is sent first; a client that does not read it is not waited for any longer.
+fn linger(client: &Client) {
+    let outbox = client.outbox.lock().unwrap();
+    let writing = |outbox: &mut Outbox| !outbox.closed;
+    drop(client.drained.wait_timeout_while(outbox, LINGER, writing).unwrap());
+    let _ = client.stream.shutdown(Shutdown::Both); // this ends the writing thread, if it still waits
 }
 
 /// Obey the requests, and only then wake the writers, so that each needs one write for all of them.
@@ -249,10 +222,6 @@ fn leave(client: &Arc<Client>, mine: &HashSet<String>) {
             channels.subscribers.remove(channel);
         }
     }
-    finish(client); // the connection closes when neither thread holds the client
-}
-
-fn finish(client: &Client) {
     client.outbox.lock().unwrap().leaving = true;
     client.wake.notify_one();
 }
@@ -288,19 +257,49 @@ fn encode(reply: &Reply) -> Vec<u8> {
     line
 }
 
-fn parse_address(arguments: Vec<String>) -> (String, u16) {
-    let parts = match &arguments[..] {
-        [address] => address.rsplit_once(':'),
-        _ => None,
-    };
-    let bracketed = |host: &str| host.starts_with('[') && host.ends_with(']');
-    match parts.filter(|(_, port)| !port.starts_with('+')).map(|(host, port)| (host, port.parse())) {
-        Some((host, Ok(port))) if !host.is_empty() && host.contains([':', '[', ']']) == bracketed(host) => {
-            (host.to_string(), port)
+fn accept(listener: &TcpListener) {
+    for stream in listener.incoming() {
+        if stream.map(Client::new).and_then(|client| spawn(|| serve(client))).is_err() {
+            thread::sleep(RETRY);
         }
-        _ => {
-            eprintln!("usage: channels HOST:PORT (IPv6: [HOST]:PORT)");
-            process::exit(2)
+        while CLIENTS.load(Ordering::Relaxed) == MOST {
+            thread::sleep(RETRY); // std aborts when it finds no map for a thread
         }
     }
+}
+
+fn spawn(work: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    Builder::new().stack_size(STACK).spawn(work).map(drop)
+}
+
+// From here on: the address, the listener, and the start.
+
+fn parse_address(arguments: &[String]) -> Option<(&str, u16)> {
+    let [address] = arguments else { return None };
+    let (host, port) = address.rsplit_once(':')?;
+    let bracketed = host.starts_with('[') && host.ends_with(']');
+    let is_host = !host.is_empty() && host.contains([':', '[', ']']) == bracketed;
+    (is_host && !port.starts_with('+')).then_some((host, port.parse().ok()?))
+}
+
+unsafe extern "C" {
+    safe fn listen(descriptor: i32, backlog: i32) -> i32; // of the C library
+}
+
+fn main() {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let Some((host, port)) = parse_address(&arguments) else {
+        eprintln!("usage: channels HOST:PORT (IPv6: [HOST]:PORT)");
+        process::exit(2)
+    };
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    let listener = TcpListener::bind((bare, port)).unwrap_or_else(|error| {
+        eprintln!("cannot listen on {host}:{port}: {error}");
+        process::exit(1)
+    });
+    listen(listener.as_raw_fd(), BACKLOG); // once more: std's backlog of 128 is too small
+    let port = listener.local_addr().expect("it is bound").port();
+    println!("listening on {host}:{port}");
+    // SIGINT and SIGTERM end the process, as they do unless one asks for something else.
+    accept(&listener);
 }

@@ -14,8 +14,6 @@ use std::{env, mem, process};
 use mio::event::Event;
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token};
-use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook_mio::v1_0::Signals;
 use slab::Slab;
 use socket2::{Domain, SockRef, Socket, Type};
 
@@ -28,7 +26,6 @@ const EVENTS: usize = 256;
 const RETRY: Duration = Duration::from_millis(100); // when no descriptor is left
 const LINGER: Duration = Duration::from_secs(10); // for a half-closed client to read the rest
 const LISTENER: Token = Token(usize::MAX - 1); // clients' tokens count from 0
-const SIGNALS: Token = Token(usize::MAX - 2);
 
 struct Client {
     stream: TcpStream,
@@ -36,7 +33,6 @@ struct Client {
     unsent: Vec<u8>, // what the kernel did not take; its first `sent` bytes are sent by now
     sent: usize,
     ready: bool,    // it is in `Room::ready`
-    ending: bool,   // its stream ends after the unread input
     excluded: bool, // it gets no new batches
     left: bool,     // its stream has ended: send what is unsent, then close
 }
@@ -52,98 +48,39 @@ struct Room {
     gathered: usize, // bytes of whole messages in `pending`
 }
 
-fn main() {
-    let (host, port) = parse_address(env::args().skip(1).collect());
-    let mut room =
-        listen(host.trim_start_matches('[').trim_end_matches(']'), port).unwrap_or_else(|error| {
-            eprintln!("cannot listen on {host}:{port}: {error}");
-            process::exit(1)
-        });
-    let port = room.listener.local_addr().expect("it is bound").port();
-    let mut signals = Signals::new([SIGINT, SIGTERM]).expect("they can be caught");
-    room.poll.registry().register(&mut signals, SIGNALS, Interest::READABLE).expect("it is new");
-    println!("listening on {host}:{port}");
-    let mut events = Events::with_capacity(EVENTS);
-    while room.turn(&mut events) {}
-}
-
-fn listen(host: &str, port: u16) -> io::Result<Room> {
-    let address = (host, port).to_socket_addrs()?.next().ok_or(ErrorKind::NotFound)?;
-    // Not mio's own listener: its backlog is 128. All connections inherit what is set here.
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
-    socket.set_reuse_address(true)?;
-    socket.set_tcp_nodelay(true)?;
-    socket.set_nonblocking(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    let mut room = Room {
-        poll: Poll::new()?,
-        listener: TcpListener::from_std(socket.into()),
-        resting: false,
-        clients: Slab::new(),
-        ready: Vec::new(),
-        dead: Vec::new(),
-        pending: vec![0; MAX_PENDING].into(),
-        gathered: 0,
-    };
-    room.poll.registry().register(&mut room.listener, LISTENER, Interest::READABLE)?;
-    Ok(room)
-}
-
 impl Room {
-    /// Read from all clients that are ready, and send what they have sent; false to end the server.
-    fn turn(&mut self, events: &mut Events) -> bool {
-        let timeout = match self.ready.is_empty() {
-            false => Some(Duration::ZERO),
-            true => self.resting.then_some(RETRY),
-        };
-        let _ = self.poll.poll(events, timeout); // interrupted, it returns no events
-        if self.resting {
-            self.accept();
-        }
-        for event in events.iter() {
-            match event.token() {
-                SIGNALS => return false, // nothing needs saving, and the kernel closes every connection
-                LISTENER => self.accept(),
-                Token(key) => self.wake(key, event),
-            }
-        }
-        // One read each, so that a flood does not starve the others.
-        for key in mem::take(&mut self.ready) {
-            self.serve(key);
-        }
-        self.broadcast();
-        self.remove_dead(); // not earlier: it may be in `ready` as well
-        true
-    }
-
-    fn accept(&mut self) {
-        self.resting = false;
+    /// The loop: read from all clients that are ready, and send what they have sent.
+    fn run(&mut self) -> io::Result<()> {
+        let mut events = Events::with_capacity(EVENTS);
         loop {
-            match self.listener.accept() {
-                Ok((mut stream, _)) => {
-                    let entry = self.clients.vacant_entry();
-                    let token = Token(entry.key());
-                    // Both, once and for all: mio's events are edges, which report changes. A client
-                    // that is slow for a while costs no call to change what it waits for.
-                    let both = Interest::READABLE | Interest::WRITABLE;
-                    if self.poll.registry().register(&mut stream, token, both).is_ok() {
-                        entry.insert(Client::new(stream));
-                    }
-                }
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
-                Err(error) if error.kind() == ErrorKind::ConnectionAborted => {}
-                Err(_) => {
-                    self.resting = true;
-                    return;
+            let timeout = match self.ready.is_empty() {
+                false => Some(Duration::ZERO),
+                true => self.resting.then_some(RETRY),
+            };
+            match self.poll.poll(&mut events, timeout) {
+                Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error),
+                _ => {} // interrupted, it returns no events
+            }
+            if self.resting {
+                self.accept();
+            }
+            for event in &events {
+                match event.token() {
+                    LISTENER => self.accept(),
+                    Token(key) => self.wake(key, event),
                 }
             }
+            // One read each, so that a flood does not starve the others.
+            for key in mem::take(&mut self.ready) {
+                self.serve(key);
+            }
+            self.broadcast();
+            self.remove_dead(); // not earlier: there may be an event for it
         }
     }
 
     fn wake(&mut self, key: usize, event: &Event) {
         let client = &mut self.clients[key];
-        client.ending |= event.is_read_closed();
         if event.is_readable() && !client.ready && !client.left {
             client.ready = true;
             self.ready.push(key);
@@ -159,25 +96,22 @@ impl Room {
         }
         let client = &mut self.clients[key];
         let (start, middle) = (self.gathered, self.gathered + client.rest.len());
-        // Read the messages straight into place: only those that are cut in two are copied.
+        // Tuned: read the messages straight into place; only those that are cut in two are copied.
         self.pending[start..middle].copy_from_slice(&client.rest);
-        client.ready = false;
         let got = match client.stream.read(&mut self.pending[middle..middle + CHUNK]) {
-            Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                client.ready = false; // mio reports the next input
+                return;
+            }
             Err(_) | Ok(0) => return self.leave(key), // a reset is an end too
             Ok(got) => got,
         };
+        self.ready.push(key); // mio reports readiness once: read until it would block
         let data = &self.pending[start..middle + got];
         let whole = whole_messages(data);
         client.rest.clear();
         client.rest.extend_from_slice(&data[whole..]);
         self.gathered += whole;
-        // A short read has emptied the socket, and later input makes an edge: no second read is
-        // needed to learn that there is nothing. But an end that was reported is not reported again.
-        if got == CHUNK || client.ending {
-            client.ready = true;
-            self.ready.push(key);
-        }
     }
 
     fn leave(&mut self, key: usize) {
@@ -203,7 +137,7 @@ impl Room {
         }
     }
 
-    /// Offer what is pending as one batch: one write per client, however many have sent.
+    /// Tuned: offer what is pending as one batch, one write per client, however many have sent.
     fn broadcast(&mut self) {
         let batch = &self.pending[..mem::take(&mut self.gathered)];
         if !batch.is_empty() {
@@ -218,52 +152,64 @@ impl Room {
             self.clients.remove(key); // which closes the connection
         }
     }
+
+    fn accept(&mut self) {
+        self.resting = false;
+        loop {
+            match self.listener.accept() {
+                Ok((mut stream, _)) => {
+                    let entry = self.clients.vacant_entry();
+                    let token = Token(entry.key());
+                    // Tuned: both, once and for all. A client that is slow for a while costs no call
+                    // to change what it waits for; mio's events report changes only.
+                    let both = Interest::READABLE | Interest::WRITABLE;
+                    if self.poll.registry().register(&mut stream, token, both).is_ok() {
+                        entry.insert(Client::new(stream));
+                    }
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+                Err(error) if error.kind() == ErrorKind::ConnectionAborted => {}
+                Err(_) => {
+                    self.resting = true;
+                    return;
+                }
+            }
+        }
+    }
 }
 
 impl Client {
     fn new(stream: TcpStream) -> Client {
         let (rest, unsent) = (Vec::new(), Vec::new());
-        Client {
-            stream,
-            rest,
-            unsent,
-            sent: 0,
-            ready: false,
-            ending: false,
-            excluded: false,
-            left: false,
-        }
+        Client { stream, rest, unsent, sent: 0, ready: false, excluded: false, left: false }
     }
 
     /// Drop policy: a client gets all of the batch, or none of it if it is too far behind.
     fn offer(&mut self, mut batch: &[u8]) {
         if self.unsent.is_empty() {
             batch = &batch[send(&self.stream, batch, &mut self.excluded)..];
-            if batch.is_empty() {
-                return;
-            }
-            self.unsent.reserve_exact(LIMIT + MAX_PENDING); // the most there can ever be
         }
-        if self.unsent.len() - self.sent > LIMIT {
-            return;
-        }
-        if self.unsent.len() + batch.len() > LIMIT + MAX_PENDING {
+        if self.unsent.len() - self.sent <= LIMIT {
             self.unsent.drain(..mem::take(&mut self.sent));
+            self.unsent.extend_from_slice(batch);
         }
-        self.unsent.extend_from_slice(batch);
     }
 }
 
 /// Send what the kernel takes now, and return how many bytes that is.
 fn send(mut stream: &TcpStream, data: &[u8], excluded: &mut bool) -> usize {
-    match stream.write(data) {
-        Ok(sent) => sent,
-        Err(error) if error.kind() == ErrorKind::WouldBlock => 0,
-        Err(_) => {
-            *excluded = true; // reading takes the last messages, and sees the end as well
-            data.len()
+    let mut sent = 0;
+    while sent < data.len() {
+        match stream.write(&data[sent..]) {
+            Ok(size) => sent += size,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+            Err(_) => {
+                *excluded = true; // reading takes the last messages, and sees the end as well
+                return data.len();
+            }
         }
     }
+    sent
 }
 
 /// The length of the longest prefix of `data` that consists of whole messages.
@@ -275,19 +221,55 @@ fn whole_messages(data: &[u8]) -> usize {
     end
 }
 
-fn parse_address(arguments: Vec<String>) -> (String, u16) {
-    let parts = match &arguments[..] {
-        [address] => address.rsplit_once(':'),
-        _ => None,
+// From here on: the address, the listener, and the start.
+
+fn parse_address(arguments: &[String]) -> Option<(&str, u16)> {
+    let [address] = arguments else { return None };
+    let (host, port) = address.rsplit_once(':')?;
+    let bracketed = host.starts_with('[') && host.ends_with(']');
+    let is_host = !host.is_empty() && host.contains([':', '[', ']']) == bracketed;
+    (is_host && !port.starts_with('+')).then_some((host, port.parse().ok()?))
+}
+
+fn listen(host: &str, port: u16) -> io::Result<Room> {
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    let address = (bare, port).to_socket_addrs()?.next().ok_or(ErrorKind::NotFound)?;
+    // Not mio's own listener: its backlog is 128. All connections inherit what is set here.
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+    socket.set_reuse_address(true)?;
+    socket.set_tcp_nodelay(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    let mut room = Room {
+        poll: Poll::new()?,
+        listener: TcpListener::from_std(socket.into()),
+        resting: false,
+        clients: Slab::new(),
+        ready: Vec::new(),
+        dead: Vec::new(),
+        pending: vec![0; MAX_PENDING].into(),
+        gathered: 0,
     };
-    let bracketed = |host: &str| host.starts_with('[') && host.ends_with(']');
-    match parts.filter(|(_, port)| !port.starts_with('+')).map(|(host, port)| (host, port.parse())) {
-        Some((host, Ok(port))) if !host.is_empty() && host.contains([':', '[', ']']) == bracketed(host) => {
-            (host.to_string(), port)
-        }
-        _ => {
-            eprintln!("usage: broadcast HOST:PORT (IPv6: [HOST]:PORT)");
-            process::exit(2)
-        }
+    room.poll.registry().register(&mut room.listener, LISTENER, Interest::READABLE)?;
+    Ok(room)
+}
+
+fn main() {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let Some((host, port)) = parse_address(&arguments) else {
+        eprintln!("usage: broadcast HOST:PORT (IPv6: [HOST]:PORT)");
+        process::exit(2)
+    };
+    let mut room = listen(host, port).unwrap_or_else(|error| {
+        eprintln!("cannot listen on {host}:{port}: {error}");
+        process::exit(1)
+    });
+    let port = room.listener.local_addr().expect("it is bound").port();
+    println!("listening on {host}:{port}");
+    // SIGINT and SIGTERM end the process, as they do unless one asks for something else.
+    if let Err(error) = room.run() {
+        eprintln!("cannot wait for clients: {error}");
+        process::exit(1)
     }
 }

@@ -13,7 +13,6 @@ use std::rc::Rc;
 use std::time::Duration;
 use std::{env, io, mem, process};
 
-use async_signal::{Signal, Signals};
 use smol::channel::{self, Receiver, Sender};
 use smol::net::{TcpListener, TcpStream};
 use smol::prelude::*;
@@ -44,43 +43,6 @@ struct Client {
 struct Outbox {
     data: Vec<u8>,
     unsent: usize, // bytes in `data` or being written
-}
-
-fn main() {
-    let (host, port) = parse_address(env::args().skip(1).collect());
-    let listener = listen(&host, port).unwrap_or_else(|error| {
-        eprintln!("cannot listen on {host}:{port}: {error}");
-        process::exit(1)
-    });
-    let mut signals = Signals::new([Signal::Int, Signal::Term]).expect("they can be caught");
-    let port = listener.local_addr().expect("it is bound").port();
-    println!("listening on {host}:{port}");
-    let executor = LocalExecutor::new();
-    // Nothing needs saving: all tasks end with the executor.
-    let stopped = async { drop(signals.next().await) };
-    smol::block_on(executor.run(stopped.or(accept(listener, &executor))));
-}
-
-fn listen(host: &str, port: u16) -> io::Result<TcpListener> {
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
-    let address = (bare, port).to_socket_addrs()?.next().ok_or(io::ErrorKind::NotFound)?;
-    // Not smol's own listener: its backlog is 128.
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
-    socket.set_reuse_address(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    Ok(Async::<std::net::TcpListener>::new(socket.into())?.into())
-}
-
-async fn accept(listener: TcpListener, executor: &LocalExecutor<'static>) {
-    let (events, happened) = channel::bounded(WAITING);
-    executor.spawn(broadcast(happened)).detach();
-    loop {
-        match listener.accept().await {
-            Ok((stream, _)) => executor.spawn(serve(stream, events.clone())).detach(),
-            Err(_) => drop(Timer::after(RETRY).await),
-        }
-    }
 }
 
 /// The connection closes when neither half holds it any more.
@@ -153,6 +115,7 @@ async fn broadcast(happened: Receiver<Event>) {
                 room.remove(&key);
             }
         }
+        // Tuned: one offer per client for all that is queued, however many clients have sent.
         if happened.is_empty() || pending.len() >= CHUNK {
             flush(&room, &mut pending);
             future::yield_now().await; // the writers run
@@ -160,7 +123,7 @@ async fn broadcast(happened: Receiver<Event>) {
     }
 }
 
-/// Offer what is pending as one batch: one offer per client, however many clients have sent.
+/// Offer what is pending as one batch.
 fn flush(room: &HashMap<RawFd, Client>, pending: &mut Vec<u8>) {
     if !pending.is_empty() {
         for client in room.values() {
@@ -180,19 +143,51 @@ fn offer(client: &Client, batch: &[u8]) {
     }
 }
 
-fn parse_address(arguments: Vec<String>) -> (String, u16) {
-    let parts = match &arguments[..] {
-        [address] => address.rsplit_once(':'),
-        _ => None,
-    };
-    let bracketed = |host: &str| host.starts_with('[') && host.ends_with(']');
-    match parts.filter(|(_, port)| !port.starts_with('+')).map(|(host, port)| (host, port.parse())) {
-        Some((host, Ok(port))) if !host.is_empty() && host.contains([':', '[', ']']) == bracketed(host) => {
-            (host.to_string(), port)
-        }
-        _ => {
-            eprintln!("usage: broadcast HOST:PORT (IPv6: [HOST]:PORT)");
-            process::exit(2)
+async fn accept(listener: TcpListener, executor: &LocalExecutor<'static>) {
+    let (events, happened) = channel::bounded(WAITING);
+    executor.spawn(broadcast(happened)).detach();
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => executor.spawn(serve(stream, events.clone())).detach(),
+            Err(_) => drop(Timer::after(RETRY).await),
         }
     }
+}
+
+// From here on: the address, the listener, and the start.
+
+fn parse_address(arguments: &[String]) -> Option<(&str, u16)> {
+    let [address] = arguments else { return None };
+    let (host, port) = address.rsplit_once(':')?;
+    let bracketed = host.starts_with('[') && host.ends_with(']');
+    let is_host = !host.is_empty() && host.contains([':', '[', ']']) == bracketed;
+    (is_host && !port.starts_with('+')).then_some((host, port.parse().ok()?))
+}
+
+fn listen(host: &str, port: u16) -> io::Result<TcpListener> {
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    let address = (bare, port).to_socket_addrs()?.next().ok_or(io::ErrorKind::NotFound)?;
+    // Not smol's own listener: its backlog is 128.
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+    socket.set_reuse_address(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(Async::<std::net::TcpListener>::new(socket.into())?.into())
+}
+
+fn main() {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let Some((host, port)) = parse_address(&arguments) else {
+        eprintln!("usage: broadcast HOST:PORT (IPv6: [HOST]:PORT)");
+        process::exit(2)
+    };
+    let listener = listen(host, port).unwrap_or_else(|error| {
+        eprintln!("cannot listen on {host}:{port}: {error}");
+        process::exit(1)
+    });
+    let port = listener.local_addr().expect("it is bound").port();
+    println!("listening on {host}:{port}");
+    // SIGINT and SIGTERM end the process, as they do unless one asks for something else.
+    let executor = LocalExecutor::new();
+    smol::block_on(executor.run(accept(listener, &executor)));
 }

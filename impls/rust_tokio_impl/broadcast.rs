@@ -1,10 +1,11 @@
-//! Broadcast in Rust on tokio: one task per connection, and a broadcast channel to all of them.
+//! Broadcast in Rust on tokio, tuned: one task per connection, and a broadcast channel of batches.
 //!
 //! Order: every task appends its whole messages to the one `pending`, and everything collected there
 //! goes into the channel as one batch: that is the common order.
 //! A slow client: the channel keeps the last BATCHES for all clients together and waits for none. A
 //! client that reads too slowly misses the oldest: whole batches, and so whole messages.
 
+use std::io::{self, IoSlice};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use std::{env, mem, process};
@@ -13,13 +14,14 @@ use socket2::SockRef;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio::sync::{broadcast, oneshot};
 use tokio::{select, task, time};
 
 const FEW_BYTES: usize = 4 * 1024; // first read: most clients receive more than they send
 const CHUNK: usize = 64 * 1024; // largest read: thousands of messages, yet small enough to be fair
 const BATCHES: usize = 256; // that the channel keeps for clients that are behind
+const TOGETHER: usize = 256 * 1024; // bytes of batches that go to a client with one write
 const RETRY: Duration = Duration::from_millis(100); // when no descriptor is left
 const LINGER: Duration = Duration::from_secs(10); // for a half-closed client to read the rest
 
@@ -30,44 +32,12 @@ struct Room {
     batches: broadcast::Sender<Batch>,
 }
 
-#[tokio::main]
-async fn main() {
-    let (host, port) = parse_address(env::args().skip(1).collect());
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
-    let listener = TcpListener::bind((bare, port)).await.unwrap_or_else(|error| {
-        eprintln!("cannot listen on {host}:{port}: {error}");
-        process::exit(1)
-    });
-    let mut interrupt = signal(SignalKind::interrupt()).expect("SIGINT can be caught");
-    let mut terminate = signal(SignalKind::terminate()).expect("SIGTERM can be caught");
-    let port = listener.local_addr().expect("it is bound").port();
-    println!("listening on {host}:{port}");
-    select! { // nothing needs saving: the end of the runtime ends all tasks
-        _ = accept(listener) => {}
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-    }
-}
-
-async fn accept(listener: TcpListener) {
-    let room =
-        Arc::new(Room { pending: Mutex::default(), batches: broadcast::Sender::new(BATCHES) });
-    loop {
-        match listener.accept().await {
-            Ok((stream, _)) => {
-                task::spawn(serve(stream, room.clone()));
-            }
-            Err(_) => time::sleep(RETRY).await,
-        }
-    }
-}
-
 async fn serve(mut stream: TcpStream, room: Arc<Room>) {
     let _ = stream.set_nodelay(true);
     let batches = room.batches.subscribe();
     let (reader, writer) = stream.split();
     let (leave, leaving) = oneshot::channel();
-    tokio::join!(read(reader, &room, leave), write(writer, batches, leaving));
+    let _ = tokio::join!(read(reader, &room, leave), write(writer, batches, leaving));
 }
 
 async fn read(mut stream: ReadHalf<'_>, room: &Room, _leave: oneshot::Sender<()>) {
@@ -90,23 +60,50 @@ async fn read(mut stream: ReadHalf<'_>, room: &Room, _leave: oneshot::Sender<()>
 }
 
 /// Send the batches, until the client has left and all are sent, or until a write fails.
+///
+/// `read` takes the last messages of a client to which a write has failed, and sees its end as well.
 async fn write(
     mut stream: WriteHalf<'_>,
     mut batches: broadcast::Receiver<Batch>,
     mut leaving: oneshot::Receiver<()>,
-) {
+) -> io::Result<()> {
     loop {
         let next = select! {
             biased; // before it leaves, a client receives all earlier batches
             next = batches.recv() => next,
-            _ = &mut leaving => return,
+            _ = &mut leaving => return Ok(()),
         };
-        // Drop policy: a client that has missed batches continues with the oldest that is left.
-        let Ok(batch) = next else { continue };
-        if stream.write_all(&batch).await.is_err() {
-            return; // `read` takes the client's last messages, and sees its end as well
+        let mut queued = match next {
+            Ok(batch) => vec![batch],
+            // Drop policy: a client that has missed batches continues with the oldest that is left.
+            Err(RecvError::Lagged(_)) => continue,
+            Err(RecvError::Closed) => return Ok(()),
+        };
+        // Tuned: a client that was behind gets several batches with one write, without a copy.
+        // Their bytes are limited: the channel may forget a batch, and only this client keeps it.
+        let mut size = queued[0].len();
+        while size < TOGETHER {
+            match batches.try_recv() {
+                Ok(batch) => {
+                    size += batch.len();
+                    queued.push(batch);
+                }
+                Err(TryRecvError::Lagged(_)) => {}
+                Err(TryRecvError::Empty | TryRecvError::Closed) => break,
+            }
         }
+        send(&mut stream, &queued).await?;
     }
+}
+
+async fn send(stream: &mut WriteHalf<'_>, queued: &[Batch]) -> io::Result<()> {
+    let mut slices: Vec<_> = queued.iter().map(|batch| IoSlice::new(batch)).collect();
+    let mut rest = &mut slices[..];
+    while !rest.is_empty() {
+        let sent = stream.write_vectored(rest).await?;
+        IoSlice::advance_slices(&mut rest, sent);
+    }
+    Ok(())
 }
 
 /// The length of the longest prefix of `data` that consists of whole messages.
@@ -120,16 +117,21 @@ fn whole_messages(data: &[u8]) -> usize {
 
 /// Append these messages to the common order.
 async fn broadcast(room: &Room, batch: &[u8]) {
-    let full = {
+    let (first, full) = {
         let mut pending = room.pending.lock().unwrap();
+        let first = pending.is_empty();
         pending.extend_from_slice(batch);
-        pending.len() >= CHUNK
+        (first, pending.len() >= CHUNK)
     };
     if full {
         flush(room);
     }
-    task::yield_now().await; // other ready readers append theirs first, and one flush sends it all
-    flush(room);
+    // Tuned: other ready readers append theirs first, and one flush sends it all. Only the task that
+    // found nothing pending flushes: if each did, there would be a batch for every sender.
+    task::yield_now().await;
+    if first {
+        flush(room);
+    }
 }
 
 /// Send everything pending into the channel as one batch, however many clients have sent.
@@ -140,19 +142,41 @@ fn flush(room: &Room) {
     }
 }
 
-fn parse_address(arguments: Vec<String>) -> (String, u16) {
-    let parts = match &arguments[..] {
-        [address] => address.rsplit_once(':'),
-        _ => None,
-    };
-    let bracketed = |host: &str| host.starts_with('[') && host.ends_with(']');
-    match parts.filter(|(_, port)| !port.starts_with('+')).map(|(host, port)| (host, port.parse())) {
-        Some((host, Ok(port))) if !host.is_empty() && host.contains([':', '[', ']']) == bracketed(host) => {
-            (host.to_string(), port)
-        }
-        _ => {
-            eprintln!("usage: broadcast HOST:PORT (IPv6: [HOST]:PORT)");
-            process::exit(2)
+async fn accept(listener: TcpListener) {
+    let room =
+        Arc::new(Room { pending: Mutex::default(), batches: broadcast::Sender::new(BATCHES) });
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => drop(task::spawn(serve(stream, room.clone()))),
+            Err(_) => time::sleep(RETRY).await,
         }
     }
+}
+
+// From here on: the address, and the start.
+
+fn parse_address(arguments: &[String]) -> Option<(&str, u16)> {
+    let [address] = arguments else { return None };
+    let (host, port) = address.rsplit_once(':')?;
+    let bracketed = host.starts_with('[') && host.ends_with(']');
+    let is_host = !host.is_empty() && host.contains([':', '[', ']']) == bracketed;
+    (is_host && !port.starts_with('+')).then_some((host, port.parse().ok()?))
+}
+
+#[tokio::main]
+async fn main() {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let Some((host, port)) = parse_address(&arguments) else {
+        eprintln!("usage: broadcast HOST:PORT (IPv6: [HOST]:PORT)");
+        process::exit(2)
+    };
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    let listener = TcpListener::bind((bare, port)).await.unwrap_or_else(|error| {
+        eprintln!("cannot listen on {host}:{port}: {error}");
+        process::exit(1)
+    });
+    let port = listener.local_addr().expect("it is bound").port();
+    println!("listening on {host}:{port}");
+    // SIGINT and SIGTERM end the process, as they do unless one asks for something else.
+    accept(listener).await;
 }

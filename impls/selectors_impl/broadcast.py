@@ -1,19 +1,16 @@
 #!/usr/bin/env python3
 """Broadcast on a selector: one loop asks the kernel which sockets are ready, and runs their callbacks.
 
-Order: every callback appends its client's whole messages to `pending`; what is collected there in one turn of
-the loop is offered to every client as one batch, so that all receive the same order.
-A slow client: its outbox is sent when the connection is writable again. While it holds more than
-LIMIT bytes, the client misses new batches, always as whole messages. No client waits for another.
+Order: a callback puts its client's whole messages into the outboxes of all clients before another one is called.
+A slow client: its outbox is sent whenever its connection is writable. While it holds more than LIMIT bytes,
+the client misses new messages, always as whole messages. No client waits for another.
 """
 
-import os
 import re
 import selectors
 import signal
 import socket
 import sys
-from collections import deque
 from dataclasses import dataclass, field
 from functools import partial
 from selectors import EVENT_READ, EVENT_WRITE
@@ -35,53 +32,8 @@ class Client:
 
 
 room: set[Client] = set()
-pending: deque[bytes] = deque()  # batches of whole messages in their final order, not yet offered to the clients
 selector = selectors.DefaultSelector()  # the data of each socket is its callback
 resting: list[socket.socket] = []  # listeners that are not watched until the next turn
-
-
-def main(address: tuple[str, int]) -> None:
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: os._exit(0))  # nothing needs saving
-    host, port = address
-    shown = f"[{host}]" if ":" in host else host
-    try:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        listener = socket.create_server(address, family=family, backlog=BACKLOG)
-    except (OSError, UnicodeError) as error:
-        sys.exit(f"cannot listen on {shown}:{port}: {error}")
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # accepted connections inherit it
-    print(f"listening on {shown}:{listener.getsockname()[1]}", flush=True)
-    listener.setblocking(False)
-    selector.register(listener, EVENT_READ, partial(accept, listener))
-    while True:
-        turn()
-
-
-def turn() -> None:
-    """Run the callbacks of all ready sockets, then flush what they have collected."""
-    ready = selector.select(RETRY_S if resting else None)
-    while resting:
-        listener = resting.pop()
-        selector.register(listener, EVENT_READ, partial(accept, listener))
-    for key, events in ready:
-        key.data(events)
-    flush()
-
-
-def accept(listener: socket.socket, events: int) -> None:
-    try:
-        while True:
-            connection, _ = listener.accept()
-            connection.setblocking(False)
-            client = Client(connection)
-            watch(client)
-            room.add(client)
-    except BlockingIOError:
-        return  # all waiting connections are accepted
-    except OSError:  # no descriptor is left: the listener would stay ready, and the loop would spin
-        selector.unregister(listener)
-        resting.append(listener)
 
 
 def serve(client: Client, events: int) -> None:
@@ -105,11 +57,7 @@ def read(client: Client) -> None:
         broadcast(data[:end])
     client.rest = data[end:]
     if not chunk:
-        flush()  # a client that disconnects right after sending still receives its own messages
-        room.discard(client)
-        client.leaving = True
-        client.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, LINGER_MS)  # it may never read
-        watch(client)
+        leave(client)
 
 
 def write(client: Client) -> None:
@@ -120,6 +68,14 @@ def write(client: Client) -> None:
         pass
     except OSError:
         client.outbox.clear()  # the next read sees the error too, and ends the connection
+    watch(client)
+
+
+def leave(client: Client) -> None:
+    """Send what is unsent, and then close the connection."""
+    room.discard(client)
+    client.leaving = True
+    client.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, LINGER_MS)  # it may never read
     watch(client)
 
 
@@ -148,26 +104,43 @@ def whole_messages(data: bytes) -> int:
 
 
 def broadcast(batch: bytes) -> None:
-    """Append these messages to the common order; they are sent at the end of the turn."""
-    pending.append(batch)
-
-
-def flush() -> None:
-    """Offer what is pending as one batch: one offer per client, however many clients have sent."""
-    while pending:
-        batch = b""
-        while pending and len(batch) < CHUNK:  # a longer batch might make clients miss the next one
-            batch += pending.popleft()
-        for client in room:
-            offer(client, batch)
+    for client in room:
+        offer(client, batch)
 
 
 def offer(client: Client, batch: bytes) -> None:
     """Drop policy: a client gets all of the batch, or none of it if it is too far behind."""
     if len(client.outbox) <= LIMIT:
         client.outbox += batch
-        if not client.events & EVENT_WRITE:  # else it is sent when the connection is writable
-            write(client)
+        watch(client)
+
+
+def accept(listener: socket.socket, events: int) -> None:
+    try:
+        while True:
+            connection, _ = listener.accept()
+            connection.setblocking(False)
+            client = Client(connection)
+            watch(client)
+            room.add(client)
+    except BlockingIOError:
+        return  # all waiting connections are accepted
+    except OSError:  # no descriptor is left: the listener would stay ready, and the loop would spin
+        selector.unregister(listener)
+        resting.append(listener)
+
+
+def turn() -> None:
+    """Run the callbacks of all ready sockets."""
+    ready = selector.select(RETRY_S if resting else None)
+    while resting:
+        listener = resting.pop()
+        selector.register(listener, EVENT_READ, partial(accept, listener))
+    for key, events in ready:
+        key.data(events)
+
+
+# Boilerplate: the address, signals, the start.
 
 
 def parse_address(arguments: list[str]) -> tuple[str, int]:
@@ -177,6 +150,23 @@ def parse_address(arguments: list[str]) -> tuple[str, int]:
         print("usage: broadcast.py HOST:PORT (IPv6: [HOST]:PORT)", file=sys.stderr)
         sys.exit(2)
     return match[1] or match[2], int(match[3])
+
+
+def main(address: tuple[str, int]) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # like SIGTERM: ends the process at once, and nothing needs saving
+    host, port = address
+    shown = f"[{host}]" if ":" in host else host
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        listener = socket.create_server(address, family=family, backlog=BACKLOG)
+    except (OSError, UnicodeError) as error:
+        sys.exit(f"cannot listen on {shown}:{port}: {error}")
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # accepted connections inherit it
+    print(f"listening on {shown}:{listener.getsockname()[1]}", flush=True)
+    listener.setblocking(False)
+    selector.register(listener, EVENT_READ, partial(accept, listener))
+    while True:
+        turn()
 
 
 if __name__ == "__main__":

@@ -2,13 +2,12 @@
 """A group chat on a selector: one loop asks the kernel which sockets are ready, and runs their callbacks.
 
 Order: one callback puts a message or a notice into the outboxes of all members before another is called;
-they are sent at the end of the turn. Replies go the same way.
+they are sent when the connections are writable. Replies go the same way.
 A slow client: its outbox is sent when the connection is writable again. While it holds more than LIMIT
 bytes, the client misses new messages; while replies make it twice as many, its requests wait; and
 when notices, which no member may miss, make it three times as many, it is disconnected.
 """
 
-import os
 import re
 import selectors
 import signal
@@ -27,7 +26,7 @@ FRAME = 64 * 1024 - 1  # bytes of the longest payload: a length has two bytes
 READ = 16 * 1024  # bytes per read: enough for hundreds of requests, small enough to be fair
 LIMIT = 256 * 1024  # a client with more bytes unsent misses new messages
 RETRY_S = 0.1  # wait before the next try when no descriptor is left
-LINGER_MS = 10_000  # for a client that has closed its sending side to read what is unsent
+LINGER_MS = 10_000  # for a client that has left, or whose requests wait, to read what is unsent
 
 
 @dataclass(eq=False)  # clients are compared and hashed by identity
@@ -41,53 +40,8 @@ class Client:
 
 
 members: dict[str, Client] = {}  # the clients that have joined, by name
-fresh: list[Client] = []  # clients whose outbox was empty before: it is sent at the end of the turn
 selector = selectors.DefaultSelector()  # the data of each socket is its callback
 resting: list[socket.socket] = []  # listeners that are not watched until the next turn
-
-
-def main(address: tuple[str, int]) -> None:
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: os._exit(0))  # nothing needs saving
-    host, port = address
-    shown = f"[{host}]" if ":" in host else host
-    try:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        listener = socket.create_server(address, family=family, backlog=BACKLOG)
-    except (OSError, UnicodeError) as error:
-        sys.exit(f"cannot listen on {shown}:{port}: {error}")
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # accepted connections inherit it
-    print(f"listening on {shown}:{listener.getsockname()[1]}", flush=True)
-    listener.setblocking(False)
-    selector.register(listener, EVENT_READ, partial(accept, listener))
-    while True:
-        turn()
-
-
-def turn() -> None:
-    """Run the callbacks of all ready sockets, then send what they have put into outboxes."""
-    ready = selector.select(RETRY_S if resting else None)
-    while resting:
-        listener = resting.pop()
-        selector.register(listener, EVENT_READ, partial(accept, listener))
-    for key, events in ready:
-        key.data(events)
-    while fresh:
-        write(fresh.pop())
-
-
-def accept(listener: socket.socket, events: int) -> None:
-    try:
-        while True:
-            connection, _ = listener.accept()
-            connection.setblocking(False)
-            client = Client(connection)
-            watch(client)
-    except BlockingIOError:
-        return  # all waiting connections are accepted
-    except OSError:  # no descriptor is left: the listener would stay ready, and the loop would spin
-        selector.unregister(listener)
-        resting.append(listener)
 
 
 def serve(client: Client, events: int) -> None:
@@ -110,7 +64,6 @@ def read(client: Client) -> None:
         handle(client, payload)
     if not chunk:
         leave(client)
-        client.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, LINGER_MS)  # it may never read
     watch(client)
 
 
@@ -137,6 +90,8 @@ def watch(client: Client) -> None:
         selector.register(client.connection, events, partial(serve, client))
     elif events != client.events:
         selector.modify(client.connection, events, partial(serve, client))
+        if (events ^ client.events) & EVENT_READ:  # one that is not read may have left, and may never read
+            client.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 0 if reads else LINGER_MS)
     client.events = events
 
 
@@ -207,9 +162,8 @@ def offer(client: Client, delivery: bytes) -> None:
 
 
 def send(client: Client, reply: bytes) -> None:
-    if not client.outbox:
-        fresh.append(client)
     client.outbox += reply
+    watch(client)  # it is sent when the connection is writable
 
 
 def encode(reply: Reply) -> bytes:
@@ -220,6 +174,33 @@ def encode(reply: Reply) -> bytes:
     return len(payload).to_bytes(2, "big") + payload
 
 
+def accept(listener: socket.socket, events: int) -> None:
+    try:
+        while True:
+            connection, _ = listener.accept()
+            connection.setblocking(False)
+            client = Client(connection)
+            watch(client)
+    except BlockingIOError:
+        return  # all waiting connections are accepted
+    except OSError:  # no descriptor is left: the listener would stay ready, and the loop would spin
+        selector.unregister(listener)
+        resting.append(listener)
+
+
+def turn() -> None:
+    """Run the callbacks of all ready sockets."""
+    ready = selector.select(RETRY_S if resting else None)
+    while resting:
+        listener = resting.pop()
+        selector.register(listener, EVENT_READ, partial(accept, listener))
+    for key, events in ready:
+        key.data(events)
+
+
+# Boilerplate: the address, signals, the start.
+
+
 def parse_address(arguments: list[str]) -> tuple[str, int]:
     pattern = r"(?:\[([^\]]*:[^\]]*)\]|([^:\[\]]+)):(0|[1-9][0-9]{0,4})"
     match = re.fullmatch(pattern, arguments[0]) if len(arguments) == 1 else None
@@ -227,6 +208,23 @@ def parse_address(arguments: list[str]) -> tuple[str, int]:
         print("usage: groupchat.py HOST:PORT (IPv6: [HOST]:PORT)", file=sys.stderr)
         sys.exit(2)
     return match[1] or match[2], int(match[3])
+
+
+def main(address: tuple[str, int]) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # like SIGTERM: ends the process at once, and nothing needs saving
+    host, port = address
+    shown = f"[{host}]" if ":" in host else host
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        listener = socket.create_server(address, family=family, backlog=BACKLOG)
+    except (OSError, UnicodeError) as error:
+        sys.exit(f"cannot listen on {shown}:{port}: {error}")
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # accepted connections inherit it
+    print(f"listening on {shown}:{listener.getsockname()[1]}", flush=True)
+    listener.setblocking(False)
+    selector.register(listener, EVENT_READ, partial(accept, listener))
+    while True:
+        turn()
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ def harness_implementations() -> list[Implementation]:
             spec="broadcast",
             language="Python",
             style="thread per connection",
-            category="idiomatic",
+            category="tuned",
             summary="two threads per connection, one lock; drops messages beyond 256 KiB unsent",
             source=HERE / "broadcast.py",
         ),
@@ -27,6 +27,7 @@ def harness_implementations() -> list[Implementation]:
             category="idiomatic",
             summary="two threads per connection, one lock; drops messages beyond 256 KiB unsent",
             source=HERE / "channels.py",
+            needs=("python>=3.10",),
         ),
         Implementation(
             name="threads",
@@ -36,6 +37,6 @@ def harness_implementations() -> list[Implementation]:
             category="idiomatic",
             summary="two threads per connection, one lock; drops messages beyond 256 KiB unsent",
             source=HERE / "groupchat.py",
-            needs=("python:spec",),
+            needs=("python>=3.10", "python:spec"),
         ),
     ]

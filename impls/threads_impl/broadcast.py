@@ -3,11 +3,10 @@
 
 Order: every reading thread appends its whole messages to `pending`; the thread that holds the lock
 puts all that is collected there into every outbox, so that all clients receive the same order.
-A slow client: only its own writing thread waits for it. While its outbox holds more than LIMIT bytes,
-the client misses new batches, always as whole messages.
+A slow client: only its own writing thread waits for it. Its outbox keeps what the kernel has not taken;
+while that is more than LIMIT bytes, the client misses new batches, always as whole messages.
 """
 
-import os
 import re
 import signal
 import socket
@@ -39,74 +38,58 @@ pending: deque[bytes] = deque()  # batches of whole messages in their final orde
 order = threading.Lock()  # guards the room, and taking from `pending`
 
 
-def main(address: tuple[str, int]) -> None:
-    # Nothing needs saving, and an orderly exit would have to wait for every thread.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: os._exit(0))
-    host, port = address
-    shown = f"[{host}]" if ":" in host else host
-    try:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        listener = socket.create_server(address, family=family, backlog=BACKLOG)
-    except (OSError, UnicodeError) as error:
-        sys.exit(f"cannot listen on {shown}:{port}: {error}")
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # accepted connections inherit it
-    print(f"listening on {shown}:{listener.getsockname()[1]}", flush=True)
-    threading.stack_size(STACK)
-    accept(listener)
-
-
-def accept(listener: socket.socket) -> None:
-    while True:
-        try:
-            connection, _ = listener.accept()
-        except OSError:
-            time.sleep(RETRY_S)
-            continue
-        try:
-            threading.Thread(target=serve, args=(connection,), daemon=True).start()
-        except RuntimeError:
-            connection.close()
-            time.sleep(RETRY_S)
-
-
 def serve(connection: socket.socket) -> None:
     client = Client(connection)
     writer = threading.Thread(target=write, args=(client,), daemon=True)
-    with connection, suppress(RuntimeError):  # there may be no second thread available
-        writer.start()
-        with order:
-            room.add(client)
-        rest = b""
-        with suppress(OSError):  # a reset ends a connection just as an end of stream does
-            while chunk := connection.recv(CHUNK):
-                data = rest + chunk
-                end = whole_messages(data)
-                if end:
-                    broadcast(data[:end])
-                rest = data[end:]
-        with order:
-            room.discard(client)
-        with client.wake:
-            client.leaving = True
-            client.wake.notify()
+    with connection:
+        try:
+            writer.start()
+        except RuntimeError:
+            return  # no second thread is available
+        try:
+            read(client)
+        finally:
+            leave(client)
         writer.join(LINGER_S)  # what is unsent is sent first
         with suppress(OSError):
             connection.shutdown(socket.SHUT_RDWR)  # ends the wait for a client that does not read
 
 
+def read(client: Client) -> None:
+    with order:
+        room.add(client)
+    rest = b""
+    with suppress(OSError):  # a reset ends a connection just as an end of stream does
+        while chunk := client.connection.recv(CHUNK):
+            data = rest + chunk
+            end = whole_messages(data)
+            if end:
+                broadcast(data[:end])
+            rest = data[end:]
+
+
 def write(client: Client) -> None:
     """Send what collects in the outbox: all that is added during one send goes out with the next."""
+    sent = 0
     with suppress(OSError):  # the reading thread sees the error too, and ends the connection
         while True:
             with client.wake:
+                del client.outbox[:sent]  # not before it is sent: until then it counts against the limit
                 while not client.outbox and not client.leaving:
                     client.wake.wait()
                 data = client.outbox[:CHUNK]
-                del client.outbox[:CHUNK]
             if not data:
                 return
             client.connection.sendall(data)
+            sent = len(data)
+
+
+def leave(client: Client) -> None:
+    with order:
+        room.discard(client)
+    with client.wake:
+        client.leaving = True
+        client.wake.notify()
 
 
 def whole_messages(data: bytes) -> int:
@@ -122,8 +105,10 @@ def whole_messages(data: bytes) -> int:
 
 def broadcast(batch: bytes) -> None:
     """Append these messages to the common order."""
+    # Tuned: the thread that gets the lock also offers what the threads that wait for it have appended. One
+    # wake-up of a writer, and one write, then carries the messages of several senders.
     pending.append(batch)
-    flush()  # the first thread to get the lock flushes for all that wait for it
+    flush()
 
 
 def flush() -> None:
@@ -146,6 +131,23 @@ def offer(client: Client, batch: bytes) -> None:
             client.outbox += batch
 
 
+def accept(listener: socket.socket) -> None:
+    while True:
+        try:
+            connection, _ = listener.accept()
+        except OSError:
+            time.sleep(RETRY_S)
+            continue
+        try:
+            threading.Thread(target=serve, args=(connection,), daemon=True).start()
+        except RuntimeError:
+            connection.close()
+            time.sleep(RETRY_S)
+
+
+# Boilerplate: the address, signals, the start.
+
+
 def parse_address(arguments: list[str]) -> tuple[str, int]:
     pattern = r"(?:\[([^\]]*:[^\]]*)\]|([^:\[\]]+)):(0|[1-9][0-9]{0,4})"
     match = re.fullmatch(pattern, arguments[0]) if len(arguments) == 1 else None
@@ -153,6 +155,21 @@ def parse_address(arguments: list[str]) -> tuple[str, int]:
         print("usage: broadcast.py HOST:PORT (IPv6: [HOST]:PORT)", file=sys.stderr)
         sys.exit(2)
     return match[1] or match[2], int(match[3])
+
+
+def main(address: tuple[str, int]) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # like SIGTERM: ends the process at once, and nothing needs saving
+    host, port = address
+    shown = f"[{host}]" if ":" in host else host
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        listener = socket.create_server(address, family=family, backlog=BACKLOG)
+    except (OSError, UnicodeError) as error:
+        sys.exit(f"cannot listen on {shown}:{port}: {error}")
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # accepted connections inherit it
+    print(f"listening on {shown}:{listener.getsockname()[1]}", flush=True)
+    threading.stack_size(STACK)
+    accept(listener)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ it misses new messages; while replies make it twice as many, its requests wait.
 """
 
 import json
-import os
 import re
 import signal
 import socket
@@ -26,9 +25,10 @@ WRITE = 64 * 1024  # bytes per write
 LIMIT = 256 * 1024  # a client with more bytes unsent misses new messages
 RETRY_S = 0.1  # wait before the next try when no descriptor or thread is left
 LINGER_S = 10.0  # for a client that has closed its sending side to read what is unsent
+PAUSE_S = 30.0  # for a client with too many unsent replies to read some of them
 STACK = 256 * 1024  # bytes per thread: 2000 times the default 8 MB may exceed a container's limit
 
-order = threading.Lock()  # guards channels and outboxes: `serve` and `write` take it, what they call expects it held
+order = threading.Lock()  # guards channels and outboxes; `serve`, `read` and `write` take it, helpers expect it held
 
 
 @dataclass(eq=False)  # clients are compared and hashed by identity
@@ -44,64 +44,43 @@ channels: dict[str, set[Client]] = {}  # the subscribers of every channel that h
 encoder = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
 
 
-def main(address: tuple[str, int]) -> None:
-    # Nothing needs saving, and an orderly exit would have to wait for every thread.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: os._exit(0))
-    host, port = address
-    shown = f"[{host}]" if ":" in host else host
-    try:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        listener = socket.create_server(address, family=family, backlog=BACKLOG)
-    except (OSError, UnicodeError) as error:
-        sys.exit(f"cannot listen on {shown}:{port}: {error}")
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # accepted connections inherit it
-    print(f"listening on {shown}:{listener.getsockname()[1]}", flush=True)
-    threading.stack_size(STACK)
-    accept(listener)
-
-
-def accept(listener: socket.socket) -> None:
-    while True:
-        try:
-            connection, _ = listener.accept()
-        except OSError:
-            time.sleep(RETRY_S)
-            continue
-        try:
-            threading.Thread(target=serve, args=(connection,), daemon=True).start()
-        except RuntimeError:
-            connection.close()
-            time.sleep(RETRY_S)
-
-
 def serve(connection: socket.socket) -> None:
     client = Client(connection)
     writer = threading.Thread(target=write, args=(client,), daemon=True)
-    with connection, suppress(RuntimeError):  # there may be no second thread available
-        writer.start()
-        rest = b""
-        with suppress(OSError):  # a reset ends a connection just as an end of stream does
-            while chunk := connection.recv(READ):
-                *lines, rest = (rest + chunk).split(b"\n")
-                with order:
-                    for line in lines:
-                        handle(client, line)
-                        pause(client)
-                rest = rest[:LINE]  # enough to see that a line is too long, without keeping all of it
-        with order:
-            leave(client)
+    with connection:
+        try:
+            writer.start()
+        except RuntimeError:
+            return  # no second thread is available
+        try:
+            read(client)
+        finally:
+            with order:
+                leave(client)
         writer.join(LINGER_S)  # what is unsent is sent first
         with suppress(OSError):
             connection.shutdown(socket.SHUT_RDWR)  # ends the wait for a client that does not read
 
 
+def read(client: Client) -> None:
+    rest = b""
+    with suppress(OSError):  # a reset, or a TimeoutError, ends a connection just as an end of stream does
+        while chunk := client.connection.recv(READ):
+            *lines, rest = (rest + chunk).split(b"\n")
+            with order:
+                for line in lines:
+                    handle(client, line)
+                    pause(client)
+            rest = rest[:LINE]  # enough to see that a line is too long, without keeping all of it
+
+
 def write(client: Client) -> None:
     """Send what collects in the outbox: all that is added during one send goes out with the next."""
+    data = bytearray()
     with suppress(OSError):  # the reading thread sees the error too, and ends the connection
         while True:
             with order:
-                data = take(client)
+                data = take(client, len(data))
             if not data:
                 return
             client.connection.sendall(data)
@@ -110,20 +89,23 @@ def write(client: Client) -> None:
         client.wake.notify()  # the reader may be waiting for space
 
 
-def take(client: Client) -> bytearray:
-    """Wait for something to send; return nothing when the client has left and all is sent."""
+def take(client: Client, sent: int) -> bytearray:
+    """Remove what is sent, and wait for more; return nothing when the client has left and all is sent."""
+    del client.outbox[:sent]  # not before it is sent: until then it counts against the limit
+    client.wake.notify()  # the reader may be waiting for space
     while not client.outbox and not client.leaving:
         client.wake.wait()
-    data = client.outbox[:WRITE]
-    del client.outbox[:WRITE]
-    client.wake.notify()  # the reader may be waiting for space
-    return data
+    return client.outbox[:WRITE]
 
 
 def pause(client: Client) -> None:
-    """Wait while too many replies to the client are unsent."""
+    """Wait while too many replies to the client are unsent.
+
+    Not for ever, because the end of its stream is not seen meanwhile.
+    """
     while len(client.outbox) > 2 * LIMIT and not client.leaving:
-        client.wake.wait()
+        if not client.wake.wait(PAUSE_S):
+            raise TimeoutError("the client does not read")
 
 
 def handle(client: Client, line: bytes) -> None:
@@ -188,6 +170,23 @@ def encode(reply: object) -> bytes:
     return encoder.encode(reply).encode() + b"\n"
 
 
+def accept(listener: socket.socket) -> None:
+    while True:
+        try:
+            connection, _ = listener.accept()
+        except OSError:
+            time.sleep(RETRY_S)
+            continue
+        try:
+            threading.Thread(target=serve, args=(connection,), daemon=True).start()
+        except RuntimeError:
+            connection.close()
+            time.sleep(RETRY_S)
+
+
+# Boilerplate: the address, signals, the start.
+
+
 def parse_address(arguments: list[str]) -> tuple[str, int]:
     pattern = r"(?:\[([^\]]*:[^\]]*)\]|([^:\[\]]+)):(0|[1-9][0-9]{0,4})"
     match = re.fullmatch(pattern, arguments[0]) if len(arguments) == 1 else None
@@ -195,6 +194,21 @@ def parse_address(arguments: list[str]) -> tuple[str, int]:
         print("usage: channels.py HOST:PORT (IPv6: [HOST]:PORT)", file=sys.stderr)
         sys.exit(2)
     return match[1] or match[2], int(match[3])
+
+
+def main(address: tuple[str, int]) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # like SIGTERM: ends the process at once, and nothing needs saving
+    host, port = address
+    shown = f"[{host}]" if ":" in host else host
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        listener = socket.create_server(address, family=family, backlog=BACKLOG)
+    except (OSError, UnicodeError) as error:
+        sys.exit(f"cannot listen on {shown}:{port}: {error}")
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # accepted connections inherit it
+    print(f"listening on {shown}:{listener.getsockname()[1]}", flush=True)
+    threading.stack_size(STACK)
+    accept(listener)
 
 
 if __name__ == "__main__":

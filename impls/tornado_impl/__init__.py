@@ -1,4 +1,4 @@
-"""Tornado: a coroutine per connection on its streams."""
+"""Tornado: two coroutines and a queue per connection, on its streams."""
 
 from pathlib import Path
 
@@ -14,10 +14,10 @@ def harness_implementations() -> list[Implementation]:
             name="tornado",
             spec="broadcast",
             language="Python",
-            style="coroutine per connection",
+            style="async/await",
             category="idiomatic",
-            summary="Tornado's streams, one event loop; drops messages beyond 256 KiB unsent",
+            summary="TCPServer, two coroutines and a Queue per connection; drops beyond 256 KiB unsent",
             source=HERE / "broadcast.py",
-            needs=("python:tornado",),
+            needs=("python:tornado>=6.2",),
         )
     ]

@@ -1,134 +1,114 @@
 #!/usr/bin/env python3
-"""Broadcast on Tornado: one coroutine per connection reads, and callbacks of its stream write.
+"""Broadcast on Tornado, with its TCPServer, its streams and its Queue: two coroutines for every connection.
 
-Order: every coroutine appends its whole messages to `pending`; what is collected there in one turn of
-the loop is offered to every client as one batch, so that all receive the same order.
-A slow client: its stream gets the outbox when everything before it is sent. While the outbox holds
-more than LIMIT bytes, the client misses new batches, always as whole messages.
+Order: the running coroutine puts its message into the queues of all clients before any other coroutine runs.
+A slow client: only its own writing coroutine waits for it. While more than LIMIT bytes for it are unsent,
+or its queue is full, it misses new messages.
 """
 
 import asyncio
-import os
+import errno
 import re
 import signal
 import socket
 import sys
-from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import Any
 
 from tornado.ioloop import IOLoop
-from tornado.iostream import IOStream, StreamClosedError
+from tornado.iostream import IOStream
+from tornado.queues import Queue
+from tornado.tcpserver import TCPServer
 
 BACKLOG = 1024
-CHUNK = 64 * 1024  # bytes per read: enough for thousands of messages, small enough to be fair
 LIMIT = 256 * 1024  # a client with more bytes unsent misses new messages
+QUEUE = 8192  # messages: even the shortest takes up memory in a queue
 RETRY_S = 0.1  # wait before the next try when no descriptor is left
 
 
 @dataclass(eq=False)  # clients are compared and hashed by identity
 class Client:
     stream: IOStream
-    outbox: bytearray = field(default_factory=bytearray)
+    outbox: Queue[bytes] = field(default_factory=lambda: Queue(QUEUE))
+    unsent: int = 0  # bytes that the kernel has not taken yet, in the queue or on their way from it
 
 
 room: set[Client] = set()
-pending: deque[bytes] = deque()  # batches of whole messages in their final order, not yet offered to the clients
 
 
-async def main(address: tuple[str, int]) -> None:
-    # Nothing needs saving, and an orderly exit would have to wait for every coroutine.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: os._exit(0))
-    host, port = address
-    shown = f"[{host}]" if ":" in host else host
-    try:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        listener = socket.create_server(address, family=family, backlog=BACKLOG)
-    except (OSError, UnicodeError) as error:
-        sys.exit(f"cannot listen on {shown}:{port}: {error}")
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # accepted connections inherit it
-    listener.setblocking(False)
-    print(f"listening on {shown}:{listener.getsockname()[1]}", flush=True)
-    watch(listener)
-    await asyncio.Event().wait()
-
-
-def watch(listener: socket.socket) -> None:
-    # Not TCPServer: when no descriptor is left it fails and is called again at once, for ever.
-    IOLoop.current().add_handler(listener, accept, IOLoop.READ)
-
-
-def accept(listener: socket.socket, events: int) -> None:
-    try:
-        for _ in range(BACKLOG):
-            connection, _ = listener.accept()
-            IOLoop.current().spawn_callback(serve, IOStream(connection))
-    except BlockingIOError:
-        return  # all waiting connections are accepted
-    except OSError:  # no descriptor is left: the listener would stay ready, and the loop would spin
-        IOLoop.current().remove_handler(listener)
-        IOLoop.current().call_later(RETRY_S, watch, listener)
+class Server(TCPServer):
+    async def handle_stream(self, stream: IOStream, address: Any) -> None:
+        await serve(stream)
 
 
 async def serve(stream: IOStream) -> None:
     client = Client(stream)
+    writing = asyncio.create_task(write(client))
     room.add(client)
-    rest = b""
-    with suppress(StreamClosedError):  # raised for a reset just as for an end of stream
+    try:
+        stream.set_nodelay(True)
+        await read(client)
+    finally:
+        room.discard(client)
+        writing.cancel()
+        stream.close()
+
+
+async def read(client: Client) -> None:
+    """Broadcast the client's messages, until its stream ends: Tornado closes it then, with what is unsent."""
+    with suppress(OSError):  # a StreamClosedError, for a reset just as for an end of stream
         while True:
-            data = rest + await stream.read_bytes(CHUNK, partial=True)
-            end = whole_messages(data)
-            if end:
-                await broadcast(data[:end])
-            rest = data[end:]
-    room.discard(client)
+            header = await client.stream.read_bytes(1)
+            body = await client.stream.read_bytes(header[0])
+            broadcast(header + body)
+            # A read that need not wait lets no other coroutine run: without this, one client that sends a lot
+            # would stop all others.
+            await asyncio.sleep(0)
 
 
-def write(client: Client) -> None:
-    """Hand the outbox to the stream, which has sent everything before it."""
-    if client.outbox and not client.stream.closed():
-        data = bytes(client.outbox)
-        client.outbox.clear()
-        sent = client.stream.write(data)
-        if client.stream.writing():
-            sent.add_done_callback(lambda _: write(client))
+async def write(client: Client) -> None:
+    """Send what the queue holds: all that is added during one send goes out with the next."""
+    with suppress(OSError):  # the reading coroutine gets it too, and leaves
+        while True:
+            batch = [await client.outbox.get()]
+            while not client.outbox.empty():
+                batch.append(client.outbox.get_nowait())
+            data = b"".join(batch)
+            await client.stream.write(data)
+            client.unsent -= len(data)
 
 
-def whole_messages(data: bytes) -> int:
-    """Return the length of the longest prefix of `data` that consists of whole messages."""
-    end, size = 0, len(data)
-    while end < size:
-        following = end + 1 + data[end]
-        if following > size:
-            break
-        end = following
-    return end
+def broadcast(message: bytes) -> None:
+    for client in room:
+        offer(client, message)
 
 
-async def broadcast(batch: bytes) -> None:
-    """Append these messages to the common order."""
-    pending.append(batch)
-    await asyncio.sleep(0)  # other ready clients append first, so that one flush serves all
-    flush()
+def offer(client: Client, message: bytes) -> None:
+    """Drop policy: a client that is too far behind misses the message."""
+    if client.unsent <= LIMIT and not client.outbox.full():
+        client.outbox.put_nowait(message)
+        client.unsent += len(message)
 
 
-def flush() -> None:
-    """Offer what is pending as one batch: one offer per client, however many clients have sent."""
-    batch = b""
-    while pending and len(batch) < CHUNK:  # a longer batch might make clients miss the next one
-        batch += pending.popleft()
-    if batch:
-        for client in room:
-            offer(client, batch)
+def accept(listener: socket.socket) -> None:
+    server = Server()
+    server.add_socket(listener)
+
+    # The departure from the documentation: when no descriptor is left, or no memory for one, TCPServer lets the error
+    # of `accept` go to the loop, which calls it again at once, for ever. So the listener rests for a while.
+    def rest(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        error = context.get("exception")
+        if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
+            IOLoop.current().remove_handler(listener)
+            IOLoop.current().call_later(RETRY_S, server.add_socket, listener)
+        else:
+            loop.default_exception_handler(context)
+
+    asyncio.get_running_loop().set_exception_handler(rest)
 
 
-def offer(client: Client, batch: bytes) -> None:
-    """Drop policy: a client gets all of the batch, or none of it if it is too far behind."""
-    if len(client.outbox) <= LIMIT:
-        client.outbox += batch
-        if not client.stream.writing():
-            write(client)
+# Boilerplate: the address, signals, the start.
 
 
 def parse_address(arguments: list[str]) -> tuple[str, int]:
@@ -140,5 +120,20 @@ def parse_address(arguments: list[str]) -> tuple[str, int]:
     return match[1] or match[2], int(match[3])
 
 
+async def main(address: tuple[str, int]) -> None:
+    host, port = address
+    shown = f"[{host}]" if ":" in host else host
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        listener = socket.create_server(address, family=family, backlog=BACKLOG)
+    except (OSError, UnicodeError) as error:
+        sys.exit(f"cannot listen on {shown}:{port}: {error}")
+    listener.setblocking(False)
+    accept(listener)
+    print(f"listening on {shown}:{listener.getsockname()[1]}", flush=True)
+    await asyncio.Event().wait()
+
+
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # like SIGTERM: ends the process at once, and nothing needs saving
     asyncio.run(main(parse_address(sys.argv[1:])))

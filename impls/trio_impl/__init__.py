@@ -1,4 +1,4 @@
-"""trio: structured concurrency, two tasks per connection."""
+"""trio: structured concurrency, two tasks and a memory channel per connection."""
 
 from pathlib import Path
 
@@ -14,20 +14,30 @@ def harness_implementations() -> list[Implementation]:
             name="trio",
             spec="broadcast",
             language="Python",
-            style="task pair per connection",
+            style="async/await",
             category="idiomatic",
-            summary="trio nurseries, one event loop; drops messages beyond 256 KiB unsent",
+            summary="trio nurseries and memory channels; drops messages beyond 256 KiB unsent",
             source=HERE / "broadcast.py",
-            needs=("python:trio",),
+            needs=("python>=3.11", "python:trio>=0.25"),
         ),
         Implementation(
             name="trio",
             spec="channels",
             language="Python",
-            style="task pair per connection",
+            style="async/await",
             category="idiomatic",
-            summary="trio nurseries, one event loop; drops messages beyond 256 KiB unsent",
+            summary="trio nurseries and memory channels; drops messages beyond 256 KiB unsent",
             source=HERE / "channels.py",
-            needs=("python:trio",),
+            needs=("python>=3.11", "python:trio>=0.25"),
+        ),
+        Implementation(
+            name="trio",
+            spec="groupchat",
+            language="Python",
+            style="async/await",
+            category="idiomatic",
+            summary="trio nurseries and memory channels; drops messages beyond 256 KiB unsent",
+            source=HERE / "groupchat.py",
+            needs=("python>=3.11", "python:trio>=0.25", "python:spec"),
         ),
     ]

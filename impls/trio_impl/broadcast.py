@@ -1,105 +1,68 @@
 #!/usr/bin/env python3
-"""Broadcast on trio: structured concurrency, two tasks for every connection.
+"""Broadcast on trio: structured concurrency, two tasks and a memory channel for every connection.
 
-Order: every reading task appends its whole messages to `pending`; what is collected there in one turn of
-the loop is offered to every client as one batch, so that all receive the same order.
-A slow client: only its own writing task waits for it. While its outbox holds more than LIMIT bytes,
-the client misses new batches, always as whole messages.
+Order: the running task puts its messages into the channels of all clients before any other task runs.
+A slow client: only its own writing task waits for it. While more than LIMIT bytes for it are unsent,
+or its channel is full, it misses new messages, always whole ones.
 """
 
+import logging
 import re
 import signal
-import socket
 import sys
-from collections import deque
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import trio
 
-BACKLOG = 1024
-CHUNK = 64 * 1024  # bytes per read: enough for thousands of messages, small enough to be fair
 LIMIT = 256 * 1024  # a client with more bytes unsent misses new messages
-RETRY_S = 0.1  # wait before the next try when no descriptor is left
+ITEMS = 8192  # in a channel: even the shortest takes up memory
 LINGER_S = 10.0  # for a client that has closed its sending side to read what is unsent
 
 
 @dataclass(eq=False)  # clients are compared and hashed by identity
 class Client:
     stream: trio.SocketStream
-    outbox: bytearray = field(default_factory=bytearray)
-    wake: trio.Event = field(default_factory=trio.Event)  # set when there is something to send, or when leaving
-    leaving: bool = False
+    outbox: trio.MemorySendChannel[bytes]
+    unsent: int = 0  # bytes that the kernel has not taken yet, in the channel or on their way from it
 
 
 room: set[Client] = set()
-pending: deque[bytes] = deque()  # batches of whole messages in their final order, not yet offered to the clients
-
-
-async def main(address: tuple[str, int]) -> None:
-    host, port = address
-    shown = f"[{host}]" if ":" in host else host
-    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-        try:
-            family = socket.AF_INET6 if ":" in host else socket.AF_INET
-            listener = socket.create_server(address, family=family, backlog=BACKLOG)
-        except (OSError, UnicodeError) as error:
-            sys.exit(f"cannot listen on {shown}:{port}: {error}")
-        listener.setblocking(False)
-        print(f"listening on {shown}:{listener.getsockname()[1]}", flush=True)
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(accept, listener, nursery)
-            await anext(signals)
-            nursery.cancel_scope.cancel()
-
-
-async def accept(listener: socket.socket, nursery: trio.Nursery) -> None:
-    # Not trio.serve_listeners(): it lets all other tasks run after each accept. While they write to
-    # many clients, that takes so long that waiting connections are turned away.
-    while True:
-        await trio.lowlevel.wait_readable(listener)
-        try:
-            for _ in range(BACKLOG):
-                connection, _ = listener.accept()
-                nursery.start_soon(serve, trio.SocketStream(trio.socket.from_stdlib_socket(connection)))
-        except BlockingIOError:
-            continue  # all waiting connections are accepted
-        except OSError:
-            await trio.sleep(RETRY_S)
 
 
 async def serve(stream: trio.SocketStream) -> None:
-    client = Client(stream)
-    async with stream, trio.open_nursery() as pair:
-        pair.start_soon(write, client)
-        room.add(client)
-        rest = b""
-        try:
-            with suppress(trio.BrokenResourceError):  # a reset ends a connection just as an end of stream does
-                while chunk := await stream.receive_some(CHUNK):
+    outbox, waiting = trio.open_memory_channel[bytes](ITEMS)
+    client = Client(stream, outbox)
+    try:
+        async with trio.open_nursery() as pair:
+            pair.start_soon(write, client, waiting)
+            room.add(client)
+            rest = b""
+            try:
+                async for chunk in stream:
                     data = rest + chunk
                     end = whole_messages(data)
                     if end:
-                        await broadcast(data[:end])
+                        broadcast(data[:end])
                     rest = data[end:]
-        finally:
-            room.discard(client)
-            client.leaving = True
-            client.wake.set()  # the nursery now waits until the outbox is sent
-            pair.cancel_scope.deadline = trio.current_time() + LINGER_S  # but not for ever
+            finally:
+                room.discard(client)
+                outbox.close()  # the writing task sends what is unsent, and ends
+                pair.cancel_scope.deadline = trio.current_time() + LINGER_S  # even if the client never reads
+    except* trio.BrokenResourceError:
+        pass  # a reset, which ends both tasks
 
 
-async def write(client: Client) -> None:
-    """Send what collects in the outbox: all that is added during one send goes out with the next."""
-    with suppress(trio.BrokenResourceError):  # the reading task sees the error too
-        while client.outbox or not client.leaving:
-            await client.wake.wait()
-            while client.outbox:
-                data = bytes(client.outbox)
-                client.outbox.clear()
-                await client.stream.send_all(data)
-            if not client.leaving:
-                client.wake = trio.Event()
+async def write(client: Client, waiting: trio.MemoryReceiveChannel[bytes]) -> None:
+    """Send what the channel holds: all that is added during one send goes out with the next."""
+    async for first in waiting:
+        batches = [first]
+        with suppress(trio.WouldBlock, trio.EndOfChannel):
+            while True:
+                batches.append(waiting.receive_nowait())
+        data = b"".join(batches)
+        await client.stream.send_all(data)
+        client.unsent -= len(data)
 
 
 def whole_messages(data: bytes) -> int:
@@ -113,28 +76,17 @@ def whole_messages(data: bytes) -> int:
     return end
 
 
-async def broadcast(batch: bytes) -> None:
-    """Append these messages to the common order."""
-    pending.append(batch)
-    await trio.lowlevel.checkpoint()  # other ready clients append first, so that one flush serves all
-    flush()
-
-
-def flush() -> None:
-    """Offer what is pending as one batch: one offer per client, however many clients have sent."""
-    batch = b""
-    while pending and len(batch) < CHUNK:  # a longer batch might make clients miss the next one
-        batch += pending.popleft()
-    if batch:
-        for client in room:
-            offer(client, batch)
+def broadcast(batch: bytes) -> None:
+    for client in room:
+        offer(client, batch)
 
 
 def offer(client: Client, batch: bytes) -> None:
     """Drop policy: a client gets all of the batch, or none of it if it is too far behind."""
-    if len(client.outbox) <= LIMIT:
-        client.outbox += batch
-        client.wake.set()
+    if client.unsent <= LIMIT:
+        with suppress(trio.WouldBlock):  # the channel is full
+            client.outbox.send_nowait(batch)
+            client.unsent += len(batch)
 
 
 def parse_address(arguments: list[str]) -> tuple[str, int]:
@@ -144,6 +96,24 @@ def parse_address(arguments: list[str]) -> tuple[str, int]:
         print("usage: broadcast.py HOST:PORT (IPv6: [HOST]:PORT)", file=sys.stderr)
         sys.exit(2)
     return match[1] or match[2], int(match[3])
+
+
+async def main(address: tuple[str, int]) -> None:
+    host, port = address
+    shown = f"[{host}]" if ":" in host else host
+    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        try:
+            listeners = await trio.open_tcp_listeners(port, host=host)
+        except (OSError, UnicodeError) as error:
+            sys.exit(f"cannot listen on {shown}:{port}: {error}")
+        # While no descriptor is left, serve_listeners logs a traceback ten times a second. If nothing reads standard
+        # error, the write would block all tasks.
+        logging.getLogger("trio.serve_listeners").disabled = True
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(trio.serve_listeners, serve, listeners)
+            print(f"listening on {shown}:{listeners[0].socket.getsockname()[1]}", flush=True)
+            await anext(signals)
+            nursery.cancel_scope.cancel()
 
 
 if __name__ == "__main__":

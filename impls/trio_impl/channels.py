@@ -1,16 +1,17 @@
 #!/usr/bin/env python3
-"""Channels on trio: structured concurrency, two tasks for every connection.
+"""Channels on trio: structured concurrency, two tasks and a memory channel for every connection.
 
-Order: the running task puts a message into the outboxes of all subscribers before any other task
+Order: the running task puts a message into the memory channels of all subscribers before any other task
 runs. Replies go the same way.
-A slow client: only its own two tasks wait for it. While its outbox holds more than LIMIT bytes,
+A slow client: only its own two tasks wait for it. While more than LIMIT bytes for it are unsent,
 it misses new messages; while replies make it twice as many, its requests wait.
 """
 
 import json
+import logging
+import math
 import re
 import signal
-import socket
 import sys
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -18,106 +19,69 @@ from typing import Any
 
 import trio
 
-BACKLOG = 1024
 LINE = 64 * 1024  # bytes of the longest request, including its line feed
 READ = 16 * 1024  # bytes per read: enough for hundreds of requests, small enough to be fair
-WRITE = 64 * 1024  # bytes per write
 LIMIT = 256 * 1024  # a client with more bytes unsent misses new messages
-RETRY_S = 0.1  # wait before the next try when no descriptor is left
 LINGER_S = 10.0  # for a client that has closed its sending side to read what is unsent
+PAUSE_S = 30.0  # for a client with too many unsent replies to read some of them
 
 
 @dataclass(eq=False)  # clients are compared and hashed by identity
 class Client:
     stream: trio.SocketStream
+    outbox: trio.MemorySendChannel[bytes]
     channels: set[str] = field(default_factory=set)
-    outbox: bytearray = field(default_factory=bytearray)
-    wake: trio.Event = field(default_factory=trio.Event)  # set when the outbox has changed
-    leaving: bool = False  # nothing more is added to the outbox
+    unsent: int = 0  # bytes that the kernel has not taken yet, in the memory channel or on their way from it
+    sent: trio.Event = field(default_factory=trio.Event)  # set after each send
 
 
 channels: dict[str, set[Client]] = {}  # the subscribers of every channel that has any
 encoder = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
 
 
-async def main(address: tuple[str, int]) -> None:
-    host, port = address
-    shown = f"[{host}]" if ":" in host else host
-    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-        try:
-            family = socket.AF_INET6 if ":" in host else socket.AF_INET
-            listener = socket.create_server(address, family=family, backlog=BACKLOG)
-        except (OSError, UnicodeError) as error:
-            sys.exit(f"cannot listen on {shown}:{port}: {error}")
-        listener.setblocking(False)
-        print(f"listening on {shown}:{listener.getsockname()[1]}", flush=True)
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(accept, listener, nursery)
-            await anext(signals)
-            nursery.cancel_scope.cancel()
-
-
-async def accept(listener: socket.socket, nursery: trio.Nursery) -> None:
-    # Not trio.serve_listeners(): it lets all other tasks run after each accept. While they write to
-    # many clients, that takes so long that waiting connections are turned away.
-    while True:
-        await trio.lowlevel.wait_readable(listener)
-        try:
-            for _ in range(BACKLOG):
-                connection, _ = listener.accept()
-                nursery.start_soon(serve, trio.SocketStream(trio.socket.from_stdlib_socket(connection)))
-        except BlockingIOError:
-            continue  # all waiting connections are accepted
-        except OSError:
-            await trio.sleep(RETRY_S)
-
-
 async def serve(stream: trio.SocketStream) -> None:
-    client = Client(stream)
-    async with stream, trio.open_nursery() as pair:
-        pair.start_soon(write, client)
-        rest = b""
-        try:
-            with suppress(trio.BrokenResourceError):  # a reset ends a connection just as an end of stream does
+    outbox, waiting = trio.open_memory_channel[bytes](math.inf)  # bounded in bytes, by `offer` and `pause`
+    client = Client(stream, outbox)
+    try:
+        async with trio.open_nursery() as pair:
+            pair.start_soon(write, client, waiting)
+            rest = b""
+            try:
                 while chunk := await stream.receive_some(READ):
                     *lines, rest = (rest + chunk).split(b"\n")
                     for line in lines:
                         handle(client, line)
                         await pause(client)
                     rest = rest[:LINE]  # enough to see that a line is too long, without keeping all of it
-        finally:
-            leave(client)  # the nursery now waits until the outbox is sent
-            pair.cancel_scope.deadline = trio.current_time() + LINGER_S  # but not for ever
+            finally:
+                leave(client)
+                pair.cancel_scope.deadline = trio.current_time() + LINGER_S  # even if the client never reads
+    except* (trio.BrokenResourceError, trio.TooSlowError):
+        pass  # a reset or too long a pause, either of which ends both tasks
 
 
-async def write(client: Client) -> None:
-    """Send what collects in the outbox: all that is added during one send goes out with the next."""
-    with suppress(trio.BrokenResourceError):  # the reading task sees the error too, and ends the connection
-        while True:
-            data = await take(client)
-            if not data:
-                return
-            await client.stream.send_all(data)
-    client.leaving = True
-    client.wake.set()  # the reader may be waiting for space
-
-
-async def take(client: Client) -> bytes:
-    """Wait for something to send; return nothing when the client has left and all is sent."""
-    while not client.outbox and not client.leaving:
-        client.wake = trio.Event()
-        await client.wake.wait()
-    data = bytes(client.outbox[:WRITE])
-    del client.outbox[:WRITE]
-    client.wake.set()  # the reader may be waiting for space
-    return data
+async def write(client: Client, waiting: trio.MemoryReceiveChannel[bytes]) -> None:
+    """Send what the memory channel holds: all that is added during one send goes out with the next."""
+    async for first in waiting:
+        lines = [first]
+        with suppress(trio.WouldBlock, trio.EndOfChannel):
+            while True:
+                lines.append(waiting.receive_nowait())
+        data = b"".join(lines)
+        await client.stream.send_all(data)
+        client.unsent -= len(data)
+        client.sent.set()  # the reading task may be waiting for it
 
 
 async def pause(client: Client) -> None:
-    """Wait while too many replies to the client are unsent."""
-    while len(client.outbox) > 2 * LIMIT and not client.leaving:
-        client.wake = trio.Event()
-        await client.wake.wait()
+    """Wait while too many replies to the client are unsent.
+
+    Not for ever, because the end of its stream is not seen meanwhile.
+    """
+    while client.unsent > 2 * LIMIT:
+        client.sent = trio.Event()
+        with trio.fail_after(PAUSE_S):
+            await client.sent.wait()
 
 
 def handle(client: Client, line: bytes) -> None:
@@ -150,21 +114,18 @@ def leave(client: Client) -> None:
         channels[channel].discard(client)
         if not channels[channel]:
             del channels[channel]
-    client.leaving = True
-    client.wake.set()
+    client.outbox.close()  # the writing task sends what is unsent, and ends
 
 
 def offer(client: Client, delivery: bytes) -> None:
     """Drop policy: a client that is too far behind misses the message."""
-    if len(client.outbox) <= LIMIT:
+    if client.unsent <= LIMIT:
         send(client, delivery)
 
 
 def send(client: Client, reply: bytes) -> None:
-    if not client.leaving:
-        if not client.outbox:  # else it is already awake
-            client.wake.set()
-        client.outbox += reply
+    client.outbox.send_nowait(reply)
+    client.unsent += len(reply)
 
 
 def decode(line: bytes) -> Any:
@@ -189,6 +150,24 @@ def parse_address(arguments: list[str]) -> tuple[str, int]:
         print("usage: channels.py HOST:PORT (IPv6: [HOST]:PORT)", file=sys.stderr)
         sys.exit(2)
     return match[1] or match[2], int(match[3])
+
+
+async def main(address: tuple[str, int]) -> None:
+    host, port = address
+    shown = f"[{host}]" if ":" in host else host
+    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        try:
+            listeners = await trio.open_tcp_listeners(port, host=host)
+        except (OSError, UnicodeError) as error:
+            sys.exit(f"cannot listen on {shown}:{port}: {error}")
+        # While no descriptor is left, serve_listeners logs a traceback ten times a second. If nothing reads standard
+        # error, the write would block all tasks.
+        logging.getLogger("trio.serve_listeners").disabled = True
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(trio.serve_listeners, serve, listeners)
+            print(f"listening on {shown}:{listeners[0].socket.getsockname()[1]}", flush=True)
+            await anext(signals)
+            nursery.cancel_scope.cancel()
 
 
 if __name__ == "__main__":

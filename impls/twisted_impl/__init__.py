@@ -16,9 +16,9 @@ def harness_implementations() -> list[Implementation]:
             language="Python",
             style="callbacks",
             category="idiomatic",
-            summary="Twisted protocols, one reactor; drops messages beyond 256 KiB unsent",
+            summary="an Int8StringReceiver and a producer per connection; drops messages beyond 256 KiB unsent",
             source=HERE / "broadcast.py",
-            needs=("python:twisted",),
+            needs=("python:twisted>=24.3",),
         ),
         Implementation(
             name="twisted",
@@ -26,8 +26,8 @@ def harness_implementations() -> list[Implementation]:
             language="Python",
             style="callbacks",
             category="idiomatic",
-            summary="Twisted protocols, one reactor; drops messages beyond 256 KiB unsent",
+            summary="a Protocol and a producer per connection; drops messages beyond 256 KiB unsent",
             source=HERE / "channels.py",
-            needs=("python:twisted",),
+            needs=("python>=3.10", "python:twisted>=24.3"),
         ),
     ]

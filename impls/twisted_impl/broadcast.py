@@ -1,144 +1,83 @@
 #!/usr/bin/env python3
-"""Broadcast on Twisted: one protocol object per connection, called by one reactor.
+"""Broadcast on Twisted, with its Int8StringReceiver: one protocol object per connection, called by one reactor.
 
-Order: every dataReceived appends its whole messages to `pending`; what is collected there in one turn of
-the reactor is offered to every client as one batch, so that all receive the same order.
-A slow client: its transport pulls from its outbox when everything before it is sent. While the outbox
-holds more than LIMIT bytes, the client misses new batches, always as whole messages.
+Order: stringReceived hands its message to the transports of all clients before the reactor calls another protocol.
+A slow client: its transport keeps what the kernel has not taken. When that is more than LIMIT bytes, the
+transport pauses its producer, and the client is not in the room until all of it is sent.
 """
 
 import re
-import socket
 import sys
-from collections import deque
 from typing import Any
 
-from twisted.internet import reactor as installed_reactor
+from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import TCP4ServerEndpoint, TCP6ServerEndpoint
 from twisted.internet.error import CannotListenError
-from twisted.internet.interfaces import IHalfCloseableProtocol, IPullProducer
-from twisted.internet.protocol import Factory, Protocol, connectionDone
-from twisted.python.failure import Failure
+from twisted.internet.interfaces import IPushProducer
+from twisted.internet.protocol import Factory
+from twisted.internet.task import react
+from twisted.protocols.basic import Int8StringReceiver
 from zope.interface import implementer
 
 BACKLOG = 1024
-CHUNK = 64 * 1024  # bytes per read: Twisted's default
-WRITE = 128 * 1024  # bytes handed to a transport at once: as much as it sends with one call
 LIMIT = 256 * 1024  # a client with more bytes unsent misses new messages
-LINGER_MS = 10_000  # for a client that has closed its sending side to read what is unsent
-
-reactor: Any = installed_reactor  # Any: mypy cannot read zope's interfaces
 
 
-@implementer(IHalfCloseableProtocol, IPullProducer)
-class Client(Protocol):
-    """The methods that Twisted calls; they pass on to plain functions."""
+class Client(Int8StringReceiver):
+    """One connection. When the client ends its stream, Twisted closes the connection; what is unsent is lost."""
 
     transport: Any
 
     def connectionMade(self) -> None:
-        self.rest = b""
-        self.outbox = bytearray()
-        self.idle = True  # the transport has nothing left to send
         self.transport.setTcpNoDelay(True)
-        # A pull producer: a push producer is paused early, because the transport counts some bytes that
-        # are already sent, and once paused it is not resumed before everything is sent.
-        self.transport.registerProducer(self, False)
+        self.transport.bufferSize = LIMIT  # beyond this it pauses its producer; it is also the size of a read
         room.add(self)
+        self.transport.registerProducer(Feed(self), True)
 
-    def dataReceived(self, data: bytes) -> None:
-        serve(self, data)
+    def stringReceived(self, string: bytes) -> None:
+        broadcast(string)
+
+
+@implementer(IPushProducer)
+class Feed:
+    """What the room produces for one client, as the transport of this client sees it.
+
+    It is not the client itself, because the pauseProducing of Int8StringReceiver would stop reading from it.
+    """
+
+    def __init__(self, client: Client) -> None:
+        self.client = client
+
+    def pauseProducing(self) -> None:
+        """Drop policy: a client that is too far behind misses the messages until it has caught up."""
+        room.discard(self.client)
 
     def resumeProducing(self) -> None:
-        write(self)
+        room.add(self.client)
 
-    def stopProducing(self) -> None: ...
-
-    def writeConnectionLost(self) -> None: ...
-
-    def readConnectionLost(self) -> None:
-        flush()  # a client that disconnects right after sending still receives its own messages
-        room.discard(self)
-        self.transport.write(bytes(self.outbox))
-        self.transport.unregisterProducer()  # else loseConnection would wait for it for ever
-        self.transport.getHandle().setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, LINGER_MS)
-        self.transport.loseConnection()  # what is unsent is sent first, but not to a client that never reads it
-
-    def connectionLost(self, reason: Failure = connectionDone) -> None:
-        room.discard(self)
+    def stopProducing(self) -> None:  # the connection has ended
+        room.discard(self.client)
 
 
-room: set[Client] = set()
-pending: deque[bytes] = deque()  # batches of whole messages in their final order, not yet offered to the clients
+room: set[Client] = set()  # the clients that keep up
 
 
-def main(address: tuple[str, int]) -> None:
-    host, port = address
-    shown = f"[{host}]" if ":" in host else host
-    try:
-        port = accept(host, port)
-    except (CannotListenError, UnicodeError) as error:
-        sys.exit(f"cannot listen on {shown}:{port}: {error}")
-    # Not before the reactor runs: only then does it handle signals.
-    reactor.callWhenRunning(lambda: print(f"listening on {shown}:{port}", flush=True))
-    reactor.run()  # until SIGINT or SIGTERM
+def broadcast(message: bytes) -> None:
+    # Not client.sendString(message): each client behind would keep a copy of its own of every small message.
+    string = bytes([len(message)]) + message
+    for client in tuple(room):  # a copy, because a client that falls behind leaves it
+        client.transport.write(string)
 
 
-def accept(host: str, port: int) -> int:
-    # When no descriptor is left, Twisted gives up a reserved one to accept the next connection and close it.
-    listener = reactor.listenTCP(port, Factory.forProtocol(Client), BACKLOG, host)
+async def accept(reactor: Any, host: str, port: int) -> int:
+    """Listen; return the port."""
+    # When no descriptor is left, Twisted gives up a reserved one to accept the connections that wait, and close them.
+    endpoint: Any = (TCP6ServerEndpoint if ":" in host else TCP4ServerEndpoint)(reactor, port, BACKLOG, host)
+    listener = await endpoint.listen(Factory.forProtocol(Client))
     return int(listener.getHost().port)
 
 
-def serve(client: Client, chunk: bytes) -> None:
-    data = client.rest + chunk
-    end = whole_messages(data)
-    if end:
-        broadcast(data[:end])
-    client.rest = data[end:]
-
-
-def write(client: Client) -> None:
-    """Hand the outbox to the transport, which has sent everything before it."""
-    data = bytes(client.outbox[:WRITE])
-    del client.outbox[:WRITE]
-    client.idle = not data
-    client.transport.write(data)
-
-
-def whole_messages(data: bytes) -> int:
-    """Return the length of the longest prefix of `data` that consists of whole messages."""
-    end, size = 0, len(data)
-    while end < size:
-        following = end + 1 + data[end]
-        if following > size:
-            break
-        end = following
-    return end
-
-
-def broadcast(batch: bytes) -> None:
-    """Append these messages to the common order."""
-    if not pending:
-        reactor.callLater(0, flush)  # other ready clients are read first
-    pending.append(batch)
-
-
-def flush() -> None:
-    """Offer what is pending as one batch: one offer per client, however many clients have sent."""
-    while pending:
-        batch = b""
-        while pending and len(batch) < CHUNK:  # a longer batch might make clients miss the next one
-            batch += pending.popleft()
-        for client in room:
-            offer(client, batch)
-
-
-def offer(client: Client, batch: bytes) -> None:
-    """Drop policy: a client gets all of the batch, or none of it if it is too far behind."""
-    if len(client.outbox) <= LIMIT:
-        client.outbox += batch
-        if client.idle:
-            write(client)
+# Boilerplate: the address, the start. The reactor handles the signals.
 
 
 def parse_address(arguments: list[str]) -> tuple[str, int]:
@@ -150,5 +89,16 @@ def parse_address(arguments: list[str]) -> tuple[str, int]:
     return match[1] or match[2], int(match[3])
 
 
+async def main(reactor: Any, host: str, port: int) -> None:
+    shown = f"[{host}]" if ":" in host else host
+    try:
+        port = await accept(reactor, host, port)
+    except (CannotListenError, UnicodeError) as error:
+        sys.exit(f"cannot listen on {shown}:{port}: {error}")
+    # Not before the reactor runs: only then does it handle signals.
+    reactor.callWhenRunning(print, f"listening on {shown}:{port}", flush=True)
+    await Deferred()
+
+
 if __name__ == "__main__":
-    main(parse_address(sys.argv[1:]))
+    react(main, parse_address(sys.argv[1:]))

@@ -1,123 +1,84 @@
 #!/usr/bin/env python3
 """Channels on Twisted: one protocol object per connection, called by one reactor.
 
-Order: one dataReceived puts a message into the outboxes of all subscribers before another is called;
-they are sent at the end of the reactor's turn. Replies go the same way.
-A slow client: its transport pulls from its outbox when everything before it is sent. While the outbox holds
-more than LIMIT bytes, the client misses new messages; while it holds twice as many, requests wait.
+Order: a protocol hands a message to the transports of all subscribers before the reactor calls another
+protocol. Replies go the same way.
+A slow client: its transport keeps what the kernel has not taken. When that is more than LIMIT bytes, the transport
+pauses its producer: until all of it is sent, the client misses messages; and after the next reply, its requests wait.
 """
 
 import json
 import re
-import socket
 import sys
+from collections import deque
 from typing import Any
 
-from twisted.internet import reactor as installed_reactor
+from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import TCP4ServerEndpoint, TCP6ServerEndpoint
 from twisted.internet.error import CannotListenError
-from twisted.internet.interfaces import IHalfCloseableProtocol, IPullProducer
+from twisted.internet.interfaces import IPushProducer
 from twisted.internet.protocol import Factory, Protocol, connectionDone
+from twisted.internet.task import react
+from twisted.protocols.policies import TimeoutMixin
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 BACKLOG = 1024
 LINE = 64 * 1024  # bytes of the longest request, including its line feed
-READ = 16 * 1024  # bytes per read: enough for hundreds of requests, small enough to be fair
-WRITE = 128 * 1024  # bytes handed to a transport at once: as much as it sends with one call
 LIMIT = 256 * 1024  # a client with more bytes unsent misses new messages
-LINGER_MS = 10_000  # for a client that has closed its sending side to read what is unsent
-
-reactor: Any = installed_reactor  # Any: mypy cannot read zope's interfaces
+PAUSE_S = 30  # for a client with too many unsent replies to read all of them
 
 
-@implementer(IHalfCloseableProtocol, IPullProducer)
-class Client(Protocol):
-    """The methods that Twisted calls; they pass on to plain functions."""
+@implementer(IPushProducer)
+class Client(Protocol, TimeoutMixin):
+    """One connection. When the client ends its stream, Twisted closes the connection; what is unsent is lost."""
 
     transport: Any
+    setTimeout: Any  # Twisted has no types for it
 
     def connectionMade(self) -> None:
         self.channels: set[str] = set()
-        self.rest = b""
-        self.outbox = bytearray()
-        self.idle = True  # the transport has nothing left to send
-        self.paused = False  # the transport does not read
+        self.lines: deque[bytes] = deque()  # requests that have been read, and not yet carried out
+        self.rest = b""  # the beginning of an unfinished line
+        self.behind = False  # it misses messages
+        self.full = False  # its requests wait
         self.transport.setTcpNoDelay(True)
-        self.transport.bufferSize = READ
-        # A pull producer: a push producer is paused early, because the transport counts some bytes that
-        # are already sent, and once paused it is not resumed before everything is sent.
-        self.transport.registerProducer(self, False)
+        self.transport.bufferSize = LIMIT  # beyond this it pauses its producer; it is also the size of a read
+        self.transport.registerProducer(self, True)
 
     def dataReceived(self, data: bytes) -> None:
-        serve(self, data)
+        # Not a LineOnlyReceiver: it forgets the lines that follow one that is too long, and cannot stop within a read.
+        *lines, rest = (self.rest + data).split(b"\n")
+        self.rest = rest[:LINE]  # enough to see that a line is too long, without keeping all of it
+        self.lines.extend(lines)
+        self.work()
 
-    def resumeProducing(self) -> None:
-        write(self)
+    def work(self) -> None:
+        while self.lines and not self.full:
+            handle(self, self.lines.popleft())
 
-    def stopProducing(self) -> None: ...
+    def pauseProducing(self) -> None:
+        self.behind = True
 
-    def writeConnectionLost(self) -> None: ...
+    def resumeProducing(self) -> None:  # all is sent
+        self.behind = self.full = False
+        self.setTimeout(None)
+        self.work()
+        if not self.full:
+            self.transport.resumeProducing()
 
-    def readConnectionLost(self) -> None:
-        leave(self)
-        self.transport.write(bytes(self.outbox))
-        self.outbox.clear()
-        self.transport.unregisterProducer()  # else loseConnection would wait for it for ever
-        self.transport.getHandle().setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, LINGER_MS)
-        self.transport.loseConnection()  # what is unsent is sent first, but not to a client that never reads it
+    def stopProducing(self) -> None: ...  # the connection has ended, and connectionLost follows
+
+    def timeoutConnection(self) -> None:
+        self.transport.abortConnection()  # loseConnection would send what is unsent first
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self.setTimeout(None)
         leave(self)
 
 
 channels: dict[str, set[Client]] = {}  # the subscribers of every channel that has any
-fresh: list[Client] = []  # clients with an idle transport and a new outbox to hand to it
 encoder = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
-
-
-def main(address: tuple[str, int]) -> None:
-    host, port = address
-    shown = f"[{host}]" if ":" in host else host
-    try:
-        port = accept(host, port)
-    except (CannotListenError, UnicodeError) as error:
-        sys.exit(f"cannot listen on {shown}:{port}: {error}")
-    # Not before the reactor runs: only then does it handle signals.
-    reactor.callWhenRunning(lambda: print(f"listening on {shown}:{port}", flush=True))
-    reactor.run()  # until SIGINT or SIGTERM
-
-
-def accept(host: str, port: int) -> int:
-    # When no descriptor is left, Twisted gives up a reserved one to accept the next connection and close it.
-    listener = reactor.listenTCP(port, Factory.forProtocol(Client), BACKLOG, host)
-    return int(listener.getHost().port)
-
-
-def serve(client: Client, chunk: bytes) -> None:
-    *lines, rest = (client.rest + chunk).split(b"\n")
-    for line in lines:
-        handle(client, line)
-    client.rest = rest[:LINE]  # enough to see that a line is too long, without keeping all of it
-    pause(client)
-
-
-def write(client: Client) -> None:
-    """Hand the outbox to the transport, which has sent everything before it."""
-    data = bytes(client.outbox[:WRITE])
-    del client.outbox[:WRITE]
-    client.idle = not data
-    client.transport.write(data)
-    pause(client)
-
-
-def pause(client: Client) -> None:
-    """Read no more requests while too many replies to the client are unsent."""
-    if client.paused != (len(client.outbox) > 2 * LIMIT):
-        client.paused = not client.paused
-        if client.paused:
-            client.transport.pauseProducing()
-        else:
-            client.transport.resumeProducing()
 
 
 def handle(client: Client, line: bytes) -> None:
@@ -145,9 +106,8 @@ def obey(client: Client, request: Any) -> None:
 
 
 def leave(client: Client) -> None:
-    """Forget the client, and the channels that have no other subscriber; a second call does nothing."""
-    while client.channels:
-        channel = client.channels.pop()
+    """Forget the client, and the channels that have no other subscriber."""
+    for channel in client.channels:
         channels[channel].discard(client)
         if not channels[channel]:
             del channels[channel]
@@ -155,21 +115,16 @@ def leave(client: Client) -> None:
 
 def offer(client: Client, delivery: bytes) -> None:
     """Drop policy: a client that is too far behind misses the message."""
-    if len(client.outbox) <= LIMIT:
-        send(client, delivery)
+    if not client.behind:
+        client.transport.write(delivery)
 
 
 def send(client: Client, reply: bytes) -> None:
-    if client.idle and not client.outbox:
-        if not fresh:
-            reactor.callLater(0, flush)  # other ready clients are read first
-        fresh.append(client)
-    client.outbox += reply
-
-
-def flush() -> None:
-    while fresh:
-        write(fresh.pop())
+    client.transport.write(reply)
+    if client.behind:  # no more requests until this reply is sent
+        client.full = True
+        client.transport.pauseProducing()
+        client.setTimeout(PAUSE_S)  # the end of its stream is not seen meanwhile
 
 
 def decode(line: bytes) -> Any:
@@ -187,6 +142,17 @@ def encode(reply: object) -> bytes:
     return encoder.encode(reply).encode() + b"\n"
 
 
+async def accept(reactor: Any, host: str, port: int) -> int:
+    """Listen; return the port."""
+    # When no descriptor is left, Twisted gives up a reserved one to accept the connections that wait, and close them.
+    endpoint: Any = (TCP6ServerEndpoint if ":" in host else TCP4ServerEndpoint)(reactor, port, BACKLOG, host)
+    listener = await endpoint.listen(Factory.forProtocol(Client))
+    return int(listener.getHost().port)
+
+
+# Boilerplate: the address, the start. The reactor handles the signals.
+
+
 def parse_address(arguments: list[str]) -> tuple[str, int]:
     pattern = r"(?:\[([^\]]*:[^\]]*)\]|([^:\[\]]+)):(0|[1-9][0-9]{0,4})"
     match = re.fullmatch(pattern, arguments[0]) if len(arguments) == 1 else None
@@ -196,5 +162,16 @@ def parse_address(arguments: list[str]) -> tuple[str, int]:
     return match[1] or match[2], int(match[3])
 
 
+async def main(reactor: Any, host: str, port: int) -> None:
+    shown = f"[{host}]" if ":" in host else host
+    try:
+        port = await accept(reactor, host, port)
+    except (CannotListenError, UnicodeError) as error:
+        sys.exit(f"cannot listen on {shown}:{port}: {error}")
+    # Not before the reactor runs: only then does it handle signals.
+    reactor.callWhenRunning(print, f"listening on {shown}:{port}", flush=True)
+    await Deferred()
+
+
 if __name__ == "__main__":
-    main(parse_address(sys.argv[1:]))
+    react(main, parse_address(sys.argv[1:]))

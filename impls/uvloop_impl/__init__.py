@@ -14,10 +14,10 @@ def harness_implementations() -> list[Implementation]:
             name="uvloop",
             spec="broadcast",
             language="Python",
-            style="protocol callbacks",
+            style="callbacks",
             category="tuned",
             summary="buffered protocols on libuv, one read buffer for all; drops messages beyond 256 KiB unsent",
             source=HERE / "broadcast.py",
-            needs=("python:uvloop",),
+            needs=("python:uvloop>=0.21",),
         )
     ]

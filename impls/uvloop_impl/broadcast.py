@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Broadcast on uvloop: libuv's event loop calls one object per connection, through asyncio's protocols.
 
-Order: every callback appends its client's whole messages to `pending`; what is collected there in one turn of
+Order: every callback appends its client's whole messages to `pending`; what is collected there in two turns of
 the loop is offered to every client as one batch, so that all receive the same order.
 A slow client: its transport keeps what could not be sent. While that is more than LIMIT bytes,
 the client is offered nothing new. No client waits for another.
@@ -65,28 +65,6 @@ pending = bytearray()  # whole messages in their final order, not yet offered to
 inbox = bytearray(256 + CHUNK)
 
 
-async def main(address: tuple[str, int]) -> None:
-    stopped = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stopped.set)
-    host, port = address
-    shown = f"[{host}]" if ":" in host else host
-    try:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        listener = socket.create_server(address, family=family, backlog=BACKLOG)
-    except (OSError, UnicodeError) as error:
-        sys.exit(f"cannot listen on {shown}:{port}: {error}")
-    await accept(listener)
-    print(f"listening on {shown}:{listener.getsockname()[1]}", flush=True)
-    await stopped.wait()
-
-
-async def accept(listener: socket.socket) -> None:
-    # When no descriptor is left, libuv gives up a reserved one to accept the next connection and close it.
-    await asyncio.get_running_loop().create_server(Client, sock=listener, backlog=BACKLOG)
-
-
 def serve(client: Client, size: int) -> None:
     end = whole_messages(inbox, size)
     client.rest = bytes(inbox[end:size])
@@ -137,6 +115,11 @@ def offer(client: Client, batch: bytes) -> None:
     client.transport.write(batch)
 
 
+async def accept(listener: socket.socket) -> asyncio.Server:
+    # When no descriptor is left, libuv gives up a reserved one to accept the connections that wait, and close them.
+    return await asyncio.get_running_loop().create_server(Client, sock=listener, backlog=BACKLOG)
+
+
 def parse_address(arguments: list[str]) -> tuple[str, int]:
     pattern = r"(?:\[([^\]]*:[^\]]*)\]|([^:\[\]]+)):(0|[1-9][0-9]{0,4})"
     match = re.fullmatch(pattern, arguments[0]) if len(arguments) == 1 else None
@@ -146,5 +129,20 @@ def parse_address(arguments: list[str]) -> tuple[str, int]:
     return match[1] or match[2], int(match[3])
 
 
+async def main(address: tuple[str, int]) -> None:
+    host, port = address
+    shown = f"[{host}]" if ":" in host else host
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        listener = socket.create_server(address, family=family, backlog=BACKLOG)
+    except (OSError, UnicodeError) as error:
+        sys.exit(f"cannot listen on {shown}:{port}: {error}")
+    server = await accept(listener)
+    print(f"listening on {shown}:{listener.getsockname()[1]}", flush=True)
+    async with server:
+        await server.serve_forever()
+
+
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # like SIGTERM: ends the process at once, and nothing needs saving
     uvloop.run(main(parse_address(sys.argv[1:])))

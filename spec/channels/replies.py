@@ -51,13 +51,10 @@ async def wait_for_replies(client: Client, has_replies: Callable[[], bool]) -> N
     Raises:
         Violation: the replies do not arrive.
     """
-    received = -1
-    while not has_replies() and client.closed is None and received < client.bytes_received:
-        received = client.bytes_received
-        await client.wait_until(has_replies, PATIENCE_S)
+    has_all = await client.wait_while_receiving(has_replies, PATIENCE_S)
     for fault in client.faults:
         raise Violation(fault.sentence, fault=fault, clients=(client.number,))
-    if not has_replies():
+    if not has_all:
         how = f"the server closed the connection ({client.closed})" if client.closed else "nothing more arrived"
         raise Violation(
             f"{client} sent a Subscribe and received no answer: {how}",
@@ -73,7 +70,7 @@ async def subscribe(client: Client, *channels: str) -> None:
     if replies != expected:
         raise Violation(
             f"{client} sent {len(expected)} Subscribe, the first one with {channels[0]!r}, and received the replies "
-            f"{replies[:3]}"
+            f"{repr(replies[:3])[:300]}"
         )
 
 

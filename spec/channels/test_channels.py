@@ -11,6 +11,8 @@ from harness.conformance.api import Client, Room, Violation
 from spec.channels.replies import ATTEMPTS, encode_lines, replies_to, subscribe, wait_for_replies
 from spec.channels.wire import Error, Send, Subscribe, Subscribed, body_of
 
+PATIENCE_S = 20.0
+
 NAMES = [
     "",
     " ",
@@ -67,7 +69,7 @@ async def test_subscribe_is_answered_with_the_name(room: Room) -> None:
 
 @pytest.mark.smoke
 @pytest.mark.case(122, "CH-CHANNEL-2")
-async def test_who_has_been_told_subscribed_hears(room: Room) -> None:
+async def test_a_confirmed_subscription_delivers(room: Room) -> None:
     """CH-CHANNEL-2: A client that has received Subscribed receives the messages sent to the channel from then on.
 
     As soon as one client has its answer, another sends; this for thirty new channels. At least one of the messages
@@ -179,21 +181,28 @@ async def test_who_only_sends_does_not_hear(room: Room) -> None:
         stranger = await room.connect(joins=False)
         if other:
             await subscribe(stranger, *other)
+        sent = set[int]()
+
+        def arrives(client: Client, sent: set[int] = sent) -> bool:
+            return not sent.isdisjoint(client.received)
+
         for attempt in range(ATTEMPTS):
             body = stranger.next_body()
             replies = await replies_to(stranger, room.encode(body))
             assert not replies, f"a client that has not subscribed sent a message and was answered by {replies}"
+            sent.add(room.messages.numbers[body])
             await room.barrier(alice, [alice, bob])
-            if room.times_received(alice, body) and room.times_received(bob, body) and attempt > 3:
+            if arrives(alice) and arrives(bob) and attempt > 3:
                 break
-        else:
-            raise Violation(f"no message of a client that has not subscribed arrives ({ATTEMPTS} attempts)")
+        for client in (alice, bob):  # a server may take longer for some senders
+            if not await client.wait_until(partial(arrives, client), PATIENCE_S):
+                raise Violation(f"no message of a client that has not subscribed arrives ({ATTEMPTS} attempts)")
         assert not stranger.received, f"{stranger} received messages of a channel to which it has not subscribed"
 
 
 @pytest.mark.smoke
 @pytest.mark.case(128, "CH-CHANNEL-7")
-async def test_a_lawful_send_is_not_answered(room: Room) -> None:
+async def test_a_valid_send_is_not_answered(room: Room) -> None:
     """CH-CHANNEL-7: A valid Send is not answered: its sender gets no reply to it.
 
     A hundred Sends to two channels; the sender has subscribed to one of them.

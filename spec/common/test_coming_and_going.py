@@ -9,12 +9,20 @@ import anyio
 import pytest
 
 from harness.conformance.api import Growth, Inconclusive, Room, Violation, recurs, watch_growth
-from spec.common.leftovers import SPARE_THREADS, TURNS, must_not_accumulate, not_released, released
+from spec.common.leftovers import (
+    SPARE_THREADS,
+    TURNS,
+    flood,
+    must_not_accumulate,
+    not_released,
+    released,
+    watch_repeatedly,
+)
 
+LAST_WORDS = 20  # clients
 EMPTY_S = 1.5
 BOUND = 200.0  # bytes of memory a connection: less than it takes to remember one
 ENOUGH = 1000  # connections that are enough for a verdict
-FLOOD_BOUND = 16.0  # bytes a message
 STALLED_BOUND = 20_000  # bytes for each client that stalled and left
 ATTEMPTS = 20  # to get one message through
 CUTS = ((5, 0), (5, 2), (1, 0), (255, 254), (200, 100))  # bytes of a body, and how many of them are sent
@@ -95,14 +103,15 @@ async def test_last_words_are_delivered(room: Room) -> None:
 
     Connect, send, FIN; of several clients at least one message must arrive.
     """
-    alice = await room.join_one()
-    for _ in range(10):
+    alice, sent = await room.join_one(), set[int]()
+    for turn in range(LAST_WORDS):
         client = await room.connect()
-        (number,) = await client.send(b"last words of " + client.next_body())
+        sent.update(await client.send(b"last words of " + client.next_body()))
         await client.leave()
-        if await room.wait_until(lambda number=number: number in alice.received, 2):  # type: ignore[misc]
+        # A late server need not hurry, and a lossy one gets another chance.
+        if await alice.wait_until(lambda: not sent.isdisjoint(alice.received), 20 if turn == LAST_WORDS - 1 else 1):
             return
-    raise Violation("what a client sends right before it closes never arrives, tried with 10 clients")
+    raise Violation(f"what a client sends right before it closes never arrives, tried with {LAST_WORDS} clients")
 
 
 @pytest.mark.case(56, "COME-4")
@@ -180,12 +189,6 @@ async def test_thousands_of_reconnects_leave_nothing_behind(
         await room.barrier(alice)
         return 50
 
-    async def flood(done: int) -> int:
-        for _ in range(20):
-            await alice.send(*[b"~" * room.longest] * 90)
-            await room.barrier(alice)
-        return 1800
-
     def size() -> int:
         return room.usage().rss_bytes
 
@@ -193,8 +196,12 @@ async def test_thousands_of_reconnects_leave_nothing_behind(
 
     async def come_and_go_for_long() -> int:
         if turns:
-            await watch_growth(flood, size, bound=FLOOD_BOUND, enough=200_000, most=1_000_000, seconds=8)
-        turns.append(await watch_growth(visits, size, bound=BOUND, enough=3000, most=5000, seconds=14, least=ENOUGH))
+            await flood(room, alice)
+        turns.append(
+            await watch_growth(
+                visits, size, bound=BOUND, enough=3000, most=5000, seconds=14, least=ENOUGH, now_s=room.clock().read
+            )
+        )
         return turns[-1].total_count
 
     await visits(0)
@@ -239,7 +246,8 @@ async def test_clients_that_never_read_and_leave_by_reset_leave_nothing_behind(r
     processes and memory.
 
     Ten stalled clients, whose buffers are full, leave by RST, again and again: the first turn may have created
-    something for good (a pool, a larger heap), but the later ones must not.
+    something for good (a pool, a larger heap), but the later ones must not. The server is blamed only when its memory
+    grows three times, with floods in between, which make a runtime with a garbage collector run it.
     """
     alice = await room.join_one()
 
@@ -261,10 +269,14 @@ async def test_clients_that_never_read_and_leave_by_reset_leave_nothing_behind(r
     await must_not_accumulate(room, alice, thirty_visits, "stalled clients have left", threads=8)
     if room.usage().rss_bytes - first.rss_bytes < 30 * STALLED_BOUND:
         return
-    growth = await watch_growth(
-        visits, lambda: room.usage().rss_bytes, bound=STALLED_BOUND, enough=80, most=300, seconds=20
-    )
-    if growth.total_count >= 80 and growth.continues(STALLED_BOUND):
+
+    def size() -> int:
+        return room.usage().rss_bytes
+
+    watch = partial(watch_growth, visits, size, bound=STALLED_BOUND, enough=80, most=300, seconds=20)
+    turns = await watch_repeatedly(room, alice, watch, STALLED_BOUND)
+    growth = turns[-1]
+    if growth.total_count >= 80 and recurs(turns, STALLED_BOUND):
         raise Violation(
             f"memory still grows by {growth.slope()} bytes for each stalled client that has left, "
             f"after {growth.total_count}",

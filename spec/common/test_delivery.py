@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections import Counter
 from collections.abc import Callable
@@ -243,7 +244,15 @@ async def test_clients_that_keep_up_receive_nearly_everything(room: Room, note: 
             break
     share = 1 - lost / sent
     note(f"{share:.2%} of {sent} deliveries arrived")
-    assert share >= SHARE, f"of {sent} deliveries to clients that kept up {lost} were lost ({1 - share:.1%})"
+    # With few deliveries a server that loses no more than it may can lose some more by chance.
+    assert share >= SHARE or lost <= _by_chance((1 - SHARE) * sent), (
+        f"of {sent} deliveries to clients that kept up {lost} were lost ({1 - share:.1%})"
+    )
+
+
+def _by_chance(expected: float) -> float:
+    """Return how many may be lost where so many are expected: three standard deviations (Poisson) more, and one."""
+    return expected + 3 * math.sqrt(expected) + 1
 
 
 @pytest.mark.case(43, "DELIVER-10")

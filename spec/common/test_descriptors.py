@@ -13,10 +13,12 @@ import pytest
 
 from harness.conformance.api import Client, Room, Usage, Violation
 
-RECOVER_S = 10.0
-RELEASE_S = 12.0
+RECOVER_S = 60.0
+RELEASE_S = 60.0
 STAYING = 5  # clients that keep their descriptors, however many each of them needs
-SPIN_S, SPIN_SHARE = 2.0, 0.1  # of a core: a server that spins gets more even on a busy machine
+RECOVER_TURNS = 10  # at least, however long they take
+SPIN_WINDOWS = 2
+SPIN_S, SPIN_SHARE = 1.0, 0.1  # of a core: a server that spins gets more even on a busy machine
 PLACES = (12, 13, 14)  # free descriptors: whatever number a client needs, they do not always come out even
 QUEUE = 16  # clients that connect
 PATIENCE_S = 20.0  # for the next one to be served or closed
@@ -35,14 +37,16 @@ async def test_without_descriptors_the_server_survives_and_recovers(room: Room) 
     async with _descriptors_left(room, 20):
         clients = [await room.connect() for _ in range(60)]
         await room.barrier(alice, [alice, bob])
-        before = room.cpu_s()
-        await anyio.sleep(SPIN_S)
-        spent = room.cpu_s() - before
+        # What a runtime does once, such as to compile, does not count: the quieter half of the time decides.
+        spent = min([await _spent(room, SPIN_S) for _ in range(SPIN_WINDOWS)])
         await room.barrier(alice, [alice, bob])
         for client in clients[:-STAYING]:
             await client.hang_up()
         # Until it has noticed that they left it may still turn clients away: allowed, if it ends.
-        for _ in room.rounds(100, seconds=RECOVER_S):
+        clock = room.clock()
+        for turn in range(100):
+            if turn >= RECOVER_TURNS and clock.read() > RECOVER_S:
+                break
             joining = await room.connect()
             await room.barrier_or_closed(alice, joining)
             if not joining.closed:
@@ -52,6 +56,13 @@ async def test_without_descriptors_the_server_survives_and_recovers(room: Room) 
     assert spent < SPIN_SHARE * SPIN_S, (
         f"out of descriptors, with nothing to do, it used {spent:.2f} s of processor time in {SPIN_S:.0f} s"
     )
+
+
+async def _spent(room: Room, seconds: float) -> float:
+    """Return the processor time that a server uses in some seconds, in s."""
+    before = room.cpu_s()
+    await anyio.sleep(seconds)
+    return room.cpu_s() - before
 
 
 @asynccontextmanager

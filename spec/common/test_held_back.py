@@ -200,7 +200,7 @@ async def _must_not_hold_back(room: Room, witness: Client, what: str, occasion: 
 
 
 async def _missing_after_silence(sent: Sent, silence_s: float) -> list[tuple[Client, int]]:
-    """Wait until all has arrived, or nothing has arrived for so long; return who misses what."""
+    """Wait until all has arrived, or nothing has arrived for so long; return which receivers miss which messages."""
     while True:
         arrived = sum(client.bytes_received for client in sent.receivers)
         deadline = time.monotonic() + silence_s

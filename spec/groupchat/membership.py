@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from graphlib import CycleError, TopologicalSorter
 from typing import NamedTuple
 
@@ -43,7 +44,7 @@ async def wait_for(client: Client, condition: Callable[[], bool], what: str) -> 
     Raises:
         Violation: the condition does not become true.
     """
-    if not await client.wait_until(condition, ANSWER_S):
+    if not await client.wait_while_receiving(condition, ANSWER_S):
         ended = f" (the server closed the connection: {client.closed})" if client.closed else ""
         raise Violation(f"{client} never received {what}{ended}", kind="silent", clients=(client.number,))
 
@@ -209,8 +210,12 @@ def members_seen_by(client: Client) -> set[str]:
                 present.remove(name)
             case ReceivedText(name):
                 if name not in present:
-                    raise contradiction(f"a text from {name}, but that name was not in the room", "GC-ROOM-2")
+                    raise contradiction(f"a text from {name!r}, but that name was not in the room", "GC-ROOM-2")
     return present or set()
+
+
+def _sees(client: Client, names: set[str]) -> bool:
+    return members_seen_by(client) == names
 
 
 async def wait_until_all_know(clients: Sequence[Client], names: set[str]) -> None:
@@ -220,7 +225,7 @@ async def wait_until_all_know(clients: Sequence[Client], names: set[str]) -> Non
         Violation: a client still sees other names, or received something contradictory.
     """
     for client in clients:
-        if not await client.wait_until(lambda client=client: members_seen_by(client) == names, ANSWER_S):  # type: ignore[misc]
+        if not await client.wait_while_receiving(partial(_sees, client, names), ANSWER_S):
             extra, missing = members_seen_by(client) - names, names - members_seen_by(client)
             raise Violation(
                 f"according to {client} ({client.name}), these are in the room but should not be: {_listed(extra)}; "

@@ -54,6 +54,7 @@ async def test_a_frame_may_come_byte_by_byte(room: Room) -> None:
     Another client's barrier after each byte, from the first byte of Join on.
     """
     alice, bob = await room.join(2)
+    missing, hears_itself = {alice, bob}, False
     for _ in range(TRIES):
         late = await room.connect(joins=False)
         body = late.next_body()
@@ -61,7 +62,9 @@ async def test_a_frame_may_come_byte_by_byte(room: Room) -> None:
             await late.send_raw(bytes((byte,)))
             await room.barrier(alice, [alice, bob])
         await room.barrier(late, [alice, bob, late])
-        if all(room.times_received(client, body) for client in (alice, bob, late)):
+        missing = {client for client in missing if not room.times_received(client, body)}
+        hears_itself = hears_itself or room.times_received(late, body) > 0
+        if not missing and hears_itself:
             return
     raise Violation(f"a Say that is sent byte by byte after a Join never arrives ({TRIES} attempts)")
 
@@ -95,7 +98,8 @@ def _pieces(room: Room, body: bytes) -> list[bytes]:
 async def _send_in_pieces(
     room: Room, sender: Client, other: Client, split: Callable[[bytes], list[bytes]], *, size: int
 ) -> None:
-    """Send a new body in pieces, with the other client's barrier between them, until both have received it."""
+    """Send a new body in pieces, with the other client's barrier between them, until both have received one."""
+    missing = {sender, other}
     for _ in range(TRIES):
         body = sender.next_body(size)
         first, *rest = split(body)
@@ -104,7 +108,8 @@ async def _send_in_pieces(
             await room.barrier(other)
             await sender.send_raw(piece)
         await room.barrier(sender)
-        if all(room.times_received(client, body) for client in (sender, other)):
+        missing = {client for client in missing if not room.times_received(client, body)}
+        if not missing:
             return
     raise Violation(f"a frame that is sent in pieces of {len(first)}, {len(rest[0])}… bytes never arrives")
 
@@ -276,7 +281,7 @@ def peak(room: Room) -> int:
 
 @pytest.mark.smoke
 @pytest.mark.case(111, "GC-ASK-3")
-async def test_refused_is_told_once_to_its_sender_and_to_nobody_else(room: Room) -> None:
+async def test_refused_is_sent_once_to_its_sender_and_to_nobody_else(room: Room) -> None:
     """GC-ASK-3: Whatever is refused is answered by one Refused, to its sender and no other client; it changes nothing,
     and the connection stays open.
 

@@ -39,6 +39,32 @@ def test_work_is_stolen() -> None:
     assert len(run(main(), workers=4)) == 4
 
 
+def test_a_thief_takes_the_oldest_task() -> None:
+    """One worker is occupied, with tasks in its deque; the other one runs them in the order in which they came."""
+    started, free, finished = threading.Event(), threading.Event(), threading.Event()
+    ran: list[int] = []
+
+    async def occupy() -> None:
+        started.set()
+        free.wait()
+
+    async def run_as(number: int) -> None:
+        ran.append(number)
+        if len(ran) == 10:
+            finished.set()
+
+    async def main() -> None:
+        spawn(occupy())
+        started.wait()  # on the other worker, which steals nothing until all tasks are in the deque of this one
+        for number in range(10):
+            spawn(run_as(number))
+        free.set()
+        finished.wait()
+
+    run(main(), workers=2)
+    assert ran == list(range(10))
+
+
 def test_a_worker_that_blocks_leaves_the_reactor_to_another() -> None:
     """One task has been woken by an event and blocks its thread; timers and sockets go on."""
     freed = threading.Event()

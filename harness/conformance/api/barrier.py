@@ -7,7 +7,7 @@ has arrived for PATIENCE_S: a slow server is waited for while it makes progress,
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import anyio
 
@@ -19,9 +19,58 @@ from harness.processes.proc import cpu_wait_s
 
 PATIENCE_S = 20.0  # without any sign of life; no conforming server that reads our messages is that slow
 LIMIT_S = 90.0  # for one wait, whatever arrives
+TOO_BUSY_S = 240.0  # for one wait, however much of it was lost: a case may take five minutes
 STARVED_S = 5.0  # of waiting for a processor excuse a server that took no more bytes
 AGAIN_S = 0.1  # before a barrier message is sent again; longer each time that no further client has received it
 AGAIN_MOST_S = 0.5  # some forty messages until patience ends: more than a server loses by bad luck
+
+
+class Patience:
+    """Decides how long to wait for a server: while it makes progress, but not for ever, and without the time it lost.
+
+    Args:
+        pid: the server's process.
+        now_s: the monotonic clock.
+    """
+
+    def __init__(self, pid: int, now_s: Callable[[], float] = time.monotonic) -> None:
+        self._pid, self._now_s = pid, now_s
+        self._now = self._begun = self._since = self._looked = now_s()
+        self._latest = self._begun + TOO_BUSY_S
+        self._progress = 0
+        self._lost: LostTime | None = None
+
+    @property
+    def elapsed_s(self) -> float:
+        """For how long it had been waited at the last call of `ends`, without lost time."""
+        return self._now - self._begun
+
+    def ends(self, progress: int) -> bool:
+        """Return whether to wait no longer.
+
+        Args:
+            progress: a number that differs from that of the last call if there has been progress.
+
+        Raises:
+            Inconclusive: most of the time was lost.
+        """
+        now = self._now = self._now_s()
+        if progress != self._progress:
+            self._progress, self._since = progress, now
+        if self._lost is None:  # not earlier: a server of thousands of clients has as many threads to look at
+            self._lost, self._looked = LostTime(self._pid, includes_ours=True), now
+        if not self._is_exceeded():
+            return False
+        lost_s = self._lost.since_last_call_s(now - self._looked)
+        self._since, self._begun, self._looked = min(self._since + lost_s, now), self._begun + lost_s, now
+        if self._is_exceeded():
+            return True
+        if now >= self._latest:
+            raise Inconclusive(f"the machine was too busy: not all was received in {TOO_BUSY_S:.0f} s")
+        return False
+
+    def _is_exceeded(self) -> bool:
+        return self.elapsed_s > LIMIT_S or self._now - self._since > PATIENCE_S
 
 
 async def barrier(participants: Participants, sender: Client, receivers: Collection[Client]) -> None:
@@ -34,7 +83,7 @@ async def barrier(participants: Participants, sender: Client, receivers: Collect
 
     Raises:
         Violation: a receiver received nothing for PATIENCE_S, saw a fault, or was disconnected.
-        Inconclusive: the server took nothing, but it had waited for a processor.
+        Inconclusive: the server took nothing, but it had waited for a processor, or the machine was too busy for all.
     """
     server = participants.server
     waiting = set(receivers)
@@ -48,9 +97,7 @@ async def barrier(participants: Participants, sender: Client, receivers: Collect
 
     for client in receivers:
         client.watchers.add(watch)
-    again, begun = AGAIN_S, time.monotonic()
-    progress, since = 0, begun
-    queueing: LostTime | None = None  # created late: a server of thousands of clients has as many threads to look at
+    again, patience = AGAIN_S, Patience(server.pid)
     try:
         while waiting:
             # The number is taken before the message leaves: its echo may be faster than we are.
@@ -65,8 +112,6 @@ async def barrier(participants: Participants, sender: Client, receivers: Collect
                     kind="silent",
                     clients=(sender.number,),
                 )
-            if len(barriers) == 2:
-                queueing = LostTime(server.pid)
             waiting_before = len(waiting)
             with anyio.move_on_after(again):
                 await all_received.wait()
@@ -74,18 +119,12 @@ async def barrier(participants: Participants, sender: Client, receivers: Collect
             waiting -= {client for client in waiting if client.left}
             _raise_first_fault(waiting, participants.spec.faults)
             _check_connected(waiting, participants)
-            received, now = sum(client.bytes_received for client in waiting), time.monotonic()
-            if received != progress:
-                progress, since = received, now
-            if waiting and (now - since > PATIENCE_S or now - begun > LIMIT_S):
-                if queueing and (excused_s := queueing.since_last_call_s(min(now - since, PATIENCE_S))):
-                    since, begun = since + excused_s, begun + excused_s
-                    continue
+            if waiting and patience.ends(sum(client.bytes_received for client in waiting)):
                 missing = sorted(waiting, key=lambda client: client.number)
                 own = missing == [sender]
                 sent = f"its own {len(barriers)} messages" if own else f"{len(barriers)} messages that {sender} sent"
                 raise Violation(
-                    f"{_listed(missing)} received none of {sent} in {now - begun:.0f} s",
+                    f"{_listed(missing)} received none of {sent} in {patience.elapsed_s:.0f} s",
                     kind="silent",
                     clients=(sender.number, *(client.number for client in missing[:3])),
                 )

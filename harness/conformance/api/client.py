@@ -49,7 +49,7 @@ class Client:
         notes: whatever else it received, in order.
         sender_names: for each message that arrived with a sender's name, the index of its event and that name.
         closed: how its stream ended: "FIN", "RST", or None while it is open.
-        left: whether it has begun to leave, so that the server owes it no more deliveries.
+        left: whether it has begun to leave, so that no more deliveries are due to it.
         faults: what it saw that no conforming server does.
         watchers: are called after each chunk with the numbers of the messages it contained.
     """
@@ -275,6 +275,14 @@ class Client:
                 await self._change()
 
         await completes_within(changes, seconds, self._pid)
+        return condition()
+
+    async def wait_while_receiving(self, condition: Callable[[], bool], patience_s: float) -> bool:
+        """Wait as `wait_until` does, and again for `patience_s` as long as anything has arrived meanwhile."""
+        received = -1
+        while not condition() and self.closed is None and received < self.bytes_received:
+            received = self.bytes_received
+            await self.wait_until(condition, patience_s)
         return condition()
 
     async def wait_closed(self, seconds: float) -> bool:

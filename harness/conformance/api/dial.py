@@ -11,8 +11,10 @@ import anyio.lowlevel
 
 from harness.addresses import Address
 from harness.errors import Inconclusive, Violation
+from harness.processes.proc import cpu_wait_s
 
 CONNECT_S = 30.0
+STARVED_S = 5.0  # of waiting for a processor excuse a server that does not accept
 SEGMENT_BYTES = 1460  # as on Ethernet
 READING_BYTES = 256 * 1024  # of the kernel's memory, in which a notice of ten bytes occupies hundreds
 SMALL_BYTES = 16384
@@ -20,11 +22,12 @@ SMALL_BYTES = 16384
 OURS = (errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL, errno.ENOBUFS, errno.ENOMEM, errno.ENETUNREACH, errno.ENETDOWN)
 
 
-async def dial(address: Address, *, small: bool = False) -> socket.socket:
+async def dial(address: Address, pid: int, *, small: bool = False) -> socket.socket:
     """Return a connected socket.
 
     Args:
         address: where the server listens.
+        pid: its process.
         small: whether it gets a small buffer and the segments of a real network. Loopback's segments are 64 KB, for
             which the server's kernel allocates a buffer of megabytes at once: a server would notice late that a
             client does not read, and a case would have to fill that buffer for every backlog. Clients that read
@@ -32,12 +35,14 @@ async def dial(address: Address, *, small: bool = False) -> socket.socket:
 
     Raises:
         Violation: the server does not accept the connection.
-        Inconclusive: this process cannot open another connection.
+        Inconclusive: this process cannot open another connection, or a late server has waited for a processor.
     """
     try:
         with anyio.fail_after(CONNECT_S):
             return await _connected(address, small)
     except TimeoutError:
+        if cpu_wait_s(pid) > STARVED_S:
+            raise Inconclusive(f"connecting took over {CONNECT_S:.0f} s, but the machine was too busy") from None
         raise Violation(f"connecting to {address} took over {CONNECT_S:.0f} s") from None
     except OSError as cause:
         if cause.errno in OURS:

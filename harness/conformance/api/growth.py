@@ -124,12 +124,17 @@ class Growth:
 
 
 def recurs(turns: Sequence[Growth], bound: float) -> bool:
-    """Return whether memory keeps growing in every turn, and by much the same in each.
+    """Return whether memory keeps growing in every turn, by much the same in each, and stays in use between them.
 
-    A leak keeps the same for each action; the garbage that a collector has not freed yet differs between turns.
+    A leak keeps the same for each action; the garbage that a collector has not freed yet differs between turns, or is
+    freed between them.
     """
     slopes = [growth.slope().value for growth in turns]
-    return all(growth.continues(bound) for growth in turns) and max(slopes) < ALIKE * min(slopes)
+    is_kept = all(
+        before.sizes[-1] - after.sizes[0] < GIVEN_BACK * before.total_bytes
+        for before, after in itertools.pairwise(turns)
+    )
+    return is_kept and all(growth.continues(bound) for growth in turns) and max(slopes) < ALIKE * min(slopes)
 
 
 async def watch_growth(
@@ -141,6 +146,7 @@ async def watch_growth(
     most: int,
     seconds: float,
     least: int = 0,
+    now_s: Callable[[], float] = time.monotonic,
 ) -> Growth:
     """Do step after step and measure after each, until memory is flat or the measurement ends.
 
@@ -154,11 +160,12 @@ async def watch_growth(
         most: how many actions end the measurement.
         seconds: how long until the measurement ends.
         least: how many actions a slow server gets more time for, at most SLOW times as long.
+        now_s: the clock for this, e.g. the server's (`Room.clock`).
     """
-    growth, begun, next_look = Growth([0], [size()]), time.monotonic(), LEAST_POINTS
+    growth, begun, next_look = Growth([0], [size()]), now_s(), LEAST_POINTS
     too_much = TOO_MUCH * min(psutil.virtual_memory().total, read_limits().memory_bytes or math.inf)
     while growth.total_count < most and growth.total_bytes < too_much:
-        took = time.monotonic() - begun
+        took = now_s() - begun
         if took > (SLOW * seconds if growth.total_count < least else seconds):
             break
         growth.counts.append(growth.total_count + await step(growth.total_count))

@@ -57,7 +57,7 @@ class Participants:
         greeting = self.spec.codec.encode_join(number, topics) if joins else b""
         self.trace.record_step("connect", [number], greeting)
         try:
-            socket = await dial(self.server.address, small=small)
+            socket = await dial(self.server.address, self.server.pid, small=small)
         except Violation as refused:
             self.check_not_dying()
             raise Violation(f"{refused}{actual_address_note(self.server)}", kind="died") from None

@@ -19,6 +19,7 @@ from harness.processes.output import shorten
 from harness.servers.process import Server
 
 WIDTH = 72  # columns of a drawing, which is printed indented in 80
+LONGEST_TITLE = 2000  # characters
 LINES = 6  # shown of a program's output
 Programs = Sequence[tuple[Server | None, Sequence[str]]]
 
@@ -57,7 +58,7 @@ def gather_failure(
         title: how the script's docstring begins.
         name: the name of the script's file.
     """
-    title = textwrap.fill(title, 100)
+    title = textwrap.fill(shorten(title, LONGEST_TITLE), 100)
     violation = error if isinstance(error, Violation) else Violation(str(error))
     fault = violation.fault if isinstance(violation.fault, Fault) else None
     affected = violation.clients[-1] if violation.clients else -1

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from harness.addresses import Address
-from harness.codec import Codec
+from harness.codec import LoadCodec
 from harness.errors import Violation
 from harness.load.clients.connect import connect
 from harness.load.clients.join import JoinMarkers
@@ -24,7 +24,7 @@ class Clients:
     Attributes:
         as_arriving: whether clients send messages in the form in which a server delivers them, and send nothing to
             join: for a server that only relays bytes.
-        processes: the processes of the load; with n of them, each connects every n-th client.
+        processes: the processes of the load, each of which connects its share of the clients.
         sockets: the connections of this process's clients, in the order of their numbers.
         numbers: the numbers of this process's clients, in the same order.
         subscriptions: by client number, over all processes, the topics of the client.
@@ -32,7 +32,7 @@ class Clients:
     """
 
     address: Address
-    codec: Codec
+    codec: LoadCodec
     as_arriving: bool = False
     processes: LoadProcesses = field(default_factory=LoadProcesses)
     sockets: list[socket.socket] = field(default_factory=list)
@@ -56,9 +56,8 @@ class Clients:
         Raises:
             Violation: the server does not take them.
         """
-        before, step = self.count, self.processes.count
-        own = range(before + (self.processes.rank - before) % step, before + count, step)
-        connections = connect(self.address, len(own), first=own.start, step=step, small_buffers=small_buffers)
+        own = self.processes.share(self.count, self.count + count)
+        connections = connect(self.address, len(own), first=own.start, step=own.step, small_buffers=small_buffers)
         self.sockets += connections
         self.numbers += own
         self.subscriptions += [tuple(topics)] * count

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
-from harness.codec import Codec, Decoder, bodies_of
+from harness.codec import Decoder, LoadCodec, bodies_of
 from harness.errors import Violation
 from harness.load.processes import LoadProcesses
 from harness.load.verify.frames import MARKER
@@ -46,7 +46,7 @@ class JoinMarkers:
         sockets: Sequence[socket.socket],
         numbers: Sequence[int],
         subscriptions: Sequence[tuple[int, ...]],
-        codec: Codec,
+        codec: LoadCodec,
         encode_sent: Callable[[bytes, int], bytes],
         processes: LoadProcesses,
     ) -> None:
@@ -54,7 +54,12 @@ class JoinMarkers:
         self._codec, self._encode_sent, self._processes = codec, encode_sent, processes
         self._decoders = [codec.reply_decoder() for _ in sockets]
         self._places = {connection.fileno(): place for place, connection in enumerate(sockets)}
-        self._senders = {topic: client for client, topics in enumerate(subscriptions) for topic in topics}
+        # The first subscriber of each topic, which stays when others leave: whatever it sends later comes after its
+        # markers, while those of a client that has left may come at any time.
+        self._senders: dict[int, int] = {}
+        for client, topics in enumerate(subscriptions):
+            for topic in topics:
+                self._senders.setdefault(topic, client)
         self._own = dict(zip(numbers, sockets, strict=True))
         self._topics: dict[bytes, int] = {}  # by the body of each marker that counts
         self._canonical: dict[bytes, bytes] = {}  # by a marker's canonical encoding, its body
@@ -109,7 +114,7 @@ class JoinMarkers:
             self._topics[body] = topic
             self._canonical[self._codec.encode_delivery(body, client)] = body
             if client in self._own:
-                with suppress(BlockingIOError):
+                with suppress(OSError):  # its buffer is full, or the server has disconnected it, which reading shows
                     self._own[client].send(self._encode_sent(body, client))
 
     def _receive(self, place: int) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.addresses import Address
-from harness.codec import Codec
+from harness.codec import LoadCodec
 from harness.errors import Violation
 from harness.load.load import Load
 
@@ -53,7 +53,7 @@ class TransientClients:
     """
 
     def __init__(
-        self, address: Address, codec: Codec, load: Load, *, rate_per_s: float, stay_s: float, topics: Sequence[int]
+        self, address: Address, codec: LoadCodec, load: Load, *, rate_per_s: float, stay_s: float, topics: Sequence[int]
     ) -> None:
         self._address, self._codec, self._load, self._topics = address, codec, load, tuple(topics)
         self._interval_ns, self._stay_ns = 1e9 / rate_per_s, int(stay_s * 1e9)

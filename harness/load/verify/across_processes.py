@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -90,12 +90,10 @@ class CompleteHistory:
         for group, topics in enumerate(self._groups):
             lengths = sorted({by_topics[topics] for by_topics in counts if topics in by_topics})
             hashes |= {(topics, length): digest for length, digest in self._hashes(group, lengths).items()}
-        gathered = processes.gather((is_in_doubt, hashes))
-        beginnings = set().union(*(theirs for _, theirs in gathered))
-        are_same = all(
-            len({theirs[beginning] for _, theirs in gathered if beginning in theirs}) == 1 for beginning in beginnings
-        )
-        if are_same and not any(doubt for doubt, _ in gathered):
+        gathered = processes.gather_at_first((is_in_doubt, hashes))  # there may be a hash for each process in each
+        if not processes.from_first(
+            any(doubt for doubt, _ in gathered) or not _agree([theirs for _, theirs in gathered])
+        ):
             return
         all_events = processes.gather_at_first(self.clients.events())
         if all_events:
@@ -114,3 +112,13 @@ class CompleteHistory:
             digest.update(stream[start:stop].tobytes())
             hashes[stop] = digest.digest()
         return hashes
+
+
+def _agree(hashes: Sequence[Mapping[tuple[tuple[int, ...], int], bytes]]) -> bool:
+    """Return whether no two processes have different hashes of the same beginning.
+
+    Args:
+        hashes: by process, those of its streams' beginnings by topics and length.
+    """
+    known: dict[tuple[tuple[int, ...], int], bytes] = {}
+    return all(known.setdefault(beginning, its) == its for theirs in hashes for beginning, its in theirs.items())

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from harness.codec import Codec
+from harness.codec import LoadCodec
 from harness.errors import Violation
 from harness.load.engine.frame_templates import DIGITS, SENDER_DIGITS, FrameTemplate, Int64Array
 
@@ -53,7 +53,7 @@ class Frames:
 
     def __init__(
         self,
-        codec: Codec,
+        codec: LoadCodec,
         senders: Sequence[Sender],
         text_bytes: int,
         *,

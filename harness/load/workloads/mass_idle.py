@@ -22,7 +22,7 @@ if TYPE_CHECKING:  # showing a run needs the workloads, but no swarm
 SPARE_DESCRIPTORS = 100  # for everything that is not a client
 STEP = 1000  # clients to connect before all of them must receive a message
 MUST_ACCEPT = 1000  # clients that every server has to accept; it may refuse more
-MOST_NAMED = 1000  # clients with names, each of which hears of every other: ten thousand would make 50 million notices
+MOST_NAMED = 1000  # clients with names: each is notified of every other, so ten thousand make 50 million notices
 
 
 class MassIdle(Workload):

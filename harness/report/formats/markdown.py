@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from harness.league.kinds_of_machines import by_kind
 from harness.league.report_card import League, leagues
 from harness.model import Run
 from harness.plugins import Reporter, ReportView, hookimpl
 from harness.report.columns import table
 from harness.report.findings import findings
-from harness.report.formats.terminal import origin
+from harness.report.formats.terminal import origin, unranked_notes
 from harness.report.other_workloads import other_workloads
+from harness.report.references import references
 
 WIDTH = 1000
 
@@ -24,16 +26,22 @@ def render(run: Run, view: ReportView) -> str:
         if several:
             parts.append(f"### {league.spec}")
         parts += league_parts(league)
+    for title, part in by_kind(run):
+        for league in leagues(part, view.by, view.weights):
+            parts += [f"#### {league.spec}, only on {title}", table(league, width=WIDTH, style="github")]
     return joined([*parts, origin(run.info)])
 
 
 def league_parts(league: League) -> list[str]:
     """Return the tables of a league, its findings, the unranked servers and the conditions."""
-    unranked = (f"{row.implementation.name}: {row.note or 'not measured'}" for row in league.unranked)
     return [
         table(league, width=WIDTH, style="github"),
         other_workloads(league, width=WIDTH, style="github"),
-        *("\n".join(f"- {line}" for line in lines) for lines in (findings(league), unranked, league.conditions)),
+        references(league, width=WIDTH, style="github"),
+        *(
+            "\n".join(f"- {line}" for line in lines)
+            for lines in (findings(league), unranked_notes(league), league.conditions)
+        ),
     ]
 
 

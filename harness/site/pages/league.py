@@ -12,6 +12,7 @@ from harness.league.comparisons import Comparisons
 from harness.league.inference import ERROR
 from harness.league.measures import DEFAULT_WEIGHTS, MEASURES
 from harness.league.report_card import League
+from harness.league.rows import Row
 from harness.report.columns import COLUMNS, Column, has_interval, interval, measured, score_texts, tier
 from harness.report.findings import change_text, findings
 from harness.report.numbers import NOTHING, in_unit
@@ -19,14 +20,15 @@ from harness.site.data import Site, SiteServer
 from harness.site.other_figures import OtherFigures, other_figures
 from harness.site.page import Page, Passage, slug
 
-# What the measures are, in full; the registry of figures says less, because there they stand below each other.
+# What the measures are, in full: each is shown alone, as the hint of a heading; the registry of figures says less.
 MEANINGS = {
     "few": "Messages received a second by all clients together, while 4 clients send, with 1024 messages in flight",
-    "all": "The same, while every client sends",
-    "single": "The same, with one message in flight: what a message costs where nothing can be batched",
+    "all": "Messages received a second by all clients together, while every client sends",
+    "single": "Messages received a second by all clients together, with one message in flight: what a message costs "
+    "where nothing can be batched",
     "p99": "99th percentile of the time from the moment a message was due to be sent until its sender receives it, at "
     "500 messages a second; a message that never came counts as later than any",
-    "cpu": "Processor time of the server for each delivery, at the same rate",
+    "cpu": "Processor time of the server for each delivery, at 500 messages a second",
     "memory": "Resident memory of the server with 1000 idle clients",
 }
 # What the table shows in its own way; the other columns follow as they are in a terminal.
@@ -85,6 +87,7 @@ class LeagueTable:
         controls: the A/A controls: for each the server, and its difference from itself in the score and the measures.
         findings: sentences.
         others: the figures of other workloads.
+        references: the products beside the league, each with its row and the texts of the measures by name.
     """
 
     league: League
@@ -94,12 +97,14 @@ class LeagueTable:
     controls: Sequence[tuple[SiteServer, Sequence[tuple[str, bool]]]]
     findings: Sequence[str]
     others: OtherFigures
+    references: Sequence[tuple[Row, Mapping[str, str]]]
 
 
 def pages(site: Site) -> Iterator[Page]:
     """Yield the page with the leagues."""
     tables = [_table(site, league) for league in site.leagues]
     axis = score_axis(site.leagues)
+    weights = site.leagues[0].weights if site.leagues else DEFAULT_WEIGHTS
     implementations = [server.implementation for server in site.servers]
     context = {
         "tables": tables,
@@ -112,12 +117,13 @@ def pages(site: Site) -> Iterator[Page]:
         "languages": sorted({each.language for each in implementations}),
         "styles": sorted({each.style for each in implementations}),
         "categories": sorted({each.category for each in implementations}),
-        "default_weights": DEFAULT_WEIGHTS,
+        "weights": weights,
+        "is_default_order": weights == DEFAULT_WEIGHTS,
         "dropped": BUILT_IN["dropped_share"].meaning,
         "error": f"{ERROR * 100:g} %",
         "data": {
             "measures": list(MEASURES),
-            "weights": [DEFAULT_WEIGHTS.get(name, 0) for name in MEASURES],
+            "weights": [weights.get(name, 0) for name in MEASURES],
             "axis": axis,
             "width": DRAWN_WIDTH,
             "grid": GRID,
@@ -158,6 +164,9 @@ def _table(site: Site, league: League) -> LeagueTable:
         ],
         findings=findings(league),
         others=other_figures(league, servers),
+        references=[
+            (row, {name: measured(row, name) for name in MEASURES}) for row in league.references if row.figures
+        ],
     )
 
 

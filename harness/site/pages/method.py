@@ -140,7 +140,7 @@ def _left_out(site: Site) -> list[LeftOut]:
         row = server.row
         if row.position:
             continue
-        key = f"{server.spec}/{server.name}"
+        key = server.implementation.key
         if key in site.run.info.unavailable:
             unavailable.append((server, site.run.info.unavailable[key]))
         elif row.checked and row.checked.verdict is not Verdict.PASS:

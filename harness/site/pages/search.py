@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from harness.site.data import Site
 from harness.site.page import DataFile, Page, script_json
 
 INDEX = "search-index.js"
@@ -13,11 +12,10 @@ INDEX = "search-index.js"
 MARKS = re.compile(r"\]\([^)\s]*\)|[*`|\[\]]|^[#>]+ |^-{3,}$|[-=]{4,}", re.MULTILINE)
 
 
-def pages(site: Site, found: Sequence[Page]) -> Iterator[Page | DataFile]:
+def pages(found: Sequence[Page]) -> Iterator[Page | DataFile]:
     """Yield the page of the search, and its index.
 
     Args:
-        site: the site.
         found: the pages to find.
     """
     entries = []

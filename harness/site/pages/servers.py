@@ -30,7 +30,8 @@ from harness.zoo.neighbours import neighbours
 INDEX = "servers/index.html"
 RATIOS = {BY_SCORE: "score", "few": "few", "all": "all", "single": "one"}  # columns of the history
 SLOW_CLIENT = "slow client"  # the fact that a case reports
-# An item of a README about slow clients, with the lines that continue it.
+POLICY_TITLE = "A slow client"  # of the section of a README about them
+# An item of the section of another spec about slow clients, with the lines that continue it.
 POLICY = re.compile(r"^- \*\*A slow [^*\n]+\*\*.*(?:\n  .*)*", re.MULTILINE)
 LONGEST_SOURCE = 200_000  # characters that a page shows
 
@@ -180,7 +181,7 @@ def _drops(server: SiteServer) -> str:
 
 
 def policy_of(readme: str, spec: str) -> str:
-    """Return what a README says about slow clients, as Markdown: in the section of a spec, else before any section.
+    """Return what a README says about slow clients, as Markdown: in the section of a spec, or in the one about them.
 
     Args:
         readme: the README.
@@ -189,7 +190,7 @@ def policy_of(readme: str, spec: str) -> str:
     sections = re.split(r"^## +(.+)$", readme, flags=re.MULTILINE)
     by_title = dict(zip(sections[1::2], sections[2::2], strict=True))
     found = POLICY.search(by_title.get(spec, sections[0]))
-    return found[0] if found else ""
+    return found[0] if found else by_title.get(POLICY_TITLE, "").strip() if spec not in by_title else ""
 
 
 def _rendered_policy(markdown: Markdown, server: SiteServer, readme: str) -> str:

@@ -110,9 +110,9 @@
     const parts = [`${fitting.length} of ${all} servers fit.`];
     const asked = wanted.never.some((name) => ABOUT_SLOW_CLIENTS.includes(name));
     const unknown = asked ? fitting.filter(({ server }) => !server.policy).length : 0;
-    if (unknown) parts.push(`Of ${unknown} of them it was not observed what they do with a slow client.`);
+    if (unknown) parts.push(`What they do with a slow client was not observed for ${unknown} of them.`);
     const unchecked = wanted.cores === "many" ? fitting.filter(({ server }) => server.threadCount === null).length : 0;
-    if (unchecked) parts.push(`Of ${unchecked} of them the threads are not known.`);
+    if (unchecked) parts.push(`The number of threads is not known for ${unchecked} of them.`);
     document.getElementById("choice-status").textContent = parts.join(" ");
   }
 

@@ -11,7 +11,11 @@ from collections.abc import Sequence
 
 from harness.errors import HarnessError
 
-APT_INSTALL = ("env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "install", "--yes", "-qq", "--no-install-recommends")
+# RUNLEVEL=1 keeps packages of servers, such as redis-server, from starting a service.
+APT_INSTALL = (
+    *("env", "DEBIAN_FRONTEND=noninteractive", "RUNLEVEL=1"),
+    *("apt-get", "install", "--yes", "-qq", "--no-install-recommends"),
+)
 
 
 def is_debian() -> bool:

@@ -1,10 +1,11 @@
 """The scheduler: workers that run tasks, steal them from each other, and sleep.
 
 Every worker has a deque. A task woken by another task goes to the back of the deque of the worker
-that runs the other. The worker takes from the front, so that every task gets its turn, and thieves
-take from the back, the end that the owner does not use (the two ends of Blumofe and Leiserson 1999,
-with the owner's order reversed, for fairness). Tasks woken by other threads go to the injector, and
-all workers take from it. Single operations on a deque are atomic.
+that runs the other. The worker and thieves both take from the front, so that the task that has waited
+longest in it is next, whoever runs it. (As in Go and Tokio. In Blumofe and Leiserson 1999 the owner takes the
+newest task, which suits a computation that divides itself, and would be unfair to connections.) Tasks
+woken by other threads go to the injector, and all workers take from it. Single operations on a deque
+are atomic.
 
 A worker that finds no work goes to sleep: in the reactor if no other worker is there, else parked
 on a lock of its own. Why no worker sleeps while there is work:
@@ -173,9 +174,8 @@ class Executor:
         if task is None:
             mine = self.workers.index(worker)
             for victim in self.workers[mine + 1 :] + self.workers[:mine]:
-                if victim.queue:
-                    with suppress(IndexError):  # another thief was faster
-                        return victim.queue.pop()
+                if task := _take(victim.queue):
+                    break
         return task
 
     def _has_work(self) -> bool:
@@ -280,6 +280,6 @@ class Executor:
 def _take(queue: deque[Task[Any]]) -> Task[Any] | None:
     """Take the oldest task; return None if there is none."""
     if queue:
-        with suppress(IndexError):  # a thief was faster
+        with suppress(IndexError):  # another worker was faster
             return queue.popleft()
     return None

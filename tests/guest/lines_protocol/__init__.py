@@ -36,7 +36,7 @@ def harness_implementations() -> list[Implementation]:
             name="liner",
             spec="lines",
             language="Python",
-            style="protocol callbacks",
+            style="callbacks",
             summary="asyncio protocols; drops new lines for a client with 64 KiB unsent",
             source=HERE / "server.py",
         )

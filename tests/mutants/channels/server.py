@@ -28,7 +28,8 @@ main = broadcast.main
 
 MAX_LINE = 65536
 BACKLOG_BYTES = 256 * 1024
-READ_BACKLOG_BYTES = 64 * 1024  # a client with a larger backlog is not read from
+READ_BACKLOG_BYTES = 64 * 1024  # a client with a larger backlog is not read from,
+UNREAD_S = 30.0  # and is disconnected if that lasts so long
 
 
 class Line(bytes):
@@ -53,14 +54,14 @@ class Server(broadcast.Server):
         self.subscriptions: dict[Client, set[str]] = {}
         self.current_channel = ""  # of the message that is being forwarded
         self.skipping: set[Client] = set()  # clients in the middle of a line that is too long
-        self.unread: set[Client] = set()  # clients that are not read from because of their backlog
+        self.unread: dict[Client, object] = {}  # clients that are not read from because of their backlog
 
     # Connections
 
     def disconnect(self, client: Client) -> None:
         if self.is_connected(client):
             self.skipping.discard(client)
-            self.unread.discard(client)
+            self.unread.pop(client, None)
             self.unsubscribe(client)
         super().disconnect(client)
 
@@ -190,12 +191,19 @@ class Server(broadcast.Server):
 
     def watch(self, client: Client) -> None:
         if client.backlog_bytes > READ_BACKLOG_BYTES:
-            self.unread.add(client)
+            if client not in self.unread:
+                pause = self.unread[client] = object()
+                self.call_later(UNREAD_S, lambda: self.give_up(client, pause))
             client.reading = False
         elif client in self.unread:  # a mutant may have other reasons not to read
-            self.unread.remove(client)
+            del self.unread[client]
             client.reading = True
         super().watch(client)
+
+    def give_up(self, client: Client, pause: object) -> None:
+        """Disconnect a client if it has not been read from since, because its end of the stream is not seen."""
+        if self.unread.get(client) is pause:
+            self.disconnect(client)
 
 
 class Batching(Server):

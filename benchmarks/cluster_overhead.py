@@ -1,0 +1,202 @@
+"""What distributing costs: blocks through a cluster of one machine against blocks run directly, and leagues of both.
+
+    python -m benchmarks.cluster_overhead                          eight pairs of blocks of six servers: ten minutes
+    python -m benchmarks.cluster_overhead --quick                  two short pairs: only shows that it works
+    python -m benchmarks.cluster_overhead --league                 a league over four namespaces against one over one
+    python -m benchmarks.cluster_overhead --league --within 10m    for so long each
+
+A pair is the same block twice, directly after each other in random order: once by the worker process of a run on this
+machine, once as a task of a cluster `local:1`. *time* is how long the client waits for a block, *deliveries* the mean
+over its servers and slices with few senders. Ratios of geometric means, with intervals over the pairs (at least six)
+that hold together with 95 %. The bound: distributing costs less than 5 % of either.
+
+`--league` makes four hosts of network namespaces on this machine, as tests/test_cluster.py does, and needs the right to
+(root). Their workers disturb each other, because they share its cores: that widens intervals, and must reverse no pair.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import os
+import random
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import anyio
+import numpy as np
+
+from benchmarks.resolution import agreement, resolution
+from harness import plugins, results
+from harness.blocks import BlockResult
+from harness.cluster.cluster import Cluster, open_cluster
+from harness.league.inference import differences
+from harness.league.measures import THROUGHPUT, floods
+from harness.league.messages import BlockRequest
+from harness.league.profiles import PROFILES
+from harness.league.report_card import leagues
+from harness.league.run_blocks import COMMAND
+from harness.league.schedule import Design, Schedule
+from harness.model import Implementation
+from harness.processes.workers import Worker, open_worker
+from harness.records import from_json, to_json
+from harness.zoo.discover import why_unavailable
+
+SPEC = "broadcast"
+SERVERS = ("asyncio", "threads", "selectors", "generators", "trio", "uvloop")
+BLOCK_S = 600.0
+BOUND = 0.05
+Runner = Callable[[BlockRequest], Awaitable[BlockResult]]
+TIME, DELIVERIES = "time", "deliveries"
+
+
+def servers() -> list[Implementation]:
+    """Return the servers that are measured."""
+    known = {each.name: each for each in plugins.implementations() if each.spec == SPEC and not why_unavailable(each)}
+    return [known[name] for name in SERVERS if name in known]
+
+
+def request(number: int, rounds: int) -> BlockRequest:
+    """Return a block of all servers, with the three floods."""
+    profile = PROFILES["quick"]
+    profile = replace(profile, slices=floods(profile.slices), rounds=rounds, idle_clients=0)
+    design = Design(servers=servers(), controls={}, baselines={}, profile=profile, seed=number, at_once=100)
+    block = Schedule(design, []).next_block(math.inf, is_extended=True)
+    assert block
+    return block
+
+
+def direct(worker: Worker) -> Runner:
+    """Return what runs a block in a worker process of this machine."""
+
+    async def run(block: BlockRequest) -> BlockResult:
+        return from_json(await worker.request(to_json(block), BLOCK_S), BlockResult)
+
+    return run
+
+
+def through(cluster: Cluster) -> Runner:
+    """Return what runs a block as a task of a cluster."""
+
+    async def run(block: BlockRequest) -> BlockResult:
+        ended: list[BlockResult] = []
+        await cluster.run_blocks([block], lambda _: None, ended.append)
+        return ended[0]
+
+    return run
+
+
+async def measure(run: Runner, block: BlockRequest) -> dict[str, float]:
+    """Return the logarithms of a block's figures."""
+    begun = time.monotonic()
+    result = await run(block)
+    took_s = time.monotonic() - begun
+    if result.failed:
+        raise SystemExit(f"a server failed: {result.failed}")
+    rates = [each.figures[THROUGHPUT] for each in result.slices if each.kind == "few"]
+    return {TIME: math.log(took_s), DELIVERIES: statistics.mean(map(math.log, rates))}
+
+
+async def compare(pairs: int, rounds: int, seed: int) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
+    """Return the differences of logarithms, cluster minus direct: pairs × (time, deliveries).
+
+    Args:
+        pairs: how many pairs of blocks.
+        rounds: of each block.
+        seed: of the order within a pair.
+    """
+    chance, found = random.Random(seed), []
+    async with open_worker(COMMAND) as worker, open_cluster("local:1", servers()) as cluster:
+        runners = {"direct": direct(worker), "cluster": through(cluster)}
+        for run in runners.values():  # the first block of each starts more than the next ones
+            await run(request(0, 1))
+        for number in range(pairs):
+            names = chance.sample(list(runners), len(runners))
+            figures = {name: await measure(runners[name], request(number + 1, rounds)) for name in names}
+            row = [figures["cluster"][name] - figures["direct"][name] for name in (TIME, DELIVERIES)]
+            print(
+                f"pair {number + 1}: {', '.join(f'{math.exp(each):.3f}' for each in row)}", file=sys.stderr, flush=True
+            )
+            found.append(row)
+    return np.array(found)
+
+
+def print_overhead(values: np.ndarray[tuple[int, int], np.dtype[np.float64]]) -> int:
+    """Print ratios with intervals and whether the bound holds; return 1 where it is missed, else 0.
+
+    Args:
+        values: differences of logarithms, pairs × (time, deliveries).
+    """
+    found, missed = differences(values), False
+    print("| figure | through the cluster / directly | bound | |\n|---|--:|--:|---|")
+    for place, (name, sign) in enumerate(((TIME, 1), (DELIVERIES, -1))):
+        ends = sorted(math.exp(each[place]) for each in (found.low, found.high))
+        bound = 1 + sign * BOUND
+        inside = [end <= bound if sign > 0 else end >= bound for end in ends]
+        verdict = "holds" if all(inside) else "missed" if not any(inside) else "undecided"
+        if math.isnan(ends[0]):
+            verdict = "too few pairs"
+        missed |= verdict == "missed"
+        interval = "" if math.isnan(ends[0]) else f" [{ends[0]:.3f}, {ends[1]:.3f}]"
+        side = "at most" if sign > 0 else "at least"
+        print(f"| {name} | {math.exp(found.mean[place]):.3f}{interval} | {side} {bound:.2f} | {verdict} |")
+    print(f"\n{len(values)} pairs of blocks, {len(servers())} servers.")
+    return int(missed)
+
+
+def compare_leagues(within: str) -> int:
+    """Make a league over four namespaces and one over one of them; return 1 where a pair is reversed, else 0."""
+    from tests import hosts
+    from tests.machines import ROOT, Machines
+
+    os.environ["PYTHONPATH"] = str(ROOT)
+    words = ["run", *[each.name for each in servers()], "--spec", SPEC, "--smoke", "--within", within]
+    runs = []
+    with tempfile.TemporaryDirectory() as folder, hosts.hosts(5) as (every, switch):
+        for name, more in (("four", True), ("one", False)):
+            (Path(folder) / name).mkdir()
+            machines = Machines(every, switch, Path(folder) / name)
+            if more:
+                machines.start()
+            client = machines.client(*words, *(["--cluster", machines.scheduler] if more else []))
+            if client.wait() not in (0, 1):  # 1: a server is out, and the others are compared
+                print(machines.log("client").read_text(), file=sys.stderr)
+                return 3
+            path = results.find(str(machines.folder / "results" / "latest"))
+            runs.append(results.read(path))
+            for host in every if more else ():
+                host.kill()
+    found = [leagues(run)[0] for run in runs]
+    print("| league over | servers | blocks | detectable | distinguished | rank interval | disturbed |")
+    print("|---|---|---|---|---|---|---|")
+    for name, league in zip(("four namespaces", "one"), found, strict=True):
+        print(resolution(league).replace(f"| {SPEC} |", f"| {name} |", 1))
+    sentence = agreement(*found)
+    print(f"\n{sentence}")
+    return int(not sentence.endswith("reversed: none"))
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Print what the command line asks for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--pairs", type=int, default=8)
+    parser.add_argument("--rounds", type=int, default=24)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--league", action="store_true")
+    parser.add_argument("--within", default="5m")
+    options = parser.parse_args(arguments)
+    if options.league:
+        return compare_leagues(options.within)
+    if options.quick:
+        options.pairs, options.rounds = 2, 2
+    return print_overhead(anyio.run(compare, options.pairs, options.rounds, options.seed))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,175 @@
+/*
+ * Broadcast on Node's cluster: workers, each a process, share one port; the primary makes the order.
+ *
+ * Order: every worker sends what its clients have sent to the primary. The primary sends what has collected
+ * there to all workers as one batch, and the next batch when all of them have delivered this one.
+ * A slow client: Node queues what the kernel has not taken. While that is more than LIMIT bytes, the
+ * client misses new batches, always as whole messages.
+ */
+
+import cluster from "node:cluster";
+import { closeSync, openSync } from "node:fs";
+import { createServer, isIPv6 } from "node:net";
+import { availableParallelism } from "node:os";
+
+const BACKLOG = 1024;
+const CHUNK = 64 * 1024; // bytes collected in a worker, above which it pauses each socket that brings more
+const LIMIT = 256 * 1024; // a client with more unsent bytes misses new batches
+const LINGER_MS = 10_000; // for a client that has closed its sending side to read what is unsent
+const WORKERS = Math.max(2, availableParallelism()); // at least two, to show how they share a room
+const DELIVERED = "delivered";
+const NOTHING = Buffer.alloc(0);
+
+// In a worker: clients, and what they have sent.
+
+const room = new Set(); // the sockets of this worker's clients
+let collected = []; // whole messages that the primary does not have yet
+let isUnderWay = false; // the primary has messages of this worker that have not come back
+let paused = []; // sockets that are not read until the primary has taken what is collected
+
+function accept(socket) {
+  if (!isDescriptorLeft()) {
+    socket.destroy(); // a worker that does not get the next one would never be passed a connection again
+    return;
+  }
+  const client = { socket, rest: NOTHING };
+  room.add(socket);
+  socket.on("data", (chunk) => serve(client, chunk));
+  socket.on("end", () => leave(client));
+  socket.on("timeout", () => socket.destroy());
+  socket.on("error", () => {}); // a reset, after which Node closes the socket
+  socket.on("close", () => room.delete(socket));
+}
+
+/** Whether this client has left a descriptor for the next one, which is tried: open(2) does not wait here. */
+function isDescriptorLeft() {
+  try {
+    closeSync(openSync("/dev/null"));
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function serve(client, chunk) {
+  const data = Buffer.concat([client.rest, chunk]);
+  const end = wholeMessages(data);
+  client.rest = Buffer.from(data.subarray(end)); // a copy frees the chunk
+  if (end > 0) collected.push(data.subarray(0, end));
+  report();
+  if (size(collected) > CHUNK) {
+    client.socket.pause();
+    paused.push(client.socket);
+  }
+}
+
+/** Send the primary what is collected, unless it has something that has not come back. */
+function report() {
+  if (isUnderWay || collected.length === 0) return;
+  process.send(Buffer.concat(collected));
+  isUnderWay = true;
+  collected = [];
+  for (const socket of paused) socket.resume();
+  paused = [];
+}
+
+/** Deliver the next batch of the common order. */
+function receive({ batch, hasYours }) {
+  for (const socket of room) offer(socket, batch);
+  process.send(DELIVERED);
+  if (hasYours) isUnderWay = false;
+  report();
+}
+
+/** Drop policy: a client gets all of the batch, or none of it if it is too far behind. */
+function offer(socket, batch) {
+  if (socket.writableLength <= LIMIT) socket.write(batch);
+}
+
+function leave({ socket }) {
+  room.delete(socket);
+  socket.end(); // after everything is sent, but not for ever to a client that does not read
+  socket.setTimeout(LINGER_MS);
+}
+
+/** The length of the longest prefix of `data` that consists of whole messages. */
+function wholeMessages(data) {
+  let end = 0;
+  while (end < data.length) {
+    const following = end + 1 + data[end];
+    if (following > data.length) break;
+    end = following;
+  }
+  return end;
+}
+
+function size(buffers) {
+  return buffers.reduce((sum, buffer) => sum + buffer.length, 0);
+}
+
+// In the primary: the order.
+
+let pending = []; // what workers have sent: [worker, messages]
+let undelivered = 0; // how many workers have not delivered the last batch
+
+function order(worker, message) {
+  if (message === DELIVERED) undelivered -= 1;
+  else pending.push([worker, message]);
+  if (undelivered === 0 && pending.length > 0) flush();
+}
+
+/** Send what is pending to all workers as one batch. */
+function flush() {
+  const senders = new Set(pending.map(([worker]) => worker));
+  const batch = Buffer.concat(pending.map(([, messages]) => messages));
+  pending = [];
+  const workers = Object.values(cluster.workers);
+  undelivered = workers.length;
+  for (const worker of workers) worker.send({ batch, hasYours: senders.has(worker) });
+}
+
+// What follows is the same in every server but for the two kinds of processes: address, ready line and signals.
+
+function parseAddress([address, ...more]) {
+  const pattern = /^(?:\[([^\]]*:[^\]]*)\]|([^:[\]]+)):(0|[1-9][0-9]{0,4})$/;
+  const match = more.length === 0 && pattern.exec(address ?? "");
+  if (!match || match[3] > 65535) {
+    console.error("usage: broadcast.mjs HOST:PORT (IPv6: [HOST]:PORT)");
+    process.exit(2);
+  }
+  return { host: match[1] ?? match[2], port: Number(match[3]) };
+}
+
+function main({ host, port }) {
+  const shown = isIPv6(host) ? `[${host}]` : host;
+  if (cluster.isPrimary) startWorkers(shown);
+  else listen(host, port, shown);
+}
+
+function startWorkers(shown) {
+  // Nothing needs saving, and a worker ends when it has lost its primary.
+  for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => process.exit());
+  cluster.setupPrimary({ serialization: "advanced" }); // it can express a Buffer
+  cluster.on("message", order);
+  cluster.on("exit", () => process.exit(1)); // a worker has failed, and with it its clients
+  let listening = 0;
+  cluster.on("listening", (_, { port }) => {
+    listening += 1;
+    if (listening === WORKERS) console.log(`listening on ${shown}:${port}`);
+  });
+  for (let count = 0; count < WORKERS; count += 1) cluster.fork();
+}
+
+function listen(host, port, shown) {
+  process.on("message", receive);
+  // A client that has closed its side still gets what is unsent, so its end must not end the socket.
+  const server = createServer({ allowHalfOpen: true, noDelay: true }, accept);
+  server.on("error", (error) => {
+    if (server.listening) return; // no descriptor is left, and Node has closed the new connection
+    console.error(`cannot listen on ${shown}:${port}: ${error.message}`);
+    process.exit(1);
+  });
+  server.listen({ host, port, backlog: BACKLOG, ipv6Only: true });
+}
+
+main(parseAddress(process.argv.slice(2)));

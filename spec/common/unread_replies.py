@@ -1,0 +1,152 @@
+"""Clients that send requests and read no reply: what a server keeps for them, and when it lets go of them."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+import anyio
+
+from harness.conformance.api import Client, Growth, Inconclusive, Room, Violation
+from spec.common.leftovers import must_disconnect
+
+REQUESTED = 384 * 1024 * 1024  # bytes of requests
+REQUESTING_CPU_S = 20.0  # of the server: a mutant in Python keeps 200 MB of replies in it, however busy the machine is
+REQUESTING_S = 100.0  # for a server that goes on reading, and uses less
+GROWN = 64 * 1024 * 1024  # bytes that memory may grow by, and go on growing
+RUNAWAY = 256 * 1024 * 1024  # bytes that it may grow by at all: a heap whose garbage is collected late is smaller
+KEPT = 0.1  # bytes for each byte of a request: less than it takes to keep its reply
+LOOK_S = 0.1  # between two looks at its memory
+CHUNK = 16 * 1024
+STUCK_S = 3.0  # of the server's time without reading anything more from a client
+ENDING = 10  # clients that close their sending side
+ENDING_REQUESTED = 512 * 1024  # bytes of requests: less than kernels buffer, so that all is sent before the FIN
+PIECE = 8192  # bytes, of which the server must read one in ENDING_STUCK_S
+ENDING_STUCK_S = 15.0
+
+
+@dataclass
+class RequestFlood:
+    """A client sends a request repeatedly, as fast as the server reads it.
+
+    Attributes:
+        room: the server.
+        sender: the client that sends.
+        request: its bytes.
+        taken: how many bytes the server has read so far, or the kernel keeps for it.
+        ended: is set at the end.
+    """
+
+    room: Room
+    sender: Client
+    request: bytes
+    taken: int = 0
+    ended: anyio.Event = field(default_factory=anyio.Event)
+
+    async def run(self, total: int, seconds: float, cpu_s: float = math.inf) -> None:
+        """Send until the server reads nothing more or disconnects the client, or it is enough.
+
+        Args:
+            total: how many bytes are enough.
+            seconds: how long is enough.
+            cpu_s: how much processor time of the server is enough, in s.
+        """
+        clock, seen, since = self.room.clock(), -1, 0.0
+        enough_s = self.room.cpu_s() + cpu_s
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._send, total, seconds)
+            while not self.ended.is_set():
+                if self.taken != seen:
+                    seen, since = self.taken, clock.read()
+                if clock.read() - since >= STUCK_S or self.room.cpu_s() >= enough_s:
+                    tasks.cancel_scope.cancel()
+                    self.ended.set()
+                with anyio.move_on_after(STUCK_S / 10):
+                    await self.ended.wait()
+
+    async def _send(self, total: int, seconds: float) -> None:
+        chunk, deadline = self.request * (CHUNK // len(self.request) + 1), time.monotonic() + seconds
+        with suppress(Violation):  # the server may disconnect it, since it does not read
+            while self.taken < total and time.monotonic() < deadline:
+                await self.sender.send_raw(chunk, as_step=False)
+                self.taken += len(chunk)
+        self.ended.set()
+
+
+async def must_bound_replies(room: Room, requests: Iterable[bytes]) -> None:
+    """Let a client that reads nothing send each of these requests, again and again; memory must be bounded.
+
+    Args:
+        room: the server, without clients.
+        requests: each is answered by a reply.
+
+    Raises:
+        Violation: memory grows without end, or the others are not served meanwhile.
+    """
+    alice, bob = await room.join(2)
+    for request in requests:
+        stalled = await room.connect(small=True, joins=False)
+        stalled.stall()
+        flood = RequestFlood(room, stalled, request)
+        growth = Growth([0], [room.usage().rss_bytes])
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(flood.run, REQUESTED, REQUESTING_S, REQUESTING_CPU_S)
+            while not flood.ended.is_set() and growth.total_bytes <= RUNAWAY:
+                await room.barrier(alice, [alice, bob], as_step=False)
+                await room.barrier(bob, [alice, bob], as_step=False)
+                with anyio.move_on_after(LOOK_S):
+                    await flood.ended.wait()
+                if flood.taken > growth.counts[-1]:
+                    growth.counts.append(flood.taken)
+                    growth.sizes.append(room.usage().rss_bytes)
+            tasks.cancel_scope.cancel()
+        if growth.total_bytes > RUNAWAY or (growth.total_bytes > GROWN and growth.continues(KEPT)):
+            raise Violation(
+                f"a client that reads nothing sent {flood.taken / 1e6:.0f} MB of requests, and memory has grown by "
+                f"{growth.total_bytes / 1e6:.0f} MB",
+                kind="used",
+            )
+        await stalled.reset()
+    await room.barrier(alice)
+
+
+async def must_let_go(room: Room, request: bytes) -> None:
+    """Let clients that read nothing send requests, and close their sending side; the server must disconnect them.
+
+    Args:
+        room: the server, without clients.
+        request: a short one that is answered by a longer reply.
+
+    Raises:
+        Violation: the server keeps them.
+        Inconclusive: it does not read so much that a FIN can follow.
+    """
+    alice = await room.join_one()
+    before = room.usage()
+    ending = [await room.connect(small=True, joins=False) for _ in range(ENDING)]
+    are_closed = 0
+
+    async def send_and_end(client: Client) -> None:
+        nonlocal are_closed
+        client.stall()
+        piece = request * (PIECE // len(request))
+        try:
+            for _ in range(ENDING_REQUESTED // PIECE):
+                with anyio.fail_after(ENDING_STUCK_S):
+                    await client.send_raw(piece, as_step=False)
+            await client.close_sending()
+            are_closed += 1
+        except Violation:  # the server has disconnected it already
+            are_closed += 1
+        except TimeoutError:
+            await client.reset()
+
+    async with anyio.create_task_group() as tasks:
+        for client in ending:
+            tasks.start_soon(send_and_end, client)
+    if not are_closed:
+        raise Inconclusive("the server read too little of what was sent for a FIN to follow")
+    await must_disconnect(room, alice, before, "clients that read no reply")

@@ -1,0 +1,104 @@
+"""Several hosts on this machine: network namespaces on one bridge, with addresses of their own."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import signal
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+SUBNET = "10.93.0"  # inside namespaces only
+
+
+class Host:
+    """One host.
+
+    Args:
+        name: of its namespace.
+        number: of the host, from 1.
+    """
+
+    def __init__(self, name: str, number: int) -> None:
+        self.name, self.address = name, f"{SUBNET}.{number}"
+        self._port = f"p{number}"  # of the switch
+
+    def popen(self, command: Sequence[str], *, folder: Path, log: Path) -> subprocess.Popen[bytes]:
+        """Start a command on the host; what it prints goes into a file."""
+        with open(log, "ab") as file:
+            return subprocess.Popen(
+                ["ip", "netns", "exec", self.name, *command],
+                cwd=folder,
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    @property
+    def processes(self) -> list[int]:
+        """The ids of all processes on the host."""
+        return [int(word) for word in _run("ip", "netns", "pids", self.name).split()]
+
+    def kill(self) -> None:
+        """Kill all processes on the host at once."""
+        for pid in self.processes:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                continue
+
+    def cut(self, switch: str) -> None:
+        """Take the host off the switch: what is sent to it and from it is lost."""
+        _run("ip", "-n", switch, "link", "set", self._port, "nomaster")
+
+    def heal(self, switch: str) -> None:
+        """Put the host on the switch again."""
+        _run("ip", "-n", switch, "link", "set", self._port, "master", "bridge")
+
+
+def are_possible() -> bool:
+    """Return whether this process may make network namespaces."""
+    name = f"zt{secrets.token_hex(3)}"
+    made = subprocess.run(["ip", "netns", "add", name], capture_output=True, check=False).returncode == 0
+    if made:
+        _run("ip", "netns", "delete", name)
+    return made
+
+
+@contextmanager
+def hosts(count: int) -> Iterator[tuple[list[Host], str]]:
+    """Make hosts for the duration of the context, and a namespace with the switch, which is yielded by its name.
+
+    At the end all processes on the hosts are killed.
+    """
+    prefix = f"zt{secrets.token_hex(3)}"
+    switch = f"{prefix}s"
+    with ExitStack() as stack:
+        _add(switch, stack)
+        _run("ip", "-n", switch, "link", "add", "bridge", "type", "bridge")
+        _run("ip", "-n", switch, "link", "set", "bridge", "up")
+        every = []
+        for number in range(1, count + 1):
+            host = Host(f"{prefix}{number}", number)
+            _add(host.name, stack)
+            stack.callback(host.kill)
+            _run("ip", "-n", host.name, "link", "set", "lo", "up")
+            ends = ("eth0", "type", "veth", "peer", "name", f"p{number}", "netns", switch)
+            _run("ip", "-n", host.name, "link", "add", *ends)
+            _run("ip", "-n", host.name, "address", "add", f"{host.address}/24", "dev", "eth0")
+            _run("ip", "-n", host.name, "link", "set", "eth0", "up")
+            _run("ip", "-n", switch, "link", "set", f"p{number}", "master", "bridge", "up")
+            every.append(host)
+        yield every, switch
+
+
+def _add(name: str, stack: ExitStack) -> None:
+    _run("ip", "netns", "add", name)
+    stack.callback(_run, "ip", "netns", "delete", name)
+
+
+def _run(*command: str) -> str:
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout

@@ -1,0 +1,78 @@
+"""Machines of a Dask cluster on this one: hosts that are network namespaces, with a scheduler and workers on them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from harness import results
+from harness.model import Run
+from tests.hosts import Host
+
+ROOT = Path(__file__).parent.parent
+HARNESS = [sys.executable, "-c", "from harness.commands.main import main; main()"]
+PORT = 8786
+PATIENCE_S = 300
+REGISTERED = "Registered to:"  # what a worker of Dask says when its scheduler knows it
+
+
+def wait_until(holds: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while not holds():
+        assert time.monotonic() < deadline, f"waited in vain for {what}"
+        time.sleep(0.1)
+
+
+@dataclass
+class Machines:
+    """Hosts: a scheduler and the client are on the first one, and a worker on each of the others."""
+
+    every: list[Host]
+    switch: str
+    folder: Path
+
+    @property
+    def scheduler(self) -> str:
+        return f"tcp://{self.every[0].address}:{PORT}"
+
+    def start(self, prefix: Sequence[str] = ()) -> None:
+        """Start the scheduler and all workers, these with some words before their commands."""
+        command = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--host", self.every[0].address]
+        self.every[0].popen([*command, "--port", str(PORT), "--no-dashboard"], folder=ROOT, log=self.log("scheduler"))
+        for number in range(1, len(self.every)):
+            self.start_worker(number, prefix)
+
+    def start_worker(self, number: int, prefix: Sequence[str] = ()) -> None:
+        command = [sys.executable, "-m", "distributed.cli.dask_worker", self.scheduler, "--name", f"host{number}"]
+        options = ["--nthreads", "1", "--memory-limit", "0", "--no-dashboard", "--local-directory", str(self.folder)]
+        log = self.log(f"host{number}")
+        starts = log.read_text().count(REGISTERED) if log.exists() else 0
+        self.every[number].popen([*prefix, *command, *options], folder=ROOT, log=log)
+        wait_until(lambda: log.read_text().count(REGISTERED) > starts, f"the worker on host{number}")
+
+    def client(self, *words: str) -> subprocess.Popen[bytes]:
+        return self.every[0].popen([*HARNESS, *words], folder=self.folder, log=self.log("client"))
+
+    def log(self, name: str) -> Path:
+        return self.folder / f"{name}.log"
+
+    def blocks(self) -> int:
+        """Return how many blocks are on the client's disk."""
+        file = self.folder / "results" / "latest" / "blocks.jsonl"
+        return file.read_bytes().count(b"\n") if file.exists() else 0
+
+
+def run_in(folder: Path) -> Run:
+    return results.read(results.find(str(folder / "results" / "latest")))
+
+
+def left(host: Host) -> list[str]:
+    """Return the processes on a host that are no part of Dask."""
+    lines = [" ".join(psutil.Process(pid).cmdline()) for pid in host.processes if psutil.pid_exists(pid)]
+    return [line for line in lines if "dask_worker" not in line and "multiprocessing" not in line]
