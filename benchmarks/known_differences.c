@@ -1,14 +1,17 @@
-/* A server whose slow-down is known: BURN=1.05 makes everything that it does take 1.05 times as long.
+/* A server whose slow-down is known: SLOW_DOWN=0.05 makes each delivery take 1.05 times as long.
  *
- * After each message, and whenever it is about to wait for events, it spins for 0.05 times the processor time that it has
- * used since it last spun. It sends every message to every client at once, without collecting any: so a delivery always takes the same
- * work, and the slow-down of its deliveries a second is that of its work. A client that does not read misses whole
- * messages.
+ * A delivery takes a fixed number of turns of a loop of multiplications. What the delivery itself costs (system calls,
+ * waking up the client) is taken off: its processor time is turned into turns at the speed at which the loop ran last.
+ * So the deliveries a second follow the speed of the machine, as those of any server do, and not the cost of system
+ * calls, which is another one when the load is more often asleep. A server that slows down its own work by a factor
+ * has that cost in its slow-down: 10 % became 12 %.
+ * A client that does not read misses whole messages.
  */
 
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
+#include <math.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
@@ -20,6 +23,10 @@
 #include <unistd.h>
 
 enum { CLIENTS = 4096, MESSAGE = 256, CHUNK = 8192, EVENTS = 64 };
+enum {
+    TURNS = 6000,      /* for a delivery: about 8 microseconds, several times what it costs itself */
+    BEHIND = 100000000 /* turns: deliveries cost more than TURNS for a tenth of a second and more */
+};
 
 struct client {
     int used;
@@ -36,16 +43,35 @@ static double processor_time(void) {
     return now.tv_sec + now.tv_nsec * 1e-9;
 }
 
-static double factor = 1.0;
+static double slow_down;
+static double worked_since; /* processor time when the last message had been dealt with */
 
-static void burn(void) {
-    static double burnt_until, owed; /* what was spun too long is taken off the next time */
-    double worked_until = processor_time(), now = worked_until;
-    owed += (factor - 1) * (worked_until - burnt_until);
-    while (now - worked_until < owed)
-        now = processor_time();
-    owed -= now - worked_until;
-    burnt_until = now;
+static void turn(long turns) {
+    volatile unsigned long result;
+    unsigned long product = 1;
+    for (long number = 0; number < turns; number++)
+        product = product * 6364136223846793005UL + 1442695040888963407UL; /* each needs the one before */
+    result = product;
+    (void)result;
+}
+
+/* Spend what is left of the turns of so many deliveries. */
+static void burn(int deliveries) {
+    static double owed, turns_per_second = 5e8;
+    double now = processor_time();
+    owed += deliveries * TURNS * (1 + slow_down) - (now - worked_since) * turns_per_second;
+    worked_since = now;
+    if (owed < -BEHIND) {
+        fprintf(stderr, "deliveries cost more than the turns that they are to take\n");
+        exit(1);
+    }
+    if (owed < 1)
+        return;
+    turn((long)owed);
+    worked_since = processor_time();
+    if (worked_since > now)
+        turns_per_second += 0.02 * (floor(owed) / (worked_since - now) - turns_per_second);
+    owed -= floor(owed);
 }
 
 static void watch(int fd, int operation, int is_blocked) {
@@ -93,11 +119,14 @@ static void receive(int fd) {
     size_t end = client->unread + (size_t)count, at = 0;
     while (at < end && at + 1 + client->in[at] <= end) {
         size_t length = 1 + (size_t)client->in[at];
+        int deliveries = 0;
         for (int other = 0; other <= highest; other++)
-            if (clients[other] && clients[other]->used)
+            if (clients[other] && clients[other]->used) {
                 deliver(other, client->in + at, length);
+                deliveries++;
+            }
         at += length;
-        burn();
+        burn(deliveries);
     }
     client->unread = end - at;
     memmove(client->in, client->in + at, client->unread);
@@ -118,11 +147,12 @@ static void join(int listener) {
     clients[fd]->unread = clients[fd]->unsent = 0;
     highest = fd > highest ? fd : highest;
     watch(fd, EPOLL_CTL_ADD, 0);
+    worked_since = processor_time(); /* joining is no part of a delivery */
 }
 
 int main(int count, char **arguments) {
-    const char *word = getenv("BURN");
-    factor = word ? atof(word) : 1.0;
+    const char *word = getenv("SLOW_DOWN");
+    slow_down = word ? atof(word) : 0;
     char *colon = count == 2 ? strrchr(arguments[1], ':') : NULL;
     if (!colon)
         return 2;
@@ -140,7 +170,6 @@ int main(int count, char **arguments) {
     fflush(stdout);
     for (;;) {
         struct epoll_event events[EVENTS];
-        burn();
         int ready = epoll_wait(epoll, events, EVENTS, -1);
         for (int number = 0; number < ready; number++) {
             int fd = events[number].data.fd;

@@ -45,6 +45,24 @@ async def test_what_a_cancelled_sender_began_is_sent_before_what_follows(
     connection.close()
 
 
+async def test_what_the_peer_has_written_is_undelivered_until_it_is_read(
+    peer_and_socket: tuple[socket.socket, socket.socket],
+) -> None:
+    peer, ours = peer_and_socket
+    connection = Connection(ours)
+    assert connection.undelivered_bytes() == 0
+    peer.setblocking(False)
+    sent = peer.send(LARGE)
+    assert 0 < connection.undelivered_bytes() < sent  # the rest is in the buffer of this side
+    while sent:
+        sent -= len(await connection.receive(sent))
+    with anyio.fail_after(60):
+        while connection.undelivered_bytes():  # the last bytes may be acknowledged a moment later
+            await anyio.sleep(0.01)
+    connection.close()
+    assert connection.undelivered_bytes() == 0
+
+
 async def test_chunks_and_the_end_are_passed_on_until_reading_stops(
     peer_and_socket: tuple[socket.socket, socket.socket],
 ) -> None:

@@ -45,8 +45,13 @@ async def replies_to(client: Client, data: bytes, *, since: int | None = None) -
     return replies[:-1]
 
 
-async def wait_for_replies(client: Client, has_replies: Callable[[], bool]) -> None:
+async def wait_for_replies(client: Client, has_replies: Callable[[], bool], what: str = "a Subscribe") -> None:
     """Wait for the replies to a client's requests, for as long as the client receives anything.
+
+    Args:
+        client: the client that has sent them.
+        has_replies: whether they have arrived.
+        what: describes the requests in the failure's message.
 
     Raises:
         Violation: the replies do not arrive.
@@ -57,7 +62,7 @@ async def wait_for_replies(client: Client, has_replies: Callable[[], bool]) -> N
     if not has_all:
         how = f"the server closed the connection ({client.closed})" if client.closed else "nothing more arrived"
         raise Violation(
-            f"{client} sent a Subscribe and received no answer: {how}",
+            f"{client} sent {what} and received no answer: {how}",
             kind="closed" if client.closed else "silent",
             clients=(client.number,),
         )

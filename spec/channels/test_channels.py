@@ -34,6 +34,8 @@ NAMES = [
     "strasse",
     "馬/\U0001f993",
     "x" * 5000,
+    *("__proto__", "constructor", "toString", "hasOwnProperty"),  # properties of every object in some languages
+    *("0", "00", "1", "01", "1e0", "-0"),  # numbers in the keys of tables
 ]
 MANY = 2000  # channels that one client subscribes to
 
@@ -238,8 +240,9 @@ async def test_names_are_compared_code_point_by_code_point(room: Room) -> None:
     """CH-CHANNEL-14: A name may be any Unicode string, including the empty one, and names are compared code point by
     code point.
 
-    Twenty similar names, each with one subscriber of its own: the empty name, differences in white space and case,
-    composed and decomposed characters, prefixes and patterns, five thousand letters.
+    Thirty names, each with one subscriber of its own: the empty name, differences in white space and case, composed
+    and decomposed characters, prefixes and patterns, five thousand letters, names that mean something to some
+    languages, equal numbers.
     """
     alice, *subscribers = await room.join(len(NAMES) + 1)
     for name, client in zip(NAMES, subscribers, strict=True):

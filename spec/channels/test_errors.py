@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness.conformance.api import Client, Room
-from spec.channels.replies import encode_lines, replies_to, subscribe
+from spec.channels.replies import encode_lines, replies_to, subscribe, wait_for_replies
 from spec.channels.wire import Error, Send, Subscribe, Subscribed
 
 INVALID_LINES = [
@@ -60,6 +60,13 @@ INVALID_LINES = [
     b'{"Send":{"channel":["zoo"],"message":"hi"}}',
     b'{"Send":{"Channel":"zoo","Message":"hi"}}',
     b'{"send":{"channel":"zoo","message":"hi"}}',
+    b'{"__proto__":"rust"}',
+    b'{"constructor":"rust"}',
+    b'{"toString":{"channel":"zoo","message":"hi"}}',
+    b'{"Send":{"__proto__":"zoo","message":"hi"}}',
+    b'\x0b{"Subscribe":"rust"}',  # white space, but not in JSON
+    b'{"Subscribe":"rust"}\x0c',
+    '{"Subscribe":\u00a0"rust"}'.encode(),
     b'{"channel":"zoo","message":"hi"}',
     b"GET / HTTP/1.1",
     '{"Subscribe":"rust"}'.encode("utf-16-le"),
@@ -79,6 +86,7 @@ INVALID_UTF_8 = [
     b'{"Send":{"channel":"zoo","message":"\x80"}}',
     b'{"Send":{"channel":"z\xf8oo","message":"hi"}}',
     b'{"Subscribe":"rust"}\xfe',
+    b'{"Subscribe":"rust"}\xc3',
     bytes(range(128, 256)),
 ]
 HOSTILE = [
@@ -128,9 +136,13 @@ async def _each_must_be_one_error(client: Client, wrong_lines: list[bytes]) -> N
 async def test_what_is_no_request_is_answered_by_an_error(room: Room) -> None:
     """CH-ERROR-1: A line that is not a request is answered by one Error, and the connection stays open.
 
-    Malformed JSON, values of wrong types, unknown tags, two tags, missing fields: one by one, and all at once.
+    Malformed JSON, values of wrong types, unknown tags, two tags, missing fields: the first one alone, with nothing
+    after it; then one by one, and all at once.
     """
     alice, bob = await room.join(2)
+    before = len(alice.notes)
+    await alice.send_raw(INVALID_LINES[0] + b"\n")
+    await wait_for_replies(alice, lambda: len(alice.notes) > before, "a line that is no request, alone,")
     await _each_must_be_one_error(alice, INVALID_LINES)
     replies = await replies_to(alice, b"\n".join([*INVALID_LINES, b""]))
     assert [type(reply) for reply in replies] == [Error] * len(INVALID_LINES), (

@@ -12,6 +12,18 @@ import pytest
 from harness.conformance.api import Client, Room, Violation
 
 END_S = 2.0
+TRACES = (  # of runtimes that report Ctrl-C as an error
+    "Traceback",
+    "KeyboardInterrupt\n",
+    ": Interrupt",
+    "stack traceback:",
+    "user break",
+    "User break",
+    "panic:",
+    "goroutine ",
+    "Exception in thread",
+    "Segmentation",
+)
 
 
 async def occupied(room: Room) -> list[Client]:
@@ -48,14 +60,7 @@ async def test_sigint_ends_it_without_a_traceback(room: Room) -> None:
     await room.wait_until(lambda: room.server.stderr.closed, 1)
     printed = room.server.stderr.byte_count - printed_before
     last_words = room.server.stderr.tail[-printed:].decode(errors="replace") if printed else ""
-    for trace in (
-        "Traceback",
-        "KeyboardInterrupt\n",
-        "panic:",
-        "goroutine ",
-        "Exception in thread",
-        "Segmentation",
-    ):
+    for trace in TRACES:
         assert trace not in last_words, f"after SIGINT it printed: {room.server.stderr.last_words()}"
 
 
@@ -67,6 +72,18 @@ async def test_no_child_is_left_behind(room: Room) -> None:
     """
     await occupied(room)
     stopped = await room.server.stop(signal.SIGTERM, grace_s=END_S)
+    assert not stopped.left_behind, f"when the server had ended, this was left: {'; '.join(stopped.left_behind)}"
+
+
+@pytest.mark.case(77, "END-3")
+async def test_no_child_is_left_behind_by_ctrl_c(room: Room) -> None:
+    """END-3: No child process outlives the server.
+
+    As after SIGTERM, for SIGINT, which a shell sends to all processes and a supervisor to one.
+    """
+    await room.join(2)
+    room.expect_end()
+    stopped = await room.server.stop(signal.SIGINT, grace_s=END_S)
     assert not stopped.left_behind, f"when the server had ended, this was left: {'; '.join(stopped.left_behind)}"
 
 

@@ -28,6 +28,8 @@ from spec.groupchat.messages import Joined, Left, Refused, Welcome
 from spec.groupchat.wire import encode_say
 
 FULL = 505  # clients with names of 128 bytes, each 130 with its length: the next Welcome would have 65,653 bytes
+LAST = 11  # characters of the name that makes the next Welcome 65,535 bytes long, with all but one of these
+LONGEST = 65_531  # characters of a name, of one byte each, whose Join fills a frame
 ROUNDS = 40  # of several clients that ask for one name at once
 
 
@@ -143,13 +145,22 @@ async def test_of_several_who_ask_for_one_name_at_once_exactly_one_gets_it(room:
 async def test_a_second_join_is_refused_and_the_name_stays(room: Room) -> None:
     """GC-JOIN-6: A Join from a client that is in the room is refused, and its name stays the same.
 
-    For another name, for its own and for another member's; there is no notice, and the other name stays free.
+    For another name, for its own and for another member's, and in one write with the first Join; there is no notice,
+    and the other name stays free.
     """
     ann, bo = await join_as(room, "ann"), await join_as(room, "bo")
     for name in ("amy", "ann", "bo"):
         await must_refuse(ann, join_frame(name), f"a Join as {name!r} from ann, who is in the room,")
+    cyn = await connect_guest(room)
+    await send_and_get_answer(cyn, join_frame("cyn") + join_frame("amy"), count=2)
+    first, second = answers(cyn)
+    assert isinstance(first, Welcome) and isinstance(second, Refused), (
+        f"Joins as cyn and as amy, in one write, were answered by {first!r} and {second!r}"
+    )
+    cyn.name = "cyn"
+    await wait_for_notice(bo, Joined("cyn"))
     await room.deliver(ann, [b"it is still me"], [ann, bo])  # the judge checks the sender's name
-    assert notices(bo) == [], f"bo received {notices(bo)}"
+    assert notices(bo) == [Joined("cyn")], f"only cyn joined, but bo received {notices(bo)}"
     await join_as(room, "amy")
 
 
@@ -158,7 +169,8 @@ async def test_a_second_join_is_refused_and_the_name_stays(room: Room) -> None:
 async def test_a_newcomer_whose_welcome_does_not_fit_is_refused(room: Room) -> None:
     """GC-JOIN-7: A joining client whose Welcome would not fit into a frame is refused.
 
-    505 clients with names of 128 bytes; then no client can join until one has left.
+    505 clients with names of 128 bytes; then no client can join until one has left. After that one joins with a short
+    name, the next one, whose Welcome fills a frame to the last byte, is welcomed, and another one is not.
     """
     clients = [await room.connect(joins=False, reads=False) for _ in range(FULL)]
     for number, client in enumerate(clients):
@@ -177,9 +189,14 @@ async def test_a_newcomer_whose_welcome_does_not_fit_is_refused(room: Room) -> N
     assert Joined("late") not in notices(clients[0])
     await clients.pop().leave()
     await wait_for(clients[0], lambda: any(isinstance(notice, Left) for notice in notices(clients[0])), "a Left")
+    await join_as(room, "y" * LAST)
     answer = await request_name(late, "late")
-    assert isinstance(answer, Welcome), f"{FULL - 1} were in the room, and a joining client received {answer!r}"
+    assert isinstance(answer, Welcome), (
+        f"{FULL} were in the room, one of them with a name of {LAST} bytes, and a joining client whose Welcome has "
+        f"65,535 bytes received {answer!r}"
+    )
     await wait_for_notice(clients[0], Joined("late"))
+    await must_refuse(await connect_guest(room), join_frame("later"), "a Join whose Welcome would not fit")
 
 
 @pytest.mark.smoke
@@ -194,6 +211,7 @@ async def test_any_lawful_name_is_taken_and_told_as_it_is(room: Room) -> None:
     alice, bob = await room.join(2)
     names = ["x", "y" * 32, "é" * 32, "🦓" * 32, "🦓", " ", "  a  ", "\u00a0", "\u2028", "\u200d", "\u202e", "\u0301"]
     names += ["\ufeff", "\ufffe", "\ue000", "\U0010ffff", "%s%n", "'\"\\", "ａｎｎ", "null", "server"]
+    names += ["__proto__", "constructor", "toString", "hasOwnProperty"]  # properties of every object in some languages
     for name in names:
         client = await join_as(room, name)
         await wait_for_notice(alice, Joined(name))
@@ -212,7 +230,16 @@ async def test_any_other_name_is_refused(room: Room) -> None:
     alice = await room.join_one()
     stranger = await connect_guest(room)
     controls = [chr(point) for point in range(0x100) if unicodedata.category(chr(point)) == "Cc"]
-    for name in ("", "x" * 33, "é" * 33, "🦓" * 33, "x" * 5000, *controls, *(f"a{control}b" for control in controls)):
+    for name in (
+        "",
+        "x" * 33,
+        "é" * 33,
+        "🦓" * 33,
+        "x" * 5000,
+        "x" * LONGEST,
+        *controls,
+        *(f"a{control}b" for control in controls),
+    ):
         await must_refuse(stranger, join_frame(name), f"the name {name[:40]!r} of {len(name)} code points")
     await room.barrier(alice, [alice])
     assert notices(alice) == [], f"{alice} received {notices(alice)}"
@@ -222,10 +249,24 @@ async def test_any_other_name_is_refused(room: Room) -> None:
 async def test_names_are_compared_code_point_by_code_point(room: Room) -> None:
     """GC-NAME-3: Names are equal exactly when their code points are, one by one.
 
-    Sixteen similar names are all welcomed side by side, and each of them is taken afterwards.
+    Similar names, and equal numbers, are all welcomed side by side, and each of them is taken afterwards.
     """
     alike = ["ann", "Ann", "ANN", " ann", "ann ", "an\u00adn", "ann\u200b", "аnn", "ａｎｎ", "a\u00f1n", "an\u0303n"]
-    alike += ["\u212b", "\u00c5", "A\u030a", "straße", "strasse"]
+    alike += [
+        "\u212b",
+        "\u00c5",
+        "A\u030a",
+        "straße",
+        "strasse",
+        "0",
+        "00",
+        "1",
+        "01",
+        "1e0",
+        "-0",
+        "x" * 31 + "y",
+        "x" * 31 + "z",
+    ]
     members = [await join_as(room, name) for name in alike]
     await wait_until_all_know(members, set(alike))
     stranger = await connect_guest(room)

@@ -72,8 +72,7 @@ class Client:
         self.sender_names: list[tuple[int, str]] = []
         self.bytes_sent = self.bytes_received = 0
         self.closed: str | None = None
-        self.left = False
-        self._departed = ""
+        self.left, self._departed = False, ""
         self.faults: list[Fault] = []
         self.watchers: set[Callable[[Client, list[int]], None]] = set()
         self._changed = asyncio.Event()
@@ -168,6 +167,11 @@ class Client:
     def is_reading(self) -> bool:
         """Whether it reads whatever arrives: it has neither stalled nor begun to leave."""
         return self._reads and not self.left
+
+    @property
+    def is_being_sent_to(self) -> bool:
+        """Whether it reads, and the server has written what the kernel has not delivered yet: this is not silence."""
+        return self._reads and self._connection.undelivered_bytes() > 0
 
     def stall(self) -> None:
         """Stop reading; the connection stays open."""
@@ -278,9 +282,9 @@ class Client:
         return condition()
 
     async def wait_while_receiving(self, condition: Callable[[], bool], patience_s: float) -> bool:
-        """Wait as `wait_until` does, and again for `patience_s` as long as anything has arrived meanwhile."""
+        """Wait as `wait_until` does, and again for `patience_s` if anything has arrived meanwhile or is on its way."""
         received = -1
-        while not condition() and self.closed is None and received < self.bytes_received:
+        while not condition() and self.closed is None and (received < self.bytes_received or self.is_being_sent_to):
             received = self.bytes_received
             await self.wait_until(condition, patience_s)
         return condition()

@@ -14,6 +14,8 @@ from collections.abc import Callable
 
 import anyio
 
+from harness.processes.proc import read_existing
+
 CHUNK = 65536  # bytes of one read
 RESET_AT_ONCE = struct.pack("ii", 1, 0)  # SO_LINGER: closing sends a RST
 
@@ -79,6 +81,22 @@ class Connection:
                     return self.socket.recv(limit)
         except (OSError, ValueError, anyio.ClosedResourceError):  # a closed socket has no valid descriptor
             raise ConnectionLost from None
+
+    def undelivered_bytes(self) -> int:
+        """Return how many bytes the peer has written that the kernel has not delivered yet; 0 if it does not report it.
+
+        After a client has not read for T seconds, its kernel may have dropped a segment for which it had no memory; the
+        peer's kernel then sends it again up to T seconds after the client has begun to read (RFC 6298, section 5.5).
+        """
+        try:
+            mine, theirs = (f"{name()[1]:04X}" for name in (self.socket.getsockname, self.socket.getpeername))
+        except OSError:  # it is closed
+            return 0
+        for text in read_existing(("/proc/net/tcp", "/proc/net/tcp6")):  # see proc(5), and proc_net_tcp.txt of Linux
+            for _, local, remote, _, queues, *_ in map(str.split, text.splitlines()[1:]):
+                if local.endswith(f":{theirs}") and remote.endswith(f":{mine}"):
+                    return int(queues.partition(":")[0], 16)
+        return 0
 
     # --- sending
 
