@@ -49,7 +49,7 @@ async def test_what_the_kernel_has_not_delivered_is_no_silence(monkeypatch: pyte
         participants = Participants(plugins.specs()["broadcast"], server, tasks)
         alice, slow = [await participants.connect(small=False, joins=True, topics=(0,), reads=True) for _ in range(2)]
         await barrier.barrier(participants, alice, [alice, slow])
-        buffer = slow._connection.socket
+        buffer = slow.connection.socket
         size = buffer.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
         slow.stall()
         buffer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)

@@ -63,6 +63,20 @@ async def test_what_the_peer_has_written_is_undelivered_until_it_is_read(
     assert connection.undelivered_bytes() == 0
 
 
+async def test_what_the_peer_has_not_read_is_counted(peer_and_socket: tuple[socket.socket, socket.socket]) -> None:
+    peer, ours = peer_and_socket
+    connection = Connection(ours)
+    sent = ours.send(LARGE)
+    assert sent // 2 < connection.unread_bytes() < 2 * sent  # what is not acknowledged yet may count twice
+    part = len(peer.recv(sent))
+    while part < sent:
+        part += len(peer.recv(sent))
+    with anyio.fail_after(60):
+        while connection.unread_bytes():  # the last bytes may be acknowledged a moment later
+            await anyio.sleep(0.01)
+    connection.close()
+
+
 async def test_chunks_and_the_end_are_passed_on_until_reading_stops(
     peer_and_socket: tuple[socket.socket, socket.socket],
 ) -> None:

@@ -15,7 +15,7 @@ END_S = 2.0
 TRACES = (  # of runtimes that report Ctrl-C as an error
     "Traceback",
     "KeyboardInterrupt\n",
-    ": Interrupt",
+    ": Interrupt\n",
     "stack traceback:",
     "user break",
     "User break",

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from harness.conformance.api import Client, Room, Violation
 from spec.groupchat.messages import Joined, Left, Refused, Reply, Welcome
-from spec.groupchat.wire import encode_frame
+from spec.groupchat.wire import encode_frame, encode_varint
 
 ANSWER_S = 20.0  # no conforming server that reads our requests takes longer to answer
 INVALID_FRAME = encode_frame(b"\x09")  # an unknown tag
@@ -81,9 +81,7 @@ async def request_name(client: Client, name: str) -> Answer:
 def join_frame(name: str) -> bytes:
     """Return the frame of Join(name), even if the name is invalid."""
     text = name.encode()
-    if len(text) < 128:
-        return encode_frame(bytes((0, len(text))) + text)
-    return encode_frame(bytes((0, len(text) & 0x7F | 0x80, len(text) >> 7)) + text)
+    return encode_frame(b"\x00" + encode_varint(len(text)) + text)
 
 
 async def must_refuse(client: Client, data: bytes, what: str) -> Refused:

@@ -42,6 +42,7 @@ class Client:
 
     Attributes:
         number: its place among the clients of its room; "client 3" in messages.
+        connection: its socket.
         name: what it calls itself; None where the protocol knows no names.
         events: what it sent and received (see `harness.history.record`).
         offsets: for each event where it begins in the stream of its direction, in bytes.
@@ -56,8 +57,7 @@ class Client:
 
     def __init__(self, number: int, connection: Connection, shared: Shared) -> None:
         self.number, self._codec, self._messages = number, shared.codec, shared.messages
-        self._connection = connection
-        self._trace, self._tasks, self._pid = shared.trace, shared.tasks, shared.pid
+        self.connection, self._trace, self._tasks, self._pid = connection, shared.trace, shared.tasks, shared.pid
         self._incoming, self._outgoing = shared.codec.reply_decoder(), shared.codec.request_decoder()
         self._bodies_made = 0
         self._decoded = 0  # bytes that the decoder of its own requests has been fed with
@@ -142,7 +142,7 @@ class Client:
         self._trace.record_bytes(self.number, "→", data)
         self._trace.record_events(self.number, len(self.events))
         try:
-            await self._connection.send(data)
+            await self.connection.send(data)
         except ConnectionLost:
             self.closed = self.closed or "RST"
             raise Violation(f"the server closed the connection of {self} while it was sending") from None
@@ -151,7 +151,7 @@ class Client:
         """Send one byte as urgent data (MSG_OOB), which a server may read like any other byte or not at all."""
         self._trace.record_note(self.number, "urgent data")
         with contextlib.suppress(OSError):
-            self._connection.socket.send(byte, socket.MSG_OOB)
+            self.connection.socket.send(byte, socket.MSG_OOB)
 
     # --- receiving
 
@@ -161,7 +161,7 @@ class Client:
             self._trace.record_step("resume", [self.number])
         self._reads = self._has_read = True
         if self.closed is None:
-            self._connection.start_reading(self._take_or_end)
+            self.connection.start_reading(self._take_or_end)
 
     @property
     def is_reading(self) -> bool:
@@ -171,7 +171,7 @@ class Client:
     @property
     def is_being_sent_to(self) -> bool:
         """Whether it reads, and the server has written what the kernel has not delivered yet: this is not silence."""
-        return self._reads and self._connection.undelivered_bytes() > 0
+        return self._reads and self.connection.undelivered_bytes() > 0
 
     def stall(self) -> None:
         """Stop reading; the connection stays open."""
@@ -181,12 +181,12 @@ class Client:
 
     def _stop_reading(self) -> None:
         self._reads = False
-        self._connection.stop_reading()
+        self.connection.stop_reading()
 
     async def read_once(self, limit: int) -> None:
         """Wait for bytes and take at most `limit` of them, or record the end of the stream."""
         try:
-            data = await self._connection.receive(limit)
+            data = await self.connection.receive(limit)
         except ConnectionLost:
             self._take_or_end(None)
         else:
@@ -200,7 +200,7 @@ class Client:
             else:
                 self._ended("RST" if data is None else "FIN")
         except Exception as error:  # the event loop would only log it
-            self._connection.stop_reading()
+            self.connection.stop_reading()
             self._tasks.start_soon(_raise, error)
 
     def _take(self, data: bytes) -> None:
@@ -248,7 +248,7 @@ class Client:
             self.faults.append(Fault(kind, sentence, (self.number,), (what,), (seen,)))
 
     def _ended(self, how: str) -> None:
-        self._connection.stop_reading()
+        self.connection.stop_reading()
         self.closed = how
         self._trace.record_note(self.number, f"{how} from the server")
         self._changed.set()
@@ -305,7 +305,7 @@ class Client:
     async def close_sending(self) -> None:
         """Send FIN; go on receiving."""
         self._depart("finish", "FIN")
-        self._connection.send_eof()
+        self.connection.send_eof()
 
     async def leave(self) -> None:
         """Leave in order: send FIN, read what still arrives for a moment, close."""
@@ -318,7 +318,7 @@ class Client:
         """Close at once. With unread bytes the kernel sends a RST, as for any program."""
         self._depart("close", "closes")
         self._stop_reading()
-        self._connection.close()
+        self.connection.close()
         await anyio.lowlevel.checkpoint()
 
     def _depart(self, action: str, note: str) -> None:
@@ -332,7 +332,7 @@ class Client:
         """Leave by RST at once."""
         self._depart("reset", "RST")
         self._stop_reading()
-        self._connection.reset()
+        self.connection.reset()
         await anyio.lowlevel.checkpoint()
 
 

@@ -82,21 +82,40 @@ class Connection:
         except (OSError, ValueError, anyio.ClosedResourceError):  # a closed socket has no valid descriptor
             raise ConnectionLost from None
 
+    # --- what is on its way
+
     def undelivered_bytes(self) -> int:
         """Return how many bytes the peer has written that the kernel has not delivered yet; 0 if it does not report it.
 
         After a client has not read for T seconds, its kernel may have dropped a segment for which it had no memory; the
         peer's kernel then sends it again up to T seconds after the client has begun to read (RFC 6298, section 5.5).
         """
-        try:
-            mine, theirs = (f"{name()[1]:04X}" for name in (self.socket.getsockname, self.socket.getpeername))
-        except OSError:  # it is closed
-            return 0
-        for text in read_existing(("/proc/net/tcp", "/proc/net/tcp6")):  # see proc(5), and proc_net_tcp.txt of Linux
-            for _, local, remote, _, queues, *_ in map(str.split, text.splitlines()[1:]):
-                if local.endswith(f":{theirs}") and remote.endswith(f":{mine}"):
-                    return int(queues.partition(":")[0], 16)
-        return 0
+        _, theirs = self._queues()
+        return theirs[0]
+
+    def unread_bytes(self) -> int:
+        """Return how many bytes that the kernel has taken the peer has not read yet; 0 if it does not report it.
+
+        What the peer's kernel has received and not acknowledged yet counts twice.
+        """
+        ours, theirs = self._queues()
+        return ours[0] + theirs[1]
+
+    def _queues(self) -> tuple[tuple[int, int], tuple[int, int]]:
+        """Return for both ends, this one first, the bytes sent and not acknowledged, and the bytes not read yet."""
+        ours = theirs = (0, 0)
+        with contextlib.suppress(OSError):  # it is closed
+            here, there = (f":{name()[1]:04X}" for name in (self.socket.getsockname, self.socket.getpeername))
+            for text in read_existing(
+                ("/proc/net/tcp", "/proc/net/tcp6")
+            ):  # see proc(5), and proc_net_tcp.txt of Linux
+                for _, local, remote, _, queues, *_ in map(str.split, text.splitlines()[1:]):
+                    sent, received = (int(queue, 16) for queue in queues.split(":"))
+                    if local.endswith(here) and remote.endswith(there):
+                        ours = sent, received
+                    elif local.endswith(there) and remote.endswith(here):
+                        theirs = sent, received
+        return ours, theirs
 
     # --- sending
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Messages are handled 5 ms later, unless their sender has left by then."""
+"""Messages are handled 50 ms later, unless their sender has left by then."""
 
 import sys
 from pathlib import Path
@@ -12,7 +12,7 @@ CAUGHT_BY = "BC-COME-3"
 
 class Mutant(Server):
     def on_message(self, client: Client, message: bytes) -> None:
-        self.call_later(0.005, lambda: self.handle(client, message))
+        self.call_later(0.05, lambda: self.handle(client, message))
 
     def handle(self, client: Client, message: bytes) -> None:
         if self.is_connected(client):

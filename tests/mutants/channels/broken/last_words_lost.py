@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Messages are forwarded 5 ms later, unless their sender has left by then."""
+"""Messages are forwarded 50 ms later, unless their sender has left by then."""
 
 import sys
 from pathlib import Path
@@ -12,7 +12,7 @@ CAUGHT_BY = "CH-COME-3"
 
 class Mutant(Server):
     def fan_out(self, sender: Client, message: bytes) -> None:
-        self.call_later(0.005, lambda: self.forward(sender, message))
+        self.call_later(0.05, lambda: self.forward(sender, message))
 
     def forward(self, sender: Client, message: bytes) -> None:
         if self.is_connected(sender):

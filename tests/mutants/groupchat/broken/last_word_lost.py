@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Texts are forwarded 5 ms later, unless their sender has left by then."""
+"""Texts are forwarded 50 ms later, unless their sender has left by then."""
 
 import sys
 from pathlib import Path
@@ -12,7 +12,7 @@ CAUGHT_BY = "GC-COME-3"
 
 class Mutant(Server):
     def on_say(self, client: Client, text: str) -> None:
-        self.call_later(0.005, lambda: self.say_now(client, text))
+        self.call_later(0.05, lambda: self.say_now(client, text))
 
     def say_now(self, client: Client, text: str) -> None:
         if self.is_connected(client):
