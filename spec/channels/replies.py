@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 
 from harness.conformance.api import Client, Room, Violation
-from spec.channels.wire import Request, Subscribe, Subscribed, encode_value
+from spec.channels.wire import Error, Request, Subscribe, Subscribed, encode_value
 
 PATIENCE_S = 20.0  # without receiving anything
 ATTEMPTS = 20  # to get one message through
@@ -66,6 +66,25 @@ async def wait_for_replies(client: Client, has_replies: Callable[[], bool], what
             kind="closed" if client.closed else "silent",
             clients=(client.number,),
         )
+
+
+async def must_get_an_error(client: Client, line: bytes, what: str) -> None:
+    """Send a line alone, with nothing after it, and wait for its Error.
+
+    Args:
+        client: the client that sends.
+        line: the line.
+        what: describes it in the failure's message.
+
+    Raises:
+        Violation: no reply comes, or it is not an Error.
+    """
+    before = len(client.notes)
+    await client.send_raw(line)
+    await wait_for_replies(client, lambda: len(client.notes) > before, what)
+    reply = client.notes[before].value
+    if not isinstance(reply, Error):
+        raise Violation(f"{client} sent {what} and received {reply!r}, not an Error", clients=(client.number,))
 
 
 async def subscribe(client: Client, *channels: str) -> None:

@@ -8,7 +8,7 @@ import anyio
 import pytest
 
 from harness.conformance.api import Client, Room, Violation
-from spec.channels.replies import ATTEMPTS, encode_lines, replies_to, subscribe, wait_for_replies
+from spec.channels.replies import ATTEMPTS, encode_lines, must_get_an_error, replies_to, subscribe, wait_for_replies
 from spec.channels.wire import Error, Send, Subscribe, Subscribed, body_of
 
 PATIENCE_S = 20.0
@@ -224,6 +224,7 @@ async def test_a_message_to_no_channel_is_an_error(room: Room) -> None:
     Every time, not only the first; once a client has subscribed, there is no Error.
     """
     alice, bob = await room.join(2)
+    await must_get_an_error(alice, encode_lines(Send("nobody", "alone")), "a Send to no channel, alone,")
     for name in NAMES:
         replies = await replies_to(alice, encode_lines(Send(name, "anybody?"), Send(name, "nobody?")))
         assert [type(reply) for reply in replies] == [Error, Error], (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness.conformance.api import Client, Room
-from spec.channels.replies import encode_lines, replies_to, subscribe, wait_for_replies
+from spec.channels.replies import encode_lines, must_get_an_error, replies_to, subscribe
 from spec.channels.wire import Error, Send, Subscribe, Subscribed
 
 INVALID_LINES = [
@@ -140,9 +140,7 @@ async def test_what_is_no_request_is_answered_by_an_error(room: Room) -> None:
     after it; then one by one, and all at once.
     """
     alice, bob = await room.join(2)
-    before = len(alice.notes)
-    await alice.send_raw(INVALID_LINES[0] + b"\n")
-    await wait_for_replies(alice, lambda: len(alice.notes) > before, "a line that is no request, alone,")
+    await must_get_an_error(alice, INVALID_LINES[0] + b"\n", "a line that is no request, alone,")
     await _each_must_be_one_error(alice, INVALID_LINES)
     replies = await replies_to(alice, b"\n".join([*INVALID_LINES, b""]))
     assert [type(reply) for reply in replies] == [Error] * len(INVALID_LINES), (
@@ -159,6 +157,7 @@ async def test_what_is_no_utf_8_is_answered_by_an_error(room: Room) -> None:
     Bytes that never occur in UTF-8, truncated characters, overlong forms, surrogates, and code points past U+10FFFF.
     """
     alice, bob = await room.join(2)
+    await must_get_an_error(alice, INVALID_UTF_8[0] + b"\n", "bytes that are not UTF-8, alone,")
     await _each_must_be_one_error(alice, INVALID_UTF_8)
     await room.deliver(alice, ["café".encode()], [alice, bob])
 

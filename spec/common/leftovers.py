@@ -117,6 +117,29 @@ async def released(room: Room, alice: Client, before: Usage, threads: int) -> Us
         await anyio.sleep(0.05)
 
 
+async def must_release_descriptors(room: Room, alice: Client, before: Usage, what: str) -> None:
+    """Wait until nearly as many descriptors are in use as before, while messages are sent; a pool may keep its threads.
+
+    Args:
+        room: where this happens.
+        alice: a client that stays.
+        before: what was in use before.
+        what: has happened since, for the message.
+
+    Raises:
+        Violation: more are in use after RELEASE_S.
+    """
+    clock = room.clock()
+    while (now := room.usage().descriptors) > before.descriptors + SPARE_DESCRIPTORS:
+        if clock.read() > RELEASE_S:
+            raise Violation(
+                f"{RELEASE_S:.0f} s after {what}, the server has {now} descriptors; before it had {before.descriptors}",
+                kind="used",
+            )
+        await room.barrier(alice, [alice])
+        await anyio.sleep(0.05)
+
+
 async def must_disconnect(room: Room, alice: Client, before: Usage, who: str) -> None:
     """Wait until the descriptors of clients that have closed their sending side are released.
 

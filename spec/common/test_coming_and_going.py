@@ -15,7 +15,7 @@ from spec.common.leftovers import (
     TURNS,
     flood,
     must_not_accumulate,
-    not_released,
+    must_release_descriptors,
     released,
     watch_repeatedly,
 )
@@ -106,7 +106,7 @@ async def test_last_words_are_delivered(room: Room) -> None:
     clients at least one message must arrive each time.
     """
     alice = await room.join_one()
-    for pause in (nullcontext, room.server_paused):
+    for pause, how in ((nullcontext, "closes"), (room.server_paused, "closes while the server is stopped")):
         sent = set[int]()
         for turn in range(LAST_WORDS):
             client = await room.connect()
@@ -119,9 +119,7 @@ async def test_last_words_are_delivered(room: Room) -> None:
             if await alice.wait_until(lambda sent=sent: not sent.isdisjoint(alice.received), seconds):  # type: ignore[misc]
                 break
         else:
-            raise Violation(
-                f"what a client sends right before it closes never arrives, tried with {LAST_WORDS} clients"
-            )
+            raise Violation(f"what a client sends right before it {how} never arrives, tried with {LAST_WORDS} clients")
 
 
 @pytest.mark.case(56, "COME-4")
@@ -329,5 +327,4 @@ async def test_the_server_closes_its_side_of_a_closed_connection(room: Room) -> 
     await room.barrier(alice, [alice])
     for client in clients:
         await client.hang_up()
-    if now := await released(room, alice, before, SPARE_THREADS):
-        raise not_released(before, now, len(clients), "clients have closed")
+    await must_release_descriptors(room, alice, before, f"{len(clients)} clients have closed")

@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
+import itertools
 import resource
 import sys
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import anyio
 import pytest
 
-from harness.conformance.api import Client, Room, Usage, Violation
+from harness.conformance.api import Client, Room, Violation
+from spec.common.leftovers import must_release_descriptors
 
 RECOVER_S = 60.0
-RELEASE_S = 60.0
 STAYING = 5  # clients that keep their descriptors, however many each of them needs
 RECOVER_TURNS = 10  # at least, however long they take
 SPIN_WINDOWS = 2
 SPIN_S, SPIN_SHARE = 1.0, 0.1  # of a core: a server that spins gets more even on a busy machine
 PLACES = (12, 13, 14)  # free descriptors: whatever number a client needs, they do not always come out even
 QUEUE = 16  # clients that connect
-PATIENCE_S = 20.0  # for the next one to be served or closed
 GONE = 24  # clients
-SPARE = 8  # descriptors that a server may keep
 
 
 @pytest.mark.slow
@@ -44,8 +42,8 @@ async def test_without_descriptors_the_server_survives_and_recovers(room: Room) 
             await client.hang_up()
         # Until it has noticed that they left it may still turn clients away: allowed, if it ends.
         clock = room.clock()
-        for turn in range(100):
-            if turn >= RECOVER_TURNS and clock.read() > RECOVER_S:
+        for turn in itertools.count(1):
+            if turn > RECOVER_TURNS and clock.read() > RECOVER_S:
                 break
             joining = await room.connect()
             await room.barrier_or_closed(alice, joining)
@@ -94,7 +92,9 @@ async def test_without_descriptors_every_client_is_served_or_disconnected_in_the
                 for client in await _served(room, alice, waiting):
                     waiting.remove(client)
                     await client.hang_up()
-    await _must_be_released(room, alice, before, f"{QUEUE * len(PLACES)} clients have waited for a descriptor and left")
+    await must_release_descriptors(
+        room, alice, before, f"{QUEUE * len(PLACES)} clients have waited for a descriptor and left"
+    )
 
 
 async def _served(room: Room, alice: Client, waiting: list[Client]) -> list[Client]:
@@ -105,10 +105,10 @@ async def _served(room: Room, alice: Client, waiting: list[Client]) -> list[Clie
         await anyio.sleep(0.02)  # what was sent to the others may still be on the way
         if served := [client for client in waiting if client.received or client.closed]:
             return served
-        if clock.read() > PATIENCE_S:
+        if clock.read() > RECOVER_S:
             raise Violation(
                 f"of {QUEUE} clients that had to wait for a descriptor, {len(waiting)} were neither served nor "
-                f"disconnected, {PATIENCE_S:.0f} s after the others had left",
+                f"disconnected, {RECOVER_S:.0f} s after the others had left",
                 kind="silent",
                 clients=(alice.number, waiting[0].number),
             )
@@ -138,19 +138,4 @@ async def test_clients_that_are_gone_before_they_are_accepted(room: Room) -> Non
     joining = await room.join_one()
     await room.deliver(joining, [joining.next_body()], [alice, bob, joining])
     await joining.leave()
-    await _must_be_released(room, alice, before, f"{GONE} clients were gone before they were accepted")
-
-
-async def _must_be_released(room: Room, alice: Client, before: Usage, what: str) -> None:
-    """Wait until nearly as many descriptors are in use as before, while messages are sent."""
-    begun = time.monotonic()
-    clock = room.clock()
-    while (now := room.usage().descriptors) > before.descriptors + SPARE:
-        if clock.read() > RELEASE_S:
-            raise Violation(
-                f"{time.monotonic() - begun:.0f} s after {what}, the server has {now} descriptors; before it had "
-                f"{before.descriptors}",
-                kind="used",
-            )
-        await room.barrier(alice, [alice])
-        await anyio.sleep(0.05)
+    await must_release_descriptors(room, alice, before, f"{GONE} clients were gone before they were accepted")

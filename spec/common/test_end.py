@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import random
+import re
 import signal
 
 import anyio
@@ -12,10 +13,10 @@ import pytest
 from harness.conformance.api import Client, Room, Violation
 
 END_S = 2.0
-TRACES = (  # of runtimes that report Ctrl-C as an error
+TRACES = (  # of runtimes that report Ctrl-C as an error; `: Interrupt` alone is what psignal(3) prints
     "Traceback",
-    "KeyboardInterrupt\n",
-    ": Interrupt\n",
+    "KeyboardInterrupt$",
+    r":\d+:in [`'].*': Interrupt$",
     "stack traceback:",
     "user break",
     "User break",
@@ -61,7 +62,9 @@ async def test_sigint_ends_it_without_a_traceback(room: Room) -> None:
     printed = room.server.stderr.byte_count - printed_before
     last_words = room.server.stderr.tail[-printed:].decode(errors="replace") if printed else ""
     for trace in TRACES:
-        assert trace not in last_words, f"after SIGINT it printed: {room.server.stderr.last_words()}"
+        assert not re.search(trace, last_words, re.MULTILINE), (
+            f"after SIGINT it printed: {room.server.stderr.last_words()}"
+        )
 
 
 @pytest.mark.case(77, "END-3")
@@ -79,7 +82,7 @@ async def test_no_child_is_left_behind(room: Room) -> None:
 async def test_no_child_is_left_behind_by_ctrl_c(room: Room) -> None:
     """END-3: No child process outlives the server.
 
-    As after SIGTERM, for SIGINT, which a shell sends to all processes and a supervisor to one.
+    The same for SIGINT, sent to the server's process alone, as a supervisor does; a shell would send it to all.
     """
     await room.join(2)
     room.expect_end()

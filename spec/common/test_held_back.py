@@ -185,10 +185,11 @@ async def _must_not_hold_back(room: Room, witness: Client, what: str, occasion: 
             if not missing:
                 return
             for client in (witness, *sent.senders):
-                with_receivers = [receiver for receiver in {client, *sent.receivers} if not receiver.closed]
-                if not client.closed and not client.left:
-                    await room.barrier(client, with_receivers)
-            if not (late := [each for each in missing if each[1] in each[0].received]):
+                if client.closed or client.left:
+                    continue
+                for receiver in {client, *sent.receivers}:  # one that had stalled may still be disconnected for that
+                    await room.barrier_or_closed(client, receiver)
+            if not (late := [each for each in missing if each[1] in each[0].received and not each[0].closed]):
                 return  # lost
             client, number = late[0]
     raise Violation(

@@ -209,9 +209,9 @@ INVALID_PAYLOADS = {
     "overlong NUL": b"\x01\x02\xc0\x80",
     "surrogate": b"\x01\x03\xed\xa0\x80",
     "beyond Unicode": b"\x01\x04\xf4\x90\x80\x80",
-    "text that ends in a character": b"\x01\x02h\xc3",
+    "text that ends in the middle of a character": b"\x01\x02h\xc3",
     "name not in UTF-8": b"\x00\x01\xff",
-    "name that ends in a character": b"\x00\x02a\xc3",
+    "name that ends in the middle of a character": b"\x00\x02a\xc3",
     "long and invalid": b"\xee" * 65_535,
 }
 

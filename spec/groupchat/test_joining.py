@@ -153,11 +153,11 @@ async def test_a_second_join_is_refused_and_the_name_stays(room: Room) -> None:
         await must_refuse(ann, join_frame(name), f"a Join as {name!r} from ann, who is in the room,")
     cyn = await connect_guest(room)
     await send_and_get_answer(cyn, join_frame("cyn") + join_frame("amy"), count=2)
-    first, second = answers(cyn)
-    assert isinstance(first, Welcome) and isinstance(second, Refused), (
-        f"Joins as cyn and as amy, in one write, were answered by {first!r} and {second!r}"
-    )
     cyn.name = "cyn"
+    await must_refuse(cyn, join_frame("amy"), "a Join as 'amy' from cyn, who is in the room,")
+    assert [type(answer) for answer in answers(cyn)] == [Welcome, Refused, Refused], (
+        f"Joins as cyn and as amy, in one write, and then as amy were answered by {answers(cyn)}"
+    )
     await wait_for_notice(bo, Joined("cyn"))
     await room.deliver(ann, [b"it is still me"], [ann, bo])  # the judge checks the sender's name
     assert notices(bo) == [Joined("cyn")], f"only cyn joined, but bo received {notices(bo)}"
@@ -230,17 +230,17 @@ async def test_any_other_name_is_refused(room: Room) -> None:
     alice = await room.join_one()
     stranger = await connect_guest(room)
     controls = [chr(point) for point in range(0x100) if unicodedata.category(chr(point)) == "Cc"]
-    for name in (
-        "",
-        "x" * 33,
-        "é" * 33,
-        "🦓" * 33,
-        "x" * 5000,
-        "x" * LONGEST,
-        *controls,
-        *(f"a{control}b" for control in controls),
-    ):
-        await must_refuse(stranger, join_frame(name), f"the name {name[:40]!r} of {len(name)} code points")
+    names = ["", "x" * 33, "é" * 33, "🦓" * 33, "x" * 5000, "x" * LONGEST]
+    names += [*controls, *(f"a{control}b" for control in controls)]
+    for name in names:  # one after the other, without waiting: a late server answers all of them as late as one
+        await stranger.send_raw(join_frame(name))
+    await wait_for(stranger, lambda: len(answers(stranger)) >= len(names), f"answers to {len(names)} Joins")
+    for name, answer in zip(names, answers(stranger), strict=True):
+        if not isinstance(answer, Refused):
+            raise Violation(
+                f"the name {name[:40]!r} of {len(name)} code points was not refused: {stranger} received {answer!r}",
+                clients=(stranger.number,),
+            )
     await room.barrier(alice, [alice])
     assert notices(alice) == [], f"{alice} received {notices(alice)}"
 
@@ -252,21 +252,8 @@ async def test_names_are_compared_code_point_by_code_point(room: Room) -> None:
     Similar names, and equal numbers, are all welcomed side by side, and each of them is taken afterwards.
     """
     alike = ["ann", "Ann", "ANN", " ann", "ann ", "an\u00adn", "ann\u200b", "аnn", "ａｎｎ", "a\u00f1n", "an\u0303n"]
-    alike += [
-        "\u212b",
-        "\u00c5",
-        "A\u030a",
-        "straße",
-        "strasse",
-        "0",
-        "00",
-        "1",
-        "01",
-        "1e0",
-        "-0",
-        "x" * 31 + "y",
-        "x" * 31 + "z",
-    ]
+    alike += ["\u212b", "\u00c5", "A\u030a", "straße", "strasse"]
+    alike += ["0", "00", "1", "01", "1e0", "-0", "x" * 31 + "y", "x" * 31 + "z"]
     members = [await join_as(room, name) for name in alike]
     await wait_until_all_know(members, set(alike))
     stranger = await connect_guest(room)

@@ -17,6 +17,7 @@ import anyio
 from harness.processes.proc import read_existing
 
 CHUNK = 65536  # bytes of one read
+TIME_WAIT = "06"  # in /proc/net/tcp: an earlier connection between the same ports
 RESET_AT_ONCE = struct.pack("ii", 1, 0)  # SO_LINGER: closing sends a RST
 
 
@@ -85,37 +86,37 @@ class Connection:
     # --- what is on its way
 
     def undelivered_bytes(self) -> int:
-        """Return how many bytes the peer has written that the kernel has not delivered yet; 0 if it does not report it.
+        """Return how many bytes the peer has written that its kernel has not delivered yet; 0 if that is not known.
 
         After a client has not read for T seconds, its kernel may have dropped a segment for which it had no memory; the
         peer's kernel then sends it again up to T seconds after the client has begun to read (RFC 6298, section 5.5).
         """
         _, theirs = self._queues()
-        return theirs[0]
+        return theirs[0] if theirs else 0
 
-    def unread_bytes(self) -> int:
-        """Return how many bytes that the kernel has taken the peer has not read yet; 0 if it does not report it.
+    def unread_bytes(self) -> int | None:
+        """Return how many of the bytes that our kernel has accepted the peer has not read yet; None if unknown.
 
-        What the peer's kernel has received and not acknowledged yet counts twice.
+        Bytes that the peer's kernel has received and not acknowledged yet count twice.
         """
         ours, theirs = self._queues()
-        return ours[0] + theirs[1]
+        return ours[0] + theirs[1] if ours and theirs else None
 
-    def _queues(self) -> tuple[tuple[int, int], tuple[int, int]]:
+    def _queues(self) -> tuple[tuple[int, int] | None, tuple[int, int] | None]:
         """Return for both ends, this one first, the bytes sent and not acknowledged, and the bytes not read yet."""
-        ours = theirs = (0, 0)
-        with contextlib.suppress(OSError):  # it is closed
+        found: dict[str, tuple[int, int]] = {}
+        try:
             here, there = (f":{name()[1]:04X}" for name in (self.socket.getsockname, self.socket.getpeername))
-            for text in read_existing(
-                ("/proc/net/tcp", "/proc/net/tcp6")
-            ):  # see proc(5), and proc_net_tcp.txt of Linux
-                for _, local, remote, _, queues, *_ in map(str.split, text.splitlines()[1:]):
-                    sent, received = (int(queue, 16) for queue in queues.split(":"))
-                    if local.endswith(here) and remote.endswith(there):
-                        ours = sent, received
-                    elif local.endswith(there) and remote.endswith(here):
-                        theirs = sent, received
-        return ours, theirs
+        except OSError:  # it is closed
+            return None, None
+        for text in read_existing(("/proc/net/tcp", "/proc/net/tcp6")):  # see proc(5), and proc_net_tcp.txt of Linux
+            for line in text.splitlines():  # there may be tens of thousands
+                if here in line and there in line:
+                    _, local, remote, state, queues, *_ = line.split()
+                    if {local[-5:], remote[-5:]} == {here, there} and state != TIME_WAIT:
+                        sent, _, received = queues.partition(":")
+                        found[local[-5:]] = int(sent, 16), int(received, 16)
+        return found.get(here), found.get(there)
 
     # --- sending
 
