@@ -11,6 +11,7 @@ from harness.conformance.api import Client, Growth, Room, Usage, Violation, recu
 RELEASE_S = 60.0
 DISCONNECT_S = 60.0
 SPARE_DESCRIPTORS, SPARE_THREADS, SPARE_PROCESSES = 8, 32, 8  # a pool may keep a few
+LOOK_S = 0.05  # between two looks at what is in use
 LOOKS = 20  # at least, however long they take
 TURNS = 3  # in which a server must grow to be blamed
 FLOOD_BOUND = 16.0  # bytes a message
@@ -114,7 +115,7 @@ async def released(room: Room, alice: Client, before: Usage, threads: int) -> Us
         looks += 1
         if clock.read() > RELEASE_S and looks >= LOOKS:
             return now
-        await anyio.sleep(0.05)
+        await anyio.sleep(LOOK_S)
 
 
 async def must_release_descriptors(room: Room, alice: Client, before: Usage, what: str) -> None:
@@ -129,15 +130,7 @@ async def must_release_descriptors(room: Room, alice: Client, before: Usage, wha
     Raises:
         Violation: more are in use after RELEASE_S.
     """
-    clock = room.clock()
-    while (now := room.usage().descriptors) > before.descriptors + SPARE_DESCRIPTORS:
-        if clock.read() > RELEASE_S:
-            raise Violation(
-                f"{RELEASE_S:.0f} s after {what}, the server has {now} descriptors; before it had {before.descriptors}",
-                kind="used",
-            )
-        await room.barrier(alice, [alice])
-        await anyio.sleep(0.05)
+    await _must_free_descriptors(room, alice, before, what, RELEASE_S, as_steps=True)
 
 
 async def must_disconnect(room: Room, alice: Client, before: Usage, who: str) -> None:
@@ -152,16 +145,35 @@ async def must_disconnect(room: Room, alice: Client, before: Usage, who: str) ->
     Raises:
         Violation: the descriptors are in use after DISCONNECT_S.
     """
+    what = f"{who} had closed their sending side"
+    await _must_free_descriptors(room, alice, before, what, DISCONNECT_S, as_steps=False)
+
+
+async def _must_free_descriptors(
+    room: Room, alice: Client, before: Usage, what: str, seconds: float, *, as_steps: bool
+) -> None:
+    """Wait until nearly as many descriptors are in use as before, while messages are sent.
+
+    Args:
+        room: where this happens.
+        alice: a client that stays, and goes on sending.
+        before: what was in use before.
+        what: has happened since, for the message.
+        seconds: of the server's time, until the descriptors must be free.
+        as_steps: whether what alice sends is in the script that reproduces a failure.
+
+    Raises:
+        Violation: more are in use after that time.
+    """
     clock = room.clock()
     while (now := room.usage().descriptors) > before.descriptors + SPARE_DESCRIPTORS:
-        if clock.read() > DISCONNECT_S:
+        if clock.read() > seconds:
             raise Violation(
-                f"{DISCONNECT_S:.0f} s after {who} had closed their sending side, the server has {now} descriptors; "
-                f"before they came it had {before.descriptors}",
+                f"{seconds:.0f} s after {what}, the server has {now} descriptors; before it had {before.descriptors}",
                 kind="used",
             )
-        await room.barrier(alice, [alice], as_step=False)
-        await anyio.sleep(0.25)
+        await room.barrier(alice, [alice], as_step=as_steps)
+        await anyio.sleep(LOOK_S)
 
 
 def not_released(before: Usage, now: Usage, count: int, what: str) -> Violation:
