@@ -24,8 +24,8 @@
 
 enum { CLIENTS = 4096, MESSAGE = 256, CHUNK = 8192, EVENTS = 64 };
 enum {
-    TURNS = 6000,      /* for a delivery: about 8 microseconds, several times what it costs itself */
-    BEHIND = 100000000 /* turns: deliveries cost more than TURNS for a tenth of a second and more */
+    TURNS = 24000,      /* for a delivery: about 30 microseconds, many times what it costs itself */
+    BEHIND = 100000000, /* turns: deliveries cost more than TURNS for 0.1 s and more */
 };
 
 struct client {

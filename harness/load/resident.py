@@ -223,13 +223,11 @@ class ResidentLoad:
         return sum(self._load.engine.received_count(client) for client in range(len(self._clients.sockets)))
 
     def _snapshot(self) -> Snapshot:
-        return Snapshot(
-            at=time.monotonic(),
-            received=self._received(),
-            server_cpu_s=resources.process_cpu_s(self._server_pid),
-            generator_cpu_s=time.process_time(),
-            generator_wait_s=cpu_wait_s(os.getpid()),
-        )
+        received = self._received()
+        server_cpu_s = resources.process_cpu_s(self._server_pid)
+        generator_cpu_s, generator_wait_s = time.process_time(), cpu_wait_s(os.getpid())
+        # Last, because reading /proc takes up to half a millisecond, which would make fast and slow servers more alike.
+        return Snapshot(time.monotonic(), received, server_cpu_s, generator_cpu_s, generator_wait_s)
 
     def _figures(self, before: Snapshot, after: Snapshot) -> dict[str, float]:
         """Return the figures of a slice, over all processes of the load."""
