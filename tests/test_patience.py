@@ -19,9 +19,11 @@ class Machine:
     def __init__(self, share: float) -> None:
         self.now_s, self.lost_s, self.share = 0.0, 0.0, share
 
-    def waits(self, patience: Patience, progress: Callable[[float], int]) -> float:
+    def waits(
+        self, patience: Patience, progress: Callable[[float], int], waiting: Callable[[float], int] = lambda now_s: 1
+    ) -> float:
         """Return how long it is waited, in s."""
-        while not patience.ends(progress(self.now_s)):
+        while not patience.ends(waiting(self.now_s), progress(self.now_s)):
             self.now_s += STEP_S
             self.lost_s += STEP_S * self.share
         return self.now_s
@@ -56,6 +58,12 @@ def test_progress_extends_it_but_not_for_ever(machine: Callable[[float], tuple[M
     idle, patience = machine(0)
     assert idle.waits(patience, lambda now_s: int(now_s)) == LIMIT_S + STEP_S
     assert patience.elapsed_s == LIMIT_S + STEP_S
+
+
+def test_each_further_receiver_extends_the_limit(machine: Callable[[float], tuple[Machine, Patience]]) -> None:
+    idle, patience = machine(0)
+    served = idle.waits(patience, int, lambda now_s: max(1, 1000 - int(now_s * 10)))  # a tenth of a second for each
+    assert served == pytest.approx(100 + LIMIT_S, abs=2 * STEP_S)
 
 
 @pytest.mark.parametrize("progress", [lambda now_s: 0, int], ids=["silent", "progress"])

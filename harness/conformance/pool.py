@@ -27,7 +27,7 @@ from harness.processes.workers import PYTHON, Worker, open_forks
 from harness.records import from_json, to_json
 
 COLLECT_S = 60.0
-CASE_S = 300.0  # no case waits that long for anything: only a hanging worker takes it
+CASE_S = 600.0  # cases give up earlier, of the slowest server as well: only a hanging worker takes it
 IDLE_SAMPLE_S = 0.25  # one more case begins after each idle one
 UNDECIDED = {Verdict.UNKNOWN, Verdict.ERROR, Verdict.BLOCKED}
 JOBS = 2 * (os.cpu_count() or 1)

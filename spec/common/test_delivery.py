@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+import time
 from collections import Counter
 from collections.abc import Callable
 
@@ -16,6 +17,7 @@ from harness.conformance.api import Client, Room, Violation
 ATTEMPTS = 100  # a server that loses half of all deliveries gets both through in every fourth
 ROUNDS, LEAST_ROUNDS, SHARE = 1667, 17, 0.999  # of three messages each, and the share of them that must arrive
 ENOUGH = 5  # something may come between two messages by chance once or twice, and hide that one is dropped
+IN_FULL_S = 100.0  # then once is enough, of a late server
 
 
 @pytest.mark.gate(4)
@@ -61,10 +63,11 @@ async def test_the_sender_gets_one_copy(room: Room) -> None:
 async def test_no_duplicates_in_ten_thousand_messages(room: Room) -> None:
     """DELIVER-2: No client receives a message twice.
 
-    Also none that come late: the streams are checked again after a second of silence.
+    Also none that come late: the streams are checked again after a second of silence. A slow server gets as many as it
+    forwards in a minute.
     """
     clients = await room.join(4)
-    for turn in range(40):
+    for turn in room.rounds(40, seconds=60, at_least=4):
         sender = clients[turn % 4]
         await sender.send(*(sender.next_body() for _ in range(250)))
         await room.barrier(sender)
@@ -132,10 +135,11 @@ async def _must_not_receive_the_past(room: Room, witness: Client) -> None:
 async def test_equal_bodies_are_different_messages(room: Room) -> None:
     """DELIVER-5: Messages with equal bodies are different messages.
 
-    The same body twice in a row, from one client and from two, until both copies have arrived five times; short
-    bodies and long ones.
+    The same body twice in a row, from one client and from two, until both copies have arrived five times (of a late
+    server once); short bodies and long ones.
     """
     alice, bob = await room.join(2)
+    begun = time.monotonic()
     for body in (b"yes", b"", b"a whole sentence", b"=" * 100, b"#" * 255):
         for other in (alice, bob):
             twice = Counter({alice: 0, bob: 0})
@@ -146,11 +150,12 @@ async def test_equal_bodies_are_different_messages(room: Room) -> None:
                     if other is bob:
                         await bob.send(body)
                 await room.barrier(other)  # not from alice: it would come between her message and the other's
-                await room.barrier(alice)
+                if other is bob:
+                    await room.barrier(alice)
                 twice.update(
                     client for client, count in before.items() if room.times_received(client, body) - count > 1
                 )
-                if min(twice.values()) >= ENOUGH:
+                if min(twice.values()) >= (ENOUGH if time.monotonic() - begun < IN_FULL_S else 1):
                     break
             else:
                 missing = min(twice, key=lambda client: twice[client])
@@ -197,10 +202,11 @@ async def test_a_client_may_send_at_once(room: Room) -> None:
 async def test_everybody_is_served_over_ten_thousand_messages(room: Room) -> None:
     """DELIVER-8: A client that reads is served for as long as it stays.
 
-    Eight clients, two of which never send; after each 250 messages all of them must still receive.
+    Eight clients, two of which never send; after each 250 messages all of them must still receive. A slow server gets
+    as many as it forwards in a minute.
     """
     clients = await room.join(8)
-    for turn in range(40):
+    for turn in room.rounds(40, seconds=60, at_least=6):
         sender = clients[turn % 6]
         await sender.send(*(sender.next_body() for _ in range(250)))
         await room.barrier(sender, clients)

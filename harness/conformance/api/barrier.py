@@ -19,7 +19,7 @@ from harness.processes.deadlines import LostTime
 from harness.processes.proc import cpu_wait_s
 
 PATIENCE_S = 20.0  # without any sign of life; no conforming server that reads our messages is that slow
-LIMIT_S = 90.0  # for one wait, whatever arrives
+LIMIT_S = 90.0  # until a further receiver has received it, whatever else arrives
 TOO_BUSY_S = 240.0  # for one wait, however much of it was lost: a case may take five minutes
 STARVED_S = 5.0  # of waiting for a processor excuse a server that took no more bytes
 AGAIN_S = 0.1  # before a barrier message is sent again; longer each time that no further client has received it
@@ -38,7 +38,8 @@ class Patience:
         self._pid, self._now_s = pid, now_s
         self._now = self._begun = self._since = self._looked = now_s()
         self._latest = self._begun + TOO_BUSY_S
-        self._progress = 0
+        self._limited = self._begun  # since when the limit runs
+        self._waiting, self._progress = 0, 0
         self._lost: LostTime | None = None
 
     @property
@@ -51,10 +52,12 @@ class Patience:
         """Whether there has been no progress for PATIENCE_S, by the last call of `ends`."""
         return self._now - self._since > PATIENCE_S
 
-    def ends(self, progress: int) -> bool:
+    def ends(self, waiting: int, progress: int) -> bool:
         """Return whether to wait no longer.
 
         Args:
+            waiting: for how many receivers. When there are fewer the limit begins anew: a thousand clients need a
+                hundred seconds where a server takes a tenth of a second to serve one more.
             progress: a number that differs from that of the last call if there has been progress.
 
         Raises:
@@ -63,12 +66,15 @@ class Patience:
         now = self._now = self._now_s()
         if progress != self._progress:
             self._progress, self._since = progress, now
+        if waiting != self._waiting:
+            self._waiting, self._limited = waiting, now
         if self._lost is None:  # not earlier: a server of thousands of clients has as many threads to look at
             self._lost, self._looked = LostTime(self._pid, includes_ours=True), now
         if not self._is_exceeded():
             return False
         lost_s = self._lost.since_last_call_s(now - self._looked)
-        self._since, self._begun, self._looked = min(self._since + lost_s, now), self._begun + lost_s, now
+        self._since, self._limited = (min(since + lost_s, now) for since in (self._since, self._limited))
+        self._begun, self._looked = self._begun + lost_s, now
         if self._is_exceeded():
             return True
         if now >= self._latest:
@@ -76,7 +82,7 @@ class Patience:
         return False
 
     def _is_exceeded(self) -> bool:
-        return self.elapsed_s > LIMIT_S or self.is_silent
+        return self._now - self._limited > LIMIT_S or self.is_silent
 
 
 async def barrier(participants: Participants, sender: Client, receivers: Collection[Client]) -> None:
@@ -126,7 +132,7 @@ async def barrier(participants: Participants, sender: Client, receivers: Collect
             waiting -= {client for client in waiting if client.left}
             _raise_first_fault(waiting, participants.spec.faults)
             _check_connected(waiting, participants)
-            if waiting and patience.ends(sum(client.bytes_received for client in waiting)):
+            if waiting and patience.ends(len(waiting), sum(client.bytes_received for client in waiting)):
                 missing = sorted(waiting, key=lambda client: client.number)
                 if patience.is_silent and all(client.is_being_sent_to for client in missing):
                     if patience.elapsed_s <= LIMIT_S:

@@ -45,6 +45,7 @@ class Room:
         self._participants = Participants(spec, server, tasks)
         self.clients: Sequence[Client] = self._participants.clients
         self.messages, self.trace = self._participants.messages, self._participants.trace
+        self._is_fast = False  # not known
 
     # --- connecting
 
@@ -178,20 +179,19 @@ class Room:
 
         Args:
             senders: the clients that send.
-            messages: how many each of them sends.
+            messages: how many each of them sends; fewer to a server that needs half a minute for them.
             burst: how many messages go out in one write.
             size: bytes of a body, at least.
         """
-
-        async def send(client: Client) -> None:
-            for _ in range(0, messages, burst):
-                await client.send(*(client.next_body(size) for _ in range(burst)), as_step=False)
-
         self.trace.record_step("chatter", [client.number for client in senders], numbers=(messages, burst, size))
-
-        async with anyio.create_task_group() as tasks:
-            for client in senders:
-                tasks.start_soon(send, client)
+        if messages > traffic.TRIAL and not self._is_fast:
+            clock, few = self.clock(), min(burst, traffic.TRIAL)
+            await traffic.chatter(senders, traffic.TRIAL, burst=few, size=size)
+            await self.barriers(senders)
+            took_s = max(0.01, clock.read())
+            self._is_fast = took_s < traffic.IS_FAST_S
+            messages = min(messages, int(traffic.TRIAL * traffic.CHATTER_S / took_s))
+        await traffic.chatter(senders, messages, burst=min(burst, max(1, messages)), size=size)
         await self.barriers(senders)
 
     async def pour(self, sender: Client, total: int, *, size: int, seconds: float) -> None:

@@ -18,6 +18,9 @@ ATTEMPTS = 30  # to get one message through: a server that loses half of all del
 MOST_AT_ONCE = 1024  # messages in one write
 FLOOD_CHUNK = 65536  # bytes
 STUCK_S = 2  # without a byte being taken before a flood ends
+TRIAL = 20  # messages of each sender, before many more are sent to a server that may be slow
+IS_FAST_S = 1.0  # for those
+CHATTER_S = 30.0  # for all messages together that a slower server gets
 
 
 async def deliver(
@@ -107,6 +110,25 @@ async def flood(
         if patience.cancelled_caught:
             break
     return taken
+
+
+async def chatter(senders: Sequence[Client], messages: int, *, burst: int, size: int) -> None:
+    """Let all senders send at the same time.
+
+    Args:
+        senders: the clients that send.
+        messages: how many each of them sends.
+        burst: how many messages go out in one write.
+        size: bytes of a body, at least.
+    """
+
+    async def send(client: Client) -> None:
+        for _ in range(0, messages, burst):
+            await client.send(*(client.next_body(size) for _ in range(burst)), as_step=False)
+
+    async with anyio.create_task_group() as tasks:
+        for client in senders:
+            tasks.start_soon(send, client)
 
 
 def rounds(count: int, seconds: float, at_least: int = 1) -> Iterator[int]:
