@@ -36,6 +36,11 @@ NAMES = [
     "x" * 5000,
     *("__proto__", "constructor", "toString", "hasOwnProperty"),  # properties of every object in some languages
     *("0", "00", "1", "01", "1e0", "-0"),  # numbers in the keys of tables
+    "x" * 4999 + "y",  # differs from the other long one only at its end
+    *("ab"[:shift] + "馬" * 2000 for shift in range(3)),  # whatever length an Error quotes, it cuts one of them
+    *("*", "#", "+", ">", "rust/async", "rust.async", "rust:async", "rust/#", "rust.*", "r?st"),
+    *('"', "\\", '"}', "%", "{}", "Subscribe", "Send"),
+    *("Aa", "BB", "Ab", "BA", "ruts"),  # equal for hashes with the factors 31 and 33, and for a sum of bytes
 ]
 MANY = 2000  # channels that one client subscribes to
 
@@ -47,7 +52,8 @@ async def test_subscribe_is_answered_with_the_name(room: Room) -> None:
     channel.
 
     Names of every kind, one by one and all at once; then three clients send while others subscribe, and each new
-    subscriber must receive the answer before anything else.
+    subscriber must receive the answer before anything else. At last one client more subscribes, and the others receive
+    nothing for that.
     """
     alice = await room.join_one()
     for name in NAMES:
@@ -67,6 +73,16 @@ async def test_subscribe_is_answered_with_the_name(room: Room) -> None:
             assert first.value == Subscribed("zoo"), f"{client} subscribed and received {client.notes}"
             assert first.after == 0, f"{client} received {first.after} messages before its Subscribed"
             await client.hang_up()
+    members = [alice, *senders]
+    for client in members:
+        await replies_to(client, b"")  # the answers to its own requests have arrived
+    before = [len(client.notes) for client in members]
+    newcomer = await room.join_one()
+    await subscribe(newcomer, "zoo", *NAMES)
+    await room.barrier(newcomer)
+    for client, count in zip(members, before, strict=True):
+        replies = await replies_to(client, b"", since=count)
+        assert not replies, f"another client subscribed, and {client} received {replies[0]}"
 
 
 @pytest.mark.smoke
@@ -74,21 +90,27 @@ async def test_subscribe_is_answered_with_the_name(room: Room) -> None:
 async def test_a_confirmed_subscription_delivers(room: Room) -> None:
     """CH-CHANNEL-2: A client that has received Subscribed receives the messages sent to the channel from then on.
 
-    As soon as one client has its answer, another sends; this for thirty new channels, or for a minute. At least one of
-    the messages must arrive, and none may be answered by an Error.
+    As soon as one client has its answer, another sends; this for thirty channels, or for a minute, every other one of
+    which has a subscriber already, and has had a message. At least one message to channels of either kind must arrive,
+    and none may be answered by an Error.
     """
-    alice, bob = await room.join(2)
-    received = 0
-    for turn in room.rounds(30, seconds=60):
-        name = f"just now {turn}"
+    alice, bob, carol = await room.join(3)
+    received = [0, 0]
+    for turn in room.rounds(30, seconds=60, at_least=8):
+        name, is_old = f"just now {turn}", turn % 2
+        if is_old:
+            await subscribe(carol, name)
+            await alice.send(body_of(name, "before"))
+            await room.barrier(alice)
         await subscribe(bob, name)
         replies = await replies_to(alice, encode_lines(Send(name, "hi")))
         assert not replies, (
             f"a Send to a channel with a subscriber that had received Subscribed was answered by {replies}"
         )
         await room.barrier(alice)
-        received += room.times_received(bob, body_of(name, "hi"))
-    assert received, "of the messages sent to new channels right after a client had received Subscribed, none arrived"
+        received[is_old] += room.times_received(bob, body_of(name, "hi"))
+    for count, what in zip(received, ("new channels", "channels with another subscriber"), strict=True):
+        assert count, f"of the messages sent to {what} right after a client had received Subscribed, none arrived"
 
 
 @pytest.mark.smoke
@@ -113,17 +135,25 @@ async def test_who_subscribes_twice_gets_one_copy(room: Room) -> None:
     await room.deliver(alice, [body_of("rust", "once")], [bob, carol])
 
 
-@pytest.mark.case(124, "CH-CHANNEL-4")
+@pytest.mark.case(124, "CH-CHANNEL-4", "CH-CHANNEL-8")
 async def test_a_client_hears_all_its_channels(room: Room) -> None:
     """CH-CHANNEL-4: A client may subscribe to any number of channels, and receives the messages of each.
+    CH-CHANNEL-8: A Send to a channel to which no client has ever subscribed is answered by an Error.
 
-    Two thousand channels; then a message to every tenth of them, and to the first and the last.
+    Two thousand channels; then a message to every tenth of them, and to the first and the last; and messages to two
+    thousand other names, which only a hash of the name may take for one of them.
     """
     alice, bob = await room.join(2)
     names = [f"channel {number}" for number in range(MANY)]
     for first in range(0, MANY, 250):
         await subscribe(bob, *names[first : first + 250])
     await room.deliver(alice, [body_of(name, "hi") for name in (*names[::10], names[-1])], [bob])
+    for first in range(0, MANY, 250):
+        sends = [Send(f"canal {number}", "hi") for number in range(first, first + 250)]
+        replies = await replies_to(alice, encode_lines(*sends))
+        assert [type(reply) for reply in replies] == [Error] * len(sends), (
+            f"{len(sends)} messages to channels to which nobody has subscribed were answered by {len(replies)} replies"
+        )
 
 
 @pytest.mark.smoke
@@ -183,22 +213,21 @@ async def test_who_only_sends_does_not_hear(room: Room) -> None:
         stranger = await room.connect(joins=False)
         if other:
             await subscribe(stranger, *other)
-        sent = set[int]()
+        since, sent = len(stranger.notes), set[int]()
 
         def arrives(client: Client, sent: set[int] = sent) -> bool:
             return not sent.isdisjoint(client.received)
 
         for attempt in range(ATTEMPTS):
-            body = stranger.next_body()
-            replies = await replies_to(stranger, room.encode(body))
-            assert not replies, f"a client that has not subscribed sent a message and was answered by {replies}"
-            sent.add(room.messages.numbers[body])
+            sent.add(await stranger.send_next())  # without `replies_to`, which would subscribe it to a channel
             await room.barrier(alice, [alice, bob])
             if arrives(alice) and arrives(bob) and attempt > 3:
                 break
         for client in (alice, bob):  # a server may take longer for some senders
             if not await client.wait_until(partial(arrives, client), PATIENCE_S):
                 raise Violation(f"no message of a client that has not subscribed arrives ({ATTEMPTS} attempts)")
+        replies = await replies_to(stranger, b"", since=since)
+        assert not replies, f"a client that has not subscribed sent messages and was answered by {replies}"
         assert not stranger.received, f"{stranger} received messages of a channel to which it has not subscribed"
 
 
@@ -241,9 +270,9 @@ async def test_names_are_compared_code_point_by_code_point(room: Room) -> None:
     """CH-CHANNEL-14: A name may be any Unicode string, including the empty one, and names are compared code point by
     code point.
 
-    Thirty names, each with one subscriber of its own: the empty name, differences in white space and case, composed
-    and decomposed characters, prefixes and patterns, five thousand letters, names that mean something to some
-    languages, equal numbers.
+    Each name has one subscriber of its own: the empty name, differences in white space and case, composed and
+    decomposed characters, prefixes and patterns, five thousand letters, names that mean something to some languages,
+    equal numbers, equal hashes.
     """
     alice, *subscribers = await room.join(len(NAMES) + 1)
     for name, client in zip(NAMES, subscribers, strict=True):
@@ -269,10 +298,15 @@ async def test_there_is_one_order_over_all_channels(room: Room) -> None:
     of it.
 
     Four clients send to three channels in turn, and six receive two or three of them; first concurrently, then with
-    messages that the server finds all at the same moment.
+    messages that the server finds all at the same moment. Eighteen more have subscribed to one channel in the opposite
+    order as to the other.
     """
     channels = ["zoo", "rust", "go"]
     everybody = await room.join(6)
+    more = await room.join(18)
+    for channel, clients in (("rust", more), ("go", more[::-1])):
+        for client in clients:
+            await subscribe(client, channel)
     for number, client in enumerate(everybody):
         await subscribe(client, *(channels[1:] if number < 3 else channels[1 + number % 2 :][:1]))
     batches = 0

@@ -29,12 +29,16 @@ INVALID_LINES = [
     b'{Subscribe:"rust"}',
     b'{"Subscribe":"ru\tst"}',
     b'{"Subscribe":"ru\0st"}',
+    b'{"Subscribe":"ru\rst"}',
     b'{"Subscribe":"ru\\xst"}',
     b'{"Subscribe":"\\u12"}',
     b'{"Subscribe":"\\uZZZZ"}',
+    b'{"Subscribe":"\\u+123"}',
+    b'{"Subscribe":"\\u 123"}',
     b'{"Subscribe":5}',
     b'{"Subscribe":null}',
     b'{"Subscribe":true}',
+    b'{"Subscribe":false}',
     b'{"Subscribe":["rust"]}',
     b'{"Subscribe":{"channel":"rust"}}',
     b'{"Subscribe":"rust","Send":{"channel":"zoo","message":"two tags"}}',
@@ -54,7 +58,11 @@ INVALID_LINES = [
     b'{"Send":{"message":"hi"}}',
     b'{"Send":{"channel":"zoo","message":5}}',
     b'{"Send":{"channel":"zoo","message":null}}',
+    b'{"Send":{"channel":"zoo","message":true}}',
     b'{"Send":{"channel":"zoo","message":["hi"]}}',
+    b'{"Send":{"channel":"zoo","message":"hi"},"more":1}',
+    b'{"Send":{"channel":"zoo","message":"hi"}}}',
+    b'{"Send":{"channel":"zoo","message":"hi"}} x',
     b'{"Send":{"channel":"zoo","message":{"text":"hi"}}}',
     b'{"Send":{"channel":5,"message":"hi"}}',
     b'{"Send":{"channel":["zoo"],"message":"hi"}}',
@@ -73,6 +81,9 @@ INVALID_LINES = [
     b"\0",
     b"\x1b[A",
     b"\\",
+    *(
+        ("ab"[:shift] + "馬" * 2000).encode() for shift in range(3)
+    ),  # whatever length an Error quotes, it cuts one of them
 ]
 INVALID_UTF_8 = [
     b"\xff",
@@ -81,6 +92,9 @@ INVALID_UTF_8 = [
     b'{"Subscribe":"\xc3"}',
     b'{"Subscribe":"\xf0\x9f\xa6"}',
     b'{"Subscribe":"\xc0\xaf"}',
+    b'{"Subscribe":"\xe0\x80\xaf"}',
+    b'{"Subscribe":"\xf0\x80\x80\xaf"}',
+    b'{"Subscribe":"\xf5\x80\x80\x80"}',
     b'{"Subscribe":"\xed\xa0\x80"}',
     b'{"Subscribe":"\xf4\x90\x80\x80"}',
     b'{"Send":{"channel":"zoo","message":"\x80"}}',
@@ -121,6 +135,7 @@ LEFT_OPEN = [
     b'{"Subscribe":"zoo","Subscribe":"zoo"}\n',
 ]
 AT_ONCE = 3000  # requests
+MANY_ERRORS = 8000
 
 
 async def _each_must_be_one_error(client: Client, wrong_lines: list[bytes]) -> None:
@@ -167,9 +182,11 @@ async def test_what_is_no_utf_8_is_answered_by_an_error(room: Room) -> None:
 async def test_deep_nesting_and_long_numbers_harm_nobody(room: Room) -> None:
     """CH-ERROR-3: However deeply a line is nested and however long its numbers are, it is a line like any other.
 
-    Sixty thousand brackets, closed or not, and numbers of as many digits, alone and in the place of a string.
+    Sixty thousand brackets, closed or not, and numbers of as many digits, alone and in the place of a string; the first
+    with nothing after it.
     """
     alice, bob = await room.join(2)
+    await must_get_an_error(alice, HOSTILE[0] + b"\n", "60,000 brackets, alone,")
     await _each_must_be_one_error(alice, HOSTILE)
     await room.deliver(alice, [b"still standing"], [alice, bob])
 
@@ -236,7 +253,8 @@ async def test_replies_are_not_dropped_and_keep_their_order(room: Room) -> None:
     requests.
 
     Three thousand requests in one write, every third of them invalid, from a client in a channel where others send;
-    the same again, unless it has taken half a minute.
+    the same again, unless it has taken half a minute. Then eight thousand invalid lines, whose replies are ten times as
+    long.
     """
     alice, bob, carol = await room.join(3)
     requests = [Subscribe(f"{number}") if number % 3 else None for number in range(AT_ONCE)]
@@ -255,4 +273,9 @@ async def test_replies_are_not_dropped_and_keep_their_order(room: Room) -> None:
                 f"{len(expected)} requests, sent at once, were answered by {len(received)} replies; in turn {turn}, "
                 f"from number {place} on, the replies do not match the requests"
             )
+    if turn:  # it is not slow
+        replies = await replies_to(alice, b"x\n" * MANY_ERRORS)
+        assert [type(reply) for reply in replies] == [Error] * MANY_ERRORS, (
+            f"{MANY_ERRORS} invalid lines, sent at once, were answered by {len(replies)} replies"
+        )
     await room.barrier(alice)

@@ -15,6 +15,7 @@ from spec.common.leftovers import watch_repeatedly
 
 VISIT_BOUND, CHANNEL_BOUND = 200.0, 100.0  # bytes of memory: less than any server needs to remember one
 ENOUGH_VISITS = 500
+MISSPELT = 100  # names between two samples
 STEP = 10  # visits between two samples: few enough that ENOUGH_VISITS visits give points enough for a regression
 LASTING = [f"lasting {number}" for number in range(10)]
 
@@ -23,7 +24,8 @@ LASTING = [f"lasting {number}" for number in range(10)]
 async def test_a_channel_outlives_one_of_its_subscribers(room: Room) -> None:
     """CH-CHANNEL-9: A channel continues to exist while one of its subscribers stays.
 
-    The first, the second or the last of three subscribers leaves, by FIN, by RST, or with unread messages.
+    The first, the second or the last of three subscribers leaves, by FIN, by RST, or with unread messages; every other
+    time it has subscribed four times.
     """
     alice = await room.join_one()
     for turn in range(9):
@@ -32,6 +34,8 @@ async def test_a_channel_outlives_one_of_its_subscribers(room: Room) -> None:
         for client in subscribers:
             await subscribe(client, name)
         victim = subscribers.pop(turn // 3)
+        if turn % 2:
+            await subscribe(victim, name, name, name)  # more often than there are subscribers: it leaves only once
         await (victim.leave, victim.reset, victim.hang_up)[turn % 3]()
         for _ in range(3):
             replies = await replies_to(alice, encode_lines(Send(name, "are you there?")))
@@ -122,14 +126,14 @@ async def test_subscribers_that_have_left_are_in_no_list(
     """CH-CHANNEL-12: A subscriber that has left is no longer in any list: nothing is kept of it, and nothing is written
     to it.
 
-    Thousands of clients subscribe to ten channels that keep one subscriber, and leave in every way. The server fails
-    only if its memory grows by the same amount three times.
+    Thousands of clients subscribe to ten channels that keep one subscriber, to the first of them twice, and leave in
+    every way. The server fails only if its memory grows by the same amount three times.
     """
     alice, bob = await room.join(2)
     await subscribe(bob, *LASTING)
 
     async def visits(done: int) -> int:
-        await _come_and_go(room, STEP, lambda turn: encode_lines(*map(Subscribe, LASTING)))
+        await _come_and_go(room, STEP, lambda turn: encode_lines(*map(Subscribe, [*LASTING, LASTING[0]])))
         replies = await replies_to(alice, encode_lines(*(Send(name, "next") for name in LASTING)))
         assert not replies, (
             f"after some subscribers had left, messages to their channels were answered by {replies[:3]}"
@@ -145,7 +149,7 @@ async def test_subscribers_that_have_left_are_in_no_list(
 async def test_channels_that_have_come_and_gone_leave_nothing_behind(
     room: Room, note: Callable[[str], None], fact: Callable[[str, str], None]
 ) -> None:
-    """CH-CHANNEL-13: Likewise, nothing is kept of channels that have come and gone.
+    """CH-CHANNEL-13: Likewise, nothing is kept of channels that have come and gone, or that only a Send has named.
 
     Thousands of clients each subscribe to ten channels of their own, and leave.
     """
@@ -165,6 +169,48 @@ async def test_channels_that_have_come_and_gone_leave_nothing_behind(
         await _must_stop_growing(room, alice, visits, CHANNEL_BOUND, "a channel that has come and gone", note)
     except Violation as growth:
         raise AssertionError(str(growth)) from None
+
+
+@pytest.mark.slow
+@pytest.mark.case(139, "CH-CHANNEL-13")
+async def test_channels_that_were_only_misspelt_leave_nothing_behind(room: Room, note: Callable[[str], None]) -> None:
+    """CH-CHANNEL-13: Likewise, nothing is kept of channels that have come and gone, or that only a Send has named.
+
+    Thousands of messages to channels to which nobody has ever subscribed, each with a name of its own.
+    """
+    alice = await room.join_one()
+    names = 0
+
+    async def misspell(done: int) -> int:
+        nonlocal names
+        names += 1
+        expected = len(alice.notes) + MISSPELT
+        await alice.send_raw(encode_lines(*(Send(f"misspelt {names} {i}", "") for i in range(MISSPELT))))
+        await wait_for_replies(alice, partial(_has_replies, alice, expected), "messages to no channel")
+        return MISSPELT
+
+    try:
+        await _must_stop_growing(room, alice, misspell, CHANNEL_BOUND, "a channel that was only misspelt", note)
+    except Violation as growth:
+        raise AssertionError(str(growth)) from None
+
+
+@pytest.mark.slow
+@pytest.mark.case(155, "CH-COME-6")
+async def test_clients_that_never_subscribed_leave_nothing_behind(room: Room, note: Callable[[str], None]) -> None:
+    """CH-COME-6: When clients have left, everything the server held for them is released: descriptors, threads,
+    processes and memory.
+
+    Thousands of clients, each of which sends one line that is no request, and leaves.
+    """
+    alice = await room.join_one()
+
+    async def visits(done: int) -> int:
+        await _come_and_go(room, STEP, lambda turn: b"nonsense\n")
+        await room.barrier(alice)
+        return STEP
+
+    await _must_stop_growing(room, alice, visits, VISIT_BOUND, "a client that never subscribed", note)
 
 
 async def _must_stop_growing(

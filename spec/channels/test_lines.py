@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import time
+from contextlib import suppress
 from functools import partial
 
 import pytest
@@ -100,10 +101,12 @@ async def test_lines_may_straddle_4096_and_65536_bytes(room: Room) -> None:
 
 
 @pytest.mark.smoke
-@pytest.mark.case(105, "CH-LINE-3")
+@pytest.mark.case(105, "CH-LINE-3", "CH-CHANNEL-1")
 async def test_requests_in_one_segment_are_served_in_their_order(room: Room) -> None:
     """CH-LINE-3: Several requests in one segment are separate requests: they are served one after the other, in the
     order in which they arrived.
+    CH-CHANNEL-1: A Subscribe is answered by Subscribed with the name of the channel, before any message of that
+    channel.
 
     A message to a channel that does not exist yet, a Subscribe, and a second message: for a hundred channels, in one
     write.
@@ -115,11 +118,17 @@ async def test_requests_in_one_segment_are_served_in_their_order(room: Room) -> 
         room.encode(first) + encode_lines(Subscribe(name)) + room.encode(second)
         for name, first, second in zip(names, early, late, strict=True)
     ]
+    since = len(alice.notes)
     replies = await replies_to(alice, b"".join(requests))
     received = [reply.channel if isinstance(reply, Subscribed) else type(reply).__name__ for reply in replies]
     expected = [word for name in names for word in ("Error", name)]
     assert received == expected, f"Send, Subscribe, Send for {PIPELINED} channels were answered by {received[:6]}…"
     await room.barrier(alice)
+    for place, note in enumerate(alice.notes[since : since + len(expected)]):  # an Error and a Subscribed for each name
+        sent_later = {room.messages.numbers[body] for body in late[place // 2 :]}
+        assert sent_later.isdisjoint(alice.received[: note.after]), (
+            f"a client received {note.value} after a message that it had sent later than that request"
+        )
     assert not any(room.times_received(alice, body) for body in early), (
         "a client received a message that it had sent before it subscribed"
     )
@@ -160,6 +169,7 @@ ESCAPED = [  # how a string is written, and its value
     ("\\u0041\\u00e9\\u99ac\\u0000", "Aé馬\0"),
     ("\\u00E9\\u99AC", "é馬"),
     ("\\ud83e\\udd93 \\uD83E\\uDD93", "🦓 🦓"),
+    ("\\ud840\\udc00\\udbff\\udfff \\u0080\\u07ff\\u0800", "\U00020000\U0010ffff \x80\u07ff\u0800"),
     ('\\"\\\\\\/\\b\\f\\n\\r\\t', '"\\/\b\f\n\r\t'),
     ("\\\\u0041 \\\\n", "\\u0041 \\n"),
     ("/\u2028\u2029\x7f", "/\u2028\u2029\x7f"),
@@ -174,7 +184,7 @@ async def test_how_a_string_is_escaped_makes_no_difference(room: Room) -> None:
     """
     alice, bob = await room.join(2)
     for written, value in ESCAPED:
-        assert await replies_to(bob, f'{{"Subscribe":"{written}"}}\n'.encode()) == [Subscribed(value)], (
+        assert await replies_to(bob, f'{{"\\u0053ubscribe":"{written}"}}\n'.encode()) == [Subscribed(value)], (
             f'the answer to Subscribe "{written}" does not contain that name'
         )
         await room.deliver(alice, [body_of(value, f"to {value}")], [bob])
@@ -209,6 +219,8 @@ ODD_MESSAGES = [
     '"}}',
     '\\"\\\\n\\u0000',
     '{"Error":"no"}',
+    '{"Subscribe":"rust"}',
+    '"Subscribe"',
     '{"Send":{"channel":"zoo","message":"inner"}}',
     "</script> &lt; %s%n",
     "quit",
@@ -301,12 +313,15 @@ async def test_halves_of_two_clients_never_mix(room: Room, rng: random.Random) -
 async def test_after_drops_the_stream_is_still_whole_lines(room: Room) -> None:
     """CH-LINE-12: Only whole lines are dropped.
 
-    A client stalls until its messages have filled every buffer, then resumes reading; twice.
+    A client stalls until its messages have filled every buffer, sends requests that are answered, and resumes reading;
+    twice.
     """
     alice, _bob = await room.join(2)
     for size, total in ((250, 1_200_000), (2000, 3_000_000)):
         (slow,) = await room.join_stalled()
         await room.pour(alice, total, size=size, seconds=4)
+        with suppress(Violation):  # it may have been disconnected
+            await slow.send_raw(encode_lines(*(Subscribe(f"late {number}") for number in range(20))))
         slow.start_reading()
         await room.barrier_or_closed(alice, slow)
         await slow.hang_up()

@@ -8,8 +8,8 @@ from functools import partial
 import pytest
 
 from harness.conformance.api import Client, Growth, Room, Violation
-from spec.channels.replies import encode_lines, replies_to, send_until_received
-from spec.channels.wire import MAX_LINE, Error, Subscribe, body_of
+from spec.channels.replies import encode_lines, must_get_an_error, replies_to, send_until_received, subscribe
+from spec.channels.wire import MAX_LINE, Error, Subscribe, Subscribed, body_of
 
 ENDLESS, ENDLESS_S = 128 * 1024 * 1024, 8.0  # bytes, or seconds of the server's time; if memory grows with them,
 ENDLESS_AT_MOST, ENDLESS_AT_MOST_S = 4 * ENDLESS, 5 * ENDLESS_S  # until buffers have been collected, if they ever are
@@ -50,15 +50,39 @@ async def test_a_line_of_65536_bytes_is_served(room: Room) -> None:
             await send_until_received(room, alice, [bob], make, f"a Send of {size} bytes, filled with {padding!r},")
 
 
+@pytest.mark.case(116, "CH-LINE-3", "CH-LINE-7")
+async def test_the_limit_is_that_of_a_line_and_not_of_a_buffer(room: Room) -> None:
+    """CH-LINE-3: Several requests in one segment are separate requests: they are served one after the other, in the
+    order in which they arrived.
+    CH-LINE-7: A request line of up to 65,536 bytes, including its LF, is served.
+
+    The end of a long Subscribe arrives together with hundreds of short ones.
+    """
+    alice, bob = await room.join(2)
+    for size in (MAX_LINE - 1000, MAX_LINE):
+        names = ["x" * (size - len(encode_lines(Subscribe("")))), *(f"behind {size} bytes {i}" for i in range(500))]
+        data, since = encode_lines(*map(Subscribe, names)), len(alice.notes)
+        await alice.send_raw(data[: size - 100])
+        await room.barrier(bob, [bob])
+        with room.server_paused():  # it finds the rest all at once
+            await alice.send_raw(data[size - 100 :])
+        replies = await replies_to(alice, b"", since=since)
+        assert replies == [*map(Subscribed, names)], (
+            f"a Subscribe of {size} bytes and 500 short ones were answered by {len(replies)} replies, the first of "
+            f"which begins with {repr(replies[:1])[:80]}"
+        )
+
+
 @pytest.mark.smoke
 @pytest.mark.case(111, "CH-LINE-8")
 async def test_a_longer_line_is_an_error_and_is_skipped(room: Room) -> None:
     """CH-LINE-8: A longer line is answered by one Error and skipped to its end, and the connection stays open.
 
     Lines of one byte more, of twice as many, and of a megabyte; in one piece, and in pieces of which the last looks
-    like a request.
+    like a request. The first one has nothing after it.
     """
     alice, bob = await room.join(2)
+    await must_get_an_error(alice, b"x" * 70_000 + b"\n", "a line of 70,001 bytes, alone,")
     for size in (MAX_LINE + 1, MAX_LINE + 2, 2 * MAX_LINE, 2 * MAX_LINE + 1, 1_000_000):
         for pattern, padding in PADDINGS[:3]:
             line, body = _padded(pattern, padding, size, alice.next_body().decode())
@@ -76,6 +100,24 @@ async def test_a_longer_line_is_an_error_and_is_skipped(room: Room) -> None:
 async def _must_be_one_error(client: Client, line: bytes, what: str, *, since: int | None = None) -> None:
     replies = await replies_to(client, line, since=since)
     assert len(replies) == 1 and isinstance(replies[0], Error), f"{what} was answered by {replies}, not by one Error"
+
+
+@pytest.mark.case(117, "CH-COME-2")
+async def test_a_line_that_is_too_long_ends_with_its_client(room: Room) -> None:
+    """CH-COME-2: If a client leaves in the middle of a message, by FIN or by RST, the unfinished message is discarded.
+
+    A client leaves in the middle of a line that is too long already; another, which may get its descriptor, is served.
+    """
+    alice = await room.join_one()
+    for turn in range(6):
+        leaving = await room.join_one()
+        await leaving.send_raw(b"x" * (2 * MAX_LINE))
+        await room.barrier(alice, [alice])
+        await (leaving.leave, leaving.reset, leaving.hang_up)[turn % 3]()
+        await room.barrier(alice, [alice])
+        joining = await room.connect(joins=False)
+        await subscribe(joining, "zoo")  # its first line
+        await joining.hang_up()
 
 
 @pytest.mark.case(112, "CH-LINE-9")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness.conformance.api import Room
-from spec.channels.replies import encode_lines, subscribe
+from spec.channels.replies import encode_lines, replies_to, subscribe
 from spec.channels.wire import Send, Subscribe, body_of
 from spec.common.unread_replies import RequestFlood, must_bound_replies, must_let_go
 
@@ -13,12 +13,13 @@ POURED = 6_000_000  # bytes that fill every buffer on the way to a client that d
 
 
 @pytest.mark.slow
-@pytest.mark.case(151, "CH-LOAD-1")
+@pytest.mark.case(151, "CH-LOAD-1", "CH-CHANNEL-7")
 async def test_a_slow_subscriber_holds_up_no_channel(room: Room) -> None:
     """CH-LOAD-1: A client that does not read, or reads slowly, does not stop the other clients.
+    CH-CHANNEL-7: A valid Send is not answered: its sender gets no reply to it.
 
     Two clients do not read a channel to which more is sent than any kernel buffers; the others receive each other's
-    messages in that channel and in others.
+    messages in that channel and in others, and no message is answered.
     """
     alice, bob, carol = await room.join(3)
     for client in (alice, bob):
@@ -36,6 +37,10 @@ async def test_a_slow_subscriber_holds_up_no_channel(room: Room) -> None:
         alice, bob = await room.join(2)
         for client in (alice, bob):
             await subscribe(client, "busy")
+    since = len(alice.notes)
+    await alice.send(*(body_of("busy", alice.next_body(2000).decode()) for _ in range(40)))
+    replies = await replies_to(alice, b"", since=since)
+    assert not replies, f"messages to a channel with subscribers that do not read were answered by {replies[:3]}"
     for _ in range(3):
         await room.deliver(alice, [body_of("busy", alice.next_body().decode())], [alice, bob])
         await room.deliver(bob, [body_of("quiet", bob.next_body().decode())], [carol])

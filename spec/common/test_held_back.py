@@ -130,7 +130,7 @@ async def test_the_last_message_arrives_though_nothing_else_happens(room: Room) 
         "a burst": burst,
     }
     for what, occasion in occasions.items():
-        await _must_not_hold_back(room, alice, what, occasion)
+        await must_not_hold_back(room, alice, what, occasion)
 
 
 def _bodies(room: Room, sender: Client, size: int) -> list[bytes]:
@@ -166,10 +166,10 @@ async def test_a_backlog_arrives_though_nothing_else_happens(room: Room) -> None
         slow.start_reading()
         return Sent(range(mark, len(room.messages.bodies)), [slow], [alice])
 
-    await _must_not_hold_back(room, alice, "the backlog of a client that reads again", resume)
+    await must_not_hold_back(room, alice, "the backlog of a client that reads again", resume)
 
 
-async def _must_not_hold_back(room: Room, witness: Client, what: str, occasion: Callable[[], Awaitable[Sent]]) -> None:
+async def must_not_hold_back(room: Room, witness: Client, what: str, occasion: Callable[[], Awaitable[Sent]]) -> None:
     """Raise Violation when messages of an occasion arrive only after something else was sent.
 
     Args:

@@ -72,6 +72,9 @@ async def _states(room: Room) -> AsyncIterator[tuple[str, float]]:
     for client in others[7:9]:
         await client.close_sending()
     await others[6].close_sending()
+    for _ in range(2):
+        stranger = await room.connect(joins=False)
+        await stranger.close_sending()
     await room.barrier(alice)
     yield "with clients that have closed their sending side", IDLE_SHARE
 

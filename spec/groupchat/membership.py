@@ -33,6 +33,11 @@ def answers(client: Client) -> list[Answer]:
     return [note.value for note in client.notes if isinstance(note.value, Welcome | Refused)]
 
 
+def has_answer(client: Client) -> bool:
+    """Return whether a client has received an answer."""
+    return bool(answers(client))
+
+
 async def wait_for(client: Client, condition: Callable[[], bool], what: str) -> None:
     """Wait until a client has received what makes the condition true.
 
@@ -210,6 +215,11 @@ def members_seen_by(client: Client) -> set[str]:
                 if name not in present:
                     raise contradiction(f"a text from {name!r}, but that name was not in the room", "GC-ROOM-2")
     return present or set()
+
+
+def names_of(clients: Iterable[Client]) -> set[str]:
+    """Return the names of these clients."""
+    return {client.name or "" for client in clients}
 
 
 def _sees(client: Client, names: set[str]) -> bool:

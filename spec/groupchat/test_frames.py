@@ -18,12 +18,16 @@ from spec.groupchat.membership import (
     must_refuse,
     notices,
     send_and_get_answer,
+    wait_for,
 )
 from spec.groupchat.messages import Joined, Refused
 from spec.groupchat.wire import encode_frame, encode_say, encode_varint
 
 CLAIM_BOUND = 64 * 1024 * 1024  # bytes by which a server may grow, whatever length is claimed
 CLAIM = 256 * 1024 * 1024  # bytes
+CLAIMS = (3, 127, 128, 65_535, 65_536, 2**31 - 1, 2**31, 2**32 - 1, 2**32, 2**62, 2**63 - 1, 2**63, 2**64 - 1)
+CLAIMS += tuple(2**bits + 2 for bits in (8, 16, 32, 35, 63, 64))  # the right length, when the high bits are lost
+MANY = 1100  # more than are waiting where a queue has a thousand places
 TRIES = 20
 
 
@@ -196,6 +200,11 @@ INVALID_PAYLOADS = {
     "an empty payload": b"",
     "unknown tag 2": b"\x02\x02hi",
     "unknown tag 255": b"\xff\x01\x02hi",
+    "unknown tag 256": b"\x80\x02\x02hi",
+    "unknown tag 257": b"\x81\x02\x02hi",
+    "unknown tag 2**32 + 1": b"\x81\x80\x80\x80\x10\x02hi",
+    "tag cut short": b"\x80",
+    "tag without an end": b"\xff" * 11,
     "overlong tag": b"\x81\x00\x02hi",
     "tag alone": b"\x01",
     "Join alone": b"\x00",
@@ -251,20 +260,39 @@ async def test_what_follows_nonsense_in_the_same_segment_is_served(room: Room) -
     raise Violation(f"a Say after an invalid payload in the same segment never arrives ({TRIES} attempts)")
 
 
+@pytest.mark.slow
+@pytest.mark.case(113, "GC-ROOM-4", "GC-ASK-3")
+async def test_more_than_a_thousand_refusals_at_once_are_received(room: Room) -> None:
+    """GC-ROOM-4: Welcome, Refused, Joined and Left are not dropped for a client that reads.
+    GC-ASK-3: Whatever is refused is answered by one Refused, to its sender and no other client; it changes nothing, and
+    the connection stays open.
+
+    A member sends eleven hundred invalid frames, all of which the server finds at the same moment.
+    """
+    alice, bob = await room.join(2)
+    before = len(answers(alice))
+    with room.server_paused():
+        await alice.send_raw(INVALID_FRAME * MANY)
+    await wait_for(alice, lambda: len(answers(alice)) >= before + MANY, f"{MANY} times Refused")
+    await room.deliver(alice, [b"still here"], [alice, bob])
+    assert len(answers(alice)) == before + MANY, f"{MANY} requests got {len(answers(alice)) - before} answers"
+
+
 @pytest.mark.case(110, "GC-ASK-2")
 async def test_a_length_is_only_a_claim(room: Room) -> None:
     """GC-ASK-2: A length inside a payload is only a claim: it is checked against the bytes that are present before it
     is used.
 
-    Names and texts that claim lengths from one byte too many up to 2**64 - 1, and varints without an end; then a
-    quarter of a gigabyte, ten times. All are refused, and memory does not grow accordingly.
+    Names and texts that claim lengths from one byte too many up to 2**64 - 1, lengths that are right when their high
+    bits are lost, and varints without an end; then a quarter of a gigabyte, ten times. All are refused, and memory does
+    not grow accordingly.
     """
     alice, bob = await room.join(2)
     stranger = await connect_guest(room)
     before = peak(room)
-    for size in (3, 127, 128, 65_535, 65_536, 2**31 - 1, 2**31, 2**32 - 1, 2**32, 2**62, 2**63 - 1, 2**63, 2**64 - 1):
-        for tag in (b"\x00", b"\x01"):
-            await must_refuse(stranger, encode_frame(tag + encode_varint(size) + b"hi"), f"a length of {size}")
+    for size in CLAIMS:
+        for client, tag in ((stranger, b"\x00"), (alice, b"\x01")):  # the other way round it is refused anyway
+            await must_refuse(client, encode_frame(tag + encode_varint(size) + b"hi"), f"a length of {size}")
     for endless in (b"\x01" + b"\xff" * 9 + b"\x7f", b"\x01" + b"\x80" * 20 + b"\x01", b"\x01" + b"\xff" * 60_000):
         await must_refuse(alice, encode_frame(endless), "a length without an end")
     for _ in range(10):

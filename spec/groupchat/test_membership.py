@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import resource
 from collections.abc import Callable
 from functools import partial
 
@@ -16,19 +17,15 @@ from spec.groupchat.membership import (
     join_frame,
     members_seen_by,
     must_have_one_order,
+    names_of,
     notices,
     wait_for_notice,
     wait_until_all_know,
 )
 from spec.groupchat.messages import Joined, Left
 
-VISITORS = 200  # clients
+VISITORS, CROWD = 200, 550  # clients
 POURED = 2_000_000  # bytes: more than any server buffers for a client that does not read
-
-
-def names_of(clients: list[Client]) -> set[str]:
-    """Return the names of these clients."""
-    return {client.name or "" for client in clients}
 
 
 @pytest.mark.case(161, "GC-ROOM-1")
@@ -111,7 +108,7 @@ async def test_texts_and_notices_stand_in_one_order(room: Room) -> None:
                     await leaving[0].hang_up()
             await joining[1].send_raw(room.spec.codec.encode_join(joining[1].number))
             await leaving[1].reset()
-        await wait_until_all_know(stay, names_of([*stay, *joining]))
+        await wait_until_all_know([*stay, *joining], names_of([*stay, *joining]))
         for client in joining:
             await client.hang_up()
         await wait_until_all_know(stay, names_of(stay))
@@ -142,6 +139,56 @@ async def test_everybody_is_told_when_a_crowd_comes_and_leaves_at_once(room: Roo
         count = len(notices(client))
         assert count >= 2 * VISITORS, f"{client} received {count} of {2 * VISITORS} notices"
     await room.barrier(stay[1], stay)
+
+
+@pytest.mark.slow
+@pytest.mark.case(169, "GC-ROOM-4")
+async def test_eleven_hundred_notices_at_once_are_received(room: Room) -> None:
+    """GC-ROOM-4: Welcome, Refused, Joined and Left are not dropped for a client that reads.
+
+    550 members leave and 550 guests join, all of which the server finds at the same moment.
+    """
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    if limit < 2 * CROWD + 150:
+        pytest.skip(f"only {limit} descriptors are allowed here")
+    stay = await room.join(2)
+    members = [await room.connect(reads=False) for _ in range(CROWD)]
+    await wait_until_all_know(stay, names_of([*stay, *members]))
+    guests = [await room.connect(joins=False, reads=False) for _ in range(CROWD)]
+    await room.barrier(stay[0], stay)
+    with room.server_paused():
+        for leaving, joining in zip(members, guests, strict=True):
+            await leaving.close_sending()
+            await joining.send_raw(room.spec.codec.encode_join(joining.number))
+    await wait_until_all_know(stay, names_of([*stay, *guests]))
+    for client in stay:
+        count = len(notices(client))
+        assert count >= 3 * CROWD, f"{client} received {count} of {3 * CROWD} notices"
+
+
+@pytest.mark.case(170, "GC-ROOM-4")
+async def test_a_death_in_the_middle_of_a_notice_keeps_it_from_nobody(room: Room) -> None:
+    """GC-ROOM-4: Welcome, Refused, Joined and Left are not dropped for a client that reads.
+
+    Clients that stay and clients that die have joined by turns; somebody joins at the moment of their death.
+    """
+    stay: list[Client] = []
+    for _ in room.rounds(8, seconds=6):
+        dying = []
+        for _ in range(3):
+            dying.append(await room.join_one())
+            stay.append(await room.join_one())
+        leaving, joining = await room.join_one(), await connect_guest(room)
+        await room.barrier(stay[0], stay)
+        with room.server_paused():
+            await joining.send_raw(room.spec.codec.encode_join(joining.number))
+            await leaving.hang_up()
+            for client in dying:
+                await client.reset()
+        stay.append(joining)
+        await wait_until_all_know(stay, names_of(stay))
+    await room.barrier(stay[-1], stay)
+    must_have_one_order(stay)
 
 
 @pytest.mark.slow

@@ -26,6 +26,7 @@ TEXTS = [
     "\u202eabc",
     "%s%n%x \\n \\x00 &lt;",
     "Said ann hi",
+    *("/quit", "/nick ann", "/me waves", "quit", "exit", "PING", "@bo hi", ":smile:"),  # commands elsewhere
 ]
 
 

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
 
-from harness.conformance.api import Room
-from spec.common.unread_replies import must_bound_replies, must_let_go
-from spec.groupchat.membership import INVALID_FRAME
+from harness.conformance.api import Room, Violation
+from spec.common.unread_replies import RequestFlood, must_bound_replies, must_let_go
+from spec.groupchat.membership import (
+    INVALID_FRAME,
+    join_as,
+    members_seen_by,
+    names_of,
+    wait_for_notice,
+    wait_until_all_know,
+)
+from spec.groupchat.messages import Left
 from spec.groupchat.wire import encode_frame
+
+UNREAD, UNREAD_S = 6_000_000, 8.0  # bytes of requests, and seconds for them
 
 
 @pytest.mark.slow
@@ -31,3 +43,36 @@ async def test_a_client_that_half_closes_and_reads_no_reply_is_disconnected(room
     sending side; another one goes on sending. The descriptors must be released.
     """
     await must_let_go(room, INVALID_FRAME)
+
+
+@pytest.mark.slow
+@pytest.mark.case(168, "GC-ROOM-1", "GC-LEAVE-1")
+async def test_a_member_that_reads_no_answer_knows_who_is_there_or_has_left(room: Room) -> None:
+    """GC-ROOM-1: Welcome and the notices after it show every client who is in the room, and show all clients the same.
+    GC-LEAVE-1: When the connection of a client in the room has ended, by FIN or by RST, all others in the room
+    receive Left, once.
+
+    A member sends invalid frames and reads no answer, until the server reads no more of them or disconnects it. Then
+    somebody comes and goes, and somebody comes to stay. It reads again, and leaves.
+    """
+    staying = await room.join(2)
+    alice, bob = staying
+    for turn in range(2):
+        (stalled,) = await room.join_stalled()
+        await RequestFlood(room, stalled, encode_frame(b"\x09" * 100)).run(UNREAD, UNREAD_S)
+        visitor = await join_as(room, f"visitor {turn}")
+        await visitor.hang_up()
+        await wait_for_notice(bob, Left(f"visitor {turn}"))
+        staying.append(await room.join_one())
+        if not turn:
+            stalled.start_reading()
+            with suppress(Violation):
+                await room.barrier_or_closed(alice, stalled)
+            members = staying if stalled.closed else [*staying, stalled]
+            await wait_until_all_know(members, names_of(members))
+            members_seen_by(stalled)
+        await stalled.reset()  # a FIN would stand behind megabytes of requests
+        await wait_until_all_know(staying, names_of(staying))
+        again = await join_as(room, stalled.name or "")  # it is free
+        await again.hang_up()
+        await wait_for_notice(bob, Left(stalled.name or ""), 2)

@@ -1,0 +1,90 @@
+"""Names: which are valid, and which are equal."""
+
+from __future__ import annotations
+
+import unicodedata
+
+import pytest
+
+from harness.conformance.api import Room, Violation
+from spec.groupchat.membership import (
+    answers,
+    connect_guest,
+    join_as,
+    join_frame,
+    members_seen_by,
+    must_refuse,
+    notices,
+    wait_for,
+    wait_for_notice,
+    wait_until_all_know,
+)
+from spec.groupchat.messages import Joined, Left, Refused
+
+LONGEST = 65_531  # characters of a name, of one byte each, whose Join fills a frame
+
+
+@pytest.mark.smoke
+@pytest.mark.case(127, "GC-NAME-1")
+async def test_any_lawful_name_is_taken_and_told_as_it_is(room: Room) -> None:
+    """GC-NAME-1: Every name of 1 to 32 code points without control characters (Unicode's category Cc) is valid, and is
+    passed on unchanged.
+
+    One code point and 32, of one byte and of four; white space, separators, format characters, a combining character
+    alone.
+    """
+    alice, bob = await room.join(2)
+    names = ["x", "y" * 32, "é" * 32, "🦓" * 32, "🦓", " ", "  a  ", "\u00a0", "\u2028", "\u200d", "\u202e", "\u0301"]
+    names += ["\ufeff", "\ufffe", "\ue000", "\U0010ffff", "%s%n", "'\"\\", "ａｎｎ", "null", "server"]
+    names += ["__proto__", "constructor", "toString", "hasOwnProperty"]  # properties of every object in some languages
+    names += ["\ufffd", "\u0378", "\U000e0001", "admin", "root", "all", "undefined", "NaN", "/quit", "@ann", "#room"]
+    for name in names:
+        client = await join_as(room, name)
+        await wait_for_notice(alice, Joined(name))
+        await room.deliver(client, [client.next_body()], [alice, bob, client])
+        await client.hang_up()
+        await wait_for_notice(alice, Left(name))
+    members_seen_by(alice)
+
+
+@pytest.mark.case(128, "GC-NAME-2")
+async def test_any_other_name_is_refused(room: Room) -> None:
+    """GC-NAME-2: Any other name is refused.
+
+    The empty name, 33 code points and more (fewer characters, as people see them), and each of the 65 control
+    characters, alone, within a name, and at both ends.
+    """
+    alice = await room.join_one()
+    stranger = await connect_guest(room)
+    controls = [chr(point) for point in range(0x100) if unicodedata.category(chr(point)) == "Cc"]
+    names = ["", "x" * 33, "é" * 33, "🦓" * 33, "x" * 5000, "x" * LONGEST]
+    names += ["e\u0301" * 17, "\u0301" * 33, "👨\u200d👩\u200d👧" * 7, "🇫🇷" * 17, " " * 33, "x" * 32 + " "]
+    names += [f"{before}{control}{after}" for before in ("", "a") for after in ("", "b") for control in controls]
+    for name in names:  # one after the other, without waiting: a late server answers all of them as late as one
+        await stranger.send_raw(join_frame(name))
+    await wait_for(stranger, lambda: len(answers(stranger)) >= len(names), f"answers to {len(names)} Joins")
+    for name, answer in zip(names, answers(stranger), strict=True):
+        if not isinstance(answer, Refused):
+            raise Violation(
+                f"the name {name[:40]!r} of {len(name)} code points was not refused: {stranger} received {answer!r}",
+                clients=(stranger.number,),
+            )
+    await room.barrier(alice, [alice])
+    assert notices(alice) == [], f"{alice} received {notices(alice)}"
+
+
+@pytest.mark.case(129, "GC-NAME-3")
+async def test_names_are_compared_code_point_by_code_point(room: Room) -> None:
+    """GC-NAME-3: Names are equal exactly when their code points are, one by one.
+
+    Similar names, and equal numbers, are all welcomed side by side, and each of them is taken afterwards.
+    """
+    alike = ["ann", "Ann", "ANN", " ann", "ann ", "an\u00adn", "ann\u200b", "аnn", "ａｎｎ", "a\u00f1n", "an\u0303n"]
+    alike += ["\u212b", "\u00c5", "A\u030a", "straße", "strasse"]
+    alike += ["0", "00", "1", "01", "1e0", "-0", "x" * 31 + "y", "x" * 31 + "z", "x" * 32]
+    alike += ["🦓" * 31 + "🦒", "🦓" * 31 + "🦔"]
+    members = [await join_as(room, name) for name in alike]
+    await wait_until_all_know(members, set(alike))
+    stranger = await connect_guest(room)
+    for name in alike:
+        await must_refuse(stranger, join_frame(name), f"the taken name {name!r}")

@@ -1,0 +1,22 @@
+#!/usr/bin/env python3
+"""A notice or an answer for which there is no room is dropped."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from server import Client, Server, main
+
+CAUGHT_BY = "GC-ROOM-1"
+
+
+class Mutant(Server):
+    def enqueue_reliably(self, client: Client, data: bytes) -> None:
+        if client.backlog_bytes + len(data) > 1024 * 1024:
+            self.flush(client)
+        if client.backlog_bytes + len(data) <= 1024 * 1024:
+            self.append(client, data)
+
+
+if __name__ == "__main__":
+    main(Mutant)
