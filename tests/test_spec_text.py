@@ -14,7 +14,7 @@ from harness.requirements import text as requirements
 from harness.requirements.coverage import cases_of, coverage_page
 
 SPECS = list(plugins.specs().values())
-BEHAVIOURS = 92
+BEHAVIOURS = 100
 
 
 @pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name)

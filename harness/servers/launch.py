@@ -153,13 +153,16 @@ def _take_ready_line(server: Server, line: bytes, expected: str) -> None:
 
 
 def listening_addresses(server: Server) -> list[str]:
-    """Return the TCP addresses on which the server or its descendants are seen to listen."""
+    """Return the TCP addresses on which the server or its descendants are seen to listen.
+
+    A socket for both families that is bound to an IPv4 address, as Java's are, counts as that address.
+    """
     addresses = set()
     for pid in [server.pid, *warden.descendants(server.pid)]:
         with contextlib.suppress(psutil.Error):
             for connection in psutil.Process(pid).net_connections(kind="tcp"):
                 if connection.status == psutil.CONN_LISTEN and connection.laddr:
-                    addresses.add(str(Address(connection.laddr.ip, connection.laddr.port)))
+                    addresses.add(str(Address(connection.laddr.ip.removeprefix("::ffff:"), connection.laddr.port)))
     return sorted(addresses)
 
 

@@ -81,10 +81,11 @@ async def test_every_length_is_forwarded(room: Room) -> None:
 async def test_a_header_may_come_alone(room: Room) -> None:
     """BC-FRAME-2: However TCP splits the bytes of a message, it is the same message.
 
-    The length byte, then another client's barrier, then the body.
+    The length byte, then another client's barrier, then the body; with lengths of more than 127 as well.
     """
     *_, alice, bob = await room.join(4)
-    await _send_in_pieces(room, alice, bob, lambda body: [encode(body)[:1], encode(body)[1:]])
+    for size in (0, 127, 128, 200, 255):
+        await _send_in_pieces(room, alice, bob, lambda body: [encode(body)[:1], encode(body)[1:]], size=size)
 
 
 @pytest.mark.case(21, "BC-FRAME-2")

@@ -9,14 +9,18 @@ import pytest
 from harness.conformance.api import LaunchError, Server, Start, Violation, listening_addresses, wait_until_ready
 
 EXIT_S = 20.0  # of the server's time: a runtime may take seconds to start
-ANY = ("0.0.0.0", "[::]")
+ANY = ("0.0.0.0", "[::]", "127.0.0.1")
 LOOPBACK = "127.0.0.1"
 RESEMBLING = (
     ("an empty host", (":{port}", "[]:{port}")),
     ("text behind the port", ("127.0.0.1:{port}x", "127.0.0.1:{port}/", "127.0.0.1:{port}:1")),
     ("a sign", ("127.0.0.1:+{port}", "127.0.0.1:-{port}")),
     ("a blank", (" 127.0.0.1:{port}", "127.0.0.1:{port} ", "127.0.0.1: {port}", "127.0.0.1 :{port}")),
-    ("a port that is too large", ("127.0.0.1:{wrapped}", "127.0.0.1:{wrapped_twice}")),
+    ("a line end", ("127.0.0.1:{port}\n", "127.0.0.1\n:{port}")),
+    ("a port that is too large", ("127.0.0.1:65536", "127.0.0.1:{wrapped}", "127.0.0.1:{wrapped_twice}")),
+    ("a port in another notation", ("127.0.0.1:0x{port:x}", "127.0.0.1:000{port}")),
+    ("an IPv6 address without brackets", ("::1:{port}",)),
+    ("text beside the brackets", ("[::1]x:{port}", "[::1]{port}", "x[::1]:{port}")),
     ("unbalanced brackets", ("[::1:{port}", "::1]:{port}", "[127.0.0.1:{port}", "127.0.0.1]:{port}")),
 )
 
@@ -27,7 +31,8 @@ async def test_what_only_resembles_an_address_is_refused(start: Start, what: str
     """START-10: Given a malformed address, a server exits promptly with a non-zero status and a message on standard
     error.
 
-    No host, text behind the port, signs, blanks, ports that are 65536 too large, unbalanced brackets.
+    No host, text behind the port, signs, blanks, line ends, ports that are 65536 too large, not decimal, or too long,
+    and brackets that are unbalanced, missing, or in the wrong place.
     """
     port = start.address().port
     given = [text.format(port=port, wrapped=port + 65536, wrapped_twice=port + 65536 * 65536) for text in texts]
@@ -53,11 +58,13 @@ async def _problem(program: Server) -> str:
 async def test_a_host_that_is_missing_or_in_another_notation_is_not_every_host(start: Start) -> None:
     """START-7: A server listens on the address it was given and on no other.
 
-    Given a port and no host, it must not listen on every address; given 127.0.0.1 in hexadecimal, in octal or in short
-    form, it may refuse it, or listen on 127.0.0.1 and nowhere else.
+    Given a port and no host, a host that does not exist, or a number that is too large, it must not listen on every
+    address; given 127.0.0.1 in hexadecimal, in octal or in short form, it may refuse it, or listen on 127.0.0.1 and
+    nowhere else.
     """
     port = start.address().port
-    for host, meant in (("", ""), ("[]", ""), ("127.1", LOOPBACK), ("0177.0.0.1", LOOPBACK), ("0x7f.0.0.1", LOOPBACK)):
+    no_host = dict.fromkeys(("", "[]", "nowhere.invalid", "383.0.0.1"), "")
+    for host, meant in {**no_host, **dict.fromkeys(("127.1", "0177.0.0.1", "0x7f.0.0.1"), LOOPBACK)}.items():
         program = await start.program(f"{host}:{port}")
         with suppress(LaunchError):
             await wait_until_ready(program, EXIT_S)

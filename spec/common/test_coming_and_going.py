@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
-from contextlib import nullcontext
 from functools import partial
 
 import anyio
@@ -20,7 +20,7 @@ from spec.common.leftovers import (
     watch_repeatedly,
 )
 
-LAST_WORDS = 20  # clients
+PLACES = 12  # clients
 EMPTY_S = 1.5
 BOUND = 200.0  # bytes of memory a connection: less than it takes to remember one
 ENOUGH = 1000  # connections that are enough for a verdict
@@ -98,28 +98,19 @@ async def test_a_message_cut_short_by_rst_is_discarded(room: Room) -> None:
         await joining.leave()
 
 
-@pytest.mark.case(55, "COME-3")
-async def test_last_words_are_delivered(room: Room) -> None:
-    """COME-3: A message that a client sent in full before it left is delivered like any other message.
+@pytest.mark.case(96, "COME-1")
+async def test_whoever_leaves_the_others_are_served(room: Room, rng: random.Random) -> None:
+    """COME-1: Clients may come and go without sending a message, and the others are still served.
 
-    Connect, send, FIN, and the same once more while the server is stopped, so that it finds both at once; of several
-    clients at least one message must arrive each time.
+    Twelve clients; again and again some of them leave, whichever they are, and as many join.
     """
-    alice = await room.join_one()
-    for pause, how in ((nullcontext, "closes"), (room.server_paused, "closes while the server is stopped")):
-        sent = set[int]()
-        for turn in range(LAST_WORDS):
-            client = await room.connect()
-            with pause():
-                sent.update(await client.send(b"last words of " + client.next_body()))
-                await client.close_sending()
-            await client.leave()
-            # A late server need not hurry, and a lossy one gets another chance.
-            seconds = 20 if turn == LAST_WORDS - 1 else 1
-            if await alice.wait_until(lambda sent=sent: not sent.isdisjoint(alice.received), seconds):  # type: ignore[misc]
-                break
-        else:
-            raise Violation(f"what a client sends right before it {how} never arrives, tried with {LAST_WORDS} clients")
+    clients = await room.join(PLACES)
+    for _ in room.rounds(40, seconds=10, at_least=8):
+        for _ in range(rng.randrange(1, 4)):
+            leaving = clients.pop(rng.randrange(len(clients)))
+            await (leaving.reset, leaving.hang_up)[rng.randrange(2)]()
+        clients += [await room.connect() for _ in range(PLACES - len(clients))]
+        await room.barrier(clients[rng.randrange(PLACES)], clients)
 
 
 @pytest.mark.case(56, "COME-4")

@@ -1,4 +1,4 @@
-"""Overload: no descriptor is left, and clients that are gone before they are accepted."""
+"""Descriptors: none is left, clients are gone before they are accepted, and others get the descriptors of the dead."""
 
 from __future__ import annotations
 
@@ -139,3 +139,22 @@ async def test_clients_that_are_gone_before_they_are_accepted(room: Room) -> Non
     await room.deliver(joining, [joining.next_body()], [alice, bob, joining])
     await joining.leave()
     await must_release_descriptors(room, alice, before, f"{GONE} clients were gone before they were accepted")
+
+
+@pytest.mark.case(100, "COME-5")
+async def test_a_descriptor_that_is_used_again_at_once_belongs_to_the_new_client(room: Room) -> None:
+    """COME-5: A client that dies while the server writes to it, or while its own messages are in transit, harms no
+    other client.
+
+    The server finds at the same moment a message, which it forwards to a client that is dead, a client that connects
+    and gets its descriptor, and what the dead one has left.
+    """
+    alice, bob = await room.join(2)
+    for _ in range(10):
+        victim = await room.join_one()
+        with room.server_paused():
+            await bob.send_next()
+            joining = await room.connect()
+            await victim.reset()
+        await room.barrier(alice, [alice, bob, joining])
+        await room.barrier(joining, [alice, bob, joining])

@@ -6,13 +6,16 @@ import contextlib
 import random
 import re
 import signal
+import socket
+from functools import partial
 
 import anyio
 import pytest
 
-from harness.conformance.api import Client, Room, Violation
+from harness.conformance.api import Client, LaunchError, Room, Start, Violation, wait_until_ready
 
 END_S = 2.0
+FLOOD, FLOOD_S, FLOOD_BEGUN_S = 1 << 40, 10.0, 0.5  # bytes; seconds of it, and until the server is busy with it
 TRACES = (  # of runtimes that report Ctrl-C as an error; `: Interrupt` alone is what psignal(3) prints
     "Traceback",
     "KeyboardInterrupt$",
@@ -44,8 +47,53 @@ async def test_sigterm_ends_it_within_two_seconds(room: Room) -> None:
     With clients that read, one that does not, and one in the middle of a message.
     """
     await occupied(room)
-    stopped = await room.server.stop(signal.SIGTERM, grace_s=END_S)
-    assert not stopped.killed, f"{END_S:.0f} s after SIGTERM it was still running"
+    await _must_end(room, signal.SIGTERM)
+
+
+@pytest.mark.case(94, "END-1")
+async def test_sigterm_ends_it_in_the_middle_of_a_flood(room: Room) -> None:
+    """END-1: SIGTERM ends the server within 2 seconds.
+
+    While a client floods.
+    """
+    await _must_end_in_a_flood(room, signal.SIGTERM)
+
+
+@pytest.mark.case(94, "END-1")
+async def test_sigterm_ends_it_with_two_hundred_clients(room: Room) -> None:
+    """END-1: SIGTERM ends the server within 2 seconds.
+
+    With two hundred clients.
+    """
+    await room.join(200)
+    room.expect_end()
+    await _must_end(room, signal.SIGTERM)
+
+
+@pytest.mark.case(95, "END-2")
+async def test_sigint_in_a_flood_prints_no_traceback(room: Room) -> None:
+    """END-2: SIGINT ends the server without a traceback.
+
+    While a client floods.
+    """
+    printed_before = room.server.stderr.byte_count
+    await _must_end_in_a_flood(room, signal.SIGINT)
+    await _must_have_printed_no_trace(room, printed_before)
+
+
+async def _must_end_in_a_flood(room: Room, number: signal.Signals) -> None:
+    flooder, _ = await room.join(2)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(partial(room.flood, flooder, FLOOD, seconds=FLOOD_S))
+        await anyio.sleep(FLOOD_BEGUN_S)
+        room.expect_end()
+        await _must_end(room, number)
+        tasks.cancel_scope.cancel()
+
+
+async def _must_end(room: Room, number: signal.Signals) -> None:
+    stopped = await room.server.stop(number, grace_s=END_S)
+    assert not stopped.killed, f"{END_S:.0f} s after {number.name} it was still running"
 
 
 @pytest.mark.case(76, "END-2")
@@ -56,8 +104,11 @@ async def test_sigint_ends_it_without_a_traceback(room: Room) -> None:
     """
     await occupied(room)
     printed_before = room.server.stderr.byte_count
-    stopped = await room.server.stop(signal.SIGINT, grace_s=END_S)
-    assert not stopped.killed, f"{END_S:.0f} s after SIGINT it was still running"
+    await _must_end(room, signal.SIGINT)
+    await _must_have_printed_no_trace(room, printed_before)
+
+
+async def _must_have_printed_no_trace(room: Room, printed_before: int) -> None:
     await room.wait_until(lambda: room.server.stderr.closed, 1)
     printed = room.server.stderr.byte_count - printed_before
     last_words = room.server.stderr.tail[-printed:].decode(errors="replace") if printed else ""
@@ -87,6 +138,23 @@ async def test_no_child_is_left_behind_by_ctrl_c(room: Room) -> None:
     await room.join(2)
     room.expect_end()
     stopped = await room.server.stop(signal.SIGINT, grace_s=END_S)
+    assert not stopped.left_behind, f"when the server had ended, this was left: {'; '.join(stopped.left_behind)}"
+
+
+@pytest.mark.case(77, "END-3")
+async def test_no_child_is_left_behind_by_a_start_that_fails(start: Start) -> None:
+    """END-3: No child process outlives the server.
+
+    Another program listens on its address.
+    """
+    address = start.address()
+    with socket.socket() as holder:
+        holder.bind((address.host, address.port))
+        holder.listen()
+        program = await start.program(str(address))
+        with contextlib.suppress(LaunchError):
+            await wait_until_ready(program)
+        stopped = await program.stop(grace_s=END_S)
     assert not stopped.left_behind, f"when the server had ended, this was left: {'; '.join(stopped.left_behind)}"
 
 

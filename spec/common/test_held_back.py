@@ -12,6 +12,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
+import anyio
 import pytest
 
 from harness.conformance.api import Client, Room, Violation
@@ -22,6 +23,7 @@ ATTEMPTS = 2  # of each occasion
 READS = (1024, 4096, 8192, 16384, 32768)  # bytes, as many as programs often ask for in one read
 BURST, BURST_SIZE = 800, 250  # messages, and bytes of each: more than one read takes
 BACKLOG = 1_200_000  # bytes for a client that does not read
+PAUSE_S = 3.0  # before a message that comes after a silence
 
 
 @dataclass(frozen=True)
@@ -54,15 +56,23 @@ async def test_the_last_message_arrives_though_nothing_else_happens(room: Room) 
     """DELIVER-11: No message is held back until something else happens: another message, or a client that joins or
     leaves.
 
-    One message; one in two pieces; several in a segment; as many bytes as a server reads at a time; a burst; messages
-    of several clients at once; the first words of a client and the last ones; a message together with a client that
-    joins, and with one that dies. After each of them there is silence.
+    One message, an empty one, one after a silence, one in two pieces; several in a segment; as many bytes as a server
+    reads at a time; a burst; messages of several clients at once; the first words of a client, before it is accepted,
+    and the last ones; a message together with a client that joins, and with one that dies. After each there is silence.
     """
     alice, bob, carol = await room.join(3)
     three = [alice, bob, carol]
 
     async def one() -> Sent:
         return Sent([await bob.send_next()], three, [bob])
+
+    async def empty() -> Sent:
+        fresh = await room.join_one()  # it has received no empty message yet: equal ones count as one
+        return Sent(await bob.send(b""), [fresh], [bob])
+
+    async def after_a_silence() -> Sent:
+        await anyio.sleep(PAUSE_S)
+        return await one()
 
     async def pieces() -> Sent:
         body = bob.next_body(60)
@@ -84,8 +94,10 @@ async def test_the_last_message_arrives_though_nothing_else_happens(room: Room) 
         return Sent(await sender.send(*(sender.next_body(BURST_SIZE) for _ in range(BURST))), [sender], [sender])
 
     async def first_words() -> Sent:
-        joining = await room.connect()
-        return Sent([await joining.send_next()], three, [joining])
+        with room.server_paused():
+            joining = await room.connect()
+            number = await joining.send_next()
+        return Sent([number], three, [joining])
 
     async def last_words() -> Sent:
         leaving = await room.join_one()
@@ -119,6 +131,8 @@ async def test_the_last_message_arrives_though_nothing_else_happens(room: Room) 
 
     occasions = {
         "one message": one,
+        "an empty message": empty,
+        "a message after a silence": after_a_silence,
         "a message in two pieces": pieces,
         "several messages in one segment": several,
         "messages of three clients at once": at_once,
@@ -155,7 +169,8 @@ async def test_a_backlog_arrives_though_nothing_else_happens(room: Room) -> None
     """DELIVER-11: No message is held back until something else happens: another message, or a client that joins or
     leaves.
 
-    A client does not read until the server has a backlog for it, and then reads again, in silence.
+    A client does not read until the server has a backlog for it, and then reads again, in silence. Then one message is
+    sent while another client does not read.
     """
     alice = await room.join_one()
 
@@ -167,6 +182,14 @@ async def test_a_backlog_arrives_though_nothing_else_happens(room: Room) -> None
         return Sent(range(mark, len(room.messages.bodies)), [slow], [alice])
 
     await must_not_hold_back(room, alice, "the backlog of a client that reads again", resume)
+    await room.join_stalled()
+    bob, carol = await room.join(2)
+    await room.pour(alice, BACKLOG, size=250, seconds=4)
+
+    async def beside_it() -> Sent:
+        return Sent([await alice.send_next()], [alice, bob, carol], [alice])
+
+    await must_not_hold_back(room, bob, "a message beside the backlog of another client", beside_it)
 
 
 async def must_not_hold_back(room: Room, witness: Client, what: str, occasion: Callable[[], Awaitable[Sent]]) -> None:

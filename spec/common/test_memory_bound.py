@@ -6,6 +6,7 @@ import resource
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+import anyio
 import psutil
 import pytest
 
@@ -75,6 +76,26 @@ async def test_memory_is_bounded_with_a_sender_that_never_reads(room: Room, note
     await _must_be_bounded(room, 1, note, sender_reads=False, size=24)
 
 
+@pytest.mark.slow
+@pytest.mark.case(99, "LOAD-2")
+async def test_memory_is_bounded_with_a_reader_at_forty_kilobytes_a_second(
+    room: Room, note: Callable[[str], None]
+) -> None:
+    """LOAD-2: A server does not buffer without bound.
+
+    Up to 128 MB are offered while one client reads 4 KB every tenth of a second.
+    """
+
+    async def trickle(client: Client) -> None:
+        while client.closed is None:
+            await client.read_once(4096)
+            await anyio.sleep(0.1)
+
+    async with anyio.create_task_group() as tasks:
+        await _must_be_bounded(room, 1, note, meanwhile=lambda client: tasks.start_soon(trickle, client))
+        tasks.cancel_scope.cancel()
+
+
 @dataclass
 class Growth:
     """The memory of a server over the bytes that it took, while a number of clients does not read.
@@ -117,7 +138,13 @@ class Growth:
 
 
 async def _must_be_bounded(
-    room: Room, count: int, note: Callable[[str], None], *, sender_reads: bool = True, size: int = 0
+    room: Room,
+    count: int,
+    note: Callable[[str], None],
+    *,
+    sender_reads: bool = True,
+    size: int = 0,
+    meanwhile: Callable[[Client], object] = lambda client: None,
 ) -> None:
     """Offer messages while some clients do not read, until memory has stopped growing or has exceeded the bound.
 
@@ -127,8 +154,11 @@ async def _must_be_bounded(
         note: adds a remark to the result.
         sender_reads: whether the client that sends the messages reads them.
         size: bytes of a message; 0 for a long one.
+        meanwhile: is called with each of these clients at the beginning.
     """
     stalled = await room.join_stalled(count)
+    for client in stalled:
+        meanwhile(client)
     clock = room.clock()
     while True:
         growth = Growth(room.usage().rss_bytes, BOUND + len(stalled) * MIB)

@@ -13,7 +13,7 @@ from harness.conformance.api import Client, Inconclusive, Room
 
 STALLING = 8 * 1024 * 1024  # bytes: more than the kernel buffers on the way to a client
 LONG_S = 3.0  # a long time for a client to read nothing
-LIGHT = 10  # messages of a light sender
+LIGHT = 12  # messages of light senders
 FLOODS = 3  # before it remains open whether a light sender is starved
 FLOOD_PART = 100_000  # bytes
 FLOOD_S = 8.0
@@ -114,35 +114,66 @@ async def test_a_sender_that_never_reads_harms_nobody(room: Room) -> None:
 async def test_a_flood_does_not_starve_a_light_sender(room: Room, note: Callable[[str], None]) -> None:
     """LOAD-5: A flood from one client does not starve a client that sends little.
 
-    While one client floods, another waits for its own message, ten times. It receives the flood as well, and may be
-    disconnected because it does not keep up; then the next flood waits for it now and then.
+    While one client floods, others wait for their own messages, twelve times by turns: one that has joined before it,
+    one after it, and one that joins during the flood. They receive the flood as well, and may be disconnected because
+    they do not keep up; then the next flood waits for one of them now and then.
     """
     waits, clock = list[float](), room.clock()
 
-    async def measure(light: Client, flooder: Client, *, flood_waits: bool) -> None:
+    async def measure(early: Client, late: Client, flooder: Client, *, flood_waits: bool) -> None:
         is_over = anyio.Event()
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(_flood, room, flooder, light if flood_waits else None, is_over)
+            tasks.start_soon(_flood, room, flooder, early if flood_waits else None, is_over)
             await anyio.sleep(0.1)  # until the flood has begun
-            for _ in room.rounds(LIGHT - len(waits), seconds=FLOOD_S):
+            for place in room.rounds(LIGHT - len(waits), seconds=FLOOD_S):
                 begun = clock.read()
+                newcomer = [] if place % 3 < 2 else [await room.connect()]
+                (light,) = newcomer or [(early, late)[place % 3]]
                 await room.barrier_or_closed(light, light)
-                if light.closed:
+                if not light.closed:
+                    waits.append(clock.read() - begun)
+                elif not newcomer:
                     break
-                waits.append(clock.read() - begun)
+                for client in newcomer:
+                    await client.reset()
                 await anyio.sleep(0.02)
             is_over.set()
 
     for turn in range(FLOODS):
-        light, flooder = await room.join(2)
-        await measure(light, flooder, flood_waits=turn > 0)
-        if not light.closed:
+        early, flooder, late = await room.join(3)
+        await measure(early, late, flooder, flood_waits=turn > 0)
+        if not early.closed and not late.closed:
             break
-        await flooder.leave()
+        for client in (early, late, flooder):
+            await client.leave()
     if not waits:
         raise Inconclusive("the light sender did not keep up with the flood, and was disconnected")
     note(f"{len(waits)} messages during the flood, the slowest received after {max(waits) * 1000:.0f} ms")
     assert max(waits) < 5, f"during a flood a light sender waited {max(waits):.1f} s for its own message"
+
+
+@pytest.mark.slow
+@pytest.mark.case(98, "LOAD-3", "ORDER-5")
+async def test_a_reader_that_always_lags_gets_whole_messages_in_order(room: Room) -> None:
+    """LOAD-3: A client that was slow and reads again receives whole messages in order, or is disconnected.
+    ORDER-5: The order holds whatever else happens: messages are dropped, clients join and leave, segments are split.
+
+    It reads a little less than is sent, so that its buffers are full, and have room again, hundreds of times. The
+    messages are short: often there is only room for the first byte of one.
+    """
+    alice = await room.join_one()
+    (slow,) = await room.join_stalled()
+    await room.pour(alice, 1_200_000, size=250, seconds=4)
+    for _ in room.rounds(300, seconds=8):
+        await alice.send(*(alice.next_body(9) for _ in range(1000)))
+        await room.barrier(alice, [alice])
+        with anyio.move_on_after(0.02):
+            for _ in range(6):
+                await slow.read_once(1500)
+        if slow.closed:
+            break
+    slow.start_reading()
+    await room.barrier_or_closed(alice, slow)
 
 
 async def _flood(room: Room, flooder: Client, reader: Client | None, is_over: anyio.Event) -> None:

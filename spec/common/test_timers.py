@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import socket
+import struct
 import time
 
 import anyio
+import anyio.to_thread
 import pytest
 
-from harness.conformance.api import Client, Room, Start
+from harness.conformance.api import Address, Client, Room, Start
 from spec.common.leftovers import must_disconnect
 
 LONG_S = 95.0  # longer than the timers of a minute and a half
 NOW_AND_THEN_S = 2.0
 STALLED = 20  # clients
+VISITS, TOGETHER = 66_000, 200  # connections, and how many between two looks whether all are served
+VISITS_S, VISIT_S = 60.0, 3.0  # for all, and for one
+RESET_AT_ONCE = struct.pack("ii", 1, 0)  # SO_LINGER: closing sends a RST
 
 
 @pytest.mark.long
@@ -29,6 +35,34 @@ async def test_timers_of_up_to_ninety_seconds_harm_no_client(start: Start) -> No
     async with anyio.create_task_group() as tasks:
         for room, what in zip(rooms, (_talk, _be_silent, _be_empty), strict=True):
             tasks.start_soon(what, room)
+
+
+@pytest.mark.long
+@pytest.mark.case(97, "DELIVER-8")
+async def test_everybody_is_served_after_sixty_six_thousand_visits(room: Room) -> None:
+    """DELIVER-8: A client that reads is served for as long as it stays.
+
+    More clients come and go than 16 bits can count; fewer where the server accepts slowly.
+    """
+    clients = await room.join(3)
+    for _ in room.rounds(VISITS // TOGETHER, seconds=VISITS_S):
+        # Not by Client: so many of them are too many for this process.
+        if not await anyio.to_thread.run_sync(_visit, room.server.address):
+            break
+        await room.barrier(clients[0], clients)
+
+
+def _visit(address: Address) -> bool:
+    """Connect and disconnect many times; return whether the server accepts as fast as that."""
+    for _ in range(TOGETHER):
+        with socket.socket(socket.AF_INET6 if ":" in address.host else socket.AF_INET) as visit:
+            visit.settimeout(VISIT_S)
+            visit.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_AT_ONCE)
+            try:
+                visit.connect((address.host, address.port))
+            except OSError:
+                return False
+    return True
 
 
 async def _talk(room: Room) -> None:
@@ -72,13 +106,15 @@ async def _begin_a_message(room: Room, client: Client) -> tuple[bytes, bytes]:
 async def test_a_client_that_half_closes_and_never_reads_is_disconnected(room: Room) -> None:
     """COME-9: A client that has closed its sending side and reads nothing is disconnected within 60 seconds.
 
-    Twenty clients do not read until the server has a backlog for each, and then close their sending side; the others
-    go on sending. The descriptors must be released.
+    Twenty clients do not read until the server has a backlog for each; half of them close their sending side before
+    that, and half of them then. The others go on sending. The descriptors must be released.
     """
     alice = await room.join_one()
     before = room.usage()
     stalled = await room.join_stalled(STALLED)
+    for client in stalled[::2]:
+        await client.close_sending()
     await room.pour(alice, 1_500_000, size=250, seconds=10)
-    for client in stalled:
+    for client in stalled[1::2]:
         await client.close_sending()
     await must_disconnect(room, alice, before, "clients that do not read")

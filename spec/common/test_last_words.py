@@ -1,0 +1,71 @@
+"""What a client sends right before it leaves."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+
+import pytest
+
+from harness.conformance.api import Room, Violation
+
+LAST_WORDS = 20  # clients
+TAIL, TAIL_SIZE = 120, 250  # messages, and bytes of each: 30 KB, more than many servers read at a time
+
+
+@pytest.mark.case(55, "COME-3")
+async def test_last_words_are_delivered(room: Room) -> None:
+    """COME-3: A message that a client sent in full before it left is delivered like any other message.
+
+    Connect, send, FIN, and the same while the server is stopped, so that it finds both at once, or all three; of
+    several clients at least one message must arrive each time.
+    """
+    alice = await room.join_one()
+    ways = (
+        (nullcontext, nullcontext, "closes"),
+        (nullcontext, room.server_paused, "closes while the server is stopped"),
+        (room.server_paused, nullcontext, "closes before it is accepted"),
+    )
+    for since_connecting, since_sending, how in ways:
+        sent = set[int]()
+        for turn in range(LAST_WORDS):
+            with since_connecting():
+                client = await room.connect()
+                with since_sending():
+                    sent.update(await client.send(b"last words of " + client.next_body()))
+                    await client.close_sending()
+            await client.leave()
+            # A late server need not hurry, and a lossy one gets another chance.
+            seconds = 20 if turn == LAST_WORDS - 1 else 1
+            if await alice.wait_until(lambda sent=sent: not sent.isdisjoint(alice.received), seconds):  # type: ignore[misc]
+                break
+        else:
+            raise Violation(f"what a client sends right before it {how} never arrives, tried with {LAST_WORDS} clients")
+
+
+@pytest.mark.slow
+@pytest.mark.case(93, "COME-3")
+async def test_many_last_words_are_delivered_to_the_last(room: Room) -> None:
+    """COME-3: A message that a client sent in full before it left is delivered like any other message.
+
+    More messages than a server reads at a time, and FIN, both of which it finds at once. Of several clients the last
+    message of at least one must arrive, if it does when they stay.
+    """
+    alice = await room.join_one()
+
+    async def last_arrives(*, leaves: bool) -> bool:
+        last = set[int]()
+        for turn in range(LAST_WORDS):
+            client = await room.connect()
+            with room.server_paused():
+                last.add((await client.send(*(client.next_body(TAIL_SIZE) for _ in range(TAIL))))[-1])
+                if leaves:
+                    await client.close_sending()
+            patience_s = 20 if turn == LAST_WORDS - 1 else 1
+            arrived = await alice.wait_while_receiving(lambda: not last.isdisjoint(alice.received), patience_s)
+            await client.leave()
+            if arrived:
+                return True
+        return False
+
+    if await last_arrives(leaves=False) and not await last_arrives(leaves=True):
+        raise Violation(f"of {TAIL} messages the last one arrives if its sender stays, and never if it leaves")
