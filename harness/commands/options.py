@@ -22,6 +22,7 @@ from harness.league.profiles import PROFILES
 
 Command = Callable[..., Any]
 JOBS = 2 * (os.cpu_count() or 1)
+MOST_JOBS = 64  # a machine may have more processors than that
 MORE_WHEN_IDLE = ", and up to twice as many while the processors are idle; 1 is always one"
 
 
@@ -188,7 +189,7 @@ def jobs(
     Args:
         verb: what is done, as an imperative.
         what: to what it is done.
-        default: how many things are done at a time.
+        default: how many things are done at a time; no more than may be asked for.
         rule: how that number follows from the machine.
         more: when there are more at a time.
     """
@@ -196,8 +197,8 @@ def jobs(
         "--jobs",
         "-j",
         metavar="N",
-        type=click.IntRange(1, 64),
-        default=default,
+        type=click.IntRange(1, MOST_JOBS),
+        default=min(default, MOST_JOBS),
         show_default=rule,
         help=f"{verb} this many {what} at a time{more}.",
     )
