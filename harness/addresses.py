@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import os
 import random
 import socket
 import sys
@@ -44,18 +46,23 @@ def free_address(host: str = "127.0.0.1") -> Iterator[Address]:
     """Yield an address with a free port, which is reserved among all processes of the harness for the context.
 
     The reservation is an abstract Unix socket, which the kernel releases however this process ends. On systems other
-    than Linux, which have none, the port is only checked. A port with connections in TIME_WAIT is not used.
+    than Linux, which have none, the port is only checked. A port with connections in TIME_WAIT is not used, nor one
+    that another program has at any address of this machine: who looks where the server listens would find that one.
+
+    Raises:
+        HarnessError: there is no such port, or this process can open no socket.
     """
     ports = server_ports(*_outgoing_ports())
     for port in random.sample(ports, min(TRIES, len(ports))):
-        reservation = _reserve(port)
-        if reservation is None:
-            continue
-        with reservation:
-            if _is_free(host, port):
+        try:
+            reservation = _reserve(host, port)
+        except OSError as error:
+            raise HarnessError(f"no port on {host} can be tried: {os.strerror(error.errno or 0)}") from None
+        if reservation:
+            with reservation:
                 yield Address(host, port)
-                return
-    raise OSError(f"no free port on {host} in {TRIES} tries")
+            return
+    raise HarnessError(f"no port is free on {host}, in {TRIES} tries")
 
 
 def server_ports(first: int, last: int) -> Sequence[int]:
@@ -104,26 +111,53 @@ def require_loopback(host: str = "127.0.0.1") -> None:
         ) from None
 
 
-def _reserve(port: int) -> contextlib.AbstractContextManager[object] | None:
-    if sys.platform != "linux":
-        return contextlib.nullcontext()
-    reservation = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        reservation.bind(f"\0zillions-port-{port}")
-    except OSError:
-        reservation.close()
-        return None
+def _reserve(host: str, port: int) -> socket.socket | None:
+    """Return a reservation, or None if the port is not free; raise OSError if this process can open no socket."""
+    with contextlib.ExitStack() as stack:
+        reservation = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
+        if sys.platform == "linux":
+            try:
+                reservation.bind(f"\0zillions-port-{port}")
+            except OSError as error:
+                if error.errno == errno.EADDRINUSE:
+                    return None
+                # The kernel allows no such sockets here, as some sandboxes do: the port is only checked.
+        if not _is_free(host, port):
+            return None
+        stack.pop_all()
     return reservation
 
 
 def _is_free(host: str, port: int) -> bool:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        try:
+    """Return whether a server can have this address, and no other program has the port anywhere."""
+    return _can_bind(host, port) and not any(_is_in_use(everywhere, port) for everywhere in ("0.0.0.0", "::"))
+
+
+def _can_bind(host: str, port: int) -> bool:
+    with _probe(host) as probe, contextlib.suppress(OSError):
+        probe.bind((host, port))
+        return True
+    return False
+
+
+def _is_in_use(host: str, port: int) -> bool:
+    """Return whether a program has a port; none has it in a family of addresses that this machine lacks."""
+    try:
+        with _probe(host) as probe:
             probe.bind((host, port))
-        except OSError:
-            return False
-    return True
+    except OSError as error:
+        if error.errno in (errno.EMFILE, errno.ENFILE):
+            raise
+        return error.errno == errno.EADDRINUSE
+    return False
+
+
+def _probe(host: str) -> socket.socket:
+    """Return an unbound socket of the family of an address, for that family alone."""
+    probe = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+    if probe.family == socket.AF_INET6:
+        probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+    return probe
 
 
 def has_ipv6() -> bool:
