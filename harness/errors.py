@@ -5,10 +5,19 @@ An error says three things: what happened, what was expected, what to do next. N
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
 from harness.escapes import visible_lines
+
+# Errors of system calls that no server causes: no descriptor, port, memory, route or room on a disk.
+OF_THE_MACHINE = frozenset(
+    (
+        *(errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL, errno.ENOBUFS, errno.ENOMEM),
+        *(errno.ENETUNREACH, errno.ENETDOWN, errno.ENOSPC, errno.EDQUOT),
+    )
+)
 
 
 class HarnessError(Exception):

@@ -64,7 +64,7 @@ class Rooms:
             except Violation as violation:
                 if not processes.rank:
                     raise
-                processes.report_violation(violation)
+                processes.report_ending(violation)
                 raise
             finally:
                 if not processes.rank:

@@ -42,9 +42,8 @@ class LocalTrials:
             return from_json(answer, TrialResult)
         except WorkerDied as error:
             self._worker = None
-            return TrialResult(
-                plan=request.plan, started="", seconds=0, did_not_finish=f"the harness's own fault: {error}"
-            )
+            fault = f"the harness's own fault: {str(error).splitlines()[-1]}"  # of a traceback
+            return TrialResult(plan=request.plan, started="", seconds=0, did_not_finish=fault, disturbed=fault)
 
 
 async def bench(

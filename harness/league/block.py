@@ -39,7 +39,7 @@ from harness.processes import own_children
 from harness.processes.deadlines import completes_within
 from harness.processes.disturbances import MachineWatch
 from harness.processes.tasks import background_tasks
-from harness.processes.workers import PYTHON, Worker, WorkerDied
+from harness.processes.workers import PYTHON, NoAnswer, Worker, WorkerDied
 from harness.records import from_json, to_json
 from harness.servers.launch import launch, wait_for_last_words
 from harness.servers.process import Server
@@ -70,7 +70,7 @@ async def open_load(cores: Cores) -> AsyncIterator[Worker]:
 
 
 class LoadEnded(Exception):
-    """The process that holds the clients of all servers has ended or hangs, because of the server that is out now."""
+    """The process that holds the clients of all servers has ended or hangs; the server it loaded is out now."""
 
 
 class Block:
@@ -232,8 +232,15 @@ class Block:
         try:
             answer = from_json(await load.request(to_json(message), ANSWER_S), LoadAnswer)
         except WorkerDied as error:
-            self._leave_out(number, f"it could not be loaded: {error}", watch.ran_out(str(error)), watch.stood_still())
+            # A server may keep the load waiting, but does not end its process; the last line is that of a traceback.
+            own_fault = "" if isinstance(error, NoAnswer) else f"the harness's own fault: {str(error).splitlines()[-1]}"
+            ran_out = watch.ran_out(str(error)) or own_fault
+            self._leave_out(number, f"it could not be loaded: {error}", ran_out, watch.stood_still())
             raise LoadEnded from None
+        if answer.hindrance:
+            self._servers[number].signal_all(signal.SIGCONT)
+            self._leave_out(number, answer.hindrance, answer.hindrance, watch.stood_still(answer.stood_still_s))
+            return None
         if not answer.violation:
             if answer.figures:
                 answer.figures["throttled_share"] = watch.throttled_s() / (time.monotonic() - begun)
@@ -256,7 +263,7 @@ class Block:
         Args:
             number: of its entry.
             reason: what it did.
-            ran_out: what a program needs and could not have here, or "".
+            ran_out: what a program needs and could not have here, or the harness's own fault, or "".
             stood_still: for how long everything stood still, or "": then the next block shows whether the server fails.
         """
         if disturbance := ran_out or stood_still:

@@ -54,9 +54,9 @@ async def run_trial(request: TrialRequest, cores: Cores) -> TrialResult:
         address = Address.parse(request.address) if request.address else None
         async with launch(request.implementation, address=address, grace_s=2) as server:
             answer, reason = await _load(server, request, cores)
-            if reason:  # its connections may have ended a moment before the server itself
+            if reason and not answer.hindrance:  # its connections may have ended a moment before the server itself
                 await completes_within(server.wait, EXIT_WAIT_S, server.pid)
-            if server.status is not None:
+            if server.status is not None and not answer.hindrance:
                 await wait_for_last_words(server)
                 reason = f"the server {server.exit_description()} in the middle of the trial"
                 if words := server.stderr.last_words():
@@ -64,7 +64,7 @@ async def run_trial(request: TrialRequest, cores: Cores) -> TrialResult:
     except LaunchError as error:
         reason = str(error)
     seconds = time.monotonic() - begun
-    ran_out, stood_still = watch.ran_out(reason) if reason else "", watch.stood_still()
+    ran_out, stood_still = answer.hindrance or (watch.ran_out(reason) if reason else ""), watch.stood_still()
     return TrialResult(
         plan=plan,
         started=started,
@@ -120,9 +120,10 @@ async def _load(server: Server, trial: TrialRequest, cores: Cores) -> tuple[Load
         status = await process.wait()
     if status:
         last = errors.decode(errors="replace").strip().splitlines()[-1:]
-        return LoadAnswer(), f"the harness's own fault: the load ended with status {status}: {''.join(last)}"
+        fault = f"the harness's own fault: the load ended with status {status}: {''.join(last)}"
+        return LoadAnswer(hindrance=fault), fault
     answer = from_json(bytes(output), LoadAnswer)
-    return answer, answer.violation
+    return answer, answer.hindrance or answer.violation
 
 
 def split_cores() -> Cores:

@@ -19,6 +19,7 @@ from harness.errors import Inconclusive, Violation
 from harness.figures import Figures
 from harness.kinds import Workload
 from harness.load.clients.clients import Clients
+from harness.load.endings import own_faults
 from harness.load.messages import LoadAnswer, LoadRequest
 from harness.load.processes import FirstProcessLost, LoadProcesses, join_load
 from harness.load.remote import ShareListener, connect_shares
@@ -42,16 +43,20 @@ def main() -> None:
     else:
         processes = LoadProcesses(count=request.processes if workload.is_splittable else 1)
     swarm = _swarm(request, workload, processes)
-    violation = ""
+    violation = hindrance = ""
     try:
         processes.start(request)
         _run(workload, swarm, request.parameters)
-    except (Violation, Inconclusive) as error:
+    except Violation as error:
         violation = str(error)
+    except Inconclusive as error:
+        hindrance = str(error)
     finally:
         processes.close()
         swarm.clients.close()
-    answer = LoadAnswer(figures=dict(swarm.figures), histogram=swarm.histogram, violation=violation)
+    answer = LoadAnswer(
+        figures=dict(swarm.figures), histogram=swarm.histogram, violation=violation, hindrance=hindrance
+    )
     sys.stdout.buffer.write(to_json(answer))
 
 
@@ -68,7 +73,7 @@ def _run_share(processes: LoadProcesses, request: LoadRequest) -> None:
     try:
         _run(workload, swarm, request.parameters)
     except (Violation, Inconclusive) as error:
-        processes.report_violation(Violation(str(error)))
+        processes.report_ending(error)
     finally:
         swarm.clients.close()
 
@@ -86,8 +91,9 @@ def _swarm(request: LoadRequest, workload: Workload, processes: LoadProcesses) -
 
 
 def _run(workload: Workload, swarm: Swarm, parameters: dict[str, float]) -> None:
-    workload.run(swarm, parameters)
-    swarm.figures |= swarm.end_of_trial()
+    with own_faults():
+        workload.run(swarm, parameters)
+        swarm.figures |= swarm.end_of_trial()
 
 
 if __name__ == "__main__":

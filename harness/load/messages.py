@@ -50,12 +50,14 @@ class LoadAnswer(msgspec.Struct, frozen=True, kw_only=True):
         figures: name → value, the unit at the end of the name.
         histogram: the latencies, encoded; "" where none were measured.
         violation: what the server did that no conforming server does; "" where it did nothing of that kind.
+        hindrance: what of this machine, or of the harness, ended the load before its time; "" where nothing did.
         stood_still_s: for how long a process of the load stood still meanwhile.
     """
 
     figures: dict[str, float] = {}
     histogram: str = ""
     violation: str = ""
+    hindrance: str = ""
     stood_still_s: float = 0.0
 
 

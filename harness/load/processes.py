@@ -21,7 +21,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from harness.errors import HarnessError, Violation
+from harness.errors import HarnessError, Inconclusive, Violation
+from harness.load.endings import Ending, SharedHindrance, SharedViolation, ending_in, portable, shared
 
 if TYPE_CHECKING:  # a load of one process needs none of it
     from multiprocessing.connection import Connection
@@ -35,10 +36,6 @@ PR_SET_PDEATHSIG = 1
 
 class FirstProcessLost(Exception):
     """Rank 0 has ended, so the load has no purpose any more."""
-
-
-class SharedViolation(Violation):
-    """A violation that all processes of the load know of."""
 
 
 class Peer(Protocol):
@@ -113,7 +110,7 @@ class LoadProcesses:
         self.rank, self.count, self.are_remote = rank, count, are_remote
         self._lines, self._peers = list(lines), list(peers)
         self._goes_on = False  # after a violation, so that all have to know of it
-        self._reported: dict[int, Violation] = {}  # by rank, in rank 0
+        self._reported: dict[int, Ending] = {}  # by rank, in rank 0
 
     # --- shares and clocks
 
@@ -142,13 +139,15 @@ class LoadProcesses:
     def together(self, action: Callable[[], T]) -> T:
         """Do the same in all processes; return the result when all have done it.
 
-        A violation that one of them has found ends the action in all of them, so that they can go on with another one.
+        A violation that one of them has found, or what keeps one from going on, ends the action in all of them, so that
+        they can go on with another one.
 
         Args:
             action: what to do.
 
         Raises:
             Violation: one of the processes has found it.
+            Inconclusive: one of the processes cannot go on.
         """
         if self.count == 1:
             return action()
@@ -157,10 +156,10 @@ class LoadProcesses:
             result = action()
             self.gather(None)
             return result
-        except SharedViolation:
+        except (SharedViolation, SharedHindrance):
             raise
-        except Violation as violation:
-            self.gather(violation)  # raises it as a shared one
+        except (Violation, Inconclusive) as ending:
+            self.gather(portable(ending))  # raises it as a shared one
             raise
         finally:
             self._goes_on = False
@@ -171,6 +170,7 @@ class LoadProcesses:
 
         Raises:
             Violation: in rank 0, when another process has found a violation; in all of them within `together`.
+            Inconclusive: likewise, when another process cannot go on.
             HarnessError: in rank 0, when another process has ended.
             FirstProcessLost: in the others, when rank 0 has ended.
         """
@@ -181,11 +181,11 @@ class LoadProcesses:
             reply = self._receive_from_first()
         else:
             values = self._values(value)
-            reply = _violation_in(values) or values
+            reply = ending_in(values) or values
             for line in self._lines:
                 self._reply(line, reply)
-        if isinstance(reply, Violation):
-            raise SharedViolation(str(reply))
+        if isinstance(reply, Violation | Inconclusive):
+            raise shared(reply)
         return reply  # type: ignore[no-any-return]
 
     def gather_at_first(self, value: T) -> list[T]:
@@ -194,8 +194,8 @@ class LoadProcesses:
             self._send(value)
             return []
         values = self._values(value)
-        if violation := _violation_in(values):
-            raise violation
+        if ending := ending_in(values):
+            raise ending
         return values
 
     def from_first(self, value: T) -> T:
@@ -205,15 +205,15 @@ class LoadProcesses:
     def check_others(self) -> None:
         """In rank 0, raise what `gather` would raise, if another process has ended early."""
         for rank, peer in enumerate(self._peers, 1):
-            while peer.has_ended():  # a violation comes after the values that it has sent before
+            while peer.has_ended():  # an ending comes after the values that it has sent before
                 self._receive(rank)
 
-    def report_violation(self, violation: Violation) -> None:
-        """Send a violation to rank 0, in the place of the next value."""
-        self._send(violation)
+    def report_ending(self, ending: Ending) -> None:
+        """Send a violation, or what keeps this process from going on, to rank 0, in the place of the next value."""
+        self._send(portable(ending))
 
     def _values(self, own: Any) -> list[Any]:
-        """Return the values of all processes, in rank 0; a process that has reported a violation sends no other one."""
+        """Return the values of all processes, in rank 0; one that has reported an ending sends no other one."""
         return [own, *(self._reported.get(rank) or self._receive(rank) for rank in range(1, self.count))]
 
     def _send(self, value: Any) -> None:
@@ -237,7 +237,7 @@ class LoadProcesses:
             received = line.recv()
         except (EOFError, OSError):
             raise HarnessError(f"process {rank} of the load's {self.count} {self._how_it_ended(rank)}") from None
-        if isinstance(received, Violation):
+        if isinstance(received, Violation | Inconclusive):
             if not self._goes_on:
                 raise received
             self._reported[rank] = received
@@ -283,10 +283,6 @@ class LoadProcesses:
             line.close()
         for peer in self._peers:
             peer.end()
-
-
-def _violation_in(values: Sequence[object]) -> Violation | None:
-    return next((value for value in values if isinstance(value, Violation)), None)
 
 
 def join_load(descriptor: int) -> tuple[LoadProcesses, Any]:

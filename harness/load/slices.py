@@ -20,6 +20,7 @@ from harness import plugins
 from harness.addresses import Address
 from harness.errors import Inconclusive, Violation
 from harness.load.clients.clients import Clients
+from harness.load.endings import own_faults
 from harness.load.messages import CloseServer, LoadAnswer, OpenServer, SliceMessage
 from harness.load.processes import FirstProcessLost, LoadProcesses, join_load
 from harness.load.resident import KINDS, ResidentLoad
@@ -67,15 +68,15 @@ def _answers(processes: LoadProcesses, loads: dict[int, ResidentLoad]) -> Iterat
             answer = processes.together(partial(_handle, request, processes, loads))
         except Violation as error:
             answer = LoadAnswer(violation=str(error))
+        except Inconclusive as error:
+            answer = LoadAnswer(hindrance=str(error))
         longest_s = max(processes.gather(stood_still_s() - before_s))
         yield msgspec.structs.replace(answer, stood_still_s=longest_s)
 
 
 def _handle(request: SliceMessage, processes: LoadProcesses, loads: dict[int, ResidentLoad]) -> LoadAnswer:
-    try:
+    with own_faults():
         return _act(request, processes, loads)
-    except Inconclusive as error:
-        raise Violation(str(error)) from None
 
 
 def _act(request: SliceMessage, processes: LoadProcesses, loads: dict[int, ResidentLoad]) -> LoadAnswer:

@@ -34,6 +34,10 @@ class WorkerDied(HarnessError):
     """A worker process ended, or did not answer in time: a fault of the harness itself."""
 
 
+class NoAnswer(WorkerDied):
+    """A worker process did not answer in time, as it does when what it waits for never comes."""
+
+
 class Worker:
     """One worker process; created by `open_worker()` or `open_forks()`.
 
@@ -68,7 +72,8 @@ class Worker:
             seconds: how long to wait; time that the worker lost does not count (see `LostTime`).
 
         Raises:
-            WorkerDied: none came within `seconds`, or the process has ended.
+            NoAnswer: none came within `seconds`.
+            WorkerDied: the process has ended.
         """
         lines: list[bytes] = []
 
@@ -78,7 +83,7 @@ class Worker:
         try:
             if await completes_within(read, seconds, self._pid):
                 return lines[0]
-            raise WorkerDied(f"a worker process gave no answer in {seconds:.0f} s")
+            raise NoAnswer(f"a worker process gave no answer in {seconds:.0f} s")
         except (anyio.IncompleteRead, anyio.EndOfStream, anyio.BrokenResourceError):
             await anyio.sleep(0.05)  # the end of its standard error may not have been read yet
             raise WorkerDied(f"a worker process ended: {self.last_words()}") from None

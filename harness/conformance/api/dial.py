@@ -10,7 +10,7 @@ import anyio
 import anyio.lowlevel
 
 from harness.addresses import Address
-from harness.errors import Inconclusive, Violation
+from harness.errors import OF_THE_MACHINE, Inconclusive, Violation
 from harness.processes.proc import cpu_wait_s
 
 CONNECT_S = 30.0
@@ -18,8 +18,6 @@ STARVED_S = 5.0  # of waiting for a processor excuse a server that does not acce
 SEGMENT_BYTES = 1460  # as on Ethernet
 READING_BYTES = 256 * 1024  # of the kernel's memory, in which a notice of ten bytes occupies hundreds
 SMALL_BYTES = 16384
-# Errors of connect(2) and socket(2) that no server causes: no descriptor, port, memory or route.
-OURS = (errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL, errno.ENOBUFS, errno.ENOMEM, errno.ENETUNREACH, errno.ENETDOWN)
 
 
 async def dial(address: Address, pid: int, *, small: bool = False) -> socket.socket:
@@ -45,7 +43,7 @@ async def dial(address: Address, pid: int, *, small: bool = False) -> socket.soc
             raise Inconclusive(f"connecting took over {CONNECT_S:.0f} s, but the machine was too busy") from None
         raise Violation(f"connecting to {address} took over {CONNECT_S:.0f} s") from None
     except OSError as cause:
-        if cause.errno in OURS:
+        if cause.errno in OF_THE_MACHINE:
             raise Inconclusive(f"the harness cannot open another connection: {cause.strerror}") from None
         raise Violation(
             f"connecting to {address} failed: {os.strerror(cause.errno) if cause.errno else cause}"

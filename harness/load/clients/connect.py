@@ -16,7 +16,7 @@ from collections import deque
 from dataclasses import dataclass
 
 from harness.addresses import Address
-from harness.errors import Violation
+from harness.errors import OF_THE_MACHINE, Inconclusive, Violation
 from harness.processes.standstill import LoopClock
 
 CONNECT_S = 30.0  # at most, without a new connection
@@ -59,6 +59,7 @@ def connect(
 
     Raises:
         Violation: the server refuses, or accepts no connection for CONNECT_S seconds.
+        Inconclusive: this process can open no more connections.
     """
     connected: dict[int, socket.socket] = {}
     attempts: dict[int, Attempt] = {}
@@ -103,7 +104,7 @@ def _begin(address: Address, number: int, small_buffers: bool) -> socket.socket:
     try:
         connection = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
     except OSError as error:
-        raise Violation(f"client {number} could not connect: {error.strerror}") from None
+        raise _refusal(number, error.errno or 0) from None
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     if small_buffers:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SMALL_BUFFER_BYTES)
@@ -116,10 +117,17 @@ def _begin(address: Address, number: int, small_buffers: bool) -> socket.socket:
     problem = connection.connect_ex((address.host, address.port))
     if problem not in (0, errno.EINPROGRESS, errno.EAGAIN):
         connection.close()
-        raise Violation(f"client {number} could not connect: {os.strerror(problem)}")
+        raise _refusal(number, problem)
     return connection
 
 
 def _check(connection: socket.socket, number: int) -> None:
     if problem := connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
-        raise Violation(f"client {number} could not connect: {os.strerror(problem)}")
+        raise _refusal(number, problem)
+
+
+def _refusal(number: int, problem: int) -> Violation | Inconclusive:
+    """Return what an error of socket(2) or connect(2) means: the server refuses, or this machine."""
+    if problem in OF_THE_MACHINE:
+        return Inconclusive(f"the harness cannot connect client {number}: {os.strerror(problem)}")
+    return Violation(f"client {number} could not connect: {os.strerror(problem)}")
