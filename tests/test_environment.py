@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import errno
+import resource
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from harness import addresses
 from harness.addresses import free_address, has_ipv6
 from harness.errors import HarnessError
+from harness.servers import resources
+from harness.servers.resources import DESCRIPTORS, descriptors_ran_out
+from tests.zoo import MUTANTS, command
 
 # --- many processors
 
@@ -86,3 +91,54 @@ def test_without_descriptors_the_search_for_a_port_is_one_sentence(monkeypatch: 
         free_address(),
     ):
         pass
+
+
+# --- few descriptors
+
+HOLDER = "import os, sys; held = [os.dup(0) for _ in range(57)]; print(flush=True); sys.stdin.read()"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.parametrize(
+    ("ours", "its", "is_told"),
+    [(60, 60, True), (64, 64, True), (70, 70, False), (DESCRIPTORS, DESCRIPTORS, False), (200, 60, False)],
+)
+def test_a_server_that_has_all_the_descriptors_of_this_machine(
+    ours: int, its: int, is_told: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has sixty; where it has another limit than this process, the case has given it that."""
+    monkeypatch.setattr(resources, "descriptors_allowed", lambda pid=0: its if pid else ours)
+    with subprocess.Popen([sys.executable, "-c", HOLDER], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout
+        process.stdout.readline()
+        assert bool(descriptors_ran_out(process.pid)) is is_told
+        process.communicate()
+        assert descriptors_ran_out(process.pid) == ""
+
+
+def limited(which: int, value: int, *words: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run the command line with a limit of the kernel; return what it printed and its status."""
+    return subprocess.run(
+        command(*words),
+        cwd=folder,
+        preexec_fn=lambda: resource.setrlimit(which, (value, value)),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_few_descriptors_are_not_held_against_a_server_that_needs_two_for_a_client(tmp_path: Path) -> None:
+    server = MUTANTS / "conforming" / "two_descriptors_each.py"
+    ran = limited(
+        resource.RLIMIT_NOFILE, 300, "check", str(server), "-k", "two_hundred_at_once", "--jobs", "1", folder=tmp_path
+    )
+    assert ran.returncode == 3, ran.stdout + ran.stderr
+    assert "only 300 descriptors are allowed here" in ran.stdout
+
+
+def test_few_descriptors_of_the_load_are_not_held_against_a_server(tmp_path: Path) -> None:
+    words = ("bench", str(MUTANTS / "server.py"), "--profile", "smoke", "--within", "4s")
+    ran = limited(resource.RLIMIT_NOFILE, 36, *words, folder=tmp_path)
+    assert ran.returncode == 3, ran.stdout + ran.stderr
+    assert "the harness cannot connect client" in ran.stdout

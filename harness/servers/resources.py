@@ -24,6 +24,7 @@ from harness.processes.proc import read_existing, read_per_thread
 
 DESCRIPTORS = 65_536  # several times what the largest load on one machine needs on one side
 SPARE_DESCRIPTORS = 1024  # beside those of clients
+FEW_LEFT = 4  # descriptors: a server that needs several at once for a client may never have the last ones
 ELSEWHERE = 0
 
 
@@ -99,6 +100,24 @@ def descriptors_allowed(pid: int = 0) -> int:
     except OSError:  # it has ended, or this user may not see it
         soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return soft if soft != resource.RLIM_INFINITY else sys.maxsize
+
+
+def descriptors_ran_out(pid: int) -> str:
+    """Return a sentence if this machine allows few descriptors, and a process or a descendant has them all, or "".
+
+    A process with another limit than this one has been given that by a case, or has chosen it.
+
+    Args:
+        pid: the process.
+    """
+    allowed = descriptors_allowed()
+    if allowed >= DESCRIPTORS:
+        return ""
+    for each in _with_descendants(pid):
+        with contextlib.suppress(psutil.Error):
+            if descriptors_allowed(each) == allowed and psutil.Process(each).num_fds() >= allowed - FEW_LEFT:
+                return f"only {allowed} descriptors are allowed here (ulimit -n), and the server has them all"
+    return ""
 
 
 @dataclass(frozen=True)
