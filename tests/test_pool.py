@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import signal
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
 import anyio
 import psutil
@@ -14,8 +16,10 @@ import pytest
 
 from harness import plugins
 from harness.conformance import pool as pool_module
+from harness.conformance import worker as worker_module
+from harness.conformance.case_plugin import FAILURE
 from harness.conformance.pool import Watcher, one_case_per_job, open_pool
-from harness.errors import UsageError
+from harness.errors import HarnessError, UsageError
 from harness.model import Case, CaseResult, Implementation, Verdict
 from tests.zoo import CONFORMING, MUTANTS, implementation
 
@@ -71,6 +75,37 @@ async def test_a_worker_that_is_killed_is_an_error_of_the_harness() -> None:
     assert "the harness's own fault: a worker process ended" in by_id["a_lone_client_hears_itself"].message
     assert by_id["the_ready_line_names_the_address_as_given"].verdict is Verdict.BLOCKED
     assert {result.verdict for result in results} <= {Verdict.PASS, Verdict.ERROR, Verdict.BLOCKED}
+
+
+async def test_a_failure_whose_script_cannot_be_shortened_is_still_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    should_shrink = pool_module.Pool._should_shrink
+
+    def then_its_worker_dies(pool: pool_module.Pool, result: CaseResult) -> bool:
+        if should := should_shrink(pool, result):
+            kill_workers()
+        return should
+
+    monkeypatch.setattr(pool_module.Pool, "_should_shrink", then_its_worker_dies)
+    mutant = implementation(MUTANTS / "broken" / "sender_left_out.py")
+    with anyio.fail_after(240):
+        async with open_pool(SPEC, jobs=1, arguments=["-k", "lone"], shrink=True) as pool:
+            results = await pool.check([mutant], Watcher())
+    (failed,) = [result for result in results if result.id == "a_lone_client_hears_itself"]
+    assert failed.verdict is Verdict.FAIL
+    assert failed.evidence and failed.evidence.script
+
+
+@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space left on device"), HarnessError("no port is free")])
+def test_what_is_lacking_for_a_shorter_script_leaves_the_evidence_as_it_is(
+    error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def shrunk(*arguments: object) -> None:
+        raise error
+
+    monkeypatch.setattr(worker_module, "shrunk_evidence", shrunk)
+    failure = SimpleNamespace(steps=["a step"], evidence="the evidence")
+    item = SimpleNamespace(stash={FAILURE: failure})
+    assert worker_module.shorten_script(item, implementation(CONFORMING)) == "the evidence"  # type: ignore[arg-type, comparison-overlap]
 
 
 async def test_at_a_failure_nothing_new_is_started() -> None:

@@ -206,14 +206,17 @@ class Pool:
             worker = self._idle.pop() if self._idle else await self._start_worker(stack)
             request = Request(case.id, implementation, self.seed, needed)
             result = from_json(await worker.request(to_json(request), CASE_S), CaseResult)
-            if self._should_shrink(result):
-                request = Request(case.id, implementation, shrink=True)
-                evidence = from_json(await worker.request(to_json(request), CASE_S), Evidence)
-                result = msgspec.structs.replace(result, evidence=evidence)
         except HarnessError as error:  # it has ended, gave no answer, or could not be started
             if reason := watch.what_happened(str(error)):
                 return _result(implementation, case, Verdict.UNKNOWN, reason)
             return _result(implementation, case, Verdict.ERROR, f"the harness's own fault: {error}")
+        if self._should_shrink(result):
+            request = Request(case.id, implementation, shrink=True)
+            try:
+                evidence = from_json(await worker.request(to_json(request), CASE_S), Evidence)
+            except HarnessError:  # the failure stands, with the script that it has
+                return result
+            result = msgspec.structs.replace(result, evidence=evidence)
         self._idle.append(worker)
         return result
 
