@@ -14,7 +14,11 @@ import pytest
 
 from harness import addresses
 from harness.addresses import free_address, has_ipv6
-from harness.errors import HarnessError
+from harness.commands import run_command
+from harness.commands.checking import cut_short
+from harness.errors import HarnessError, ReaderLeft, UsageError, first_of
+from harness.model import CaseResult, Level, Verdict
+from harness.results import Store
 from harness.servers import resources
 from harness.servers.resources import DESCRIPTORS, descriptors_ran_out
 from tests.zoo import MUTANTS, command
@@ -142,3 +146,55 @@ def test_few_descriptors_of_the_load_are_not_held_against_a_server(tmp_path: Pat
     ran = limited(resource.RLIMIT_NOFILE, 36, *words, folder=tmp_path)
     assert ran.returncode == 3, ran.stdout + ran.stderr
     assert "the harness cannot connect client" in ran.stdout
+
+
+# --- a full disk
+
+
+def case_result(verdict: Verdict) -> CaseResult:
+    return CaseResult(
+        implementation="it", spec="broadcast", id="a_case", requirements=("BC-X-1",), level=Level.MUST, verdict=verdict
+    )
+
+
+@pytest.mark.parametrize(
+    ("error", "verdict", "status"),
+    [
+        (HarnessError("the disk is full"), Verdict.FAIL, 1),
+        (HarnessError("the disk is full"), Verdict.PASS, 3),
+        (ExceptionGroup("several", [HarnessError("the disk is full")]), Verdict.FAIL, 1),
+        (ExceptionGroup("several", [HarnessError("the disk is full")]), Verdict.WARN, 3),
+        (ReaderLeft(), Verdict.FAIL, 1),
+        (ReaderLeft(), Verdict.PASS, 3),
+        (UsageError("it is no name"), Verdict.FAIL, 2),
+    ],
+)
+def test_a_check_that_ends_early_has_the_status_of_what_it_has_found(
+    error: Exception, verdict: Verdict, status: int
+) -> None:
+    with (
+        pytest.raises((HarnessError, ExceptionGroup)) as raised,
+        cut_short(lambda: [case_result(Verdict.PASS), case_result(verdict)]),
+    ):
+        raise error
+    first = first_of(raised.value)
+    assert isinstance(first, HarnessError)
+    assert first.exit_status == status
+
+
+def test_a_run_has_failed_also_where_there_is_no_room_for_the_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def add_case(store: Store, result: CaseResult) -> None:
+        if result.verdict is Verdict.FAIL:
+            raise HarnessError("the disk is full")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(Store, "add_case", add_case)
+    servers = [str(MUTANTS / "broken" / f"{name}.py") for name in ("sender_left_out", "greets")]
+    words = ["--spec", "broadcast", "--smoke", *servers]
+    with pytest.raises((HarnessError, BaseExceptionGroup)) as raised:
+        run_command.command.main(words, standalone_mode=False)
+    first = first_of(raised.value)
+    assert isinstance(first, HarnessError)
+    assert (str(first), first.exit_status) == ("the disk is full", 1)

@@ -105,22 +105,26 @@ def why_unbuilt(results: Sequence[CheckResult]) -> dict[str, str]:
 
 @contextmanager
 def cut_short(cases: Callable[[], Sequence[CaseResult]]) -> Iterator[None]:
-    """Give a check whose reader leaves a status of its own: 1 if a MUST has failed so far, otherwise 3.
+    """Give a check that ends early the status of what it has found: 1 if a MUST has failed so far, otherwise 3.
 
     Args:
         cases: returns the results so far.
 
     Raises:
-        ReaderLeft: with that status.
+        ReaderLeft: the reader of standard output has left.
+        HarnessError: the check could not go on, e.g. because the disk is full.
     """
     try:
         yield
         sys.stdout.flush()
-    except (ReaderLeft, BaseExceptionGroup) as error:
-        if not isinstance(first_of(error), ReaderLeft):
-            raise
+    except (HarnessError, BaseExceptionGroup) as error:
+        first = first_of(error)
         failed = any(case.verdict is Verdict.FAIL for case in cases())
-        raise ReaderLeft(1 if failed else HarnessError.exit_status) from None
+        if isinstance(first, ReaderLeft):
+            raise ReaderLeft(1 if failed else HarnessError.exit_status) from None
+        if failed and isinstance(first, HarnessError) and first.exit_status == HarnessError.exit_status:
+            first.exit_status = 1
+        raise
 
 
 def write_reports(results: Sequence[CheckResult], json_file: Path | None, junit_file: Path | None) -> int:

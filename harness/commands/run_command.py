@@ -21,10 +21,10 @@ from harness.conformance.check import CheckOptions, check, exit_status
 from harness.errors import UsageError
 from harness.extras import require
 from harness.league.profiles import PROFILES
-from harness.model import CheckResult, Implementation, RunInfo, Verdict
+from harness.model import CaseResult, CheckResult, Implementation, RunInfo, Verdict
 from harness.processes.deadlines import move_on_after_active
 from harness.report.progress import progress_bar
-from harness.results import Store, read
+from harness.results import Store
 from harness.zoo.discover import select, specs_named, why_unavailable
 from harness.zoo.neighbours import neighbours
 
@@ -113,6 +113,12 @@ def command(
         _refuse_on_cluster(store.info)
     print(f"results go to {store.path}", flush=True)
 
+    cases = list(done.cases)  # also those that there is no room for on the disk
+
+    def keep(result: CaseResult) -> None:
+        cases.append(result)
+        store.add_case(result)
+
     async def run() -> int:
         async with _cluster(where, store) as cluster:
             return await run_on(cluster)
@@ -128,7 +134,7 @@ def command(
                     announce(bar, result, width=width, scripts=store.path / SCRIPTS, with_spec=several)
 
                 how = CheckOptions(smoke=store.info.smoke, jobs=jobs, seed=store.info.seed % 10**6)
-                watching = watcher(bar, store.add_case)
+                watching = watcher(bar, keep)
                 if cluster:
                     await cluster.check(some, how, watching, finished, done.cases)
                 else:
@@ -154,7 +160,7 @@ def command(
         finished = await measure(store, passed(), done, clock, cluster)
         return exit_status(results) or {Verdict.FAIL: 1, Verdict.UNKNOWN: 3}.get(finished, written)
 
-    with cut_short(lambda: read(store.path).cases):
+    with cut_short(lambda: cases):
         return anyio.run(run)
 
 
