@@ -10,7 +10,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import psutil
@@ -59,6 +59,21 @@ def is_serving(harness: subprocess.Popen[bytes]) -> bool:
 @pytest.mark.parametrize("words", [("check", "--jobs", "3"), ("bench",)], ids=lambda words: str(words[0]))
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
 def test_nothing_survives_a_signal(words: tuple[str, ...], number: signal.Signals, tmp_path: Path) -> None:
+    must_end(words, number, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "number",
+    [
+        *(signal.SIGALRM, signal.SIGXCPU, signal.SIGUSR1, signal.SIGUSR2, signal.SIGVTALRM, signal.SIGPROF),
+    ],
+)
+def test_a_signal_that_a_program_rarely_gets_ends_it_as_any_other(number: signal.Signals, tmp_path: Path) -> None:
+    must_end(("check", "--smoke", "--json", "verdicts.json"), number, tmp_path)
+
+
+def must_end(words: Sequence[str], number: signal.Signals, tmp_path: Path) -> None:
+    """Run a command, send it a signal when it has started a server, and look what is left."""
     warden.become_subreaper()
     running = subprocess.Popen(
         command(*words, *map(str, WORST)),
@@ -78,6 +93,22 @@ def test_nothing_survives_a_signal(words: tuple[str, ...], number: signal.Signal
         assert running.returncode == 128 + number
         assert b"Traceback" not in errors
         assert b"every server has been ended" in errors
+
+
+def test_a_hangup_that_came_ignored_stays_ignored(tmp_path: Path) -> None:
+    """As nohup(1) leaves it; the signal comes before SIGTERM, so the harness has had to handle it when it ends."""
+    warden.become_subreaper()
+    words = ["sh", "-c", 'trap "" HUP; exec "$@"', "sh", *command("check", *map(str, WORST))]
+    running = subprocess.Popen(words, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        served = wait_for(lambda: is_serving(running), SEEN_S)
+        assert served, "no server was ever running"
+        running.send_signal(signal.SIGHUP)
+        running.send_signal(signal.SIGTERM)
+        assert running.wait(GONE_S) == 128 + signal.SIGTERM
+        assert wait_for(lambda: nothing_left(running), GONE_S), f"left behind: {processes_below()}"
+    finally:
+        running.kill()
 
 
 def test_it_ends_by_sigterm_where_sigint_came_ignored(tmp_path: Path) -> None:

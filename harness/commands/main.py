@@ -51,6 +51,12 @@ GROUPS = {
     },
 }
 SUMMARIES = {name: summary for commands in GROUPS.values() for name, summary in commands.items()}
+# Signals that end a process unless it handles them. A launcher that ignores one wants this process not to end by it:
+# nohup(1) does that with SIGHUP.
+ENDING = [
+    *(signal.SIGHUP, signal.SIGALRM, signal.SIGUSR1, signal.SIGUSR2),
+    *(signal.SIGVTALRM, signal.SIGPROF, signal.SIGXCPU),
+]
 TERMINATED: list[int] = []
 
 
@@ -107,11 +113,12 @@ def harness() -> None:
 def main() -> None:
     """Run the command line; exit with its status."""
     standard_streams.prepare()
+    ignored = reset_signals()
     # A shell that starts this process in the background has SIGINT ignored, and all the others end as it does.
-    reset_signals()
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _interrupt)
+    signal.signal(signal.SIGTERM, _interrupt)
+    for number in ENDING:
+        signal.signal(number, signal.SIG_IGN if number in ignored else _interrupt)
     status = _status()
     try:
         lost = standard_streams.why_lost()
