@@ -26,6 +26,8 @@ NUMBERS = (
     re.compile(r"\d+(?:\.\d+)+"),
     re.compile(r"\d+"),
 )  # a version has a dot; if no number has one, it is the first number
+# What Java says on standard error about variables of the environment, whose values may have numbers.
+REMARK = re.compile(r"^(NOTE: )?Picked up \w+:.*\n?", re.MULTILINE)
 
 
 class Tool(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -90,13 +92,15 @@ class ToolOutput:
     @property
     def version(self) -> str:
         """The first version number in its output, e.g. "12.2.0"; "" if it failed."""
-        matches = [pattern.search(text) for text in (self.stdout, self.stderr) for pattern in NUMBERS]
+        outputs = self.stdout, REMARK.sub("", self.stderr)
+        matches = [pattern.search(text) for text in outputs for pattern in NUMBERS]
         return "" if self.status else next((match[0] for match in matches if match), "")
 
     @property
     def failure(self) -> str:
         """Why it failed, in a line: the first line of its standard error, or the last line of a traceback."""
-        lines = [line.strip() for line in (self.stderr or self.stdout).splitlines() if line.strip()]
+        text = REMARK.sub("", self.stderr) or self.stdout
+        lines = [line.strip() for line in text.splitlines() if line.strip()]
         if not lines:
             return f"exited with status {self.status}"
         return lines[-1] if any(line.startswith("Traceback") for line in lines) else lines[0]

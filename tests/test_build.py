@@ -69,6 +69,22 @@ def test_another_compiler_causes_a_new_build(tmp_path: Path, cache: Path, monkey
         assert (newest / "x").read_text() == f"{number}\n"
 
 
+def test_variables_of_compilers_cause_a_new_build_and_those_of_other_machines_are_left_out(
+    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("GOOS", "GOARCH", "CARGO_BUILD_TARGET", "CARGO_TARGET_DIR", "CARGO_BUILD_TARGET_DIR", "RUSTFLAGS"):
+        monkeypatch.delenv(name, raising=False)
+    mine = declare(tmp_path, "mine", "echo $GOOS $CARGO_TARGET_DIR $RUSTFLAGS > {build}/x")
+    assert "built before" not in harness("build", mine, folder=tmp_path).stdout
+    monkeypatch.setenv("GOOS", "plan9")
+    monkeypatch.setenv("CARGO_TARGET_DIR", "elsewhere")
+    monkeypatch.setenv("RUSTFLAGS", "")
+    assert "built before" in harness("build", mine, folder=tmp_path).stdout
+    monkeypatch.setenv("RUSTFLAGS", "-O3")
+    assert "built before" not in harness("build", mine, folder=tmp_path).stdout
+    assert sorted((built / "x").read_text() for built in cache.iterdir()) == ["\n", "-O3\n"]
+
+
 def test_a_failed_build_shows_the_compilers_output_and_the_others_are_built(tmp_path: Path, cache: Path) -> None:
     good = declare(tmp_path, "good", "true")
     bad = declare(tmp_path, "bad", "echo line 3: what is this; echo 1 error >&2; exit 7")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import resource
 import socket
 import subprocess
@@ -13,13 +14,14 @@ from pathlib import Path
 import pytest
 
 from harness import addresses
-from harness.addresses import free_address, has_ipv6
+from harness.addresses import Address, free_address, has_ipv6
 from harness.commands import run_command
 from harness.commands.checking import cut_short
 from harness.errors import HarnessError, ReaderLeft, UsageError, first_of
-from harness.model import CaseResult, Level, Verdict
+from harness.model import CaseResult, Implementation, Level, Verdict
 from harness.results import Store
 from harness.servers import resources
+from harness.servers.process import spawn
 from harness.servers.resources import DESCRIPTORS, descriptors_ran_out
 from tests.zoo import MUTANTS, command
 
@@ -198,3 +200,26 @@ def test_a_run_has_failed_also_where_there_is_no_room_for_the_failure(
     first = first_of(raised.value)
     assert isinstance(first, HarnessError)
     assert (str(first), first.exit_status) == ("the disk is full", 1)
+
+
+# --- variables that change what runtimes do
+
+CHANGING = """
+    PYTHONUNBUFFERED PYTHONOPTIMIZE PYTHON_GIL NODE_OPTIONS JAVA_TOOL_OPTIONS _JAVA_OPTIONS JDK_JAVA_OPTIONS GODEBUG
+    GOGC GOMAXPROCS GOMEMLIMIT RUBYOPT PERL5OPT GHCRTS OCAMLRUNPARAM ERL_FLAGS ERL_AFLAGS MALLOC_ARENA_MAX
+    MALLOC_PERTURB_ DOTNET_gcServer
+"""
+HARMLESS = ("HOME", "PATH", "PYTHONPATH", "JAVA_HOME", "DOTNET_ROOT", "GOPATH", "NODE_PATH", "LD_LIBRARY_PATH", "LANG")
+
+
+async def test_a_server_gets_no_variable_that_changes_its_runtime(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in (*CHANGING.split(), *HARMLESS):
+        monkeypatch.setenv(name, os.environ.get(name, "1"))
+    shell = Implementation(name="shell", spec="broadcast", run=("/bin/sh", "-c", "exec /usr/bin/env"))
+    async with spawn(shell, [], Address("127.0.0.1", 1)) as server:
+        await server.wait()
+        while not server.stdout.closed:
+            await server.stdout.changed.wait()
+    names = {line.partition("=")[0] for line in server.stdout.head.decode().splitlines()}
+    assert names >= set(HARMLESS)
+    assert names & set(CHANGING.split()) == set()

@@ -137,6 +137,11 @@ def test_a_tool_that_is_too_old_or_does_not_work_is_unavailable(commands: Path) 
         ("gcc (Debian 12.2.0-14+deb12u1) 12.2.0\n", "", "12.2.0"),
         ("go version go1.26.8 linux/amd64\n", "", "1.26.8"),
         ("", 'openjdk version "17.0.15" 2025-04-15\n', "17.0.15"),
+        (
+            "",
+            'NOTE: Picked up JDK_JAVA_OPTIONS: -X1.2\nPicked up _JAVA_OPTIONS: -Xmx64m\nopenjdk version "17.0.15"\n',
+            "17.0.15",
+        ),
         ("javac 21\n", "", "21"),
         ("v18.20.4\n", "Picked up OPTIONS: -Xmx2g\n", "18.20.4"),
         ("\nThis is perl 5, version 36, subversion 0 (v5.36.0)\n", "", "5.36.0"),

@@ -26,6 +26,7 @@ async def guarded(
     *,
     folder: Path | None = None,
     environment: Mapping[str, str] | None = None,
+    without: Collection[str] = (),
     stdin: int = subprocess.PIPE,
     stderr: int = subprocess.PIPE,
     pass_fds: Collection[int] = (),
@@ -36,17 +37,19 @@ async def guarded(
         command: the command and its arguments.
         folder: its working directory; by default this process's.
         environment: variables in addition to this process's environment.
+        without: the names of variables of this process's environment that it does not get.
         stdin: as for `subprocess.Popen`; its standard output is always a pipe.
         stderr: as for `subprocess.Popen`.
         pass_fds: further descriptors that the command inherits, under the same numbers.
     """
     watch = MachineWatch()
+    variables = {name: value for name, value in os.environ.items() if name not in without} | dict(environment or {})
     control, control_writer = os.pipe()
     try:
         process = await anyio.open_process(
             [sys.executable, "-I", "-S", str(WARDEN), ",".join(map(str, (control, *pass_fds))), *command],
             cwd=folder,
-            env={**os.environ, **(environment or {})},
+            env=variables,
             stdin=stdin,
             stderr=stderr,
             pass_fds=[control, *pass_fds],

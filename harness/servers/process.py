@@ -29,7 +29,7 @@ from harness.processes.deadlines import completes_within
 from harness.processes.output import Output
 from harness.processes.signals import default_signals
 from harness.processes.tasks import background_tasks
-from harness.servers import orphans
+from harness.servers import environment, orphans
 from harness.servers.resources import Unreadable, usage
 from harness.servers.sandboxed import SandboxedProcess, SandboxWatch, start_in
 from harness.zoo import build, sandboxes
@@ -37,8 +37,6 @@ from harness.zoo import build, sandboxes
 GRACE_S = 5.0
 ORPHANS_GRACE_S = 2.0  # a worker may take a moment to notice that its parent has ended
 PIPE_BYTES = 1 << 20
-# They would hide a fault: a Python server that forgets to flush must be caught wherever the harness runs.
-HIDDEN_VARIABLES = ("PYTHONUNBUFFERED", "PYTHONDEVMODE", "PYTHONASYNCIODEBUG")
 F_SETPIPE_SZ = 1031
 
 
@@ -273,16 +271,16 @@ def _start(
     implementation: Implementation, command: Sequence[str], stdout: int
 ) -> subprocess.Popen[bytes] | SandboxedProcess:
     name = implementation.name
-    environment = {name: value for name, value in os.environ.items() if name not in HIDDEN_VARIABLES}
+    variables = environment.of_server()
     try:
         if sandbox.is_on():
-            return start_in(sandboxes.of_server(implementation, command), command, stdout, environment)
+            return start_in(sandboxes.of_server(implementation, command), command, stdout, variables)
         with default_signals():
             return subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
                 stdout=stdout,
-                env=environment,
+                env=variables,
                 stderr=subprocess.PIPE,
                 start_new_session=True,
                 bufsize=0,

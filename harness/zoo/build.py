@@ -26,7 +26,7 @@ from harness.processes.guarded import guarded
 from harness.processes.output import Output
 from harness.processes.sandbox_limits import what_exceeds
 from harness.processes.tasks import background_tasks
-from harness.zoo import cache, sandboxes
+from harness.zoo import cache, sandboxes, variables
 from harness.zoo.cache import NoCache
 from harness.zoo.toolchains import needs
 
@@ -41,13 +41,15 @@ BYPRODUCTS = {"__pycache__", "target", "node_modules", "results", ".git"}  # cre
 def build_folder(implementation: Implementation) -> Path:
     """Return the build folder for this state of the sources.
 
-    Its name has a digest of the commands, the contents of the sources, and the installed tools.
+    Its name has a digest of the commands, the contents of the sources, the installed tools, and what changes what they
+    make.
 
     Raises:
         NoCache: there is no folder for the cache.
     """
     commands = (implementation.build, implementation.run, _tools(implementation))
-    digest = _digest(_sources(implementation), repr(commands))
+    of_compilers = variables.of_compilers()
+    digest = _digest(_sources(implementation), repr((*commands, of_compilers) if of_compilers else commands))
     return cache.builds() / f"{implementation.spec}-{implementation.name}-{digest}"
 
 
@@ -194,6 +196,7 @@ async def _compile(implementation: Implementation, into: Path) -> None:
                     command,
                     folder=folder,
                     environment=environment,
+                    without=variables.of_other_builds(),
                     stdin=subprocess.DEVNULL,
                     stderr=subprocess.STDOUT,
                 ) as process,
