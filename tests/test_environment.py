@@ -223,3 +223,17 @@ async def test_a_server_gets_no_variable_that_changes_its_runtime(monkeypatch: p
     names = {line.partition("=")[0] for line in server.stdout.head.decode().splitlines()}
     assert names >= set(HARMLESS)
     assert names & set(CHANGING.split()) == set()
+
+
+def test_a_path_without_a_shell_is_not_held_against_a_server(tmp_path: Path) -> None:
+    (tmp_path / "python3").symlink_to(sys.executable)
+    ran = subprocess.run(
+        command("check", str(MUTANTS / "server.py"), "-k", "standard_input_closed", "--jobs", "1"),
+        cwd=tmp_path,
+        env={**os.environ, "PATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert "warned" not in ran.stdout

@@ -268,7 +268,7 @@ async def test_it_serves_with_standard_input_closed(start: Start) -> None:
 
     Closed, not empty: descriptor 0 is free and may become a socket.
     """
-    server = await start.server(wrap=["sh", "-c", 'exec "$@" <&-', "sh"])
+    server = await start.server(wrap=["/bin/sh", "-c", 'exec "$@" <&-', "sh"])
     room = start.room(server)
     alice, bob = await room.join(2)
     await room.deliver(alice, [b"hello"], [alice, bob])
