@@ -150,6 +150,13 @@ def test_few_descriptors_of_the_load_are_not_held_against_a_server(tmp_path: Pat
     assert "the harness cannot connect client" in ran.stdout
 
 
+def test_little_address_space_is_not_held_against_a_server_with_threads(tmp_path: Path) -> None:
+    words = ("check", "threads", "--spec", "broadcast", "-k", "two_hundred_at_once", "--jobs", "1")
+    ran = limited(resource.RLIMIT_AS, 300 * 2**20, *words, folder=tmp_path)
+    assert ran.returncode == 3, ran.stdout + ran.stderr
+    assert "only 300 MiB of address space are allowed here" in ran.stdout
+
+
 # --- a full disk
 
 

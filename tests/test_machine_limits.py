@@ -136,8 +136,38 @@ def test_a_user_may_have_as_many_tasks_as_allowed(
     assert said.startswith(sentence) if sentence else not said
 
 
+@pytest.mark.parametrize(("allowed", "is_told"), [(300, True), (350, True), (500, False), (-1, False)])
+def test_a_process_may_have_mapped_as_much_as_is_allowed(
+    allowed: int, is_told: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "proc/7").mkdir(parents=True)
+    (tmp_path / "proc/7/status").write_text(f"Name:\tserver\nVmPeak:\t  {298 * 1024} kB\nVmSize:\t 5 kB\n")
+    limit = allowed * MIB if allowed > 0 else resource.RLIM_INFINITY
+    monkeypatch.setattr(resource, "getrlimit", lambda which: (limit, limit))
+    said = limits.address_space_ran_out([6, 7], tmp_path)
+    assert said.startswith(f"only {allowed} MiB of address space are allowed here") if is_told else not said
+
+
+def test_limits_of_a_shell_are_raised_as_far_as_this_user_may(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The one of processor time to a second before the kernel kills without a word."""
+    now = {resource.RLIMIT_AS: (5, 10), resource.RLIMIT_DATA: (5, resource.RLIM_INFINITY), resource.RLIMIT_CPU: (5, 10)}
+    monkeypatch.setattr(resource, "getrlimit", now.__getitem__)
+    monkeypatch.setattr(resource, "setrlimit", now.__setitem__)
+    limits.raise_soft_limits()
+    unlimited = resource.RLIM_INFINITY, resource.RLIM_INFINITY
+    assert now == {resource.RLIMIT_AS: (10, 10), resource.RLIMIT_DATA: unlimited, resource.RLIMIT_CPU: (9, 10)}
+    now[resource.RLIMIT_CPU] = (1, 1)
+    limits.raise_soft_limits()
+    assert now[resource.RLIMIT_CPU] == (1, 1)
+    now[resource.RLIMIT_CPU] = (1, resource.RLIM_INFINITY)
+    limits.raise_soft_limits()
+    assert now[resource.RLIMIT_CPU] == unlimited
+
+
 # --- what ran out
 
+LITTLE = "only 300 MiB of address space are allowed here (ulimit -v), and no more could be had"
+SHORT = "only 9 s of processor time are allowed here (ulimit -t), and a process used them up"
 FEW = "only 2048 tasks are allowed here, and no more could be started"
 
 
@@ -162,6 +192,15 @@ FEW = "only 2048 tasks are allowed here, and no more could be started"
             "no more memory is allowed here, and the kernel ended a process because it ran out",
         ),
         (Limits(memory_kills=4), Limits(memory_kills=4), "was ended by SIGKILL", ""),
+        (Limits(), Limits(address_space_bytes=300 * MIB), "its last words: MemoryError", LITTLE),
+        (Limits(), Limits(address_space_bytes=300 * MIB), "Could not reserve enough space for object heap", LITTLE),
+        (Limits(), Limits(address_space_bytes=300 * MIB), "RuntimeError: can't start new thread", LITTLE),
+        (Limits(), Limits(address_space_bytes=300 * MIB), "client 7 was disconnected", ""),
+        (Limits(), Limits(), "its last words: MemoryError", ""),
+        (Limits(), Limits(processor_s=9), "the server was ended by SIGXCPU", SHORT),
+        (Limits(), Limits(processor_s=9), "a worker process ended: ended by signal 24", SHORT),
+        (Limits(), Limits(processor_s=9), "the server exited with status 9", ""),
+        (Limits(), Limits(), "the server was ended by SIGXCPU", ""),
     ],
 )
 def test_what_ran_out(before: Limits, now: Limits, failure: str, sentence: str) -> None:

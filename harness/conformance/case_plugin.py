@@ -28,7 +28,7 @@ from harness.model import Case, Implementation, ServerUsage, Spec, Verdict
 from harness.processes.limits import user_ran_out
 from harness.processes.tasks import background_tasks
 from harness.servers.ahead import EarlyStarts
-from harness.servers.resources import descriptors_ran_out
+from harness.servers.resources import what_ran_out
 from harness.zoo.discover import select
 
 IMPLEMENTATION = pytest.StashKey[Implementation]()
@@ -188,7 +188,7 @@ def _keep_evidence(item: pytest.Item, start: Start, error: BaseException) -> Non
             failure = replace(failure, evidence=msgspec.structs.replace(failure.evidence, seed=item.stash[SEED]))
         item.stash[FAILURE] = failure
         pids = [server.pid for server, _ in start.programs if server and server.status is None]
-        item.stash[RAN_OUT] = user_ran_out() or next(filter(None, map(descriptors_ran_out, pids)), "")
+        item.stash[RAN_OUT] = user_ran_out() or next(filter(None, map(what_ran_out, pids)), "")
         item.stash[IS_PROVED] = isinstance(error, Violation) and error.fault is not None
 
 

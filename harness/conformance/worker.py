@@ -39,6 +39,7 @@ from harness.errors import HarnessError
 from harness.model import CaseResult, Evidence, Implementation, Level, Verdict
 from harness.processes import forks, warden
 from harness.processes.disturbances import MachineWatch
+from harness.processes.limits import raise_soft_limits
 from harness.records import from_json, to_json
 from harness.servers.ahead import EarlyStarts
 from harness.servers.resources import raise_descriptor_limit
@@ -164,6 +165,7 @@ def main() -> None:
     """Collect the cases, fork the workers, and answer requests until their channels end."""
     warden.become_subreaper()
     raise_descriptor_limit()
+    raise_soft_limits()
     os.dup2(2, 1)
     os.environ |= {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PY_COLORS": "0"}
     for name in ("PYTEST_ADDOPTS", "PYTEST_PLUGINS"):  # meant for the user's own tests

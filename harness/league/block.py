@@ -38,12 +38,13 @@ from harness.model import Implementation
 from harness.processes import own_children
 from harness.processes.deadlines import completes_within
 from harness.processes.disturbances import MachineWatch
+from harness.processes.limits import raise_soft_limits
 from harness.processes.tasks import background_tasks
 from harness.processes.workers import PYTHON, NoAnswer, Worker, WorkerDied
 from harness.records import from_json, to_json
 from harness.servers.launch import launch, wait_for_last_words
 from harness.servers.process import Server
-from harness.servers.resources import raise_descriptor_limit
+from harness.servers.resources import raise_descriptor_limit, what_ran_out
 
 STARTING = 4  # servers that start at the same time: with more, the last ones would wait too long for a processor
 ANSWER_S = 60.0  # at most, for one request about one server
@@ -247,6 +248,7 @@ class Block:
             return msgspec.structs.replace(answer, stood_still_s=watch.standstill_s(answer.stood_still_s))
         server, reason = self._servers[number], answer.violation
         server.signal_all(signal.SIGCONT)
+        has_all = what_ran_out(server.pid)
         # Its connections may have ended a moment before the server itself.
         await completes_within(server.wait, EXIT_WAIT_S, server.pid)
         if server.status is not None:
@@ -254,7 +256,7 @@ class Block:
             reason = f"the server {server.exit_description()} in the middle of the block"
             if words := server.stderr.last_words():
                 reason += f"; its last words: {words}"
-        self._leave_out(number, reason, watch.ran_out(reason), watch.stood_still(answer.stood_still_s))
+        self._leave_out(number, reason, watch.ran_out(reason) or has_all, watch.stood_still(answer.stood_still_s))
         return None
 
     def _leave_out(self, number: int, reason: str, ran_out: str, stood_still: str) -> None:
@@ -287,6 +289,7 @@ class Block:
 def main() -> None:
     """Run the requested blocks until standard input ends."""
     raise_descriptor_limit()
+    raise_soft_limits()
     cores = split_cores()
     if cores.server:
         os.sched_setaffinity(0, cores.server)  # child processes inherit it; this process waits most of the time

@@ -27,11 +27,12 @@ from harness.model import TrialPlan, TrialResult
 from harness.processes import own_children
 from harness.processes.deadlines import completes_within
 from harness.processes.disturbances import MachineWatch
+from harness.processes.limits import raise_soft_limits
 from harness.processes.workers import PYTHON
 from harness.records import from_json, to_json
 from harness.servers.launch import launch, wait_for_last_words
 from harness.servers.process import Server
-from harness.servers.resources import raise_descriptor_limit, usable_cores
+from harness.servers.resources import raise_descriptor_limit, usable_cores, what_ran_out
 
 EXIT_WAIT_S = 1.0
 MOST_PROCESSES = 4  # of a load: more have nothing to do against a server on one core
@@ -49,11 +50,13 @@ async def run_trial(request: TrialRequest, cores: Cores) -> TrialResult:
     """Run one trial; if the server fails, the result says why the trial did not finish."""
     plan, begun, watch = request.plan, time.monotonic(), MachineWatch()
     started = datetime.now(UTC).isoformat(timespec="seconds")
-    answer, reason = LoadAnswer(), ""
+    answer, reason, has_all = LoadAnswer(), "", ""
     try:
         address = Address.parse(request.address) if request.address else None
         async with launch(request.implementation, address=address, grace_s=2) as server:
             answer, reason = await _load(server, request, cores)
+            if reason:
+                has_all = what_ran_out(server.pid)
             if reason and not answer.hindrance:  # its connections may have ended a moment before the server itself
                 await completes_within(server.wait, EXIT_WAIT_S, server.pid)
             if server.status is not None and not answer.hindrance:
@@ -64,7 +67,8 @@ async def run_trial(request: TrialRequest, cores: Cores) -> TrialResult:
     except LaunchError as error:
         reason = str(error)
     seconds = time.monotonic() - begun
-    ran_out, stood_still = answer.hindrance or (watch.ran_out(reason) if reason else ""), watch.stood_still()
+    ran_out = answer.hindrance or has_all or (watch.ran_out(reason) if reason else "")
+    stood_still = watch.stood_still()
     return TrialResult(
         plan=plan,
         started=started,
@@ -134,6 +138,7 @@ def split_cores() -> Cores:
 
 def main() -> None:
     """Run the requested trials until standard input ends."""
+    raise_soft_limits()
     cores = split_cores()
     if cores.server:
         os.sched_setaffinity(0, cores.server)  # child processes inherit it; this process waits most of the time

@@ -10,13 +10,20 @@ from __future__ import annotations
 import os
 import re
 import resource
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 MIB = 1024 * 1024
 UNLIMITED_BYTES = 1 << 60  # version 1 writes the largest multiple of a page instead of "max"
 SPARE_TASKS = 16  # a server that could not start one may have ended some
+NEARLY_ALL = 0.75  # of the address space: a thread that could not be started wanted a large piece of the rest
+NO_MEMORY = re.compile(
+    r"Cannot allocate memory|ENOMEM|bad_alloc|MemoryError|OutOfMemory|Out of memory"
+    r"|(reserve|map|allocate) \w* ?(enough )?(space|memory|heap|stack)|memory allocation of \d+|mmap.{,40}failed",
+    re.IGNORECASE,
+)
+CPU_LIMIT_SIGNAL = re.compile(r"SIGXCPU|SIGKILL|ended by signal (24|9)\b")  # of the soft limit, of the hard one
 NO_TASK = re.compile(r"can't start new thread|unable to create \w* ?thread|Resource temporarily unavailable|EAGAIN")
 
 
@@ -31,6 +38,8 @@ class Limits:
         memory_kills: how many processes the kernel has ended because memory ran out.
         cores: how much processor time is allowed, in seconds for each second; None for no limit.
         throttled_s: how long the kernel has stopped the processes because that was used up, in s, summed over cores.
+        address_space_bytes: how much each process may map (ulimit -v, -d); None for no limit.
+        processor_s: how much processor time each process may use in all, in s (ulimit -t); None for no limit.
     """
 
     tasks: int | None = None
@@ -39,6 +48,8 @@ class Limits:
     memory_kills: int = 0
     cores: float | None = None
     throttled_s: float = 0.0
+    address_space_bytes: int | None = None
+    processor_s: int | None = None
 
     def __str__(self) -> str:
         """Return the limits as words, "" if there are none."""
@@ -46,6 +57,8 @@ class Limits:
             f"{self.tasks:,} tasks" if self.tasks is not None else "",
             f"{self.memory_bytes / MIB:,.0f} MiB of memory" if self.memory_bytes is not None else "",
             f"{self.cores:g} processor cores" if self.cores is not None else "",
+            f"{_mib(self.address_space_bytes)} of address space" if self.address_space_bytes is not None else "",
+            f"{self.processor_s:,} s of processor time" if self.processor_s is not None else "",
         ]
         return ", ".join(filter(None, words))
 
@@ -72,6 +85,8 @@ def read_limits(root: Path = Path("/")) -> Limits:
         cores=min(_quotas(processor), default=None),
         throttled_s=sum(_counts(processor, "cpu.stat", "throttled_usec")) / 1e6
         + sum(_counts(processor, "cpu.stat", "throttled_time")) / 1e9,
+        address_space_bytes=_own_limit(resource.RLIMIT_AS, resource.RLIMIT_DATA),
+        processor_s=_own_limit(resource.RLIMIT_CPU),
     )
 
 
@@ -81,14 +96,45 @@ def what_ran_out(before: Limits, now: Limits, failure: str = "") -> str:
     Args:
         before: the first reading.
         now: the second one.
-        failure: what went wrong, in the words of a program; the limit of a user's tasks has no counter.
+        failure: what went wrong, in the words of a program; the limits of a process and of a user have no counters.
     """
     if now.tasks is not None and (now.tasks_refused > before.tasks_refused or NO_TASK.search(failure)):
         return _too_few(now.tasks)
     if now.memory_kills > before.memory_kills:
         allowed = f"only {now.memory_bytes / MIB:.0f} MiB of memory are" if now.memory_bytes else "no more memory is"
         return f"{allowed} allowed here, and the kernel ended a process because it ran out"
+    if now.address_space_bytes is not None and (NO_MEMORY.search(failure) or NO_TASK.search(failure)):
+        return _too_little(now.address_space_bytes)
+    if now.processor_s is not None and CPU_LIMIT_SIGNAL.search(failure):
+        return f"only {now.processor_s} s of processor time are allowed here (ulimit -t), and a process used them up"
     return ""
+
+
+def address_space_ran_out(pids: Iterable[int], root: Path = Path("/")) -> str:
+    """Return a sentence if one of these processes has mapped about as much as a limit allows (ulimit -v), or "".
+
+    Args:
+        pids: the processes.
+        root: the folder that has `proc`.
+    """
+    if (allowed := _own_limit(resource.RLIMIT_AS)) is None:
+        return ""
+    for pid in pids:
+        peak = re.search(r"^VmPeak:\s*(\d+) kB", _text(root / f"proc/{pid}/status"), re.MULTILINE)
+        if peak and int(peak[1]) * 1024 >= NEARLY_ALL * allowed:
+            return _too_little(allowed)
+    return ""
+
+
+def raise_soft_limits() -> None:
+    """Let this process and its children map as much as this user may, and tell the limit of time by its own signal.
+
+    At the hard limit of processor time the kernel sends SIGKILL, which tells nobody why; at the soft one SIGXCPU.
+    """
+    for which in (resource.RLIMIT_AS, resource.RLIMIT_DATA, resource.RLIMIT_CPU):
+        _, hard = resource.getrlimit(which)
+        soft = max(1, hard - 1) if which == resource.RLIMIT_CPU and hard != resource.RLIM_INFINITY else hard
+        resource.setrlimit(which, (soft, hard))
 
 
 def user_ran_out(root: Path = Path("/")) -> str:
@@ -109,6 +155,20 @@ def user_ran_out(root: Path = Path("/")) -> str:
 
 def _too_few(tasks: int) -> str:
     return f"only {tasks} tasks are allowed here, and no more could be started"
+
+
+def _too_little(size: int) -> str:
+    return f"only {_mib(size)} of address space are allowed here (ulimit -v), and no more could be had"
+
+
+def _mib(size: int) -> str:
+    return f"{size / MIB:,.0f} MiB"
+
+
+def _own_limit(*which: int) -> int | None:
+    """Return the lowest of these limits, which servers have (see `raise_soft_limits`); None for no limit."""
+    limits = (resource.getrlimit(each)[1] for each in which)
+    return min((limit for limit in limits if limit != resource.RLIM_INFINITY), default=None)
 
 
 def _own_task_limit() -> Sequence[int]:

@@ -20,6 +20,7 @@ import psutil
 from harness.errors import Inconclusive
 from harness.model import Usage
 from harness.processes import warden
+from harness.processes.limits import address_space_ran_out
 from harness.processes.proc import read_existing, read_per_thread
 
 DESCRIPTORS = 65_536  # several times what the largest load on one machine needs on one side
@@ -102,13 +103,15 @@ def descriptors_allowed(pid: int = 0) -> int:
     return soft if soft != resource.RLIM_INFINITY else sys.maxsize
 
 
+def what_ran_out(pid: int) -> str:
+    """Return a sentence if a process or a descendant has all that this machine allows it of something, or ""."""
+    return descriptors_ran_out(pid) or address_space_ran_out(_with_descendants(pid))
+
+
 def descriptors_ran_out(pid: int) -> str:
     """Return a sentence if this machine allows few descriptors, and a process or a descendant has them all, or "".
 
     A process with another limit than this one has been given that by a case, or has chosen it.
-
-    Args:
-        pid: the process.
     """
     allowed = descriptors_allowed()
     if allowed >= DESCRIPTORS:
