@@ -18,6 +18,7 @@ PORTS = range(10240, 32700)  # preferred: most systems take no ports for outgoin
 ENOUGH_PORTS = 1000
 TRIES = 2000
 OUTGOING_PORTS = "/proc/sys/net/ipv4/ip_local_port_range"
+WAITING = "/proc/sys/net/core/somaxconn"
 PROBE_S = 5.0  # to connect over loopback to this process itself
 
 
@@ -168,3 +169,12 @@ def has_ipv6() -> bool:
     except OSError:
         return False
     return True
+
+
+def few_may_wait(count: int) -> str:
+    """Return a sentence if the kernel lets fewer connections than this wait until a server accepts them, or ""."""
+    try:
+        allowed = int(Path(WAITING).read_text())
+    except (OSError, ValueError):  # another system, or a container without it
+        return ""
+    return f"only {allowed} connections may wait to be accepted here (net.core.somaxconn)" if allowed < count else ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import resource
+import shutil
 import socket
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from harness import addresses
-from harness.addresses import Address, free_address, has_ipv6
+from harness.addresses import Address, few_may_wait, free_address, has_ipv6
 from harness.commands import run_command
 from harness.commands.checking import cut_short
 from harness.errors import HarnessError, ReaderLeft, UsageError, first_of
@@ -244,3 +245,36 @@ def test_a_path_without_a_shell_is_not_held_against_a_server(tmp_path: Path) -> 
     )
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert "warned" not in ran.stdout
+
+
+# --- few connections that may wait
+
+
+@pytest.mark.parametrize(("text", "sentence"), [("16\n", "only 16 connections may wait"), ("128\n", ""), (None, "")])
+def test_few_connections_may_wait(
+    text: str | None, sentence: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if text:
+        (tmp_path / "somaxconn").write_text(text)
+    monkeypatch.setattr(addresses, "WAITING", str(tmp_path / "somaxconn"))
+    assert few_may_wait(128).startswith(sentence)
+    assert bool(few_may_wait(128)) == bool(sentence)
+
+
+FEW_WAIT = 'ip link set lo up && echo 4 > /proc/sys/net/core/somaxconn && exec "$@"'
+
+
+def in_namespaces(options: str, script: str, *words: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run the command line in namespaces of its own, after a script; skip the test where there are none."""
+    if subprocess.run(["unshare", options, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("such namespaces are not allowed here")
+    enter = ["unshare", options, "sh", "-c", script, "sh", *command(*words)]
+    return subprocess.run(enter, cwd=folder, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.skipif(not shutil.which("unshare") or not shutil.which("ip"), reason="needs namespaces")
+def test_that_few_connections_may_wait_is_not_held_against_a_server(tmp_path: Path) -> None:
+    words = ("check", str(MUTANTS / "server.py"), "-k", "lone or two_hundred_at_once or without_descriptors")
+    ran = in_namespaces("-rn", FEW_WAIT, *words, "-v", folder=tmp_path)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert "3 unsupported" in ran.stdout

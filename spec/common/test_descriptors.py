@@ -11,9 +11,10 @@ from contextlib import asynccontextmanager
 import anyio
 import pytest
 
-from harness.conformance.api import Client, Room, Violation
+from harness.conformance.api import Client, Room, Violation, few_may_wait
 from spec.common.leftovers import must_release_descriptors
 
+CONNECTING = 60  # clients
 RECOVER_S = 60.0
 STAYING = 5  # clients that keep their descriptors, however many each of them needs
 RECOVER_TURNS = 10  # at least, however long they take
@@ -31,9 +32,11 @@ async def test_without_descriptors_the_server_survives_and_recovers(room: Room) 
 
     The limit of open files is lowered to twenty above what it uses; sixty clients connect; then all but five leave.
     """
+    if reason := few_may_wait(CONNECTING):
+        pytest.skip(reason)
     alice, bob = await room.join(2)
     async with _descriptors_left(room, 20):
-        clients = [await room.connect() for _ in range(60)]
+        clients = [await room.connect() for _ in range(CONNECTING)]
         await room.barrier(alice, [alice, bob])
         # What a runtime does once, such as to compile, does not count: the quieter half of the time decides.
         spent = min([await _spent(room, SPIN_S) for _ in range(SPIN_WINDOWS)])
@@ -83,6 +86,8 @@ async def test_without_descriptors_every_client_is_served_or_disconnected_in_the
     two or three of them, and then the last client gets only a part). Those that have been served leave, until each one
     has been served or disconnected. At the end no descriptor is missing.
     """
+    if reason := few_may_wait(QUEUE):
+        pytest.skip(reason)
     alice = await room.join_one()
     before = room.usage()
     for places in PLACES:
