@@ -278,3 +278,15 @@ def test_that_few_connections_may_wait_is_not_held_against_a_server(tmp_path: Pa
     ran = in_namespaces("-rn", FEW_WAIT, *words, "-v", folder=tmp_path)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert "3 unsupported" in ran.stdout
+
+
+# --- another /proc
+
+
+@pytest.mark.skipif(not shutil.which("unshare"), reason="needs namespaces")
+@pytest.mark.parametrize("name", ["check", "bench"])
+def test_with_the_processes_of_another_namespace_nothing_is_measured_or_killed(name: str, tmp_path: Path) -> None:
+    ran = in_namespaces("-rpf", 'exec "$@"', name, str(MUTANTS / "server.py"), folder=tmp_path)
+    assert ran.returncode == 3, ran.stdout + ran.stderr
+    assert ran.stderr.startswith("harness: /proc belongs to another PID namespace: this process is 1")
+    assert len(ran.stderr.splitlines()) == 1

@@ -16,6 +16,7 @@ from anyio.abc import Process
 from harness.errors import HarnessError
 from harness.processes import own_children
 from harness.processes.disturbances import MachineWatch
+from harness.processes.proc import require_own_proc
 
 WARDEN = Path(__file__).with_name("warden.py")
 
@@ -41,7 +42,11 @@ async def guarded(
         stdin: as for `subprocess.Popen`; its standard output is always a pipe.
         stderr: as for `subprocess.Popen`.
         pass_fds: further descriptors that the command inherits, under the same numbers.
+
+    Raises:
+        HarnessError: it cannot be started here.
     """
+    require_own_proc()
     watch = MachineWatch()
     variables = {name: value for name, value in os.environ.items() if name not in without} | dict(environment or {})
     control, control_writer = os.pipe()

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 import time
 from collections.abc import Iterable, Iterator
 
+from harness.errors import HarnessError
 from harness.processes import warden
 
 
@@ -15,6 +17,25 @@ def read_existing(paths: Iterable[str]) -> Iterator[str]:
     for path in paths:
         with contextlib.suppress(OSError), open(path, encoding="utf-8", errors="replace") as file:
             yield file.read()
+
+
+def require_own_proc() -> None:
+    """Check that /proc shows the processes of this PID namespace, before anything is measured or killed by it.
+
+    Raises:
+        HarnessError: it shows others, whose numbers mean other processes here.
+    """
+    if sys.platform != "linux":
+        return
+    try:
+        shown = os.readlink("/proc/self")
+    except OSError as error:
+        shown = f"nothing ({error.strerror})"
+    if shown != str(os.getpid()):
+        raise HarnessError(
+            f"/proc belongs to another PID namespace: this process is {os.getpid()}, and it shows {shown}; "
+            "`unshare --mount-proc` mounts one that fits"
+        )
 
 
 def read_per_thread(pid: int, name: str) -> Iterator[str]:

@@ -27,6 +27,7 @@ from harness.model import Implementation, Usage
 from harness.processes import own_children, sandbox, warden
 from harness.processes.deadlines import completes_within
 from harness.processes.output import Output
+from harness.processes.proc import require_own_proc
 from harness.processes.signals import default_signals
 from harness.processes.tasks import background_tasks
 from harness.servers import environment, orphans
@@ -242,6 +243,7 @@ def start(implementation: Implementation, command: Sequence[str], *, terminal: b
     Raises:
         LaunchError: it cannot be started.
     """
+    require_own_proc()
     warden.become_subreaper()
     reading, writing = _terminal() if terminal else os.pipe()
     at = time.monotonic()
