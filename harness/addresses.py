@@ -163,9 +163,14 @@ def _probe(host: str) -> socket.socket:
 
 def has_ipv6() -> bool:
     """Return whether this machine has the IPv6 loopback."""
+    return has_address("::1")
+
+
+def has_address(host: str) -> bool:
+    """Return whether a server on this machine could have an address."""
     try:
-        with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as probe:
-            probe.bind(("::1", 0))
+        with _probe(host) as probe:
+            probe.bind((host, 0))
     except OSError:
         return False
     return True

@@ -9,7 +9,7 @@ import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -24,6 +24,7 @@ from harness.results import Store
 from harness.servers import resources
 from harness.servers.process import spawn
 from harness.servers.resources import DESCRIPTORS, descriptors_ran_out
+from harness.zoo.source_changes import WatchedPlace, changes
 from tests.zoo import MUTANTS, command
 
 # --- many processors
@@ -158,6 +159,12 @@ def test_little_address_space_is_not_held_against_a_server_with_threads(tmp_path
     assert "only 300 MiB of address space are allowed here" in ran.stdout
 
 
+def test_no_descriptors_for_the_harness_itself_are_one_sentence(tmp_path: Path) -> None:
+    ran = limited(resource.RLIMIT_NOFILE, 20, "check", str(MUTANTS / "server.py"), "-k", "lone", folder=tmp_path)
+    assert ran.returncode == 3
+    assert ran.stderr == "harness: this machine refuses what the harness needs: Too many open files\n"
+
+
 # --- a full disk
 
 
@@ -290,3 +297,69 @@ def test_with_the_processes_of_another_namespace_nothing_is_measured_or_killed(n
     assert ran.returncode == 3, ran.stdout + ran.stderr
     assert ran.stderr.startswith("harness: /proc belongs to another PID namespace: this process is 1")
     assert len(ran.stderr.splitlines()) == 1
+
+
+# --- strange shells
+
+
+def test_a_folder_that_is_gone_is_one_sentence(tmp_path: Path) -> None:
+    enter = 'mkdir gone && cd gone && rmdir ../gone && exec "$@"'
+    words = ["sh", "-c", enter, "sh", *command("check", str(MUTANTS / "server.py"), "-k", "lone")]
+    ran = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stdout) == (3, "")
+    assert ran.stderr == "harness: the current folder does not exist any more: change to one that does\n"
+
+
+def test_python_shows_no_prompt_at_the_end(tmp_path: Path) -> None:
+    ran = subprocess.run(
+        command("explain", "no-such-thing"),
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONINSPECT": "1"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 2
+    assert len(ran.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("error", [OSError("OS file watch limit reached. about [x]"), RuntimeError("no more watchers")])
+async def test_a_folder_that_cannot_be_watched_is_one_sentence(
+    error: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watchfiles = pytest.importorskip("watchfiles")
+
+    async def refused(*arguments: object, **options: object) -> AsyncIterator[None]:
+        raise error
+        yield
+
+    monkeypatch.setattr(watchfiles, "awatch", refused)
+    reason = r"cannot be watched: (OS file watch limit reached\.|no more watchers); `sysctl"
+    with pytest.raises(HarnessError, match=reason):
+        await anext(changes(WatchedPlace(tmp_path)))
+
+
+def test_a_manifest_that_is_a_pipe_is_no_file(tmp_path: Path) -> None:
+    (tmp_path / "server").mkdir()
+    manifest = tmp_path / "server" / "impl.toml"
+    os.mkfifo(manifest)
+    ran = subprocess.run(
+        command("check", str(manifest)),
+        cwd=tmp_path,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert (ran.returncode, ran.stderr) == (2, f"harness: {manifest} is no file\n")
+
+
+@pytest.mark.skipif(not shutil.which("unshare") or not shutil.which("ip"), reason="needs namespaces")
+def test_a_loopback_of_one_address_is_not_held_against_a_server(tmp_path: Path) -> None:
+    steps = ("ip addr add 127.0.0.1/32 dev lo", "ip link set lo up", "ip addr del 127.0.0.1/8 dev lo", 'exec "$@"')
+    one = "; ".join(steps)
+    ran = in_namespaces("-rn", one, "check", str(MUTANTS / "server.py"), "-k", "listens_on", folder=tmp_path)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert "1 unsupported" in ran.stdout

@@ -19,7 +19,7 @@ import click
 
 from harness import __version__
 from harness.commands import standard_streams
-from harness.errors import HarnessError, ReaderLeft, first_of, nearest
+from harness.errors import OF_THE_MACHINE, HarnessError, ReaderLeft, first_of, nearest
 from harness.processes.signals import reset_signals
 
 if TYPE_CHECKING:
@@ -112,6 +112,9 @@ def harness() -> None:
 
 def main() -> None:
     """Run the command line; exit with its status."""
+    if os.environ.pop("PYTHONINSPECT", "") and sys.flags.inspect:
+        # Python has read it already, and would show a prompt at the end, whatever the status: so it starts again.
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
     standard_streams.prepare()
     ignored = reset_signals()
     # A shell that starts this process in the background has SIGINT ignored, and all the others end as it does.
@@ -151,12 +154,25 @@ def _status() -> int:
         )
         return 128 + signal.SIGINT
     except OSError as error:
-        if error.filename is None:
+        if not (reason := _why_refused(error)):
             return _report_fault()
-        standard_streams.print_error(f"{os.fsdecode(error.filename)}: {error.strerror}")
+        standard_streams.print_error(reason)
         return HarnessError.exit_status
     except Exception:
         return _report_fault()
+
+
+def _why_refused(error: OSError) -> str:
+    """Return what the system has refused, as a sentence; "" where that can only be a fault of the harness."""
+    if error.filename is not None:
+        return f"{os.fsdecode(error.filename)}: {error.strerror}"
+    if error.errno in OF_THE_MACHINE:
+        return f"this machine refuses what the harness needs: {error.strerror}"
+    try:
+        os.getcwd()
+    except OSError:
+        return "the current folder does not exist any more: change to one that does"
+    return ""
 
 
 def _report_fault() -> int:

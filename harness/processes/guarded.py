@@ -47,6 +47,10 @@ async def guarded(
         HarnessError: it cannot be started here.
     """
     require_own_proc()
+    try:
+        os.getcwd()  # modules of Python ask for it when they are imported
+    except OSError:
+        raise HarnessError("the current folder does not exist any more: change to one that does") from None
     watch = MachineWatch()
     variables = {name: value for name, value in os.environ.items() if name not in without} | dict(environment or {})
     control, control_writer = os.pipe()

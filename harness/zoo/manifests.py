@@ -38,6 +38,8 @@ def read(path: Path) -> list[Implementation]:
             unknown key, the nearest known key.
     """
     try:
+        if path.exists() and not path.is_file():  # a pipe could wait for its writer
+            raise UsageError(f"{path} is no file")
         text = path.read_text("utf-8")
         data = tomllib.loads(text)
     except (OSError, UnicodeDecodeError) as error:

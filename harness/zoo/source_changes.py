@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.errors import UsageError
+from harness.errors import HarnessError, UsageError
 from harness.extras import require
 from harness.model import Implementation
 from harness.zoo.build import BYPRODUCTS
@@ -60,11 +60,22 @@ async def changes(place: WatchedPlace) -> AsyncIterator[None]:
 
     Raises:
         UsageError: watchfiles is not installed.
+        HarnessError: the system does not report changes, e.g. because this user watches too many files already.
     """
     watchfiles = require("watchfiles", "watch")
-    async for _ in watchfiles.awatch(
+    seen = watchfiles.awatch(
         place.folder,
         watch_filter=lambda change, path: place.has(Path(path)),
         recursive=place.file is None,
-    ):
+    )
+    while True:
+        try:
+            await anext(seen)
+        except StopAsyncIteration:
+            return
+        except (OSError, RuntimeError) as error:  # the second is that of the library, for what it has not foreseen
+            reason = str(error).partition(" about ")[0]
+            raise HarnessError(
+                f"{place.name} cannot be watched: {reason}; `sysctl fs.inotify` shows how much may be watched here"
+            ) from None
         yield

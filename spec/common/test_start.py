@@ -14,6 +14,7 @@ from harness.conformance.api import (
     Room,
     Start,
     Violation,
+    has_address,
     has_ipv6,
     listening_addresses,
     wait_until_ready,
@@ -135,6 +136,8 @@ async def test_it_listens_on_another_loopback_address(start: Start) -> None:
 
     Given `127.0.0.5:PORT`, it serves there, and 127.0.0.1 must refuse.
     """
+    if not has_address("127.0.0.5"):
+        pytest.skip("this machine has no address 127.0.0.5")
     room = start.room(await start.server(host="127.0.0.5"))
     await room.join(2)
     await _must_not_listen_on(room, "127.0.0.1", "127.0.0.2")
@@ -160,7 +163,7 @@ async def test_it_listens_on_its_ipv6_address_only(start: Start) -> None:
 
 
 async def _must_not_listen_on(room: Room, *hosts: str) -> None:
-    for host in hosts:
+    for host in filter(has_address, hosts):
         with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM) as probe:
             probe.settimeout(EXIT_S)
             taken = probe.connect_ex((host, room.server.address.port)) == 0

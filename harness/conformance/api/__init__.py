@@ -1,6 +1,6 @@
 """What the author of a case uses, beside the fixtures of the plugin; a case imports nothing else of the harness."""
 
-from harness.addresses import Address, few_may_wait, has_ipv6
+from harness.addresses import Address, few_may_wait, has_address, has_ipv6
 from harness.conformance.api.client import Client
 from harness.conformance.api.fuzz import converse
 from harness.conformance.api.growth import Growth, recurs, watch_growth
@@ -24,6 +24,7 @@ __all__ = [
     "Violation",
     "converse",
     "few_may_wait",
+    "has_address",
     "has_ipv6",
     "listening_addresses",
     "recurs",
