@@ -6,6 +6,7 @@ import errno
 import os
 import resource
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -18,14 +19,15 @@ from harness import addresses
 from harness.addresses import Address, few_may_wait, free_address, has_ipv6
 from harness.commands import run_command
 from harness.commands.checking import cut_short
-from harness.errors import HarnessError, ReaderLeft, UsageError, first_of
+from harness.errors import HarnessError, LaunchError, ReaderLeft, UsageError, first_of
 from harness.model import CaseResult, Implementation, Level, Verdict
+from harness.processes import sandbox, warden
 from harness.results import Store
 from harness.servers import resources
-from harness.servers.process import spawn
+from harness.servers.process import spawn, start
 from harness.servers.resources import DESCRIPTORS, descriptors_ran_out
 from harness.zoo.source_changes import WatchedPlace, changes
-from tests.zoo import MUTANTS, command
+from tests.zoo import MUTANTS, command, implementation
 
 # --- many processors
 
@@ -363,3 +365,49 @@ def test_a_loopback_of_one_address_is_not_held_against_a_server(tmp_path: Path) 
     ran = in_namespaces("-rn", one, "check", str(MUTANTS / "server.py"), "-k", "listens_on", folder=tmp_path)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert "1 unsupported" in ran.stdout
+
+
+# --- what the kernel lacks or refuses
+
+
+def test_descendants_are_found_on_a_kernel_without_lists_of_children(monkeypatch: pytest.MonkeyPatch) -> None:
+    script = "sleep 60 & echo; wait"
+    with subprocess.Popen(["sh", "-c", script], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as shell:
+        assert shell.stdout
+        shell.stdout.readline()
+        listed = warden.descendants(os.getpid())
+        assert len(warden.descendants(shell.pid)) == 1
+        monkeypatch.setattr(warden, "HAS_LISTS", False)
+        assert sorted(warden.descendants(os.getpid())) == sorted(listed)
+        warden.signal_all(shell.pid, signal.SIGKILL)
+
+
+@pytest.mark.parametrize("number", [errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE])
+def test_a_process_that_this_machine_cannot_start_is_no_fault_of_a_server(
+    number: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*arguments: object, **options: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(subprocess, "Popen", refused)
+    with pytest.raises(HarnessError, match="this machine cannot start another process") as raised:
+        start(implementation(MUTANTS / "server.py"), ["server"])
+    assert not isinstance(raised.value, LaunchError)
+
+
+def test_the_shell_of_a_sandbox_says_nothing_about_lower_limits() -> None:
+    limits = sandbox.LIMITS.format(blocks=2048, tasks=1_000_000)
+
+    def lower_as_no_root() -> None:  # who could raise it again
+        resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+        if os.geteuid() == 0:
+            os.setuid(65534)
+
+    ran = subprocess.run(
+        ["/bin/sh", "-c", f"{limits}; echo begun"],
+        preexec_fn=lower_as_no_root,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (ran.stdout, ran.stderr) == ("begun\n", "")

@@ -17,7 +17,7 @@ from harness import plugins
 from harness.addresses import Address
 from harness.blocks import Entry, SlicePlan
 from harness.commands.measure import _verdict
-from harness.errors import Inconclusive, Violation
+from harness.errors import HarnessError, Inconclusive, Violation
 from harness.league import bench as bench_module
 from harness.league import block as block_module
 from harness.league import trial as trial_module
@@ -114,19 +114,21 @@ def load_by(script: str, module: object, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(module, "PYTHON", (sys.executable, "-c", script))
 
 
+REQUEST = BlockRequest(
+    number=0,
+    spec="broadcast",
+    entries=(Entry(SERVER.name),),
+    implementations=(SERVER,),
+    plan=(SlicePlan("few", 0.02),),
+    rounds=1,
+    clients=2,
+)
+
+
 @pytest.mark.parametrize("script", [FULL_ANSWER, CRASHING])
 async def test_a_block_without_its_load_is_no_failure_of_a_server(script: str, monkeypatch: pytest.MonkeyPatch) -> None:
     load_by(script, block_module, monkeypatch)
-    request = BlockRequest(
-        number=0,
-        spec="broadcast",
-        entries=(Entry(SERVER.name),),
-        implementations=(SERVER,),
-        plan=(SlicePlan("few", 0.02),),
-        rounds=1,
-        clients=2,
-    )
-    result = await Block(request, Cores()).run()
+    result = await Block(REQUEST, Cores()).run()
     assert result.disturbed == result.failed
     assert result.failed["0"].startswith("the harness's own fault: ")
     assert "No space left on device" in result.failed["0"]
@@ -158,3 +160,19 @@ async def test_a_trial_whose_worker_dies_is_no_failure_of_a_server(monkeypatch: 
     assert "No space left on device" in result.did_not_finish
     run = SimpleNamespace(blocks=[], trials=[result])
     assert _verdict(run, []) is Verdict.UNKNOWN  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("is_trial", [True, False])
+async def test_a_server_that_this_machine_cannot_start_has_not_failed(
+    is_trial: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*arguments: object, **options: object) -> None:
+        raise HarnessError("no port is free")
+
+    monkeypatch.setattr(trial_module if is_trial else block_module, "launch", refused)
+    if is_trial:
+        trial = await run_trial(TrialRequest(PLAN, SERVER), Cores())
+        assert (trial.did_not_finish, trial.disturbed) == ("no port is free", "no port is free")
+    else:
+        block = await Block(REQUEST, Cores()).run()
+        assert block.failed == block.disturbed == {"0": "no port is free"}

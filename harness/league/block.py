@@ -27,7 +27,7 @@ import msgspec
 
 from harness import plugins
 from harness.blocks import BlockResult, Role, SliceResult
-from harness.errors import LaunchError
+from harness.errors import HarnessError, LaunchError
 from harness.kinds import Reference
 from harness.league.messages import BlockRequest
 from harness.league.trial import EXIT_WAIT_S, MOST_PROCESSES, Cores, split_cores
@@ -147,6 +147,8 @@ class Block:
                 await done.wait()
         except LaunchError as error:
             self._leave_out(number, str(error), watch.ran_out(str(error)), watch.stood_still())
+        except HarnessError as error:  # no port is free, no process can be started
+            self._leave_out(number, str(error), watch.ran_out(str(error)) or str(error), watch.stood_still())
 
     async def _connect(self, load: Worker) -> None:
         """Connect the clients of each server as soon as it is ready."""

@@ -19,7 +19,7 @@ from typing import NamedTuple
 import anyio
 
 from harness.addresses import Address
-from harness.errors import LaunchError
+from harness.errors import HarnessError, LaunchError
 from harness.league.disturbance import why_disturbed
 from harness.league.messages import TrialRequest
 from harness.load.messages import LoadAnswer, LoadRequest
@@ -66,6 +66,8 @@ async def run_trial(request: TrialRequest, cores: Cores) -> TrialResult:
                     reason += f"; its last words: {words}"
     except LaunchError as error:
         reason = str(error)
+    except HarnessError as error:  # no port is free, no process can be started
+        reason = has_all = str(error)
     seconds = time.monotonic() - begun
     ran_out = answer.hindrance or has_all or (watch.ran_out(reason) if reason else "")
     stood_still = watch.stood_still()

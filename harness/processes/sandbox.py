@@ -38,7 +38,7 @@ NETWORK_VARIABLES = re.compile(
     r"(?i:(https?|no|all)_proxy)|GOPROXY|GOSUMDB|GOFLAGS|(\w+_)?SSL_CERT_(FILE|DIR)|NODE_EXTRA_CA_CERTS"
 )
 # The limits that only the process itself can set; its memory goes first when the machine has none left.
-LIMITS = "ulimit -c 0; ulimit -f {blocks}; ulimit -p {tasks} 2>&-; echo 1000 > /proc/self/oom_score_adj"
+LIMITS = "ulimit -c 0; ulimit -f {blocks} 2>&-; ulimit -p {tasks} 2>&-; echo 1000 > /proc/self/oom_score_adj"
 BLOCK_BYTES = 512  # of ulimit -f
 
 

@@ -19,6 +19,8 @@ import time
 
 PR_SET_CHILD_SUBREAPER = 36
 KILLING_S = 30.0
+# Linux has the lists of children only where it was built with them (CONFIG_PROC_CHILDREN).
+HAS_LISTS = os.path.exists(f"/proc/{os.getpid()}/task/{os.getpid()}/children")
 
 
 def become_subreaper() -> None:
@@ -35,11 +37,24 @@ def become_subreaper() -> None:
 
 def children(pid: int) -> list[int]:
     """Return the direct children of a process, whichever of its threads started them."""
+    if not HAS_LISTS:
+        return _children_by_parent(pid)
     pids: list[int] = []
     with contextlib.suppress(OSError):
         for task in os.listdir(f"/proc/{pid}/task"):
             with contextlib.suppress(OSError), open(f"/proc/{pid}/task/{task}/children") as file:
                 pids += map(int, file.read().split())
+    return pids
+
+
+def _children_by_parent(pid: int) -> list[int]:
+    """Return the direct children of a process, from what each process of this machine says of its parent."""
+    pids: list[int] = []
+    with contextlib.suppress(OSError):
+        for name in filter(str.isdecimal, os.listdir("/proc")):
+            with contextlib.suppress(OSError), open(f"/proc/{name}/stat", "rb") as file:
+                if int(file.read().rpartition(b")")[2].split()[1]) == pid:  # the name before it may be anything
+                    pids.append(int(name))
     return pids
 
 

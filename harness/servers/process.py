@@ -7,6 +7,7 @@ are kept. Processes that it leaves behind are reported and killed (see `harness.
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import signal
@@ -22,7 +23,7 @@ import anyio
 import anyio.abc
 
 from harness.addresses import Address
-from harness.errors import LaunchError
+from harness.errors import OF_THE_MACHINE, HarnessError, LaunchError
 from harness.model import Implementation, Usage
 from harness.processes import own_children, sandbox, warden
 from harness.processes.deadlines import completes_within
@@ -242,6 +243,7 @@ def start(implementation: Implementation, command: Sequence[str], *, terminal: b
 
     Raises:
         LaunchError: it cannot be started.
+        HarnessError: this machine cannot start another process.
     """
     require_own_proc()
     warden.become_subreaper()
@@ -303,6 +305,8 @@ def _start(
             hint = "this user may not run the interpreter in its first line"
         raise LaunchError(name, f"cannot be started: {command[0]} is not executable", hint=hint) from None
     except OSError as error:
+        if error.errno in (errno.EAGAIN, *OF_THE_MACHINE):
+            raise HarnessError(f"this machine cannot start another process: {error.strerror}") from None
         raise LaunchError(
             name,
             f"cannot be started: {command[0]}: {error.strerror}",
