@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+import harness
 from harness import addresses
 from harness.addresses import Address, few_may_wait, free_address, has_ipv6
 from harness.commands import run_command
@@ -411,3 +412,21 @@ def test_the_shell_of_a_sandbox_says_nothing_about_lower_limits() -> None:
         check=False,
     )
     assert (ran.stdout, ran.stderr) == ("begun\n", "")
+
+
+@pytest.mark.parametrize("name", ["spec", "impls"])
+def test_another_package_of_the_same_name_is_one_sentence(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).mkdir()
+    (tmp_path / name / "__init__.py").touch()
+    path = os.pathsep.join([str(tmp_path), str(Path(harness.__file__).parent.parent)])
+    ran = subprocess.run(
+        command("check", str(MUTANTS / "server.py"), "-k", "lone"),
+        cwd="/",
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 2, ran.stdout + ran.stderr
+    assert ran.stderr.startswith(f'harness: {tmp_path / name} is another package "{name}" than that of the harness')
+    assert len(ran.stderr.splitlines()) == 1
