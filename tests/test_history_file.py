@@ -22,6 +22,7 @@ from harness.history.record import History, send_event
 from tests.histories import history, random_history
 from tests.zoo import command, harness
 
+SENT = b'{"client": 0, "event": "send", "message": "a"}'
 DISAGREEMENT = ["0 send a", "1 send b", "0 receive a", "0 receive b", "1 receive b", "1 receive a"]
 
 
@@ -101,6 +102,17 @@ def test_locations_in_the_file_are_reported() -> None:
         (bytes(range(128, 256)), "line 1: "),
         (b'{"client": 0, "event": "send", "message": "\xff"}\n', "line 1: "),
         (b"x" * 3_000_000, "line 1 is longer than 1,048,576 bytes: this is not a history"),
+        (b"\n" + SENT + b" " * (1 << 20) + b"\n", "line 2 is longer than 1,048,576 bytes"),
+        (b"\n" * 1_000_000 + b" " * (1 << 20) + b" \n" + SENT, "line 1000001 is longer than 1,048,576 bytes"),
+        # Neither is blank in JSON.
+        (SENT + b"\n\f\n", "line 2: JSON is malformed"),
+        (SENT + b"\n\v", "line 2: JSON is malformed"),
+        # Not one object a line, wherever in the file.
+        (SENT + SENT + b"\n", "line 1: JSON is malformed: trailing characters"),
+        (SENT + b" " + SENT, "line 1: JSON is malformed: trailing characters"),
+        (SENT + b"\n" + SENT + SENT + b"\n" + b"oops\n", "line 2: JSON is malformed: trailing characters"),
+        (SENT + b"\n" + SENT.replace(b", ", b",\n") + b"\n", "line 2: Input data was truncated"),
+        (SENT.replace(b", ", b",\n") + b"\n" + SENT + SENT + SENT + b"\n", "line 1: Input data was truncated"),
     ],
 )
 def test_an_invalid_line_is_reported_with_its_number(data: bytes, words: str, tmp_path: Path) -> None:
@@ -109,6 +121,20 @@ def test_an_invalid_line_is_reported_with_its_number(data: bytes, words: str, tm
         read(tmp_path / "history.jsonl")
     assert f"history.jsonl, {words}" in str(caught.value)
     assert len(str(caught.value)) < 400
+
+
+@pytest.mark.parametrize("ahead", [0, 1, 500_000, (1 << 20) - 50, 1 << 20])
+def test_how_long_a_line_may_be_does_not_depend_on_where_it_is(ahead: int) -> None:
+    longest = SENT + b" " * ((1 << 20) - len(SENT))
+    for end in (b"", b"\n", b"\n\n"):
+        assert len(read(io.BytesIO(b"\n" * ahead + longest + end)).events) == 1
+        with pytest.raises(UsageError, match=f"line {ahead + 1} is longer than 1,048,576 bytes"):
+            read(io.BytesIO(b"\n" * ahead + longest + b" " + end))
+
+
+@pytest.mark.parametrize("blank", [b"", b"\r", b" \t ", b"\t\r"])
+def test_blank_lines_are_left_out(blank: bytes) -> None:
+    assert len(read(io.BytesIO(blank + b"\n" + SENT + b"\r\n" + blank + b"\n" + SENT + b"\n" + blank)).events[0]) == 2
 
 
 @pytest.mark.parametrize("clients", [2, 3, 4, 9])

@@ -23,7 +23,8 @@ from harness.errors import UsageError
 from harness.history.record import History, send_event
 from harness.processes.output import shorten
 
-BLOCK_BYTES = 1 << 20
+BLOCK_BYTES = 1 << 20  # also the length of the longest line
+JSON_BLANKS = b" \t\r"  # what JSON takes for blank, within a line; bytes.strip() takes more
 UNKNOWN = -1
 EXPECTED = 'expected {"client": 0, "event": "send" or "receive", "message": "0.3"}'
 
@@ -78,30 +79,48 @@ def _lines(file: BinaryIO, name: str) -> Iterator[Line]:
     decoder = msgspec.json.Decoder(Line)
     count, rest = 0, b""
     while block := file.read(BLOCK_BYTES):
-        complete, end, rest = (rest + block).rpartition(b"\n")
-        if not end and len(rest) > BLOCK_BYTES:
-            raise UsageError(f"{name}, line {count + 1} is longer than {BLOCK_BYTES:,} bytes: this is not a history")
+        *texts, rest = (rest + block).split(b"\n")
+        yield from _decoded(texts, count, decoder, name)
+        count += len(texts)
+        if len(rest) > BLOCK_BYTES:
+            raise _too_long(name, count + 1)
+    yield from _decoded([rest], count, decoder, name)
+
+
+def _decoded(texts: list[bytes], count: int, decoder: msgspec.json.Decoder[Line], name: str) -> list[Line]:
+    """Return the events of some lines.
+
+    Each line is decoded alone: `decode_lines` of msgspec takes any objects with blanks between them for lines.
+
+    Args:
+        texts: the lines.
+        count: how many lines came before them.
+        decoder: decodes a line.
+        name: what the file is called.
+
+    Raises:
+        UsageError: a line is not an event.
+    """
+    if max(map(len, texts), default=0) <= BLOCK_BYTES:
         try:
-            lines = decoder.decode_lines(complete)
+            return list(map(decoder.decode, filter(None, texts)))
         except (msgspec.MsgspecError, UnicodeDecodeError):
-            _reject_first_invalid(complete.split(b"\n"), count, decoder, name)
-            raise
-        yield from lines
-        count += complete.count(b"\n") + len(end)
-    if rest.strip():
-        _reject_first_invalid([rest], count, decoder, name)
-        yield decoder.decode(rest)
-
-
-def _reject_first_invalid(texts: Iterable[bytes], count: int, decoder: msgspec.json.Decoder[Line], name: str) -> None:
-    """Raise UsageError for the first line that is not an event, if there is one."""
+            pass  # a line is no event, or has blanks only: one by one, it shows which
+    lines = []
     for number, text in enumerate(texts, count + 1):
-        if text.strip():
+        if len(text) > BLOCK_BYTES:
+            raise _too_long(name, number)
+        if text.strip(JSON_BLANKS):
             try:
-                decoder.decode(text)
+                lines.append(decoder.decode(text))
             except (msgspec.MsgspecError, UnicodeDecodeError) as error:
                 excerpt = shorten(ascii(text.decode("utf-8", "replace"))[1:-1], 60)
                 raise UsageError(f"{name}, line {number}: {error}; {EXPECTED}, read {excerpt}") from None
+    return lines
+
+
+def _too_long(name: str, number: int) -> UsageError:
+    return UsageError(f"{name}, line {number} is longer than {BLOCK_BYTES:,} bytes: this is not a history")
 
 
 def _history(lines: Iterable[Line]) -> History:
