@@ -152,6 +152,25 @@ def test_a_drawing_shows_all_witnesses_and_fits(clients: int, locate: None, name
         assert drawn.count("  !") == 1
 
 
+@pytest.mark.parametrize("width", [20, 30, 72, 80, 120])
+@pytest.mark.parametrize("first", [0, 10**9, (1 << 62) - 100])
+@pytest.mark.parametrize("clients", [2, 3, 7, 40])
+def test_a_drawing_of_clients_with_large_numbers_fits(clients: int, first: int, width: int) -> None:
+    ring = [f"m{number} m{(number + 1) % clients}" for number in range(clients)]
+    sent = history(*ring, *(f"+m{number}" for number in range(clients)))
+    (fault,) = judge(dataclasses.replace(sent, clients=range(first, first + 2 * clients)))
+    drawn = draw(fault, width)
+    assert max(map(len, drawn.splitlines())) <= width
+    if width > len(f"client {first}"):
+        assert all(f"client {first + client}" in drawn for client in (0, 1, clients - 1))
+
+
+def test_a_drawing_of_many_events_of_a_client_fits() -> None:
+    (fault,) = judge(history("b a " * 12, "+a +b " * 12))
+    for width in (12, 20, 30, 80):
+        assert max(map(len, draw(fault, width).splitlines())) <= width
+
+
 def test_a_drawing_looks_like_this() -> None:
     text = lines("0 send q", "1 receive q 0 0.1", "1 send r 0 0.2", "2 receive r 0 0.3", "2 receive q 2 10")
     (fault,) = judge(read(io.BytesIO(text)))

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from itertools import zip_longest
 from typing import Any
 
-from harness.history.fault import Fault, Observation, display_name, in_short, left_out
+from harness.history.fault import Fault, Observation, display_name, in_short, left_out, shortened
 
 ARROWS = {"send": "->", "receive": "<-"}
 GAP = 4
@@ -37,22 +37,31 @@ def draw(fault: Fault, width: int = 80) -> str:
     contradiction = [event for event in fault.observations if event.message == fault.messages[0]][-1]
     hidden = left_out(len(columns))
     shown = [client for at, client in enumerate(columns) if at not in hidden]
+    gap = [f"… {len(hidden):,} more", "clients …"]
     longest = max(len(display_name(event.message, NAME_WIDTH)) for client in shown for event in columns[client])
-    narrowest = len("-> ") + longest + len(MARK)
+    headings = [_heading(client) for client in shown] + (gap if hidden else [])
+    narrowest = max(len("-> ") + longest + len(MARK), *map(len, headings))
     # The other columns are drawn below.
     per_band = min(len(shown) + bool(hidden), max(1, (width + GAP) // (narrowest + GAP)))
     column_width = (width + GAP) // per_band - GAP
     mark = None if fault.equal_messages else contradiction
     drawn = [_column(client, columns[client], mark, column_width) for client in shown]
     if hidden:
-        drawn.insert(hidden.start, [f"… {len(hidden):,} more", "clients …"])
+        drawn.insert(hidden.start, [shortened(line, column_width) for line in gap])
     bands = [_side_by_side(drawn[at : at + per_band]) for at in range(0, len(drawn), per_band)]
     return "\n\n".join([*bands, _reason(fault, width)])
 
 
 def _column(client: int, events: Sequence[Observation], contradiction: Observation | None, width: int) -> list[str]:
-    """Return the lines of one client; if the width is too small, without times and with shortened names."""
-    heading = f"client {client}"
+    """Return the lines of one client; if the width is too small, without times and with shortened names.
+
+    Args:
+        client: its number.
+        events: what it did.
+        contradiction: the event that is marked, if it is one of these.
+        width: the most characters of a line.
+    """
+    heading = shortened(_heading(client), width)
     marks = [MARK if event is contradiction else "" for event in events]
     times = ["" if event.at_ns is None else f"{event.at_ns / 1e6:,.1f} ms" for event in events]
     time_width = max(map(len, times))
@@ -65,7 +74,12 @@ def _column(client: int, events: Sequence[Observation], contradiction: Observati
         f"{ARROWS[event.event]} {name:{longest}}" + (f"   {time:>{time_width}}" if time_width else "") + mark
         for event, name, time, mark in zip(events, names, times, marks, strict=True)
     ]
-    return [heading, "-" * len(heading), *in_short([line.rstrip() for line in lines], "events")]
+    shown = in_short([line.rstrip() for line in lines], "events")
+    return [heading, "-" * len(heading), *(shortened(line, width) for line in shown)]
+
+
+def _heading(client: int) -> str:
+    return f"client {client}"
 
 
 def _side_by_side(columns: Sequence[Sequence[str]]) -> str:
@@ -89,7 +103,8 @@ def _reason(fault: Fault, width: int) -> str:
         }
         return f"! {reasons.get(fault.kind, fault.kind)}"[:width]
     hidden = left_out(len(fault.messages))
-    names = [display_name(name, NAME_WIDTH) for at, name in enumerate(fault.messages) if at not in hidden]
+    name_width = min(NAME_WIDTH, width - len("  before "))
+    names = [display_name(name, name_width) for at, name in enumerate(fault.messages) if at not in hidden]
     if hidden:
         names.insert(hidden.start, "…")
     lines = ["! no order has"]

@@ -54,9 +54,20 @@ class Fault:
 
 
 def display_name(name: str, limit: int = 40) -> str:
-    """Return a message's name for a sentence: on one line, and at most `limit` characters long."""
-    text = name if name.isprintable() and name.strip() else repr(name)
-    return text if len(text) <= limit else f"{text[: limit - 1]}…"
+    """Return a message's name for a sentence: on one line, and at most `limit` characters long, but at least one.
+
+    A longer name is cut in the middle: names often differ only at their ends.
+    """
+    return shortened(name if name.isprintable() and name.strip() else repr(name), limit)
+
+
+def shortened(text: str, limit: int) -> str:
+    """Return a text of at most `limit` characters, but at least one; a longer one is cut in the middle."""
+    if len(text) <= limit:
+        return text
+    end = max(0, (limit - 1) // 2)
+    start = max(0, limit - 1 - end)
+    return f"{text[:start]}…{text[len(text) - end :]}"
 
 
 def location_note(observation: Observation) -> str:
