@@ -6,11 +6,14 @@ import dataclasses
 import random
 from collections.abc import Sequence
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from harness.history import frontier, witnesses
 from harness.history.draw import as_data, draw
-from harness.history.fault import Fault, Observation
+from harness.history.equal_messages import puzzle_of
+from harness.history.fault import Fault, Observation, display_name
 from harness.history.judge import decide, judge
 from harness.history.record import History
 from harness.history.views import Numbers
@@ -47,6 +50,14 @@ def test_lawful(clients: Sequence[str]) -> None:
         ("duplicated", ("+a a a",), "client 0 received message a 2 times; it was sent once"),
         ("duplicated", ("+x +x x x", "x x x"), "client 1 received message x 3 times; it was sent twice"),
         ("duplicated", ("+a +b a b a", "a b b"), "client 0 received message a 2 times; it was sent once (2 such del"),
+        ("created", ("x x x", "x y", "+a"), "client 0 received x, which no client has sent (5 such deliveries)"),
+        ("duplicated", ("+a", "a a a"), "client 1 received message a 3 times; it was sent once (2 such deliveries)"),
+        (
+            "duplicated",
+            ("+a +b", "a a a b b b", "a"),
+            "client 1 received message a 3 times; it was sent once (4 such d",
+        ),
+        ("received before sent", ("a +a b +b", "a b"), "client 0 received its own message a before it sent it (2 such"),
         ("received before sent", ("a +a", "a"), "client 0 received its own message a before it sent it"),
         ("sender order", ("+a +b a b", "b a"), "client 0 sent a before b, but client 1 received b before a"),
         ("sender order", ("+a +b b a",), "client 0 sent a before b, but received b before a"),
@@ -121,6 +132,16 @@ def test_one_fault_of_each_kind_is_reported() -> None:
     assert [fault.kind for fault in faults] == ["created", "duplicated", "received before sent", "sender order"]
 
 
+def test_names_that_differ_only_at_their_ends_are_told_apart() -> None:
+    start = "x" * 60
+    (fault,) = judge(history(f"+{start}1 +{start}2", f"{start}2 {start}1"))
+    assert fault.sentence.count("x1") == 2
+    assert fault.sentence.count("x2") == 2
+    assert display_name("0123456789", 10) == "0123456789"
+    cut = [display_name("0123456789", limit) for limit in (9, 8, 4, 3, 2, 1, 0, -1)]
+    assert cut == ["0123…6789", "0123…789", "01…9", "0…9", "0…", "…", "…", "…"]
+
+
 def with_locations(history: History) -> History:
     """Return the same history with locations: each event is 10 bytes and a millisecond after the one before it."""
     return dataclasses.replace(history, locate=lambda client, event: (10 * event, 1_000_000 * event))
@@ -185,6 +206,27 @@ def test_one_copy_too_many_of_a_flood_is_found_at_once() -> None:
     (fault,) = judge(history("+a " * count, "a " * (count + 1)))
     assert fault.sentence == "client 1 received message a 200,001 times; it was sent 200,000 times"
     assert len(fault.observations) < 10
+
+
+def test_what_it_costs_to_choose_the_events_does_not_grow_with_clients_times_messages(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    counted: list[int] = []
+
+    def counting(numbers: NDArray[np.int64], minlength: int) -> NDArray[np.int64]:
+        counts = bincount(numbers, minlength=minlength)
+        counted.append(numbers.size + counts.size)
+        return counts
+
+    bincount = np.bincount
+    clients = 500
+    chain = [f"+m{number} m{number} m{number + 1}" for number in range(clients)]
+    tried = history(*chain, f"+m{clients}", "+q +q q q")
+    monkeypatch.setattr(np, "bincount", counting)
+    puzzle = puzzle_of(tried, np.ones(len(tried.names), dtype=bool))
+    assert puzzle.size == 3 * clients + 5
+    assert puzzle.others == {}
+    assert sum(counted) < 4 * clients
 
 
 def test_a_ring_of_long_lines_is_explained() -> None:

@@ -32,15 +32,15 @@ Place = tuple[int, int]  # a client, and an index in its stream
 def puzzle_of(history: History, wanted: Mask) -> Puzzle:
     """Return the events that concern the wanted messages; `wanted` has shape (messages,)."""
     streams, places = [], []
-    sends = np.zeros(wanted.size, np.int64)
+    sends = [np.empty(0, np.int64)]
     for events in history.events:
         codes = np.asarray(events, dtype=np.int64)
         kept = np.flatnonzero(wanted[np.where(codes < 0, -codes - 1, codes)]) if codes.size else codes
         codes = codes[kept]
-        sends += np.bincount(-codes[codes < 0] - 1, minlength=wanted.size)
+        sends.append(-codes[codes < 0] - 1)
         streams.append(codes.tolist())
         places.append(kept.tolist())
-    others = np.asarray(history.send_counts, np.int64) - sends
+    others = np.asarray(history.send_counts, np.int64) - np.bincount(np.concatenate(sends), minlength=wanted.size)
     others[~wanted] = 0
     texts = np.flatnonzero(others > 0)
     return Puzzle(streams, places, dict(zip(texts.tolist(), others[texts].tolist(), strict=True)))

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +33,20 @@ __all__ = ["Fault", "Judgement", "Observation", "decide", "judge"]
 PATIENT_BUDGET = 30_000_000  # about ten seconds
 MOST_COPIES = 5  # of a message that are shown
 QUICK_BUDGET = 200_000  # for the many histories of a check: a fraction of a second
+
+
+class Occurrence(NamedTuple):
+    """A fault of a single client with a single message.
+
+    Attributes:
+        client_index: which of the history's clients.
+        number: the number of the message.
+        deliveries: how many deliveries are wrong; of a message received too often, those above what was sent.
+    """
+
+    client_index: int
+    number: int
+    deliveries: int
 
 
 @dataclass(frozen=True)
@@ -137,10 +152,9 @@ def _views(history: History, send_counts: NDArray[np.int64]) -> tuple[list[View]
     all_sent_once = bool(sent_once.all())
     place_of = np.zeros(send_counts.size, np.int32)  # scratch: by message, its place in the line looked at last
     views: list[View] = []
-    # Each a list of (index of the client, number of the message).
-    created: list[tuple[int, int]] = []
-    duplicated: list[tuple[int, int]] = []
-    early: list[tuple[int, int]] = []
+    created: list[Occurrence] = []
+    duplicated: list[Occurrence] = []
+    early: list[Occurrence] = []
     for client_index, events in enumerate(history.events):
         if len(events) == 1 and events[0] < 0:
             views.append(EMPTY_VIEW)  # a single message that was sent says nothing about order
@@ -149,11 +163,17 @@ def _views(history: History, send_counts: NDArray[np.int64]) -> tuple[list[View]
         is_distinct = _distinct(view.received, place_of)
         if not is_distinct:
             numbers, counts = np.unique(view.received, return_counts=True)
-            surplus = numbers[(counts > send_counts[numbers]) & (send_counts[numbers] > 0)]
-            duplicated += [(client_index, int(number)) for number in surplus]
+            sent = send_counts[numbers]
+            is_surplus = (counts > sent) & (sent > 0)
+            surplus = numbers[is_surplus], (counts - sent)[is_surplus]
+            duplicated += [
+                Occurrence(client_index, int(number), int(count)) for number, count in zip(*surplus, strict=True)
+            ]
         if not all_sent_once:
-            never_sent = np.unique(view.received[send_counts[view.received] == 0])
-            created += [(client_index, int(number)) for number in never_sent]
+            never_sent = np.unique(view.received[send_counts[view.received] == 0], return_counts=True)
+            created += [
+                Occurrence(client_index, int(number), int(count)) for number, count in zip(*never_sent, strict=True)
+            ]
             view = view.restricted_to(sent_once)
         if not is_distinct:
             view = view.select(_first_of_each(view.received), np.ones(view.sent.size, dtype=bool))
@@ -161,7 +181,7 @@ def _views(history: History, send_counts: NDArray[np.int64]) -> tuple[list[View]
             is_early = _received_before_sent(view, place_of)
             if is_early.any():
                 early_numbers = view.sent[is_early]
-                early += [(client_index, int(number)) for number in early_numbers]
+                early += [Occurrence(client_index, int(number), 1) for number in early_numbers]
                 view = view.select(~np.isin(view.received, early_numbers), np.ones(view.sent.size, dtype=bool))
         views.append(view)
     faults = []
@@ -193,8 +213,8 @@ def _received_before_sent(view: View, place_of: Numbers) -> Mask:
     return is_early
 
 
-def _created(history: History, occurrences: Sequence[tuple[int, int]]) -> Fault:
-    client_index, number = occurrences[0]
+def _created(history: History, occurrences: Sequence[Occurrence]) -> Fault:
+    client_index, number, _ = occurrences[0]
     _, delivery = observe(history, client_index, "receive", number)
     sentence = (
         f"client {delivery.client} received {display_name(delivery.message)}{location_note(delivery)}, "
@@ -203,8 +223,8 @@ def _created(history: History, occurrences: Sequence[tuple[int, int]]) -> Fault:
     return _single_client_fault("created", sentence, occurrences, [delivery])
 
 
-def _duplicated(history: History, occurrences: Sequence[tuple[int, int]]) -> Fault:
-    client_index, number = occurrences[0]
+def _duplicated(history: History, occurrences: Sequence[Occurrence]) -> Fault:
+    client_index, number, _ = occurrences[0]
     places = np.flatnonzero(np.asarray(history.events[client_index]) == number)
     copies, sent = places.size, history.send_counts[number]
     # As many deliveries as it was sent times, or the first of them, and the first surplus one.
@@ -217,8 +237,8 @@ def _duplicated(history: History, occurrences: Sequence[tuple[int, int]]) -> Fau
     return _single_client_fault("duplicated", sentence, occurrences, deliveries)
 
 
-def _early(history: History, occurrences: Sequence[tuple[int, int]]) -> Fault:
-    client_index, number = occurrences[0]
+def _early(history: History, occurrences: Sequence[Occurrence]) -> Fault:
+    client_index, number, _ = occurrences[0]
     _, delivery = observe(history, client_index, "receive", number)
     _, sending = observe(history, client_index, "send", number)
     sentence = (
@@ -229,8 +249,9 @@ def _early(history: History, occurrences: Sequence[tuple[int, int]]) -> Fault:
 
 
 def _single_client_fault(
-    kind: str, sentence: str, occurrences: Sequence[tuple[int, int]], observations: Sequence[Observation]
+    kind: str, sentence: str, occurrences: Sequence[Occurrence], observations: Sequence[Observation]
 ) -> Fault:
-    if len(occurrences) > 1:
-        sentence += f" ({len(occurrences):,} such deliveries)"
+    deliveries = sum(occurrence.deliveries for occurrence in occurrences)
+    if deliveries > 1:
+        sentence += f" ({deliveries:,} such deliveries)"
     return Fault(kind, sentence, (observations[0].client,), (observations[0].message,), tuple(observations))
