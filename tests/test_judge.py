@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import random
 from collections.abc import Sequence
 
@@ -11,11 +12,13 @@ import pytest
 from numpy.typing import NDArray
 
 from harness.history import frontier, witnesses
+from harness.history.arrangement import Arrangement
 from harness.history.draw import as_data, draw
 from harness.history.equal_messages import puzzle_of
 from harness.history.fault import Fault, Observation, display_name
-from harness.history.judge import decide, judge
+from harness.history.judge import PATIENT_BUDGET, decide, judge
 from harness.history.record import History
+from harness.history.remainders import Remainders
 from harness.history.views import Numbers
 from tests.histories import history, random_history
 
@@ -184,6 +187,54 @@ def test_a_search_that_is_given_up_blames_nobody() -> None:
     given_up = decide(tried, equal_budget=8)
     assert (given_up.faults, given_up.undecided) == ([], 2)
     assert judge(tried, equal_budget=8) == []
+
+
+def steps(tried: History) -> int:
+    """Return what it costs to decide that a history with equal messages is lawful, in steps an event."""
+    puzzle = puzzle_of(tried, np.ones(len(tried.names), dtype=bool))
+    search = Arrangement(puzzle, PATIENT_BUDGET)
+    assert search.is_possible
+    return search.steps // puzzle.size
+
+
+def test_everybody_may_say_hi() -> None:
+    assert steps(history(*["+hi " + "hi " * 300] * 300)) <= 2
+    assert steps(history(*["+hi"] * 20_000, "hi " * 20_000)) <= 4
+    # Nothing else comes between the copies that these clients need, but each of them needs other ones.
+    assert steps(history(*[f"+m{number} +hi" for number in range(100)], "hi " * 100, "m99 hi hi m98 m97 m96")) <= 10
+
+
+def test_clients_that_have_the_same_left_to_do_are_interchangeable() -> None:
+    reads = " ".join("daadddddaddddaaadddddddaaadd")
+    same = ["+d +a +d"] * 10
+    assert [fault.kind for fault in judge(history(*same, reads))] == ["sender order"]
+    # Also when they did different things before.
+    greetings = [f"h{number}" for number in range(10)]
+    greeted = [f"+{greeting} +d +a +d" for greeting in greetings]
+    assert [fault.kind for fault in judge(history(*greeted, " ".join(greetings) + " " + reads))] == ["sender order"]
+
+
+def test_only_states_that_are_alike_have_the_same_number() -> None:
+    first = Remainders([[0, 1], [0, 1]], [[2, 2], [2, 2]], [[0, 1], [0, 1]])
+
+    def state(*done: tuple[int, int]) -> int:
+        return first.state + sum(
+            sum(first.change_by_delivery(client, count, 0) for count in range(received))
+            + sum(first.change_by_send(client, received, count) for count in range(sent))
+            for client, (received, sent) in enumerate(done)
+        )
+
+    places = list(itertools.product(range(3), range(3)))
+    alike = {
+        (first, second): state(first, second) for first, second in itertools.combinations_with_replacement(places, 2)
+    }
+    assert len(set(alike.values())) == len(alike)
+    assert all(number == state(second, first) for (first, second), number in alike.items())
+    # A send that was due one delivery after another is not one that was due at once.
+    waits = Remainders([[0], [1, 0]], [[2], [2]], [[0], [2]])
+    assert waits.key(0, 0, 0)[0] == waits.key(1, 1, 0)[0]
+    assert waits.key(0, 0, 0)[1] != waits.key(1, 1, 0)[1]
+    assert waits.key(0, 0, 1) == waits.key(1, 1, 1)
 
 
 def test_equal_messages_that_nobody_received_leave_nothing_undecided() -> None:

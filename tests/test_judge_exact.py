@@ -72,6 +72,38 @@ def equal_messages(rng: random.Random) -> History:
     return from_events(streams)
 
 
+def test_the_verdict_about_clients_that_do_the_same_is_that_of_trying_every_order() -> None:
+    verdicts: Counter[bool] = Counter()
+    for seed in range(2000):
+        tried = twins(random.Random(seed))
+        if sum(map(len, tried.events)) > 18:
+            continue  # to try every order would take too long
+        judgement = decide(tried)
+        assert not judgement.undecided, (seed, tried.events)
+        assert (judgement.faults == []) == is_lawful(tried), (seed, tried.events, judgement.faults)
+        verdicts[judgement.faults == []] += 1
+    assert min(verdicts.values()) > 300, verdicts
+
+
+def twins(rng: random.Random) -> History:
+    """Return a history in which several clients do the same, perhaps after a first message of their own."""
+    texts = "abc"[: rng.randint(1, 3)]
+    streams: list[list[tuple[bool, str]]] = []
+    for _ in range(rng.randint(1, 2)):
+        events = [(rng.random() < 0.7, rng.choice(texts)) for _ in range(rng.randint(1, 3))]
+        for _ in range(rng.randint(1, 3)):
+            streams.append([*([(True, f"own{len(streams)}")] if rng.random() < 0.2 else []), *events])
+    for _ in range(rng.randint(1, 2)):
+        left = [[name for is_sent, name in events if is_sent] for events in streams]
+        order = []
+        while any(left):
+            order.append(rng.choice([names for names in left if names]).pop(0))
+        for _ in range(rng.choice([0, 1, 1, 2]) if order else 0):
+            order.insert(rng.randrange(len(order)), order.pop(rng.randrange(len(order))))
+        streams += [[(False, name) for name in order if rng.random() < 0.9]] * rng.choice([1, 1, 1, 2])
+    return from_events(streams)
+
+
 def observed_only(history: History, fault: Fault) -> History:
     """Return the history reduced to the observations of a fault; all else was sent at an unknown moment."""
     events: list[list[int]] = [[] for _ in history.clients]

@@ -2,21 +2,34 @@
 
 The order is built from its beginning. A step takes the next message that some client sent, if the client had received
 by then what it had received before sending it; every client that waits for a message of this text receives it. To
-receive a copy as early as possible never does harm, so the only choice is which message comes next. A message comes
-next without a choice where that cannot do harm: no client still needs its text, or all that need it wait for it and
-cannot lack a copy later. All other choices are tried, and each state only once.
+receive a copy as early as possible never does harm, so the only choice is which message comes next.
+
+A message m of text t that can be sent comes next without a choice if all clients that still need t wait for it, and
+
+- either each of them needs nothing else between the copies of t that it needs,
+- or one client sends all copies of t that are left.
+
+This does no harm. Take any way to go on from here, and in it move m to the front (if m is not in it, it can be added).
+Its client sent nothing before m, and until the first copy of t comes, those that need t receive nothing. If one client
+sends all copies, m was that first copy, so everybody receives what they did, some of it earlier. Otherwise the copies
+keep their number, and the first, second, third ... of them each come as early as before or earlier; who needs t takes
+them one after another from now on, so has had as many at any moment, and whatever it receives or sends after them is as
+early as before or earlier. And if no client needs t, m changes nothing.
+
+All other choices are tried, and each state only once. In a state only that counts which clients have what left to do,
+not who they are: see `harness.history.remainders`.
 
 A client that misses a message makes no difference: it does not wait for it.
 """
 
 from __future__ import annotations
 
-import random
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from harness.history.record import send_event
+from harness.history.remainders import Remainders
 
 
 @dataclass(frozen=True)
@@ -72,7 +85,7 @@ class Arrangement:
         self._sent: list[list[int]] = []
         self._after: list[list[int]] = []
         self._deadline: list[list[float]] = []
-        for stream in puzzle.streams:
+        for stream in filter(len, puzzle.streams):
             received: list[int] = []
             sent: list[int] = []
             after: list[int] = []
@@ -95,6 +108,12 @@ class Arrangement:
         self._needs: defaultdict[int, dict[int, int]] = defaultdict(dict)
         self._waiting: defaultdict[int, list[int]] = defaultdict(list)  # clients whose next delivery has this text
         self._heads: defaultdict[int, set[int]] = defaultdict(set)  # clients whose next message has this text
+        # By text: how many clients have copies left; how many need copies; how many of these wait, and then need
+        # nothing between the copies that they need.
+        self._owners: defaultdict[int, int] = defaultdict(int)
+        self._needing: defaultdict[int, int] = defaultdict(int)
+        self._settled: defaultdict[int, int] = defaultdict(int)
+        self._is_settled = [_in_last_run(received) for received in self._received]  # when waiting for this delivery
         for client, (received, sent) in enumerate(zip(self._received, self._sent, strict=True)):
             for text in received:
                 needs = self._needs[text]
@@ -103,8 +122,13 @@ class Arrangement:
                 self._left[text] += 1
                 senders = self._senders[text]
                 senders[client] = senders.get(client, 0) + 1
+            for text in set(received):
+                self._needing[text] += 1
+            for text in set(sent):
+                self._owners[text] += 1
             if received:
                 self._waiting[received[0]].append(client)
+                self._settled[received[0]] += self._is_settled[client][0]
             if sent:
                 self._heads[sent[0]].add(client)
             by_when: list[float] = []
@@ -119,9 +143,8 @@ class Arrangement:
         self._received_count, self._sent_count = [0] * clients, [0] * clients
         self._missing = sum(map(len, self._received))
         self._taken: list[tuple[int, list[int]]] = []  # clients whose message came next, and those that waited for it
-        chance = random.Random(0)
-        self._state = 0  # a number that differs, almost certainly, for different states
-        self._weights = [(chance.getrandbits(120), chance.getrandbits(120)) for _ in range(clients)]
+        self._remainders = Remainders(self._received, self._sent, self._after)
+        self._state = self._remainders.state
 
     # --- one message more or less
 
@@ -129,35 +152,46 @@ class Arrangement:
         at = self._sent_count[client]
         return at < len(self._sent[client]) and self._after[client][at] <= self._received_count[client]
 
+    def _is_open(self, text: int) -> bool:
+        """Return whether a message of this text, if it can be sent, can come next without a choice (see above)."""
+        needing = self._needing[text]
+        return self._settled[text] == needing or (self._owners[text] == 1 and len(self._waiting[text]) == needing)
+
     def _take(self, client: int, ready: list[int]) -> None:
-        """Let the next message of a client come next; add to `ready` the clients that this may concern."""
+        """Let the next message of a client come next; add to `ready` the clients whose next message may now be free."""
         at = self._sent_count[client]
         text = self._sent[client][at]
+        was_open = {text: self._is_open(text)}
         receivers, self._waiting[text] = self._waiting[text], []
         needs = self._needs[text]
-        awaited: set[int] = set()
         for receiver in receivers:
-            count = self._received_count[receiver] = self._received_count[receiver] + 1
+            sent, count = self._sent_count[receiver], self._received_count[receiver]
+            self._state += self._remainders.change_by_delivery(receiver, count, sent)
+            self._settled[text] -= self._is_settled[receiver][count]
             needs[receiver] -= 1
-            self._state += self._weights[receiver][0]
+            self._needing[text] -= not needs[receiver]
+            count = self._received_count[receiver] = count + 1
             if count < len(self._received[receiver]):
                 following = self._received[receiver][count]
+                if following not in was_open:
+                    was_open[following] = self._is_open(following)
                 self._waiting[following].append(receiver)
-                awaited.add(following)
-            if self._sent[receiver]:
+                self._settled[following] += self._is_settled[receiver][count]
+            if sent < len(self._sent[receiver]) and self._after[receiver][sent] == count:
                 ready.append(receiver)
-        for following in awaited:
-            ready += self._heads[following]
         self._missing -= len(receivers)
         self._left[text] -= 1
         self._senders[text][client] -= 1
+        self._owners[text] -= not self._senders[text][client]
         self._heads[text].discard(client)
-        ready += self._heads[text]
+        self._state += self._remainders.change_by_send(client, self._received_count[client], at)
         self._sent_count[client] = at + 1
-        self._state += self._weights[client][1]
         if at + 1 < len(self._sent[client]):
             self._heads[self._sent[client][at + 1]].add(client)
             ready.append(client)
+        for concerned, before in was_open.items():
+            if not before and self._is_open(concerned):
+                ready += self._heads[concerned]
         self._taken.append((client, receivers))
         self.steps += len(receivers) + 1
 
@@ -167,9 +201,10 @@ class Arrangement:
         if at < len(self._sent[client]):
             self._heads[self._sent[client][at]].discard(client)
         at = self._sent_count[client] = at - 1
+        self._state -= self._remainders.change_by_send(client, self._received_count[client], at)
         text = self._sent[client][at]
-        self._state -= self._weights[client][1]
         self._heads[text].add(client)
+        self._owners[text] += not self._senders[text][client]
         self._senders[text][client] += 1
         self._left[text] += 1
         self._missing += len(receivers)
@@ -177,32 +212,25 @@ class Arrangement:
         for receiver in reversed(receivers):
             count = self._received_count[receiver]
             if count < len(self._received[receiver]):
-                self._waiting[self._received[receiver][count]].pop()
-            self._received_count[receiver] = count - 1
+                following = self._received[receiver][count]
+                self._waiting[following].pop()
+                self._settled[following] -= self._is_settled[receiver][count]
+            count = self._received_count[receiver] = count - 1
+            self._needing[text] += not needs[receiver]
             needs[receiver] += 1
-            self._state -= self._weights[receiver][0]
+            self._settled[text] += self._is_settled[receiver][count]
+            self._state -= self._remainders.change_by_delivery(receiver, count, self._sent_count[receiver])
         self._waiting[text] = receivers
+        self.steps += len(receivers) + 1
 
     # --- choices
 
-    def _is_harmless(self, client: int) -> bool:
+    def _is_free(self, client: int) -> bool:
         """Return whether the client's next message can come next without a choice."""
-        if not self._can_send(client):
-            return False
-        text = self._sent[client][self._sent_count[client]]
-        needs, waiting = self._needs[text], self._waiting[text]
-        if text not in self._has_copies:
-            return len(waiting) == len(needs)
-        self.steps += len(needs)
-        needed = [count for count in needs.values() if count]
-        if len(waiting) < len(needed):
-            return False
-        is_last_sender = self._senders[text][client] == self._left[text]
-        return max(needed, default=0) <= (self._left[text] if is_last_sender else 1)
+        return self._can_send(client) and self._is_open(self._sent[client][self._sent_count[client]])
 
-    def _is_allowed(self, client: int) -> bool:
-        """Return whether the client's next message, of a text with copies, leaves enough copies for all that wait."""
-        text = self._sent[client][self._sent_count[client]]
+    def _is_allowed(self, text: int) -> bool:
+        """Return whether a message of this text, if it comes next, leaves enough copies for all that need them."""
         left, needs = self._left[text] - 1, self._needs[text]
         self.steps += len(needs)
         if max(needs.values(), default=0) <= left:
@@ -211,15 +239,20 @@ class Arrangement:
         return all(count - (receiver in waiting) <= left for receiver, count in needs.items())
 
     def _choices(self) -> list[int]:
-        """Return the clients whose next message may come next, the most promising last."""
-        clients = []
+        """Return the clients whose next message may come next, one of those with the same left, best last."""
+        chosen: dict[tuple[int, int], int] = {}
+        is_allowed: dict[int, bool] = {}
         for client in self._copiers:
             if self._can_send(client):
-                text = self._sent[client][self._sent_count[client]]
-                if text in self._has_copies and self._is_allowed(client):
-                    clients.append(client)
+                sent = self._sent_count[client]
+                text = self._sent[client][sent]
+                if text not in is_allowed:
+                    is_allowed[text] = text in self._has_copies and self._is_allowed(text)
+                if is_allowed[text]:
+                    remainder = self._remainders.key(client, self._received_count[client], sent)
+                    chosen.setdefault(remainder, client)
         self.steps += len(self._copiers)
-        return sorted(clients, key=self._promise, reverse=True)
+        return sorted(chosen.values(), key=self._promise, reverse=True)
 
     def _promise(self, client: int) -> tuple[bool, float, int]:
         at = self._sent_count[client]
@@ -238,7 +271,7 @@ class Arrangement:
             while ready and self.steps < self._budget:
                 client = ready.pop()
                 self.steps += 1
-                if self._is_harmless(client):
+                if self._is_free(client):
                     self._take(client, ready)
             if not self._missing:
                 return True
@@ -283,3 +316,15 @@ class Arrangement:
         for client, count in self._needs[text].items():
             if count and client not in waiting:
                 yield self._received[client][self._received_count[client]]
+
+
+def _in_last_run(line: Sequence[int]) -> list[bool]:
+    """Return for each place in a line whether what is there comes again only as an uninterrupted run from there."""
+    found: list[bool] = []
+    later: set[int] = set()
+    following = None
+    for text in reversed(line):
+        found.append(found[-1] if text == following else text not in later)
+        later.add(text)
+        following = text
+    return found[::-1]

@@ -30,7 +30,7 @@ from harness.history.witnesses import Edge, smallest_cycle
 
 __all__ = ["Fault", "Judgement", "Observation", "decide", "judge"]
 
-PATIENT_BUDGET = 30_000_000  # about ten seconds
+PATIENT_BUDGET = 10_000_000  # about ten seconds of search, twenty in a history of as many events
 MOST_COPIES = 5  # of a message that are shown
 QUICK_BUDGET = 200_000  # for the many histories of a check: a fraction of a second
 
