@@ -19,7 +19,8 @@ from harness.history.fault import Fault, Observation, display_name
 from harness.history.judge import PATIENT_BUDGET, decide, judge
 from harness.history.record import History
 from harness.history.remainders import Remainders
-from harness.history.views import Numbers
+from harness.history.views import Numbers, View
+from harness.history.witnesses import Edge
 from tests.histories import history, random_history
 
 
@@ -324,6 +325,51 @@ def test_the_cost_of_a_ring_grows_with_its_length(monkeypatch: pytest.MonkeyPatc
         (fault,) = judge(history(*ring, *(f"+m{number}" for number in range(clients))))
         assert len(fault.witnesses) == clients
     assert max(looked_at) < 300_000  # events, whatever the number of clients
+
+
+def test_no_search_starts_between_two_cycles(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A long chain leads from one cycle to another; each of its edges contradicts the guessed order."""
+    looked_at: list[int] = []
+
+    class Counting(frontier.Frontier):
+        def search(self, earlier: Numbers, later: Numbers, limit: int) -> list[tuple[int, int, int]]:
+            found = super().search(earlier, later, limit)
+            looked_at.append(self.looked_at)
+            return found
+
+    monkeypatch.setattr(witnesses, "Frontier", Counting)
+    count = 1000
+    links = [f"x{number} x{number + 1}" for number in (*range(count - 2, -1, -2), *range(1, count - 1, 2))]
+    rings = ["b c", "c a", f"c x{0}", f"x{count - 1} p", "q r", "r p"]
+    names = [*"abcpqr", *(f"x{number}" for number in range(count))]
+    (fault,) = judge(history("a b p q", *links, *rings, *(f"+{name}" for name in names)))
+    assert (fault.kind, len(fault.witnesses)) == ("cycle", 3)
+    assert looked_at[-1] < 100
+    assert len(looked_at) < 10
+
+
+def test_the_sets_of_clients_that_are_tried_are_limited_by_their_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes: list[int] = []
+
+    def counting(views: Sequence[View], messages: int, budget: int) -> tuple[list[Edge], Sequence[View], int]:
+        sizes.append(sum(view.size for view in views))
+        return shortest(views, messages, budget)
+
+    shortest = witnesses._shortest
+    monkeypatch.setattr(witnesses, "_shortest", counting)
+    monkeypatch.setattr(witnesses, "SETS_BUDGET", 16_000_000)
+    for count, tried_all in ((16, True), (400, False)):  # rings of three, none of them by fewer clients
+        streams = []
+        for number in range(24):
+            sent = " ".join(f"+{'abc'[number % 3]}{at}" for at in range(number // 3, count, 8))
+            streams.append(
+                sent + "".join(f" {name}{at}" for at in range(count) for name in ("ab", "bc", "ca")[number % 3])
+            )
+        (fault,) = judge(history(*streams))
+        assert len(fault.witnesses) == 3
+        assert (len(sizes) == 1 + 24 * 23 // 2) == tried_all
+        assert sum(sizes[1:]) * witnesses.SET_EVENT_COST < witnesses.SETS_BUDGET
+        sizes.clear()
 
 
 @pytest.mark.parametrize("seed", range(100))

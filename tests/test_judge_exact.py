@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
+from harness.history.components import components
 from harness.history.judge import Fault, decide, judge
 from harness.history.record import History, send_event
 from harness.history.views import Numbers, View
@@ -128,6 +129,38 @@ def test_the_verdict_is_that_of_trying_every_order() -> None:
         "duplicated",
         "received before sent",
     }, kinds
+
+
+def test_the_components_are_the_messages_that_reach_each_other() -> None:
+    found: Counter[int] = Counter()
+    for seed in range(2500):
+        rng = random.Random(seed)
+        messages = rng.randint(1, 12)
+        lines = [rng.sample(range(messages), rng.randint(1, min(3, messages))) for _ in range(rng.randint(1, 10))]
+        sends = [rng.sample(range(messages), rng.randint(0, min(2, messages))) for _ in lines]
+        views = [
+            View(
+                *(
+                    np.asarray(numbers, np.int32)
+                    for numbers in (line, sent, sorted(rng.choices(range(len(line) + 1), k=len(sent))))
+                )
+            )
+            for line, sent in zip(lines, sends, strict=True)
+        ]
+        reached = np.zeros((messages, messages), dtype=bool)
+        for view in views:
+            reached[view.edges()] = True
+        if reached.diagonal().any():
+            continue  # an own message received before it was sent, which is a fault of its own
+        for between in range(messages):  # Warshall 1962
+            reached |= reached[:, [between]] & reached[[between], :]
+        component_of = components(views, messages)
+        both_ways = reached & reached.T
+        assert (np.diag(both_ways) == (component_of > 0)).all()
+        same = (component_of[:, None] == component_of) & (component_of > 0)
+        assert (same == both_ways).all()
+        found[len(set(component_of.tolist()) - {0})] += 1
+    assert min(found[count] for count in (0, 1, 2)) >= 20, found
 
 
 def small_history(rng: random.Random, texts: int = 0) -> History:

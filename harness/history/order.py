@@ -14,7 +14,6 @@ from collections.abc import Sequence
 from itertools import chain
 
 import numpy as np
-from numpy.typing import NDArray
 
 from harness.history.views import Mask, Numbers, View
 
@@ -98,50 +97,3 @@ def suspect_messages(views: Sequence[View], order: Numbers) -> Numbers:
         return order[:0]
     open_stretches = np.cumsum(balance, dtype=np.int32)
     return order[(open_stretches > 0) | is_end]
-
-
-def on_cycles(views: Sequence[View], messages: int) -> Mask:
-    """Return a mask of shape (messages,): which messages are on a cycle of edges, or on a path between two cycles.
-
-    Args:
-        views: one for each client.
-        messages: how many messages there are.
-    """
-    pairs = []
-    for view in views:
-        if view.size < 2:
-            continue
-        begins, ends = view.edges()
-        pairs.append(_distinct(begins.astype(np.int64) * messages + ends))
-    if not pairs:
-        return np.zeros(messages, dtype=bool)
-    edges = _distinct(np.concatenate(pairs))
-    before, after = edges // messages, edges % messages
-    follows_cycle = _left_by_kahn(before, after, messages)
-    if not follows_cycle.any():
-        return follows_cycle
-    is_within = follows_cycle[before] & follows_cycle[after]
-    before, after = before[is_within], after[is_within]
-    backwards = np.argsort(after, kind="stable")
-    precedes_cycle = _left_by_kahn(after[backwards], before[backwards], messages)
-    return follows_cycle & precedes_cycle
-
-
-def _distinct(numbers: NDArray[np.int64]) -> NDArray[np.int64]:
-    numbers = np.sort(numbers)
-    return numbers[np.concatenate(([True], numbers[1:] != numbers[:-1]))] if numbers.size else numbers
-
-
-def _left_by_kahn(before: NDArray[np.int64], after: NDArray[np.int64], messages: int) -> Mask:
-    """Return which messages are on a cycle or after one; the edges are sorted by `before`."""
-    starts = np.searchsorted(before, np.arange(messages + 1)).tolist()
-    in_degrees = np.bincount(after, minlength=messages)
-    ready = np.flatnonzero(in_degrees == 0).tolist()
-    targets, in_degrees = after.tolist(), in_degrees.tolist()
-    while ready:
-        number = ready.pop()
-        for later in targets[starts[number] : starts[number + 1]]:
-            in_degrees[later] -= 1
-            if not in_degrees[later]:
-                ready.append(later)
-    return np.asarray(in_degrees) > 0

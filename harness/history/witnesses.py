@@ -1,8 +1,9 @@
 """Finds the smallest set of clients that contradict each other, as a shortest cycle of edges.
 
 An edge says "this client put a before b", at any distance in its events. The search is breadth-first over edges, so
-that a single edge may span any number of messages. It starts wherever a client's events contradict the guessed order,
-because every cycle has an edge that does. It stops at a cycle of two edges: there is none shorter.
+that a single edge may span any number of messages. It starts wherever a client's events contradict the guessed order
+within a strongly connected component: every cycle has an edge that does, and every such edge is on a cycle, so that no
+search is in vain. It stops at a cycle of two edges: there is none shorter.
 """
 
 from __future__ import annotations
@@ -16,9 +17,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.history.components import components
 from harness.history.frontier import Frontier
-from harness.history.order import on_cycles
-from harness.history.views import EMPTY_VIEW, Mask, Numbers, View
+from harness.history.views import Mask, Numbers, View
 
 FIRST_PREFIX = 256  # messages that are searched first: most faults show at once
 PREFIX_GROWTH = 16  # each further search takes so many times as many
@@ -28,6 +29,9 @@ FRONTIER_COST = 2500  # what looking at an event costs in a search that keeps a 
 MANY_VIEWS = 500  # above which it is cheaper too
 SHORT_LINE = 16  # messages that a client received on average, below which such a search is cheaper
 SETS_TRIED = 3000
+SETS_BUDGET = 250_000_000  # events to look at in all of these: some seconds
+# What a set costs before it is searched: at all, for every message of any set, and for each event of its own.
+SET_COST, SET_MESSAGE_COST, SET_EVENT_COST = 40_000, 20, 10
 MOST_CANDIDATES = 64  # clients among which smaller sets are tried
 
 Cuts = NDArray[np.integer[Any]]
@@ -62,7 +66,7 @@ def smallest_cycle(views: Sequence[View], messages: int) -> list[Edge]:
     """
     if contradiction := _by_one_client(views, messages):
         return contradiction
-    cycle, cyclic_views = _shortest(views, messages)
+    cycle, cyclic_views, _ = _shortest(views, messages, SEARCH_BUDGET)
     return _with_fewer_clients(cycle, cyclic_views) if len(cycle) > 2 else cycle
 
 
@@ -81,27 +85,33 @@ def _by_one_client(views: Sequence[View], messages: int) -> list[Edge]:
     return []
 
 
-def _shortest(views: Sequence[View], messages: int) -> tuple[list[Edge], Sequence[View]]:
-    """Return a cycle of as few edges as possible, and the views restricted to the messages that are on cycles.
+def _shortest(views: Sequence[View], messages: int, budget: int) -> tuple[list[Edge], Sequence[View], int]:
+    """Return a cycle of as few edges as possible, the views of the messages that are on cycles, and what it cost.
 
     Messages beyond a prefix of the guessed order are searched only when the prefix has no cycle of two edges.
+
+    Args:
+        views: one for each client.
+        messages: how many messages there are.
+        budget: the most events to look at for a shorter cycle than the first one; where it ends, the best is returned.
     """
     best: list[Edge] = []
     has_short_lines = sum(view.received.size for view in views) < SHORT_LINE * len(views) or len(views) > MANY_VIEWS
-    prefix, budget = (messages if has_short_lines else FIRST_PREFIX), SEARCH_BUDGET
+    prefix, cost = (messages if has_short_lines else FIRST_PREFIX), 0
     while True:
         prefix = min(prefix, messages)
         cyclic = _restricted(views, np.arange(messages) < prefix)
-        cyclic = _restricted(cyclic, on_cycles(cyclic, prefix))
+        component_of = components(cyclic, prefix)
+        cyclic = _restricted(cyclic, component_of > 0)
         search = _FrontierSearch(cyclic, prefix) if has_short_lines else _LevelSearch(cyclic, prefix)
-        for client_index, earlier, later in _inversions(cyclic):
+        for client_index, earlier, later in _inversions(cyclic, component_of):
             limit = len(best) - 1 if best else prefix
             best = search.cycle(client_index, earlier, later, limit) or best
-            if len(best) == 2 or (best and search.cost > budget):
-                return best, cyclic
-        budget -= search.cost
+            if len(best) == 2 or (best and cost + search.cost > budget):
+                return best, cyclic, cost + search.cost
+        cost += search.cost
         if prefix == messages:
-            return best, cyclic
+            return best, cyclic, cost
         prefix *= PREFIX_GROWTH
 
 
@@ -110,7 +120,7 @@ def _restricted(views: Sequence[View], wanted: Mask) -> Sequence[View]:
 
 
 def _with_fewer_clients(cycle: list[Edge], views: Sequence[View]) -> list[Edge]:
-    """Return a cycle of fewer clients than a shortest one, if there is one, and few enough sets of clients to try.
+    """Return a cycle of fewer clients than a shortest one, if one is found: few and small sets of clients are tried.
 
     Such a cycle has more edges than clients: at least one client contributes two.
     """
@@ -122,26 +132,43 @@ def _with_fewer_clients(cycle: list[Edge], views: Sequence[View]) -> list[Edge]:
     numbers = np.unique(np.concatenate([line for view in views for line in (view.received, view.sent)]))
     new_numbers = np.searchsorted(numbers, np.arange(numbers[-1] + 1)).astype(np.int32)
     views = [view.renumbered(new_numbers) for view in views]
+    budget = SETS_BUDGET
     for count in range((len(cycle) + 1) // 2, len({edge.client_index for edge in cycle})):
         if math.comb(len(candidates), count) > SETS_TRIED:
             break
         for subset in itertools.combinations(candidates, count):
-            if not with_two.isdisjoint(subset):
-                smaller, _ = _shortest(
-                    [view if index in subset else EMPTY_VIEW for index, view in enumerate(views)], numbers.size
-                )
-                if smaller:
-                    return [
-                        Edge(edge.client_index, int(numbers[edge.before]), int(numbers[edge.after])) for edge in smaller
-                    ]
+            if with_two.isdisjoint(subset):
+                continue
+            its_views = [views[index] for index in subset]
+            budget -= SET_COST + SET_MESSAGE_COST * numbers.size + SET_EVENT_COST * sum(view.size for view in its_views)
+            if budget < 0:
+                return cycle
+            smaller, _, cost = _shortest(its_views, numbers.size, budget)
+            budget -= cost
+            if smaller:
+                return [
+                    Edge(subset[edge.client_index], int(numbers[edge.before]), int(numbers[edge.after]))
+                    for edge in smaller
+                ]
     return cycle
 
 
-def _inversions(views: Sequence[View]) -> Iterator[tuple[int, Numbers, Numbers]]:
+def _inversions(views: Sequence[View], component_of: Numbers) -> Iterator[tuple[int, Numbers, Numbers]]:
     """Yield where a client contradicts the guessed order, earliest message first: the client, and two arrays.
 
-    For this client every message of the first array comes before every message of the second.
+    For this client every message of the first array comes before every message of the second. Only neighbours of one
+    component are looked at. An edge within a component consists of such neighbours, so every cycle has some that
+    contradict the order; and a path leads from the later to the earlier one, so each that does is on a cycle.
+
+    Args:
+        views: one for each client.
+        component_of: shape (messages,), for each message the number of its component.
     """
+
+    def contradict(before: Numbers, after: Numbers) -> Mask:
+        is_inversion: Mask = (before > after) & (component_of[before] == component_of[after])
+        return is_inversion
+
     keys: list[Numbers] = []
     # By cut: the client, the cut in what it received, and the cut in what it sent; one of the cuts is -1.
     clients: list[Cuts] = []
@@ -153,12 +180,12 @@ def _inversions(views: Sequence[View]) -> Iterator[tuple[int, Numbers, Numbers]]
         # The messages after each cut; the cuts in what was received; those in what was sent.
         found: list[tuple[Numbers, Cuts | None, Cuts | None]] = []
         if received.size > 1:
-            cuts = np.flatnonzero(received[:-1] > received[1:]) + 1
+            cuts = np.flatnonzero(contradict(received[:-1], received[1:])) + 1
             found.append((received[cuts], cuts, None))
         if sent.size:
             answers = np.flatnonzero(counts > 0)
-            answers = answers[received[counts[answers] - 1] > sent[answers]]
-            cuts = np.flatnonzero(sent[:-1] > sent[1:]) + 1
+            answers = answers[contradict(received[counts[answers] - 1], sent[answers])]
+            cuts = np.flatnonzero(contradict(sent[:-1], sent[1:])) + 1
             found += [(sent[answers], counts[answers], None), (sent[cuts], None, cuts)]
         for after, in_received, in_sent in found:
             if after.size:
