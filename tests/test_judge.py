@@ -101,6 +101,17 @@ def test_lawful(clients: Sequence[str]) -> None:
             ("+x +a", "+x +b", "a b x"),
             "client 0 sent x, a; client 1 sent x, b; client 2 received a, b, x",
         ),
+        # It received the message of another client, not its own.
+        (
+            "sender order",
+            ("a +a", "+b +a", "a b"),
+            "client 0 received a, then sent a; client 1 sent b, a; client 2 rec",
+        ),
+        (
+            "sender order",
+            ("+b +a", "a +a", "a b"),
+            "client 0 sent b, a; client 1 received a, then sent a; client 2 rec",
+        ),
         ("cycle", ("+a1 +a2 x a1", "a2 x", "+x"), "client 0 sent a1 before a2; client 1 received a2 before x; but"),
     ],
 )

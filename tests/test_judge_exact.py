@@ -43,6 +43,8 @@ def test_the_verdict_about_equal_messages_is_that_of_trying_every_order() -> Non
         for fault in judgement.faults:
             if fault.equal_messages:
                 assert not is_lawful(observed_only(tried, fault)), (seed, tried.events, fault.sentence)
+                if fault.kind == "received before sent":
+                    assert not can_be_received(observed_only(tried, fault)), (seed, tried.events, fault.sentence)
         kinds.update(
             [fault.kind for fault in judgement.faults if fault.equal_messages]
             or ["lawful" if not judgement.faults else "without equal messages"]
@@ -103,6 +105,26 @@ def twins(rng: random.Random) -> History:
             order.insert(rng.randrange(len(order)), order.pop(rng.randrange(len(order))))
         streams += [[(False, name) for name in order if rng.random() < 0.9]] * rng.choice([1, 1, 1, 2])
     return from_events(streams)
+
+
+def can_be_received(history: History) -> bool:
+    """Return whether every delivery can come after as many sends of its text, if messages need not come in an order."""
+    sent = Counter(dict(enumerate(history.send_counts)))
+    sent.subtract(send_event(event) for events in history.events for event in events if event < 0)
+    left = [list(events) for events in history.events]
+    received: list[Counter[int]] = [Counter() for _ in left]
+    while any(left):
+        before = sum(map(len, left))
+        for events, its in zip(left, received, strict=True):
+            while events and (events[0] < 0 or its[events[0]] < sent[events[0]]):
+                event = events.pop(0)
+                if event < 0:
+                    sent[send_event(event)] += 1
+                else:
+                    its[event] += 1
+        if sum(map(len, left)) == before:
+            return False
+    return True
 
 
 def observed_only(history: History, fault: Fault) -> History:

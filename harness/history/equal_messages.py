@@ -8,7 +8,7 @@ made again for the few texts that obstructed it: if no order fits a part of a hi
 from __future__ import annotations
 
 import itertools
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
@@ -168,28 +168,34 @@ class _Shrinking:
 
 
 def as_sent(part: Puzzle) -> History:
-    """Return the history in which every client received the copies of a text in the order in which they are sent."""
+    """Return the history in which every client received the copies of a text in an order in which they can be sent.
+
+    It is the order of `_sends`: if that says of a copy that it was received before its own client sent it, then some
+    deliveries came before anybody can have sent enough copies, whichever of them is which.
+    """
     numbers: dict[tuple[int, int], int] = {}  # by text and copy
+    sent: dict[Place, int] = {}
     senders: dict[int, int] = {}
-    events: list[list[int]] = []
-    copies: Counter[int] = Counter()
+    copies = Counter(part.others)
 
     def number_of(text: int, copy: int) -> int:
         return numbers.setdefault((text, copy), len(numbers))
 
+    for client, at in _sends(part):
+        text = send_event(part.streams[client][at])
+        number = sent[client, at] = number_of(text, copies[text])
+        senders[number] = client
+        copies[text] += 1
+    events: list[list[int]] = []
     for client, stream in enumerate(part.streams):
         received: Counter[int] = Counter()
         events.append([])
-        for event in stream:
+        for at, event in enumerate(stream):
             if event >= 0:
                 events[-1].append(number_of(event, received[event]))
                 received[event] += 1
             else:
-                text = send_event(event)
-                number = number_of(text, copies[text])
-                senders[number] = client
-                events[-1].append(send_event(number))
-                copies[text] += 1
+                events[-1].append(send_event(sent[client, at]))
     return History(
         events=events,
         clients=range(len(events)),
@@ -197,6 +203,37 @@ def as_sent(part: Puzzle) -> History:
         send_counts=[1] * len(numbers),
         names=[str(text) for text, _ in numbers],
     )
+
+
+def _sends(part: Puzzle) -> list[Place]:
+    """Return all sends, each when its client has received what it received before, as soon as that many were sent.
+
+    That messages also come in an order is left out. Sends for which this moment never comes are the last.
+    """
+    sends: list[Place] = []
+    sent = Counter(part.others)
+    done = [0] * len(part.streams)
+    received: list[Counter[int]] = [Counter() for _ in part.streams]
+    waiting: defaultdict[tuple[int, int], list[int]] = defaultdict(list)  # by text, and how many are not enough
+    ready = list(range(len(part.streams)))[::-1]
+    while ready:
+        client = ready.pop()
+        stream = part.streams[client]
+        while done[client] < len(stream):
+            event = stream[done[client]]
+            if event < 0:
+                text = send_event(event)
+                sends.append((client, done[client]))
+                ready += waiting.pop((text, sent[text]), [])[::-1]
+                sent[text] += 1
+            elif received[client][event] < sent[event]:
+                received[client][event] += 1
+            else:
+                waiting[event, sent[event]].append(client)
+                break
+            done[client] += 1
+    late = ((client, at) for client, stream in enumerate(part.streams) for at in range(done[client], len(stream)))
+    return sends + [(client, at) for client, at in late if part.streams[client][at] < 0]
 
 
 def explain_part(history: History, part: Puzzle, kind: str) -> Fault:

@@ -111,8 +111,7 @@ def _judge_equal(history: History, order: Numbers, send_counts: NDArray[np.int64
         return Judgement([], equal)
     is_lawful, part = find_contradiction(puzzle_of(history, is_received), budget, order)
     if is_lawful is False:
-        kind = judge(as_sent(part))[-1].kind  # one about a single client may be due to that choice
-        return Judgement([explain_part(history, part, kind)])
+        return Judgement([explain_part(history, part, judge(as_sent(part))[-1].kind)])
     return Judgement([], 0 if is_lawful else equal)
 
 
