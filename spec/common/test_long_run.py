@@ -13,6 +13,8 @@ from spec.common.leftovers import watch_repeatedly
 BOUND = 16.0  # bytes a message: less than it takes to remember one
 SUSPICIOUS = 400_000  # messages that are forwarded before long ones are sent as well
 ENOUGH = 20_000  # messages that are enough for a verdict
+FEW, MANY, BURST = 20, 500, 250  # messages of a sender between two looks at memory, and in one write
+STEP_S = 0.5  # of the server's time between two looks
 
 
 @pytest.mark.slow
@@ -29,14 +31,20 @@ async def test_memory_does_not_grow_with_the_messages_that_have_passed(
     senders = (await room.join(3))[:2]
     longest = [b"~" * room.longest] * 90  # in flight at a time
 
+    each, clock = FEW, room.clock()  # a slow server gets few, so that there are points enough for a regression
+
     async def send(done: int) -> int:
-        await room.chatter(senders, 500, burst=250)
+        nonlocal each
+        begun = clock.read()
+        count = 2 * await room.chatter(senders, each, burst=min(each, BURST))
+        if clock.read() - begun < STEP_S:
+            each = min(2 * each, MANY)
         if done < SUSPICIOUS:
-            return 1000
+            return count
         for _ in range(20):
             await senders[0].send(*longest)
             await room.barrier(senders[0])
-        return 1000 + 20 * len(longest)
+        return count + 20 * len(longest)
 
     def size() -> int:
         return room.usage().rss_bytes

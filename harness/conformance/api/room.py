@@ -174,8 +174,8 @@ class Room:
 
         return await traffic.deliver(sender, bodies, chosen, at_once=at_once, messages=self.messages, barrier=settle)
 
-    async def chatter(self, senders: Sequence[Client], messages: int, *, burst: int = 20, size: int = 0) -> None:
-        """Let all senders send at the same time, and wait until every client has received the last message of each.
+    async def chatter(self, senders: Sequence[Client], messages: int, *, burst: int = 20, size: int = 0) -> int:
+        """Let all senders send at once; when every client has the last message of each, return how many each has sent.
 
         Args:
             senders: the clients that send.
@@ -184,15 +184,16 @@ class Room:
             size: bytes of a body, at least.
         """
         self.trace.record_step("chatter", [client.number for client in senders], numbers=(messages, burst, size))
+        tried = 0
         if messages > traffic.TRIAL and not self._is_fast:
-            clock, few = self.clock(), min(burst, traffic.TRIAL)
-            await traffic.chatter(senders, traffic.TRIAL, burst=few, size=size)
+            clock, few, tried = self.clock(), min(burst, traffic.TRIAL), traffic.TRIAL
+            await traffic.chatter(senders, tried, burst=few, size=size)
             await self.barriers(senders)
-            took_s = max(0.01, clock.read())
-            self._is_fast = took_s < traffic.IS_FAST_S
-            messages = min(messages, int(traffic.TRIAL * traffic.CHATTER_S / took_s))
+            self._is_fast = (took_s := max(0.01, clock.read())) < traffic.IS_FAST_S
+            messages = min(messages, int(tried * traffic.CHATTER_S / took_s))
         await traffic.chatter(senders, messages, burst=min(burst, max(1, messages)), size=size)
         await self.barriers(senders)
+        return tried + messages
 
     async def pour(self, sender: Client, total: int, *, size: int, seconds: float) -> None:
         """Send distinct messages in batches small enough that every client that reads keeps up.
