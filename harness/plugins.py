@@ -143,9 +143,9 @@ def _modules(hook: str) -> Iterator[str]:
 def _room(name: str) -> ModuleType:
     """Import a room; raise UsageError if Python finds another package of its name first, as in PYTHONPATH."""
     top = importlib.import_module(name.partition(".")[0])
-    folders = [Path(folder) for folder in top.__path__]
+    folders = [Path(folder) for folder in getattr(top, "__path__", ())]
     if HERE.parent not in (folder.resolve().parent for folder in folders):
-        found = folders[0] if folders else top
+        found = folders[0] if folders else top.__file__
         raise UsageError(
             f'{found} is another package "{top.__name__}" than that of the harness in {HERE.parent}: '
             "take its folder out of PYTHONPATH"

@@ -128,11 +128,19 @@ def test_a_server_that_has_all_the_descriptors_of_this_machine(
 
 
 def limited(which: int, value: int, *words: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    """Run the command line with a limit of the kernel; return what it printed and its status."""
+    """Run the command line with a limit of the kernel and on two cores; return what it printed and its status.
+
+    On many cores the load has more processes, and libraries have more threads, each with a stack.
+    """
+
+    def limit() -> None:
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:2])
+        resource.setrlimit(which, (value, value))
+
     return subprocess.run(
         command(*words),
         cwd=folder,
-        preexec_fn=lambda: resource.setrlimit(which, (value, value)),
+        preexec_fn=limit,
         capture_output=True,
         text=True,
         check=False,
@@ -165,7 +173,8 @@ def test_little_address_space_is_not_held_against_a_server_with_threads(tmp_path
 def test_no_descriptors_for_the_harness_itself_are_one_sentence(tmp_path: Path) -> None:
     ran = limited(resource.RLIMIT_NOFILE, 20, "check", str(MUTANTS / "server.py"), "-k", "lone", folder=tmp_path)
     assert ran.returncode == 3
-    assert ran.stderr == "harness: this machine refuses what the harness needs: Too many open files\n"
+    assert "Too many open files" in ran.stderr
+    assert len(ran.stderr.splitlines()) == 1
 
 
 # --- a full disk
@@ -225,9 +234,21 @@ def test_a_run_has_failed_also_where_there_is_no_room_for_the_failure(
 CHANGING = """
     PYTHONUNBUFFERED PYTHONOPTIMIZE PYTHON_GIL NODE_OPTIONS JAVA_TOOL_OPTIONS _JAVA_OPTIONS JDK_JAVA_OPTIONS GODEBUG
     GOGC GOMAXPROCS GOMEMLIMIT RUBYOPT PERL5OPT GHCRTS OCAMLRUNPARAM ERL_FLAGS ERL_AFLAGS MALLOC_ARENA_MAX
-    MALLOC_PERTURB_ DOTNET_gcServer
+    MALLOC_PERTURB_ DOTNET_gcServer UV_THREADPOOL_SIZE
 """
-HARMLESS = ("HOME", "PATH", "PYTHONPATH", "JAVA_HOME", "DOTNET_ROOT", "GOPATH", "NODE_PATH", "LD_LIBRARY_PATH", "LANG")
+HARMLESS = (
+    "UV_CACHE_DIR",
+    "UV_PYTHON",
+    "HOME",
+    "PATH",
+    "PYTHONPATH",
+    "JAVA_HOME",
+    "DOTNET_ROOT",
+    "GOPATH",
+    "NODE_PATH",
+    "LD_LIBRARY_PATH",
+    "LANG",
+)
 
 
 async def test_a_server_gets_no_variable_that_changes_its_runtime(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -276,7 +297,8 @@ FEW_WAIT = 'ip link set lo up && echo 4 > /proc/sys/net/core/somaxconn && exec "
 
 def in_namespaces(options: str, script: str, *words: str, folder: Path) -> subprocess.CompletedProcess[str]:
     """Run the command line in namespaces of its own, after a script; skip the test where there are none."""
-    if subprocess.run(["unshare", options, "true"], capture_output=True, check=False).returncode:
+    probe = ["unshare", options, "sh", "-c", script, "sh", "true"]
+    if subprocess.run(probe, capture_output=True, check=False).returncode:
         pytest.skip("such namespaces are not allowed here")
     enter = ["unshare", options, "sh", "-c", script, "sh", *command(*words)]
     return subprocess.run(enter, cwd=folder, capture_output=True, text=True, check=False)
@@ -362,7 +384,7 @@ def test_a_manifest_that_is_a_pipe_is_no_file(tmp_path: Path) -> None:
 @pytest.mark.skipif(not shutil.which("unshare") or not shutil.which("ip"), reason="needs namespaces")
 def test_a_loopback_of_one_address_is_not_held_against_a_server(tmp_path: Path) -> None:
     steps = ("ip addr add 127.0.0.1/32 dev lo", "ip link set lo up", "ip addr del 127.0.0.1/8 dev lo", 'exec "$@"')
-    one = "; ".join(steps)
+    one = " && ".join(steps)
     ran = in_namespaces("-rn", one, "check", str(MUTANTS / "server.py"), "-k", "listens_on", folder=tmp_path)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert "1 unsupported" in ran.stdout
@@ -414,10 +436,14 @@ def test_the_shell_of_a_sandbox_says_nothing_about_lower_limits() -> None:
     assert (ran.stdout, ran.stderr) == ("begun\n", "")
 
 
-@pytest.mark.parametrize("name", ["spec", "impls"])
-def test_another_package_of_the_same_name_is_one_sentence(name: str, tmp_path: Path) -> None:
-    (tmp_path / name).mkdir()
-    (tmp_path / name / "__init__.py").touch()
+@pytest.mark.parametrize(
+    ("name", "file"), [("spec", "spec/__init__.py"), ("impls", "impls/__init__.py"), ("spec", "spec.py")]
+)
+def test_another_package_of_the_same_name_is_one_sentence(name: str, file: str, tmp_path: Path) -> None:
+    place = tmp_path / file
+    place.parent.mkdir(exist_ok=True)
+    place.touch()
+    shown = place.parent if place.name == "__init__.py" else place
     path = os.pathsep.join([str(tmp_path), str(Path(harness.__file__).parent.parent)])
     ran = subprocess.run(
         command("check", str(MUTANTS / "server.py"), "-k", "lone"),
@@ -428,5 +454,5 @@ def test_another_package_of_the_same_name_is_one_sentence(name: str, tmp_path: P
         check=False,
     )
     assert ran.returncode == 2, ran.stdout + ran.stderr
-    assert ran.stderr.startswith(f'harness: {tmp_path / name} is another package "{name}" than that of the harness')
+    assert ran.stderr.startswith(f'harness: {shown} is another package "{name}" than that of the harness')
     assert len(ran.stderr.splitlines()) == 1

@@ -166,7 +166,7 @@ def test_limits_of_a_shell_are_raised_as_far_as_this_user_may(monkeypatch: pytes
 
 # --- what ran out
 
-LITTLE = "only 300 MiB of address space are allowed here (ulimit -v), and no more could be had"
+LITTLE = "only 300 MiB of address space are allowed here (ulimit -v, -d), and no more could be had"
 SHORT = "only 9 s of processor time are allowed here (ulimit -t), and a process used them up"
 FEW = "only 2048 tasks are allowed here, and no more could be started"
 

@@ -158,7 +158,7 @@ def _too_few(tasks: int) -> str:
 
 
 def _too_little(size: int) -> str:
-    return f"only {_mib(size)} of address space are allowed here (ulimit -v), and no more could be had"
+    return f"only {_mib(size)} of address space are allowed here (ulimit -v, -d), and no more could be had"
 
 
 def _mib(size: int) -> str:

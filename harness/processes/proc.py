@@ -30,7 +30,8 @@ def require_own_proc() -> None:
     try:
         shown = os.readlink("/proc/self")
     except OSError as error:
-        shown = f"nothing ({error.strerror})"
+        reason = f"/proc cannot be read ({error.strerror}): mount it, as `mount -t proc proc /proc` does"
+        raise HarnessError(reason) from None
     if shown != str(os.getpid()):
         raise HarnessError(
             f"/proc belongs to another PID namespace: this process is {os.getpid()}, and it shows {shown}; "

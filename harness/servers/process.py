@@ -247,7 +247,10 @@ def start(implementation: Implementation, command: Sequence[str], *, terminal: b
     """
     require_own_proc()
     warden.become_subreaper()
-    reading, writing = _terminal() if terminal else os.pipe()
+    try:
+        reading, writing = _terminal() if terminal else os.pipe()
+    except OSError as error:
+        raise HarnessError(f"this machine cannot start another process: {error.strerror}") from None
     at = time.monotonic()
     try:
         process = _start(implementation, command, writing)

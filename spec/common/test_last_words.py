@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
+from functools import partial
 
 import pytest
 
-from harness.conformance.api import Room, Violation
+from harness.conformance.api import Client, Room, Violation
 
 LAST_WORDS = 20  # clients
-TAIL, TAIL_SIZE = 120, 250  # messages, and bytes of each: 30 KB, more than many servers read at a time
+TAIL, TAIL_SIZE = 121, 250  # messages, and bytes of each: 30 KB, more than many servers read at a time
+OFTEN = 5  # a server that drops most of a burst gets its last message through less often
 
 
 @pytest.mark.case(55, "COME-3")
@@ -48,24 +50,28 @@ async def test_many_last_words_are_delivered_to_the_last(room: Room) -> None:
     """COME-3: A message that a client sent in full before it left is delivered like any other message.
 
     More messages than a server reads at a time, and FIN, both of which it finds at once. Of several clients the last
-    message of at least one must arrive, if it does when they stay.
+    message of at least one must arrive, if those of several clients that stay do.
     """
     alice = await room.join_one()
+    last: dict[bool, set[int]] = {False: set(), True: set()}  # by whether the client leaves, its last messages
+    for turn in range(2 * LAST_WORDS):
+        client, leaves = await room.connect(), turn % 2 > 0
+        with room.server_paused():
+            last[leaves].add((await client.send(*(client.next_body(TAIL_SIZE) for _ in range(TAIL))))[-1])
+            if leaves:
+                await client.close_sending()
+        patience_s = 20 if turn >= 2 * LAST_WORDS - 2 else 1
+        await alice.wait_while_receiving(partial(_has_received_any, alice, last[leaves]), patience_s)
+        await client.leave()
+        if _has_received_any(alice, last[True]):
+            return
+    stayed = len(last[False].intersection(alice.received))
+    if stayed >= OFTEN:
+        raise Violation(
+            f"of {TAIL} messages the last one arrived {stayed} times of {LAST_WORDS} when its sender stayed, and never "
+            "when it left"
+        )
 
-    async def last_arrives(*, leaves: bool) -> bool:
-        last = set[int]()
-        for turn in range(LAST_WORDS):
-            client = await room.connect()
-            with room.server_paused():
-                last.add((await client.send(*(client.next_body(TAIL_SIZE) for _ in range(TAIL))))[-1])
-                if leaves:
-                    await client.close_sending()
-            patience_s = 20 if turn == LAST_WORDS - 1 else 1
-            arrived = await alice.wait_while_receiving(lambda: not last.isdisjoint(alice.received), patience_s)
-            await client.leave()
-            if arrived:
-                return True
-        return False
 
-    if await last_arrives(leaves=False) and not await last_arrives(leaves=True):
-        raise Violation(f"of {TAIL} messages the last one arrives if its sender stays, and never if it leaves")
+def _has_received_any(client: Client, numbers: set[int]) -> bool:
+    return not numbers.isdisjoint(client.received)

@@ -19,6 +19,7 @@ from spec.groupchat.membership import (
     must_have_one_order,
     names_of,
     notices,
+    wait_for,
     wait_for_notice,
     wait_until_all_know,
 )
@@ -152,7 +153,7 @@ async def test_eleven_hundred_notices_at_once_are_received(room: Room) -> None:
     550 members leave and 550 guests join, all of which the server finds at the same moment.
     """
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    if limit < 2 * CROWD + 150:
+    if limit < 4 * CROWD + 150:  # a server may need two for each
         pytest.skip(f"only {limit} descriptors are allowed here")
     stay = await room.join(2)
     members = [await room.connect(reads=False) for _ in range(CROWD)]
@@ -163,10 +164,9 @@ async def test_eleven_hundred_notices_at_once_are_received(room: Room) -> None:
         for leaving, joining in zip(members, guests, strict=True):
             await leaving.close_sending()
             await joining.send_raw(room.spec.codec.encode_join(joining.number))
+    for client in stay:  # a look at all notices after each chunk would take minutes
+        await wait_for(client, lambda client=client: len(client.notes) >= 3 * CROWD, f"{3 * CROWD} notices")  # type: ignore[misc]
     await wait_until_all_know(stay, names_of([*stay, *guests]))
-    for client in stay:
-        count = len(notices(client))
-        assert count >= 3 * CROWD, f"{client} received {count} of {3 * CROWD} notices"
 
 
 @pytest.mark.case(170, "GC-ROOM-4")

@@ -52,6 +52,11 @@ class Patience:
         """Whether there has been no progress for PATIENCE_S, by the last call of `ends`."""
         return self._now - self._since > PATIENCE_S
 
+    @property
+    def is_over(self) -> bool:
+        """Whether no further receiver has received it for LIMIT_S, by the last call of `ends`."""
+        return self._now - self._limited > LIMIT_S
+
     def ends(self, waiting: int, progress: int) -> bool:
         """Return whether to wait no longer.
 
@@ -82,7 +87,7 @@ class Patience:
         return False
 
     def _is_exceeded(self) -> bool:
-        return self._now - self._limited > LIMIT_S or self.is_silent
+        return self.is_over or self.is_silent
 
 
 async def barrier(participants: Participants, sender: Client, receivers: Collection[Client]) -> None:
@@ -135,7 +140,7 @@ async def barrier(participants: Participants, sender: Client, receivers: Collect
             if waiting and patience.ends(len(waiting), sum(client.bytes_received for client in waiting)):
                 missing = sorted(waiting, key=lambda client: client.number)
                 if patience.is_silent and all(client.is_being_sent_to for client in missing):
-                    if patience.elapsed_s <= LIMIT_S:
+                    if not patience.is_over:
                         continue
                     raise Inconclusive(f"the kernel did not deliver in {LIMIT_S:.0f} s what the server had written")
                 own = missing == [sender]

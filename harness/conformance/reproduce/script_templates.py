@@ -87,7 +87,7 @@ def pour(client, total, size):  # distinct messages, no faster than the sender r
 def chatter(senders, count, burst, size):  # all at once, in bursts
     for first in range(0, count, burst):
         for client in senders:
-            bodies = (b"%d:%d" % (c.index(client), first + n) for n in range(burst))
+            bodies = (b"%d:%d" % (c.index(client), first + n) for n in range(min(burst, count - first)))
             send(client, b"".join(encode(body.ljust(size, b"~")) for body in bodies))
     for client in senders:
         barrier(client, *c)

@@ -143,7 +143,7 @@ class JoinMarkers:
             data = self._sockets[place].recv(READ_BYTES)
         except BlockingIOError:
             return b""
-        except ConnectionError:
+        except OSError:
             data = b""
         if not data:
             raise Violation(f"the server closed the connection of client {self._numbers[place]}, which was reading")

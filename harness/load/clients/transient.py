@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from harness.addresses import Address
 from harness.codec import LoadCodec
-from harness.errors import Violation
+from harness.errors import OF_THE_MACHINE, Inconclusive, Violation
 from harness.load.load import Load
 
 CONNECT_S = 10.0
@@ -86,6 +86,8 @@ class TransientClients:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             connection.sendall(self._codec.encode_join(FIRST_NUMBER + len(self._by_client), self._topics))
         except OSError as error:
+            if error.errno in OF_THE_MACHINE:
+                raise Inconclusive(f"the harness cannot connect a transient client: {error.strerror}") from None
             raise Violation(f"a transient client could not join: {error}") from None
         client = self._load.add_client(connection, self._topics)
         joined = TransientClient(client, connection, due_ns, time.monotonic_ns() + self._stay_ns)
