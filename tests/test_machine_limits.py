@@ -164,6 +164,15 @@ def test_limits_of_a_shell_are_raised_as_far_as_this_user_may(monkeypatch: pytes
     assert now[resource.RLIMIT_CPU] == unlimited
 
 
+@pytest.mark.parametrize(("words", "is_told"), [("OSError: [Errno 30] Read-only file system", True), ("closed", False)])
+def test_shared_memory_that_cannot_be_written_is_told(
+    words: str, is_told: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert what_ran_out(Limits(), Limits(), words) == ""
+    monkeypatch.setattr(limits, "SHARED_MEMORY", Path("/nowhere"))
+    assert what_ran_out(Limits(), Limits(), words).startswith("/nowhere cannot be written here") == is_told
+
+
 # --- what ran out
 
 LITTLE = "only 300 MiB of address space are allowed here (ulimit -v, -d), and no more could be had"

@@ -24,6 +24,8 @@ NO_MEMORY = re.compile(
     re.IGNORECASE,
 )
 CPU_LIMIT_SIGNAL = re.compile(r"SIGXCPU|SIGKILL|ended by signal (24|9)\b")  # of the soft limit, of the hard one
+SHARED_MEMORY = Path("/dev/shm")  # see shm_overview(7) and sem_overview(7)
+NO_SHARED_MEMORY = re.compile(r"Read-only file system|SemLock|sem_open|shm", re.IGNORECASE)
 NO_TASK = re.compile(r"can't start new thread|unable to create \w* ?thread|Resource temporarily unavailable|EAGAIN")
 
 
@@ -107,6 +109,8 @@ def what_ran_out(before: Limits, now: Limits, failure: str = "") -> str:
         return _too_little(now.address_space_bytes)
     if now.processor_s is not None and CPU_LIMIT_SIGNAL.search(failure):
         return f"only {now.processor_s} s of processor time are allowed here (ulimit -t), and a process used them up"
+    if NO_SHARED_MEMORY.search(failure) and not os.access(SHARED_MEMORY, os.W_OK):
+        return f"{SHARED_MEMORY} cannot be written here, where programs have their shared memory and semaphores"
     return ""
 
 
