@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 collect_ignore = ["guest"]
 hypothesis.settings.register_profile("zillions", deadline=None)  # no test fails because the machine is busy
 hypothesis.settings.load_profile("zillions")
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # under nohup(1) what tests start would ignore it, as it should
 os.environ[VARIABLE] = "off"  # what a test shows must not depend on whether bubblewrap is installed
 
 

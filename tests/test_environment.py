@@ -15,7 +15,6 @@ from pathlib import Path
 
 import pytest
 
-import harness
 from harness import addresses
 from harness.addresses import Address, few_may_wait, free_address, has_ipv6
 from harness.commands import run_command
@@ -434,25 +433,3 @@ def test_the_shell_of_a_sandbox_says_nothing_about_lower_limits() -> None:
         check=False,
     )
     assert (ran.stdout, ran.stderr) == ("begun\n", "")
-
-
-@pytest.mark.parametrize(
-    ("name", "file"), [("spec", "spec/__init__.py"), ("impls", "impls/__init__.py"), ("spec", "spec.py")]
-)
-def test_another_package_of_the_same_name_is_one_sentence(name: str, file: str, tmp_path: Path) -> None:
-    place = tmp_path / file
-    place.parent.mkdir(exist_ok=True)
-    place.touch()
-    shown = place.parent if place.name == "__init__.py" else place
-    path = os.pathsep.join([str(tmp_path), str(Path(harness.__file__).parent.parent)])
-    ran = subprocess.run(
-        command("check", str(MUTANTS / "server.py"), "-k", "lone"),
-        cwd="/",
-        env={**os.environ, "PYTHONPATH": path},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert ran.returncode == 2, ran.stdout + ran.stderr
-    assert ran.stderr.startswith(f'harness: {shown} is another package "{name}" than that of the harness')
-    assert len(ran.stderr.splitlines()) == 1

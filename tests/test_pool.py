@@ -73,7 +73,7 @@ async def test_a_worker_that_is_killed_is_an_error_of_the_harness() -> None:
     assert by_id["the_ready_line_is_exact"].verdict is Verdict.PASS
     assert by_id["a_lone_client_hears_itself"].verdict is Verdict.ERROR
     assert "the harness's own fault: a worker process ended" in by_id["a_lone_client_hears_itself"].message
-    assert by_id["the_ready_line_names_the_address_as_given"].verdict is Verdict.BLOCKED
+    assert by_id["the_ready_line_names_the_address_as_given[127.0.0.1]"].verdict is Verdict.BLOCKED
     assert {result.verdict for result in results} <= {Verdict.PASS, Verdict.ERROR, Verdict.BLOCKED}
 
 

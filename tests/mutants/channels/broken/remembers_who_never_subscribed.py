@@ -17,7 +17,7 @@ class Mutant(Server):
 
     def unsubscribe(self, client: Client) -> None:
         if client not in self.subscriptions:
-            self.history.append(bytes(500))
+            self.history.append(bytes(5000))
         super().unsubscribe(client)
 
 
