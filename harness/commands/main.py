@@ -168,10 +168,12 @@ def _why_refused(error: OSError) -> str:
         return f"{os.fsdecode(error.filename)}: {error.strerror}"
     if error.errno in OF_THE_MACHINE:
         return f"this machine refuses what the harness needs: {error.strerror}"
+    from harness.processes.proc import require_current_folder  # not at every start
+
     try:
-        os.getcwd()
-    except OSError:
-        return "the current folder does not exist any more: change to one that does"
+        require_current_folder()
+    except HarnessError as gone:
+        return str(gone)
     return ""
 
 

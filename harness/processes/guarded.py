@@ -16,7 +16,7 @@ from anyio.abc import Process
 from harness.errors import HarnessError
 from harness.processes import own_children
 from harness.processes.disturbances import MachineWatch
-from harness.processes.proc import require_own_proc
+from harness.processes.proc import require_current_folder, require_own_proc
 
 WARDEN = Path(__file__).with_name("warden.py")
 
@@ -47,10 +47,7 @@ async def guarded(
         HarnessError: it cannot be started here.
     """
     require_own_proc()
-    try:
-        os.getcwd()  # modules of Python ask for it when they are imported
-    except OSError:
-        raise HarnessError("the current folder does not exist any more: change to one that does") from None
+    require_current_folder()
     watch = MachineWatch()
     variables = {name: value for name, value in os.environ.items() if name not in without} | dict(environment or {})
     control, control_writer = os.pipe()

@@ -39,6 +39,14 @@ def require_own_proc() -> None:
         )
 
 
+def require_current_folder() -> None:
+    """Raise HarnessError if the current folder has been removed: modules ask for it when Python imports them."""
+    try:
+        os.getcwd()
+    except OSError:
+        raise HarnessError("the current folder does not exist any more: change to one that does") from None
+
+
 def read_per_thread(pid: int, name: str) -> Iterator[str]:
     """Yield the text of the file of this name of each thread of a process; nothing if it has ended."""
     yield from read_existing(f"/proc/{pid}/task/{thread}/{name}" for thread in threads_of(pid))

@@ -8,10 +8,16 @@ import anyio
 import pytest
 
 from harness.conformance.api import Client, Room, Violation
-from spec.channels.replies import ATTEMPTS, encode_lines, must_get_an_error, replies_to, subscribe, wait_for_replies
+from spec.channels.replies import (
+    ATTEMPTS,
+    PATIENCE_S,
+    encode_lines,
+    must_get_an_error,
+    replies_to,
+    subscribe,
+    wait_for_replies,
+)
 from spec.channels.wire import Error, Send, Subscribe, Subscribed, body_of
-
-PATIENCE_S = 20.0
 
 NAMES = [
     "",

@@ -9,12 +9,11 @@ import anyio
 import pytest
 
 from harness.conformance.api import Room, Start, Violation
-from spec.channels.replies import ATTEMPTS, encode_lines, replies_to, subscribe
-from spec.channels.test_errors import INVALID_LINES, INVALID_UTF_8
+from spec.channels.invalid import INVALID_LINES, INVALID_UTF_8
+from spec.channels.replies import ATTEMPTS, PATIENCE_S, encode_lines, replies_to, subscribe
 from spec.channels.wire import Subscribe, Subscribed, body_of
-from spec.common.test_held_back import Sent, must_not_hold_back
+from spec.common.held_back import Sent, must_not_hold_back
 
-PATIENCE_S = 20.0
 SILENT_S, LONG_SILENT_S = 12.0, 95.0  # longer than timers of ten seconds, and of a minute and a half
 
 
