@@ -3,8 +3,8 @@
 Many servers have a first pass: as many short blocks of floods alone as the first look at the results needs (see
 `harness.league.comparisons`), which distinguish within a minute what differs by a factor of two. The blocks after it
 measure everything: memory with idle clients, and latency at a fixed rate. Then latency is in every second block, and
-memory in none: most of the time goes to the floods, by which the league is ordered. Where the time suffices only for a
-few blocks, they have fewer rounds.
+memory in none, and they have more rounds: most of the time goes to the floods, by which the league is ordered. Where
+the time suffices only for a few blocks, they have fewer rounds.
 
 All specs get these blocks first. After that the next block goes where most servers are undecided for the number of
 blocks so far, and has only the servers that did not differ, at the last look, from a neighbour in the ranking.
@@ -40,6 +40,9 @@ BYTES_EACH = 100_000_000  # memory of a server with all of its clients: three ti
 OTHER_DESCRIPTORS = 200
 OTHER_ENTRIES = 6  # two controls, the baseline relay, some references
 FEWEST_ROUNDS = 3  # of a block, where the time is short
+# times as many rounds has a block after those that measure everything: starting the servers and warming them up takes as
+# long as seven rounds, and nearly all variance lies between rounds (see docs/league_statistics.md)
+LATER_ROUNDS = 2
 FEW_SERVERS = 8  # with fewer, eight whole blocks take hardly more than a minute
 
 
@@ -203,7 +206,7 @@ class Schedule:
         if (after := number - self._with_everything(spec)) < 0:
             return Contents(rounds, profile.slices, profile.idle_clients)
         is_paced = after // self._groups(spec) % PACED_EVERY == PACED_EVERY - 1
-        return Contents(rounds, profile.slices if is_paced else floods(profile.slices), 0)
+        return Contents(LATER_ROUNDS * rounds, profile.slices if is_paced else floods(profile.slices), 0)
 
     def _blocks(self, spec: str) -> list[BlockResult]:
         return [block for block in self._done if block.spec == spec]
