@@ -9,10 +9,12 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import selectors
 import signal
 import subprocess
+import time
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -21,6 +23,7 @@ import msgspec
 
 TABLE = Path(__file__).with_name("toolchain.toml")
 QUERY_S = 10.0
+MAX_OUTPUT = 1 << 16  # bytes that are read of what a query prints on standard output, and on standard error
 ANY = "*"  # in place of a name: an entry for all of a kind
 NUMBERS = (
     re.compile(r"\d+(?:\.\d+)+"),
@@ -106,33 +109,70 @@ class ToolOutput:
         return lines[-1] if any(line.startswith("Traceback") for line in lines) else lines[0]
 
 
-def run_query(words: Sequence[str], seconds: float = QUERY_S) -> ToolOutput:
-    """Run a command for its output; one that takes longer than `seconds` is killed with all that it started."""
+def run_query(
+    words: Sequence[str], seconds: float = QUERY_S, *, under: Callable[[int], Sequence[str]] | None = None
+) -> ToolOutput:
+    """Run a command for its output; one that takes longer than `seconds` is killed with all that it started.
+
+    Args:
+        words: the command and its arguments.
+        seconds: how long it may take.
+        under: returns the words of a command that runs this one, and that ends all that it has started, daemons as
+            well, when a pipe closes, of which it is given the reading end; without it, daemons are left.
+    """
+    reader, writer = os.pipe()
     try:
         process = subprocess.Popen(
-            words,
+            (*under(reader), *words) if under else words,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            text=True,
-            errors="replace",
+            pass_fds=(reader,) if under else (),
             start_new_session=True,
         )
     except OSError as error:
+        os.close(writer)
         return ToolOutput(127, "", f"{words[0]}: {error.strerror}")
+    finally:
+        os.close(reader)
+    until = time.monotonic() + seconds
     try:
-        stdout, stderr = process.communicate(timeout=seconds)
-        return ToolOutput(process.returncode, stdout, stderr)
+        stdout, stderr = _outputs(process, until)
+        return ToolOutput(process.wait(until - time.monotonic()), stdout, stderr)
     except subprocess.TimeoutExpired:
         return ToolOutput(124, "", f"{words[0]} took over {seconds:g} s")
     finally:
-        if process.poll() is None:
+        os.close(writer)
+        if not under and process.poll() is None:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+        process.wait()
         for pipe in (process.stdout, process.stderr):
             if pipe:
                 pipe.close()
+
+
+def _outputs(process: subprocess.Popen[bytes], until: float) -> tuple[str, str]:
+    """Return the beginning of what a process prints on standard output and standard error, until it has closed both.
+
+    Raises:
+        subprocess.TimeoutExpired: it has not closed them when the monotonic clock shows `until`.
+    """
+    assert process.stdout and process.stderr
+    texts = {process.stdout.fileno(): bytearray(), process.stderr.fileno(): bytearray()}
+    with selectors.DefaultSelector() as selector:
+        for number in texts:
+            selector.register(number, selectors.EVENT_READ)
+        while selector.get_map():
+            if not (ready := selector.select(until - time.monotonic())) or time.monotonic() > until:
+                raise subprocess.TimeoutExpired(process.args, until)
+            for key, _ in ready:
+                data = os.read(key.fd, MAX_OUTPUT)
+                texts[key.fd] += data[: MAX_OUTPUT - len(texts[key.fd])]
+                if not data:
+                    selector.unregister(key.fd)
+    stdout, stderr = (text.decode(errors="replace") for text in texts.values())
+    return stdout, stderr
 
 
 def is_at_least(version: str, least: str) -> bool:

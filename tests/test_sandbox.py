@@ -22,8 +22,10 @@ from harness.errors import HarnessError, LaunchError
 from harness.processes import sandbox, sandbox_limits, warden
 from harness.servers.launch import launch, listening_addresses
 from harness.servers.sandboxed import start_in
+from harness.toolchain import Tool
 from harness.zoo import build, cache, manifests, sandboxes
 from harness.zoo.discover import why_unavailable
+from harness.zoo.toolchains import needs
 from tests.zoo import CONFORMING, MISFITS, harness, implementation
 
 HOSTILE = MISFITS.parent / "hostile"
@@ -272,6 +274,16 @@ def test_a_build_writes_only_its_result(confined: None, keys: Path, tmp_path: Pa
     assert "Read-only file system" in ended.stdout
     assert not (bad / "planted").exists()
     assert [file.read_text() for file in (tmp_path / ".cache").rglob("x")] == ["built\n"]
+
+
+def test_the_commands_by_which_tools_are_found_run_in_the_sandbox(confined: None, keys: Path, tmp_path: Path) -> None:
+    """A stranger's manifest may name any."""
+    planted = tmp_path / "planted"
+    tool = Tool(check=("sh", "-c", f"test ! -e {keys} && touch {planted}"), version=("sh", "-c", "echo 1.2"))
+    server = msgspec.structs.replace(implementation(CONFORMING), needs=("thing:x",), tools={"thing:x": tool})
+    (status,) = needs.survey([server])
+    assert (status.why_missing, status.version) == ("", "1.2"), "it has an empty home, in which it may write"
+    assert not planted.exists()
 
 
 def test_a_build_that_stands_within_a_word_is_shown(keys: Path) -> None:

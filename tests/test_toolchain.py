@@ -178,6 +178,33 @@ def test_a_tool_that_hangs_is_killed_with_all_that_it_started(tmp_path: Path) ->
         os.close(reading)
 
 
+def test_what_a_manifest_runs_to_find_a_tool_leaves_no_daemon(tmp_path: Path) -> None:
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    reading = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+    daemon = f"exec 3> {fifo}; (setsid sleep 100 > /dev/null 2>&1 &); echo open >&3"
+    declared = {"thing:x": Tool(check=("sh", "-c", daemon))}
+    try:
+        assert missing(server("thing:x", **declared)) == []
+        os.set_blocking(reading, True)
+        assert os.read(reading, 100) == b"open\n"
+        assert os.read(reading, 100) == b"", "a process still has it open"
+    finally:
+        os.close(reading)
+
+
+def test_of_a_tool_that_floods_only_the_beginning_is_read() -> None:
+    answer = toolchain.run_query(["sh", "-c", "echo 1.2; head -c 20000000 /dev/zero; head -c 20000000 /dev/zero >&2"])
+    assert (answer.status, len(answer.stdout), len(answer.stderr)) == (0, toolchain.MAX_OUTPUT, toolchain.MAX_OUTPUT)
+    assert answer.version == "1.2"
+
+
+@pytest.mark.parametrize("name", ["header:x>';touch${IFS}planted;'", "ruby:x');exit('", "library:--help;", 'lua:x"y'])
+def test_the_name_of_a_library_is_no_code(name: str) -> None:
+    with pytest.raises(UsageError, match=r"is no name|is not written"):
+        needs.parse(server(name))
+
+
 def test_a_missing_or_failing_tool_gives_a_reason(tmp_path: Path) -> None:
     assert toolchain.run_query(["no-such-tool"]).failure == "no-such-tool: No such file or directory"
     assert toolchain.run_query(["false"]).failure == "exited with status 1"

@@ -40,8 +40,8 @@ BYTES_EACH = 100_000_000  # memory of a server with all of its clients: three ti
 OTHER_DESCRIPTORS = 200
 OTHER_ENTRIES = 6  # two controls, the baseline relay, some references
 FEWEST_ROUNDS = 3  # of a block, where the time is short
-# times as many rounds has a block after those that measure everything: starting the servers and warming them up takes as
-# long as seven rounds, and nearly all variance lies between rounds (see docs/league_statistics.md)
+# times as many rounds has a block after those that measure everything: starting the servers and warming them up takes
+# as long as seven rounds, and nearly all variance lies between rounds (see docs/league_statistics.md)
 LATER_ROUNDS = 2
 FEW_SERVERS = 8  # with fewer, eight whole blocks take hardly more than a minute
 

@@ -21,6 +21,16 @@ from harness.processes.proc import require_current_folder, require_own_proc
 WARDEN = Path(__file__).with_name("warden.py")
 
 
+def under_warden(control: int, *passed: int) -> list[str]:
+    """Return the words before a command that a warden runs.
+
+    Args:
+        control: the reading end of the pipe whose closing ends everything.
+        passed: further descriptors that the command inherits.
+    """
+    return [sys.executable, "-I", "-S", str(WARDEN), ",".join(map(str, (control, *passed)))]
+
+
 @asynccontextmanager
 async def guarded(
     command: Sequence[str],
@@ -53,7 +63,7 @@ async def guarded(
     control, control_writer = os.pipe()
     try:
         process = await anyio.open_process(
-            [sys.executable, "-I", "-S", str(WARDEN), ",".join(map(str, (control, *pass_fds))), *command],
+            [*under_warden(control, *pass_fds), *command],
             cwd=folder,
             env=variables,
             stdin=stdin,

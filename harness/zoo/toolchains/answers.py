@@ -17,7 +17,10 @@ from pathlib import Path
 
 import msgspec
 
+from harness.processes import sandbox
+from harness.processes.guarded import under_warden
 from harness.toolchain import ToolOutput, run_query
+from harness.zoo.toolchains.places import places_of
 
 MAX_AGE_S = 3600.0  # a limit for changes that the fingerprint does not show, e.g. of a setting of the kernel
 FOLDERS = ("/usr/include", "/usr/local/include", "/usr/lib", "/usr/local/lib", "/var/lib/dpkg/status")
@@ -41,13 +44,24 @@ _known: dict[str, ToolOutput] = {}
 _asked: dict[str, ToolOutput] = {}
 
 
-def query(words: Sequence[str]) -> ToolOutput:
-    """Return the answer of a tool, from the cache if it is there (see `remembered`)."""
+def query(words: Sequence[str], *, is_declared: bool = False) -> ToolOutput:
+    """Return the answer of a tool, from the cache if it is there (see `remembered`).
+
+    Where servers run in a sandbox, tools are asked in one too: a stranger's manifest may name any command.
+
+    Args:
+        words: the command and its arguments.
+        is_declared: whether a server's own manifest has it; it leaves no process behind then.
+    """
     key = shlex.join(words)
-    if key not in _known:
-        _asked[key] = answer = run_query(words)
-        return answer
-    return _known[key]
+    if key in _known:
+        return _known[key]
+    inside: Sequence[str] = ()
+    if sandbox.is_on():
+        inside = sandbox.Sandbox(readable=tuple(places_of(words[:1])), ends_with_parent=True).wrap(())
+    is_guarded = is_declared or bool(inside)
+    _asked[key] = answer = run_query(words, under=(lambda pipe: [*under_warden(pipe), *inside]) if is_guarded else None)
+    return answer
 
 
 @contextmanager

@@ -23,6 +23,8 @@ from harness.zoo.toolchains.answers import query
 
 COMMAND, PYTHON = "command", "python"  # checked by this module; all other kinds declare a command that checks
 SYNTAX = re.compile(r"(?P<kind>[a-z]+)(?::(?P<name>[^\s>]+))?(?:>=(?P<version>\d+(?:\.\d+)*))?")
+# It stands in the code of a language, e.g. of the shell.
+LIBRARY_NAME = re.compile(r"([\w.:/@+][\w.:/@+-]*)?")
 MODULE_NAME = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 IMPORT_CODE = "import sys; sys.path = [path for path in sys.path if path]; import {}"  # not from the current folder
 PYTHON_VERSION_CODE = "import platform; print(platform.python_version())"
@@ -40,6 +42,7 @@ class Need:
         min_version: the oldest version that will do, or "".
         tool: how it is checked and installed.
         python: for a Python package, the interpreter that must have it; "" for the harness's own.
+        is_declared: whether the server's own manifest says how it is checked.
     """
 
     kind: str
@@ -47,6 +50,7 @@ class Need:
     min_version: str
     tool: Tool
     python: str = ""
+    is_declared: bool = False
 
     @property
     def description(self) -> str:
@@ -97,13 +101,16 @@ def _need(implementation: Implementation, text: str) -> Need:
     kind, name, min_version = match["kind"], match["name"] or "", match["version"] or ""
     if kind == PYTHON and name and not MODULE_NAME.fullmatch(name):
         raise UsageError(f'{needs_this}, but "{name}" is no module name')
+    if kind != COMMAND and not LIBRARY_NAME.fullmatch(name):
+        raise UsageError(f'{needs_this}, but "{name}" is no name')
     tool = lookup(kind, name, implementation.tools)
     if kind not in (COMMAND, PYTHON) and not tool.check:
         raise UsageError(
             f'{needs_this}, but nothing says how to find a "{kind}"{nearest(kind, kinds())}; '
             f'known kinds: {", ".join(kinds())}; or declare tools."{text}"'
         )
-    return Need(kind, name, min_version, tool, implementation.python if kind == PYTHON else "")
+    is_declared = tool != lookup(kind, name, {}) or (kind == COMMAND and "/" in name)
+    return Need(kind, name, min_version, tool, implementation.python if kind == PYTHON else "", is_declared)
 
 
 @cache
@@ -113,7 +120,7 @@ def why_missing(need: Need) -> str:
         return need.not_installed
     if need.kind == PYTHON and need.name and (reason := _why_not_importable(need)):
         return reason
-    if need.tool.check and (answer := query(need.tool.check)).status:
+    if need.tool.check and (answer := query(need.tool.check, is_declared=need.is_declared)).status:
         return _check_failed(need, answer)
     if need.min_version and not is_at_least(installed := version(need), need.min_version):
         return f"{need.description} is {installed or 'of unknown version'}, but {need.min_version} or newer is needed"
@@ -146,7 +153,7 @@ def _why_not_importable(need: Need) -> str:
 def version(need: Need) -> str:
     """Return the installed version, e.g. "12.2.0"; "" if it is unknown."""
     if need.tool.version:
-        return query(need.tool.version).version
+        return query(need.tool.version, is_declared=need.is_declared).version
     if need.kind != PYTHON:
         return ""
     if need.python:
