@@ -49,7 +49,9 @@ from harness.servers.resources import raise_descriptor_limit, what_ran_out
 STARTING = 4  # servers that start at the same time: with more, the last ones would wait too long for a processor
 ANSWER_S = 60.0  # at most, for one request about one server
 ATTEMPTS = 3  # at a slice
-WARM_UP_S = 0.05  # of each flood, before the first round: runtimes that compile while they run begin slowly
+# Slices of each flood with several messages in flight, before the first round: runtimes that compile while they run begin
+# slowly, and the load has to find out how many messages each server takes in a slice.
+WARM_UP_SLICES, WARM_UP_S = 2, 0.02
 OF_RELAY = "few"  # the kind of slices of the baseline relay; it has one sender then
 OF_ALL = "all"  # the kind of slices in which all clients send
 
@@ -176,10 +178,10 @@ class Block:
                 self._add(-1, number, "idle", answer)
 
     async def _warm_up(self, load: Worker) -> None:
-        """Load each server for a moment that does not count, by each flood of the plan."""
-        kinds = [plan.kind for plan in self._request.plan if KINDS[plan.kind].in_flight]
+        """Load each server for a moment that does not count, by the floods of the plan."""
+        kinds = [plan.kind for plan in self._request.plan if KINDS[plan.kind].in_flight > 1]
         for number in range(len(self._request.implementations)):
-            for kind in kinds:
+            for kind in WARM_UP_SLICES * kinds:
                 if number not in self._out and self._takes(number, kind):
                     await self._ask(load, number, LoadSlice(entry=number, kind=kind, warm_up_s=0, seconds=WARM_UP_S))
 

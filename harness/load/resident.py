@@ -32,8 +32,12 @@ DRAIN_QUIET_S = 0.03
 DRAIN_MAX_S = 1.0
 DRAIN_STEP_NS = 1_000_000
 TURN_S = 0.02  # of a loop of such steps, with what has come to be read
-SLOW_S = 0.1  # a flood that takes longer with all that it has sent has fewer messages in flight the next time
+# As many messages are in flight as come back in this time, which follows the slice: the slices of slow servers would take
+# most of the time of a block otherwise. It begins with the fewest.
+WINDOW_S = 0.02
 FEWEST_IN_FLIGHT = 64  # over all senders
+LEAST_LATE_S = 0.001  # for a server that has delivered everything already
+MOST_GROWTH = 4.0  # from one slice to the next
 MAX_SLICE_S = 5.0  # for a server that delivers nothing: on a busy machine a conforming one may take that long
 LEAD_NS = 2_000_000  # before the first message of a schedule is due
 
@@ -92,7 +96,7 @@ class ResidentLoad:
         self._clients, self._server_pid, self._quiet_s = clients, server_pid, DRAIN_QUIET_S
         # One sender per client: those of all kinds are among them. With several, the order among the messages of one
         # client would have to be judged apart.
-        self._in_flight = {name: kind.in_flight for name, kind in KINDS.items()}
+        self._in_flight = {name: min(FEWEST_IN_FLIGHT, kind.in_flight) for name, kind in KINDS.items()}
         senders = clients.senders(clients.count)
         counts = {name: kind.senders or clients.count if orders_senders else 1 for name, kind in KINDS.items()}
         self._senders = {
@@ -156,15 +160,16 @@ class ResidentLoad:
             end_ns += int(seconds * 1e9)  # a server may take longer than a slice to answer
             self._run_until(end_ns)
             self._quiet_s = max(self._quiet_s, 2 * took_s)
+        sent_at = time.monotonic()
         for sender in senders:
             load.engine.flood(sender, 0)
         self._drain(self._senders[name])
         after = self._snapshot()
         if after.received > before.received:
             after = after._replace(at=load.engine.last_progress_ns() / 1e9)
-        # The slices of slow servers would take most of the time of a block, while their last messages come back.
-        share = SLOW_S / processes.from_first(clock.read())
-        self._in_flight[name] = int(min(kind.in_flight, max(FEWEST_IN_FLIGHT, self._in_flight[name] * min(2.0, share))))
+        late_s = processes.from_first(max(LEAST_LATE_S, after.at - sent_at))
+        wanted = self._in_flight[name] * min(MOST_GROWTH, WINDOW_S / late_s)
+        self._in_flight[name] = int(min(kind.in_flight, max(FEWEST_IN_FLIGHT, wanted)))
         return self._figures(before, after)
 
     def paced(self, name: str, warm_up_s: float, seconds: float) -> tuple[dict[str, float], str]:
@@ -211,13 +216,14 @@ class ResidentLoad:
         """Receive until all senders of a slice have everything back, or nothing more comes."""
         load, clock, quiet = self._load, LoopClock(TURN_S), Quiet(self._load.engine, TURN_S)
         own = [sender for sender in senders if sender in load.own_senders]
-        while True:
+        while not self._has_everything(own) and quiet.read() <= self._quiet_s and clock.read() <= DRAIN_MAX_S:
             load.step(time.monotonic_ns() + DRAIN_STEP_NS)
-            counts = [load.engine.sender_counts(sender) for sender in own]
-            is_done = all(sent == received for sent, received in counts) and not load.engine.has_unsent()
-            if is_done or quiet.read() > self._quiet_s or clock.read() > DRAIN_MAX_S:
-                break
         self._clients.processes.gather(None)
+
+    def _has_everything(self, senders: Sequence[int]) -> bool:
+        """Return whether these senders have back all that they have sent."""
+        counts = [self._load.engine.sender_counts(sender) for sender in senders]
+        return all(sent == received for sent, received in counts) and not self._load.engine.has_unsent()
 
     def _received(self) -> int:
         return sum(self._load.engine.received_count(client) for client in range(len(self._clients.sockets)))

@@ -12,6 +12,7 @@ import re
 import resource
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path, PurePosixPath
 
 MIB = 1024 * 1024
@@ -71,7 +72,8 @@ def read_limits(root: Path = Path("/")) -> Limits:
     Args:
         root: the folder that has `proc` and `sys`.
     """
-    tasks, memory, processor = (_folders(root, controller) for controller in ("pids", "memory", "cpu"))
+    groups, mounts = _text(root / "proc/self/cgroup"), _text(root / "proc/self/mountinfo")
+    tasks, memory, processor = (_folders(root, groups, mounts, controller) for controller in ("pids", "memory", "cpu"))
     own_memory = memory[:1]  # the group of a process counts its end, whichever group's limit was reached
     task_limits = [*_numbers(tasks, "pids.max"), *_own_task_limit()]
     memory_limits = [*_numbers(memory, "memory.max"), *_numbers(memory, "memory.limit_in_bytes")]
@@ -181,17 +183,25 @@ def _own_task_limit() -> Sequence[int]:
     return [soft] if os.geteuid() and soft != resource.RLIM_INFINITY else []
 
 
-def _folders(root: Path, controller: str) -> list[Path]:
-    """Return the folder of this process's group and those above it that can be seen, for a controller."""
+@cache
+def _folders(root: Path, groups: str, mounts: str, controller: str) -> list[Path]:
+    """Return the folder of this process's group and those above it that can be seen.
+
+    Args:
+        root: the folder that has `sys`.
+        groups: the text of /proc/self/cgroup.
+        mounts: the text of /proc/self/mountinfo.
+        controller: the controller.
+    """
     own: dict[str, str] = {}  # controller → path of the group in its hierarchy; "" for version 2
-    for line in _text(root / "proc/self/cgroup").splitlines():
+    for line in groups.splitlines():
         _, controllers, path = line.split(":", 2)
         own |= dict.fromkeys(controllers.split(","), path)
     # Version 1 if the controller has a hierarchy of its own.
     name, kind = (controller, "cgroup") if controller in own else ("", "cgroup2")
     if name not in own:
         return []
-    for line in _text(root / "proc/self/mountinfo").splitlines():
+    for line in mounts.splitlines():
         mount, _, options = line.partition(" - ")
         system, _, features = options.split(" ", 2)
         if system != kind or (name and name not in features.split(",")):
