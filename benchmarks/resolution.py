@@ -1,12 +1,15 @@
 """How finely runs tell servers apart, whether two runs agree, and where the variance of the scores comes from.
 
     python -m benchmarks.resolution RUN [RUN...]
+    python -m benchmarks.resolution RUN --keep FILE          write the order as well, to be compared on another day
+    python -m benchmarks.resolution RUN --with FILE
 
 For each run and spec: the typical detectable difference of the score (the median half width of the simultaneous
 intervals), the share of pairs that are distinguished, the median width of the rank intervals in places, and the
 components of variance of the log ratio of a pair in each throughput: between slices of a block, and between blocks
 (Kalibera and Jones 2013), with the correlation of the residuals of successive slices. For each two runs: Kendall's tau
-of the order of the servers that both rank, and the pairs that both distinguish and one reverses.
+of the order of the servers that both rank, and the pairs that both distinguish and one reverses. The orders of earlier
+runs are in `benchmarks/orders`.
 """
 
 from __future__ import annotations
@@ -16,7 +19,9 @@ import math
 import statistics
 from collections.abc import Sequence
 from itertools import combinations
+from pathlib import Path
 
+import msgspec
 import numpy as np
 
 from harness import results
@@ -84,47 +89,77 @@ def _autocorrelation(
     return ", ".join(correlations)
 
 
-def agreement(first: League, second: League) -> str:
+class Order(msgspec.Struct):
+    """The order of the servers of a league, and what it distinguishes.
+
+    Attributes:
+        run: its id.
+        spec: its name.
+        servers: from the best to the worst.
+        better: for each of them those that are significantly worse.
+    """
+
+    run: str
+    spec: str
+    servers: list[str]
+    better: dict[str, list[str]]
+
+
+def order(run: Run, league: League) -> Order:
+    """Return the order of a league."""
+    names = [row.implementation.name for row in league.ranked]
+    places = {name: league.comparisons.index(Entry(name)) for name in names}
+    better = {
+        name: [other for other in names if league.comparisons.better[places[name], places[other]]] for name in names
+    }
+    return Order(run.info.id, league.spec, names, better)
+
+
+def agreement(first: Order, second: Order) -> str:
     """Return in a sentence how two leagues of a spec agree."""
-    orders = [[row.implementation.name for row in league.ranked] for league in (first, second)]
-    common = [name for name in orders[0] if name in orders[1]]
-    places = [{name: order.index(name) for name in common} for order in orders]
+    common = [name for name in first.servers if name in second.servers]
     concordant, reversed_pairs = 0, []
     for a, b in combinations(common, 2):
-        concordant += (places[0][a] < places[0][b]) == (places[1][a] < places[1][b])
-        numbers = [[league.comparisons.index(Entry(name)) for name in (a, b)] for league in (first, second)]
-        ahead = [league.comparisons.better[i, j] for league, (i, j) in zip((first, second), numbers, strict=True)]
-        behind = [league.comparisons.better[j, i] for league, (i, j) in zip((first, second), numbers, strict=True)]
-        if (ahead[0] and behind[1]) or (behind[0] and ahead[1]):
+        concordant += second.servers.index(a) < second.servers.index(b)
+        if any(x in first.better[y] and y in second.better[x] for x, y in ((a, b), (b, a))):
             reversed_pairs.append(f"{a} and {b}")
     total = math.comb(len(common), 2)
     tau = 2 * concordant / total - 1 if total else math.nan
-    return f"{first.spec}: {len(common)} servers, tau {tau:.3f}; reversed: {', '.join(reversed_pairs) or 'none'}"
+    return (
+        f"{first.run} and {second.run}, {first.spec}: {len(common)} servers, tau {tau:.3f}; "
+        f"reversed: {', '.join(reversed_pairs) or 'none'}"
+    )
 
 
 def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description="How finely runs tell servers apart, and whether they agree.")
     parser.add_argument("runs", nargs="+", metavar="RUN", help="the id or path of a run")
-    runs = [results.read(results.find(name)) for name in parser.parse_args().runs]
+    parser.add_argument("--keep", type=Path, metavar="FILE", help="write the orders into a file")
+    parser.add_argument("--with", dest="kept", type=Path, metavar="FILE", help="compare with the orders of a file")
+    options = parser.parse_args()
+    runs, orders = [results.read(results.find(name)) for name in options.runs], list[Order]()
     for run in runs:
         print(f"\n{run.info.id}: {sum(block.seconds for block in run.blocks):.0f} s of blocks\n")
         print("| spec | servers | blocks | detectable | distinguished | rank interval | disturbed |")
         print("|---|---|---|---|---|---|---|")
         for league in leagues(run):
             print(resolution(league))
+            orders.append(order(run, league))
         print("\n| spec | slices | sd of a pair, slices | sd of a pair, blocks | correlation at 1, 2, 3, 5, 10 |")
         print("|---|---|---|---|---|")
         for league in leagues(run):
             for name in DEFAULT_WEIGHTS:
                 if sum(block.spec == league.spec for block in run.blocks) > 1:
                     print(components(run, league.spec, MEASURES[name].kind))
-    for one, other in combinations(runs, 2):
-        print(f"\n{one.info.id} and {other.info.id}:")
-        by_spec = {league.spec: league for league in leagues(other)}
-        for league in leagues(one):
-            if league.spec in by_spec:
-                print(agreement(league, by_spec[league.spec]))
+    if options.keep:
+        options.keep.write_bytes(msgspec.json.format(msgspec.json.encode(orders), indent=1) + b"\n")
+    if options.kept:
+        orders += msgspec.json.decode(options.kept.read_bytes(), type=list[Order])
+    print()
+    for one, other in combinations(orders, 2):
+        if one.spec == other.spec:
+            print(agreement(one, other))
 
 
 if __name__ == "__main__":

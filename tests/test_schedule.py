@@ -25,7 +25,9 @@ from harness.league.schedule import (
     BYTES_EACH,
     FEW_SERVERS,
     FEWEST_ROUNDS,
+    FIRST_ROUNDS,
     GUESS_S,
+    LATER_ROUNDS,
     OTHER_DESCRIPTORS,
     OTHER_ENTRIES,
     Design,
@@ -188,9 +190,9 @@ def test_many_servers_have_a_first_pass_of_floods_alone_and_then_everything_is_m
     requests = run(design(MANY, profile=replace(PROFILE, idle_clients=500)), all_tied)
     assert len(requests) == LOOK + PROFILE.blocks
     contents = [(request.plan, request.rounds, request.idle_clients) for request in requests]
-    assert contents[:LOOK] == LOOK * [(floods(SLICES), 1, 0)]
+    assert contents[:LOOK] == LOOK * [(floods(SLICES), FIRST_ROUNDS, 0)]
     assert contents[LOOK:][:IDLE_BLOCKS] == IDLE_BLOCKS * [(SLICES, PROFILE.rounds, 500)]
-    assert {idle for _, _, idle in contents[LOOK + IDLE_BLOCKS :]} == {0}
+    assert {contents[1:] for contents in contents[LOOK + IDLE_BLOCKS :]} == {(LATER_ROUNDS * PROFILE.rounds, 0)}
     assert floods(SLICES) and set(floods(SLICES)) < set(SLICES)
 
 

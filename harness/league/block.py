@@ -12,6 +12,7 @@ servers stay on the first core of the machine and the load on the others, where 
 
 from __future__ import annotations
 
+import itertools
 import os
 import random
 import signal
@@ -29,6 +30,7 @@ from harness import plugins
 from harness.blocks import BlockResult, Role, SliceResult
 from harness.errors import HarnessError, LaunchError
 from harness.kinds import Reference
+from harness.league.measures import THROUGHPUT
 from harness.league.messages import BlockRequest
 from harness.league.trial import EXIT_WAIT_S, MOST_PROCESSES, Cores, split_cores
 from harness.load.messages import CloseServer, LoadAnswer, LoadSlice, OpenServer, SliceMessage
@@ -49,9 +51,10 @@ from harness.servers.resources import raise_descriptor_limit, what_ran_out
 STARTING = 4  # servers that start at the same time: with more, the last ones would wait too long for a processor
 ANSWER_S = 60.0  # at most, for one request about one server
 ATTEMPTS = 3  # at a slice
-# Slices of each flood with several messages in flight, before the first round: runtimes that compile while they run begin
-# slowly, and the load has to find out how many messages each server takes in a slice.
-WARM_UP_SLICES, WARM_UP_S = 2, 0.02
+# Slices of each flood with several messages in flight, before the first round, while they become faster: runtimes that
+# compile while they run begin slowly, and the load has to find out how many messages each server takes in a slice.
+WARM_UP_S, LEAST_WARM_UP, MOST_WARM_UP = 0.02, 2, 8
+FASTER = 1.25  # times the rate of the slice before
 OF_RELAY = "few"  # the kind of slices of the baseline relay; it has one sender then
 OF_ALL = "all"  # the kind of slices in which all clients send
 
@@ -180,10 +183,14 @@ class Block:
     async def _warm_up(self, load: Worker) -> None:
         """Load each server for a moment that does not count, by the floods of the plan."""
         kinds = [plan.kind for plan in self._request.plan if KINDS[plan.kind].in_flight > 1]
-        for number in range(len(self._request.implementations)):
-            for kind in WARM_UP_SLICES * kinds:
-                if number not in self._out and self._takes(number, kind):
-                    await self._ask(load, number, LoadSlice(entry=number, kind=kind, warm_up_s=0, seconds=WARM_UP_S))
+        for number, kind in itertools.product(range(len(self._request.implementations)), kinds):
+            message, rate_per_s = LoadSlice(entry=number, kind=kind, warm_up_s=0, seconds=WARM_UP_S), 0.0
+            for slices in range(MOST_WARM_UP if self._takes(number, kind) else 0):
+                if number in self._out or not (answer := await self._ask(load, number, message)):
+                    break
+                before_per_s, rate_per_s = rate_per_s, answer.figures[THROUGHPUT]
+                if slices + 1 >= LEAST_WARM_UP and rate_per_s < FASTER * before_per_s:
+                    break
 
     async def _round(self, load: Worker, place: int) -> None:
         for plan in self._request.plan:

@@ -1,7 +1,7 @@
 """Decides which block comes next: of which spec, and with which servers.
 
-Many servers have a first pass: as many short blocks of floods alone as the first look at the results needs (see
-`harness.league.comparisons`), which distinguish within a minute what differs by a factor of two. The blocks after it
+Many servers have a first pass: as many blocks of two rounds of floods alone as the first look at the results needs (see
+`harness.league.comparisons`), which distinguish in two minutes what differs by a factor of two. The blocks after it
 measure everything: memory with idle clients, and latency at a fixed rate. Then latency is in every second block, and
 memory in none, and they have more rounds: most of the time goes to the floods, by which the league is ordered. Where
 the time suffices only for a few blocks, they have fewer rounds.
@@ -40,6 +40,7 @@ BYTES_EACH = 100_000_000  # memory of a server with all of its clients: three ti
 OTHER_DESCRIPTORS = 200
 OTHER_ENTRIES = 6  # two controls, the baseline relay, some references
 FEWEST_ROUNDS = 3  # of a block, where the time is short
+FIRST_ROUNDS = 2  # of a block of the first pass: with one it would consist of starting and ending the servers
 # times as many rounds has a block after those that measure everything: starting the servers and warming them up takes
 # as long as seven rounds, and nearly all variance lies between rounds (see docs/league_statistics.md)
 LATER_ROUNDS = 2
@@ -202,7 +203,7 @@ class Schedule:
         """
         profile = self._design.profile
         if number < self._first_pass(spec):
-            return Contents(1, floods(profile.slices), 0)
+            return Contents(min(FIRST_ROUNDS, rounds), floods(profile.slices), 0)
         if (after := number - self._with_everything(spec)) < 0:
             return Contents(rounds, profile.slices, profile.idle_clients)
         is_paced = after // self._groups(spec) % PACED_EVERY == PACED_EVERY - 1

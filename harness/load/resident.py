@@ -32,8 +32,8 @@ DRAIN_QUIET_S = 0.03
 DRAIN_MAX_S = 1.0
 DRAIN_STEP_NS = 1_000_000
 TURN_S = 0.02  # of a loop of such steps, with what has come to be read
-# As many messages are in flight as come back in this time, which follows the slice: the slices of slow servers would take
-# most of the time of a block otherwise. It begins with the fewest.
+# As many messages are in flight as come back in this time, which follows the slice: the slices of slow servers would
+# take most of the time of a block otherwise. It begins with the fewest.
 WINDOW_S = 0.02
 FEWEST_IN_FLIGHT = 64  # over all senders
 LEAST_LATE_S = 0.001  # for a server that has delivered everything already

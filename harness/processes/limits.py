@@ -72,8 +72,7 @@ def read_limits(root: Path = Path("/")) -> Limits:
     Args:
         root: the folder that has `proc` and `sys`.
     """
-    groups, mounts = _text(root / "proc/self/cgroup"), _text(root / "proc/self/mountinfo")
-    tasks, memory, processor = (_folders(root, groups, mounts, controller) for controller in ("pids", "memory", "cpu"))
+    tasks, memory, processor = _folders(root, "pids", "memory", "cpu")
     own_memory = memory[:1]  # the group of a process counts its end, whichever group's limit was reached
     task_limits = [*_numbers(tasks, "pids.max"), *_own_task_limit()]
     memory_limits = [*_numbers(memory, "memory.max"), *_numbers(memory, "memory.limit_in_bytes")]
@@ -183,9 +182,15 @@ def _own_task_limit() -> Sequence[int]:
     return [soft] if os.geteuid() and soft != resource.RLIM_INFINITY else []
 
 
+def _folders(root: Path, *controllers: str) -> list[Sequence[Path]]:
+    """Return for each controller the folder of this process's group and those above it that can be seen."""
+    groups, mounts = _text(root / "proc/self/cgroup"), _text(root / "proc/self/mountinfo")
+    return [_folders_of(root, groups, mounts, controller) for controller in controllers]
+
+
 @cache
-def _folders(root: Path, groups: str, mounts: str, controller: str) -> list[Path]:
-    """Return the folder of this process's group and those above it that can be seen.
+def _folders_of(root: Path, groups: str, mounts: str, controller: str) -> Sequence[Path]:
+    """Return the folders of a controller; they are looked at for each slice of a load.
 
     Args:
         root: the folder that has `sys`.
