@@ -12,11 +12,12 @@ import pytest
 
 from harness import plugins
 from harness.conformance.api import barrier
+from harness.conformance.api import client as client_module
 from harness.conformance.api.client import Client
 from harness.conformance.api.participants import Participants
 from harness.processes.tasks import background_tasks
 from harness.servers.launch import launch
-from tests.zoo import CONFORMING, implementation
+from tests.zoo import CONFORMING, MUTANTS, implementation
 
 MESSAGES = 200
 SHORT_S = 0.5
@@ -65,6 +66,21 @@ async def test_what_the_kernel_has_not_delivered_is_no_silence(monkeypatch: pyte
                 await barrier.barrier(participants, alice, [slow])
             else:
                 assert await slow.wait_while_receiving(lambda: len(slow.received) > before, SHORT_S)
+
+
+async def test_a_flood_of_replies_ends_where_nobody_has_asked_for_so_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client_module, "MOST_NOTES", 1000)
+    async with (
+        background_tasks() as tasks,
+        launch(implementation(MUTANTS.with_name("channels") / "server.py"), grace_s=0) as server,
+    ):
+        participants = Participants(plugins.specs()["channels"], server, tasks)
+        client = await participants.connect(small=False, joins=False, topics=(), reads=True)
+        await client.send_raw(b"x\n" * 2000)
+        with anyio.fail_after(120):
+            assert await client.wait_until(lambda: bool(client.faults), 60)
+        assert "1,000 replies and notices" in client.faults[0].sentence
+        assert not client.is_reading
 
 
 def resends_in_s(connected: socket.socket) -> float:

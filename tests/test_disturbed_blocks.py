@@ -92,7 +92,7 @@ async def run(
 
 
 async def test_a_slice_in_which_everything_stood_still_is_done_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The start, the connection of the clients and both slices of warm-up have four watches, the first slice has the fifth."""
+    """Start, connection of the clients and two slices of warm-up have four watches, the first slice has the fifth."""
     result, used = await run(monkeypatch, [CONFORMING], lambda number: Watch(45.0 * (number == 4)))
     assert (result.failed, result.disturbed) == ({}, {})
     assert [(each.round, each.kind) for each in result.slices] == [

@@ -4,10 +4,19 @@ from __future__ import annotations
 
 import pytest
 
-from harness.conformance.api import Client, Room
+from harness.conformance.api import Client, Inconclusive, Room
 from spec.channels.invalid import INVALID_LINES, INVALID_UTF_8
-from spec.channels.replies import encode_lines, must_get_an_error, replies_to, subscribe
+from spec.channels.replies import (
+    catch_up,
+    encode_lines,
+    must_get_an_error,
+    replies_to,
+    served_at_once,
+    subscribe,
+)
 from spec.channels.wire import Error, Send, Subscribe, Subscribed
+from spec.common.idle import IDLE_SHARE, LONG_WINDOW_S, least_share
+from spec.common.unread_replies import RequestFlood
 
 HOSTILE = [
     b"[" * 60_000,
@@ -42,6 +51,7 @@ LEFT_OPEN = [
 ]
 AT_ONCE = 3000  # requests
 MANY_ERRORS = 8000
+FLOOD_BYTES, FLOOD_S = 4_000_000, 10.0  # of requests of a client that takes no replies, at most
 
 
 async def _each_must_be_one_error(client: Client, wrong_lines: list[bytes]) -> None:
@@ -97,14 +107,24 @@ async def test_deep_nesting_and_long_numbers_harm_nobody(room: Room) -> None:
     await room.deliver(alice, [b"still standing"], [alice, bob])
 
 
+def _to_odd(message: str) -> bytes:
+    """Return the line that sends a message, written as it is, to the channel "odd"."""
+    return f'{{"Send":{{"channel":"odd","message":"{message}"}}}}'.encode()
+
+
 @pytest.mark.case(144, "CH-ERROR-4")
 async def test_a_lone_surrogate_is_answered_by_an_error(room: Room) -> None:
     r"""CH-ERROR-4: A lone surrogate, as in "\ud800", is answered by an Error.
 
-    In the name of Subscribe, at every place, and two of them in the wrong order.
+    In the name of Subscribe and in the message of a Send, at every place, and two of them in the wrong order. Whoever
+    would receive the messages does not read.
     """
     alice = await room.join_one()
+    stalled = await room.connect(joins=False)
+    await subscribe(stalled, "odd")
+    stalled.stall()
     await _each_must_be_one_error(alice, [f'{{"Subscribe":"{surrogate}"}}'.encode() for surrogate in SURROGATES])
+    await _each_must_be_one_error(alice, [_to_odd(surrogate) for surrogate in SURROGATES])
 
 
 @pytest.mark.smoke
@@ -119,8 +139,7 @@ async def test_what_is_left_open_harms_nobody(room: Room) -> None:
     stalled = await room.connect(joins=False)
     await subscribe(stalled, "odd")
     stalled.stall()
-    broken = [f'{{"Send":{{"channel":"odd","message":"{surrogate}"}}}}\n'.encode() for surrogate in SURROGATES]
-    for line in [*LEFT_OPEN, *broken]:
+    for line in [*LEFT_OPEN, *(_to_odd(surrogate) + b"\n" for surrogate in SURROGATES)]:
         replies = await replies_to(alice, line * 2)
         wrong = [reply for reply in replies if not isinstance(reply, Error) and reply != Subscribed("zoo")]
         assert not wrong, f"{line[:80]!r} was answered by {wrong}"
@@ -158,12 +177,13 @@ async def test_replies_are_not_dropped_and_keep_their_order(room: Room) -> None:
     """CH-ERROR-7: Subscribed and Error are not dropped for a client that reads, and arrive in the order of its
     requests.
 
-    Three thousand requests in one write, every third of them invalid, from a client in a channel where others send;
-    the same again, unless it has taken half a minute. Then eight thousand invalid lines, whose replies are ten times as
-    long.
+    Three thousand requests in one write, to a slow server fewer, every third of them invalid, from a client in a
+    channel where others send; the same again, unless it has taken half a minute. Then eight thousand invalid lines,
+    whose replies are ten times as long.
     """
     alice, bob, carol = await room.join(3)
-    requests = [Subscribe(f"{number}") if number % 3 else None for number in range(AT_ONCE)]
+    at_once = await served_at_once(room, alice, AT_ONCE)
+    requests = [Subscribe(f"{number}") if number % 3 else None for number in range(at_once)]
     for turn in room.rounds(2, seconds=30):
         with room.server_paused():
             for client in (bob, carol):
@@ -179,9 +199,72 @@ async def test_replies_are_not_dropped_and_keep_their_order(room: Room) -> None:
                 f"{len(expected)} requests, sent at once, were answered by {len(received)} replies; in turn {turn}, "
                 f"from number {place} on, the replies do not match the requests"
             )
-    if turn:  # it is not slow
+    if turn and at_once == AT_ONCE:  # it is not slow
         replies = await replies_to(alice, b"x\n" * MANY_ERRORS)
         assert [type(reply) for reply in replies] == [Error] * MANY_ERRORS, (
             f"{MANY_ERRORS} invalid lines, sent at once, were answered by {len(replies)} replies"
         )
     await room.barrier(alice)
+
+
+@pytest.mark.case(182, "CH-ERROR-7")
+async def test_whoever_catches_up_gets_all_replies(room: Room) -> None:
+    """CH-ERROR-7: Subscribed and Error are not dropped for a client that reads, and arrive in the order of its
+    requests.
+
+    Thirty thousand invalid lines arrive at once, from a client that reads the replies a moment later, and sends nothing
+    more. To a slow server it sends fewer.
+    """
+    bob = await room.join_one()
+    alice = await room.connect(small=True, joins=False)
+    replies = await catch_up(room, alice, bob)
+    assert all(isinstance(reply, Error) for reply in replies), (
+        f"invalid lines were answered by {set(map(type, replies))}"
+    )
+    await subscribe(alice, "after all this")
+
+
+@pytest.mark.slow
+@pytest.mark.case(183, "CH-LOAD-10")
+async def test_a_client_that_takes_no_replies_costs_no_processor_time(room: Room) -> None:
+    """CH-LOAD-10: A server with nothing to do uses less than 1 % of a core, whatever state its clients are in.
+
+    Three clients take no replies, and have sent requests until the server read no more of them.
+    """
+    alice = await room.join_one()
+    request = encode_lines(Subscribe("long " * 1000))
+    floods = []
+    for _ in range(3):
+        client = await room.connect(small=True, joins=False)
+        client.stall()
+        floods.append(RequestFlood(room, client, request))
+        await floods[-1].run(FLOOD_BYTES, FLOOD_S)
+    await room.barrier(alice)
+    read = [flood.read()[0] for flood in floods]
+    share = await least_share(room, IDLE_SHARE, LONG_WINDOW_S)
+    if share > IDLE_SHARE and read != [flood.read()[0] for flood in floods]:
+        raise Inconclusive("the server still reads what clients send that take no replies")
+    assert share <= IDLE_SHARE, f"with clients that take no replies, and nothing to do, it uses {share:.0%} of a core"
+
+
+@pytest.mark.case(184, "CH-START-4")
+async def test_errors_are_not_printed_on_standard_output(room: Room) -> None:
+    """CH-START-4: Standard output carries nothing but the ready line.
+
+    A client sends what is no request, of every kind.
+    """
+    alice = await room.join_one()
+    for line in [
+        *INVALID_LINES,
+        *INVALID_UTF_8,
+        b"x" * 70_000,
+        encode_lines(Send("no such channel", "hello")).rstrip(),
+    ]:
+        await replies_to(alice, line + b"\n")
+    room.expect_end()
+    await room.server.stop(grace_s=2)
+    more = room.server.stdout.byte_count - len(room.server.stdout.first_line or b"") - 1
+    assert more == 0, (
+        f"when it answered Errors, the server printed {more} more bytes to standard output, at the end: "
+        f"{room.server.stdout.last_words(1)}"
+    )

@@ -10,7 +10,7 @@ import pytest
 
 from harness.conformance.api import Client, Inconclusive, Room, Violation, recurs, watch_growth
 from spec.channels.replies import encode_lines, replies_to, subscribe, wait_for_replies
-from spec.channels.wire import Send, Subscribe, body_of
+from spec.channels.wire import Send, Subscribe, Subscribed, body_of
 from spec.common.leftovers import watch_repeatedly
 
 VISIT_BOUND, CHANNEL_BOUND = 200.0, 100.0  # bytes of memory: less than any server needs to remember one
@@ -50,7 +50,8 @@ async def test_an_abandoned_channel_can_be_used_again(room: Room) -> None:
     """CH-CHANNEL-10: A channel whose subscribers have all left can be subscribed to again, and its messages are
     delivered again.
 
-    Six times, after every way to leave; every other time a message is sent to the abandoned channel.
+    Six times, after every way to leave; every other time a message is sent to the abandoned channel. Then the last
+    subscriber leaves in the moment in which another one subscribes.
     """
     alice = await room.join_one()
     for turn in range(6):
@@ -68,6 +69,22 @@ async def test_an_abandoned_channel_can_be_used_again(room: Room) -> None:
         assert not replies, f"a message to a channel that had a subscriber again was answered by {replies}"
         await room.deliver(alice, [body_of("phoenix", f"turn {turn}")], [bob])
         await bob.hang_up()
+    for turn in room.rounds(20, seconds=20):
+        name = f"race {turn}"
+        bob, carol = await room.join(2)
+        await subscribe(bob, name)
+        since = len(carol.notes)
+        with room.server_paused():
+            if turn % 2:
+                await bob.reset()
+            await carol.send_raw(encode_lines(Subscribe(name)))
+            await bob.reset()
+        replies = await replies_to(carol, b"", since=since)
+        assert replies == [Subscribed(name)], f"{carol} sent 1 Subscribe, and received the replies {replies}"
+        replies = await replies_to(alice, encode_lines(Send(name, "welcome")))
+        assert not replies, f"one subscriber left while another subscribed, and a message was answered by {replies}"
+        await room.deliver(alice, [body_of(name, f"{name}?")], [carol])
+        await carol.hang_up()
 
 
 @pytest.mark.case(132, "CH-CHANNEL-11")
@@ -160,7 +177,10 @@ async def test_channels_that_have_come_and_gone_leave_nothing_behind(
         nonlocal clients
         clients += STEP
         await _come_and_go(
-            room, STEP, lambda turn: encode_lines(*(Subscribe(f"passing {clients} {turn} {i}") for i in range(10)))
+            room,
+            STEP,
+            lambda turn: encode_lines(*(Subscribe(f"passing {clients} {turn} {i}") for i in range(10))),
+            leave=Client.reset,  # nothing is ever written to them: see below
         )
         await room.barrier(alice)
         return 10 * STEP

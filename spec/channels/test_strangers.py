@@ -10,7 +10,7 @@ import pytest
 
 from harness.conformance.api import Room, Start, Violation
 from spec.channels.invalid import INVALID_LINES, INVALID_UTF_8
-from spec.channels.replies import ATTEMPTS, PATIENCE_S, encode_lines, replies_to, subscribe
+from spec.channels.replies import ATTEMPTS, PATIENCE_S, catch_up, encode_lines, replies_to, subscribe
 from spec.channels.wire import Subscribe, Subscribed, body_of
 from spec.common.held_back import Sent, must_not_hold_back
 
@@ -87,29 +87,40 @@ async def test_it_serves_while_nobody_reads_what_it_says_of_errors(start: Start)
 
 
 @pytest.mark.slow
-@pytest.mark.case(154, "CH-DELIVER-8")
+@pytest.mark.case(154, "CH-DELIVER-8", "CH-CHANNEL-10")
 async def test_who_has_not_subscribed_may_stay_for_twelve_seconds(room: Room) -> None:
     """CH-DELIVER-8: A client that reads is served for as long as it stays.
+    CH-CHANNEL-10: A channel whose subscribers have all left can be subscribed to again, and its messages are
+    delivered again.
 
-    One sends nothing, one has sent half a request, one only sends, and one hears nothing in its channel.
+    One sends nothing, one has sent half a request, one only sends, one has taken many replies late, and one hears
+    nothing in its channel, whose first subscriber has left.
     """
     await _must_keep(room, SILENT_S)
 
 
 @pytest.mark.long
-@pytest.mark.case(154, "CH-DELIVER-8")
+@pytest.mark.case(154, "CH-DELIVER-8", "CH-CHANNEL-10")
 async def test_who_has_not_subscribed_may_stay_for_a_minute_and_a_half(room: Room) -> None:
     """CH-DELIVER-8: A client that reads is served for as long as it stays.
+    CH-CHANNEL-10: A channel whose subscribers have all left can be subscribed to again, and its messages are
+    delivered again.
 
-    One sends nothing, one has sent half a request, one only sends, and one hears nothing in its channel.
+    One sends nothing, one has sent half a request, one only sends, one has taken many replies late, and one hears
+    nothing in its channel, whose first subscriber has left.
     """
     await _must_keep(room, LONG_SILENT_S)
 
 
 async def _must_keep(room: Room, seconds: float) -> None:
     alice, bob = await room.join(2)
-    silent, half, sender, quiet = [await room.connect(joins=False) for _ in range(4)]
+    silent, half, sender, quiet, first = [await room.connect(joins=False) for _ in range(5)]
+    await subscribe(first, "quiet")
+    await first.hang_up()
+    await room.barrier(alice, [alice, bob])
     await subscribe(quiet, "quiet")
+    late = await room.connect(small=True, joins=False)
+    await catch_up(room, late, alice)
     line = encode_lines(Subscribe("late"))
     await half.send_raw(line[:9])
     ends_at = time.monotonic() + seconds
@@ -117,7 +128,7 @@ async def _must_keep(room: Room, seconds: float) -> None:
         await sender.send_next()  # raises Violation if it has been disconnected
         await room.barrier(alice, [alice, bob], as_step=False)
         await anyio.sleep(2)
-    for client in (silent, sender):
+    for client in (silent, sender, late):
         await subscribe(client, "late")
     replies = await replies_to(half, line[9:])
     assert replies == [Subscribed("late")], f"the rest of a Subscribe, {seconds:.0f} s late, was answered by {replies}"

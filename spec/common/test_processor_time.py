@@ -4,19 +4,14 @@ from __future__ import annotations
 
 import resource
 import sys
-import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-import anyio
 import pytest
 
 from harness.conformance.api import Client, Room, few_may_wait
+from spec.common.idle import IDLE_SHARE, LONG_WINDOW_S, WINDOW_S, least_share
 
-WINDOW_S, LONG_WINDOW_S = 0.4, 2.5  # the latter is longer than the period of what a server does every second
-WINDOWS = 8  # of which one must be quiet: what a runtime does once (compile, collect garbage) ends
-MOST_WINDOWS = 5 * WINDOWS  # what it does once takes longer on a busy machine
-IDLE_SHARE = 0.01  # of a core
 REFUSING_SHARE = 0.1  # while clients wait for a descriptor: a server may look now and then whether one is free
 SPARE, WAITING = 12, 20  # descriptors, and clients that wait for one
 CROWD = 300  # clients, for each of which a server may have a timer
@@ -34,26 +29,12 @@ async def test_a_server_with_nothing_to_do_uses_no_processor(room: Room, note: C
     """
     shares: dict[str, float] = {}
     async for state, limit, window_s in _states(room):
-        shares[state] = await _least_share(room, limit, window_s)
+        shares[state] = await least_share(room, limit, window_s)
         assert shares[state] <= limit, (
             f"{state}, and nothing to do: it uses {shares[state]:.0%} of a core in each of several times {window_s} s"
         )
     busiest = max(shares, key=lambda state: shares[state])
     note(f"{shares[busiest]:.1%} of a core when idle, at most ({busiest})")
-
-
-async def _least_share(room: Room, limit: float, window_s: float) -> float:
-    """Return the share of a core that a server uses in the quietest of some windows; the first below the limit ends."""
-    least, clock = float("inf"), room.clock()
-    for window in range(MOST_WINDOWS):
-        if window >= WINDOWS and clock.read() > WINDOWS * WINDOW_S:
-            break
-        before, begun = room.cpu_s(), time.monotonic()
-        await anyio.sleep(window_s)
-        least = min(least, (room.cpu_s() - before) / (time.monotonic() - begun))
-        if least <= limit:
-            break
-    return least
 
 
 async def _states(room: Room) -> AsyncIterator[tuple[str, float, float]]:

@@ -17,7 +17,7 @@ import anyio.lowlevel
 
 from harness.codec import Frame
 from harness.conformance.api.connection import CHUNK, Connection, ConnectionLost
-from harness.conformance.api.shared import Shared
+from harness.conformance.api.shared import MOST_NOTES, Shared
 from harness.errors import Violation
 from harness.history.fault import Fault, Observation, location_note
 from harness.history.record import printable, send_event
@@ -195,10 +195,7 @@ class Client:
     def _take_or_end(self, data: bytes | None) -> None:
         """Take a chunk; b"" is a FIN, None a RST."""
         try:
-            if data:
-                self._take(data)
-            else:
-                self._ended("RST" if data is None else "FIN")
+            self._take(data) if data else self._ended("RST" if data is None else "FIN")
         except Exception as error:  # the event loop would only log it
             self.connection.stop_reading()
             self._tasks.start_soon(_raise, error)
@@ -239,6 +236,9 @@ class Client:
                 known.append(frame)
             else:
                 self._record_fault("created", printable(frame.body), "which no client has sent", frame.offset)
+        if len(self.notes) > MOST_NOTES:
+            self._record_fault("created", f"{MOST_NOTES:,} replies and notices", "and more follow", self.bytes_received)
+            self._stop_reading()
         return known
 
     def _record_fault(self, kind: str, what: str, why: str, offset: int) -> None:

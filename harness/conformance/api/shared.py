@@ -10,6 +10,10 @@ from harness.codec import Codec
 from harness.conformance.api.trace import Trace
 from harness.history.record import MessageRegistry
 
+MOST_NOTES = (
+    1_000_000  # replies and notices that a client keeps; no case asks for so many, so then the server floods it
+)
+
 
 @dataclass(frozen=True)
 class Shared:
