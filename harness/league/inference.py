@@ -15,8 +15,9 @@ flipped:
   and the intervals would be too narrow. With few blocks this quantile is too small: residuals are stretched by the root
   of n / (n - 1) for the mean that was taken from them, and the quantile by as much again, as simulations show.
 
-se takes half of its variance from the comparison and half from the median of all: with six blocks the variance of one
-comparison alone is so uncertain that c would nearly double. The median is of the variances of |d|, which no flip
+se takes seven tenths of its variance from the comparison and the rest from the median of all: with six blocks the
+variance of one comparison alone is so uncertain that c would nearly double, and with the median alone c would be that of
+the noisiest comparison (docs/league_statistics.md has the widths). The median is of the variances of |d|, which no flip
 changes; it is smaller than that of d for equal servers, and c is larger accordingly. All patterns of signs are tried up
 to 12 blocks, 4999 random ones beyond. `benchmarks/league_statistics.py` checks the error against simulated leagues.
 
@@ -41,7 +42,7 @@ ERROR = 0.05  # family-wise, over all comparisons of a league
 ALL_PATTERNS = 12  # blocks; with more of them the patterns of signs are random ones
 DRAWN = 4999  # random patterns
 PATTERNS_AT_ONCE = 32
-OWN_SHARE = 0.5  # the part of a comparison's variance that is its own; the rest is the median of all
+OWN_SHARE = 0.7  # the part of a comparison's variance that is its own; the rest is the median of all
 
 Floats = NDArray[np.float64]
 Truths = NDArray[np.bool_]

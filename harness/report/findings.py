@@ -97,8 +97,9 @@ def _limited(ranked: Sequence[Row]) -> list[str]:
     names = [row.implementation.name for row in ranked if any(each.is_limited for each in row.standings.values())]
     if not names:
         return []
+    counts, own = ("counts", "its") if len(names) == 1 else ("count", "their")
     return [
-        f"*: the load was the limit of {_shortened(names)}, which count there by deliveries a second of their own "
+        f"*: the load was the limit of {_shortened(names)}, which {counts} there by deliveries a second of {own} own "
         "processor time."
     ]
 
