@@ -16,8 +16,8 @@ flipped:
   of n / (n - 1) for the mean that was taken from them, and the quantile by as much again, as simulations show.
 
 se takes seven tenths of its variance from the comparison and the rest from the median of all: with six blocks the
-variance of one comparison alone is so uncertain that c would nearly double, and with the median alone c would be that of
-the noisiest comparison (docs/league_statistics.md has the widths). The median is of the variances of |d|, which no flip
+variance of one comparison alone is so uncertain that c would nearly double, and with the median alone c would be that
+of the noisiest comparison (docs/league_statistics.md has widths). The median is of the variances of |d|, which no flip
 changes; it is smaller than that of d for equal servers, and c is larger accordingly. All patterns of signs are tried up
 to 12 blocks, 4999 random ones beyond. `benchmarks/league_statistics.py` checks the error against simulated leagues.
 
