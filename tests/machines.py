@@ -19,7 +19,9 @@ ROOT = Path(__file__).parent.parent
 HARNESS = [sys.executable, "-c", "from harness.commands.main import main; main()"]
 PORT = 8786
 PATIENCE_S = 300
-REGISTERED = "Registered to:"  # what a worker of Dask says when its scheduler knows it
+LISTENING, REGISTERED = "Scheduler at:", "Registered to:"  # what they say when they are ready
+# A worker whose scheduler does not answer in time ends; on a busy machine that may take longer than Dask's 30 s.
+PATIENT = ["env", f"DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT={PATIENCE_S}s"]
 
 
 def wait_until(holds: Callable[[], bool], what: str) -> None:
@@ -44,7 +46,9 @@ class Machines:
     def start(self, prefix: Sequence[str] = ()) -> None:
         """Start the scheduler and all workers, these with some words before their commands."""
         command = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--host", self.every[0].address]
-        self.every[0].popen([*command, "--port", str(PORT), "--no-dashboard"], folder=ROOT, log=self.log("scheduler"))
+        log = self.log("scheduler")
+        self.every[0].popen([*command, "--port", str(PORT), "--no-dashboard"], folder=ROOT, log=log)
+        wait_until(lambda: LISTENING in log.read_text(), "the scheduler")
         for number in range(1, len(self.every)):
             self.start_worker(number, prefix)
 
@@ -53,7 +57,7 @@ class Machines:
         options = ["--nthreads", "1", "--memory-limit", "0", "--no-dashboard", "--local-directory", str(self.folder)]
         log = self.log(f"host{number}")
         starts = log.read_text().count(REGISTERED) if log.exists() else 0
-        self.every[number].popen([*prefix, *command, *options], folder=ROOT, log=log)
+        self.every[number].popen([*prefix, *PATIENT, *command, *options], folder=ROOT, log=log)
         wait_until(lambda: log.read_text().count(REGISTERED) > starts, f"the worker on host{number}")
 
     def client(self, *words: str) -> subprocess.Popen[bytes]:
