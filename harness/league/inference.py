@@ -15,11 +15,12 @@ flipped:
   and the intervals would be too narrow. With few blocks this quantile is too small: residuals are stretched by the root
   of n / (n - 1) for the mean that was taken from them, and the quantile by as much again, as simulations show.
 
-se takes seven tenths of its variance from the comparison and the rest from the median of all: with six blocks the
-variance of one comparison alone is so uncertain that c would nearly double, and with the median alone c would be that
-of the noisiest comparison (docs/league_statistics.md has widths). The median is of the variances of |d|, which no flip
-changes; it is smaller than that of d for equal servers, and c is larger accordingly. All patterns of signs are tried up
-to 12 blocks, 4999 random ones beyond. `benchmarks/league_statistics.py` checks the error against simulated leagues.
+se takes its variance from the comparison and from the median of all, as if the median were that of eight further blocks
+(as in the moderated t of Smyth 2004, "Linear Models and Empirical Bayes Methods"): with six blocks the variance of one
+comparison alone is so uncertain that c would nearly double, and with the median alone c would be that of the noisiest
+comparison. The median is of the variances of |d|, which no flip changes; it is smaller than that of d for equal
+servers, and c is larger accordingly. All patterns of signs are tried up to 12 blocks, 4999 random ones beyond.
+`benchmarks/league_statistics.py` checks the error against simulated leagues.
 
 Blocks may have weights, because some have more rounds. Each d counts by its weight in the mean, in se and in what is
 flipped, and n / (n - 1) is that of the effective number of blocks, (sum of weights)² / sum of their squares (Kish 1965,
@@ -42,7 +43,7 @@ ERROR = 0.05  # family-wise, over all comparisons of a league
 ALL_PATTERNS = 12  # blocks; with more of them the patterns of signs are random ones
 DRAWN = 4999  # random patterns
 PATTERNS_AT_ONCE = 32
-OWN_SHARE = 0.7  # the part of a comparison's variance that is its own; the rest is the median of all
+PRIOR_BLOCKS = 8  # how many blocks the median of all variances counts for in that of a comparison
 
 Floats = NDArray[np.float64]
 Truths = NDArray[np.bool_]
@@ -126,7 +127,7 @@ def _margins(
     scale = n * share  # so that the plain mean of what is flipped is the weighted mean
     about_zero, about_mean = (np.where(present, scale * each, 0) for each in (values, values - mean))
     effective = 1 / (share**2).sum(axis=0)
-    stretch = effective / (effective - 1)
+    stretch, own_part = effective / (effective - 1), effective / (effective + PRIOR_BLOCKS)
     own = (about_mean**2).sum(axis=0) / n * stretch
     sizes = np.abs(np.where(present, values, 0))
     of_size = ((scale * np.where(present, sizes - (share * sizes).sum(axis=0), 0)) ** 2).sum(axis=0) / n * stretch
@@ -146,7 +147,7 @@ def _margins(
             of_mean = part * part / n
             variance = np.maximum(of_blocks - of_mean, 0) / n * stretch
             with np.errstate(divide="ignore", invalid="ignore"):
-                np.divide(of_mean, OWN_SHARE * variance + (1 - OWN_SHARE) * typical, out=part)
+                np.divide(of_mean, own_part * variance + (1 - own_part) * typical, out=part)
             part[np.isnan(part)] = 0
         return statistic
 
@@ -162,7 +163,7 @@ def _margins(
         if (more == significant).all():
             break
         significant = more
-    margin: Floats = np.sqrt(c * (OWN_SHARE * own + (1 - OWN_SHARE) * typical) / n)
+    margin: Floats = np.sqrt(c * (own_part * own + (1 - own_part) * typical) / n)
     return margin, significant
 
 
