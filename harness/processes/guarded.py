@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager, suppress
 from pathlib import Path
@@ -14,21 +13,9 @@ import anyio
 from anyio.abc import Process
 
 from harness.errors import HarnessError
-from harness.processes import own_children
+from harness.processes import own_children, warden
 from harness.processes.disturbances import MachineWatch
 from harness.processes.proc import require_current_folder, require_own_proc
-
-WARDEN = Path(__file__).with_name("warden.py")
-
-
-def under_warden(control: int, *passed: int) -> list[str]:
-    """Return the words before a command that a warden runs.
-
-    Args:
-        control: the reading end of the pipe whose closing ends everything.
-        passed: further descriptors that the command inherits.
-    """
-    return [sys.executable, "-I", "-S", str(WARDEN), ",".join(map(str, (control, *passed)))]
 
 
 @asynccontextmanager
@@ -63,7 +50,7 @@ async def guarded(
     control, control_writer = os.pipe()
     try:
         process = await anyio.open_process(
-            [*under_warden(control, *pass_fds), *command],
+            [*warden.under_warden(control, *pass_fds), *command],
             cwd=folder,
             env=variables,
             stdin=stdin,

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
 
 from harness.errors import HarnessError
-from harness.processes.guarded import WARDEN
+from harness.processes.warden import under_warden
 
 TAIL_BYTES = 8192
 
@@ -31,7 +30,7 @@ class HeldProcess:
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115  read when it has ended
         try:
             self._process = subprocess.Popen(
-                [sys.executable, "-I", "-S", str(WARDEN), str(control), *command],
+                [*under_warden(control), *command],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._errors,

@@ -23,6 +23,16 @@ KILLING_S = 30.0
 HAS_LISTS = os.path.exists(f"/proc/{os.getpid()}/task/{os.getpid()}/children")
 
 
+def under_warden(control: int, *passed: int) -> list[str]:
+    """Return the words before a command that a warden runs.
+
+    Args:
+        control: the reading end of the pipe whose closing ends everything.
+        passed: further descriptors that the command inherits.
+    """
+    return [sys.executable, "-I", "-S", __file__, ",".join(map(str, (control, *passed)))]
+
+
 def become_subreaper() -> None:
     """Make orphaned descendants children of this process; does nothing on systems other than Linux.
 

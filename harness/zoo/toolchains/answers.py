@@ -18,7 +18,7 @@ from pathlib import Path
 import msgspec
 
 from harness.processes import sandbox
-from harness.processes.guarded import under_warden
+from harness.processes.warden import under_warden
 from harness.toolchain import ToolOutput, run_query
 from harness.zoo.toolchains.places import places_of
 
