@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import random
 import re
 import signal
@@ -12,9 +13,10 @@ from functools import partial
 import anyio
 import pytest
 
-from harness.conformance.api import Client, LaunchError, Room, Start, Violation, wait_until_ready
+from harness.conformance.api import Client, LaunchError, Room, Start, Violation, descendants, wait_until_ready
 
 END_S = 2.0
+RELEASE_S = 5.0  # for a server to notice that its clients have left
 FLOOD, FLOOD_S, FLOOD_BEGUN_S = 1 << 40, 10.0, 0.5  # bytes; seconds of it, and until the server is busy with it
 TRACES = (  # of runtimes that report Ctrl-C as an error; `: Interrupt` alone is what psignal(3) prints
     "Traceback",
@@ -70,6 +72,40 @@ async def test_sigterm_ends_it_with_two_hundred_clients(room: Room) -> None:
     await _must_end(room, signal.SIGTERM)
 
 
+@pytest.mark.parametrize("visited", [False, True])
+@pytest.mark.case(200, "END-1")
+async def test_sigterm_ends_it_in_an_empty_room(room: Room, visited: bool) -> None:
+    """END-1: SIGTERM ends the server within 2 seconds.
+
+    No client has come yet; or two have come, and have left by FIN and by RST.
+    """
+    if visited:
+        await _visit(room)
+    room.expect_end()
+    await _must_end(room, signal.SIGTERM)
+
+
+@pytest.mark.case(201, "END-2")
+async def test_sigint_ends_it_in_an_empty_room(room: Room) -> None:
+    """END-2: SIGINT ends the server without a traceback.
+
+    Two clients have come, and have left by FIN and by RST.
+    """
+    await _visit(room)
+    room.expect_end()
+    printed_before = room.server.stderr.byte_count
+    await _must_end(room, signal.SIGINT)
+    await _must_have_printed_no_trace(room, printed_before)
+
+
+async def _visit(room: Room) -> None:
+    before = room.usage().descriptors
+    alice, bob = await room.join(2)
+    await alice.leave()
+    await bob.reset()
+    await room.wait_until(lambda: room.usage().descriptors <= before, RELEASE_S)
+
+
 @pytest.mark.case(95, "END-2")
 async def test_sigint_in_a_flood_prints_no_traceback(room: Room) -> None:
     """END-2: SIGINT ends the server without a traceback.
@@ -106,6 +142,36 @@ async def test_sigint_ends_it_without_a_traceback(room: Room) -> None:
     printed_before = room.server.stderr.byte_count
     await _must_end(room, signal.SIGINT)
     await _must_have_printed_no_trace(room, printed_before)
+
+
+@pytest.mark.case(202, "END-2")
+async def test_ctrl_c_in_a_terminal_ends_it_without_a_traceback(room: Room) -> None:
+    """END-2: SIGINT ends the server without a traceback.
+
+    The signal reaches the server and those of its child processes that are in its process group, as it does when
+    somebody presses Ctrl-C in a terminal.
+    """
+    await room.join(2)
+    room.expect_end()
+    printed_before = room.server.stderr.byte_count
+    with room.server_paused():  # so that none of them can act before all have the signal
+        for pid in _foreground(room):
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGINT)
+    clock = room.clock()
+    while room.server.status is None and clock.read() < END_S:
+        await anyio.sleep(0.01)
+    assert room.server.status is not None, f"{END_S:.0f} s after Ctrl-C it was still running"
+    await _must_have_printed_no_trace(room, printed_before)
+
+
+def _foreground(room: Room) -> list[int]:
+    """Return the server's process and those of its descendants that are in the same process group."""
+    group, found = os.getpgid(room.server.pid), [room.server.pid]
+    for pid in descendants(room.server.pid):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            found += [pid] * (os.getpgid(pid) == group)
+    return found
 
 
 async def _must_have_printed_no_trace(room: Room, printed_before: int) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import resource
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 
 import anyio
 import pytest
 
-from harness.conformance.api import Client, Inconclusive, Room, few_may_wait
+from harness.conformance.api import Client, Inconclusive, Room, Violation, few_may_wait
 
 STALLING = 8 * 1024 * 1024  # bytes: more than the kernel buffers on the way to a client
 LONG_S = 3.0  # a long time for a client to read nothing
@@ -18,6 +19,7 @@ LIGHT = 12  # messages of light senders
 FLOODS = 3  # before it remains open whether a light sender is starved
 FLOOD_PART = 100_000  # bytes
 FLOOD_S = 8.0
+LAGGING_S, LONG = 8.0, 250  # and bytes of a body
 QUEUE = 128  # connections that may wait; a server that accepts in time needs no more for two hundred
 
 
@@ -47,12 +49,13 @@ async def test_one_stalled_reader_does_not_stop_the_others(room: Room, note: Cal
 
 
 @pytest.mark.slow
-@pytest.mark.case(66, "LOAD-3")
+@pytest.mark.case(66, "LOAD-3", "DELIVER-1")
 async def test_a_stalled_reader_that_resumes_gets_whole_messages_or_the_end(room: Room) -> None:
     """LOAD-3: A client that was slow and reads again receives whole messages in order, or is disconnected.
+    DELIVER-1: Every message is forwarded to all clients, including the sender.
 
     It resumes three seconds after all buffers are full: it receives a part of the common order and then current
-    messages, or the end of the stream.
+    messages, or the end of the stream. If it is still connected, what it sends then is received as well.
     """
     (stalled,) = await room.join_stalled()
     alice, bob = await room.join(2)
@@ -64,6 +67,20 @@ async def test_a_stalled_reader_that_resumes_gets_whole_messages_or_the_end(room
     stalled.start_reading()
     await room.barrier_or_closed(alice, stalled)
     await room.barrier_or_closed(bob, stalled)
+    if not stalled.closed:
+        with _unless_closed(room, stalled):
+            await room.barrier(stalled, [alice])
+
+
+@contextmanager
+def _unless_closed(room: Room, slow: Client) -> Iterator[None]:
+    """Let what is done in the context fail if a client is disconnected meanwhile: it may be, for having been slow."""
+    try:
+        yield
+    except Violation:
+        room.check_alive()
+        if slow.closed is None:
+            raise
 
 
 @pytest.mark.slow
@@ -179,6 +196,32 @@ async def test_a_reader_that_always_lags_gets_whole_messages_in_order(room: Room
             break
     slow.start_reading()
     await room.barrier_or_closed(alice, slow)
+
+
+@pytest.mark.slow
+@pytest.mark.case(205, "DELIVER-8")
+async def test_a_reader_that_has_lagged_for_long_is_served_when_it_keeps_up(room: Room) -> None:
+    """DELIVER-8: A client that reads is served for as long as it stays.
+
+    For a while it reads half of what is sent, in long messages, of which often only a part has room. When it reads
+    everything, a long message arrives as well, or it is disconnected.
+    """
+    alice = await room.join_one()
+    (slow,) = await room.join_stalled()
+    await room.pour(alice, 1_200_000, size=250, seconds=4)
+    for _ in room.rounds(6000, seconds=LAGGING_S):
+        await alice.send(*(alice.next_body(LONG) for _ in range(24)))
+        await room.barrier(alice, [alice])
+        with anyio.move_on_after(0.02):
+            for _ in range(2):
+                await slow.read_once(1500)
+        if slow.closed:
+            return
+    slow.start_reading()
+    await room.barrier_or_closed(alice, slow)
+    if not slow.closed:
+        with _unless_closed(room, slow):
+            await room.deliver(alice, [alice.next_body(LONG)], [slow])
 
 
 async def _flood(room: Room, flooder: Client, reader: Client | None, is_over: anyio.Event) -> None:

@@ -188,6 +188,28 @@ async def _must_listen_there_only(room: Room) -> None:
         raise Violation(f"given {room.server.address}, the server also listens on {', '.join(found)}")
 
 
+@pytest.mark.case(203, "START-7")
+async def test_on_localhost_it_listens_on_loopback_only(start: Start) -> None:
+    """START-7: A server listens on the address it was given and on no other.
+
+    Given `localhost:PORT`, it listens on no address that stands for all; a server that does not start on that name is
+    skipped.
+    """
+    try:
+        server = await start.server(address=Address("localhost", start.address().port))
+    except LaunchError:
+        pytest.skip("the server does not start on localhost")
+
+    def wildcards() -> list[str]:
+        return [each for each in listening_addresses(server) if each.startswith(("0.0.0.0:", "[::]:"))]
+
+    clock = start.room(server).clock()
+    while (found := wildcards()) and clock.read() < ELSEWHERE_S:  # see `_must_listen_there_only`
+        await anyio.sleep(0.05)
+    if found:
+        raise Violation(f"given {server.address}, the server listens on {', '.join(found)}")
+
+
 @pytest.mark.case(7, "START-8")
 async def test_it_serves_an_ipv6_address(start: Start) -> None:
     """START-8: A server serves on an IPv6 address, written `[::1]:PORT`.
@@ -286,13 +308,15 @@ async def test_it_serves_with_standard_input_closed(start: Start) -> None:
 async def test_it_serves_while_nobody_reads_its_standard_error(start: Start) -> None:
     """START-14: A server keeps serving when nothing reads its standard error.
 
-    The pipe holds one page; a hundred clients and two thousand messages would fill it with a line each, and so would
-    those that one client misses.
+    The pipe holds one page; four hundred clients and two thousand messages would fill it with a line each, and so
+    would those that one client misses.
     """
     room = start.room(await start.server(drain_stderr=False))
     alice, bob = await room.join(2)
-    for _ in range(100):
-        await (await room.connect()).reset()
+    for _ in range(4):
+        for _ in range(100):
+            await (await room.connect()).reset()
+        await room.barrier(alice, [alice])  # so that not all of them wait to be accepted
     for _ in range(20):
         await room.chatter([alice, bob], 50)
     await room.join_stalled()

@@ -8,6 +8,7 @@ from harness.conformance.api.room import Room
 from harness.conformance.api.start import Start
 from harness.errors import Inconclusive, LaunchError, Violation
 from harness.model import Usage
+from harness.processes.warden import descendants
 from harness.servers.launch import listening_addresses, wait_until_ready
 from harness.servers.process import Server
 
@@ -23,6 +24,7 @@ __all__ = [
     "Usage",
     "Violation",
     "converse",
+    "descendants",
     "few_may_wait",
     "has_address",
     "has_ipv6",

@@ -229,10 +229,10 @@ class Room:
             total: bytes after which the flood ends.
             seconds: after which the flood ends.
             until: ends the flood when it returns true.
-            size: bytes of the body; by default a long one.
+            size: bytes of the body, none or at least some twenty; by default a long one.
             stuck_s: how long the server may take nothing; by default `traffic.STUCK_S`.
         """
-        body = f"flood of client {sender.number} ".encode().ljust(size or self.longest, b"~")
+        body = b"" if size == 0 else f"flood of client {sender.number} ".encode().ljust(size or self.longest, b"~")
         return await traffic.flood(
             sender, self.encode(body), total, seconds=seconds, until=until, stuck_s=stuck_s or traffic.STUCK_S
         )
