@@ -57,7 +57,10 @@ async def test_many_last_words_are_delivered_to_the_last(room: Room) -> None:
     for turn in range(2 * LAST_WORDS):
         client, leaves = await room.connect(), turn % 2 > 0
         with room.server_paused():
-            last[leaves].add((await client.send(*(client.next_body(TAIL_SIZE) for _ in range(TAIL))))[-1])
+            # One more from every second client that leaves: a server that drops every second message, counted over all
+            # turns, would otherwise drop the last one of all those.
+            count = TAIL + (turn % 4 == 3)
+            last[leaves].add((await client.send(*(client.next_body(TAIL_SIZE) for _ in range(count))))[-1])
             if leaves:
                 await client.close_sending()
         patience_s = 20 if turn >= 2 * LAST_WORDS - 2 else 1
@@ -68,8 +71,8 @@ async def test_many_last_words_are_delivered_to_the_last(room: Room) -> None:
     stayed = len(last[False].intersection(alice.received))
     if stayed >= OFTEN:
         raise Violation(
-            f"of {TAIL} messages the last one arrived {stayed} times of {LAST_WORDS} when its sender stayed, and never "
-            "when it left"
+            f"of some {TAIL} messages the last one arrived {stayed} times of {LAST_WORDS} when its sender stayed, and "
+            "never when it left"
         )
 
 
