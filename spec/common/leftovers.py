@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 import anyio
 
@@ -10,6 +10,7 @@ from harness.conformance.api import Client, Growth, Room, Usage, Violation, recu
 
 RELEASE_S = 60.0
 DISCONNECT_S = 60.0
+ACCEPT_S = 60.0
 SPARE_DESCRIPTORS, SPARE_THREADS, SPARE_PROCESSES = 8, 32, 8  # a pool may keep a few
 LOOK_S = 0.05  # between two looks at what is in use
 LOOKS = 20  # at least, however long they take
@@ -174,6 +175,32 @@ async def _must_free_descriptors(
             )
         await room.barrier(alice, [alice], as_step=as_steps)
         await anyio.sleep(LOOK_S)
+
+
+async def served_or_closed(room: Room, alice: Client, waiting: Sequence[Client]) -> list[Client]:
+    """Wait until clients that had to wait for a descriptor are served, or disconnected; return the first of them.
+
+    Args:
+        room: where this happens.
+        alice: a client that stays, and sends meanwhile.
+        waiting: these clients.
+
+    Raises:
+        Violation: nothing happens to any of them in ACCEPT_S.
+    """
+    clock = room.clock()
+    while True:
+        await room.barrier(alice, [alice])
+        await anyio.sleep(LOOK_S)  # what was sent to the others may still be on the way
+        if found := [client for client in waiting if client.received or client.closed]:
+            return found
+        if clock.read() > ACCEPT_S:
+            raise Violation(
+                f"{len(waiting)} clients that had to wait for a descriptor were neither served nor disconnected "
+                f"{ACCEPT_S:.0f} s after the others had left",
+                kind="silent",
+                clients=(alice.number, waiting[0].number),
+            )
 
 
 def not_released(before: Usage, now: Usage, count: int, what: str) -> Violation:

@@ -11,6 +11,7 @@ import pytest
 
 from harness.conformance.api import Client, Room, few_may_wait
 from spec.common.idle import IDLE_SHARE, LONG_WINDOW_S, WINDOW_S, least_share
+from spec.common.leftovers import served_or_closed
 
 REFUSING_SHARE = 0.1  # while clients wait for a descriptor: a server may look now and then whether one is free
 SPARE, WAITING = 12, 20  # descriptors, and clients that wait for one
@@ -95,7 +96,7 @@ async def _states(room: Room) -> AsyncIterator[tuple[str, float, float]]:
             for turn, client in enumerate(waiting):
                 await (client.reset() if turn % 2 else client.hang_up())
             await room.barrier(alice, [alice])
-        await room.join_one()
+        await served_or_closed(room, alice, [await room.connect()])
         yield "after descriptors were short", IDLE_SHARE, WINDOW_S
 
     for client in room.clients:
