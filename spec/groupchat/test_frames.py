@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from harness.conformance.api import Client, Room, Violation
+from spec.groupchat.invalid import INVALID_PAYLOADS
 from spec.groupchat.membership import (
     INVALID_FRAME,
     answers,
@@ -28,6 +29,8 @@ CLAIM = 256 * 1024 * 1024  # bytes
 CLAIMS = (3, 127, 128, 65_535, 65_536, 2**31 - 1, 2**31, 2**32 - 1, 2**32, 2**62, 2**63 - 1, 2**63, 2**64 - 1)
 CLAIMS += tuple(2**bits + 2 for bits in (8, 16, 32, 35, 63, 64))  # the right length, when the high bits are lost
 MANY = 1100  # more than are waiting where a queue has a thousand places
+TWO_BYTES = 300  # bytes of a text: the length of its frame, and its own length, have two bytes that are not zero
+HEADERS = 6  # bytes of the length, the tag and the length of such a text, and the first byte of it
 TRIES = 20
 
 
@@ -77,11 +80,14 @@ async def test_a_frame_may_come_byte_by_byte(room: Room) -> None:
 async def test_frames_may_be_split_at_every_offset(room: Room) -> None:
     """GC-FRAME-2: However TCP splits the bytes of a message, it is the same message.
 
-    Three frames, one of them with an empty text, split in two at each offset in turn; then a long frame in many pieces.
+    Three frames, one of them with an empty text, split in two at each offset in turn; then a frame whose length has
+    two bytes that are not zero, split in its header; then a long frame in many pieces.
     """
     *_, alice, bob = await room.join(4)
     for offset in range(1, len(_three(room, b"12345678"))):
         await _send_in_pieces(room, alice, bob, partial(_halves, room, offset), size=8)
+    for offset in range(1, HEADERS):
+        await _send_in_pieces(room, alice, bob, partial(_header_and_rest, room, offset), size=TWO_BYTES)
     await _send_in_pieces(room, alice, bob, partial(_pieces, room), size=30_000)
 
 
@@ -91,6 +97,11 @@ def _three(room: Room, body: bytes) -> bytes:
 
 def _halves(room: Room, offset: int, body: bytes) -> list[bytes]:
     data = _three(room, body)
+    return [data[:offset], data[offset:]]
+
+
+def _header_and_rest(room: Room, offset: int, body: bytes) -> list[bytes]:
+    data = room.encode(body)
     return [data[:offset], data[offset:]]
 
 
@@ -194,35 +205,6 @@ async def test_after_drops_the_stream_is_still_whole_frames(room: Room) -> None:
         slow.start_reading()
         await room.barrier_or_closed(alice, slow)
         await slow.hang_up()
-
-
-INVALID_PAYLOADS = {
-    "an empty payload": b"",
-    "unknown tag 2": b"\x02\x02hi",
-    "unknown tag 255": b"\xff\x01\x02hi",
-    "unknown tag 256": b"\x80\x02\x02hi",
-    "unknown tag 257": b"\x81\x02\x02hi",
-    "unknown tag 2**32 + 1": b"\x81\x80\x80\x80\x10\x02hi",
-    "tag cut short": b"\x80",
-    "tag without an end": b"\xff" * 11,
-    "overlong tag": b"\x81\x00\x02hi",
-    "tag alone": b"\x01",
-    "Join alone": b"\x00",
-    "text cut short": b"\x01\x05hell",
-    "length cut short": b"\x01\x80",
-    "a byte too many": b"\x01\x02hi!",
-    "Join and a byte too many": b"\x00\x02hi\x00",
-    "two values": b"\x01\x02hi\x01\x02hi",
-    "overlong length": b"\x01\x82\x00hi",
-    "text not in UTF-8": b"\x01\x02\xc3\x28",
-    "overlong NUL": b"\x01\x02\xc0\x80",
-    "surrogate": b"\x01\x03\xed\xa0\x80",
-    "beyond Unicode": b"\x01\x04\xf4\x90\x80\x80",
-    "text that ends in the middle of a character": b"\x01\x02h\xc3",
-    "name not in UTF-8": b"\x00\x01\xff",
-    "name that ends in the middle of a character": b"\x00\x02a\xc3",
-    "long and invalid": b"\xee" * 65_535,
-}
 
 
 @pytest.mark.smoke
