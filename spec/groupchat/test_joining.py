@@ -224,7 +224,8 @@ async def test_a_newcomer_whose_welcome_does_not_fit_is_refused(room: Room) -> N
     """GC-JOIN-7: A joining client whose Welcome would not fit into a frame is refused.
 
     505 clients with names of 128 bytes; then no client can join until one has left. After that one joins with a short
-    name, the next one, whose Welcome fills a frame to the last byte, is welcomed, and another one is not.
+    name, and the next one, whose Welcome has one byte too many, is refused. When the name is shorter by a byte, the
+    next one, whose Welcome fills a frame to the last byte, is welcomed, and another one is not.
     """
     clients = [await room.connect(joins=False, reads=False) for _ in range(FULL)]
     for number, client in enumerate(clients):
@@ -243,6 +244,10 @@ async def test_a_newcomer_whose_welcome_does_not_fit_is_refused(room: Room) -> N
     assert Joined("late") not in notices(clients[0])
     await clients.pop().leave()
     await wait_for(clients[0], lambda: any(isinstance(notice, Left) for notice in notices(clients[0])), "a Left")
+    longer = await join_as(room, "y" * (LAST + 1))
+    await must_refuse(late, join_frame("late"), "a Join whose Welcome has 65,536 bytes")
+    await longer.leave()
+    await wait_for_notice(clients[0], Left(longer.name or ""))
     await join_as(room, "y" * LAST)
     answer = await request_name(late, "late")
     assert isinstance(answer, Welcome), (
