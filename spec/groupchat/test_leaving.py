@@ -27,6 +27,7 @@ from spec.groupchat.wire import encode_frame
 
 POURED = 2_000_000  # bytes: more than waits for a client that does not read
 LONG_FRAMES = (40_000, 65_535)  # bytes: more than a server reads at a time, and the first fits into a receive window
+NOTICED_S = 5.0  # until a server that notices the FIN of a client that does not read has done so
 TRIES = 20
 
 
@@ -147,19 +148,28 @@ async def test_who_leaves_while_it_is_slow_is_told_as_well(room: Room) -> None:
     receive Left, once.
     GC-LEAVE-2: Once Left has been received, the name is free.
 
-    Three clients have left two megabytes unread when they leave: by RST, by closing, and by a FIN alone, after which
-    the client resumes reading. The server may have disconnected them before, which is a leave as well.
+    Four clients have left two megabytes unread when they leave: by RST, by closing, by a FIN alone, after which the
+    client resumes reading, and by a FIN that a RST follows when another client has taken the name, if the server has
+    noticed the FIN. The server may have disconnected them before, which is a leave as well.
     """
     alice, bob = await room.join(2)
-    slow = await room.join_stalled(3)
+    slow = await room.join_stalled(4)
     names = [client.name or "" for client in slow]
     await room.pour(alice, POURED, size=250, seconds=3)
     await slow[0].reset()
     await slow[1].hang_up()
     await slow[2].close_sending()
     slow[2].start_reading()  # a server need not notice the FIN of a client that does not read
+    await slow[3].close_sending()
+    is_free = await bob.wait_until(lambda: Left(names[3]) in notices(bob), NOTICED_S)
+    heirs = [await join_as(room, names[3])] if is_free else []
+    await slow[3].reset()
+    await room.pour(alice, 50_000, size=250, seconds=3)  # a server may notice a RST when it writes
     await _must_receive_left_once(room, [alice, bob], names)
-    again = [await join_as(room, name) for name in names]
+    for heir in heirs:
+        await must_refuse(await connect_guest(room), join_frame(names[3]), "the name of a member")
+        await room.deliver(heir, [heir.next_body()], [alice, bob, heir])
+    again = [*heirs, *[await join_as(room, name) for name in names[: -1 if heirs else None]]]
     await room.barrier(again[0], [alice, bob, *again])
     for client in (alice, bob, *again):
         members_seen_by(client)
