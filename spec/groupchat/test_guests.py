@@ -42,9 +42,11 @@ async def test_guests_hear_nothing(room: Room) -> None:
     await must_receive_only(refused, [answer], "was refused once")
     welcome = await send_and_get_answer(half, join_frame("half")[4:])
     assert half.notes[0].value == welcome, f"{half}, which had sent half a Join, received {half.notes[0].value}"
+    past = set(alice.received)  # what is sent again for a barrier may stand behind the Joined of late
     late = await request_name(silent, "late")
     assert isinstance(late, Welcome)
-    assert silent.received == [], "a client that joined received what was sent while it was a guest"
+    old = past.intersection(silent.received)
+    assert not old, f"a client that joined received {len(old)} texts that were sent while it was a guest"
 
 
 @pytest.mark.smoke
