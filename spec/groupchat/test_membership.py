@@ -12,6 +12,7 @@ import pytest
 
 from harness.conformance.api import Client, Room, Violation
 from spec.groupchat.membership import (
+    ANSWER_S,
     connect_guest,
     join_as,
     join_frame,
@@ -146,11 +147,13 @@ async def test_everybody_is_told_when_a_crowd_comes_and_leaves_at_once(room: Roo
 
 
 @pytest.mark.slow
-@pytest.mark.case(169, "GC-ROOM-4")
+@pytest.mark.case(169, "GC-JOIN-2", "GC-ROOM-4")
 async def test_eleven_hundred_notices_at_once_are_received(room: Room) -> None:
-    """GC-ROOM-4: Welcome, Refused, Joined and Left are not dropped for a client that reads.
+    """GC-JOIN-2: Welcome has the names of those who are in the room, each once, and not the joining client's own.
+    GC-ROOM-4: Welcome, Refused, Joined and Left are not dropped for a client that reads.
 
-    550 members leave and 550 guests join, all of which the server finds at the same moment.
+    550 members leave and 550 guests join, all of which the server finds at the same moment; the Welcome of one more
+    names more than 512.
     """
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     if limit < 4 * CROWD + 150:  # a server may need two for each
@@ -167,6 +170,11 @@ async def test_eleven_hundred_notices_at_once_are_received(room: Room) -> None:
     for client in stay:  # a look at all notices after each chunk would take minutes
         await wait_for(client, lambda client=client: len(client.notes) >= 3 * CROWD, f"{3 * CROWD} notices")  # type: ignore[misc]
     await wait_until_all_know(stay, names_of([*stay, *guests]))
+    late = await join_as(room, "late")
+    names = names_of([*stay, *guests, late])
+    if not await late.wait_while_receiving(lambda: members_seen_by(late) == names, ANSWER_S):
+        known = len(members_seen_by(late))
+        raise Violation(f"{len(names)} are in the room, but {late}, who joined last, knows of {known}", "GC-JOIN-2")
 
 
 @pytest.mark.case(170, "GC-ROOM-4")
@@ -232,8 +240,9 @@ async def test_a_member_that_was_slow_knows_who_is_there_or_is_disconnected(room
     It does not read while two megabytes are sent and forty clients come and go; when it resumes reading, it receives
     all their notices, or is disconnected.
     """
-    alice, bob = await room.join(2)
+    alice = await room.join_one()
     (stalled,) = await room.join_stalled()
+    bob = await room.join_one()  # a server that serves them in turn comes to alice before the slow one, to bob after it
     for turn in range(4):
         await room.pour(alice, POURED // 4, size=250, seconds=2)
         for place in range(10):
