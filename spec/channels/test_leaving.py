@@ -11,11 +11,11 @@ import pytest
 from harness.conformance.api import Client, Inconclusive, Room, Violation, recurs, watch_growth
 from spec.channels.replies import encode_lines, replies_to, subscribe, wait_for_replies
 from spec.channels.wire import Send, Subscribe, Subscribed, body_of
-from spec.common.leftovers import watch_repeatedly
+from spec.common.leftovers import steps, watch_repeatedly
 
 VISIT_BOUND, CHANNEL_BOUND = 200.0, 100.0  # bytes of memory: less than any server needs to remember one
 ENOUGH_VISITS = 500
-MISSPELT = 20  # names between two samples
+MISSPELT = 2  # names for each client that would visit
 STEP = 10  # visits between two samples: few enough that ENOUGH_VISITS visits give points enough for a regression
 LASTING = [f"lasting {number}" for number in range(10)]
 
@@ -149,16 +149,16 @@ async def test_subscribers_that_have_left_are_in_no_list(
     alice, bob = await room.join(2)
     await subscribe(bob, *LASTING)
 
-    async def visits(done: int) -> int:
-        await _come_and_go(room, STEP, lambda turn: encode_lines(*map(Subscribe, [*LASTING, LASTING[0]])))
+    async def visit(count: int) -> int:
+        await _come_and_go(room, count, lambda turn: encode_lines(*map(Subscribe, [*LASTING, LASTING[0]])))
         replies = await replies_to(alice, encode_lines(*(Send(name, "next") for name in LASTING)))
         assert not replies, (
             f"after some subscribers had left, messages to their channels were answered by {replies[:3]}"
         )
         await room.barrier(alice, [alice, bob])
-        return STEP
+        return count
 
-    await _must_stop_growing(room, alice, visits, VISIT_BOUND, "a subscriber that has left", note)
+    await _must_stop_growing(room, alice, visit, VISIT_BOUND, "a subscriber that has left", note)
 
 
 @pytest.mark.slow
@@ -173,20 +173,20 @@ async def test_channels_that_have_come_and_gone_leave_nothing_behind(
     alice = await room.join_one()
     clients = 0
 
-    async def visits(done: int) -> int:
+    async def visit(count: int) -> int:
         nonlocal clients
-        clients += STEP
+        clients += count
         await _come_and_go(
             room,
-            STEP,
+            count,
             lambda turn: encode_lines(*(Subscribe(f"passing {clients} {turn} {i}") for i in range(10))),
             leave=Client.reset,  # nothing is ever written to them: see below
         )
         await room.barrier(alice)
-        return 10 * STEP
+        return 10 * count
 
     try:
-        await _must_stop_growing(room, alice, visits, CHANNEL_BOUND, "a channel that has come and gone", note)
+        await _must_stop_growing(room, alice, visit, CHANNEL_BOUND, "a channel that has come and gone", note)
     except Violation as growth:
         raise AssertionError(str(growth)) from None
 
@@ -201,13 +201,13 @@ async def test_channels_that_were_only_misspelt_leave_nothing_behind(room: Room,
     alice = await room.join_one()
     names = 0
 
-    async def misspell(done: int) -> int:
+    async def misspell(count: int) -> int:
         nonlocal names
         names += 1
-        expected = len(alice.notes) + MISSPELT
-        await alice.send_raw(encode_lines(*(Send(f"misspelt {names} {i}", "") for i in range(MISSPELT))))
+        expected = len(alice.notes) + MISSPELT * count
+        await alice.send_raw(encode_lines(*(Send(f"misspelt {names} {i}", "") for i in range(MISSPELT * count))))
         await wait_for_replies(alice, partial(_has_replies, alice, expected), "messages to no channel")
-        return MISSPELT
+        return MISSPELT * count
 
     try:
         await _must_stop_growing(room, alice, misspell, CHANNEL_BOUND, "a channel that was only misspelt", note)
@@ -225,29 +225,34 @@ async def test_clients_that_never_subscribed_leave_nothing_behind(room: Room, no
     """
     alice = await room.join_one()
 
-    async def visits(done: int) -> int:
+    async def visit(count: int) -> int:
         # By RST: nothing is ever written to them, so a server that serves half-closed clients need not notice a FIN.
-        await _come_and_go(room, STEP, lambda turn: b"nonsense\n", leave=Client.reset)
+        await _come_and_go(room, count, lambda turn: b"nonsense\n", leave=Client.reset)
         await room.barrier(alice)
-        return STEP
+        return count
 
-    await _must_stop_growing(room, alice, visits, VISIT_BOUND, "a client that never subscribed", note)
+    await _must_stop_growing(room, alice, visit, VISIT_BOUND, "a client that never subscribed", note)
 
 
 async def _must_stop_growing(
     room: Room,
     alice: Client,
-    visits: Callable[[int], object],
+    visit: Callable[[int], Awaitable[int]],
     bound: float,
     what: str,
     note: Callable[[str], None],
 ) -> None:
+    measured_steps = await steps(room, alice, STEP)
+
+    async def visits(done: int) -> int:
+        return await measured_steps.take(visit, waits=3)
+
     def size() -> int:
         return room.usage().rss_bytes
 
     watch = partial(
         watch_growth,
-        visits,  # type: ignore[arg-type]
+        visits,
         size,
         bound=bound,
         enough=ENOUGH_VISITS,
@@ -273,7 +278,7 @@ def _has_replies(client: Client, count: int) -> bool:
 async def _come_and_go(
     room: Room, count: int, requests: Callable[[int], bytes], leave: Callable[[Client], Awaitable[None]] | None = None
 ) -> None:
-    """Let clients subscribe and leave, ten at a time.
+    """Let clients subscribe and leave, all at the same time.
 
     Args:
         room: the server.
@@ -282,15 +287,14 @@ async def _come_and_go(
         leave: how they leave; by default by FIN and by RST in turn.
     """
 
-    async def visit(first: int) -> None:
-        for turn in range(first, count, 10):
-            client = await room.connect(joins=False)
-            data = requests(turn)
-            await client.send_raw(data)
-            if turn % 3:  # not by `replies_to`, which subscribes to one more channel, and a server may keep that
-                await wait_for_replies(client, partial(_has_replies, client, data.count(b"\n")))
-            await (leave or (Client.reset if turn % 2 else Client.hang_up))(client)
+    async def visit(turn: int) -> None:
+        client = await room.connect(joins=False)
+        data = requests(turn)
+        await client.send_raw(data)
+        if turn % 3:  # not by `replies_to`, which subscribes to one more channel, and a server may keep that
+            await wait_for_replies(client, partial(_has_replies, client, data.count(b"\n")))
+        await (leave or (Client.reset if turn % 2 else Client.hang_up))(client)
 
     async with anyio.create_task_group() as tasks:
-        for first in range(10):
-            tasks.start_soon(visit, first)
+        for turn in range(count):
+            tasks.start_soon(visit, turn)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable, Sequence
 
 import anyio
@@ -16,6 +17,48 @@ LOOK_S = 0.05  # between two looks at what is in use
 LOOKS = 20  # at least, however long they take
 TURNS = 3  # in which a server must grow to be blamed
 FLOOD_BOUND = 16.0  # bytes a message
+STEP_S, MOST_GROWTH = 1.0, 16  # a step that takes longer may be mostly waiting; as many times more visit at most
+
+
+class Steps:
+    """Steps of a measurement, in each of which some clients visit: more of them, where a step is mostly waiting.
+
+    A server that delivers late needs for a step as long as it is late, however many visit; so with few visitors there
+    would be too few steps or visits for a verdict.
+
+    Args:
+        first: how many visit in the first step.
+        late_s: how late a message is received, in s.
+    """
+
+    def __init__(self, first: int, late_s: float) -> None:
+        self._count, self._most, self._late_s = first, MOST_GROWTH * first, late_s
+
+    async def take(self, visit: Callable[[int], Awaitable[int]], waits: int) -> int:
+        """Let the clients of a step visit.
+
+        Args:
+            visit: is given how many; what it returns is returned.
+            waits: for how many messages in turn it waits.
+        """
+        begun = time.monotonic()
+        done = await visit(self._count)
+        if STEP_S < time.monotonic() - begun < (waits + 1) * self._late_s:
+            self._count = min(2 * self._count, self._most)
+        return done
+
+
+async def steps(room: Room, alice: Client, first: int) -> Steps:
+    """Return the steps of a measurement.
+
+    Args:
+        room: where it happens.
+        alice: a client that receives what it sends.
+        first: how many visit in the first step.
+    """
+    begun = time.monotonic()
+    await room.barrier(alice)
+    return Steps(first, time.monotonic() - begun)
 
 
 async def must_not_accumulate(

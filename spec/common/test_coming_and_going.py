@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import time
 from collections.abc import Callable
 from functools import partial
 
@@ -18,6 +17,7 @@ from spec.common.leftovers import (
     must_not_accumulate,
     must_release_descriptors,
     released,
+    steps,
     watch_repeatedly,
 )
 
@@ -25,7 +25,7 @@ PLACES = 12  # clients
 EMPTY_S = 1.5
 BOUND = 200.0  # bytes of memory a connection: less than it takes to remember one
 ENOUGH = 1000  # connections that are enough for a verdict
-VISITS, MOST_VISITS, STEP_S = 50, 800, 1.0  # in a step, and how long it takes of a server that is not late
+VISITS = 50  # in a step
 STALLED_BOUND = 20_000  # bytes for each client that stalled and left
 ATTEMPTS = 20  # to get one message through
 CUTS = ((5, 0), (5, 2), (1, 0), (255, 254), (200, 100))  # bytes of a body, and how many of them are sent
@@ -184,18 +184,15 @@ async def test_thousands_of_reconnects_leave_nothing_behind(
     with a garbage collector run it.
     """
     alice = await room.join_one()
-    begun = time.monotonic()
-    await room.barrier(alice)
-    late_s, each = time.monotonic() - begun, VISITS
+    measured_steps = await steps(room, alice, VISITS)
 
-    async def visits(done: int) -> int:
-        nonlocal each
-        begun, count = time.monotonic(), each
+    async def visit(count: int) -> int:
         await _come_and_go(room, count)
         await room.barrier(alice)
-        if STEP_S < time.monotonic() - begun < 2 * late_s:  # most of it was waiting for an answer that is always late
-            each = min(2 * each, MOST_VISITS)
         return count
+
+    async def visits(done: int) -> int:
+        return await measured_steps.take(visit, waits=1)
 
     def size() -> int:
         return room.usage().rss_bytes
