@@ -313,9 +313,11 @@ async def test_it_serves_while_nobody_reads_its_standard_error(start: Start) -> 
     """
     room = start.room(await start.server(drain_stderr=False))
     alice, bob = await room.join(2)
-    for _ in range(4):
+    for turn in range(4):
         for _ in range(100):
-            await (await room.connect()).reset()
+            client = await room.connect()
+            # Few by RST: where that makes accept fail, a server may pause each time as if it had no descriptor.
+            await (client.hang_up() if turn else client.reset())
         await room.barrier(alice, [alice])  # so that not all of them wait to be accepted
     for _ in range(20):
         await room.chatter([alice, bob], 50)
