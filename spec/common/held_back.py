@@ -9,8 +9,10 @@ silence so long that no server is that slow.
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
+
+import anyio
 
 from harness.conformance.api import Client, Room, Violation
 
@@ -58,11 +60,10 @@ async def must_not_hold_back(room: Room, witness: Client, what: str, occasion: C
             missing = await _missing_after_silence(sent, silence_s)
             if not missing:
                 return
-            for client in (witness, *sent.senders):
-                if client.closed or client.left:
-                    continue
-                for receiver in {client, *sent.receivers}:  # one that had stalled may still be disconnected for that
-                    await room.barrier_or_closed(client, receiver)
+            async with anyio.create_task_group() as tasks:  # one after the other would take minutes of a late server
+                for client in {witness, *sent.senders}:
+                    if not client.closed and not client.left:
+                        tasks.start_soon(_barrier_to_those_that_stay, room, client, {client, *sent.receivers})
             if not (late := [each for each in missing if each[1] in each[0].received and not each[0].closed]):
                 return  # lost
             client, number = late[0]
@@ -72,6 +73,20 @@ async def must_not_hold_back(room: Room, witness: Client, what: str, occasion: C
         kind="silent",
         clients=(room.messages.senders[number], client.number),
     )
+
+
+async def _barrier_to_those_that_stay(room: Room, sender: Client, receivers: Collection[Client]) -> None:
+    """Hold a barrier, and again when one of them was disconnected meanwhile: it may be, for having stalled."""
+    while not sender.closed:
+        connected = [client for client in receivers if not client.closed]
+        try:
+            await room.barrier(sender, connected)
+        except Violation:
+            room.check_alive()
+            if not any(client.closed for client in connected):
+                raise
+        else:
+            return
 
 
 async def _missing_after_silence(sent: Sent, silence_s: float) -> list[tuple[Client, int]]:
