@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Callable
 
+import anyio
 import pytest
 
-from harness.conformance.api import Room, Violation
+from harness.conformance.api import Growth, Inconclusive, Room, Violation, recurs, watch_growth
+from spec.common.leftovers import watch_repeatedly
 from spec.groupchat.membership import (
     answers,
     connect_guest,
@@ -15,12 +18,19 @@ from spec.groupchat.membership import (
     members_seen_by,
     must_refuse,
     notices,
+    send_and_get_answer,
     wait_for,
     wait_for_notice,
     wait_until_all_know,
 )
 from spec.groupchat.messages import Joined, Left, Refused
 
+BOUND = 120.0  # bytes of memory a visit: less than it takes to remember one name of 128 bytes
+ENOUGH, MANY = 1000, 3000  # visits that are enough for a verdict, and for one that is sure
+NAMES = 3  # of each visitor
+AT_ONCE, VISITS = 10, 50  # visitors, and visits at a time
+FIRST, FIRST_S = 1500, 6.0  # visits before the first look: they fill what a heap has had free
+STEP_S, STEP = 1.0, 4  # between two looks at the server's memory, in which there are so many times that many visits
 LONGEST = 65_531  # characters of a name, of one byte each, whose Join fills a frame
 
 
@@ -89,3 +99,61 @@ async def test_names_are_compared_code_point_by_code_point(room: Room) -> None:
     stranger = await connect_guest(room)
     for name in alike:
         await must_refuse(stranger, join_frame(name), f"the taken name {name!r}")
+
+
+@pytest.mark.slow
+@pytest.mark.case(187, "GC-COME-6")
+async def test_names_that_nobody_has_any_more_leave_nothing_behind(room: Room, note: Callable[[str], None]) -> None:
+    """GC-COME-6: When clients have left, everything the server held for them is released: descriptors, threads,
+    processes and memory.
+
+    Thousands join, each under a new name of 128 bytes, and leave. Each is refused another such name, because it is in
+    the room already, and a name that is too long. The server is blamed only when its memory grows three times, with
+    floods in between, which make a runtime with a garbage collector run it.
+    """
+    alice = await room.join_one()
+    used, times = 0, 1
+
+    async def visit() -> None:
+        nonlocal used
+        for turn in range(VISITS // AT_ONCE):
+            used += NAMES
+            name, second, invalid = (chr(0x10000 + used + place) for place in range(NAMES))
+            visitor = await connect_guest(room)
+            joins = map(join_frame, (invalid + "🦓" * 32, name + "🦓" * 31, second + "🦓" * 31))
+            await send_and_get_answer(visitor, b"".join(joins), count=NAMES)
+            await (visitor.reset() if turn % 2 else visitor.hang_up())
+
+    async def visits(done: int) -> int:
+        for _ in range(times):
+            async with anyio.create_task_group() as tasks:
+                for _ in range(AT_ONCE):
+                    tasks.start_soon(visit)
+            await room.barrier(alice, [alice])
+        return times * VISITS
+
+    def size() -> int:
+        return room.usage().rss_bytes
+
+    async def watch() -> Growth:
+        clock, first = room.clock(), used
+        while used - first < FIRST * NAMES and clock.read() < FIRST_S:
+            await visits(0)
+        return await watch_growth(
+            visits, size, bound=BOUND, enough=MANY, most=2 * MANY, seconds=20, least=MANY, now_s=clock.read
+        )
+
+    clock = room.clock()
+    await visits(0)
+    times = min(STEP, 1 + int(STEP_S / max(clock.read(), 0.01)))
+    turns = await watch_repeatedly(room, alice, watch, BOUND)
+    growth = turns[-1]
+    measured = f"{growth.slope()} bytes a visit, after {growth.total_count:,} visits"
+    if growth.total_count < ENOUGH and growth.slope().high > BOUND:
+        raise Inconclusive(f"{measured}; so few do not prove that it goes on, or ends")
+    if recurs(turns, BOUND):
+        raise Violation(
+            f"memory still grows by {measured} ({growth.total_bytes / 1e6:.1f} MB): something of each name is kept",
+            kind="used",
+        )
+    note(measured)
