@@ -28,8 +28,11 @@ CHUNK = 16 * 1024
 STUCK_S = 3.0  # of the server's time in which it reads nothing more of what a client has sent
 ENDING = 10  # clients that close their sending side
 ENDING_REQUESTED = 512 * 1024  # bytes of requests: less than kernels buffer, so that all is sent before the FIN
+ENDING_S = 40.0  # in which the server could answer what they send; a slow server gets less of it
+MEASURED, MEASURED_S = 100, 20.0  # replies, and how long they may take, that show how slow it is
 PIECE = 8192  # bytes, of which the server must read one in ENDING_STUCK_S
 ENDING_STUCK_S = 15.0
+ENDING_LOOK_S = 0.1
 
 
 @dataclass
@@ -141,6 +144,8 @@ def _runaway() -> float:
 async def must_let_go(room: Room, request: bytes) -> None:
     """Let clients that read nothing send requests, and close their sending side; the server must disconnect them.
 
+    A slow server gets fewer requests, so that it can come to the end of them.
+
     Args:
         room: the server, without clients.
         request: a short one that is answered by a longer reply.
@@ -151,15 +156,17 @@ async def must_let_go(room: Room, request: bytes) -> None:
     """
     alice = await room.join_one()
     before = room.usage()
+    count = await _requests_in(room, request, ENDING_S / ENDING)
+    total = min(ENDING_REQUESTED, count * len(request))
     ending = [await room.connect(small=True, joins=False) for _ in range(ENDING)]
     are_closed = 0
 
     async def send_and_end(client: Client) -> None:
         nonlocal are_closed
         client.stall()
-        piece = request * (PIECE // len(request))
+        piece = request * (min(PIECE, total) // len(request))
         try:
-            for _ in range(ENDING_REQUESTED // PIECE):
+            for _ in range(total // len(piece)):
                 with anyio.fail_after(ENDING_STUCK_S):
                     await client.send_raw(piece, as_step=False)
             await client.close_sending()
@@ -174,4 +181,36 @@ async def must_let_go(room: Room, request: bytes) -> None:
             tasks.start_soon(send_and_end, client)
     if not are_closed:
         raise Inconclusive("the server read too little of what was sent for a FIN to follow")
+    await _until_read(room, ending)
     await must_disconnect(room, alice, before, "clients that read no reply")
+
+
+async def _requests_in(room: Room, request: bytes, seconds: float) -> int:
+    """Return how many requests the server answers in this time, by a measurement; at least one.
+
+    Args:
+        room: the server.
+        request: its bytes.
+        seconds: of the server's time.
+    """
+    client, clock = await room.connect(joins=False), room.clock()
+    await client.send_raw(request * MEASURED, as_step=False)
+    await client.wait_until(lambda: len(client.notes) >= MEASURED, MEASURED_S)
+    answered, took_s = len(client.notes), clock.read()
+    await client.hang_up()
+    return max(1, int(answered * seconds / max(took_s, 1e-6)))
+
+
+async def _until_read(room: Room, clients: Iterable[Client]) -> None:
+    """Wait until the server has read all that these clients have sent, or reads nothing more of it.
+
+    A server that is slow cannot know of a FIN that it has not come to.
+    """
+    clock, least, since = room.clock(), math.inf, 0.0
+    while unread := sum(client.connection.unread_bytes() or 0 for client in clients):
+        now = clock.read()
+        if unread < least:
+            least, since = unread, now
+        if now - since > ENDING_STUCK_S:
+            break
+        await anyio.sleep(ENDING_LOOK_S)
