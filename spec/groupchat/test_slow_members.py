@@ -2,16 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 
 import anyio
+import psutil
 import pytest
 
-from harness.conformance.api import Client, Room, Violation
-from spec.groupchat.membership import members_seen_by, must_have_one_order
+from harness.conformance.api import Client, Inconclusive, Room, Violation
+from spec.common.test_memory_bound import BOUND, MEMORY_SHARE, MIB, Growth
+from spec.groupchat.membership import (
+    join_frame,
+    members_seen_by,
+    must_have_one_order,
+    names_of,
+    wait_for,
+    wait_until_all_know,
+)
 
 BATCHES, BATCH, SIZE = 90, 90, 250  # of texts that one member sends, texts of each, and bytes of a text
 LOUD_S, STUCK_S = 8.0, 3.0
+STALLED, RESUMING = 200, 3  # members that do not read, and those of them that do in the end
+VISITORS = 50  # at a time
+OFFERED = 2 * 133  # bytes of a visitor's Joined and Left
+FILLING = 512 * 1024  # bytes for each member, of which the kernel holds the first
+OFFERING_S = 90.0  # of the server's time
+FACTOR = 2  # a server that exceeds the bound may still end growing below so many times the bound
 
 
 @pytest.mark.slow
@@ -42,3 +58,53 @@ async def _is_sent(client: Client) -> bool:
     with anyio.move_on_after(STUCK_S) as patience, suppress(Violation):
         await client.send(*(client.next_body(SIZE) for _ in range(BATCH)))
     return not (patience.cancelled_caught or client.closed)
+
+
+@pytest.mark.slow
+@pytest.mark.case(188, "GC-LOAD-2", "GC-ROOM-1")
+async def test_notices_that_nobody_reads_are_not_kept_without_bound(room: Room, note: Callable[[str], None]) -> None:
+    """GC-LOAD-2: A server does not buffer without bound.
+    GC-ROOM-1: Welcome and the notices after it show every client who is in the room, and show all clients the same.
+
+    Two hundred members read nothing while thousands come and go under long names, fewer when memory has stopped
+    growing. Then three of them read again: they receive all notices, or are disconnected.
+    """
+    stalled = await room.join_stalled(STALLED)
+    alice = await room.join_one()
+    growth = Growth(room.usage().rss_bytes, BOUND + STALLED * MIB)
+    allowed = min(FACTOR * growth.bound, MEMORY_SHARE * psutil.virtual_memory().available)
+    clock, begun, visitors = room.clock(), len(alice.notes), 0
+    while clock.read() < OFFERING_S and growth.most < allowed:
+        guests = [await room.connect(joins=False, reads=False) for _ in range(VISITORS)]
+        for place, guest in enumerate(guests, visitors):
+            await guest.send_raw(join_frame(chr(0x10000 + place) + "🦓" * 31))
+            await guest.close_sending()
+        visitors += VISITORS
+        await wait_for(alice, lambda: len(alice.notes) >= begun + 2 * visitors, f"{2 * visitors} notices")  # noqa: B023
+        for guest in guests:
+            await guest.hang_up()
+        growth.samples.append((visitors * OFFERED * STALLED, room.usage().rss_bytes - growth.before))
+        if visitors * OFFERED > FILLING and growth.is_flat(clock.read()):
+            break
+    note(
+        f"{growth.most / 1e6:.1f} MB for the notices of {visitors} visitors, {growth.taken / 1e6:.0f} MB for {STALLED}"
+    )
+    if growth.is_unbounded():
+        sentence = (
+            f"{visitors} have come and gone while {STALLED} members read nothing, and memory has grown by "
+            f"{growth.most / 1e6:.0f} MB and still grows; the bound is {growth.bound / 1e6:.0f} MB"
+        )
+        if growth.most < FACTOR * growth.bound:
+            raise Inconclusive(f"{sentence}, and there was no time or memory for more")
+        raise Violation(sentence, "GC-LOAD-2", kind="used")
+    members = [alice]
+    for client in stalled[:RESUMING]:
+        client.start_reading()
+        with suppress(Violation):  # it may be disconnected
+            await room.barrier_or_closed(alice, client)
+        if not client.closed:
+            members.append(client)
+    for client in stalled[RESUMING:]:
+        await client.reset()
+    await wait_until_all_know(members, names_of(members))
+    must_have_one_order(members)
