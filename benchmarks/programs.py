@@ -27,6 +27,7 @@ from harness.zoo import machine
 HERE = Path(__file__).parent
 SPEC = "broadcast"
 WARM_UP_S = 0.003  # of a slice
+GROWING = 2  # slices of each kind before the first, after which as many messages are in flight as the kind allows
 
 
 def c_program(source: str, name: str = "", environment: tuple[str, ...] = ()) -> Implementation:
@@ -118,6 +119,8 @@ async def swarm_slices(
             clients=clients,
         )
         await ask(opening)
+        for kind in GROWING * list(seconds):
+            await run(kind)
         yield run
         await ask(CloseServer(entry=0))
 
