@@ -216,6 +216,7 @@ class ResidentLoad:
         """Receive until all senders of a slice have everything back, or nothing more comes."""
         load, clock, quiet = self._load, LoopClock(TURN_S), Quiet(self._load.engine, TURN_S)
         own = [sender for sender in senders if sender in load.own_senders]
+        load.step(time.monotonic_ns() + DRAIN_STEP_NS)  # the senders may have everything, and the others not yet
         while not self._has_everything(own) and quiet.read() <= self._quiet_s and clock.read() <= DRAIN_MAX_S:
             load.step(time.monotonic_ns() + DRAIN_STEP_NS)
         self._clients.processes.gather(None)
