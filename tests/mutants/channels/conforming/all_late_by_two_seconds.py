@@ -8,6 +8,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from server import Client, Server, main
 
+ONLY_IN_FULL = True
 LATE_S, WAITING_BYTES = 2.5, 1024 * 1024
 
 
