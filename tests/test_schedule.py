@@ -226,6 +226,19 @@ def test_first_passes_come_before_all_else_and_then_each_spec_in_turn() -> None:
     assert specs[2 * LOOK :][: 3 * IDLE_BLOCKS] == IDLE_BLOCKS * "cbg"
 
 
+def test_first_passes_take_turns_where_there_is_no_time_for_all_of_them() -> None:
+    other = [server(each.name, "channels") for each in [*MANY, server("ibis")]]
+    results: list[BlockResult] = []
+    schedule, left_s = Schedule(design([*MANY, *other]), results), LOOK * (8 + 9) * GUESS_S - 1
+    requests = []
+    while request := schedule.next_block(left_s, is_extended=False):
+        requests.append(request)
+        results.append(result_of(request, all_tied, seconds=len(request.entries) * GUESS_S))
+        left_s -= results[-1].seconds
+    assert order(requests) == (LOOK * "cb")[:-1]
+    assert {request.rounds for request in requests} == {1}
+
+
 def test_how_long_a_block_takes_is_known_from_one_that_measured_the_same() -> None:
     results: list[BlockResult] = []
     schedule = Schedule(design(MANY), results)

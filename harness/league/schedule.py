@@ -6,8 +6,9 @@ measure everything: memory with idle clients, and latency at a fixed rate. Then 
 memory in none, and they have more rounds: most of the time goes to the floods, by which the league is ordered. Where
 the time suffices only for a few blocks, they have fewer rounds.
 
-All specs get these blocks first. After that the next block goes where most servers are undecided for the number of
-blocks so far, and has only the servers that did not differ, at the last look, from a neighbour in the ranking.
+All specs get these blocks first, in turns where there is no time for all first passes. After that the next block goes
+where most servers are undecided for the number of blocks so far, and has only the servers that did not differ, at the
+last look, from a neighbour in the ranking.
 
 Servers that do not fit into memory or descriptors together are dealt into groups, and dealt again when each group has
 had a block, so that every pair meets.
@@ -40,7 +41,7 @@ BYTES_EACH = 100_000_000  # memory of a server with all of its clients: three ti
 OTHER_DESCRIPTORS = 200
 OTHER_ENTRIES = 6  # two controls, the baseline relay, some references
 FEWEST_ROUNDS = 3  # of a block, where the time is short
-FIRST_ROUNDS = 2  # of a block of the first pass: with one it would consist of starting and ending the servers
+FIRST_ROUNDS = 2  # of a block of the first pass, if there is time: most of one round would be starting the servers
 # times as many rounds has a block after those that measure everything: starting the servers and warming them up takes
 # as long as seven rounds, and nearly all variance lies between rounds (see docs/league_statistics.md)
 LATER_ROUNDS = 2
@@ -159,7 +160,8 @@ class Schedule:
             is_extended: whether there may be more blocks than planned.
         """
         planned, rounds = self._design.profile.blocks, self._rounds(time_left_s)
-        for spec in sorted(self._specs, key=self._urgency):
+        in_turns = self._first_passes_s() > time_left_s * self._design.machines
+        for spec in sorted(self._specs, key=lambda spec: self._urgency(spec, in_turns)):
             servers, number = self._servers(spec), self._next_number(spec)
             last = planned * self._blocks_a_meeting(spec) + self._first_pass(spec)
             if not servers or (number >= last and not is_extended):
@@ -203,7 +205,7 @@ class Schedule:
         """
         profile = self._design.profile
         if number < self._first_pass(spec):
-            return Contents(min(FIRST_ROUNDS, rounds), floods(profile.slices), 0)
+            return Contents(FIRST_ROUNDS if rounds == profile.rounds else 1, floods(profile.slices), 0)
         if (after := number - self._with_everything(spec)) < 0:
             return Contents(rounds, profile.slices, profile.idle_clients)
         is_paced = after // self._groups(spec) % PACED_EVERY == PACED_EVERY - 1
@@ -234,11 +236,24 @@ class Schedule:
         """Return in how many blocks, on average, two servers of a spec meet once: with g groups every g² blocks."""
         return self._groups(spec) ** 2
 
-    def _urgency(self, spec: str) -> tuple[float, float, float]:
-        """Return what is least for the spec that gets the next block; first passes come first."""
+    def _first_passes_s(self) -> float:
+        """Return how long the rest of all first passes is expected to take."""
+        return sum(
+            self._expected_s(spec, len(self._servers(spec)) / self._groups(spec), self._contents(spec, number, 1))
+            for spec in self._specs
+            for number in range(self._count(spec), self._first_pass(spec))
+        )
+
+    def _urgency(self, spec: str, in_turns: bool) -> tuple[float, float, float]:
+        """Return what is least for the spec that gets the next block; first passes come first.
+
+        Args:
+            spec: its name.
+            in_turns: whether the first passes go on together, because there is no time for all of them.
+        """
         blocks, servers = self._count(spec), len(self._servers(spec))
         if blocks < self._first_pass(spec):
-            return 0, 0, -servers
+            return 0, blocks if in_turns else 0, -servers
         if blocks < self._with_everything(spec):
             return 1, (blocks - self._first_pass(spec)) / self._groups(spec), -servers
         return 2, -servers / blocks * self._blocks_a_meeting(spec), 0
