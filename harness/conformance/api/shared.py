@@ -10,9 +10,8 @@ from harness.codec import Codec
 from harness.conformance.api.trace import Trace
 from harness.history.record import MessageRegistry
 
-MOST_NOTES = (
-    1_000_000  # replies and notices that a client keeps; no case asks for so many, so then the server floods it
-)
+# Replies and notices that a client keeps: no case asks for so many, so it is the server that floods it.
+MOST_NOTES = 1_000_000
 
 
 @dataclass(frozen=True)

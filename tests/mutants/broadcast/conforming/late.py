@@ -9,13 +9,14 @@ from server import Client, Server, main
 
 
 class Variant(Server):
+    late_s = 0.15
     waiting_bytes = 0
 
     def fan_out(self, sender: Client, message: bytes) -> None:
         if self.waiting_bytes + len(message) <= 1024 * 1024:
             self.waiting_bytes += len(message)
             receivers = tuple(self.receivers(sender))
-            self.call_later(0.15, lambda: self.deliver(receivers, message))
+            self.call_later(self.late_s, lambda: self.deliver(receivers, message))
 
     def deliver(self, receivers: tuple[Client, ...], message: bytes) -> None:
         self.waiting_bytes -= len(message)

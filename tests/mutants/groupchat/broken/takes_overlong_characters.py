@@ -12,17 +12,18 @@ from spec.groupchat.messages import Request
 from spec.groupchat.serdy import DecodeError
 
 CAUGHT_BY = "GC-ASK-1"
-ACCEPTED = re.compile(rb"\xe0[\x80-\x9f][\x80-\xbf]|\xf0[\x80-\x8f][\x80-\xbf]{2}")
 
 
 class Mutant(Server):
+    accepted = re.compile(rb"\xe0[\x80-\x9f][\x80-\xbf]|\xf0[\x80-\x8f][\x80-\xbf]{2}")
+
     def parse_request(self, payload: bytes) -> Request:
         try:
             return super().parse_request(payload)
         except DecodeError as error:
             if "UTF-8" not in error.reason:
                 raise
-            text = ACCEPTED.sub(lambda match: b"?" * len(match[0]), payload[2:])
+            text = self.accepted.sub(lambda match: b"?" * len(match[0]), payload[2:])
             return super().parse_request(payload[:2] + text)
 
 

@@ -2,28 +2,17 @@
 """The last byte of a character of three or four bytes is not checked."""
 
 import re
-import sys
-from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from server import Server, main
-
-from spec.groupchat.messages import Request
-from spec.groupchat.serdy import DecodeError
+import takes_overlong_characters
+from server import main  # `takes_overlong_characters` has made it known
 
 CAUGHT_BY = "GC-ASK-1"
-ACCEPTED = re.compile(rb"(?:[\xe1-\xec][\x80-\xbf]|[\xf1-\xf3][\x80-\xbf]{2}|\xf0[\x90-\xbf][\x80-\xbf])[\x00-\x7f]")
 
 
-class Mutant(Server):
-    def parse_request(self, payload: bytes) -> Request:
-        try:
-            return super().parse_request(payload)
-        except DecodeError as error:
-            if "UTF-8" not in error.reason:
-                raise
-            text = ACCEPTED.sub(lambda match: b"?" * len(match[0]), payload[2:])
-            return super().parse_request(payload[:2] + text)
+class Mutant(takes_overlong_characters.Mutant):
+    accepted = re.compile(
+        rb"(?:[\xe1-\xec][\x80-\xbf]|[\xf1-\xf3][\x80-\xbf]{2}|\xf0[\x90-\xbf][\x80-\xbf])[\x00-\x7f]"
+    )
 
 
 if __name__ == "__main__":
