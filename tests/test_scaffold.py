@@ -22,7 +22,7 @@ from tests.zoo import harness
 ROOT = Path(__file__).parent.parent
 DECLARED = plugins.implementations()
 FIRST = next(iter(plugins.specs()))
-BUILDING_S = 900  # in each language of the zoo, some of them for half a minute
+BUILDING_S = 900  # half a minute for some languages on an idle machine
 LANGUAGES = sorted({server.language for server in DECLARED if server.spec == FIRST})
 BUILT_QUICKLY = ["C", "Python"]
 RICH = Implementation(
@@ -64,21 +64,22 @@ def test_a_named_server_is_copied(zoo: Path) -> None:
     assert copy.read_text() == original.read_text()
 
 
-@pytest.mark.parametrize("languages", [BUILT_QUICKLY, pytest.param(LANGUAGES, marks=pytest.mark.exhaustive)], ids=len)
-def test_in_each_language_a_working_server_is_created(zoo: Path, languages: Sequence[str]) -> None:
-    names = []
-    for language in languages:
-        ended = harness("new", named(language), "--lang", language, folder=zoo)
-        assert ended.returncode == 0, ended.stderr
-        folder = zoo / "impls" / f"{named(language)}_impl"
-        assert f"impls/{folder.name}: a server of {FIRST} in {language}, copied from " in ended.stdout
-        assert (folder / "README.md").read_text().startswith(f"# {named(language)}: ")
-        names.append(named(language))
-    listed = {row["name"]: row for row in json.loads(harness("list", "--json", folder=zoo).stdout)}
-    assert [listed[name]["language"] for name in names] == languages
-    available = [name for name in names if listed[name]["available"]]
-    assert available
-    ended = harness("check", *available, "--smoke", folder=zoo, seconds=BUILDING_S)
+@pytest.mark.parametrize(
+    "language",
+    [pytest.param(name, marks=() if name in BUILT_QUICKLY else pytest.mark.exhaustive) for name in LANGUAGES],
+)
+def test_in_each_language_a_working_server_is_created(zoo: Path, language: str) -> None:
+    name = named(language)
+    ended = harness("new", name, "--lang", language, folder=zoo)
+    assert ended.returncode == 0, ended.stderr
+    folder = zoo / "impls" / f"{name}_impl"
+    assert f"impls/{folder.name}: a server of {FIRST} in {language}, copied from " in ended.stdout
+    assert (folder / "README.md").read_text().startswith(f"# {name}: ")
+    (listed,) = (row for row in json.loads(harness("list", "--json", folder=zoo).stdout) if row["name"] == name)
+    assert listed["language"] == language
+    if not listed["available"]:
+        pytest.skip(f"{language} is not installed: {listed['missing']}")
+    ended = harness("check", name, "--smoke", folder=zoo, seconds=BUILDING_S)
     assert ended.returncode == 0, ended.stdout + ended.stderr
 
 
