@@ -19,6 +19,8 @@ INVALID_LINES = [
     b'{"Subscribe":"rust"}}',
     b'{"Subscribe":"rust"} {"Subscribe":"go"}',
     b'{"Subscribe":"rust"}{"Subscribe":"go"}',
+    b'{"Subscribe":/**/"rust"}',
+    b'{"Subscribe":"rust"} // a comment',
     b"{'Subscribe':'rust'}",
     b'{Subscribe:"rust"}',
     b'{"Subscribe":"ru\tst"}',
