@@ -5,17 +5,19 @@ from __future__ import annotations
 import socket
 import struct
 import time
+from contextlib import suppress
 
 import anyio
 import anyio.to_thread
 import pytest
 
-from harness.conformance.api import Address, Client, Room, Start
+from harness.conformance.api import Address, Client, Room, Start, Violation
 from spec.common.leftovers import must_disconnect
 
 LONG_S = 95.0  # longer than the timers of a minute and a half
 NOW_AND_THEN_S = 2.0
 STALLED = 20  # clients
+STALL_S = 110.0  # longer than the kernel's pause between two looks at a client that does not read can be by then
 VISITS, TOGETHER = 66_000, 200  # connections, and how many between two looks whether all are served
 VISITS_S, VISIT_S = 60.0, 5.0  # for all, and for those together
 RESET_AT_ONCE = struct.pack("ii", 1, 0)  # SO_LINGER: closing sends a RST
@@ -122,3 +124,23 @@ async def test_a_client_that_half_closes_and_never_reads_is_disconnected(room: R
     for client in stalled[1::2]:
         await client.close_sending()
     await must_disconnect(room, alice, before, "clients that do not read")
+
+
+@pytest.mark.long
+@pytest.mark.case(206, "COME-9")
+async def test_a_client_that_half_closes_after_a_long_stall_is_disconnected(room: Room) -> None:
+    """COME-9: A client that has closed its sending side and reads nothing is disconnected within 60 seconds.
+
+    Twenty clients do not read until the server has a backlog for each. Nearly two minutes later, in which nobody sends
+    anything, they close their sending side. A timeout of the kernel that a server sets only then is looked at up to
+    two minutes later still.
+    """
+    alice = await room.join_one()
+    before = room.usage()
+    stalled = await room.join_stalled(STALLED)
+    await room.pour(alice, 1_500_000, size=250, seconds=10)
+    await anyio.sleep(STALL_S)
+    for client in stalled:
+        with suppress(Violation):  # a client that does not read may have been disconnected
+            await client.close_sending()
+    await must_disconnect(room, alice, before, "clients that had not read for two minutes")
