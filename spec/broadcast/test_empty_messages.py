@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from harness.conformance.api import Room, Violation
-from spec.common.test_memory_bound import BOUND, MIB, Growth
+from spec.common.backlog_memory import BOUND, MIB, BacklogMemory
 
 FEW, FEW_S = 50, 1.0  # messages, and in how long a server takes them that is not too slow for a flood
 OFFERED = 8 * MIB  # bytes, each of which is a message
@@ -38,7 +38,7 @@ async def test_memory_is_bounded_though_messages_are_empty(room: Room, note: Cal
     _, sender = await room.join_stalled(2)
     await room.pour(alice, FILLING, size=250, seconds=4)
     await alice.leave()
-    growth, clock = Growth(room.usage().rss_bytes, BOUND + 2 * MIB), room.clock()
+    growth, clock = BacklogMemory(room.usage().rss_bytes, BOUND + 2 * MIB), room.clock()
     while growth.taken < OFFERED and clock.read() < OFFERING_S and not growth.is_unbounded():
         if growth.taken >= OFFERED_AT_LEAST and growth.slope() < FLAT:
             break

@@ -8,10 +8,10 @@ from functools import partial
 import anyio
 import pytest
 
-from harness.conformance.api import Client, Inconclusive, Room, Violation, recurs, watch_growth
+from harness.conformance.api import Client, Room, Violation, watch_growth
 from spec.channels.replies import encode_lines, replies_to, subscribe, wait_for_replies
 from spec.channels.wire import Send, Subscribe, Subscribed, body_of
-from spec.common.leftovers import steps, watch_repeatedly
+from spec.common.leftovers import must_not_grow_on, steps, watch_repeatedly
 
 VISIT_BOUND, CHANNEL_BOUND = 200.0, 100.0  # bytes of memory: less than any server needs to remember one
 ENOUGH_VISITS = 500
@@ -262,13 +262,7 @@ async def _must_stop_growing(
         now_s=room.clock().read,
     )
     turns = await watch_repeatedly(room, alice, watch, bound)
-    growth = turns[-1]
-    growth_text = f"{growth.slope()} bytes for {what}, after {growth.total_count:,}"
-    if growth.total_count < ENOUGH_VISITS and growth.slope().high > bound:
-        raise Inconclusive(f"{growth_text}; too few to prove that the growth goes on, or ends")
-    if recurs(turns, bound):
-        raise Violation(f"memory still grows by {growth_text}: the server keeps something of each", kind="used")
-    note(growth_text)
+    note(must_not_grow_on(turns, bound, ENOUGH_VISITS, what))
 
 
 def _has_replies(client: Client, count: int) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import anyio
 
-from harness.conformance.api import Client, Growth, Room, Usage, Violation, recurs, watch_growth
+from harness.conformance.api import Client, Growth, Inconclusive, Room, Usage, Violation, recurs, watch_growth
 
 RELEASE_S = 60.0
 DISCONNECT_S = 60.0
@@ -129,6 +129,30 @@ async def watch_repeatedly(
         await flood(room, alice)
         turns.append(await watch())
     return turns
+
+
+def must_not_grow_on(turns: Sequence[Growth], bound: float, enough: int, what: str) -> str:
+    """Return in words how memory has grown, if that has ended.
+
+    Args:
+        turns: what `watch_repeatedly` has measured.
+        bound: bytes for each time.
+        enough: how often it must be done for a verdict, unless memory is below the bound before.
+        what: was done each time, with an article.
+
+    Raises:
+        Violation: memory has grown in each turn.
+        Inconclusive: it was done too rarely to tell.
+    """
+    growth = turns[-1]
+    slope = growth.slope()
+    measured = f"{slope} bytes for {what}, after {growth.total_count:,}"
+    if growth.total_count < enough and slope.high > bound:
+        raise Inconclusive(f"{measured}; so few do not prove that it goes on, or ends")
+    if recurs(turns, bound):
+        grown = f"{growth.total_bytes / 1e6:.1f} MB"
+        raise Violation(f"memory still grows by {measured} ({grown}): something of each is kept", kind="used")
+    return measured
 
 
 async def released(room: Room, alice: Client, before: Usage, threads: int) -> Usage | None:

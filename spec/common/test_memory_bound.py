@@ -4,32 +4,22 @@ from __future__ import annotations
 
 import resource
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 import anyio
 import psutil
 import pytest
 
 from harness.conformance.api import Client, Inconclusive, Room, Violation
+from spec.common.backlog_memory import BOUND, MEMORY_SHARE, MIB, RUNAWAY, BacklogMemory
 
-MIB = 1024 * 1024
 OFFERED = 128 * MIB
-BOUND = 64 * MIB  # of growth, and a MiB for each stalled client; a server that exceeds it is offered more
 OFFERED_AT_MOST = 4 * OFFERED  # a heap whose garbage is collected late has reached its size by then
-RUNAWAY = 448 * MIB  # of growth beyond the bound
-OFFERED_AT_LEAST = 32 * MIB  # memory that has stopped growing by then has a bound
-OFFERING_AT_LEAST_S = 4.0  # to a server that takes them slowly,
-TAKEN_AT_LEAST = 4 * MIB  # and no less than this: more than the kernel buffers on the way to a client
 STEP, STEP_S = 2 * MIB, 1.0  # between two looks at its memory
 STUCK_S = 10.0  # without a byte being taken from a client that reads
-LEAST_SAMPLES = 4
-FLAT = 0.02  # bytes of growth for each byte taken; a server that buffers it all for one client has 1
-GROWING = 0.25  # likewise, for a server that has exceeded the bound
 SLOW_S = 15.0  # then fewer clients stall, because a server may do something for each of them with every message
 FEWER = 10  # times
 OFFERING_S = 90.0  # of the server's time
 TOO_BUSY = 0.5  # the share of the time in which the server waited for a processor
-MEMORY_SHARE = 0.5  # of the machine's free memory
 
 
 @pytest.mark.slow
@@ -96,47 +86,6 @@ async def test_memory_is_bounded_with_a_reader_at_forty_kilobytes_a_second(
         tasks.cancel_scope.cancel()
 
 
-@dataclass
-class Growth:
-    """The memory of a server over the bytes that it took, while a number of clients does not read.
-
-    Attributes:
-        before: bytes of memory at the beginning.
-        bound: bytes of growth.
-        samples: bytes taken, and bytes grown.
-    """
-
-    before: int
-    bound: int
-    samples: list[tuple[int, int]] = field(default_factory=lambda: [(0, 0)])
-
-    @property
-    def taken(self) -> int:
-        """How many bytes the server took."""
-        return self.samples[-1][0]
-
-    @property
-    def most(self) -> int:
-        """The largest growth that was seen, in bytes."""
-        return max(growth for _, growth in self.samples)
-
-    def slope(self) -> float:
-        """Return the bytes by which memory has grown for each byte taken, over the latter half of them."""
-        taken, grown = self.samples[-1]
-        half = next(sample for sample in self.samples if sample[0] >= taken / 2)
-        return (grown - half[1]) / max(1, taken - half[0])
-
-    def is_flat(self, seconds: float) -> bool:
-        """Return whether memory has stopped growing, and was watched for long enough (in bytes, or in seconds)."""
-        is_slow = self.taken >= TAKEN_AT_LEAST and seconds > OFFERING_AT_LEAST_S
-        is_enough = is_slow or self.taken >= OFFERED_AT_LEAST
-        return is_enough and len(self.samples) > LEAST_SAMPLES and self.slope() < FLAT
-
-    def is_unbounded(self) -> bool:
-        """Return whether memory has exceeded the bound and still grows, or has grown beyond all measure."""
-        return self.most > self.bound + RUNAWAY or (self.most > self.bound and self.slope() > GROWING)
-
-
 async def _must_be_bounded(
     room: Room,
     count: int,
@@ -161,7 +110,7 @@ async def _must_be_bounded(
         meanwhile(client)
     clock = room.clock()
     while True:
-        growth = Growth(room.usage().rss_bytes, BOUND + len(stalled) * MIB)
+        growth = BacklogMemory(room.usage().rss_bytes, BOUND + len(stalled) * MIB)
         limit_s = min(clock.read() + SLOW_S, OFFERING_S) if len(stalled) > 1 else OFFERING_S
         sender = await _offer(room, growth, lambda: limit_s - clock.read(), sender_reads=sender_reads, size=size)  # noqa: B023
         note(f"{growth.most / 1e6:.1f} MB for {growth.taken / 1e6:.0f} MB offered to {len(stalled)}")
@@ -192,7 +141,7 @@ async def _must_be_bounded(
 
 
 async def _offer(
-    room: Room, growth: Growth, seconds_left: Callable[[], float], *, sender_reads: bool, size: int
+    room: Room, growth: BacklogMemory, seconds_left: Callable[[], float], *, sender_reads: bool, size: int
 ) -> Client | None:
     """Offer messages until it is decided how memory grows; return the sender if it is not decided in time.
 

@@ -8,8 +8,8 @@ from collections.abc import Callable
 import anyio
 import pytest
 
-from harness.conformance.api import Growth, Inconclusive, Room, Violation, recurs, watch_growth
-from spec.common.leftovers import watch_repeatedly
+from harness.conformance.api import Growth, Room, Violation, watch_growth
+from spec.common.leftovers import must_not_grow_on, watch_repeatedly
 from spec.groupchat.membership import (
     answers,
     connect_guest,
@@ -147,13 +147,4 @@ async def test_names_that_nobody_has_any_more_leave_nothing_behind(room: Room, n
     await visits(0)
     times = min(STEP, 1 + int(STEP_S / max(clock.read(), 0.01)))
     turns = await watch_repeatedly(room, alice, watch, BOUND)
-    growth = turns[-1]
-    measured = f"{growth.slope()} bytes a visit, after {growth.total_count:,} visits"
-    if growth.total_count < ENOUGH and growth.slope().high > BOUND:
-        raise Inconclusive(f"{measured}; so few do not prove that it goes on, or ends")
-    if recurs(turns, BOUND):
-        raise Violation(
-            f"memory still grows by {measured} ({growth.total_bytes / 1e6:.1f} MB): something of each name is kept",
-            kind="used",
-        )
-    note(measured)
+    note(must_not_grow_on(turns, BOUND, ENOUGH, "a name"))

@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from harness.conformance.api import Client, Inconclusive, Room, Violation
-from spec.common.test_memory_bound import BOUND, MEMORY_SHARE, MIB, Growth
+from spec.common.backlog_memory import BOUND, MEMORY_SHARE, MIB, BacklogMemory
 from spec.groupchat.membership import (
     join_frame,
     members_seen_by,
@@ -71,7 +71,7 @@ async def test_notices_that_nobody_reads_are_not_kept_without_bound(room: Room, 
     """
     stalled = await room.join_stalled(STALLED)
     alice = await room.join_one()
-    growth = Growth(room.usage().rss_bytes, BOUND + STALLED * MIB)
+    growth = BacklogMemory(room.usage().rss_bytes, BOUND + STALLED * MIB)
     allowed = min(FACTOR * growth.bound, MEMORY_SHARE * psutil.virtual_memory().available)
     clock, begun, visitors = room.clock(), len(alice.notes), 0
     while clock.read() < OFFERING_S and growth.most < allowed:
