@@ -136,7 +136,7 @@ def test_doctor_describes_the_machine(tmp_path: Path) -> None:
 def test_a_check_that_fails_ends_in_status_1_and_says_why(tmp_path: Path) -> None:
     ended = harness("check", MUTANTS / "broken" / "sender_left_out.py", "-x", folder=tmp_path, columns=100)
     assert ended.returncode == 1
-    assert "BC-DELIVER-1 (MUST) a_lone_client_hears_itself" in ended.stdout
+    assert "BC-DELIVER-1 (MUST) a_lone_client_receives_its_own_messages" in ended.stdout
     assert "requirement: Every message is forwarded to all clients, including the sender." in ended.stdout
 
 

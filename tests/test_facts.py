@@ -70,7 +70,7 @@ def test_the_text_of_usage() -> None:
 @pytest.mark.parametrize("columns", [80, 120])
 def test_the_facts_of_several_servers_are_a_table(tmp_path: Path, columns: int) -> None:
     servers = (CONFORMING, MUTANTS / "conforming" / "drops_the_oldest.py")
-    ended = harness("check", *servers, "-k", "not_read_is_told", folder=tmp_path, columns=columns)
+    ended = harness("check", *servers, "-k", "not_read_is_reported", folder=tmp_path, columns=columns)
     assert ended.returncode == 3, "a case that only reports judges nothing"
     lines = [line.split("  ") for line in ended.stdout.splitlines()]
     words = [[word.strip() for word in line if word] for line in lines]

@@ -159,7 +159,7 @@ def test_a_check_that_judges_nothing_has_no_verdict(cases: list[CaseResult], ver
 
 
 def test_a_selection_of_cases_that_only_report_ends_in_status_3(tmp_path: Path) -> None:
-    ended = harness("check", CONFORMING, "-k", "the_time_to_ready_is_told", "--jobs", "1", folder=tmp_path)
+    ended = harness("check", CONFORMING, "-k", "the_time_until_ready_is_reported", "--jobs", "1", folder=tmp_path)
     assert "nothing was judged" in ended.stdout
     assert ended.returncode == 3
 

@@ -46,7 +46,7 @@ def test_it_is_judged_by_its_own_and_the_shared_cases_and_loaded_and_ranked(repo
     assert ended.returncode == 0, ended.stdout + ended.stderr
     (result,) = json.loads((tmp_path / "out.json").read_text())["results"]
     ids = {case["id"] for case in result["cases"]}
-    assert {"a_cr_belongs_to_the_line", "the_ready_line_is_exact", "a_lone_client_hears_itself"} <= ids
+    assert {"a_cr_belongs_to_the_line", "the_ready_line_is_exact", "a_lone_client_receives_its_own_messages"} <= ids
     requirements = {"LN-START-1", "LN-DELIVER-1", "LN-ORDER-2", "LN-LINE-1"}
     assert {requirement for case in result["cases"] for requirement in case["requirements"]} == requirements
     assert "lines\n#  server" in ended.stdout

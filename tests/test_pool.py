@@ -60,7 +60,7 @@ async def test_a_worker_that_is_killed_is_an_error_of_the_harness() -> None:
     seen: list[CaseResult] = []
 
     def started(server: Implementation, case: Case) -> None:
-        if case.id == "a_lone_client_hears_itself":
+        if case.id == "a_lone_client_receives_its_own_messages":
             kill_workers()
 
     with anyio.fail_after(240):
@@ -71,8 +71,8 @@ async def test_a_worker_that_is_killed_is_an_error_of_the_harness() -> None:
     assert results == seen
     by_id = {result.id: result for result in results}
     assert by_id["the_ready_line_is_exact"].verdict is Verdict.PASS
-    assert by_id["a_lone_client_hears_itself"].verdict is Verdict.ERROR
-    assert "the harness's own fault: a worker process ended" in by_id["a_lone_client_hears_itself"].message
+    assert by_id["a_lone_client_receives_its_own_messages"].verdict is Verdict.ERROR
+    assert "the harness's own fault: a worker process ended" in by_id["a_lone_client_receives_its_own_messages"].message
     assert by_id["the_ready_line_names_the_address_as_given[127.0.0.1]"].verdict is Verdict.BLOCKED
     assert {result.verdict for result in results} <= {Verdict.PASS, Verdict.ERROR, Verdict.BLOCKED}
 
@@ -90,7 +90,7 @@ async def test_a_failure_whose_script_cannot_be_shortened_is_still_a_failure(mon
     with anyio.fail_after(240):
         async with open_pool(SPEC, jobs=1, arguments=["-k", "lone"], shrink=True) as pool:
             results = await pool.check([mutant], Watcher())
-    (failed,) = [result for result in results if result.id == "a_lone_client_hears_itself"]
+    (failed,) = [result for result in results if result.id == "a_lone_client_receives_its_own_messages"]
     assert failed.verdict is Verdict.FAIL
     assert failed.evidence and failed.evidence.script
 

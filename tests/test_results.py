@@ -421,7 +421,7 @@ def test_the_json_has_the_contract(tmp_path: Path) -> None:
     assert used["before"]["processes"] == used["after"]["processes"] == 1
     assert 0 < used["before"]["descriptors"] < used["after"]["descriptors"], "clients were there at the end"
     assert by_id["an_empty_message_is_forwarded"]["facts"] == {}
-    reported = by_id["whether_the_order_is_that_of_real_time_is_told"]
+    reported = by_id["whether_the_order_is_that_of_real_time_is_reported"]
     assert (reported["level"], reported["verdict"]) == ("INFO", "info")
     assert "linearizable" in reported["message"]
     assert 'name="an_empty_message_is_forwarded"' in (tmp_path / "out.xml").read_text()

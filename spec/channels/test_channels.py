@@ -143,7 +143,7 @@ async def test_who_subscribes_twice_gets_one_copy(room: Room) -> None:
 
 
 @pytest.mark.case(124, "CH-CHANNEL-4", "CH-CHANNEL-8")
-async def test_a_client_hears_all_its_channels(room: Room) -> None:
+async def test_a_client_receives_the_messages_of_all_its_channels(room: Room) -> None:
     """CH-CHANNEL-4: A client may subscribe to any number of channels, and receives the messages of each.
     CH-CHANNEL-8: A Send to a channel to which no client has ever subscribed is answered by an Error.
 
@@ -165,7 +165,7 @@ async def test_a_client_hears_all_its_channels(room: Room) -> None:
 
 @pytest.mark.smoke
 @pytest.mark.case(125, "CH-CHANNEL-5")
-async def test_only_subscribers_hear(room: Room) -> None:
+async def test_only_subscribers_receive(room: Room) -> None:
     """CH-CHANNEL-5: A message goes only to clients that have subscribed to its channel.
 
     Five channels, some of whose names begin alike, and four clients, each subscribed to some of them.
@@ -187,7 +187,7 @@ async def test_only_subscribers_hear(room: Room) -> None:
 
 
 @pytest.mark.case(126, "CH-CHANNEL-5")
-async def test_a_newcomer_does_not_inherit_channels(room: Room) -> None:
+async def test_a_new_client_does_not_inherit_channels(room: Room) -> None:
     """CH-CHANNEL-5: A message goes only to clients that have subscribed to its channel.
 
     Subscribers leave in every way; new clients, which may get their descriptors, must receive nothing of the channel.
@@ -210,7 +210,7 @@ async def test_a_newcomer_does_not_inherit_channels(room: Room) -> None:
 
 @pytest.mark.smoke
 @pytest.mark.case(127, "CH-CHANNEL-6")
-async def test_who_only_sends_does_not_hear(room: Room) -> None:
+async def test_a_client_that_only_sends_receives_nothing(room: Room) -> None:
     """CH-CHANNEL-6: A sender need not have subscribed, and then does not receive what it sends.
 
     A client sends to a channel with two subscribers; it has subscribed to no channel, or to another one.

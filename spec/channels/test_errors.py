@@ -150,7 +150,7 @@ async def test_what_is_left_open_harms_nobody(room: Room) -> None:
 
 @pytest.mark.smoke
 @pytest.mark.case(146, "CH-ERROR-6")
-async def test_only_who_asked_is_told_an_error(room: Room) -> None:
+async def test_an_error_goes_only_to_the_client_that_asked(room: Room) -> None:
     """CH-ERROR-6: An Error goes only to the client whose request it answers.
 
     One client sends invalid requests of all kinds, and Sends to channels that do not exist; three others must receive
@@ -208,7 +208,7 @@ async def test_replies_are_not_dropped_and_keep_their_order(room: Room) -> None:
 
 
 @pytest.mark.case(182, "CH-ERROR-7")
-async def test_whoever_catches_up_gets_all_replies(room: Room) -> None:
+async def test_a_client_that_catches_up_receives_all_replies(room: Room) -> None:
     """CH-ERROR-7: Subscribed and Error are not dropped for a client that reads, and arrive in the order of its
     requests.
 

@@ -88,7 +88,7 @@ async def test_an_abandoned_channel_can_be_used_again(room: Room) -> None:
 
 
 @pytest.mark.case(132, "CH-CHANNEL-11")
-async def test_what_is_answered_in_an_abandoned_channel_is_told(
+async def test_the_answer_in_an_abandoned_channel_is_reported(
     room: Room, note: Callable[[str], None], fact: Callable[[str, str], None]
 ) -> None:
     """CH-CHANNEL-11: A message to a channel whose subscribers have all left may be answered by an Error, or not at all.

@@ -18,7 +18,7 @@ SILENT_S, LONG_SILENT_S = 12.0, 95.0  # longer than timers of ten seconds, and o
 
 
 @pytest.mark.case(138, "CH-DELIVER-7", "CH-COME-3")
-async def test_who_only_sends_is_heard_from_its_first_to_its_last_word(room: Room) -> None:
+async def test_the_first_and_last_messages_of_a_client_that_only_sends_arrive(room: Room) -> None:
     """CH-DELIVER-7: A client may send as soon as it is connected.
     CH-COME-3: A message that a client sent in full before it left is delivered like any other message.
 

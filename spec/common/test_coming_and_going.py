@@ -102,7 +102,7 @@ async def test_a_message_cut_short_by_rst_is_discarded(room: Room) -> None:
 
 
 @pytest.mark.case(96, "COME-1")
-async def test_whoever_leaves_the_others_are_served(room: Room, rng: random.Random) -> None:
+async def test_remaining_clients_are_served_whichever_leaves(room: Room, rng: random.Random) -> None:
     """COME-1: Clients may come and go without sending a message, and the others are still served.
 
     Twelve clients; again and again some of them leave, whichever they are, and as many join.
@@ -117,7 +117,7 @@ async def test_whoever_leaves_the_others_are_served(room: Room, rng: random.Rand
 
 
 @pytest.mark.case(56, "COME-4")
-async def test_whether_a_half_closed_client_still_hears_is_told(room: Room, note: Callable[[str], None]) -> None:
+async def test_whether_a_half_closed_client_still_receives_is_reported(room: Room, note: Callable[[str], None]) -> None:
     """COME-4: A client that has closed its sending side may continue to receive.
 
     FIN from the client, then messages from others.

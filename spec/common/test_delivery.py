@@ -23,7 +23,7 @@ IN_FULL_S = 100.0  # then once is enough, of a late server
 @pytest.mark.gate(4)
 @pytest.mark.smoke
 @pytest.mark.case(31, "DELIVER-1")
-async def test_a_lone_client_hears_itself(room: Room) -> None:
+async def test_a_lone_client_receives_its_own_messages(room: Room) -> None:
     """DELIVER-1: Every message is forwarded to all clients, including the sender.
 
     One client, alone in the room.
@@ -34,7 +34,7 @@ async def test_a_lone_client_hears_itself(room: Room) -> None:
 
 @pytest.mark.parametrize("count", [3, 50, 200])
 @pytest.mark.case(32, "DELIVER-1")
-async def test_everybody_hears_everybody(room: Room, count: int) -> None:
+async def test_all_clients_receive_from_all_senders(room: Room, count: int) -> None:
     """DELIVER-1: Every message is forwarded to all clients, including the sender.
 
     Some of them send in turn, all of them receive it.
@@ -91,7 +91,7 @@ async def test_nothing_is_invented_or_altered(room: Room, rng: random.Random) ->
 
 @pytest.mark.smoke
 @pytest.mark.case(36, "DELIVER-1")
-async def test_a_client_that_never_speaks_hears(room: Room) -> None:
+async def test_a_client_that_never_sends_receives(room: Room) -> None:
     """DELIVER-1: Every message is forwarded to all clients, including the sender.
 
     It only connects and reads.
@@ -102,7 +102,7 @@ async def test_a_client_that_never_speaks_hears(room: Room) -> None:
 
 
 @pytest.mark.case(37, "DELIVER-4")
-async def test_a_newcomer_is_not_told_the_past(room: Room) -> None:
+async def test_a_joining_client_receives_no_earlier_messages(room: Room) -> None:
     """DELIVER-4: A client receives no message that was sent before it joined.
 
     Fifty messages are sent and received, then a client joins, three times over. Then clients join that may get the

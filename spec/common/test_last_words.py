@@ -15,7 +15,7 @@ OFTEN = 5  # a server that drops most of a burst gets its last message through l
 
 
 @pytest.mark.case(55, "COME-3")
-async def test_last_words_are_delivered(room: Room) -> None:
+async def test_last_messages_are_delivered(room: Room) -> None:
     """COME-3: A message that a client sent in full before it left is delivered like any other message.
 
     Connect, send, FIN, and the same while the server is stopped, so that it finds both at once, or all three; of
@@ -46,7 +46,7 @@ async def test_last_words_are_delivered(room: Room) -> None:
 
 @pytest.mark.slow
 @pytest.mark.case(93, "COME-3")
-async def test_many_last_words_are_delivered_to_the_last(room: Room) -> None:
+async def test_the_last_of_many_last_messages_is_delivered(room: Room) -> None:
     """COME-3: A message that a client sent in full before it left is delivered like any other message.
 
     More messages than a server reads at a time, and FIN, both of which it finds at once. Of several clients the last

@@ -165,7 +165,7 @@ async def test_the_order_holds_with_sliced_segments(room: Room, rng: random.Rand
 
 
 @pytest.mark.case(51, "ORDER-6")
-async def test_whether_the_order_is_that_of_real_time_is_told(room: Room, note: Callable[[str], None]) -> None:
+async def test_whether_the_order_is_that_of_real_time_is_reported(room: Room, note: Callable[[str], None]) -> None:
     """ORDER-6: The harness reports whether the order is also the real-time order (linearizable).
 
     One client sends when another has received its own message: in real time that one was earlier, by any clock.

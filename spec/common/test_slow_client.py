@@ -20,7 +20,7 @@ SIZE, AT_ONCE = 250, 90  # bytes of a body, and messages in flight to clients th
 
 @pytest.mark.slow
 @pytest.mark.case(81, "LOAD-12")
-async def test_what_is_done_with_a_client_that_does_not_read_is_told(
+async def test_the_policy_for_a_client_that_does_not_read_is_reported(
     room: Room, note: Callable[[str], None], fact: Callable[[str, str], None]
 ) -> None:
     """LOAD-12: The harness reports what a server does with a client that does not read, and after how many bytes.

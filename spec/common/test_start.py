@@ -328,7 +328,7 @@ async def test_it_serves_while_nobody_reads_its_standard_error(start: Start) -> 
 
 @pytest.mark.slow
 @pytest.mark.case(14, "START-15")
-async def test_the_time_to_ready_is_told(start: Start, note: Callable[[str], None]) -> None:
+async def test_the_time_until_ready_is_reported(start: Start, note: Callable[[str], None]) -> None:
     """START-15: The harness reports the time from start to the ready line.
 
     The median of five starts.

@@ -24,7 +24,7 @@ LEAVING, UNFINISHED = 40, 200  # guests
 
 @pytest.mark.smoke
 @pytest.mark.case(130, "GC-GUEST-1")
-async def test_guests_hear_nothing(room: Room) -> None:
+async def test_guests_receive_nothing(room: Room) -> None:
     """GC-GUEST-1: A client that is not in the room receives nothing but the answers to its own requests.
 
     One guest has only connected, one was refused, and one has sent half a Join, while others send, come and go.
@@ -51,7 +51,7 @@ async def test_guests_hear_nothing(room: Room) -> None:
 
 @pytest.mark.smoke
 @pytest.mark.case(131, "GC-GUEST-2")
-async def test_what_a_guest_says_is_refused_and_never_heard(room: Room) -> None:
+async def test_what_a_guest_says_is_refused_and_never_forwarded(room: Room) -> None:
     """GC-GUEST-2: A Say from a client that is not in the room is refused, and no client receives it.
 
     Before the first Join, after one that was refused, and in one write with the Join before or after it.

@@ -34,7 +34,7 @@ ROUNDS = 40  # of several clients that ask for one name at once
 
 @pytest.mark.smoke
 @pytest.mark.case(121, "GC-JOIN-1", "GC-JOIN-2")
-async def test_a_newcomer_is_welcomed_and_told_who_is_there(room: Room) -> None:
+async def test_a_joining_client_is_welcomed_with_all_names(room: Room) -> None:
     """GC-JOIN-1: A client that joins with a valid name that nobody in the room has is welcomed, and is in the room from
     then on.
     GC-JOIN-2: Welcome has the names of those who are in the room, each once, and not the joining client's own.
@@ -66,7 +66,7 @@ async def test_a_newcomer_is_welcomed_and_told_who_is_there(room: Room) -> None:
 
 @pytest.mark.smoke
 @pytest.mark.case(122, "GC-JOIN-3")
-async def test_all_others_are_told_once_that_somebody_joined(room: Room) -> None:
+async def test_all_others_receive_joined_once(room: Room) -> None:
     """GC-JOIN-3: When a client is welcomed, all others in the room receive Joined, once, and the joining client does
     not.
 
@@ -194,7 +194,7 @@ async def test_who_comes_into_an_empty_room_finds_it_empty(room: Room) -> None:
 
 @pytest.mark.slow
 @pytest.mark.case(134, "GC-JOIN-1", "GC-JOIN-2")
-async def test_who_joins_a_crowd_is_told_of_everybody(room: Room) -> None:
+async def test_a_client_that_joins_a_crowd_receives_all_names(room: Room) -> None:
     """GC-JOIN-1: A client that joins with a valid name that nobody in the room has is welcomed, and is in the room from
     then on.
     GC-JOIN-2: Welcome has the names of those who are in the room, each once, and not the joining client's own.
@@ -220,7 +220,7 @@ def _long_name(number: int) -> str:
 
 @pytest.mark.slow
 @pytest.mark.case(126, "GC-JOIN-7")
-async def test_a_newcomer_whose_welcome_does_not_fit_is_refused(room: Room) -> None:
+async def test_a_client_whose_welcome_does_not_fit_is_refused(room: Room) -> None:
     """GC-JOIN-7: A joining client whose Welcome would not fit into a frame is refused.
 
     505 clients with names of 128 bytes; then no client can join until one has left. After that one joins with a short

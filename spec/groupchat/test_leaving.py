@@ -43,7 +43,7 @@ async def _must_receive_left_once(room: Room, members: list[Client], names: list
 
 @pytest.mark.smoke
 @pytest.mark.case(151, "GC-LEAVE-1")
-async def test_all_others_are_told_once_when_somebody_leaves_by_fin(room: Room) -> None:
+async def test_all_others_receive_left_once_after_fin(room: Room) -> None:
     """GC-LEAVE-1: When the connection of a client in the room has ended, by FIN or by RST, all others in the room
     receive Left, once.
 
@@ -68,7 +68,7 @@ async def test_all_others_are_told_once_when_somebody_leaves_by_fin(room: Room) 
 
 @pytest.mark.smoke
 @pytest.mark.case(152, "GC-LEAVE-1")
-async def test_all_others_are_told_once_when_somebody_leaves_by_rst(room: Room) -> None:
+async def test_all_others_receive_left_once_after_rst(room: Room) -> None:
     """GC-LEAVE-1: When the connection of a client in the room has ended, by FIN or by RST, all others in the room
     receive Left, once.
 
@@ -91,7 +91,7 @@ async def test_all_others_are_told_once_when_somebody_leaves_by_rst(room: Room) 
 
 
 @pytest.mark.case(153, "GC-LEAVE-1")
-async def test_nobody_is_told_of_guests(room: Room) -> None:
+async def test_guests_are_announced_to_nobody(room: Room) -> None:
     """GC-LEAVE-1: When the connection of a client in the room has ended, by FIN or by RST, all others in the room
     receive Left, once.
 
@@ -115,7 +115,7 @@ async def test_nobody_is_told_of_guests(room: Room) -> None:
 
 @pytest.mark.smoke
 @pytest.mark.case(154, "GC-LEAVE-2")
-async def test_a_name_is_free_as_soon_as_left_is_told(room: Room) -> None:
+async def test_a_name_is_free_as_soon_as_left_is_received(room: Room) -> None:
     """GC-LEAVE-2: Once Left has been received, the name is free.
 
     After a FIN, a RST, a close with unread bytes, and a half-close; each time the next client takes the name at once,
@@ -143,7 +143,7 @@ async def test_a_name_is_free_as_soon_as_left_is_told(room: Room) -> None:
 
 @pytest.mark.slow
 @pytest.mark.case(155, "GC-LEAVE-1", "GC-LEAVE-2")
-async def test_who_leaves_while_it_is_slow_is_told_as_well(room: Room) -> None:
+async def test_the_leaving_of_a_slow_client_is_announced_as_well(room: Room) -> None:
     """GC-LEAVE-1: When the connection of a client in the room has ended, by FIN or by RST, all others in the room
     receive Left, once.
     GC-LEAVE-2: Once Left has been received, the name is free.

@@ -62,7 +62,7 @@ async def test_everybody_knows_who_is_there_while_many_come_and_go(room: Room) -
 
 
 @pytest.mark.case(162, "GC-ROOM-2")
-async def test_nobody_is_heard_before_joined_or_after_left(room: Room) -> None:
+async def test_no_text_is_received_before_joined_or_after_left(room: Room) -> None:
     """GC-ROOM-2: A text from another client is never delivered before the Welcome or Joined that names that client, or
     after its Left.
 
@@ -128,7 +128,7 @@ async def test_texts_and_notices_stand_in_one_order(room: Room) -> None:
 
 
 @pytest.mark.case(164, "GC-ROOM-4")
-async def test_everybody_is_told_when_a_crowd_comes_and_leaves_at_once(room: Room) -> None:
+async def test_all_receive_the_notices_of_a_crowd_that_comes_and_leaves(room: Room) -> None:
     """GC-ROOM-4: Welcome, Refused, Joined and Left are not dropped for a client that reads.
 
     Two hundred clients come, and leave at the same moment, half of them by RST; two that stay are notified of each.

@@ -36,7 +36,7 @@ LONGEST = 65_531  # characters of a name, of one byte each, whose Join fills a f
 
 @pytest.mark.smoke
 @pytest.mark.case(127, "GC-NAME-1")
-async def test_any_lawful_name_is_taken_and_told_as_it_is(room: Room) -> None:
+async def test_any_valid_name_is_accepted_and_forwarded_unchanged(room: Room) -> None:
     """GC-NAME-1: Every name of 1 to 32 code points without control characters (Unicode's category Cc) is valid, and is
     passed on unchanged.
 

@@ -32,7 +32,7 @@ TEXTS = [
 
 @pytest.mark.smoke
 @pytest.mark.case(141, "GC-SAY-1")
-async def test_words_come_under_the_name_of_who_said_them(room: Room) -> None:
+async def test_texts_come_under_the_name_of_their_sender(room: Room) -> None:
     """GC-SAY-1: Said has the name of the client that sent the text.
 
     Eight clients with names of all kinds send concurrently, in long bursts and in short ones; then texts that the
@@ -52,7 +52,7 @@ async def test_words_come_under_the_name_of_who_said_them(room: Room) -> None:
 
 
 @pytest.mark.case(142, "GC-SAY-1")
-async def test_words_keep_their_name_while_names_change_hands(room: Room) -> None:
+async def test_texts_keep_their_sender_while_names_change_hands(room: Room) -> None:
     """GC-SAY-1: Said has the name of the client that sent the text.
 
     A client sends a hundred texts and leaves; the next one takes its place, perhaps its descriptor, and sends.
@@ -96,7 +96,7 @@ async def test_the_longest_texts_come_whole(room: Room) -> None:
 
 
 @pytest.mark.case(145, "GC-SAY-3")
-async def test_a_longer_text_is_refused_and_not_heard(room: Room) -> None:
+async def test_a_longer_text_is_refused_and_not_forwarded(room: Room) -> None:
     """GC-SAY-3: A longer text is refused.
 
     One byte too many, up to as many as fit into a frame; of one, three and four bytes per character.

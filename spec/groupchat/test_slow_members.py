@@ -32,7 +32,7 @@ FACTOR = 2  # a server that exceeds the bound may still end growing below so man
 
 @pytest.mark.slow
 @pytest.mark.case(186, "GC-ROOM-2", "GC-ROOM-3")
-async def test_who_is_disconnected_in_the_middle_of_its_own_texts_is_heard_no_more(room: Room) -> None:
+async def test_after_its_disconnection_no_text_of_a_member_is_received(room: Room) -> None:
     """GC-ROOM-2: A text from another client is never delivered before the Welcome or Joined that names that client, or
     after its Left.
     GC-ROOM-3: Said, Joined and Left have one order, which is the same for all clients.
