@@ -14,7 +14,7 @@ import signal
 import sys
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any, NoReturn, cast
 
 import anyio
 from anyio.abc import SocketAttribute, SocketListener, SocketStream, TaskGroup
@@ -139,7 +139,12 @@ def decode(line: bytes) -> Any:
     outside_strings = b"".join(line.replace(rb"\\", b"").replace(rb"\"", b"").split(b'"')[::2])
     if b"[" in outside_strings or outside_strings.count(b"{") > 2:
         raise ValueError("no such request")
-    return json.loads(line.decode())
+    return json.loads(line.decode(), parse_constant=refuse)
+
+
+def refuse(constant: str) -> NoReturn:
+    """Python takes NaN and Infinity, which are no JSON."""
+    raise ValueError(f"{constant} is not JSON")
 
 
 def encode(reply: object) -> bytes:

@@ -14,7 +14,7 @@ import signal
 import socket
 import sys
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NoReturn
 
 BACKLOG = 1024
 LINGER_S = 10.0  # for a client that has closed its sending side to read what is unsent
@@ -151,7 +151,12 @@ def decode(line: bytes) -> Any:
     outside_strings = b"".join(line.replace(rb"\\", b"").replace(rb"\"", b"").split(b'"')[::2])
     if b"[" in outside_strings or outside_strings.count(b"{") > 2:
         raise ValueError("no such request")
-    return json.loads(line.decode())
+    return json.loads(line.decode(), parse_constant=refuse)
+
+
+def refuse(constant: str) -> NoReturn:
+    """Python takes NaN and Infinity, which are no JSON."""
+    raise ValueError(f"{constant} is not JSON")
 
 
 def encode(reply: object) -> bytes:

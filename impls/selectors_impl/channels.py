@@ -16,7 +16,7 @@ import sys
 from dataclasses import dataclass, field
 from functools import partial
 from selectors import EVENT_READ, EVENT_WRITE
-from typing import Any
+from typing import Any, NoReturn
 
 BACKLOG = 1024
 LINE = 64 * 1024  # bytes of the longest request, including its line feed
@@ -145,7 +145,12 @@ def decode(line: bytes) -> Any:
     outside_strings = b"".join(line.replace(rb"\\", b"").replace(rb"\"", b"").split(b'"')[::2])
     if b"[" in outside_strings or outside_strings.count(b"{") > 2:
         raise ValueError("no such request")
-    return json.loads(line.decode())
+    return json.loads(line.decode(), parse_constant=refuse)
+
+
+def refuse(constant: str) -> NoReturn:
+    """Python takes NaN and Infinity, which are no JSON."""
+    raise ValueError(f"{constant} is not JSON")
 
 
 def encode(reply: object) -> bytes:

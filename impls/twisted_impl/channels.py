@@ -11,7 +11,7 @@ import json
 import re
 import sys
 from collections import deque
-from typing import Any
+from typing import Any, NoReturn
 
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import TCP4ServerEndpoint, TCP6ServerEndpoint
@@ -134,7 +134,12 @@ def decode(line: bytes) -> Any:
     outside_strings = b"".join(line.replace(rb"\\", b"").replace(rb"\"", b"").split(b'"')[::2])
     if b"[" in outside_strings or outside_strings.count(b"{") > 2:
         raise ValueError("no such request")
-    return json.loads(line.decode())
+    return json.loads(line.decode(), parse_constant=refuse)
+
+
+def refuse(constant: str) -> NoReturn:
+    """Python takes NaN and Infinity, which are no JSON."""
+    raise ValueError(f"{constant} is not JSON")
 
 
 def encode(reply: object) -> bytes:

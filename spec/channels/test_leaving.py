@@ -28,7 +28,7 @@ async def test_a_channel_outlives_one_of_its_subscribers(room: Room) -> None:
     time it has subscribed four times.
     """
     alice = await room.join_one()
-    for turn in range(9):
+    for turn in room.rounds(9, seconds=120):
         name = f"turn {turn}"
         subscribers = await room.join(3)
         for client in subscribers:

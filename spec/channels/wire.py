@@ -15,7 +15,7 @@ import json
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 from harness.codec import Frame
 
@@ -111,7 +111,7 @@ def decode_reply(line: bytes) -> Reply:
 def _tag(line: bytes) -> tuple[str, Any]:
     """Return the key and the value of the object on a line; raise ValueError when it is not an object of one key."""
     try:
-        value = json.loads(line.decode(), parse_int=float)  # int() refuses thousands of digits
+        value = json.loads(line.decode(), parse_int=float, parse_constant=_refuse)  # int() refuses thousands of digits
     except RecursionError:
         # A server may have a parser that reads it, and forward the message: what is nested must only be some value.
         if (flat := NESTED.sub(b"null", line)) != line:
@@ -122,6 +122,11 @@ def _tag(line: bytes) -> tuple[str, Any]:
     if not isinstance(value, dict) or len(value) != 1:
         raise ValueError(f"not an object with one key: {_excerpt(line)}")
     return next(iter(value.items()))
+
+
+def _refuse(constant: str) -> NoReturn:
+    """Python takes NaN and Infinity, which are no JSON."""
+    raise ValueError(f"{constant} is not JSON")
 
 
 def _excerpt(line: bytes) -> str:

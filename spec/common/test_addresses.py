@@ -11,7 +11,8 @@ from harness.conformance.api import LaunchError, Server, Start, Violation, liste
 EXIT_S = 20.0  # of the server's time: a runtime may take seconds to start
 ANY = ("0.0.0.0", "[::]")
 LOOPBACK = "127.0.0.1"
-OTHER_HOSTS = ("nowhere.invalid", "383.0.0.1")  # the latter is 127.0.0.1 where its first number is cut to a byte
+# The second one is 127.0.0.1 where its first number is cut to a byte; no machine has the last two (RFC 5737, RFC 3849).
+OTHER_HOSTS = ("nowhere.invalid", "383.0.0.1", "192.0.2.1", "[2001:db8::1]")
 RESEMBLING = (
     ("an empty host", (":{port}", "[]:{port}")),
     ("text behind the port", ("127.0.0.1:{port}x", "127.0.0.1:{port}/", "127.0.0.1:{port}:1")),
@@ -59,8 +60,8 @@ async def _problem(program: Server) -> str:
 async def test_a_host_that_is_missing_or_in_another_notation_is_not_every_host(start: Start) -> None:
     """START-7: A server listens on the address it was given and on no other.
 
-    Given a port and no host, a host that does not exist, or a number that is too large, it must not listen on every
-    address, nor on 127.0.0.1 for another host; given 127.0.0.1 in hexadecimal, in octal or in short form, it may refuse
+    Given a port and no host, a host that does not exist, an address of another machine, or a number that is too large,
+    it must not listen on every address, nor on 127.0.0.1 for another host; given 127.0.0.1 in hexadecimal, in octal or in short form, it may refuse
     it, or listen on 127.0.0.1 and nowhere else.
     """
     port = start.address().port

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import itertools
+import os
 import resource
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import anyio
 import pytest
 
-from harness.conformance.api import Room, few_may_wait
+from harness.conformance.api import Room, Start, few_may_wait
 from spec.common.leftovers import must_release_descriptors, served_or_closed
 
 CONNECTING = 60  # clients
 RECOVER_S = 60.0
-STAYING = 5  # clients that keep their descriptors, however many each of them needs
+STAYING = 3  # clients that keep their descriptors, and leave enough of them, however many each needs
 RECOVER_TURNS = 10  # at least, however long they take
 SPIN_WINDOWS = 2
 SPIN_S, SPIN_SHARE = 1.0, 0.1  # of a core: a server that spins gets more even on a busy machine
@@ -30,7 +31,7 @@ GONE = 24  # clients
 async def test_without_descriptors_the_server_survives_and_recovers(room: Room) -> None:
     """LOAD-8: A server that has run out of descriptors survives, does not spin, and accepts again when one is free.
 
-    The limit of open files is lowered to twenty above what it uses; sixty clients connect; then all but five leave.
+    The limit of open files is lowered to twenty above what it uses; sixty clients connect; then all but three leave.
     """
     if reason := few_may_wait(CONNECTING):
         pytest.skip(reason)
@@ -59,6 +60,39 @@ async def test_without_descriptors_the_server_survives_and_recovers(room: Room) 
     assert spent < SPIN_SHARE * SPIN_S, (
         f"out of descriptors, with nothing to do, it used {spent:.2f} s of processor time in {SPIN_S:.0f} s"
     )
+
+
+@pytest.mark.slow
+@pytest.mark.case(224, "START-14")
+async def test_without_descriptors_it_serves_while_nobody_reads_its_standard_error(start: Start) -> None:
+    """START-14: A server keeps serving when nothing reads its standard error.
+
+    Its standard error is a full pipe. Then its descriptors run out, of which many servers say something.
+    """
+    if reason := few_may_wait(CONNECTING):
+        pytest.skip(reason)
+    room = start.room(await start.server(drain_stderr=False))
+    alice, bob = await room.join(2)
+    _fill_standard_error(room.server.pid)
+    async with _descriptors_left(room, 20):
+        clients = [await room.connect() for _ in range(CONNECTING)]
+        await room.barrier(alice, [alice, bob])
+        for client in clients:
+            await client.hang_up()
+        await room.barrier(bob, [alice, bob])
+
+
+def _fill_standard_error(pid: int) -> None:
+    """Write to the pipe that is a process's standard error until it takes no more."""
+    try:
+        pipe = os.open(f"/proc/{pid}/fd/2", os.O_WRONLY | os.O_NONBLOCK)
+    except OSError as error:
+        pytest.skip(f"its standard error cannot be filled here: {error.strerror}")
+    for size in (4096, 1):  # what is shorter than PIPE_BUF is written whole or not at all
+        with suppress(BlockingIOError):
+            while True:
+                os.write(pipe, b"\n" * size)
+    os.close(pipe)
 
 
 async def _spent(room: Room, seconds: float) -> float:

@@ -19,17 +19,23 @@ END_S = 2.0
 RELEASE_S = 5.0  # for a server to notice that its clients have left
 FLOOD, FLOOD_S, FLOOD_BEGUN_S = 1 << 40, 10.0, 0.5  # bytes; seconds of it, and until the server is busy with it
 TRACES = (  # of runtimes that report Ctrl-C as an error; `: Interrupt` alone is what psignal(3) prints
-    "Traceback",
+    r"Traceback \(most recent call last\):$",
     "KeyboardInterrupt$",
     r":\d+:in [`'].*': Interrupt$",
-    "stack traceback:",
-    "user break",
-    "User break",
-    "panic:",
-    "goroutine ",
-    "Exception in thread",
-    "Segmentation",
+    "^stack traceback:",
+    "^[Uu]ser break$",
+    "^panic: ",
+    r"^goroutine \d+ \[",
+    r"^thread '.*' .*panicked at ",
+    '^Exception in thread "',
+    "^Unhandled .*([Ee]xception|INTERRUPT)",
+    "^terminate called after throwing",
+    "^Fatal error: exception ",
+    r"^ +at .*:\d+:\d+\)?$",
+    r"^\*\* \(",
+    "^Segmentation fault",
 )
+CRASHES = (-signal.SIGABRT, -signal.SIGSEGV, -signal.SIGBUS, -signal.SIGILL)
 
 
 async def occupied(room: Room) -> list[Client]:
@@ -182,6 +188,8 @@ async def _must_have_printed_no_trace(room: Room, printed_before: int) -> None:
         assert not re.search(trace, last_words, re.MULTILINE), (
             f"after SIGINT it printed: {room.server.stderr.last_words()}"
         )
+    status = room.server.status
+    assert status not in CRASHES, f"after SIGINT it crashed: {signal.Signals(-(status or 0)).name}"
 
 
 @pytest.mark.case(77, "END-3")
@@ -205,6 +213,18 @@ async def test_no_child_is_left_behind_by_ctrl_c(room: Room) -> None:
     room.expect_end()
     stopped = await room.server.stop(signal.SIGINT, grace_s=END_S)
     assert not stopped.left_behind, f"when the server had ended, this was left: {'; '.join(stopped.left_behind)}"
+
+
+@pytest.mark.case(223, "END-3")
+async def test_no_child_is_left_behind_by_a_server_that_is_killed(room: Room) -> None:
+    """END-3: No child process outlives the server.
+
+    SIGKILL, which no handler sees: as when the kernel ends a process for lack of memory, or the server crashes.
+    """
+    await room.join(2)
+    room.expect_end()
+    stopped = await room.server.stop(signal.SIGKILL, grace_s=END_S)
+    assert not stopped.left_behind, f"when the server had been killed, this was left: {'; '.join(stopped.left_behind)}"
 
 
 @pytest.mark.case(77, "END-3")

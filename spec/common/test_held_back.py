@@ -8,12 +8,13 @@ import anyio
 import pytest
 
 from harness.conformance.api import Client, Room
-from spec.common.held_back import Sent, must_not_hold_back
+from spec.common.held_back import SILENCE_S, Sent, must_not_hold_back
 
 READS = (1024, 4096, 8192, 16384, 32768)  # bytes, as many as programs often ask for in one read
 BURST, BURST_SIZE = 800, 250  # messages, and bytes of each: more than one read takes
 BACKLOG = 1_200_000  # bytes for a client that does not read
 PAUSE_S = 3.0  # before a message that comes after a silence
+ONE_BY_ONE, ONE_BY_ONE_S = 600, 4.0  # messages, each after the one before it has arrived, and how long at most
 
 
 @pytest.mark.slow
@@ -156,3 +157,26 @@ async def test_a_backlog_arrives_though_nothing_else_happens(room: Room) -> None
         return Sent([await alice.send_next()], [alice, bob, carol], [alice])
 
     await must_not_hold_back(room, bob, "a message beside the backlog of another client", beside_it)
+
+
+@pytest.mark.slow
+@pytest.mark.case(220, "DELIVER-11")
+async def test_none_of_many_single_messages_is_held_back(room: Room) -> None:
+    """DELIVER-11: No message is held back until something else happens: another message, or a client that joins or
+    leaves.
+
+    Hundreds of messages, each sent when the one before it has arrived everywhere: a wake-up that is lost now and then
+    is lost for one of them.
+    """
+    alice, bob, carol = await room.join(3)
+
+    async def until_one_is_missing() -> Sent:
+        for _ in room.rounds(ONE_BY_ONE, ONE_BY_ONE_S):
+            sent = Sent([await bob.send_next()], [alice, bob, carol], [bob])
+            for client in sent.receivers:
+                await client.wait_until(lambda: not sent.missing(), SILENCE_S)  # noqa: B023
+            if sent.missing():
+                break
+        return sent
+
+    await must_not_hold_back(room, alice, "one of many single messages", until_one_is_missing)

@@ -256,6 +256,26 @@ async def test_two_hundred_unfinished_messages_harm_nobody(room: Room) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.case(221, "LOAD-6")
+async def test_a_thousand_unfinished_messages_harm_nobody(room: Room) -> None:
+    """LOAD-6: Unfinished messages, however many, harm no other client.
+
+    A thousand clients send a header, or a header and half a body, and nothing else; fewer where the server accepts
+    slowly.
+    """
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    if limit < 1200:
+        pytest.skip(f"only {limit} descriptors are allowed here")
+    alice, bob = await room.join(2)
+    for _ in room.rounds(20, seconds=60):
+        for turn, client in enumerate(await room.join(50)):
+            await client.send_raw(room.encode(b"x" * 200)[: 1 + (turn % 2) * 100])
+    for _ in range(3):
+        await room.barrier(alice, [alice, bob])
+        await room.deliver(bob, [bob.next_body()], [alice, bob])
+
+
+@pytest.mark.slow
 @pytest.mark.case(71, "LOAD-7")
 async def test_a_thousand_clients_are_served(room: Room) -> None:
     """LOAD-7: A server serves more than a thousand clients if the descriptor limit allows it.

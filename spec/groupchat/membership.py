@@ -242,6 +242,25 @@ async def wait_until_all_know(clients: Sequence[Client], names: set[str]) -> Non
             )
 
 
+async def wait_until_those_connected_know(clients: Iterable[Client]) -> list[Client]:
+    """Wait until all of these clients that are still connected know that exactly they are in the room; return them.
+
+    A client that has not read may be disconnected, also some time after it reads again.
+
+    Raises:
+        Violation: as `wait_until_all_know`.
+    """
+    while True:
+        members = [client for client in clients if not client.closed]
+        try:
+            await wait_until_all_know(members, names_of(members))
+        except Violation:
+            if not any(client.closed for client in members):
+                raise
+        else:
+            return members
+
+
 def _listed(names: set[str]) -> str:
     shown = sorted(names)[:5]
     return f"{', '.join(shown) or 'none'}{f' and {len(names) - 5} more' if len(names) > 5 else ''}"

@@ -84,10 +84,10 @@ async def test_frames_may_be_split_at_every_offset(room: Room) -> None:
     two bytes that are not zero, split in its header; then a long frame in many pieces.
     """
     *_, alice, bob = await room.join(4)
-    for offset in range(1, len(_three(room, b"12345678"))):
-        await _send_in_pieces(room, alice, bob, partial(_halves, room, offset), size=8)
-    for offset in range(1, HEADERS):
-        await _send_in_pieces(room, alice, bob, partial(_header_and_rest, room, offset), size=TWO_BYTES)
+    for place in room.rounds(len(_three(room, b"12345678")) - 1, seconds=120):
+        await _send_in_pieces(room, alice, bob, partial(_halves, room, place + 1), size=8)
+    for place in room.rounds(HEADERS - 1, seconds=120):
+        await _send_in_pieces(room, alice, bob, partial(_header_and_rest, room, place + 1), size=TWO_BYTES)
     await _send_in_pieces(room, alice, bob, partial(_pieces, room), size=30_000)
 
 
@@ -216,7 +216,9 @@ async def test_a_payload_that_is_no_request_is_refused_and_the_connection_lives(
     """
     alice, bob = await room.join(2)
     stranger = await connect_guest(room)
-    for what, payload in INVALID_PAYLOADS.items():
+    payloads = list(INVALID_PAYLOADS.items())
+    for place in room.rounds(len(payloads), seconds=120):
+        what, payload = payloads[place]
         for client in (alice, stranger):
             await must_refuse(client, encode_frame(payload), what)
     await room.deliver(alice, [b"still here"], [alice, bob])

@@ -130,7 +130,11 @@ class Server(broadcast.Server):
 
     def parse_line(self, line: bytes) -> Any:
         """Return the value on a line; raise ValueError or RecursionError."""
-        return json.loads(line.decode())
+        return json.loads(line.decode(), parse_constant=self.refuse)
+
+    def refuse(self, constant: str) -> None:
+        """Python takes NaN and Infinity, which are no JSON."""
+        raise ValueError(f"{constant} is not JSON")
 
     def check_encodable(self, text: str) -> str:
         """Return a text that UTF-8 can encode; raise RequestError if it contains a lone surrogate."""

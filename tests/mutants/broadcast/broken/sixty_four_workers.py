@@ -11,13 +11,15 @@ CAUGHT_BY = "BC-LOAD-6"
 
 
 class Mutant(Server):
+    workers = 64
+
     def __init__(self, address: str) -> None:
         super().__init__(address)
         self.at_work: set[int] = set()
         self.waiting: list[Client] = []
 
     def read(self, client: Client) -> None:
-        if len(self.at_work) < 64 or client.number in self.at_work:
+        if len(self.at_work) < self.workers or client.number in self.at_work:
             super().read(client)
             self.set_to_work(client, self.is_connected(client) and bool(client.inbox))
         else:
