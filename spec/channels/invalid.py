@@ -62,10 +62,8 @@ INVALID_LINES = [
     b'{"Send":{"channel":"zoo","message":"hi","more":01}}',
     b'{"Send":{"channel":"zoo","message":"hi","more":"\\q"}}',
     b'{"Send":{"channel":"zoo","message":"hi","more":[}}',
-    *(
-        b'{"Send":{"channel":"zoo","message":"hi","more":'
-        + value
-        + b"}}"  # a value that is no JSON, though one could read it
+    *(  # a value that is no JSON, though one could read it
+        b'{"Send":{"channel":"zoo","message":"hi","more":' + value + b"}}"
         for value in (b"NaN", b"-Infinity", b"1.", b".5", b"+1", b"1e", b"-", b"tru", b"'x'", b'"a\tb"', b"/**/1")
     ),
     b'{"Send":{"channel":"zoo","message":{"text":"hi"}}}',

@@ -61,8 +61,8 @@ async def test_a_host_that_is_missing_or_in_another_notation_is_not_every_host(s
     """START-7: A server listens on the address it was given and on no other.
 
     Given a port and no host, a host that does not exist, an address of another machine, or a number that is too large,
-    it must not listen on every address, nor on 127.0.0.1 for another host; given 127.0.0.1 in hexadecimal, in octal or in short form, it may refuse
-    it, or listen on 127.0.0.1 and nowhere else.
+    it must not listen on every address, nor on 127.0.0.1 for another host; given 127.0.0.1 in hexadecimal, in octal or
+    in short form, it may refuse it, or listen on 127.0.0.1 and nowhere else.
     """
     port = start.address().port
     no_host = dict.fromkeys(("", "[]", *OTHER_HOSTS), "")
