@@ -45,6 +45,7 @@ async def test_nothing_is_printed_to_standard_output_at_ctrl_c(room: Room) -> No
 async def _must_end_without_a_word(room: Room, number: signal.Signals) -> None:
     room.expect_end()
     await room.server.stop(number, grace_s=2)
+    await room.wait_until(lambda: room.server.stdout.closed, 1)
     with_end = len(room.server.stdout.first_line or b"") + 1
     assert room.server.stdout.byte_count == with_end, (
         f"after the ready line the server printed {room.server.stdout.byte_count - with_end} more bytes "
