@@ -2,6 +2,7 @@
 """Four child processes wait from the start until the server has ended."""
 
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -16,6 +17,7 @@ class Variant(Server):
         reading, self.lifeline = os.pipe()  # nothing is ever written; it closes when the server ends
         for _ in range(4):
             if os.fork() == 0:
+                signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches it as well
                 os.close(self.lifeline)
                 os.read(reading, 1)
                 os._exit(0)
