@@ -18,7 +18,7 @@ from contextlib import suppress
 BACKLOG = 1024
 CHUNK = 64 * 1024  # bytes per read: enough for thousands of messages, small enough to be fair
 LIMIT = 256 * 1024  # a client with more bytes unsent misses new messages
-LINGER_MS = 10_000  # for a client that has closed its sending side to read what is unsent
+LINGER_S = 10.0  # for a client that has closed its sending side to read what is unsent
 
 room: set[asyncio.StreamWriter] = set()
 pending: deque[bytes] = deque()  # batches of whole messages in their final order, not yet offered to the clients
@@ -37,10 +37,11 @@ async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
                     await broadcast(data[:end])
                 rest = data[end:]
             flush()  # a client that disconnects right after sending still receives its own messages
-            writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, LINGER_MS)
     finally:
         room.discard(writer)
-        writer.close()  # what is unsent is sent first, but not to a client that never reads it
+        writer.close()  # what is unsent is sent first
+        if writer.transport.get_write_buffer_size():  # but the client may never read it
+            asyncio.get_running_loop().call_later(LINGER_S, writer.transport.abort)
 
 
 def write(writer: asyncio.StreamWriter, batch: bytes) -> None:
