@@ -19,7 +19,7 @@ import uvloop
 BACKLOG = 1024
 CHUNK = 64 * 1024  # bytes per read: enough for thousands of messages, small enough to be fair
 LIMIT = 256 * 1024  # a client with more bytes unsent misses new messages
-LINGER_MS = 10_000  # for a client that has closed its sending side to read what is unsent
+LINGER_S = 10.0  # for a client that has closed its sending side to read what is unsent
 RUN = 128  # messages compared at once in a run of equally long ones
 
 
@@ -54,7 +54,8 @@ class Client(asyncio.BufferedProtocol):
     def eof_received(self) -> None:  # asyncio then sends what is unsent, and closes
         flush()  # a client that disconnects right after sending still receives its own messages
         room.discard(self)
-        self.transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, LINGER_MS)
+        if self.transport.get_write_buffer_size():  # the client may never read what is unsent
+            asyncio.get_running_loop().call_later(LINGER_S, self.transport.abort)
 
     def connection_lost(self, exc: Exception | None) -> None:
         room.discard(self)
