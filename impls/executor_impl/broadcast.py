@@ -28,7 +28,7 @@ BACKLOG = 1024
 CHUNK = 64 * 1024  # bytes per read: enough for thousands of messages, small enough to be fair
 LIMIT = 256 * 1024  # a client with more bytes unsent misses new messages
 RETRY_S = 0.1  # wait before the next try when no descriptor is left
-LINGER_MS = 10_000  # for a client that has closed its sending side to read what is unsent
+LINGER_S = 10.0  # for a client that has closed its sending side to read what is unsent
 WORKERS = 2  # threads: while a task occupies one, the other runs the rest
 
 
@@ -53,8 +53,14 @@ async def serve(connection: executor.Socket) -> None:
             await read(client)
         finally:
             leave(client)
-        connection.raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, LINGER_MS)  # it may never read
+        limit = executor.spawn(close_after(LINGER_S, connection))  # even if the client never reads
         await writer.join()  # what is unsent is sent first
+        limit.cancel()
+
+
+async def close_after(seconds: float, connection: executor.Socket) -> None:
+    await executor.sleep(seconds)
+    connection.close()  # whatever waits for it ends with an OSError
 
 
 async def read(client: Client) -> None:

@@ -30,8 +30,8 @@ READ = 16 * 1024  # bytes per read: enough for hundreds of requests, small enoug
 WRITE = 64 * 1024  # bytes per write
 LIMIT = 256 * 1024  # a client with more bytes unsent misses new messages
 RETRY_S = 0.1  # wait before the next try when no descriptor is left
-LINGER_MS = 10_000  # for a client that has closed its sending side to read what is unsent
-PAUSE_MS = 30_000  # for a client with too many unsent replies to read some of them
+LINGER_S = 10.0  # for a client that has closed its sending side to read what is unsent
+PAUSE_S = 30.0  # for a client with too many unsent replies to read some of them
 WORKERS = 2  # threads: while a task occupies one, the other runs the rest
 
 order = threading.Lock()  # guards channels and outboxes; `serve`, `read` and `write` take it, helpers expect it held
@@ -59,8 +59,14 @@ async def serve(connection: executor.Socket) -> None:
         finally:
             with order:
                 leave(client)
-        connection.raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, LINGER_MS)  # it may never read
+        limit = executor.spawn(close_after(LINGER_S, connection))  # even if the client never reads
         await writer.join()  # what is unsent is sent first
+        limit.cancel()
+
+
+async def close_after(seconds: float, connection: executor.Socket) -> None:
+    await executor.sleep(seconds)
+    connection.close()  # whatever waits for it ends with an OSError
 
 
 async def read(client: Client) -> None:
@@ -103,12 +109,12 @@ async def take(client: Client, sent: int) -> bytearray:
 async def pause(client: Client) -> None:
     """Wait while too many replies to the client are unsent.
 
-    Not for ever, because the end of its stream is not seen meanwhile: the kernel ends the connection.
+    Not for ever, because the end of its stream is not seen meanwhile.
     """
     while len(client.outbox) > 2 * LIMIT and not client.leaving:
-        client.connection.raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, PAUSE_MS)
+        limit = executor.spawn(close_after(PAUSE_S, client.connection))
         await client.wake.wait()
-        client.connection.raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 0)
+        limit.cancel()
 
 
 def handle(client: Client, line: bytes) -> None:
