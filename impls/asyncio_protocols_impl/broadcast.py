@@ -123,10 +123,8 @@ async def accept(listener: socket.socket) -> asyncio.Server:
 
 
 def report(loop: asyncio.AbstractEventLoop, what: dict[str, object]) -> None:
-    """Print one line when no descriptor is left, where the default handler prints a traceback."""
-    if isinstance(error := what.get("exception"), OSError):
-        print(f"{what['message']}: {error}", file=sys.stderr)
-    else:
+    """Say nothing when no descriptor is left: if nothing reads standard error, the write would block all clients."""
+    if not isinstance(what.get("exception"), OSError):
         loop.default_exception_handler(what)
 
 
