@@ -94,6 +94,12 @@ async def accept(listener: socket.socket) -> asyncio.Server:
     return server
 
 
+def report(loop: asyncio.AbstractEventLoop, what: dict[str, object]) -> None:
+    """Say nothing when no descriptor is left: if nothing reads standard error, the write would block all clients."""
+    if not isinstance(what.get("exception"), OSError):
+        loop.default_exception_handler(what)
+
+
 def parse_address(arguments: list[str]) -> tuple[str, int]:
     pattern = r"(?:\[([^\]]*:[^\]]*)\]|([^:\[\]]+)):(0|[1-9][0-9]{0,4})"
     match = re.fullmatch(pattern, arguments[0]) if len(arguments) == 1 else None
@@ -104,6 +110,7 @@ def parse_address(arguments: list[str]) -> tuple[str, int]:
 
 
 async def main(address: tuple[str, int]) -> None:
+    asyncio.get_running_loop().set_exception_handler(report)
     host, port = address
     shown = f"[{host}]" if ":" in host else host
     try:
