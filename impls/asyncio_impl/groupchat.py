@@ -21,7 +21,6 @@ from spec.groupchat.serdy import dumps, loads
 BACKLOG = 1024
 LINGER_S = 10.0  # for a client that has closed its sending side to read what is unsent
 PAUSE_S = 30.0  # for a client with too many unsent replies to read some of them
-ACCEPTS = 16  # per turn of the loop
 FRAME = 64 * 1024 - 1  # bytes of the longest payload: a length has two bytes
 READ = 16 * 1024  # bytes per read: enough for hundreds of requests, small enough to be fair
 WRITE = 64 * 1024  # bytes per write
@@ -181,8 +180,8 @@ def encode(reply: Reply) -> bytes:
 
 async def accept(listener: socket.socket) -> asyncio.Server:
     # asyncio takes the backlog also as the number of accepts per turn of the loop, and makes (and logs)
-    # all of them even after the first has found no descriptor left: hence only ACCEPTS, and listen() below.
-    server = await asyncio.start_server(serve, sock=listener, backlog=ACCEPTS)
+    # all of them even after the first has found no descriptor left: hence 1, and listen() below.
+    server = await asyncio.start_server(serve, sock=listener, backlog=1)
     listener.listen(BACKLOG)
     return server
 
