@@ -111,7 +111,8 @@ def flush() -> None:
 
 def offer(client: Client, batch: bytes) -> None:
     """Drop policy: all of the batch; a client that is too far behind is not in the room."""
-    client.transport.write(batch)
+    if not client.transport.is_closing():  # else asyncio logs each write to a client that is gone
+        client.transport.write(batch)
 
 
 async def accept(listener: socket.socket) -> asyncio.Server:
