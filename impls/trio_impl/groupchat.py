@@ -23,6 +23,7 @@ from spec.groupchat.serdy import dumps, loads
 
 FRAME = 64 * 1024 - 1  # bytes of the longest payload: a length has two bytes
 READ = 16 * 1024  # bytes per read: enough for hundreds of requests, small enough to be fair
+WRITE = 64 * 1024  # bytes per write
 LIMIT = 256 * 1024  # a client with more bytes unsent misses new messages
 LINGER_S = 10.0  # for a client that has closed its sending side to read what is unsent
 PAUSE_S = 30.0  # for a client with too many unsent replies to read some of them
@@ -69,9 +70,11 @@ async def write(client: Client, waiting: trio.MemoryReceiveChannel[bytes]) -> No
             while True:
                 frames.append(waiting.receive_nowait())
         data = b"".join(frames)
-        await client.stream.send_all(data)
-        client.unsent -= len(data)
-        client.sent.set()  # the reading task may be waiting for it
+        for begin in range(0, len(data), WRITE):  # in parts, so that `pause` sees that a slow client reads
+            part = data[begin : begin + WRITE]
+            await client.stream.send_all(part)
+            client.unsent -= len(part)
+            client.sent.set()  # the reading task may be waiting for it
 
 
 async def pause(client: Client) -> None:
