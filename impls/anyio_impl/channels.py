@@ -23,6 +23,7 @@ from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStre
 BACKLOG = 1024
 LINE = 64 * 1024  # bytes of the longest request, including its line feed
 READ = 16 * 1024  # bytes per read: enough for hundreds of requests, small enough to be fair
+WRITE = 64 * 1024  # bytes per write
 LIMIT = 256 * 1024  # a client with more bytes unsent misses new messages
 RETRY_S = 0.1  # wait before the next try when no descriptor is left
 LINGER_S = 10.0  # for a client that has closed its sending side to read what is unsent
@@ -72,9 +73,11 @@ async def write(client: Client, waiting: MemoryObjectReceiveStream[bytes]) -> No
             while True:
                 lines.append(waiting.receive_nowait())
         data = b"".join(lines)
-        await client.stream.send(data)
-        client.unsent -= len(data)
-        client.sent.set()  # the reading task may be waiting for it
+        for begin in range(0, len(data), WRITE):  # in parts, so that `pause` sees that a slow client reads
+            part = data[begin : begin + WRITE]
+            await client.stream.send(part)
+            client.unsent -= len(part)
+            client.sent.set()  # the reading task may be waiting for it
 
 
 async def pause(client: Client) -> None:
