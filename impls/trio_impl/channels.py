@@ -168,6 +168,8 @@ async def main(address: tuple[str, int]) -> None:
             listeners = await trio.open_tcp_listeners(port, host=host)
         except (OSError, UnicodeError) as error:
             sys.exit(f"cannot listen on {shown}:{port}: {error}")
+        while port == 0 and len(listeners) > 1:  # a name with several addresses: each has a port of its own
+            await listeners.pop().aclose()
         # While no descriptor is left, serve_listeners logs a traceback ten times a second. If nothing reads standard
         # error, the write would block all tasks.
         logging.getLogger("trio.serve_listeners").disabled = True
