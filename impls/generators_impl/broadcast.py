@@ -168,18 +168,16 @@ def register(connection: socket.socket) -> None:
 
 def recv(connection: socket.socket) -> Generator[Park, None, bytes]:
     while True:
-        try:
+        with suppress(BlockingIOError):  # a `yield` in `except` would keep an exception for each idle client
             return connection.recv(CHUNK)
-        except BlockingIOError:
-            yield partial(readers.__setitem__, connection.fileno())
+        yield partial(readers.__setitem__, connection.fileno())
 
 
 def send(connection: socket.socket, data: bytearray) -> Generator[Park, None, int]:
     while True:
-        try:
+        with suppress(BlockingIOError):
             return connection.send(data)
-        except BlockingIOError:
-            yield partial(writers.__setitem__, connection.fileno())
+        yield partial(writers.__setitem__, connection.fileno())
 
 
 # Boilerplate: the address, signals, the start.
