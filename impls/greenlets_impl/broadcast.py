@@ -175,18 +175,16 @@ def register(connection: socket.socket) -> None:
 
 def recv(connection: socket.socket) -> bytes:
     while True:
-        try:
+        with suppress(BlockingIOError):  # a `park` in `except` would keep an exception for each idle client
             return connection.recv(CHUNK)
-        except BlockingIOError:
-            park(partial(readers.__setitem__, connection.fileno()))
+        park(partial(readers.__setitem__, connection.fileno()))
 
 
 def send(connection: socket.socket, data: bytearray) -> int:
     while True:
-        try:
+        with suppress(BlockingIOError):
             return connection.send(data)
-        except BlockingIOError:
-            park(partial(writers.__setitem__, connection.fileno()))
+        park(partial(writers.__setitem__, connection.fileno()))
 
 
 # Boilerplate: the address, signals, the start.
