@@ -6,6 +6,7 @@ import select
 import socket
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -58,10 +59,9 @@ class Socket:
     async def _when(self, possible: Condition, attempt: Callable[..., T], *arguments: Any) -> T:
         with self._lock:
             while True:
-                try:
+                with suppress(BlockingIOError):  # an `await` in `except` would keep an exception for each waiting task
                     return attempt(*arguments)
-                except BlockingIOError:
-                    await possible.wait()
+                await possible.wait()
 
     async def accept(self) -> tuple[Socket, Any]:
         """Return the next connection and its peer's address."""
