@@ -1,6 +1,6 @@
 """A small async executor: tasks, work-stealing workers, a reactor, timers, sockets, channels.
 
-Built on native coroutines and the standard library; Linux only (epoll, eventfd). ../README.md explains how it works.
+Built on native coroutines and the standard library; Linux only (epoll, eventfd). README.md explains how it works.
 """
 
 from .channels import Broadcast, Channel, Closed, Full, Lagged, OneShot, Receiver
