@@ -21,12 +21,16 @@ from zope.interface import implementer
 
 BACKLOG = 1024
 LIMIT = 256 * 1024  # a client with more bytes unsent misses new messages
+TURN = 256  # messages of one client in a row, before the reactor serves the others
 
 
 class Client(Int8StringReceiver):
     """One connection. When the client ends its stream, Twisted closes the connection; what is unsent is lost."""
 
     transport: Any
+    pauseProducing: Any  # Twisted has no types for these two
+    resumeProducing: Any
+    left = TURN
 
     def connectionMade(self) -> None:
         self.transport.setTcpNoDelay(True)
@@ -36,6 +40,11 @@ class Client(Int8StringReceiver):
 
     def stringReceived(self, string: bytes) -> None:
         broadcast(string)
+        self.left -= 1
+        if self.left == 0:  # one read may bring 262,144 messages, and without this all of them would be its turn
+            self.left = TURN
+            self.pauseProducing()
+            self.transport.reactor.callLater(0, self.resumeProducing)
 
 
 @implementer(IPushProducer)
