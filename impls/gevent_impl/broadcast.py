@@ -111,6 +111,8 @@ def parse_address(arguments: list[str]) -> tuple[str, int]:
 def main(address: tuple[str, int]) -> None:
     host, port = address
     shown = f"[{host}]" if ":" in host else host
+    # Nothing is printed when no descriptor is left: if nothing reads standard error, the write would block all clients.
+    gevent.get_hub().NOT_ERROR += (OSError,)
     server = StreamServer(address, serve, backlog=BACKLOG)
     for number in (signal.SIGINT, signal.SIGTERM):
         gevent.signal_handler(number, server.stop)
