@@ -18,6 +18,6 @@ def harness_implementations() -> list[Implementation]:
             category="idiomatic",
             summary="gevent's StreamServer, two greenlets and a Queue per connection; drops messages beyond 256 KiB",
             source=HERE / "broadcast.py",
-            needs=("python:gevent",),
+            needs=("python:gevent>=22.10",),
         )
     ]
