@@ -18,6 +18,6 @@ def harness_implementations() -> list[Implementation]:
             category="engine",
             summary="two greenlets per connection, a scheduler of thirty lines; drops messages beyond 256 KiB unsent",
             source=HERE / "broadcast.py",
-            needs=("python:greenlet",),
+            needs=("python:greenlet>=2.0",),
         )
     ]
