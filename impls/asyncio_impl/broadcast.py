@@ -44,13 +44,6 @@ async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
             asyncio.get_running_loop().call_later(LINGER_S, writer.transport.abort)
 
 
-def write(writer: asyncio.StreamWriter, batch: bytes) -> None:
-    """Send now; the transport keeps what the kernel does not take."""
-    # Tuned: no queue, and no second task that waits in drain(). The transport's own buffer is the outbox,
-    # and a client that keeps up costs one call of the kernel, without waking a task.
-    writer.write(batch)
-
-
 def whole_messages(data: bytes) -> int:
     """Return the length of the longest prefix of `data` that consists of whole messages."""
     end, size = 0, len(data)
@@ -87,8 +80,10 @@ def flush() -> None:
 
 def offer(writer: asyncio.StreamWriter, batch: bytes) -> None:
     """Drop policy: a client gets all of the batch, or none of it if it is too far behind."""
+    # Tuned: no queue, and no second task that waits in drain(). The transport's own buffer is the outbox,
+    # and a client that keeps up costs one call of the kernel, without waking a task.
     if not writer.is_closing() and writer.transport.get_write_buffer_size() <= LIMIT:
-        write(writer, batch)
+        writer.write(batch)
 
 
 async def accept(listener: socket.socket) -> asyncio.Server:
