@@ -63,16 +63,16 @@ async def read(client: Client) -> None:
 
 async def write(client: Client) -> None:
     """Send what the queue holds: all that is added during one send goes out with the next."""
-    with suppress(OSError):  # a reset
-        while True:
-            batches = [await client.outbox.get()]
-            while not client.outbox.empty():
-                batches.append(await client.outbox.get())
-            data = b"".join(batches)
+    while True:
+        batches = [await client.outbox.get()]
+        while not client.outbox.empty():
+            batches.append(await client.outbox.get())
+        data = b"".join(batches)
+        with suppress(OSError):  # a reset; what came before it is still read
             await client.connection.sendall(data)
-            client.unsent -= len(data)
-            for _ in batches:
-                await client.outbox.task_done()
+        client.unsent -= len(data)
+        for _ in batches:
+            await client.outbox.task_done()
 
 
 def whole_messages(data: bytes) -> int:
