@@ -61,7 +61,8 @@ async def write(client: Client, waiting: trio.MemoryReceiveChannel[bytes]) -> No
             while True:
                 batches.append(waiting.receive_nowait())
         data = b"".join(batches)
-        await client.stream.send_all(data)
+        with suppress(trio.BrokenResourceError):  # a reset; what came before it is still read
+            await client.stream.send_all(data)
         client.unsent -= len(data)
 
 

@@ -72,7 +72,8 @@ async def write(client: Client, waiting: trio.MemoryReceiveChannel[bytes]) -> No
         data = b"".join(frames)
         for begin in range(0, len(data), WRITE):  # in parts, so that `pause` sees that a slow client reads
             part = data[begin : begin + WRITE]
-            await client.stream.send_all(part)
+            with suppress(trio.BrokenResourceError):  # a reset; what came before it is still read
+                await client.stream.send_all(part)
             client.unsent -= len(part)
             client.sent.set()  # the reading task may be waiting for it
 
