@@ -65,7 +65,8 @@ async def write(client: Client, waiting: MemoryObjectReceiveStream[bytes]) -> No
             while True:
                 batches.append(waiting.receive_nowait())
         data = b"".join(batches)
-        await client.stream.send(data)
+        with suppress(anyio.BrokenResourceError):  # a reset; what came before it is still read
+            await client.stream.send(data)
         client.unsent -= len(data)
 
 

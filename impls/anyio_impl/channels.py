@@ -75,7 +75,8 @@ async def write(client: Client, waiting: MemoryObjectReceiveStream[bytes]) -> No
         data = b"".join(lines)
         for begin in range(0, len(data), WRITE):  # in parts, so that `pause` sees that a slow client reads
             part = data[begin : begin + WRITE]
-            await client.stream.send(part)
+            with suppress(anyio.BrokenResourceError):  # a reset; what came before it is still read
+                await client.stream.send(part)
             client.unsent -= len(part)
             client.sent.set()  # the reading task may be waiting for it
 
