@@ -192,6 +192,9 @@ def report(loop: asyncio.AbstractEventLoop, what: dict[str, object]) -> None:
         loop.default_exception_handler(what)
 
 
+# Boilerplate: the address, signals, the start.
+
+
 def parse_address(arguments: list[str]) -> tuple[str, int]:
     pattern = r"(?:\[([^\]]*:[^\]]*)\]|([^:\[\]]+)):(0|[1-9][0-9]{0,4})"
     match = re.fullmatch(pattern, arguments[0]) if len(arguments) == 1 else None

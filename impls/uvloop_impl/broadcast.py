@@ -121,6 +121,9 @@ async def accept(listener: socket.socket) -> asyncio.Server:
     return await asyncio.get_running_loop().create_server(Client, sock=listener, backlog=BACKLOG)
 
 
+# Boilerplate: the address, signals, the start.
+
+
 def parse_address(arguments: list[str]) -> tuple[str, int]:
     pattern = r"(?:\[([^\]]*:[^\]]*)\]|([^:\[\]]+)):(0|[1-9][0-9]{0,4})"
     match = re.fullmatch(pattern, arguments[0]) if len(arguments) == 1 else None
