@@ -53,6 +53,7 @@ def serve(connection: socket.socket) -> None:
         writer.join(LINGER_S)  # what is unsent is sent first
         with suppress(OSError):
             connection.shutdown(socket.SHUT_RDWR)  # ends the wait for a client that does not read
+        writer.join()  # before the descriptor is closed: its number may be another client's at once
 
 
 def read(client: Client) -> None:
