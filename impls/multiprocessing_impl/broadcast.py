@@ -29,7 +29,7 @@ QUEUE = 768  # messages that wait for the writing thread,
 BATCH = 256  # and messages that it sends at once: together at most 256 KiB, because a message has at most 256 bytes
 END = b""  # what the writing thread gets after the last message; every message has a header
 RETRY_S = 0.1  # wait before the next try when no descriptor or thread is left
-LINGER_MS = 10_000  # for a client that has closed its sending side to read what is unsent
+LINGER_S = 10.0  # for a client that has closed its sending side to read what is unsent
 STACK = 256 * 1024  # bytes per thread: 2000 times the default 8 MB may exceed a container's limit
 WORKERS = min(max(2, os.cpu_count() or 1), 8)
 
@@ -109,10 +109,7 @@ def serve(worker: Worker, connection: socket.socket) -> None:
             worker.to_hub.put(Event("go", worker.name, client.number))
             client.gone.wait()  # now it has received its own last message
             del worker.clients[client.number]
-            # A client that never reads must not keep the writing thread waiting for ever: the kernel gives up.
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, LINGER_MS)
-            client.outbox.put(END)
-            writer.join()  # what is unsent is sent first
+            linger(client, writer)
 
 
 def read(worker: Worker, client: Client) -> None:
@@ -131,6 +128,17 @@ def write(client: Client) -> None:
             batch.append(client.outbox.get())
         with suppress(OSError):  # the reading thread sees the error too, and ends the connection
             client.connection.sendall(b"".join(batch))
+
+
+def linger(client: Client, writer: threading.Thread) -> None:
+    """Wait until what is unsent is sent, but not for ever: the client may never read."""
+    with suppress(queue.Full):
+        client.outbox.put(END, timeout=LINGER_S)
+        writer.join(LINGER_S)
+    with suppress(OSError):
+        client.connection.shutdown(socket.SHUT_RDWR)  # now `sendall` fails, and the queue is emptied
+    client.outbox.put(END)  # the first may have found no room
+    writer.join()  # before the descriptor is closed: its number may be another client's at once
 
 
 def messages(stream: BinaryIO) -> Iterator[bytes]:
