@@ -70,13 +70,19 @@ def order(to_hub: SimpleQueue[Event], from_hub: Sequence[SimpleQueue[Event]]) ->
 
 
 def work(name: int, listener: socket.socket, to_hub: SimpleQueue[Event], from_hub: SimpleQueue[Event]) -> None:
-    """Run a worker process: a thread that accepts, one for the events from the hub, and two for each client."""
+    """Run a worker process: its main thread takes the events from the hub, one accepts, and each client has two."""
     threading.stack_size(STACK)
     worker = Worker(name, to_hub, from_hub)
-    threading.Thread(target=receive, args=(worker,), daemon=True).start()
     threading.Thread(target=accept, args=(worker, listener), daemon=True).start()
+    threading.Thread(target=end_with_hub, daemon=True).start()
+    receive(worker)
+
+
+def end_with_hub() -> None:
+    """End this worker when the hub has ended, whatever has ended that."""
     if hub := multiprocessing.parent_process():
-        hub.join()  # a worker ends with the hub, whatever has ended that
+        hub.join()
+    os._exit(0)
 
 
 def receive(worker: Worker) -> None:
