@@ -21,7 +21,7 @@ QUEUE = 768  # messages that wait for the writing thread,
 BATCH = 256  # and messages that it sends at once: together at most 256 KiB, because a message has at most 256 bytes
 END = b""  # what the writing thread gets after the last message; every message has a header
 RETRY_S = 0.1  # wait before the next try when no descriptor is left
-LINGER_MS = 10_000  # for a client that has closed its sending side to read what is unsent
+LINGER_S = 10.0  # for a client that has closed its sending side to read what is unsent
 STACK = 256 * 1024  # bytes per thread: 2000 times the default 8 MB may exceed a container's limit
 
 
@@ -49,11 +49,18 @@ class Client(StreamRequestHandler):
     def finish(self) -> None:
         with order:
             room.discard(self)
-        # A client that never reads must not keep the writing thread waiting for ever: the kernel gives up.
-        self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, LINGER_MS)
-        self.outbox.put(END)
-        self.writer.join()  # what is unsent is sent first
+        self.linger()
         super().finish()
+
+    def linger(self) -> None:
+        """Wait until what is unsent is sent, but not for ever: the client may never read."""
+        with suppress(queue.Full):
+            self.outbox.put(END, timeout=LINGER_S)
+            self.writer.join(LINGER_S)
+        with suppress(OSError):
+            self.connection.shutdown(socket.SHUT_RDWR)  # now a `write` fails, and the queue is emptied
+        self.outbox.put(END)  # the first may have found no room
+        self.writer.join()  # before the descriptor is closed: its number may be another client's at once
 
 
 room: set[Client] = set()
