@@ -20,13 +20,13 @@ from typing import Any
 QUEUE = 768  # messages that wait for the writing thread,
 BATCH = 256  # and messages that it sends at once: together at most 256 KiB, because a message has at most 256 bytes
 END = b""  # what the writing thread gets after the last message; every message has a header
-RETRY_S = 0.1  # wait before the next try when no descriptor is left
+RETRY_S = 0.1  # wait before the next try when no descriptor or thread is left
 LINGER_S = 10.0  # for a client that has closed its sending side to read what is unsent
 STACK = 256 * 1024  # bytes per thread: 2000 times the default 8 MB may exceed a container's limit
 
 
 class Client(StreamRequestHandler):
-    """One connection. In a thread of its own, the server calls `setup`, `handle` and, even after an error, `finish`."""
+    """One connection. A thread of its own calls `setup`, `handle` and, even after an error in that, `finish`."""
 
     disable_nagle_algorithm = True
 
@@ -34,11 +34,14 @@ class Client(StreamRequestHandler):
         super().setup()
         self.outbox: queue.Queue[bytes] = queue.Queue(QUEUE)
         self.writer = threading.Thread(target=write, args=(self,), daemon=True)
-        self.writer.start()
-        with order:
-            room.add(self)
 
     def handle(self) -> None:
+        try:
+            self.writer.start()
+        except RuntimeError:
+            return  # no second thread is available
+        with order:
+            room.add(self)
         with suppress(OSError):  # a reset ends a stream, too
             while header := self.rfile.read(1):
                 body = self.rfile.read(header[0])
@@ -49,7 +52,8 @@ class Client(StreamRequestHandler):
     def finish(self) -> None:
         with order:
             room.discard(self)
-        self.linger()
+        if self.writer.is_alive():
+            self.linger()
         super().finish()
 
     def linger(self) -> None:
@@ -106,6 +110,15 @@ class Server(ThreadingTCPServer):
         except OSError:
             time.sleep(RETRY_S)
             raise
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        # A departure: when no thread is left, `serve_forever` would print a traceback for each client, and stand still
+        # if nobody reads them.
+        try:
+            super().process_request(request, client_address)
+        except RuntimeError:
+            self.shutdown_request(request)
+            time.sleep(RETRY_S)
 
 
 # Boilerplate: the address, signals, the start.
