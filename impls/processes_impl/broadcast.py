@@ -18,7 +18,7 @@ import socket
 import sys
 import traceback
 from contextlib import suppress
-from typing import NoReturn
+from typing import Any, NoReturn
 
 BACKLOG = 1024
 CHUNK = 64 * 1024  # bytes per read: enough for thousands of messages, small enough to be fair
@@ -131,14 +131,19 @@ async def accept(listener: socket.socket) -> None:
     await server.serve_forever()
 
 
+def report(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    # A lack of descriptors is not printed: if nobody reads stderr, this worker would wait, and all others for it.
+    if not isinstance(context.get("exception"), OSError):
+        loop.default_exception_handler(context)
+
+
 async def work(own_name: bytes, to_parent: socket.socket, listener: socket.socket) -> None:
     global link, name, at_rest
     link, name, at_rest = to_parent, own_name, asyncio.Event()
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # also if this worker does not get to read the link
     loop = asyncio.get_running_loop()
     loop.add_reader(link, receive)
-    # The default handler prints a traceback; running out of descriptors deserves one line.
-    loop.set_exception_handler(lambda _, what: print(f"{what['message']}: {what.get('exception')}", file=sys.stderr))
+    loop.set_exception_handler(report)
     # Accepted connections inherit it. asyncio sets it only if a socket's protocol number is IPPROTO_TCP; here it is 0.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     at_rest.set()
