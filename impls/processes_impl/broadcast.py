@@ -23,7 +23,7 @@ from typing import Any, NoReturn
 BACKLOG = 1024
 CHUNK = 64 * 1024  # bytes per read: enough for thousands of messages, small enough to be fair
 LIMIT = 256 * 1024  # a client with more bytes unsent misses new messages
-LINGER_MS = 10_000  # for a client that has closed its sending side to read what is unsent
+LINGER_S = 10.0  # for a client that has closed its sending side to read what is unsent
 PACKET = 2 * CHUNK  # bytes; more than any packet has
 PR_SET_PDEATHSIG = 1  # Linux: a signal to get when the parent ends
 WORKERS = min(max(2, os.cpu_count() or 1), 8)
@@ -43,15 +43,24 @@ async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
     forward()
     try:
         await read(reader)
-        with suppress(OSError):
-            writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, LINGER_MS)
         # A client that disconnects right after sending still receives its own messages: they are in the packet
         # under way, or in the next one.
         for _ in range(2):
             await at_rest.wait()
     finally:
-        writer.close()  # what is unsent is sent first, but not to a client that never reads it
         room.discard(writer)
+        await close(writer)
+
+
+async def close(writer: asyncio.StreamWriter) -> None:
+    """Send what is unsent and then close, but do not wait for ever: the client may never read."""
+    writer.close()
+    try:
+        await asyncio.wait_for(writer.wait_closed(), LINGER_S)
+    except TimeoutError:
+        writer.transport.abort()
+    except OSError:
+        pass  # it was reset
 
 
 async def read(reader: asyncio.StreamReader) -> None:
