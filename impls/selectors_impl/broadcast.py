@@ -3,7 +3,8 @@
 
 Order: a callback puts its client's whole messages into the outboxes of all clients before another one is called.
 A slow client: its outbox is sent whenever its connection is writable. While it holds more than LIMIT bytes,
-the client misses new messages, always as whole messages. No client waits for another.
+the client misses new messages, always as whole messages. So does every client in a turn of the loop that reads
+more than that. No client waits for another.
 """
 
 import re
