@@ -4,7 +4,8 @@
 # Order: a handler that has read whole messages appends them to the outboxes of all clients: that is the
 # common order.
 # A slow client: its outbox is sent when the kernel has room for it. While it holds more than LIMIT
-# bytes, the client misses new messages. No client waits for another.
+# bytes, the client misses new messages. So does every client in a turn of the loop that reads more than
+# that. No client waits for another.
 use v5.36;
 use Errno qw(EAGAIN EINTR);
 use IO::Select;
