@@ -4,7 +4,8 @@
 -- Order: a coroutine that has read whole messages puts them into the outboxes of all clients before
 -- any other coroutine can add its own: that is the common order.
 -- A slow client: a second coroutine, which exists while the outbox is not empty, waits for it. While
--- more than LIMIT bytes are unsent, the client misses new messages.
+-- more than LIMIT bytes are unsent, the client misses new messages. libuv may read 2 MB from one socket
+-- before it reports that a write is done: then every client misses what is beyond LIMIT.
 
 local uv = require("luv")
 
