@@ -77,11 +77,12 @@ local function write(client)
     if accepted then
       failure = coroutine.yield() -- until the kernel has taken all of it
     end
-    if failure then
+    if failure then -- what it has sent before is still read, and then reading ends, too
       room[client] = nil
-      return close(client)
+      client.unsent = 0
+    else
+      client.unsent = client.unsent - #batch
     end
-    client.unsent = client.unsent - #batch
   until client.unsent == 0
   if client.leaving then
     close(client)
