@@ -136,7 +136,8 @@ end
 def decode(line)
   raise BadRequest, "a request has at most #{LINE} bytes" if line.bytesize >= LINE
   raise BadRequest, "not UTF-8" unless line.force_encoding(Encoding::UTF_8).valid_encoding?
-  raise BadRequest, "not JSON" if line.gsub(ESCAPE, "").include?("\\")
+  bare = line.gsub(ESCAPE, "") # without escapes, so that each quote begins or ends a string
+  raise BadRequest, "not JSON" if bare.include?("\\") || bare.gsub(/"[^"]*"/, "").include?("/") # Ruby takes comments
 
   JSON.parse(line, symbolize_names: true, max_nesting: 3)
 rescue JSON::JSONError
