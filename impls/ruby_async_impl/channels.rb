@@ -129,6 +129,8 @@ def offer(client, delivery)
 end
 
 def reply(client, data)
+  return if client.leaving # the writer has ended: nobody would send it
+
   client.unsent += data.bytesize
   client.queue << data
 end
