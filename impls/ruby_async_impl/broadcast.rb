@@ -95,6 +95,7 @@ def offer(client, batch)
   client.queue << batch
 end
 
+# Not Async::IO::Endpoint#accept: its loop ends when no descriptor is left.
 def accept(listener)
   loop do
     listener.accept { |socket| serve(socket) } # in a task of its own, which closes the socket at its end

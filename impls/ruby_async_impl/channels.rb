@@ -154,6 +154,7 @@ def encode(reply)
   "#{JSON.generate(reply)}\n"
 end
 
+# Not Async::IO::Endpoint#accept: its loop ends when no descriptor is left.
 def accept(listener)
   loop do
     listener.accept { |socket| serve(socket) } # in a task of its own, which closes the socket at its end
