@@ -190,8 +190,12 @@ final class Broadcast
         while (($fd = $this->libc->accept4($this->listener, null, null, NONBLOCK)) >= 0) {
             $client = $this->room[$fd] = new Client($fd);
             $this->watch($fd, EPOLLIN, EPOLL_CTL_ADD);
-            $client->fiber = new Fiber($this->serve(...));
-            $client->fiber->start($client);
+            try {
+                $client->fiber = new Fiber($this->serve(...));
+                $client->fiber->start($client);
+            } catch (Throwable) { // there is no memory for another stack
+                $this->close($client);
+            }
         }
         if ($this->failed()) { // no descriptor is left
             $this->rest(true);
