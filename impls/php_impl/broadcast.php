@@ -282,10 +282,12 @@ final class Broadcast
             $this->fail($host, $port, $this->libc->gai_strerror($error));
         }
         $fd = $this->libc->socket($found->family, SOCK_STREAM | NONBLOCK, 0);
-        $this->set($fd, SOL_SOCKET, SO_REUSEADDR, 1);
-        $this->set($fd, SOL_TCP, TCP_NODELAY, 1); // connections inherit both
-        $this->set($fd, SOL_TCP, TCP_USER_TIMEOUT, STALL_MS);
-        if ($this->libc->bind($fd, $found->address, $found->size) || $this->libc->listen($fd, BACKLOG)) {
+        if ($fd >= 0) {
+            $this->set($fd, SOL_SOCKET, SO_REUSEADDR, 1);
+            $this->set($fd, SOL_TCP, TCP_NODELAY, 1); // connections inherit both
+            $this->set($fd, SOL_TCP, TCP_USER_TIMEOUT, STALL_MS);
+        }
+        if ($fd < 0 || $this->libc->bind($fd, $found->address, $found->size) || $this->libc->listen($fd, BACKLOG)) {
             $this->fail($host, $port, socket_strerror($this->libc->__errno_location()[0]));
         }
         return $fd;
