@@ -198,15 +198,15 @@ final class Broadcast
             }
         }
         if ($this->failed()) { // no descriptor is left
-            $this->rest(true);
+            $this->ignoreListener(true);
         }
     }
 
     /** Stop watching the listener for a while, or watch it again: it would stay ready, and the loop would spin. */
-    private function rest(bool $rest): void
+    private function ignoreListener(bool $ignore): void
     {
-        $this->resting = $rest;
-        $this->watch($this->listener, $rest ? 0 : EPOLLIN);
+        $this->resting = $ignore;
+        $this->watch($this->listener, $ignore ? 0 : EPOLLIN);
     }
 
     /** The loop: wait until sockets are ready, resume their fibers, and then send what they have read. */
@@ -217,13 +217,15 @@ final class Broadcast
         while (true) {
             $ready = $this->libc->epoll_wait($this->epoll, $events, EVENTS, $this->resting ? RETRY_MS : -1);
             if ($this->resting) {
-                $this->rest(false);
+                $this->ignoreListener(false);
             }
             for ($i = 0; $i < $ready; $i++) {
-                match ($fd = $events[$i]->fd) {
-                    $this->listener => $this->accept(),
-                    default => $this->resume($this->room[$fd], $events[$i]->events),
-                };
+                $fd = $events[$i]->fd;
+                if ($fd === $this->listener) {
+                    $this->accept();
+                } else {
+                    $this->resume($this->room[$fd], $events[$i]->events);
+                }
             }
             $this->flush();
         }
