@@ -7,7 +7,6 @@
 # bytes, the client misses new messages. So does every client in a turn of the loop that reads more than
 # that. No client waits for another.
 use v5.36;
-use Errno qw(EAGAIN EINTR);
 use IO::Select;
 use IO::Socket::IP;
 use Socket qw(AI_PASSIVE IPPROTO_TCP TCP_NODELAY TCP_USER_TIMEOUT);
@@ -66,8 +65,8 @@ sub whole_messages ($data) {
 
 # Append these messages to the common order.
 sub broadcast ($batch) {
-    for my $client ( grep { !$_->{leaving} } values %room ) {
-        offer( $client, $batch );
+    for my $client ( values %room ) {
+        offer( $client, $batch ) if !$client->{leaving};
     }
 }
 
