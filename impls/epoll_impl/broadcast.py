@@ -140,7 +140,7 @@ def broadcast() -> None:
     for client in behind:
         offer(client, batch)
     # Tuned: `map` and `extend` go from one client to the next without a line of Python between two
-    # sends. When a send raises, the list has all results before it, and `map` continues after it.
+    # sends. When a send raises, the list has all results before it, and `map` continues after it: so CPython does it.
     sent: list[int] = []
     sends = map(socket.socket.send, keeping_up.values(), repeat(batch))
     while len(sent) < len(keeping_up):
