@@ -15,7 +15,7 @@ require "socket"
 BACKLOG = 1024
 CHUNK = 64 * 1024 # bytes per read: thousands of messages, yet small enough to be fair
 LIMIT = 256 * 1024 # a client with more unsent bytes misses new batches
-RETRY_S = 0.1 # how long to wait for a descriptor when there is none left
+RETRY_S = 1 # how long to wait for a descriptor when there is none left; each try makes Ruby collect garbage first
 STALL_MS = 30_000 # the kernel disconnects a client that has taken nothing for so long
 
 Client = Struct.new(:socket, :outbox, :writing, :leaving)
