@@ -27,7 +27,7 @@ WRITE = 64 * 1024  # bytes per write
 LIMIT = 256 * 1024  # a client with more bytes unsent misses new messages
 RETRY_S = 0.1  # wait before the next try when no descriptor or thread is left
 LINGER_S = 10.0  # for a client that has closed its sending side to read what is unsent
-PAUSE_S = 30.0  # for a client with too many unsent replies to take the next WRITE bytes
+PAUSE_S = 30.0  # for the kernel to take the next WRITE bytes of a client with too many unsent replies
 STACK = 256 * 1024  # bytes per thread: 2000 times the default 8 MB may exceed a container's limit
 
 order = threading.Lock()  # guards members and outboxes; `serve`, `read` and `write` take it, helpers expect it held
