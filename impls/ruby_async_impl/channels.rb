@@ -17,11 +17,10 @@ require "set"
 BACKLOG = 1024
 LINE = 64 * 1024 # bytes of the longest request, including its line feed
 CHUNK = 16 * 1024 # bytes per read: hundreds of requests, yet small enough to be fair
-WRITE = 64 * 1024 # bytes per write
 LIMIT = 256 * 1024 # a client with more unsent bytes misses new messages
 RETRY_S = 0.1 # how long to wait for a descriptor when there is none left
 LINGER_S = 10 # for a client that has closed its sending side to read what is unsent
-PAUSE_S = 30 # for a client with too many unsent replies to take the next WRITE bytes
+PAUSE_S = 30 # for the current write to end, if a client has too many unsent replies
 # What may follow a backslash. Ruby's JSON takes "\x" for "x", and half of a surrogate pair for a character.
 ESCAPE = %r{\\(?:["\\/bfnrt]|u(?![dD][89a-fA-F])\h{4}|u[dD][89abAB]\h\h\\u[dD][c-fC-F]\h\h)}
 
@@ -60,18 +59,15 @@ rescue SystemCallError, Async::TimeoutError
   nil
 end
 
-# Send what the queue holds, until nil is in it; in pieces, so that `pause` sees whether a slow client takes any.
+# Send what the queue holds, all at once, until nil is in it.
 def write(socket, client)
   loop do
     replies = [client.queue.dequeue]
     replies << client.queue.dequeue until client.queue.empty?
     data = replies.join
-    (0...data.bytesize).step(WRITE) do |start|
-      piece = data.byteslice(start, WRITE)
-      socket.write(piece)
-      client.unsent -= piece.bytesize
-      client.sent.signal
-    end
+    socket.write(data)
+    client.unsent -= data.bytesize
+    client.sent.signal
     break if replies.last.nil?
   end
 rescue SystemCallError
