@@ -367,7 +367,7 @@ static void listen_on(const char *address)
         fputs("usage: channels HOST:PORT (IPv6: [HOST]:PORT)\n", stderr);
         exit(2);
     }
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE}, *found;
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *found;
     int problem = getaddrinfo(host, port, &hints, &found);
     if (problem) {
         fprintf(stderr, "cannot listen on %s: %s\n", address, gai_strerror(problem));
@@ -379,9 +379,9 @@ static void listen_on(const char *address)
     socklen_t size = sizeof bound;
     epoll = epoll_create1(EPOLL_CLOEXEC);
     listener = socket(found->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
-    setsockopt(listener, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes); /* clients inherit it */
-    if (bind(listener, found->ai_addr, found->ai_addrlen) < 0 || listen(listener, BACKLOG) < 0 ||
+    if (listener < 0 || setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes) < 0 ||
+        setsockopt(listener, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes) < 0 || /* clients inherit it */
+        bind(listener, found->ai_addr, found->ai_addrlen) < 0 || listen(listener, BACKLOG) < 0 ||
         getsockname(listener, (struct sockaddr *)&bound, &size) < 0 ||
         epoll_ctl(epoll, EPOLL_CTL_ADD, listener, &event) < 0) {
         fprintf(stderr, "cannot listen on %s: %s\n", address, strerror(errno));
