@@ -202,7 +202,7 @@ static void listen_on(const char *address)
         fputs("usage: broadcast HOST:PORT (IPv6: [HOST]:PORT)\n", stderr);
         exit(2);
     }
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
     uv_getaddrinfo_t found;
     uv_tcp_init(uv_default_loop(), &listener);
     int problem = uv_getaddrinfo(uv_default_loop(), &found, NULL, host, port, &hints);
