@@ -52,7 +52,7 @@ static struct client *room;    /* all clients */
 static unsigned char pending[MAX_PENDING]; /* whole messages in their final order, not yet sent */
 static size_t pending_length;
 
-static void serve(void *), write_unsent(void *), let_go(struct client *);
+static void serve(void *), write_unsent(void *), exclude(struct client *), let_go(struct client *);
 static ssize_t read_some(struct client *, unsigned char *, size_t);
 static void broadcast(const unsigned char *, size_t), flush(void);
 static void offer(struct client *, const unsigned char *, size_t);
@@ -116,13 +116,20 @@ static void write_unsent(void *argument)
         ssize_t sent = send(client->fd, client->unsent + client->from, size, MSG_NOSIGNAL);
         if (sent >= 0)
             client->from += (size_t)sent;
-        else
-            client->excluded = errno != EAGAIN; /* reading fails too, and ends */
+        else if (errno != EAGAIN)
+            exclude(client);
     } while (client->from < client->to && !client->excluded);
     free(client->unsent);
     client->unsent = NULL;
     client->writer = NULL;
     let_go(client);
+}
+
+/* Nothing more can be sent to it. What it has sent is still read, to the end that this makes. */
+static void exclude(struct client *client)
+{
+    client->excluded = true;
+    shutdown(client->fd, SHUT_RDWR);
 }
 
 /* A coroutine has ended; close the connection if it was the last one. */
@@ -161,17 +168,17 @@ static void offer(struct client *client, const unsigned char *batch, size_t size
         ssize_t sent = send(client->fd, batch, size, MSG_NOSIGNAL);
         if (sent == (ssize_t)size)
             return;
+        if (sent < 0 && errno != EAGAIN) {
+            exclude(client);
+            return;
+        }
         client->from = client->to = 0;
-        client->excluded = sent < 0 && errno != EAGAIN;
-        if (client->excluded)
-            return; /* reading fails too, and ends the connection */
         client->unsent = malloc(LIMIT + MAX_PENDING);
         if (!client->unsent || !watch(client, EPOLL_CTL_MOD) ||
             !start(&client->writer, write_unsent, client)) {
             free(client->unsent);
             client->unsent = NULL;
-            client->excluded = true;
-            shutdown(client->fd, SHUT_RDWR); /* a message may be cut in two: the stream is broken */
+            exclude(client); /* a message may be cut in two: the stream is broken */
             return;
         }
         batch += sent < 0 ? 0 : sent;
