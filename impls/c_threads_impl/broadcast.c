@@ -52,7 +52,7 @@ static pthread_mutex_t order = PTHREAD_MUTEX_INITIALIZER; /* guards the clients 
 static struct client *room;                               /* all clients */
 
 static void join(struct client *), leave(struct client *), broadcast(const unsigned char *, size_t);
-static void offer(struct client *, const unsigned char *, size_t);
+static void offer(struct client *, const unsigned char *, size_t), exclude(struct client *);
 static bool start(void *(*work)(void *), void *argument);
 
 /* The length of the longest prefix of `data` that consists of whole messages. */
@@ -126,13 +126,21 @@ static void *write_unsent(void *argument)
         bool sent = send(client->fd, data, size, MSG_NOSIGNAL) == (ssize_t)size;
         pthread_mutex_lock(&order);
         client->from += size; /* only now: what is being sent counts as unsent */
-        client->excluded = !sent; /* reading fails too, and ends the connection */
+        if (!sent)
+            exclude(client);
     }
     free(client->unsent);
     client->unsent = NULL;
     pthread_cond_signal(&client->sent);
     pthread_mutex_unlock(&order);
     return NULL;
+}
+
+/* Nothing more can be sent to it. What it has sent is still read, to the end that this makes. */
+static void exclude(struct client *client)
+{
+    client->excluded = true;
+    shutdown(client->fd, SHUT_RDWR);
 }
 
 /* Append these messages to the common order. */
@@ -179,16 +187,16 @@ static void offer(struct client *client, const unsigned char *batch, size_t size
         ssize_t sent = send(client->fd, batch, size, MSG_DONTWAIT | MSG_NOSIGNAL);
         if (sent == (ssize_t)size)
             return;
+        if (sent < 0 && errno != EAGAIN && errno != EINTR) {
+            exclude(client);
+            return;
+        }
         client->from = client->to = 0;
-        client->excluded = sent < 0 && errno != EAGAIN && errno != EINTR;
-        if (client->excluded)
-            return; /* reading fails too, and ends the connection */
         client->unsent = malloc(LIMIT + MAX_PENDING);
         if (!client->unsent || !start(write_unsent, client)) {
             free(client->unsent);
             client->unsent = NULL;
-            client->excluded = true;
-            shutdown(client->fd, SHUT_RDWR); /* a message may be cut in two: the stream is broken */
+            exclude(client); /* a message may be cut in two: the stream is broken */
             return;
         }
         batch += sent < 0 ? 0 : sent;
