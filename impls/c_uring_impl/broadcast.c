@@ -200,7 +200,8 @@ static void sent(struct client *client, int result)
 {
     struct batch *next = client->outbox;
     if (result != (int)client->sending->size) {
-        client->excluded = true; /* receiving fails too, and ends the connection */
+        client->excluded = true;
+        shutdown(client->fd, SHUT_RDWR); /* what it has sent is still read, to the end that this makes */
         free(next);
         next = NULL;
     }
