@@ -38,6 +38,7 @@ enum {
 struct client {
     int fd;
     bool leaving;       /* its stream has ended: send what is unsent, then close */
+    bool excluded;      /* nothing more can be sent to it */
     bool dead;          /* to be closed at the end of the turn */
     size_t rest_length; /* of the unfinished message at the end of its input: */
     unsigned char rest[MESSAGE];
@@ -90,7 +91,7 @@ static size_t whole_messages(const unsigned char *data, size_t size)
 
 static void serve(struct client *client)
 {
-    if (client->leaving) /* it no longer waits for input, so this is a reset */
+    if (client->leaving) /* it no longer waits for input, so this is an error */
         client->dead = any_dead = true;
     if (client->dead)
         return;
@@ -128,12 +129,19 @@ static void leave(struct client *client)
         client->dead = any_dead = true;
 }
 
+/* Nothing more can be sent to it. What it has sent is still read, to the end that this makes. */
+static void exclude(struct client *client)
+{
+    client->excluded = true;
+    shutdown(client->fd, SHUT_RDWR);
+}
+
 /* Send what the kernel takes now, and return how many bytes that is. */
 static size_t send_some(struct client *client, const unsigned char *data, size_t size)
 {
     ssize_t sent = send(client->fd, data, size, MSG_NOSIGNAL);
     if (sent < 0 && errno != EAGAIN && errno != EINTR)
-        client->dead = any_dead = true;
+        exclude(client);
     return sent < 0 ? 0 : (size_t)sent;
 }
 
@@ -142,7 +150,7 @@ static void write_unsent(struct client *client)
     if (client->dead || !client->unsent)
         return;
     client->from += send_some(client, client->unsent + client->from, client->to - client->from);
-    if (client->from < client->to)
+    if (client->from < client->to && !client->excluded)
         return;
     free(client->unsent);
     client->unsent = NULL;
@@ -156,11 +164,11 @@ static void offer(struct client *client, const unsigned char *batch, size_t size
 {
     if (!client->unsent) {
         size_t sent = send_some(client, batch, size);
-        if (sent == size || client->dead)
+        if (sent == size || client->excluded)
             return;
         client->unsent = malloc(LIMIT + MAX_PENDING);
         if (!client->unsent) {
-            client->dead = any_dead = true; /* a message may be cut in two: the stream is broken */
+            exclude(client); /* a message may be cut in two: the stream is broken */
             return;
         }
         client->from = client->to = 0;
@@ -183,7 +191,7 @@ static void offer(struct client *client, const unsigned char *batch, size_t size
 static void broadcast(void)
 {
     for (size_t i = 0; pending_length > 0 && i < room_size; i++)
-        if (!room[i]->leaving && !room[i]->dead)
+        if (!room[i]->leaving && !room[i]->excluded)
             offer(room[i], pending, pending_length);
     pending_length = 0;
 }

@@ -51,6 +51,7 @@ struct client {
     int fd;
     uint32_t watched; /* the events that epoll reports for it */
     bool leaving;     /* its stream has ended: send what is unsent, then close */
+    bool excluded;    /* nothing more can be sent to it */
     bool dead;        /* to be closed at the end of the turn */
     bool in_turn;     /* it is one of `touched` */
     LIST_ENTRY(client) touched;
@@ -124,7 +125,7 @@ static void keep(struct client *client, const char *data, size_t size)
 static void serve(struct client *client)
 {
     static char data[CHUNK];
-    if (client->leaving) /* it no longer waits for input, so this is a reset */
+    if (client->leaving) /* it no longer waits for input, so this is an error */
         kill_client(client);
     if (client->dead)
         return;
@@ -237,6 +238,8 @@ static void reply(struct client *client, json_t *value)
 
 static void add(struct client *client, const char *line, size_t size)
 {
+    if (client->excluded)
+        return;
     if (client->from > 0 && client->to + size > client->capacity) {
         memmove(client->outbox, client->outbox + client->from, client->to - client->from);
         client->to -= client->from;
@@ -284,8 +287,11 @@ static void write_outbox(struct client *client)
         ssize_t sent = send(client->fd, client->outbox + client->from, client->to - client->from, MSG_NOSIGNAL);
         if (sent >= 0)
             client->from += (size_t)sent;
-        else if (errno != EAGAIN && errno != EINTR)
-            kill_client(client);
+        else if (errno != EAGAIN && errno != EINTR) {
+            client->excluded = true;
+            client->from = client->to;
+            shutdown(client->fd, SHUT_RDWR); /* what it has sent is still read, to the end that this makes */
+        }
     }
     size_t unsent = client->to - client->from;
     if (unsent == 0) {
