@@ -65,6 +65,7 @@ struct client {
 static int epoll, listener;
 static int64_t retry_at; /* 0, or when to watch the listener again: no descriptor was left */
 static void *channels; /* the tree of all channels that have subscribers */
+static void *subscriptions; /* the tree of all of them, in which a repeated one is found */
 static LIST_HEAD(, client) touched; /* clients to write to, or to close, at the end of the turn */
 
 static void serve(struct client *), handle(struct client *, const char *line, size_t size);
@@ -182,6 +183,16 @@ static struct channel *find_channel(json_t *name)
     return found ? *found : NULL;
 }
 
+static int compare_subscriptions(const void *left, const void *right)
+{
+    const struct subscription *a = left, *b = right;
+    if (a->client != b->client)
+        return (uintptr_t)a->client < (uintptr_t)b->client ? -1 : 1;
+    if (a->channel != b->channel)
+        return (uintptr_t)a->channel < (uintptr_t)b->channel ? -1 : 1;
+    return 0;
+}
+
 static void subscribe(struct client *client, json_t *name)
 {
     reply(client, json_pack("{sO}", "Subscribed", name));
@@ -191,17 +202,18 @@ static void subscribe(struct client *client, json_t *name)
         if (!channel)
             abort();
         channel->name = json_incref(name);
-        tsearch(channel, &channels, compare);
+        if (!tsearch(channel, &channels, compare))
+            abort();
     }
-    struct subscription *subscription;
-    LIST_FOREACH(subscription, &client->subscriptions, of_client)
-        if (subscription->channel == channel)
-            return;
-    subscription = malloc(sizeof *subscription);
+    struct subscription wanted = {.client = client, .channel = channel};
+    if (tfind(&wanted, &subscriptions, compare_subscriptions))
+        return;
+    struct subscription *subscription = malloc(sizeof *subscription);
     if (!subscription)
         abort();
-    subscription->client = client;
-    subscription->channel = channel;
+    *subscription = wanted;
+    if (!tsearch(subscription, &subscriptions, compare_subscriptions))
+        abort();
     LIST_INSERT_HEAD(&client->subscriptions, subscription, of_client);
     LIST_INSERT_HEAD(&channel->subscribers, subscription, of_channel);
 }
@@ -264,6 +276,7 @@ static void unsubscribe(struct client *client)
         struct channel *channel = subscription->channel;
         LIST_REMOVE(subscription, of_client);
         LIST_REMOVE(subscription, of_channel);
+        tdelete(subscription, &subscriptions, compare_subscriptions);
         free(subscription);
         if (LIST_EMPTY(&channel->subscribers)) {
             tdelete(channel, &channels, compare);
