@@ -187,7 +187,8 @@ static void offer(struct client *client, const unsigned char *batch, size_t size
     client->to += size;
 }
 
-/* Offer what is pending as one batch: one send per client, however many clients have sent. */
+/* Offer what is pending as one batch. Tuned: one send to each client carries what all that were ready
+ * in this turn have sent. */
 static void broadcast(void)
 {
     for (size_t i = 0; pending_length > 0 && i < room_size; i++)

@@ -331,8 +331,8 @@ static void finish_turn(void)
         client->in_turn = false;
         if (!client->dead)
             continue;
-        unsubscribe(client); /* not earlier: a later event of the turn may be for this client */
-        close(client->fd);
+        unsubscribe(client);
+        close(client->fd); /* not earlier: a later event of the turn may be for this client */
         free(client->line);
         free(client->outbox);
         free(client);
