@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -29,7 +30,7 @@ enum {
     MAX_PENDING = 2 * CHUNK + MESSAGE, /* bytes collected at most before they are sent */
     STACK = 128 * 1024,                /* bytes per thread; only pages in use cost memory */
     STALLED_MS = 30000, /* the kernel disconnects a client that has taken nothing for so long */
-    RETRY_US = 100 * 1000, /* how long to wait for a descriptor or a thread when none is left */
+    RETRY_MS = 100, /* how long to wait for a descriptor or a thread when none is left */
 };
 
 struct client {
@@ -228,7 +229,7 @@ static _Noreturn void *accept_clients(void *argument)
         free(client);
         if (fd >= 0)
             close(fd);
-        usleep(RETRY_US);
+        nanosleep(&(struct timespec){.tv_nsec = RETRY_MS * 1000000L}, NULL);
     }
 }
 
