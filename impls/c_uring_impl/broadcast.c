@@ -36,8 +36,8 @@ enum {
     RETRY_MS = 100, /* how long to ignore the listener when no descriptor is left */
 };
 
-/* The kind of a request, in the low bits of its client's address; ACCEPTED, RESTED have none. */
-enum { RECEIVED, SENT, ACCEPTED, RESTED, KIND = 3 };
+/* The kind of a request, in the low bits of its client's address; ACCEPTED, WAITED have none. */
+enum { RECEIVED, SENT, ACCEPTED, WAITED, KIND = 3 };
 
 struct batch {
     unsigned holders; /* sends in flight */
@@ -72,9 +72,10 @@ static void finish(struct io_uring_cqe *), receive(struct client *);
 static void leave(struct client *), remove_client(struct client *);
 static void serve(struct client *, const unsigned char *, size_t), sent(struct client *, int);
 static void broadcast(void), offer(struct client *, struct batch *);
-static void accept_clients(void), rest(void), join(int fd), give_back(unsigned buffer);
+static void accept_clients(void), accept_later(void), join(int fd), give_back(unsigned buffer);
 
-/* The event loop. A turn of it: handle all that the kernel has done, then send what has arrived. */
+/* The event loop. A turn of it: handle all that the kernel has done, then send what has arrived. Tuned:
+ * what a turn has requested, and the wait for its results, are one system call. */
 static void run(void)
 {
     for (;;) {
@@ -103,9 +104,9 @@ static void finish(struct io_uring_cqe *result)
         if (last && result->res >= 0)
             accept_clients();
         else if (last)
-            rest();
+            accept_later();
         break;
-    case RESTED:
+    case WAITED:
         accept_clients();
         break;
     case SENT:
@@ -213,7 +214,8 @@ static void sent(struct client *client, int result)
         remove_client(client);
 }
 
-/* Offer what is pending as one batch: one send per client, however many clients have sent. */
+/* Offer what is pending as one batch. Tuned: one send to each client carries what all clients have sent
+ * in this turn. */
 static void broadcast(void)
 {
     if (pending_length == 0)
@@ -259,12 +261,12 @@ static void accept_clients(void)
     io_uring_sqe_set_data64(accept, ACCEPTED);
 }
 
-static void rest(void)
+static void accept_later(void)
 {
     static struct __kernel_timespec a_while = {.tv_nsec = RETRY_MS * 1000000};
     struct io_uring_sqe *timeout = request();
     io_uring_prep_timeout(timeout, &a_while, 0, 0);
-    io_uring_sqe_set_data64(timeout, RESTED);
+    io_uring_sqe_set_data64(timeout, WAITED);
 }
 
 static void join(int fd)
