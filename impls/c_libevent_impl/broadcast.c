@@ -67,8 +67,13 @@ static void serve(struct bufferevent *connection, void *client)
 static void leave(struct bufferevent *connection, short what, void *argument)
 {
     struct client *client = argument;
+    if (what & BEV_EVENT_WRITING) { /* libevent writes no more; what the client has sent is still read */
+        shutdown(bufferevent_getfd(connection), SHUT_RDWR);
+        return;
+    }
     LIST_REMOVE(client, link);
-    if (what & BEV_EVENT_ERROR || evbuffer_get_length(bufferevent_get_output(connection)) == 0) {
+    int writes = bufferevent_get_enabled(connection) & EV_WRITE;
+    if (what & BEV_EVENT_ERROR || !writes || evbuffer_get_length(bufferevent_get_output(connection)) == 0) {
         close_client(client);
         return;
     }
