@@ -7,7 +7,6 @@
  * new batches, always as whole messages. No client waits for another. */
 
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -22,7 +21,7 @@ enum {
     LIMIT = 256 * 1024,                /* a client with more unsent bytes misses new batches */
     MESSAGE = 256,                     /* bytes of the longest message, including its header */
     MAX_PENDING = 2 * CHUNK + MESSAGE, /* bytes collected at most before they are sent */
-    LINGER_MS = 10000, /* for a client that has closed its sending side to read what is unsent */
+    LINGER_MS = 10000, /* from the end of a client's stream to its deadline */
 };
 
 /* An outbox, and later a write in progress: libuv needs the memory until it calls back. */
@@ -34,6 +33,7 @@ struct unsent {
 
 struct client {
     uv_tcp_t connection; /* the first member: libuv's callbacks get its address */
+    uv_timer_t deadline; /* for a client whose stream has ended to read what is unsent */
     LIST_ENTRY(client) link;
     struct unsent *writing; /* NULL, or a write in progress */
     struct unsent *outbox;  /* NULL, or what follows it */
@@ -48,7 +48,9 @@ static char pending[MAX_PENDING]; /* whole messages, collected in this turn of t
 static size_t pending_length;
 
 static void leave(struct client *, bool reset), write_outbox(struct client *);
-static void written(uv_write_t *, int status), forget(uv_handle_t *), broadcast(void);
+static void written(uv_write_t *, int status), broadcast(void);
+static void close_client(struct client *), close_deadline(uv_handle_t *), forget(uv_handle_t *);
+static void give_up(uv_timer_t *);
 static void offer(struct client *, const char *batch, size_t size);
 
 /* Where to read: behind the messages that are pending. No buffer for each client is needed, because
@@ -94,13 +96,10 @@ static void leave(struct client *client, bool reset)
     LIST_REMOVE(client, link);
     uv_read_stop((uv_stream_t *)&client->connection);
     client->leaving = true;
-    if (reset || !client->writing) {
-        uv_close((uv_handle_t *)&client->connection, forget);
-        return;
-    }
-    uv_os_fd_t fd; /* the client may never read what is unsent */
-    uv_fileno((uv_handle_t *)&client->connection, &fd);
-    setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &(int){LINGER_MS}, sizeof(int));
+    if (reset || !client->writing)
+        close_client(client);
+    else
+        uv_timer_start(&client->deadline, give_up, LINGER_MS, 0); /* it may never read */
 }
 
 static void write_outbox(struct client *client)
@@ -122,12 +121,28 @@ static void written(uv_write_t *request, int status)
     if (client->outbox && status == 0)
         write_outbox(client);
     else if (client->leaving) /* else, if the write has failed, reading fails too */
-        uv_close((uv_handle_t *)&client->connection, forget);
+        close_client(client);
 }
 
-static void forget(uv_handle_t *handle)
+static void give_up(uv_timer_t *deadline)
 {
-    struct client *client = (struct client *)handle;
+    close_client(deadline->data);
+}
+
+/* Two handles are to be closed before their memory may be freed: one after the other. */
+static void close_client(struct client *client)
+{
+    uv_close((uv_handle_t *)&client->connection, close_deadline);
+}
+
+static void close_deadline(uv_handle_t *connection)
+{
+    uv_close((uv_handle_t *)&((struct client *)connection)->deadline, forget);
+}
+
+static void forget(uv_handle_t *deadline)
+{
+    struct client *client = deadline->data;
     free(client->outbox);
     free(client);
 }
@@ -183,6 +198,8 @@ static void accept_client(uv_stream_t *server, int status)
     if (!client)
         abort();
     uv_tcp_init(server->loop, &client->connection);
+    uv_timer_init(server->loop, &client->deadline);
+    client->deadline.data = client;
     uv_accept(server, (uv_stream_t *)&client->connection);
     uv_tcp_nodelay(&client->connection, 1);
     LIST_INSERT_HEAD(&room, client, link);
