@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
+#include <sys/socket.h>
 #include <uv.h>
 
 enum {
@@ -50,7 +51,7 @@ static size_t pending_length;
 static void leave(struct client *, bool reset), write_outbox(struct client *);
 static void written(uv_write_t *, int status), broadcast(void);
 static void close_client(struct client *), close_deadline(uv_handle_t *), forget(uv_handle_t *);
-static void give_up(uv_timer_t *);
+static void give_up(uv_timer_t *), cut_off(struct client *);
 static void offer(struct client *, const char *batch, size_t size);
 
 /* Where to read: behind the messages that are pending. No buffer for each client is needed, because
@@ -120,8 +121,18 @@ static void written(uv_write_t *request, int status)
         return;
     if (client->outbox && status == 0)
         write_outbox(client);
-    else if (client->leaving) /* else, if the write has failed, reading fails too */
+    else if (client->leaving)
         close_client(client);
+    else if (status < 0)
+        cut_off(client);
+}
+
+/* Nothing more can be sent to it. What it has sent is still read, to the end that this makes. */
+static void cut_off(struct client *client)
+{
+    uv_os_fd_t fd;
+    uv_fileno((uv_handle_t *)&client->connection, &fd);
+    shutdown(fd, SHUT_RDWR);
 }
 
 static void give_up(uv_timer_t *deadline)
@@ -172,16 +183,22 @@ static void offer(struct client *client, const char *batch, size_t size)
     if (!client->writing) {
         uv_buf_t data = uv_buf_init((char *)batch, (unsigned)size);
         int sent = uv_try_write(stream, &data, 1); /* without a copy, a request, and a callback */
-        if (sent == (int)size || (sent < 0 && sent != UV_EAGAIN))
-            return; /* after an error, reading fails too, and ends the connection */
+        if (sent == (int)size)
+            return;
+        if (sent < 0 && sent != UV_EAGAIN) {
+            cut_off(client);
+            return;
+        }
         batch += sent < 0 ? 0 : sent;
         size -= sent < 0 ? 0 : (size_t)sent;
     } else if (uv_stream_get_write_queue_size(stream) + (client->outbox ? client->outbox->size : 0) > LIMIT)
         return;
     if (!client->outbox) {
         client->outbox = malloc(sizeof *client->outbox);
-        if (!client->outbox)
-            abort(); /* nothing sensible is left to do */
+        if (!client->outbox) {
+            cut_off(client); /* a message may be cut in two: the stream is broken */
+            return;
+        }
         client->outbox->size = 0;
     }
     memcpy(client->outbox->data + client->outbox->size, batch, size);
