@@ -54,8 +54,8 @@ static void close_client(struct client *), close_deadline(uv_handle_t *), forget
 static void give_up(uv_timer_t *), cut_off(struct client *);
 static void offer(struct client *, const char *batch, size_t size);
 
-/* Where to read: behind the messages that are pending. No buffer for each client is needed, because
- * libuv reads, and calls `serve`, in one step. */
+/* Where to read: behind the messages that are pending. No buffer for each client is needed, because on
+ * Unix libuv reads, and calls `serve`, in one step. */
 static void give_buffer(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer)
 {
     (void)suggested;
@@ -210,7 +210,7 @@ static void offer(struct client *client, const char *batch, size_t size)
 static void accept_client(uv_stream_t *server, int status)
 {
     if (status < 0)
-        return; /* no descriptor is left; libuv has closed the connection with a spare one */
+        return; /* not EMFILE: then libuv closes the connection, with a spare descriptor, and says nothing */
     struct client *client = calloc(1, sizeof *client);
     if (!client)
         abort();
