@@ -13,13 +13,10 @@
 #include <cstdlib>
 #include <iostream>
 #include <memory>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <regex>
 #include <set>
 #include <span>
 #include <string>
-#include <sys/socket.h>
 #include <utility>
 #include <vector>
 
@@ -31,7 +28,7 @@ constexpr std::size_t few_bytes = 4 * 1024;  // first read: most clients receive
 constexpr std::size_t chunk = 64 * 1024;     // largest read in bytes, small enough to be fair
 constexpr std::size_t limit = 256 * 1024;    // a client with more unsent bytes misses new batches
 constexpr std::chrono::milliseconds retry{100};  // when no descriptor is left
-constexpr int linger_ms = 10'000;  // for a client that has closed its sending side to read the rest
+constexpr std::chrono::seconds linger{10};  // for a client that has left to read what is unsent
 
 using bytes = std::vector<std::uint8_t>;
 using batch = std::shared_ptr<const bytes>;  // whole messages; all outboxes share them
@@ -39,6 +36,7 @@ using batch = std::shared_ptr<const bytes>;  // whole messages; all outboxes sha
 struct client {
     tcp::socket connection;
     asio::steady_timer wake;  // never expires; cancelling it wakes the writing coroutine
+    asio::steady_timer deadline{connection.get_executor()};  // runs once the client has left
     std::vector<batch> outbox{};
     std::size_t unsent = 0;  // bytes in the outbox or being written
     bool leaving = false;
@@ -81,8 +79,11 @@ awaitable<void> serve(std::shared_ptr<client> self) {
 void leave(const std::shared_ptr<client>& self) {
     room.erase(self);
     self->leaving = true;
-    setsockopt(self->connection.native_handle(), IPPROTO_TCP, TCP_USER_TIMEOUT, &linger_ms, sizeof linger_ms);
     self->wake.cancel();
+    self->deadline.expires_after(linger);  // it may never read what is unsent
+    self->deadline.async_wait([observed = std::weak_ptr{self}](std::error_code error) {
+        if (const auto late = observed.lock()) late->connection.close(error);
+    });
 }
 
 // Send the outbox: one write for everything that was added during the previous write.
