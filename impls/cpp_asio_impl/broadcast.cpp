@@ -98,7 +98,10 @@ awaitable<void> write(std::shared_ptr<client> self) {
         std::vector<asio::const_buffer> buffers;
         for (const auto& messages : batches) buffers.push_back(asio::buffer(*messages));
         const auto sent = co_await asio::async_write(self->connection, buffers, await_or(error));
-        if (error) co_return;  // the reader takes the last messages and sees the end
+        if (error) {  // the reader takes the last messages, and sees the end that this makes
+            self->connection.shutdown(tcp::socket::shutdown_both, error);
+            co_return;
+        }
         self->unsent -= sent;
     }
 }
