@@ -13,6 +13,7 @@
 #include <cstdlib>
 #include <iostream>
 #include <memory>
+#include <new>
 #include <regex>
 #include <set>
 #include <span>
@@ -47,6 +48,7 @@ std::set<std::shared_ptr<client>> room;
 bytes pending;  // whole messages in their final order, not yet offered
 
 std::size_t whole_messages(std::span<const std::uint8_t> data);
+awaitable<void> read(tcp::socket& connection);
 void leave(const std::shared_ptr<client>& self);
 awaitable<void> broadcast(std::span<const std::uint8_t> messages);
 void flush();
@@ -57,14 +59,23 @@ auto await_or(std::error_code& error) { return asio::redirect_error(asio::use_aw
 
 // The connection closes when neither of its coroutines holds the client any more.
 awaitable<void> serve(std::shared_ptr<client> self) {
-    room.insert(self);
+    try {
+        room.insert(self);
+        co_await read(self->connection);
+    } catch (const std::bad_alloc&) {  // the others stay
+    }
+    leave(self);
+}
+
+// Pass on whole messages as they arrive, until the end of the stream.
+awaitable<void> read(tcp::socket& connection) {
     bytes data(few_bytes);
     std::size_t size = 0;
     std::error_code error;
     for (;;) {
         const auto space = asio::buffer(data) + size;
-        size += co_await self->connection.async_read_some(space, await_or(error));
-        if (error) break;  // a reset ends a connection just as an end of stream does
+        size += co_await connection.async_read_some(space, await_or(error));
+        if (error) co_return;  // a reset ends a connection just as an end of stream does
         if (size == data.size() && size < chunk) data.resize(2 * size);  // there was more to read
         const auto end = whole_messages({data.data(), size});
         if (end > 0) {
@@ -73,7 +84,6 @@ awaitable<void> serve(std::shared_ptr<client> self) {
             size -= end;
         }
     }
-    leave(self);
 }
 
 void leave(const std::shared_ptr<client>& self) {
