@@ -15,12 +15,9 @@
 #include <iostream>
 #include <memory>
 #include <mutex>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <regex>
 #include <set>
 #include <string>
-#include <sys/socket.h>
 #include <utility>
 #include <vector>
 
@@ -35,7 +32,7 @@ constexpr std::size_t chunk = 64 * 1024;     // largest read in bytes, small eno
 constexpr std::size_t limit = 256 * 1024;    // a client with more unsent bytes misses new batches
 constexpr std::size_t stack = 64 * 1024;     // bytes per fiber; only pages in use cost memory
 constexpr std::chrono::milliseconds retry{100};  // when no descriptor is left
-constexpr int linger_ms = 10'000;  // for a client that has closed its sending side to read the rest
+constexpr std::chrono::seconds linger{10};  // for a client that has left to read what is unsent
 
 using bytes = std::vector<std::uint8_t>;
 using batch = std::shared_ptr<const bytes>;  // whole messages; all outboxes share them
@@ -47,6 +44,7 @@ struct client {
     std::vector<batch> outbox{};
     std::size_t unsent = 0;  // bytes in the outbox or being written
     bool leaving = false;
+    fibers::promise<void> written{};  // the writing fiber has ended
 
     explicit client(tcp::socket accepted) : connection{std::move(accepted)} {}
 };
@@ -73,7 +71,6 @@ std::size_t await(error_code& error, Start start) {
     return done.get_future().get();
 }
 
-// The connection closes when neither of its fibers holds the client any more.
 void serve(std::shared_ptr<client> self) {
     room.insert(self);
     bytes data(few_bytes);
@@ -92,12 +89,13 @@ void serve(std::shared_ptr<client> self) {
         }
     }
     leave(self);
+    self->written.get_future().wait_for(linger);  // the client may never read what is unsent
+    self->connection.close(error);
 }
 
 void leave(const std::shared_ptr<client>& self) {
     room.erase(self);
     self->leaving = true;
-    setsockopt(self->connection.native_handle(), IPPROTO_TCP, TCP_USER_TIMEOUT, &linger_ms, sizeof linger_ms);
     self->wake.notify_one();
 }
 
@@ -115,9 +113,10 @@ void write(std::shared_ptr<client> self) {
         for (const auto& messages : batches) buffers.push_back(asio::buffer(*messages));
         const auto sent =
             await(error, [&](auto done) { asio::async_write(self->connection, buffers, done); });
-        if (error) return;  // the reader takes the last messages and sees the end
+        if (error) break;  // the reader takes the last messages and sees the end
         self->unsent -= sent;
     }
+    self->written.set_value();
 }
 
 // The length of the longest prefix of `data` that consists of whole messages.
