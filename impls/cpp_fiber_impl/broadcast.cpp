@@ -113,7 +113,10 @@ void write(std::shared_ptr<client> self) {
         for (const auto& messages : batches) buffers.push_back(asio::buffer(*messages));
         const auto sent =
             await(error, [&](auto done) { asio::async_write(self->connection, buffers, done); });
-        if (error) break;  // the reader takes the last messages and sees the end
+        if (error) {  // the reader takes the last messages, and sees the end that this makes
+            self->connection.shutdown(tcp::socket::shutdown_both, error);
+            break;
+        }
         self->unsent -= sent;
     }
     self->written.set_value();
