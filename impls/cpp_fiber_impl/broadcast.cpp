@@ -15,6 +15,7 @@
 #include <iostream>
 #include <memory>
 #include <mutex>
+#include <new>
 #include <regex>
 #include <set>
 #include <string>
@@ -30,7 +31,7 @@ constexpr int backlog = 1024;
 constexpr std::size_t few_bytes = 4 * 1024;  // first read: most clients receive more than they send
 constexpr std::size_t chunk = 64 * 1024;     // largest read in bytes, small enough to be fair
 constexpr std::size_t limit = 256 * 1024;    // a client with more unsent bytes misses new batches
-constexpr std::size_t stack = 64 * 1024;     // bytes per fiber; only pages in use cost memory
+constexpr std::size_t stack = 64 * 1024;     // bytes per fiber; buffers are not there, but on the heap
 constexpr std::chrono::milliseconds retry{100};  // when no descriptor is left
 constexpr std::chrono::seconds linger{10};  // for a client that has left to read what is unsent
 
@@ -167,8 +168,12 @@ void accept(tcp::acceptor acceptor) {
             continue;
         }
         const auto self = std::make_shared<client>(std::move(connection));
-        start(serve, self);
-        start(write, self);
+        try {
+            start(serve, self);
+            start(write, self);
+        } catch (const std::bad_alloc&) {  // no memory is left for a stack
+            self->connection.close(error);
+        }
     }
 }
 
