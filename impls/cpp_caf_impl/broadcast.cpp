@@ -170,11 +170,11 @@ int listen_on(const std::string& host, const std::string& port) {
     }
     const int yes = 1;
     const int fd = socket(found->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);  // clients inherit it
     sockaddr_in6 bound{};  // the port is at the same offset in both families
     socklen_t size = sizeof bound;
-    if (bind(fd, found->ai_addr, found->ai_addrlen) < 0 || listen(fd, backlog) < 0 ||
+    if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes) < 0 ||
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes) < 0 ||  // clients inherit it
+        bind(fd, found->ai_addr, found->ai_addrlen) < 0 || listen(fd, backlog) < 0 ||
         getsockname(fd, reinterpret_cast<sockaddr*>(&bound), &size) < 0) {
         std::cerr << "cannot listen on " << host << ':' << port << ": " << std::strerror(errno) << '\n';
         std::exit(1);
