@@ -1,5 +1,6 @@
 // Broadcast in C++ on CAF, the C++ Actor Framework: an actor for each connection, and one for the
-// room. All of them are brokers, the actors of CAF that own sockets; brokers share one thread.
+// room. All of them are brokers, the actors of CAF that own sockets; brokers share one thread. Another
+// one accepts the connections.
 //
 // Order: the connections send their whole messages to the room, which forwards what is in its mailbox
 // to all connections: the order of that mailbox is the common order.
@@ -20,7 +21,7 @@
 #include <set>
 #include <string>
 #include <sys/socket.h>
-#include <unistd.h>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -40,7 +41,7 @@ using bytes = std::vector<char>;
 using arrived = caf::atom_constant<caf::atom("arrived")>;  // from a connection to the room
 using deliver = caf::atom_constant<caf::atom("deliver")>;  // from the room to every connection
 using flush = caf::atom_constant<caf::atom("flush")>;      // from the room to itself
-using resume = caf::atom_constant<caf::atom("resume")>;    // from the room to itself
+using joined = caf::atom_constant<caf::atom("joined")>;    // from the accepting thread to the room
 
 struct client_state {
     bytes rest{};              // the beginning of an unfinished message
@@ -97,31 +98,17 @@ void offer(client* self, io::connection_handle connection, const bytes& messages
     self->flush(connection);  // when the kernel has room, together with what is added until then
 }
 
-// The actor of the room: it accepts the clients, and hears of their end.
-caf::behavior accept_clients(room* self, int listener) {
-    const auto acceptor = self->add_doorman(listener);
+// The actor of the room: it gives each client an actor, and hears of its end.
+caf::behavior gather(room* self) {
     self->set_down_handler([=](const caf::down_msg& message) {
         self->state.clients.erase(caf::actor_cast<caf::actor>(message.source));
     });
     return {
-        [=](const io::new_connection_msg& message) {
-            const auto added = self->fork(serve, message.handle, caf::actor_cast<caf::actor>(self));
+        [=](joined, int descriptor) {
+            const auto connection = self->add_scribe(descriptor);
+            const auto added = self->fork(serve, connection, caf::actor_cast<caf::actor>(self));
             self->monitor(added);
             self->state.clients.insert(added);
-            // When the last descriptor is in use, CAF would try to accept, and fail, in a busy loop.
-            if (const int spare = dup(listener); spare >= 0) {
-                close(spare);
-                return;
-            }
-            self->halt(acceptor);
-            self->delayed_send(self, retry, resume::value);
-        },
-        [=](resume) {
-            if (const int spare = dup(listener); spare >= 0) {
-                close(spare);
-                self->trigger(acceptor);
-            } else
-                self->delayed_send(self, retry, resume::value);
         },
         [=](arrived, const bytes& messages) {
             auto& pending = self->state.pending;
@@ -133,6 +120,17 @@ caf::behavior accept_clients(room* self, int listener) {
         },
         [=](flush) { broadcast(self); },
     };
+}
+
+// A thread of its own: when no descriptor is left, CAF's acceptor tries again at once, in a busy loop.
+void accept_clients(int listener, const caf::actor& members) {
+    for (;;) {
+        const int descriptor = accept4(listener, nullptr, nullptr, SOCK_CLOEXEC);
+        if (descriptor >= 0)
+            caf::anon_send(members, joined::value, descriptor);
+        else
+            std::this_thread::sleep_for(retry);
+    }
 }
 
 void broadcast(room* self) {
@@ -155,7 +153,6 @@ std::pair<std::string, std::string> parse_address(int count, char** arguments) {
     return {match[1], match[2]};
 }
 
-// A socket of our own: CAF's listens with another backlog, and without TCP_NODELAY.
 int listen_on(const std::string& host, const std::string& port) {
     addrinfo hints{}, *found;
     hints.ai_socktype = SOCK_STREAM;
@@ -166,7 +163,7 @@ int listen_on(const std::string& host, const std::string& port) {
         std::exit(1);
     }
     const int yes = 1;
-    const int fd = socket(found->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    const int fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
     sockaddr_in6 bound{};  // the port is at the same offset in both families
     socklen_t size = sizeof bound;
     if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes) < 0 ||
@@ -195,7 +192,8 @@ int main(int count, char** arguments) {
     configuration.set("scheduler.policy", caf::atom("sharing"));  // the other one polls when idle
     configuration.set("scheduler.max-threads", 1);                // none of these actors uses it
     caf::actor_system system{configuration};
-    system.middleman().spawn_broker(accept_clients, listen_on(host, port));
+    const int listener = listen_on(host, port);
+    std::thread{accept_clients, listener, system.middleman().spawn_broker(gather)}.detach();
     int number;
     sigwait(&signals, &number);
     std::quick_exit(0);  // an orderly end would wait until every client has read what is unsent
