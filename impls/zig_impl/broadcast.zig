@@ -76,8 +76,12 @@ fn write(io: Io, gpa: Allocator, client: *Client) void {
     var batch: std.ArrayList(u8) = .empty;
     defer batch.deinit(gpa);
     var writer = client.stream.writer(io, &.{});
-    while (take(io, client, &batch) catch return)
-        writer.interface.writeAll(batch.items) catch return; // reading fails too, and ends the connection
+    while (take(io, client, &batch) catch return) {
+        writer.interface.writeAll(batch.items) catch {
+            client.stream.shutdown(io, .both) catch {}; // what it has sent is still read, to the end that this makes
+            return;
+        };
+    }
 }
 
 /// Replace the batch that was sent by what the outbox holds; false when the client has left.
