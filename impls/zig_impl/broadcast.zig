@@ -95,7 +95,7 @@ fn take(io: Io, client: *Client, batch: *std.ArrayList(u8)) Io.Cancelable!bool {
         try client.wake.wait(io, &client.mutex);
         // Tuned: the readers that can run now fill the outbox first: one write for what all of them have read.
         client.mutex.unlock(io);
-        std.Thread.yield() catch {};
+        std.Thread.yield() catch {}; // where there is none, its batches are smaller
         client.mutex.lockUncancelable(io);
     }
     std.mem.swap(std.ArrayList(u8), batch, &client.outbox);
@@ -147,11 +147,11 @@ fn accept(io: Io, gpa: Allocator, server: *net.Server) !void {
     var room: Room = .{};
     while (true) {
         if (server.accept(io)) |stream| {
-            const reader = spawn(serve, .{ io, gpa, &room, stream }) catch {
+            const thread = spawn(serve, .{ io, gpa, &room, stream }) catch {
                 stream.close(io); // no thread is left
                 continue;
             };
-            reader.detach();
+            thread.detach();
         } else |_| try io.sleep(retry, .awake); // no descriptor is left
     }
 }
