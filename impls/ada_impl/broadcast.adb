@@ -54,8 +54,7 @@ procedure Broadcast is
    type Client_Type is limited record
       Socket : Socket_Type;
       Outbox : Outbox_Type;
-      Reader : Reader_Task (Client_Type'Access);  --  both start when the client is created
-      Writer : Writer_Task (Client_Type'Access);
+      Reader : Reader_Task (Client_Type'Access);  --  starts when the client is created
    end record;
 
    package Client_Lists is new Ada.Containers.Doubly_Linked_Lists (Client_Access);
@@ -68,12 +67,14 @@ procedure Broadcast is
       Clients : Client_Lists.List;
    end Room;
 
-   --  A task cannot free itself: this one waits for the tasks of a client that has left, and frees it.
+   --  A task cannot free itself: this one waits for the reader of a client that has left, and frees it.
    task Reaper is
       entry Reap (Client : Client_Access);
    end Reaper;
 
+   procedure Serve (Client : Client_Access);
    procedure Read_Messages (Socket : Socket_Type);
+   procedure Shut_Down (Socket : Socket_Type);
    procedure Write (Client : in out Client_Type);
    function Whole_Messages (Data : Stream_Element_Array) return Stream_Element_Count;
 
@@ -86,25 +87,29 @@ procedure Broadcast is
       accept Start (Connected : Socket_Type) do
          Client.Socket := Connected;
       end Start;
-      Room.Join (Self);
+      Serve (Self);
+      Close_Socket (Client.Socket);
+      Reaper.Reap (Self);
+   end Reader_Task;
+
+   --  This procedure returns only when its task Writer has ended.
+   procedure Serve (Client : Client_Access) is
+      Writer : Writer_Task (Client);
+   begin
+      Room.Join (Client);
       Read_Messages (Client.Socket);
-      Room.Leave (Self);
+      Room.Leave (Client);
       Client.Outbox.Leave;
       select
          Client.Outbox.Finished;
       or
          delay Linger_For;  --  it may never read
-         begin
-            Shutdown_Socket (Client.Socket);  --  the writer's call fails
-         exception
-            when Socket_Error =>
-               null;  --  it has failed already: a reset
-         end;
-         Client.Outbox.Finished;
+         Shut_Down (Client.Socket);  --  the writer's call fails
       end select;
-      Close_Socket (Client.Socket);
-      Reaper.Reap (Self);
-   end Reader_Task;
+   exception
+      when Storage_Error | Tasking_Error =>  --  no thread is left for the writer, or no memory
+         Client.Outbox.Leave;
+   end Serve;
 
    task body Writer_Task is
    begin
@@ -134,6 +139,14 @@ procedure Broadcast is
       when Problem : others =>
          Put_Line (Standard_Error, Ada.Exceptions.Exception_Information (Problem));
    end Read_Messages;
+
+   procedure Shut_Down (Socket : Socket_Type) is
+   begin
+      Shutdown_Socket (Socket);
+   exception
+      when Socket_Error =>
+         null;  --  it has failed already: a reset
+   end Shut_Down;
 
    --  Send the outbox, all that it holds at a time, until the client has left and all is sent.
    procedure Write (Client : in out Client_Type) is
@@ -248,8 +261,8 @@ procedure Broadcast is
          or
             terminate;
          end select;
-         while not (Ended.Reader'Terminated and Ended.Writer'Terminated) loop
-            delay 0.001;  --  they are in their last statements
+         while not Ended.Reader'Terminated loop
+            delay 0.001;  --  it is in its last statement
          end loop;
          Free (Ended);
       end loop;
