@@ -164,7 +164,8 @@ procedure Broadcast is
       Free (Batch);
    exception
       when Socket_Error =>
-         Free (Batch);  --  reading fails too, and ends the connection
+         Free (Batch);
+         Shut_Down (Client.Socket);  --  what it has sent is still read, to the end that this makes
    end Write;
 
    --  The length of the longest prefix of the data that consists of whole messages.
