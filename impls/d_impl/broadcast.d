@@ -3,15 +3,15 @@
  * Order: every fiber appends its whole messages to the one array `pending`, and everything collected
  * there in one turn of the scheduler goes to all clients as one batch: that is the common order.
  * A slow client: a second fiber, which exists only meanwhile, waits for it. While its outbox holds
- * more than LIMIT bytes, the client misses new batches, always as whole messages. */
+ * more than LIMIT bytes, the client misses new batches, always as whole messages. The kernel
+ * disconnects one that has taken nothing for STALLED_MS. */
 module broadcast;
 
 import core.stdc.errno : EAGAIN, EINTR, errno;
 import core.sys.linux.epoll;
 import core.sys.posix.fcntl : F_SETFL, O_NONBLOCK, fcntl;
-import core.sys.posix.netinet.in_ : IPPROTO_TCP;
 import core.sys.linux.netinet.tcp : TCP_USER_TIMEOUT;
-import core.sys.posix.sys.socket : MSG_NOSIGNAL, posixAccept = accept, recv, send, setsockopt;
+import core.sys.posix.sys.socket : MSG_NOSIGNAL, posixAccept = accept, recv, send;
 import core.sys.posix.unistd : close;
 import core.thread : Fiber;
 import std.conv : to;
@@ -24,7 +24,7 @@ enum CHUNK = 64 * 1024; // bytes per read: thousands of messages, yet small enou
 enum LIMIT = 256 * 1024; // a client with more unsent bytes misses new batches
 enum MESSAGE = 256; // bytes of the longest message, including its header
 enum RETRY_MS = 100; // how long to wait for a descriptor when there is none left
-enum LINGER_MS = 10_000; // for a client that has closed its sending side to read what is unsent
+enum STALLED_MS = 30_000; // the kernel disconnects a client that has taken nothing for so long
 
 class Client
 {
@@ -78,8 +78,6 @@ void leave(Client client)
 {
     flush(); // a leaving client still receives its own last messages
     client.leaving = true;
-    const linger = LINGER_MS; // it may never read
-    setsockopt(client.descriptor, IPPROTO_TCP, TCP_USER_TIMEOUT, &linger, linger.sizeof);
     if (client.writer is null)
         closeConnection(client);
     else
@@ -240,7 +238,9 @@ int main(string[] arguments)
         auto address = getAddress(host, port)[0];
         listener = new TcpSocket(address.addressFamily);
         listener.setOption(SocketOptionLevel.SOCKET, SocketOption.REUSEADDR, true);
-        listener.setOption(SocketOptionLevel.TCP, SocketOption.TCP_NODELAY, true); // its connections inherit it
+        // Its connections inherit these two.
+        listener.setOption(SocketOptionLevel.TCP, SocketOption.TCP_NODELAY, true);
+        listener.setOption(SocketOptionLevel.TCP, cast(SocketOption) TCP_USER_TIMEOUT, STALLED_MS);
         listener.blocking = false;
         listener.bind(address);
         listener.listen(BACKLOG);
