@@ -11,7 +11,7 @@ import core.stdc.errno : EAGAIN, EINTR, errno;
 import core.sys.linux.epoll;
 import core.sys.posix.fcntl : F_SETFL, O_NONBLOCK, fcntl;
 import core.sys.linux.netinet.tcp : TCP_USER_TIMEOUT;
-import core.sys.posix.sys.socket : MSG_NOSIGNAL, posixAccept = accept, recv, send;
+import core.sys.posix.sys.socket : MSG_NOSIGNAL, SHUT_RDWR, posixAccept = accept, recv, send, shutdown;
 import core.sys.posix.unistd : close;
 import core.thread : Fiber;
 import std.conv : to;
@@ -102,11 +102,15 @@ void write(Client client)
         watch(EPOLL_CTL_MOD, client.descriptor, EPOLLIN, client);
 }
 
-/// Return how many bytes the kernel takes now; -1 on an error, which reading sees as well.
+/// Return how many bytes the kernel takes now; -1 on an error, after which nothing more can be sent.
 ptrdiff_t sendSome(Client client, const ubyte[] data)
 {
     const sent = send(client.descriptor, data.ptr, data.length, MSG_NOSIGNAL);
-    return sent < 0 && (errno == EAGAIN || errno == EINTR) ? 0 : sent;
+    if (sent < 0 && (errno == EAGAIN || errno == EINTR))
+        return 0;
+    if (sent < 0)
+        shutdown(client.descriptor, SHUT_RDWR); // what it has sent is still read, to the end that this makes
+    return sent;
 }
 
 void closeConnection(Client client)
