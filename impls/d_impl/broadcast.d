@@ -7,6 +7,7 @@
  * disconnects one that has taken nothing for STALLED_MS. */
 module broadcast;
 
+import core.exception : OutOfMemoryError;
 import core.stdc.errno : EAGAIN, EINTR, errno;
 import core.sys.linux.epoll;
 import core.sys.posix.fcntl : F_SETFL, O_NONBLOCK, fcntl;
@@ -44,9 +45,10 @@ void serve(int descriptor)
 {
     auto client = new Client;
     client.descriptor = descriptor;
-    client.reader = new Fiber(() => read(client));
+    client.reader = new Fiber(() => read(client)); // its stack has 16 KiB, and a page that guards them
     room[client] = true;
-    watch(EPOLL_CTL_ADD, descriptor, EPOLLIN, client);
+    if (!watch(EPOLL_CTL_ADD, descriptor, EPOLLIN, client))
+        closeConnection(client);
 }
 
 /// The fiber of a connection: it is resumed whenever there is input.
@@ -160,8 +162,17 @@ void offer(Client client, const ubyte[] batch)
     const sent = sendSome(client, batch);
     if (sent < 0 || sent == batch.length)
         return;
-    client.outbox = batch[sent .. $].dup;
-    client.writer = new Fiber(() => write(client));
+    try
+    {
+        client.outbox = batch[sent .. $].dup;
+        client.writer = new Fiber(() => write(client));
+    }
+    catch (OutOfMemoryError)
+    {
+        client.outbox = null;
+        shutdown(client.descriptor, SHUT_RDWR); // a message may be cut in two: the stream is broken
+        return;
+    }
     client.writer.call(); // until it yields
 }
 
@@ -176,7 +187,10 @@ void acceptClients(int listener)
             if (descriptor < 0)
                 break;
             fcntl(descriptor, F_SETFL, O_NONBLOCK);
-            serve(descriptor);
+            try
+                serve(descriptor);
+            catch (OutOfMemoryError) // there is none for its stack
+                close(descriptor);
         }
         if (errno != EAGAIN && errno != EINTR)
         { // no descriptor is left: epoll would return at once, so stop watching
@@ -218,11 +232,11 @@ void resume(Fiber fiber)
         destroy(fiber); // frees its stack now: the collector does not know its size, and would be slow to
 }
 
-void watch(int operation, int descriptor, uint events, Client client)
+bool watch(int operation, int descriptor, uint events, Client client)
 {
     epoll_event event = {events: events};
     event.data.ptr = cast(void*) client; // the room keeps it from being collected
-    epoll_ctl(epoll, operation, descriptor, &event);
+    return epoll_ctl(epoll, operation, descriptor, &event) == 0;
 }
 
 // The address, and what happens at the start.
