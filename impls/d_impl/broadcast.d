@@ -3,8 +3,8 @@
  * Order: every fiber appends its whole messages to the one array `pending`, and everything collected
  * there in one turn of the scheduler goes to all clients as one batch: that is the common order.
  * A slow client: a second fiber, which exists only meanwhile, waits for it. While its outbox holds
- * more than LIMIT bytes, the client misses new batches, always as whole messages. The kernel
- * disconnects one that has taken nothing for STALLED_MS. */
+ * more than limit bytes, the client misses new batches, always as whole messages. The kernel
+ * disconnects one that has taken nothing for stalledMs. */
 module broadcast;
 
 import core.exception : OutOfMemoryError;
@@ -20,12 +20,12 @@ import std.regex : matchFirst;
 import std.socket;
 import std.stdio : stderr, stdout, writefln;
 
-enum BACKLOG = 1024;
-enum CHUNK = 64 * 1024; // bytes per read: thousands of messages, yet small enough to be fair
-enum LIMIT = 256 * 1024; // a client with more unsent bytes misses new batches
-enum MESSAGE = 256; // bytes of the longest message, including its header
-enum RETRY_MS = 100; // how long to wait for a descriptor when there is none left
-enum STALLED_MS = 30_000; // the kernel disconnects a client that has taken nothing for so long
+enum backlog = 1024;
+enum chunk = 64 * 1024; // bytes per read: thousands of messages, yet small enough to be fair
+enum limit = 256 * 1024; // a client with more unsent bytes misses new batches
+enum longest = 256; // bytes of the longest message, including its header
+enum retryMs = 100; // how long to wait for a descriptor when there is none left
+enum stalledMs = 30_000; // the kernel disconnects a client that has taken nothing for so long
 
 class Client
 {
@@ -54,14 +54,14 @@ void serve(int descriptor)
 /// The fiber of a connection: it is resumed whenever there is input.
 void read(Client client)
 {
-    static ubyte[MESSAGE + CHUNK] data; // shared: no fiber yields between reading and cutting
-    ubyte[MESSAGE] rest; // an unfinished message waits on the fiber's stack
+    static ubyte[longest + chunk] data; // shared: no fiber yields between reading and cutting
+    ubyte[longest] rest; // an unfinished message waits on the fiber's stack
     size_t unfinished;
     scope (exit)
         leave(client);
     for (;; Fiber.yield())
     {
-        const got = recv(client.descriptor, data.ptr + unfinished, CHUNK, 0);
+        const got = recv(client.descriptor, data.ptr + unfinished, chunk, 0);
         if (got < 0 && (errno == EAGAIN || errno == EINTR))
             continue;
         if (got <= 0)
@@ -134,7 +134,7 @@ size_t wholeMessages(const ubyte[] data)
 void broadcast(const ubyte[] batch)
 {
     pending ~= batch;
-    if (pending.length >= CHUNK)
+    if (pending.length >= chunk)
         flush(); // a longer batch might make clients miss the next one
 }
 
@@ -155,7 +155,7 @@ void offer(Client client, const ubyte[] batch)
 {
     if (client.writer !is null)
     {
-        if (client.outbox.length <= LIMIT)
+        if (client.outbox.length <= limit)
             client.outbox ~= batch;
         return;
     }
@@ -204,7 +204,7 @@ void acceptClients(int listener)
 void turn(int listener)
 {
     epoll_event[256] events;
-    const ready = epoll_wait(epoll, events.ptr, events.length, resting ? RETRY_MS : -1);
+    const ready = epoll_wait(epoll, events.ptr, events.length, resting ? retryMs : -1);
     if (resting)
         watch(EPOLL_CTL_MOD, listener, EPOLLIN, null);
     resting = false;
@@ -258,10 +258,10 @@ int main(string[] arguments)
         listener.setOption(SocketOptionLevel.SOCKET, SocketOption.REUSEADDR, true);
         // Its connections inherit these two.
         listener.setOption(SocketOptionLevel.TCP, SocketOption.TCP_NODELAY, true);
-        listener.setOption(SocketOptionLevel.TCP, cast(SocketOption) TCP_USER_TIMEOUT, STALLED_MS);
+        listener.setOption(SocketOptionLevel.TCP, cast(SocketOption) TCP_USER_TIMEOUT, stalledMs);
         listener.blocking = false;
         listener.bind(address);
-        listener.listen(BACKLOG);
+        listener.listen(backlog);
     }
     catch (SocketException problem)
     {
