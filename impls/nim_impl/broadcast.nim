@@ -43,7 +43,8 @@ proc serve(socket: AsyncSocket) {.async.} =
     discard # a reset ends a connection just as an end of stream does, and no error ends others
   finally:
     room.del(number)
-  discard await client.writing.withTimeout(lingerMs) # it may never read
+  if not client.writing.finished: # else it would leave a timer behind
+    discard await client.writing.withTimeout(lingerMs) # it may never read
   socket.close()
 
 proc readMessages(client: Client) {.async.} =
