@@ -98,7 +98,7 @@ proc accept(listener: AsyncSocket) {.async.} =
   while true:
     try:
       asyncCheck serve(await asyncnet.accept(listener))
-    except OSError: # no descriptor is left
+    except CatchableError: # no descriptor is left, or the selector takes no more
       await sleepAsync(retryMs)
 
 # The address, and what happens at the start.
