@@ -6,6 +6,7 @@
 ## unsent, the client misses new batches, always as whole messages.
 
 import std/[asyncdispatch, asyncnet, nativesockets, net, os, strutils, tables]
+from std/posix import SHUT_RDWR, shutdown
 
 const
   backlog = 1024
@@ -71,8 +72,9 @@ proc write(client: Client) {.async.} =
       let batch = move(client.outbox) # which is empty after that
       await client.socket.send(batch)
       client.unsent -= batch.len
-  except OSError:
-    discard # reading fails too, and ends the connection
+  except CatchableError: # not a reset: to `send` that is no error, and reading ends the connection
+    if not client.socket.isClosed:
+      discard client.socket.getFd.shutdown(SHUT_RDWR) # what it has sent is still read, to the end that this makes
 
 proc wholeMessages(data: string): int =
   ## The length of the longest prefix of the data that consists of whole messages.
