@@ -85,9 +85,17 @@ def write(client)
     client.unsent -= batch.size
   end
 rescue IO::Error
-  # The reading fiber sees the error too, and ends.
+  cut_off(client.socket)
 ensure
   client.written.send(nil)
+end
+
+# Nothing more can be sent to it. What it has sent is still read, to the end that this makes.
+def cut_off(socket)
+  socket.close_write
+  socket.close_read
+rescue Socket::Error
+  # It was cut off already: a reset.
 end
 
 def wake(client)
