@@ -3,7 +3,8 @@
 # Order: every connection's fiber passes its requests to the one fiber `broadcast`, which alone knows who has
 # subscribed to what, and obeys them one after the other. Replies go the same way.
 # A slow client: only its own two fibers wait for it. While more than LIMIT bytes are unsent, it misses new
-# messages, and while its replies make it twice as many, its requests wait.
+# messages, and while its replies make it twice as many, its requests wait. When the kernel takes nothing more
+# for it for STALLED, it is disconnected.
 
 require "json"
 require "socket"
@@ -13,7 +14,7 @@ FEW_BYTES = 4 * 1024   # first read: ten thousand idle clients must not cost a g
 LONGEST   = 64 * 1024  # bytes of the longest request, including its line feed
 LIMIT     = 256 * 1024 # a client with more unsent bytes misses new messages
 RETRY     = 100.milliseconds
-LINGER    = 10.seconds # for a client that has left, or whose requests wait, to read what is unsent
+STALLED   = 40.seconds # a client is disconnected when the kernel takes nothing more for it for so long
 
 record Subscribe, channel : String
 record Send, channel : String, message : String
@@ -40,6 +41,7 @@ REQUESTS = Channel({Client, Array(Request)?}).new
 
 def serve(socket)
   socket.read_buffering = false
+  socket.write_timeout = STALLED
   client = Client.new(socket)
   spawn write(client)
   begin
@@ -50,11 +52,7 @@ def serve(socket)
     REQUESTS.send({client, nil})
   end
   until client.written?
-    select
-    when client.drained.receive
-    when timeout(LINGER) # it may never read
-      break
-    end
+    client.drained.receive
   end
 ensure
   socket.close
@@ -85,14 +83,10 @@ def grow(data)
   Bytes.new(2 * data.size).tap { |larger| data.copy_to(larger) }
 end
 
-# Wait while the client does not read the replies to its requests. It may have left: its end comes after them.
+# Wait while the client does not read the replies to its requests, at the longest until `write` gives up.
 def pause(client)
   while client.unsent > 2 * LIMIT && !client.written?
-    select
-    when client.drained.receive
-    when timeout(LINGER)
-      raise IO::TimeoutError.new("replies have not been read")
-    end
+    client.drained.receive
   end
 end
 
@@ -110,10 +104,18 @@ def write(client)
     signal(client.drained)
   end
 rescue IO::Error
-  # The reading fiber sees the error too, and ends.
+  cut_off(client.socket)
 ensure
   client.written = true
   signal(client.drained)
+end
+
+# Nothing more can be sent to it. What it has sent is still read, to the end that this makes.
+def cut_off(socket)
+  socket.close_write
+  socket.close_read
+rescue Socket::Error
+  # It was cut off already: a reset.
 end
 
 def signal(channel)
