@@ -63,18 +63,16 @@ func read(reader *bufio.Reader) ([]byte, error) {
 	return message, err
 }
 
-// write sends what waits in the channel. It flushes when nothing more waits, so that one system call
-// sends all that has come in during the previous one.
+// write sends what waits in the channel, until the room closes it. It flushes when nothing more waits, so that
+// one system call sends all that has come in during the previous one, up to the 4 KiB of the writer's buffer.
+// After an error the writer does nothing, but the client's last messages are still read.
 func write(c *client) {
-	defer c.Close() // the reading goroutine sees the end too
+	defer c.Close()
 	writer := bufio.NewWriter(c)
 	for message := range c.queue {
-		_, err := writer.Write(message)
-		if err == nil && len(c.queue) == 0 {
-			err = writer.Flush()
-		}
-		if err != nil {
-			return
+		writer.Write(message)
+		if len(c.queue) == 0 {
+			writer.Flush()
 		}
 	}
 }
