@@ -68,8 +68,9 @@ func serve(connection net.Conn) {
 
 // write sends the outbox: one write for everything that was added during the previous write.
 func write(c *client) {
-	defer c.Close() // the reading goroutine sees the end too
+	defer c.Close()
 	var batch []byte
+	var err error
 	for {
 		c.mutex.Lock()
 		c.unsent -= len(batch)
@@ -81,8 +82,8 @@ func write(c *client) {
 		if len(batch) == 0 {
 			return
 		}
-		if _, err := c.Write(batch); err != nil {
-			return
+		if err == nil { // after an error only the reading goroutine goes on: it takes the client's last messages
+			_, err = c.Write(batch)
 		}
 	}
 }
