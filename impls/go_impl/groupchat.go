@@ -106,8 +106,13 @@ func read(reader *bufio.Reader) ([]byte, error) {
 // write sends the outbox: one write for everything that was added during the previous write.
 func write(c *client) {
 	var err error
-	for batch := take(c, nil); len(batch) > 0 && err == nil; batch = take(c, batch) {
-		_, err = c.Write(batch)
+	for batch := take(c, nil); len(batch) > 0; batch = take(c, batch) {
+		if err == nil { // after an error only the reading goroutine goes on: it takes the client's last requests
+			_, err = c.Write(batch)
+		}
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			break // the client reads nothing
+		}
 	}
 	c.Close() // the reading goroutine sees the end too
 	finish(c)
