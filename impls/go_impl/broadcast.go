@@ -57,7 +57,7 @@ func serve(connection net.Conn) {
 		got, err = c.Read(data[size:])
 		size += got
 		if size == len(data) && size < chunk { // there was more to read
-			data = append(data, data...) // twice as long; what stands in the new half does not matter
+			data = append(data, make([]byte, len(data))...)
 		}
 		if end := wholeMessages(data[:size]); end > 0 {
 			received <- append([]byte(nil), data[:end]...)

@@ -33,12 +33,12 @@ const (
 
 type client struct {
 	net.Conn
-	channels map[string]struct{} // only `order` uses it
-	mutex    sync.Mutex          // guards the fields below
-	wake     *sync.Cond
-	outbox   []byte
-	unsent   int // bytes in the outbox or being written
-	leaving  bool
+	subscribed map[string]struct{} // its channels; only `order` uses it
+	mutex      sync.Mutex          // guards the fields below
+	wake       *sync.Cond
+	outbox     []byte
+	unsent     int // bytes in the outbox or being written
+	leaving    bool
 }
 
 // The subscribers of each channel that has any.
@@ -65,7 +65,7 @@ var (
 )
 
 func serve(connection net.Conn) {
-	c := &client{Conn: connection, channels: map[string]struct{}{}}
+	c := &client{Conn: connection, subscribed: map[string]struct{}{}}
 	c.wake = sync.NewCond(&c.mutex)
 	defer leave(c)
 	go write(c)
@@ -75,9 +75,9 @@ func serve(connection net.Conn) {
 		if err != nil { // a reset ends a connection just as an end of stream does
 			return
 		}
-		request := understand(c, line)
+		r := understand(c, line)
 		pause(c)
-		requests <- request
+		requests <- r
 	}
 }
 
@@ -176,7 +176,7 @@ func obey(known channels, r request) {
 			known[r.channel] = subscribers
 		}
 		subscribers[r.from] = struct{}{}
-		r.from.channels[r.channel] = struct{}{}
+		r.from.subscribed[r.channel] = struct{}{}
 		send(r.from, encode(struct{ Subscribed string }{r.channel}))
 	case !exists:
 		send(r.from, encode(struct{ Error string }{"no such channel: " + r.channel}))
@@ -189,7 +189,7 @@ func obey(known channels, r request) {
 
 // forget removes the client, and the channels that have no other subscriber.
 func forget(known channels, c *client) {
-	for channel := range c.channels {
+	for channel := range c.subscribed {
 		delete(known[channel], c)
 		if len(known[channel]) == 0 {
 			delete(known, channel)

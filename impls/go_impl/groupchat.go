@@ -86,9 +86,9 @@ func serve(connection net.Conn) {
 		if err != nil { // a reset ends a connection just as an end of stream does
 			return
 		}
-		request := understand(c, payload)
+		r := understand(c, payload)
 		pause(c)
-		requests <- request
+		requests <- r
 	}
 }
 
