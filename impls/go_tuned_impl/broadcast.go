@@ -20,12 +20,12 @@ import (
 )
 
 const (
-	chunk   = 64 * 1024         // bytes per read
-	limit   = 256 * 1024        // a client with more unsent bytes misses new batches
-	message = 256               // bytes of the longest message, including its header
-	most    = 2*chunk + message // bytes collected at most before they are sent
-	retry   = 100 * time.Millisecond
-	linger  = 10 * time.Second // for a client that has closed its sending side to read what is unsent
+	chunk      = 64 * 1024            // bytes per read
+	limit      = 256 * 1024           // a client with more unsent bytes misses new batches
+	maxMessage = 256                  // bytes of the longest message, including its header
+	maxPending = 2*chunk + maxMessage // bytes collected at most before they are sent
+	retry      = 100 * time.Millisecond
+	linger     = 10 * time.Second // for a client that has closed its sending side to read what is unsent
 )
 
 type client struct {
@@ -42,9 +42,9 @@ type client struct {
 // One lock guards everything below, and the clients. System calls are made while it is held, but none
 // that waits: the sockets are non-blocking, and EAGAIN is taken as an answer.
 var (
-	order   sync.Mutex
+	mu      sync.Mutex
 	room    []*client
-	pending [most]byte
+	pending [maxPending]byte
 	size    int                      // bytes in pending
 	wake    = make(chan struct{}, 1) // wakes gather; one token is enough, however many clients have sent
 )
@@ -74,8 +74,8 @@ func serve(connection *net.TCPConn) {
 }
 
 func join(c *client) {
-	order.Lock()
-	defer order.Unlock()
+	mu.Lock()
+	defer mu.Unlock()
 	c.place = len(room)
 	room = append(room, c)
 }
@@ -83,9 +83,9 @@ func join(c *client) {
 // read reads a client's messages into pending. All clients share this buffer: one that waits has none.
 // Together with the second goroutine that it lacks, this saves almost half of a client's memory.
 func read(c *client) (done, over bool) {
-	order.Lock()
-	defer order.Unlock()
-	if size+message+chunk > most {
+	mu.Lock()
+	defer mu.Unlock()
+	if size+maxMessage+chunk > maxPending {
 		broadcast()
 	}
 	begin := size + copy(pending[size:], c.rest)
@@ -104,8 +104,8 @@ func read(c *client) (done, over bool) {
 }
 
 func leave(c *client) {
-	order.Lock()
-	defer order.Unlock()
+	mu.Lock()
+	defer mu.Unlock()
 	broadcast() // a leaving client still receives its own last messages
 	last := room[len(room)-1]
 	room[c.place], last.place = last, c.place
@@ -134,9 +134,9 @@ func wholeMessages(data []byte) int {
 func gather() {
 	for range wake {
 		runtime.Gosched()
-		order.Lock()
+		mu.Lock()
 		broadcast()
-		order.Unlock()
+		mu.Unlock()
 	}
 }
 
@@ -178,13 +178,13 @@ func offer(c *client, batch []byte) {
 func write(c *client) {
 	var batch []byte
 	var err error
-	order.Lock()
-	defer order.Unlock()
+	mu.Lock()
+	defer mu.Unlock()
 	for len(c.outbox) > 0 && err == nil {
 		batch, c.outbox = c.outbox, batch[:0]
-		order.Unlock()
+		mu.Unlock()
 		_, err = c.Write(batch)
-		order.Lock()
+		mu.Lock()
 		c.unsent -= len(batch)
 	}
 	c.outbox, c.unsent, c.writing = nil, 0, false
