@@ -22,7 +22,7 @@ import (
 )
 
 const (
-	chunk  = 64 * 1024  // bytes that gnet reads at a time, and bytes pending before a flush
+	chunk  = 64 * 1024  // bytes pending before a flush: as many as gnet reads at a time by default
 	limit  = 256 * 1024 // a client with more unsent bytes misses new batches
 	buffer = 512 * 1024 // up to this size a ring that grows; beyond it gnet would keep a list of small pieces
 	retry  = 100 * time.Millisecond
