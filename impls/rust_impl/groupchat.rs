@@ -154,6 +154,7 @@ fn pause(client: &Client) -> io::Result<()> {
     let full = |outbox: &mut Outbox| outbox.unsent > 2 * LIMIT && !outbox.closed;
     let waited = client.drained.wait_timeout_while(outbox, LINGER, full).unwrap().1;
     if waited.timed_out() {
+        let _ = client.stream.shutdown(Shutdown::Both); // which ends its writer
         return Err(io::ErrorKind::TimedOut.into());
     }
     Ok(())
