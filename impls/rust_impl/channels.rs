@@ -110,7 +110,8 @@ fn read(client: &Arc<Client>, mine: &mut HashSet<String>) -> io::Result<()> {
     Ok(())
 }
 
-/// Read a line; false at the end of the stream. A line that is too long is cut, but stays too long.
+/// Read a line; false at the end of the stream. A line that is too long is cut, but stays too long,
+/// and gets its Error even if the stream ends before it does.
 fn next_line(reader: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<bool> {
     line.clear();
     reader.take(LONGEST as u64 + 1).read_until(b'\n', line)?;
