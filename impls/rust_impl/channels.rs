@@ -299,7 +299,7 @@ fn main() {
         eprintln!("cannot listen on {host}:{port}: {error}");
         process::exit(1)
     });
-    listen(listener.as_raw_fd(), BACKLOG); // once more: std's backlog of 128 is too small
+    listen(listener.as_raw_fd(), BACKLOG); // once more: std's own backlog is 128
     let port = listener.local_addr().expect("it is bound").port();
     println!("listening on {host}:{port}");
     // SIGINT and SIGTERM end the process, as they do unless one asks for something else.
