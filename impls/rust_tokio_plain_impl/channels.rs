@@ -72,7 +72,10 @@ async fn serve(stream: TcpStream) {
     let writing = task::spawn(write(writer, client.clone()));
     let mut mine = HashSet::new();
     // A reset ends a connection just as an end of stream does.
-    let _ = read(reader, &client, &mut mine).await;
+    let ended = read(reader, &client, &mut mine).await;
+    if ended.is_err_and(|error| error.kind() == io::ErrorKind::TimedOut) {
+        writing.abort(); // it does not read its replies
+    }
     leave(&client, &mine);
     linger(writing).await;
 }

@@ -72,7 +72,11 @@ async fn serve(stream: TcpStream) {
     let mut name = None; // until the client has joined; until then it gets no messages
     select! {
         // A reset ends a connection just as an end of stream does.
-        _ = read(reader, &client, &mut name) => {}
+        ended = read(reader, &client, &mut name) => {
+            if ended.is_err_and(|error| error.kind() == io::ErrorKind::TimedOut) {
+                writing.abort(); // it does not read its replies
+            }
+        }
         _ = client.disconnect.notified() => writing.abort(),
     }
     leave(&client, name);
