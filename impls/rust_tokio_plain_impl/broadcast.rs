@@ -66,7 +66,7 @@ async fn write(
             Err(RecvError::Closed) => return Ok(()),
         }
         if messages.is_empty() {
-            stream.flush().await?; // one write for all that there was
+            stream.flush().await?; // the rest: it writes whenever 8 KiB are full
         }
     }
 }
