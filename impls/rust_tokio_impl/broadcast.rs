@@ -10,7 +10,6 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use std::{env, mem, process};
 
-use socket2::SockRef;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::net::{TcpListener, TcpStream};
@@ -37,10 +36,18 @@ async fn serve(mut stream: TcpStream, room: Arc<Room>) {
     let batches = room.batches.subscribe();
     let (reader, writer) = stream.split();
     let (leave, leaving) = oneshot::channel();
-    let _ = tokio::join!(read(reader, &room, leave), write(writer, batches, leaving));
+    let reading = async {
+        read(reader, &room).await;
+        drop(leave); // then `write` ends, when all is sent
+        time::sleep(LINGER).await; // that long at most: the client may not read what is left
+    };
+    select! {
+        () = reading => {}
+        () = write(writer, batches, leaving) => {}
+    }
 }
 
-async fn read(mut stream: ReadHalf<'_>, room: &Room, _leave: oneshot::Sender<()>) {
+async fn read(mut stream: ReadHalf<'_>, room: &Room) {
     let (mut data, mut size) = (vec![0; FEW_BYTES], 0);
     // A reset ends a connection just as an end of stream does.
     while let Ok(got @ 1..) = stream.read(&mut data[size..]).await {
@@ -55,29 +62,25 @@ async fn read(mut stream: ReadHalf<'_>, room: &Room, _leave: oneshot::Sender<()>
             size -= end;
         }
     }
-    let _ = SockRef::from(stream.as_ref()).set_tcp_user_timeout(Some(LINGER)); // it may never read
-    // Returning drops `_leave`, which notifies `write`.
 }
 
-/// Send the batches, until the client has left and all are sent, or until a write fails.
-///
-/// `read` takes the last messages of a client to which a write has failed, and sees its end as well.
+/// Send the batches, until the client has left and all are sent.
 async fn write(
     mut stream: WriteHalf<'_>,
     mut batches: broadcast::Receiver<Batch>,
     mut leaving: oneshot::Receiver<()>,
-) -> io::Result<()> {
+) {
     loop {
         let next = select! {
             biased; // before it leaves, a client receives all earlier batches
             next = batches.recv() => next,
-            _ = &mut leaving => return Ok(()),
+            _ = &mut leaving => return,
         };
         let mut queued = match next {
             Ok(batch) => vec![batch],
             // Drop policy: a client that has missed batches continues with the oldest that is left.
             Err(RecvError::Lagged(_)) => continue,
-            Err(RecvError::Closed) => return Ok(()),
+            Err(RecvError::Closed) => return,
         };
         // Tuned: a client that was behind gets several batches with one write, without a copy.
         // Their bytes are limited: the channel may forget a batch, and only this client keeps it.
@@ -92,7 +95,10 @@ async fn write(
                 Err(TryRecvError::Empty | TryRecvError::Closed) => break,
             }
         }
-        send(&mut stream, &queued).await?;
+        if send(&mut stream, &queued).await.is_err() {
+            let _ = leaving.await; // `read` takes the client's last messages, and sees its end as well
+            return;
+        }
     }
 }
 
