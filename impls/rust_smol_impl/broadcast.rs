@@ -17,7 +17,7 @@ use smol::channel::{self, Receiver, Sender};
 use smol::net::{TcpListener, TcpStream};
 use smol::prelude::*;
 use smol::{Async, LocalExecutor, Timer, future};
-use socket2::{Domain, SockRef, Socket, Type};
+use socket2::{Domain, Socket, Type};
 
 const BACKLOG: i32 = 1024;
 const FEW_BYTES: usize = 4 * 1024; // first read: most clients receive more than they send
@@ -45,16 +45,16 @@ struct Outbox {
     unsent: usize, // bytes in `data` or being written
 }
 
-/// The connection closes when neither half holds it any more.
 async fn serve(stream: TcpStream, events: Sender<Event>) {
     let _ = stream.set_nodelay(true);
     let outbox = Rc::<RefCell<Outbox>>::default();
     let (bell, rung) = channel::bounded(1);
-    future::zip(
-        read(stream.clone(), Client { outbox: outbox.clone(), bell }, events),
-        write(stream, outbox, rung),
-    )
-    .await;
+    let client = Client { outbox: outbox.clone(), bell };
+    let reading = async {
+        read(stream.clone(), client, events).await;
+        Timer::after(LINGER).await; // `write` ends first, if the client reads what is unsent
+    };
+    future::or(write(stream.clone(), outbox, rung), reading).await;
 }
 
 async fn read(mut stream: TcpStream, client: Client, events: Sender<Event>) {
@@ -75,7 +75,6 @@ async fn read(mut stream: TcpStream, client: Client, events: Sender<Event>) {
             size -= end;
         }
     }
-    let _ = SockRef::from(&stream).set_tcp_user_timeout(Some(LINGER)); // it may never read
     let _ = events.send(Event::Left(key)).await;
 }
 
@@ -83,10 +82,9 @@ async fn read(mut stream: TcpStream, client: Client, events: Sender<Event>) {
 async fn write(mut stream: TcpStream, outbox: Rc<RefCell<Outbox>>, bell: Receiver<()>) {
     while bell.recv().await.is_ok() {
         let batch = mem::take(&mut outbox.borrow_mut().data);
-        if stream.write_all(&batch).await.is_err() {
-            return; // `read` takes the client's last messages, and sees its end as well
-        }
-        outbox.borrow_mut().unsent -= batch.len();
+        if stream.write_all(&batch).await.is_ok() {
+            outbox.borrow_mut().unsent -= batch.len();
+        } // else `read` takes the client's last messages, sees its end as well, and so ends this task
     }
 }
 
@@ -139,7 +137,7 @@ fn offer(client: &Client, batch: &[u8]) {
     if outbox.unsent <= LIMIT {
         outbox.data.extend_from_slice(batch);
         outbox.unsent += batch.len();
-        let _ = client.bell.try_send(()); // fails if it is rung already, or if `write` has ended
+        let _ = client.bell.try_send(()); // fails if it is rung already
     }
 }
 
