@@ -12,7 +12,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::net::{self, Shutdown, ToSocketAddrs};
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, Barrier};
 use std::time::Duration;
 use std::{env, io, mem, process, thread};
 
@@ -195,9 +195,11 @@ fn run(
     listener: net::TcpListener,
     queues: Arc<Mutex<Vec<Sender<Event>>>>,
     queue: Receiver<Event>,
+    started: &Barrier,
 ) -> io::Result<()> {
     let core = Rc::new(Core { number, queues, clients: RefCell::default(), next: Cell::new(0) });
     let mut runtime = RuntimeBuilder::<IoUringDriver>::new().enable_timer().build()?;
+    started.wait();
     runtime.block_on(async {
         monoio::spawn(broadcast(core.clone(), queue));
         accept(TcpListener::from_std(listener)?, core).await;
@@ -243,11 +245,16 @@ fn main() {
     let (queues, ends): (Vec<_>, Vec<_>) =
         (0..cores).map(|_| async_channel::bounded(WAITING)).unzip();
     let queues = Arc::new(Mutex::new(queues));
+    let started = Arc::new(Barrier::new(cores + 1));
     for (number, queue) in ends.into_iter().enumerate() {
-        let (listener, queues) =
-            (listener.try_clone().expect("a descriptor is left"), queues.clone());
-        thread::spawn(move || run(number, listener, queues, queue).expect("there is an io_uring"));
+        let listener = listener.try_clone().expect("a descriptor is left");
+        let queues = queues.clone();
+        let started = started.clone();
+        thread::spawn(move || {
+            run(number, listener, queues, queue, &started).expect("there is an io_uring");
+        });
     }
+    started.wait(); // until every core has its ring
     println!("listening on {host}:{port}");
     signals.forever().next();
     // A ring lets go of its sockets some time after its process has ended; until then no other process
