@@ -91,7 +91,8 @@ async fn read(mut stream: OwnedReadHalf<TcpStream>, core: &Core) {
         let full = data.len() == data.capacity();
         let end = whole_messages(&data);
         if end > 0 {
-            publish(core, data.drain(..end).collect()).await;
+            publish(core, Arc::from(&data[..end])).await;
+            data.drain(..end);
         }
         if full && data.capacity() < CHUNK {
             data.reserve_exact(2 * data.capacity()); // there was more to read
