@@ -129,6 +129,16 @@ impl Actor for Session {
         }
         Ok(())
     }
+
+    /// The mailbox is empty. A message that came too late for it may have kept `handle` from flushing.
+    async fn post_stop(
+        &self,
+        _: ActorRef<Bytes>,
+        writing: &mut Writing,
+    ) -> Result<(), ActorProcessingErr> {
+        let _ = time::timeout(LINGER, writing.stream.flush()).await;
+        Ok(())
+    }
 }
 
 /// The room: it has the sessions of all clients, and decides the order.
@@ -195,7 +205,7 @@ impl Actor for Room {
 fn offer(member: &Member, message: &Bytes) {
     if member.unsent.load(Ordering::Relaxed) <= LIMIT {
         member.unsent.fetch_add(cost(message), Ordering::Relaxed);
-        let _ = member.session.cast(message.clone()); // fails if the session has ended meanwhile
+        let _ = member.session.cast(message.clone()); // fails if the session is ending
     }
 }
 
