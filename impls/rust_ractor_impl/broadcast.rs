@@ -258,7 +258,7 @@ async fn main() {
         eprintln!("cannot listen on {host}:{port}: {error}");
         process::exit(1)
     });
-    let (room, its_end) = Actor::spawn(None, Room, ()).await.expect("it has no other of its name");
+    let (room, its_end) = Actor::spawn(None, Room, ()).await.expect("the room starts");
     let port = listener.local_addr().expect("it is bound").port();
     println!("listening on {host}:{port}");
     // SIGINT and SIGTERM end the process, as they do unless one asks for something else.
