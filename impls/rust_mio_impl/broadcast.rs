@@ -25,7 +25,7 @@ const MAX_PENDING: usize = 2 * CHUNK + MESSAGE; // bytes collected at most befor
 const EVENTS: usize = 256;
 const RETRY: Duration = Duration::from_millis(100); // when no descriptor is left
 const STALLED: Duration = Duration::from_secs(30); // a client that takes nothing is disconnected
-const LISTENER: Token = Token(usize::MAX - 1); // clients' tokens count from 0
+const LISTENER: Token = Token(usize::MAX); // clients' tokens count from 0
 
 struct Client {
     stream: TcpStream,
@@ -53,9 +53,10 @@ impl Room {
     fn run(&mut self) -> io::Result<()> {
         let mut events = Events::with_capacity(EVENTS);
         loop {
-            let timeout = match self.ready.is_empty() {
-                false => Some(Duration::ZERO),
-                true => self.resting.then_some(RETRY),
+            let timeout = if self.ready.is_empty() {
+                self.resting.then_some(RETRY)
+            } else {
+                Some(Duration::ZERO)
             };
             match self.poll.poll(&mut events, timeout) {
                 Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error),
