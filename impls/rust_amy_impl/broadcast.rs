@@ -129,7 +129,9 @@ impl Room {
     fn flush(&mut self, id: usize) {
         let Some(client) = self.clients.get_mut(&id) else { return };
         let mut unsent = mem::take(&mut client.unsent);
-        unsent.drain(..client.send(&unsent));
+        if !unsent.is_empty() {
+            unsent.drain(..client.send(&unsent)); // amy reports each input as both, so it is often empty
+        }
         client.unsent = unsent;
         if client.unsent.is_empty() && client.left {
             self.clients.remove(&id); // which closes the connection
