@@ -140,13 +140,13 @@ impl Room {
 
     /// Tuned: offer what is pending as one batch, one write per client, however many have sent.
     fn broadcast(&mut self) {
-        let batch = mem::take(&mut self.pending);
-        if batch.is_empty() {
+        if self.pending.is_empty() {
             return;
         }
         for client in self.clients.values_mut().filter(|client| !client.excluded) {
-            client.offer(&batch);
+            client.offer(&self.pending);
         }
+        self.pending.clear();
     }
 
     fn accept(&mut self) {
