@@ -201,9 +201,10 @@ fn run(mut poll: Poll, room: &Room) -> io::Result<()> {
             }
         }
         let mut ready = room.ready.borrow_mut();
-        let timeout = match ready.is_empty() {
-            false => Some(Duration::ZERO),
-            true => waiting.contains_key(&Wait::Pause).then_some(RETRY),
+        let timeout = if ready.is_empty() {
+            waiting.contains_key(&Wait::Pause).then_some(RETRY)
+        } else {
+            Some(Duration::ZERO)
         };
         match poll.poll(&mut events, timeout) {
             Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error),
