@@ -1,6 +1,6 @@
 // Broadcast in plain Go: two goroutines per connection, a channel between them, and one goroutine for the room.
 //
-// Order: every reading goroutine passes its messages, one by one, to the one goroutine `broadcast`; they
+// Order: every reading goroutine passes its messages, one by one, to the one goroutine of the hub; they
 // reach all clients in the order in which they come out of that channel.
 // A slow client: only its own writing goroutine waits for it. While its channel is full, it misses new messages.
 package main
@@ -26,29 +26,29 @@ const (
 
 type client struct {
 	net.Conn
-	queue chan []byte // from the goroutine that knows the room to the one that writes
+	queue chan []byte // from the hub to the goroutine that writes
 }
 
-// From the connections' goroutines to the one that knows the room. The channels are unbuffered:
+// A hub has the channels from the connections' goroutines to the one that knows the room. They are unbuffered:
 // a goroutine that sends waits until the other one receives.
-var (
-	joined   = make(chan *client)
-	left     = make(chan *client)
-	received = make(chan []byte) // one message, with its length byte
-)
+type hub struct {
+	joined   chan *client
+	left     chan *client
+	received chan []byte // one message, with its length byte
+}
 
-func serve(connection net.Conn) {
+func (h *hub) serve(connection net.Conn) {
 	c := &client{Conn: connection, queue: make(chan []byte, limit)}
-	joined <- c
-	defer leave(c)
-	go write(c)
+	h.joined <- c
+	defer h.leave(c)
+	go c.write()
 	reader := bufio.NewReader(c)
 	for {
 		message, err := read(reader)
 		if err != nil { // a reset ends a connection just as an end of stream does
 			return
 		}
-		received <- message
+		h.received <- message
 	}
 }
 
@@ -63,10 +63,10 @@ func read(reader *bufio.Reader) ([]byte, error) {
 	return message, err
 }
 
-// write sends what waits in the channel, until the room closes it. It flushes when nothing more waits, so that
+// write sends what waits in the channel, until the hub closes it. It flushes when nothing more waits, so that
 // one system call sends all that has come in during the previous one, up to the 4 KiB of the writer's buffer.
 // After an error the writer does nothing, but the client's last messages are still read.
-func write(c *client) {
+func (c *client) write() {
 	defer c.Close()
 	writer := bufio.NewWriter(c)
 	for message := range c.queue {
@@ -77,45 +77,45 @@ func write(c *client) {
 	}
 }
 
-func leave(c *client) {
-	left <- c
+func (h *hub) leave(c *client) {
+	h.left <- c
 	c.SetWriteDeadline(time.Now().Add(linger))
 }
 
-// broadcast is the only goroutine that knows the room; it decides the order.
-func broadcast() {
+// run is the only goroutine that knows the room; it decides the order.
+func (h *hub) run() {
 	room := map[*client]struct{}{}
 	for {
 		select {
-		case c := <-joined:
+		case c := <-h.joined:
 			room[c] = struct{}{}
-		case c := <-left:
+		case c := <-h.left:
 			delete(room, c)
 			close(c.queue) // its writing goroutine sends the rest, and ends
-		case message := <-received:
+		case message := <-h.received:
 			for c := range room {
-				offer(c, message)
+				c.offer(message)
 			}
 		}
 	}
 }
 
 // offer is the drop policy: a client whose channel is full misses the message.
-func offer(c *client, message []byte) {
+func (c *client) offer(message []byte) {
 	select {
 	case c.queue <- message:
 	default:
 	}
 }
 
-func accept(listener net.Listener) {
+func (h *hub) accept(listener net.Listener) {
 	for {
 		connection, err := listener.Accept()
 		if err != nil { // no descriptor is left
 			time.Sleep(retry)
 			continue
 		}
-		go serve(connection)
+		go h.serve(connection)
 	}
 }
 
@@ -147,7 +147,8 @@ func main() {
 	signal.Notify(stop, syscall.SIGINT, syscall.SIGTERM)
 	port = strconv.Itoa(listener.Addr().(*net.TCPAddr).Port)
 	fmt.Println("listening on", net.JoinHostPort(host, port))
-	go broadcast()
-	go accept(listener)
+	h := &hub{make(chan *client), make(chan *client), make(chan []byte)}
+	go h.run()
+	go h.accept(listener)
 	<-stop // nothing needs saving, and the kernel closes every connection
 }
