@@ -1,7 +1,7 @@
 // Broadcast in Go, in batches: two goroutines per connection, and one goroutine for the room.
 //
-// Order: every reading goroutine passes all whole messages of one read to the one goroutine `broadcast`;
-// they reach all clients in the order in which they come out of that channel.
+// Order: every reading goroutine passes all whole messages of one read to the one goroutine of the
+// hub; they reach all clients in the order in which they come out of that channel.
 // A slow client: only its own writing goroutine waits for it. While more than limit bytes are
 // unsent, the client misses new batches, always as whole messages.
 package main
@@ -36,20 +36,20 @@ type client struct {
 	leaving bool
 }
 
-// From the connections' goroutines to the one that knows the room. The channels are unbuffered:
+// A hub has the channels from the connections' goroutines to the one that knows the room. They are unbuffered:
 // a goroutine that sends waits until the other one receives.
-var (
-	joined   = make(chan *client)
-	left     = make(chan *client)
-	received = make(chan []byte) // whole messages
-)
+type hub struct {
+	joined   chan *client
+	left     chan *client
+	received chan []byte // whole messages
+}
 
-func serve(connection net.Conn) {
+func (h *hub) serve(connection net.Conn) {
 	c := &client{Conn: connection}
 	c.wake = sync.NewCond(&c.mutex)
-	joined <- c
-	defer leave(c)
-	go write(c)
+	h.joined <- c
+	defer h.leave(c)
+	go c.write()
 	data, size := make([]byte, fewBytes), 0
 	var err error
 	for err == nil { // a reset ends a connection just as an end of stream does
@@ -60,14 +60,14 @@ func serve(connection net.Conn) {
 			data = append(data, make([]byte, len(data))...)
 		}
 		if end := wholeMessages(data[:size]); end > 0 {
-			received <- append([]byte(nil), data[:end]...)
+			h.received <- append([]byte(nil), data[:end]...)
 			size = copy(data, data[end:size])
 		}
 	}
 }
 
 // write sends the outbox: one write for everything that was added during the previous write.
-func write(c *client) {
+func (c *client) write() {
 	defer c.Close()
 	var batch []byte
 	var err error
@@ -88,8 +88,8 @@ func write(c *client) {
 	}
 }
 
-func leave(c *client) {
-	left <- c
+func (h *hub) leave(c *client) {
+	h.left <- c
 	c.SetWriteDeadline(time.Now().Add(linger))
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
@@ -106,17 +106,17 @@ func wholeMessages(data []byte) int {
 	return end
 }
 
-// broadcast is the only goroutine that knows the room; it decides the order.
-func broadcast() {
+// run is the only goroutine that knows the room; it decides the order.
+func (h *hub) run() {
 	room := map[*client]struct{}{}
 	for {
 		select {
-		case c := <-joined:
+		case c := <-h.joined:
 			room[c] = struct{}{}
-		case c := <-left:
+		case c := <-h.left:
 			delete(room, c)
-		case batch := <-received:
-			flush(room, batch)
+		case batch := <-h.received:
+			h.flush(room, batch)
 		}
 	}
 }
@@ -125,23 +125,23 @@ func broadcast() {
 // It first yields to all readers that are ready. Each of them reads, and then waits to be received from.
 // Without this, the reader that has just sent would be the only one: the runtime runs a goroutine that
 // has been woken before all others.
-func flush(room map[*client]struct{}, batch []byte) {
+func (h *hub) flush(room map[*client]struct{}, batch []byte) {
 	runtime.Gosched()
 	for more := true; more && len(batch) < chunk; { // a longer batch might make clients miss the next one
 		select {
-		case next := <-received:
+		case next := <-h.received:
 			batch = append(batch, next...)
 		default:
 			more = false
 		}
 	}
 	for c := range room {
-		offer(c, batch)
+		c.offer(batch)
 	}
 }
 
 // offer is the drop policy: a client gets all of the batch, or none of it if it is too far behind.
-func offer(c *client, batch []byte) {
+func (c *client) offer(batch []byte) {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
 	if c.unsent <= limit {
@@ -151,14 +151,14 @@ func offer(c *client, batch []byte) {
 	}
 }
 
-func accept(listener net.Listener) {
+func (h *hub) accept(listener net.Listener) {
 	for {
 		connection, err := listener.Accept()
 		if err != nil { // no descriptor is left
 			time.Sleep(retry)
 			continue
 		}
-		go serve(connection)
+		go h.serve(connection)
 	}
 }
 
@@ -190,7 +190,8 @@ func main() {
 	signal.Notify(stop, syscall.SIGINT, syscall.SIGTERM)
 	port = strconv.Itoa(listener.Addr().(*net.TCPAddr).Port)
 	fmt.Println("listening on", net.JoinHostPort(host, port))
-	go broadcast()
-	go accept(listener)
+	h := &hub{make(chan *client), make(chan *client), make(chan []byte)}
+	go h.run()
+	go h.accept(listener)
 	<-stop // nothing needs saving, and the kernel closes every connection
 }
