@@ -4,7 +4,7 @@
 %% all writers before it takes the next call. Messages between two processes keep their order.
 %% A slow client: only its own writer waits for it. For each writer the room counts the bytes that it has
 %% delivered and that are not reported as sent. While that is more than ?LIMIT, the client misses new
-%% messages. A client that does not take one write within ?SEND_MS is disconnected.
+%% messages. A client that does not take one write within ?SEND_MS is disconnected, half-closed or not.
 -module(broadcast).
 -behaviour(gen_server). % the room; the supervisors are here as well, so that the server is one page
 
@@ -16,7 +16,7 @@
 -define(WRITE, 64 * 1024). % a longer write might hide how much the kernel has not taken: see offer/3
 -define(LIMIT, 256 * 1024). % a client with more unsent bytes misses new messages
 -define(MAIL, 64). % bytes that a batch takes in a writer's mailbox beyond its own
--define(SEND_MS, 30_000). % for a client to take a write, or so much of it that the port can queue the rest
+-define(SEND_MS, 30_000). % for a client to take what the port has queued of the write before
 -define(RETRY_MS, 100). % how long to wait for a descriptor when there is none left
 
 %% One connection: a process that reads, linked to one that writes. If either crashes, so does the other,
@@ -61,11 +61,13 @@ write(Socket) ->
                 ok ->
                     gen_server:cast(room, {sent, self(), Cost}),
                     write(Socket);
-                {error, _} -> % the reader sees it too
+                {error, timeout} -> % the socket is closed, but its reader would wait for ever: end it as well
+                    exit(shutdown);
+                {error, _} -> % a reset, which the reader sees too
                     ok
             end;
         leave ->
-            ok
+            gen_tcp:send(Socket, <<>>) % returns when the port's own queue is empty, too, or after ?SEND_MS
     end.
 
 %% Add what else is in the mailbox.
@@ -158,7 +160,9 @@ listen({error, Reason}, _Port, _Family) ->
 listen({ok, Address}, Port, Family) ->
     gen_tcp:listen(Port, [
         Family, binary, {ip, Address}, {active, false}, {reuseaddr, true}, {nodelay, true}, {backlog, ?BACKLOG},
-        {buffer, ?READ}, {send_timeout, ?SEND_MS}, {send_timeout_close, true}
+        {buffer, ?READ}, {send_timeout, ?SEND_MS}, {send_timeout_close, true},
+        {exit_on_close, false}, % at the end of its stream, a client still gets what is unsent
+        {high_watermark, 1}, {low_watermark, 0} % a send waits until the port has sent what the last one left
     ]).
 
 parse_address([Argument]) ->
