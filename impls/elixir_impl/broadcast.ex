@@ -19,8 +19,14 @@ defmodule Connection do
     Room.join(writer.pid)
     read(socket, "")
     send(writer.pid, :leave)
-    Task.yield(writer, @linger_ms) || Task.shutdown(writer, :brutal_kill)
+    Task.yield(writer, @linger_ms) || abort(socket, writer)
     :gen_tcp.close(socket)
+  end
+
+  # The client does not read. Without this option, the port would keep the descriptor until all is sent.
+  defp abort(socket, writer) do
+    :inet.setopts(socket, linger: {true, 0})
+    Task.shutdown(writer, :brutal_kill)
   end
 
   # Submit whole messages as they arrive, until the end of the stream; a reset is one too.
@@ -49,8 +55,9 @@ defmodule Connection do
           write(socket)
         end
 
+      # An empty send returns when gen_tcp's own queue is empty, too.
       :leave ->
-        :ok
+        :gen_tcp.send(socket, "")
     end
   end
 
@@ -148,6 +155,8 @@ defmodule Broadcast do
     :ok = :os.set_signal(:sigterm, :default)
     {family, shown} = if host =~ ":", do: {:inet6, "[#{host}]"}, else: {:inet, host}
     options = [family, :binary, active: false, reuseaddr: true, nodelay: true, backlog: @backlog, buffer: @chunk]
+    # A client still gets what is unsent at the end of its stream. A send waits for what the last one left in the queue.
+    options = options ++ [exit_on_close: false, high_watermark: 1, low_watermark: 0]
 
     with {:ok, address} <- :inet.getaddr(to_charlist(host), family),
          {:ok, listener} <- :gen_tcp.listen(port, [{:ip, address} | options]) do

@@ -21,8 +21,14 @@ defmodule Connection do
     Hub.join(writer.pid)
     read(socket, writer.pid, "")
     send(writer.pid, :leave)
-    Task.yield(writer, @linger_ms) || Task.shutdown(writer, :brutal_kill)
+    Task.yield(writer, @linger_ms) || abort(socket, writer)
     :gen_tcp.close(socket)
+  end
+
+  # The client does not read. Without this option, the port would keep the descriptor until all is sent.
+  defp abort(socket, writer) do
+    :inet.setopts(socket, linger: {true, 0})
+    Task.shutdown(writer, :brutal_kill)
   end
 
   # Pass on the requests in the lines that arrive, until the end of the stream; a reset is one too.
@@ -70,13 +76,23 @@ defmodule Connection do
       {:deliver, reply} ->
         {data, cost} = take(reply, Hub.cost(reply))
 
-        with :ok <- :gen_tcp.send(socket, data) do
-          Hub.sent(self(), cost)
-          write(socket)
+        case :gen_tcp.send(socket, data) do
+          :ok ->
+            Hub.sent(self(), cost)
+            write(socket)
+
+          # The socket is closed, but its reader would wait for ever: end it as well.
+          {:error, :timeout} ->
+            exit(:shutdown)
+
+          # A reset, which the reader sees too.
+          {:error, _} ->
+            :ok
         end
 
+      # An empty send returns when gen_tcp's own queue is empty, too.
       :leave ->
-        :ok
+        :gen_tcp.send(socket, "")
     end
   end
 
@@ -226,6 +242,8 @@ defmodule Channels do
     :ok = :os.set_signal(:sigterm, :default)
     {family, shown} = if host =~ ":", do: {:inet6, "[#{host}]"}, else: {:inet, host}
     options = [family, :binary, active: false, reuseaddr: true, nodelay: true, backlog: @backlog, buffer: @chunk]
+    # A client still gets what is unsent at the end of its stream. A send waits for what the last one left in the queue.
+    options = options ++ [exit_on_close: false, high_watermark: 1, low_watermark: 0]
     deadline = [send_timeout: @send_ms, send_timeout_close: true]
 
     with {:ok, address} <- :inet.getaddr(to_charlist(host), family),
