@@ -73,8 +73,8 @@ readMessages room connected size rest = do
     unless (B.null got) $ do
         let (whole, unfinished) = wholeMessages (rest <> got)
         unless (B.null whole) $ atomically (writeTBQueue (received room) whole)
-        -- A full read means that there was more to read. A copy of the rest, so that the chunk can be freed.
-        readMessages room connected (if B.length got == size then min chunk (2 * size) else size) (B.copy unfinished)
+        -- A full read means that there was more to read. A copy of the rest, and at once ($!), so that the chunk can be freed.
+        readMessages room connected (if B.length got == size then min chunk (2 * size) else size) $! B.copy unfinished
 
 -- Send the outbox, all that it holds at a time, until the client has left and all is sent.
 write :: Client -> IO ()

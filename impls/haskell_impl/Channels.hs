@@ -12,7 +12,7 @@ module Main (main) where
 import Control.Concurrent (forkFinally, threadDelay)
 import Control.Concurrent.Async (Async, link, race_, waitCatch, waitCatchSTM, withAsync)
 import Control.Concurrent.STM
-import Control.Exception (IOException, bracketOnError, finally, handle, try)
+import Control.Exception (IOException, bracketOnError, evaluate, finally, handle, try)
 import Control.Monad (foldM, forM_, forever, unless, void, when)
 import Data.Aeson hiding (Error)
 import Data.Bifunctor (first)
@@ -92,7 +92,8 @@ readRequests events client writer rest skipping = do
         let (requests, unfinished, tooLong) = nextLines rest skipping got
         pause client writer
         unless (null requests) $ atomically (writeTBQueue events (Asked client requests))
-        readRequests events client writer (B.copy unfinished) tooLong -- a copy, so that what was read can be freed
+        kept <- evaluate (B.copy unfinished) -- a copy, and now, so that what was read can be freed
+        readRequests events client writer kept $! tooLong
 
 nextLines :: B.ByteString -> Bool -> B.ByteString -> ([Either Text Request], B.ByteString, Bool)
 nextLines rest skipping got = case B.elemIndex 10 got of
