@@ -90,6 +90,7 @@ readRequests events client writer rest skipping = do
     got <- recv (connection client) chunk
     unless (B.null got) $ do
         let (requests, unfinished, tooLong) = nextLines rest skipping got
+        mapM_ evaluate requests -- decode them here: as thunks they would be decoded in the room's thread
         pause client writer
         unless (null requests) $ atomically (writeTBQueue events (Asked client requests))
         kept <- evaluate (B.copy unfinished) -- a copy, and now, so that what was read can be freed
