@@ -229,8 +229,10 @@ parseAddress arguments = case map (break (== ']')) arguments of
     _ -> usage
   where
     checked host port = case readMaybe port :: Maybe Int of
-        Just number | not (null host) && all (`elem` ['0' .. '9']) port && number <= 65535 -> pure (host, fromIntegral number)
+        Just number | not (null host) && isPort && number <= 65535 -> pure (host, fromIntegral number)
         _ -> usage
+      where
+        isPort = length port <= 5 && all (`elem` ['0' .. '9']) port
     usage = do
         hPutStrLn stderr "usage: channels HOST:PORT (IPv6: [HOST]:PORT)"
         exitWith (ExitFailure 2)

@@ -134,7 +134,7 @@ let parse_address arguments =
   | [| _; address |] -> (
       let colon = try String.rindex address ':' with Not_found -> usage () in
       let host = part address 0 colon and port = part address (colon + 1) (String.length address) in
-      let digits = port <> "" && String.for_all (fun c -> '0' <= c && c <= '9') port in
+      let digits = port <> "" && String.length port <= 5 && String.for_all (fun c -> '0' <= c && c <= '9') port in
       let bracketed = colon > 2 && host.[0] = '[' && host.[colon - 1] = ']' in
       let bare = if bracketed then part host 1 (colon - 1) else host in
       match int_of_string_opt port with
