@@ -4,7 +4,8 @@
  * Order: one callback puts a message into the queues of all subscribers before another is called.
  * Replies go the same way.
  * A slow client: Node queues what the kernel has not taken. While that is more than LIMIT bytes, the
- * client misses new messages; while replies make it twice as many, its requests wait.
+ * client misses new messages; when replies make it twice as many, its requests wait until all is sent,
+ * and meanwhile it misses new messages, too.
  */
 
 import { createServer, isIPv6 } from "node:net";
@@ -12,7 +13,7 @@ import { createServer, isIPv6 } from "node:net";
 const BACKLOG = 1024;
 const LINE = 64 * 1024; // bytes of the longest request, including its line feed
 const LIMIT = 256 * 1024; // a client with more unsent bytes misses new messages
-const LINGER_MS = 10_000; // for a client that has left, or whose requests wait, to read what is unsent
+const LINGER_MS = 10_000; // for a client that has left, or whose requests wait, to read some of what is unsent
 const LINE_FEED = 10;
 const NOTHING = Buffer.alloc(0);
 
@@ -103,9 +104,9 @@ function forget(client) {
   client.channels.clear();
 }
 
-/** Drop policy: a client that is too far behind misses the message. */
+/** Drop policy: a client that is too far behind misses the message, as does one whose requests wait for "drain". */
 function offer(client, delivery) {
-  if (client.socket.writableLength <= LIMIT) send(client, delivery);
+  if (client.socket.writableLength <= LIMIT && !client.socket.isPaused()) send(client, delivery);
 }
 
 /** Queue a line; Node sends in one system call what this turn of the loop queues. */

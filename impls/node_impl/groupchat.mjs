@@ -4,8 +4,9 @@
  * Order: one callback puts a message or a notice into the queues of all members before another is called.
  * Replies go the same way.
  * A slow client: Node queues what the kernel has not taken. While that is more than LIMIT bytes, the
- * client misses new messages; while replies make it twice as many, its requests wait; and when notices,
- * which no member may miss, make it three times as many, it is disconnected.
+ * client misses new messages; when replies make it twice as many, its requests wait until all is sent,
+ * and meanwhile it misses new messages, too; and when notices, which no member may miss, make it three
+ * times as many, it is disconnected.
  */
 
 import { createServer, isIPv6 } from "node:net";
@@ -15,7 +16,7 @@ const FRAME = 64 * 1024 - 1; // bytes of the longest payload: a length has two b
 const NAME = 32; // code points of the longest name
 const TEXT = 32 * 1024; // bytes of the longest text
 const LIMIT = 256 * 1024; // a client with more unsent bytes misses new messages
-const LINGER_MS = 10_000; // for a client that has left, or whose requests wait, to read what is unsent
+const LINGER_MS = 10_000; // for a client that has left, or whose requests wait, to read some of what is unsent
 const NOTHING = Buffer.alloc(0);
 
 // The tags of requests and replies: the position of each type in the table of the protocol.
@@ -117,9 +118,9 @@ function announce(notice) {
   }
 }
 
-/** Drop policy: a client that is too far behind misses the message. */
+/** Drop policy: a client that is too far behind misses the message, as does one whose requests wait for "drain". */
 function offer(client, delivery) {
-  if (client.socket.writableLength <= LIMIT) send(client, delivery);
+  if (client.socket.writableLength <= LIMIT && !client.socket.isPaused()) send(client, delivery);
 }
 
 /** Queue a frame; Node sends in one system call what this turn of the loop queues. */
