@@ -217,11 +217,15 @@ function decode(payload: Uint8Array): { tag: number; text: string } {
   const { value, end } = varint(payload, 1);
   if (value !== payload.length - end) throw new Error("not a text that takes the payload to its end");
   const text = utf8.decode(payload.subarray(end));
-  const size = [...text].length;
-  if (tag === JOIN && !(size >= 1 && size <= NAME)) throw new Error(`a name has 1 to ${NAME} characters`);
-  if (tag === JOIN && /\p{Cc}/u.test(text)) throw new Error("a name has no control characters");
+  if (tag === JOIN) checkName(text);
   if (tag === SAY && value > TEXT) throw new Error(`a text has at most ${TEXT} bytes`);
   return { tag, text };
+}
+
+function checkName(name: string): void {
+  const size = [...name].length;
+  if (size < 1 || size > NAME) throw new Error(`a name has 1 to ${NAME} characters`);
+  if (/\p{Cc}/u.test(name)) throw new Error("a name has no control characters");
 }
 
 /** The number that begins there, and where it ends: seven bits a byte, the low ones first. */
