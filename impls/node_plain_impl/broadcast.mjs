@@ -2,21 +2,22 @@
  * Broadcast on Node, plainly: callbacks on one event loop, and one write for every chunk and client.
  *
  * Order: every callback writes the whole messages of one chunk to all clients before another is called.
- * A slow client: Node queues what the kernel has not taken. While that is more than LIMIT bytes, the
- * client misses new messages, always whole ones.
+ * A slow client: Node queues what the kernel has not taken. While that is more than LIMIT bytes, or
+ * WRITES writes, the client misses new messages, always whole ones.
  */
 
 import { createServer, isIPv6 } from "node:net";
 
 const BACKLOG = 1024;
 const LIMIT = 256 * 1024; // a client with more unsent bytes misses new messages
+const WRITES = 4 * 1024; // likewise: in Node's queue, a short write costs a hundred bytes more than its own
 const LINGER_MS = 10_000; // for a client that has closed its sending side to read what is unsent
 const NOTHING = Buffer.alloc(0);
 
 const room = new Set(); // all clients
 
 function accept(socket) {
-  const client = { socket, rest: NOTHING };
+  const client = { socket, rest: NOTHING, writes: 0 }; // how many are in Node's queue
   room.add(client);
   socket.on("data", (chunk) => serve(client, chunk));
   socket.on("end", () => leave(client));
@@ -53,13 +54,17 @@ function broadcast(messages) {
 }
 
 /** Drop policy: a client that is too far behind misses the messages. */
-function offer({ socket }, messages) {
-  if (socket.writableLength > LIMIT) return;
+function offer(client, messages) {
+  const { socket } = client;
+  if (socket.writableLength > LIMIT || client.writes >= WRITES) return;
   if (socket.writableCorked === 0) { // Node sends in one system call what this turn of the loop queues
     socket.cork();
     setImmediate(() => socket.uncork());
   }
-  socket.write(messages);
+  client.writes += 1;
+  socket.write(messages, () => {
+    client.writes -= 1;
+  });
 }
 
 // What follows is the same in every server: the address, the ready line and signals.

@@ -3,8 +3,8 @@
  *
  * Order: every worker sends what its clients have sent to the primary. The primary sends what has collected
  * there to all workers as one batch, and the next batch when all of them have delivered this one.
- * A slow client: Node queues what the kernel has not taken. While that is more than LIMIT bytes, the
- * client misses new batches, always as whole messages.
+ * A slow client: Node queues what the kernel has not taken. While that is more than LIMIT bytes, or
+ * WRITES writes, the client misses new batches, always as whole messages.
  */
 
 import cluster from "node:cluster";
@@ -15,6 +15,7 @@ import { availableParallelism } from "node:os";
 const BACKLOG = 1024;
 const CHUNK = 64 * 1024; // bytes collected in a worker, above which it pauses each socket that brings more
 const LIMIT = 256 * 1024; // a client with more unsent bytes misses new batches
+const WRITES = 4 * 1024; // likewise: in Node's queue, a short write costs a hundred bytes more than its own
 const LINGER_MS = 10_000; // for a client that has closed its sending side to read what is unsent
 const WORKERS = Math.max(2, availableParallelism()); // at least two, to show how they share a room
 const DELIVERED = "delivered";
@@ -22,7 +23,7 @@ const NOTHING = Buffer.alloc(0);
 
 // In a worker: clients, and what they have sent.
 
-const room = new Set(); // the sockets of this worker's clients
+const room = new Set(); // this worker's clients
 let collected = []; // whole messages that the primary does not have yet
 let isUnderWay = false; // the primary has messages of this worker that have not come back
 let paused = []; // sockets that are not read until the primary has taken what is collected
@@ -32,13 +33,13 @@ function accept(socket) {
     socket.destroy(); // a worker that does not get the next one would never be passed a connection again
     return;
   }
-  const client = { socket, rest: NOTHING };
-  room.add(socket);
+  const client = { socket, rest: NOTHING, writes: 0 }; // how many are in Node's queue
+  room.add(client);
   socket.on("data", (chunk) => serve(client, chunk));
   socket.on("end", () => leave(client));
   socket.on("timeout", () => socket.destroy());
   socket.on("error", () => {}); // a reset, after which Node closes the socket
-  socket.on("close", () => room.delete(socket));
+  socket.on("close", () => room.delete(client));
 }
 
 /** Whether this client has left a descriptor for the next one, which is tried: open(2) does not wait here. */
@@ -75,21 +76,25 @@ function report() {
 
 /** Deliver the next batch of the common order. */
 function receive({ batch, hasYours }) {
-  for (const socket of room) offer(socket, batch);
+  for (const client of room) offer(client, batch);
   process.send(DELIVERED);
   if (hasYours) isUnderWay = false;
   report();
 }
 
 /** Drop policy: a client gets all of the batch, or none of it if it is too far behind. */
-function offer(socket, batch) {
-  if (socket.writableLength <= LIMIT) socket.write(batch);
+function offer(client, batch) {
+  if (client.socket.writableLength > LIMIT || client.writes >= WRITES) return;
+  client.writes += 1;
+  client.socket.write(batch, () => {
+    client.writes -= 1;
+  });
 }
 
-function leave({ socket }) {
-  room.delete(socket);
-  socket.end(); // after everything is sent, but not for ever to a client that does not read
-  socket.setTimeout(LINGER_MS);
+function leave(client) {
+  room.delete(client);
+  client.socket.end(); // after everything is sent, but not for ever to a client that does not read
+  client.socket.setTimeout(LINGER_MS);
 }
 
 /** The length of the longest prefix of `data` that consists of whole messages. */
