@@ -25,6 +25,7 @@ const NOTHING = Buffer.alloc(0);
 
 const room = new Set(); // this worker's clients
 let collected = []; // whole messages that the primary does not have yet
+let size = 0; // of all of them, in bytes
 let isUnderWay = false; // the primary has messages of this worker that have not come back
 let paused = []; // sockets that are not read until the primary has taken what is collected
 
@@ -56,9 +57,12 @@ function serve(client, chunk) {
   const data = Buffer.concat([client.rest, chunk]);
   const end = wholeMessages(data);
   client.rest = Buffer.from(data.subarray(end)); // a copy frees the chunk
-  if (end > 0) collected.push(data.subarray(0, end));
+  if (end > 0) {
+    collected.push(data.subarray(0, end));
+    size += end;
+  }
   report();
-  if (size(collected) > CHUNK) {
+  if (size > CHUNK) {
     client.socket.pause();
     paused.push(client.socket);
   }
@@ -67,9 +71,10 @@ function serve(client, chunk) {
 /** Send the primary what is collected, unless it has something that has not come back. */
 function report() {
   if (isUnderWay || collected.length === 0) return;
-  process.send(Buffer.concat(collected));
+  process.send(Buffer.concat(collected, size));
   isUnderWay = true;
   collected = [];
+  size = 0;
   for (const socket of paused) socket.resume();
   paused = [];
 }
@@ -106,10 +111,6 @@ function wholeMessages(data) {
     end = following;
   }
   return end;
-}
-
-function size(buffers) {
-  return buffers.reduce((sum, buffer) => sum + buffer.length, 0);
 }
 
 // In the primary: the order.
