@@ -171,7 +171,6 @@ function listen(host, port, shown) {
   // A client that has closed its side still gets what is unsent, so its end must not end the socket.
   const server = createServer({ allowHalfOpen: true, noDelay: true }, accept);
   server.on("error", (error) => {
-    if (server.listening) return; // no descriptor is left, and Node has closed the new connection
     console.error(`cannot listen on ${shown}:${port}: ${error.message}`);
     process.exit(1);
   });
