@@ -3,10 +3,10 @@
  *
  * Order: one callback puts a message or a notice into the queues of all members before another is called.
  * Replies go the same way.
- * A slow client: Node queues what the kernel has not taken. While that is more than LIMIT bytes, the
- * client misses new messages; when replies make it twice as many, its requests wait until all is sent,
- * and meanwhile it misses new messages, too; and when notices, which no member may miss, make it three
- * times as many, it is disconnected.
+ * A slow client: Node queues what the kernel has not taken. While that is more than LIMIT bytes, or
+ * WRITES frames, the client misses new messages; when replies make it twice as many bytes, its requests
+ * wait until all is sent, and meanwhile it misses new messages, too; and when notices, which no member may
+ * miss, make it three times as many, it is disconnected.
  */
 
 import { createServer, isIPv6 } from "node:net";
@@ -16,6 +16,7 @@ const FRAME = 64 * 1024 - 1; // bytes of the longest payload: a length has two b
 const NAME = 32; // code points of the longest name
 const TEXT = 32 * 1024; // bytes of the longest text
 const LIMIT = 256 * 1024; // a client with more unsent bytes misses new messages
+const WRITES = 4 * 1024; // likewise: in Node's queue, a short frame costs a hundred bytes more than its own
 const LINGER_MS = 10_000; // for a client that has left, or whose requests wait, to read some of what is unsent
 const NOTHING = Buffer.alloc(0);
 
@@ -27,7 +28,8 @@ const members = new Map(); // the clients that have joined, by name
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 function accept(socket) {
-  const client = { socket, rest: NOTHING, name: null }; // no name until it has joined; until then it gets no messages
+  // No name until it has joined; until then it gets no messages. `writes` counts those in Node's queue.
+  const client = { socket, rest: NOTHING, name: null, writes: 0 };
   socket.on("data", (chunk) => serve(client, chunk));
   socket.on("drain", () => resume(client)); // everything is sent
   socket.on("end", () => leave(client));
@@ -120,16 +122,21 @@ function announce(notice) {
 
 /** Drop policy: a client that is too far behind misses the message, as does one whose requests wait for "drain". */
 function offer(client, delivery) {
-  if (client.socket.writableLength <= LIMIT && !client.socket.isPaused()) send(client, delivery);
+  if (client.socket.writableLength > LIMIT || client.writes >= WRITES || client.socket.isPaused()) return;
+  send(client, delivery);
 }
 
 /** Queue a frame; Node sends in one system call what this turn of the loop queues. */
-function send({ socket }, frame) {
+function send(client, frame) {
+  const { socket } = client;
   if (socket.writableCorked === 0) {
     socket.cork();
     setImmediate(() => socket.uncork());
   }
-  socket.write(frame);
+  client.writes += 1;
+  socket.write(frame, () => {
+    client.writes -= 1;
+  });
 }
 
 /** Return a request, or throw why it is refused. Every value has exactly one encoding. */
