@@ -3,14 +3,15 @@
  *
  * Order: a function runs until it awaits. Between two awaits, a reader adds its whole messages to the
  * outboxes of all clients.
- * A slow client: only its own `write` waits for it. While more than LIMIT bytes are unsent, the
- * client misses new messages.
+ * A slow client: only its own `write` waits for it. While more than LIMIT bytes are unsent, or the
+ * outbox has BATCHES entries, the client misses new messages.
  */
 
 const BACKLOG = 1024;
 const FEW_BYTES = 4 * 1024; // first read: most clients receive more than they send
 const CHUNK = 64 * 1024; // bytes of the largest read
 const LIMIT = 256 * 1024; // a client with more unsent bytes misses new messages
+const BATCHES = 4 * 1024; // likewise: in a list, a short batch costs more than its bytes
 const RETRY_MS = 100; // how long to wait for a descriptor when there is none left
 const LINGER_MS = 10_000; // for a client that has closed its sending side to read what is unsent
 
@@ -113,7 +114,7 @@ function broadcast(messages: Uint8Array): void {
 
 /** Drop policy: a client that is too far behind misses the messages. */
 function offer(client: Client, messages: Uint8Array): void {
-  if (client.leaving || client.unsent > LIMIT) return;
+  if (client.leaving || client.unsent > LIMIT || client.outbox.length >= BATCHES) return;
   client.outbox.push(messages);
   client.unsent += messages.length;
   client.wake();
