@@ -80,7 +80,8 @@ async function* read({ connection }: Client): AsyncGenerator<Uint8Array> {
  * buffer: in a list of arrays each short reply would take some hundred bytes besides its own, uncounted by LIMIT.
  */
 async function write(client: Client): Promise<void> {
-  let spare: Uint8Array = new Uint8Array(); // changes places with the outbox, so that a write leaves no garbage
+  // Changes places with the outbox, so that a write leaves no garbage. Neither of them shrinks.
+  let spare: Uint8Array = new Uint8Array();
   try {
     while (await hasWaiting(client)) {
       const size = client.waiting;
@@ -120,7 +121,10 @@ async function pause(client: Client): Promise<void> {
   clearTimeout(timer);
 }
 
-/** Wait for a change. Never do the reader and the writer of a client wait here at once. */
+/**
+ * Wait for a change. The reader and the writer of a client never wait here at once: while the reader does, something is
+ * unsent, and the writer writes it.
+ */
 function woken(client: Client): Promise<void> {
   return new Promise((resolve) => client.wake = resolve);
 }
