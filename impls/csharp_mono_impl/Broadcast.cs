@@ -21,6 +21,7 @@ static class Program
     const int Chunk = 16 * 1024; // bytes per read, and what an idle client costs
     const int Most = 64 * 1024; // bytes per write: a few more writes, but no large buffer for each
     const int Limit = 256 * 1024; // a client with more unsent bytes misses new messages
+    const int Batches = 4 * 1024; // likewise: in a queue, a short batch costs more than its bytes
     const int RetryMs = 100; // how long to wait for a descriptor when there is none left
     const int LingerMs = 10000; // for a client that has closed its sending side to read what is unsent
 
@@ -138,7 +139,7 @@ static class Program
     // Drop policy: a client gets all of the batch, or none of it if it is too far behind.
     static void Offer(Client client, byte[] batch)
     {
-        if (client.Unsent > Limit)
+        if (client.Unsent > Limit || client.Outbox.Count >= Batches)
             return;
         Interlocked.Add(ref client.Unsent, batch.Length);
         client.Outbox.Enqueue(batch);
