@@ -1,9 +1,9 @@
-/* Broadcast in C#: async and await, on Mono's thread pool.
- *
- * Order: a task that has read whole messages puts them into the outboxes of all clients while it
- * holds the room's lock: that is the common order.
- * A slow client: only its own writing task waits for it. While more than Limit bytes are unsent,
- * the client misses new messages. */
+// Broadcast in C#: async and await, on Mono's thread pool.
+//
+// Order: a task that has read whole messages puts them into the outboxes of all clients while it
+// holds the room's lock: that is the common order.
+// A slow client: only its own writing task waits for it. While more than Limit bytes are unsent,
+// the client misses new messages.
 
 using System;
 using System.Collections.Concurrent;
@@ -37,7 +37,9 @@ static class Program
         public Client(Socket socket)
         {
             Stream = new NetworkStream(socket, ownsSocket: true); // closing it closes the socket
-            socket.Blocking = false; // else a write to a client that does not read would block a pool thread
+            // Else a write to a client that does not read would block a pool thread. After the stream: its
+            // constructor refuses such a socket.
+            socket.Blocking = false;
         }
     }
 
@@ -170,20 +172,21 @@ static class Program
     {
         var (host, port) = ParseAddress(arguments);
         var shown = host.Contains(":") ? $"[{host}]" : host;
+        TcpListener listener;
         try
         {
-            var listener = new TcpListener(Dns.GetHostAddresses(host)[0], port);
+            listener = new TcpListener(Dns.GetHostAddresses(host)[0], port);
             listener.Server.NoDelay = true; // its connections inherit it
             listener.Start(Backlog);
-            Console.WriteLine($"listening on {shown}:{((IPEndPoint)listener.LocalEndpoint).Port}");
-            Accept(listener).Wait(); // until a signal ends the process
-            return 0;
         }
         catch (SocketException error)
         {
             Console.Error.WriteLine($"cannot listen on {arguments[0]}: {error.Message}");
             return 1;
         }
+        Console.WriteLine($"listening on {shown}:{((IPEndPoint)listener.LocalEndpoint).Port}");
+        Accept(listener).GetAwaiter().GetResult(); // until a signal ends the process
+        return 0;
     }
 
     static (string, int) ParseAddress(string[] arguments)
