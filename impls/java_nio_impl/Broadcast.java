@@ -29,7 +29,7 @@ final class Broadcast {
     static final int BACKLOG = 1024;
     static final int CHUNK = 64 * 1024; // bytes per read: thousands of messages, yet fair
     static final int LIMIT = 256 * 1024; // a client with more unsent bytes misses new batches
-    static final int BATCHES = 4 * 1024; // likewise: in a queue, a short batch costs more than its bytes
+    static final int BATCHES = 1024; // likewise: in a queue, a short batch costs more than its bytes
     static final int MESSAGE = 256; // bytes of the longest message, including its header
     static final int MAX_PENDING = 2 * CHUNK + MESSAGE; // bytes collected before they are sent
     static final long RETRY_MS = 100; // how long to wait for a descriptor when none is left
@@ -61,7 +61,8 @@ final class Broadcast {
     private final ByteBuffer pending = ByteBuffer.allocateDirect(MAX_PENDING);
     private ByteBuffer copy; // null, or what is pending, for the outboxes of this turn
 
-    // Outboxes may take up half of the heap; as they share copies, this is the most that they need.
+    // The bytes in outboxes may take up half of the heap; as they share copies, this is the most that
+    // they need. The entries come on top, about 60 bytes each.
     private final long memory = Runtime.getRuntime().maxMemory() / 2;
     private long unsentInAll;
 
