@@ -18,6 +18,7 @@ import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.StructuredTaskScope;
 import java.util.concurrent.StructuredTaskScope.Joiner;
+import java.util.concurrent.StructuredTaskScope.Subtask;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -62,12 +63,17 @@ final class Broadcast {
             Client client = new Client(socket);
             connection.fork(() -> read(client));
             connection.fork(() -> write(client));
-            connection.join();
+            connection.join() // a reset is the end of a connection, but a bug must be seen
+                    .filter(task -> task.state() == Subtask.State.FAILED)
+                    .map(Subtask::exception)
+                    .filter(problem -> !(problem instanceof IOException))
+                    .forEach(Throwable::printStackTrace);
         } catch (IOException | InterruptedException reset) {
             // The socket is closed, and both threads have ended.
         }
     }
 
+    /** Returns nothing: a Void makes it a Callable, which may throw. */
     static Void read(Client client) throws IOException, InterruptedException {
         join(client);
         try {
