@@ -1,3 +1,4 @@
+import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
@@ -15,6 +16,7 @@ import java.net.StandardProtocolFamily;
 import java.nio.ByteBuffer;
 import java.nio.CharBuffer;
 import java.nio.channels.ServerSocketChannel;
+import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -156,12 +158,14 @@ final class Channels {
         }
     }
 
-    /** Carry out the request in a line, or reply that it is none. */
+    /** Carry out the request in a line, or reply why not. */
     static void handle(Client client, byte[] line) throws IOException {
         try {
             obey(client, decode(line));
+        } catch (JsonProcessingException | CharacterCodingException noJson) {
+            send(client, encode(Map.of("Error", "not JSON in UTF-8")));
         } catch (IOException noRequest) {
-            send(client, encode(Map.of("Error", "no such request")));
+            send(client, encode(Map.of("Error", noRequest.getMessage())));
         }
     }
 

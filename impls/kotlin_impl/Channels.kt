@@ -9,6 +9,7 @@
 
 package channels
 
+import com.fasterxml.jackson.core.JsonProcessingException
 import com.fasterxml.jackson.databind.DeserializationFeature.FAIL_ON_TRAILING_TOKENS
 import com.fasterxml.jackson.databind.JsonNode
 import com.fasterxml.jackson.databind.json.JsonMapper
@@ -118,12 +119,16 @@ private suspend fun pause(client: Client) {
         ?: throw IOException("the client does not read its replies")
 }
 
-/** Carry out the request in a line, or reply that it is none. */
+/** Carry out the request in a line, or reply why not. */
 private fun handle(client: Client, line: ByteArray) {
     try {
         obey(client, decode(line))
-    } catch (_: IOException) {
-        send(client, encode(mapOf("Error" to "no such request")))
+    } catch (_: JsonProcessingException) {
+        send(client, encode(mapOf("Error" to "not JSON")))
+    } catch (_: CharacterCodingException) {
+        send(client, encode(mapOf("Error" to "not UTF-8")))
+    } catch (refused: IOException) {
+        send(client, encode(mapOf("Error" to (refused.message ?: "no such request"))))
     }
 }
 
