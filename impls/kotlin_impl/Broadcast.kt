@@ -46,10 +46,10 @@ private val room = HashSet<Client>()
 
 private suspend fun serve(socket: AsynchronousSocketChannel) = coroutineScope {
     socket.use { // closing it ends a write that still waits, and so this scope
-        socket.setOption(TCP_NODELAY, true)
         val client = Client(socket)
         val writer = launch { write(client) }
         try {
+            socket.setOption(TCP_NODELAY, true)
             room += client
             read(client)
         } catch (_: IOException) { // a reset ends a connection just as an end of stream does

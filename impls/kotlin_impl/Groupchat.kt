@@ -60,10 +60,10 @@ private val members = LinkedHashMap<String, Client>() // the clients that have j
 
 private suspend fun serve(socket: AsynchronousSocketChannel) = coroutineScope {
     socket.use { // closing it ends a write that still waits, and so this scope
-        socket.setOption(TCP_NODELAY, true)
         val client = Client(socket)
         val writer = launch { write(client) }
         try {
+            socket.setOption(TCP_NODELAY, true)
             read(client)
         } catch (_: IOException) { // a reset ends a connection just as an end of stream does
         } finally {
