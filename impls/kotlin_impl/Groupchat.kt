@@ -86,7 +86,8 @@ private suspend fun read(client: Client) {
             size = 0
             pause(client)
         }
-        data = ByteBuffer.allocate(maxOf(CHUNK, size)).put(data)
+        val needed = maxOf(CHUNK, size)
+        data = if (data.capacity() == needed) data.compact() else ByteBuffer.allocate(needed).put(data)
     }
 }
 
