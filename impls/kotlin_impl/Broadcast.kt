@@ -124,7 +124,10 @@ private suspend fun accept(listener: AsynchronousServerSocketChannel) = supervis
     }
 }
 
-/** Resumes the coroutine that waits for a channel of the JDK; the dispatcher continues it, unless it was cancelled. */
+/**
+ * Resumes the coroutine that waits for a channel of the JDK. Nothing here cancels one that waits: to do
+ * so, close its channel, too, because the JDK cannot take back what it has begun.
+ */
 private class Resume<T> : CompletionHandler<T, Continuation<T>> {
     override fun completed(result: T, waiting: Continuation<T>) = waiting.resume(result)
 
