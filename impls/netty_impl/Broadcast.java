@@ -16,6 +16,7 @@ import io.netty.channel.socket.SocketProtocolFamily;
 import io.netty.channel.socket.nio.NioServerSocketChannel;
 import io.netty.handler.codec.LengthFieldBasedFrameDecoder;
 import io.netty.handler.flush.FlushConsolidationHandler;
+import java.io.IOException;
 import java.net.Inet6Address;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
@@ -61,7 +62,10 @@ final class Broadcast {
         }
 
         @Override
-        public void exceptionCaught(ChannelHandlerContext context, Throwable reset) {
+        public void exceptionCaught(ChannelHandlerContext context, Throwable error) {
+            if (!(error instanceof IOException)) { // a reset is the end of a connection; a bug must be seen
+                error.printStackTrace();
+            }
             context.close();
         }
     }
