@@ -93,7 +93,7 @@ final class Broadcast extends VerticleBase {
 
     @Override
     public Future<NetServer> start() throws UnknownHostException {
-        InetAddress host = InetAddress.getByName(address.host());
+        InetAddress host = InetAddress.getByName(address.host()); // may block, but no socket waits yet
         InetSocketAddress resolved = new InetSocketAddress(host, address.port());
         return vertx.createNetServer(new NetServerOptions().setAcceptBacklog(BACKLOG))
                 .connectHandler(this::serve)
