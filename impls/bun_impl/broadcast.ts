@@ -83,6 +83,12 @@ function close(socket: Socket<Client>): void {
   room.delete(socket);
 }
 
+/** A handler has thrown, which is a bug: show it, and end the connection. */
+function fail(socket: Socket<Client>, error: Error): void {
+  console.error(error);
+  socket.terminate();
+}
+
 /** The length of the longest prefix of `data` that consists of whole messages. */
 function wholeMessages(data: Buffer): number {
   let end = 0;
@@ -146,7 +152,7 @@ function main({ host, port }: { host: string; port: number }): void {
   const shown = host.includes(":") ? `[${host}]` : host;
   // Nothing needs saving, and the kernel closes every connection.
   for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => process.exit());
-  const socket = { open: accept, data: serve, drain: write, end: leave, close, error: close, timeout: abandon };
+  const socket = { open: accept, data: serve, drain: write, end: leave, close, error: fail, timeout: abandon };
   try {
     // A client that has closed its side still gets what is unsent, so its end must not end the socket.
     const options = { hostname: host, port, exclusive: true, ipv6Only: true, allowHalfOpen: true };
