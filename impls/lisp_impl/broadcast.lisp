@@ -158,7 +158,10 @@
   (sb-sys:enable-interrupt sb-unix:sigpipe :ignore)
   (dolist (signal (list sb-unix:sigint sb-unix:sigterm))
     (sb-sys:enable-interrupt signal :default)) ; nothing needs saving
-  (multiple-value-bind (host shown port) (parse-address (format nil "~{~a~^ ~}" (rest sb-ext:*posix-argv*)))
+  (multiple-value-bind (host shown port)
+      (let ((arguments (rest sb-ext:*posix-argv*)))
+        (when (= (length arguments) 1)
+          (parse-address (first arguments))))
     (unless host
       (format *error-output* "usage: broadcast HOST:PORT (IPv6: [HOST]:PORT)~%")
       (sb-ext:exit :code 2))
