@@ -26,8 +26,13 @@
 (define left (make-channel))
 (define received (make-channel)) ; whole messages
 
-;; One connection. Its custodian owns its threads and ports, and ends all of them.
+;; One connection. Its custodian owns its threads and ports, and ends all of them, whatever happens.
 (define (serve in out custodian)
+  (dynamic-wind void
+                (lambda () (converse in out))
+                (lambda () (custodian-shutdown-all custodian))))
+
+(define (converse in out)
   (no-delay! out)
   (define unsent (box 0))
   (define writer (thread (lambda () (ignoring-reset (lambda () (write-all out unsent))))))
@@ -37,8 +42,7 @@
    (lambda () (ignoring-reset (lambda () (read-messages in (make-bytes few-bytes) 0))))
    (lambda () (channel-put left me)))
   (thread-send writer eof void)
-  (sync/timeout linger-s writer) ; it may never read
-  (custodian-shutdown-all custodian))
+  (sync/timeout linger-s writer)) ; it may never read
 
 ;; Pass on whole messages as they arrive, until the end of the stream.
 (define (read-messages in data size)
