@@ -18,7 +18,7 @@
 
 ;; writer: the thread whose mailbox is the outbox
 ;; unsent: a box with the number of bytes that are in the mailbox or being written
-(struct client (writer unsent) #:authentic)
+(struct client (writer unsent))
 
 ;; From the connections' threads to the one that knows the room. Channels are unbuffered: a thread
 ;; that sends waits until the other one receives.
