@@ -85,7 +85,7 @@ final class Broadcast {
 
     /** Send the outbox: one flush for everything that was added during the previous one. */
     static void write(Client client) {
-        try (client.socket) { // whatever ends this thread ends the reading one too
+        try {
             OutputStream output = new BufferedOutputStream(client.socket.getOutputStream());
             byte[] last = null;
             while (last != END) {
@@ -102,7 +102,7 @@ final class Broadcast {
                 client.unsent.addAndGet(-size);
             }
         } catch (IOException | InterruptedException reset) {
-            // The reading thread ends the connection.
+            // The reading thread sees it too, after what the client has sent before.
         }
     }
 
