@@ -97,21 +97,27 @@ final class Broadcast {
     }
 
     /** Send the outbox: one flush for everything that was added during the previous one. */
-    static Void write(Client client) throws IOException, InterruptedException {
-        OutputStream output = new BufferedOutputStream(client.socket.getOutputStream());
+    static Void write(Client client) throws InterruptedException {
         byte[] last = null;
-        while (last != END) {
-            List<byte[]> batches = new ArrayList<>();
-            batches.add(client.outbox.take());
-            client.outbox.drainTo(batches);
-            int size = 0;
-            for (byte[] batch : batches) {
-                output.write(batch);
-                size += batch.length;
-                last = batch;
+        try {
+            OutputStream output = new BufferedOutputStream(client.socket.getOutputStream());
+            while (last != END) {
+                List<byte[]> batches = new ArrayList<>();
+                batches.add(client.outbox.take());
+                client.outbox.drainTo(batches);
+                last = batches.getLast();
+                int size = 0;
+                for (byte[] batch : batches) {
+                    output.write(batch);
+                    size += batch.length;
+                }
+                output.flush();
+                client.unsent.addAndGet(-size);
             }
-            output.flush();
-            client.unsent.addAndGet(-size);
+        } catch (IOException reset) { // the reader sees it too, after what the client has sent before
+            while (last != END) {
+                last = client.outbox.take();
+            }
         }
         return null;
     }
