@@ -134,12 +134,13 @@ final class Broadcast {
             long sent = client.channel.write(client.outbox.toArray(ByteBuffer[]::new));
             client.unsent -= sent;
             unsentInAll -= sent;
-        } catch (IOException reset) {
-            close(client);
-            return;
+            client.outbox.removeIf(batch -> !batch.hasRemaining());
+        } catch (IOException reset) { // reading sees it too, after what the client has sent before
+            client.outbox.clear();
         }
-        client.outbox.removeIf(batch -> !batch.hasRemaining());
         if (client.outbox.isEmpty()) {
+            unsentInAll -= client.unsent;
+            client.unsent = 0;
             client.outbox = null;
             watch(client);
         }
@@ -200,8 +201,7 @@ final class Broadcast {
         if (client.outbox == null) {
             try {
                 client.channel.write(batch);
-            } catch (IOException reset) {
-                close(client);
+            } catch (IOException reset) { // reading sees it too, after what the client has sent before
                 return;
             }
             if (batch.hasRemaining()) {
