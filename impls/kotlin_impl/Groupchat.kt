@@ -105,8 +105,7 @@ private suspend fun write(client: Client) {
         }
     } catch (_: IOException) {
         client.outbox.cancel() // nothing is added to it any more,
-        client.unsent.value = 0 // so that the reading coroutine does not wait in `pause`,
-        client.socket.close() // but sees the end of the connection
+        client.unsent.value = 0 // so that the reading coroutine does not wait in `pause`, but sees the error, too
     }
 }
 
