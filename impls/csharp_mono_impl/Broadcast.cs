@@ -116,7 +116,7 @@ static class Program
         }
         catch (Exception error) when (error is IOException || error is ObjectDisposedException)
         {
-            client.Stream.Close(); // the reading task sees the error too, and ends
+            // The reading task sees the error too, after what the client has sent before.
         }
     }
 
