@@ -272,6 +272,20 @@ def test_the_report_draws_below_its_table(folder: Path, full_run: Run) -> None:
     assert "not into json" in str(refused.exception)
 
 
+def a_large_zoo() -> Run:
+    """Return a run of 47 servers, as many as broadcast has."""
+    names = [f"server{number:02}" for number in range(47)]
+    return run_of(*(flooded(name, clients, 1e6 + 1e5 * n) for n, name in enumerate(names) for clients in (10, 100)))
+
+
+def test_a_large_zoo_leaves_out_the_servers_whose_names_have_no_room() -> None:
+    text = plots.render(a_large_zoo(), 80)
+    named = re.findall(r"[│┐┘] (\w) (server\d+)$", text, re.MULTILINE)
+    assert len({letter for letter, _ in named}) == len(named) == 16
+    assert {server for _, server in named} >= {"server00", "server46"}
+    assert "16 of 47 servers" in text
+
+
 # --- as files
 
 
@@ -285,6 +299,19 @@ def test_the_files_are_well_formed_and_name_every_server(folder: Path) -> None:
     for file in files:
         words = {element.text for element in ElementTree.parse(file).iter(f"{SVG}text")}
         assert words >= set(CAPACITY_PER_S), file
+
+
+def test_every_name_in_a_file_of_a_large_zoo_is_within_the_picture(tmp_path: Path) -> None:
+    assert list(svg.write_svg(a_large_zoo(), tmp_path))
+    texts = list(ElementTree.parse(tmp_path / "chatter-throughput.svg").iter(f"{SVG}text"))
+    assert sum((text.text or "").startswith("server") for text in texts) == 16
+    assert any("16 of 47 servers" in (text.text or "") for text in texts)
+    places = [
+        float(place)
+        for text in texts
+        for place in re.findall(r"translate\(\S+ (\S+?)\)", text.get("transform", "")) or [text.get("y", "0")]
+    ]
+    assert len(places) == len(texts) and all(0 <= place <= svg.HEIGHT_IN * 72 for place in places)
 
 
 def test_a_file_is_always_the_same(full_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

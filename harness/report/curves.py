@@ -12,7 +12,7 @@ import math
 import statistics
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from harness.blocks import BlockResult, Entry
 from harness.figures import BUILT_IN, Figure
@@ -25,6 +25,7 @@ from harness.report.scales import MAX_TICKS, Axis, log_axis, percent_axis, tick_
 HOW_MUCH = {"seconds", "warm_up_s", "blocks"}  # parameters that say how much was measured, not what
 STEPS_A_DECADE = 20  # points of a distribution in a decade of 1 / (1 - q)
 FIRST_QUANTILE = 0.1  # lower ones depend on very few messages
+MOST_NAMED = 16  # servers in one picture, each with its name at the end of its curve
 
 KINDS = ("latency", "throughput", "drops")
 READ = ("clients", "in_flight", "deliveries_per_s", "offered_per_s", "dropped_share")
@@ -141,6 +142,20 @@ def missing(run: Run, drawn: Sequence[Chart]) -> list[str]:
         if lacking := [kind for kind in KINDS if kind not in kinds]:
             sentences.append(f"{spec}: no curve of {', '.join(lacking)}: a curve needs two points")
     return sentences
+
+
+def thinned(chart: Chart) -> Chart:
+    """Return a chart with no more servers than there is room for names, from all parts of the list.
+
+    Its conditions say how many are left out. The servers are numbered anew, so that their colours and marks differ.
+    """
+    count = len(chart.series)
+    if count <= MOST_NAMED:
+        return chart
+    places = [place * (count - 1) // (MOST_NAMED - 1) for place in range(MOST_NAMED)]
+    series = [replace(chart.series[place], number=number) for number, place in enumerate(places)]
+    conditions = "; ".join(filter(None, [chart.conditions, f"{MOST_NAMED} of {count} servers"]))
+    return replace(chart, series=series, conditions=conditions)
 
 
 def is_valid(trial: TrialResult) -> bool:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from harness.errors import HarnessError
 from harness.extras import require
 from harness.model import Run
-from harness.report.curves import Chart, Series, charts, missing
+from harness.report.curves import Chart, Series, charts, missing, thinned
 from harness.report.scales import spread_labels
 
 if TYPE_CHECKING:  # matplotlib is an optional extra, and slow to import
@@ -47,7 +47,7 @@ LIMITED = "hollow: a lower bound, the load generator was the limit"
 
 
 def write_svg(run: Run, folder: Path) -> Iterator[str]:
-    """Write each chart of a run into a folder as SPEC-KIND.svg.
+    """Write each chart of a run into a folder as SPEC-KIND.svg, with no more servers than can be named.
 
     Yields:
         A sentence after each file, then one for each spec that lacks a chart.
@@ -61,7 +61,7 @@ def write_svg(run: Run, folder: Path) -> Iterator[str]:
         folder.mkdir(parents=True, exist_ok=True)
         for chart in all_charts:
             file = folder / f"{chart.name}.svg"
-            file.write_text(draw(chart), "utf-8")
+            file.write_text(draw(thinned(chart)), "utf-8")
             yield f"{file}: {chart.title}"
     except OSError as error:
         raise HarnessError(f"{error.filename or folder} cannot be written: {error.strerror}") from None

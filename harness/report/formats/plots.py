@@ -15,7 +15,7 @@ from harness.extras import require
 from harness.model import Run
 from harness.plugins import Reporter, hookimpl
 from harness.report import colour
-from harness.report.curves import Chart, Point, Series, charts, missing
+from harness.report.curves import Chart, Point, Series, charts, missing, thinned
 from harness.report.scales import spread_labels
 
 MAX_WIDTH, HEIGHT, MIN_WIDTH = 120, 20, 40
@@ -28,13 +28,15 @@ LIMITED = "A capital letter: a lower bound, the load generator was the limit."
 def render(run: Run, width: int, *, in_colour: bool = False) -> str:
     """Return the charts of a run, one below the other, and a sentence for each spec that lacks a chart.
 
+    A chart has no more servers than can be named.
+
     Args:
         run: the run.
         width: in columns.
         in_colour: whether curves have colours.
     """
     all_charts = charts(run)
-    parts = [draw(chart, width, in_colour=in_colour) for chart in all_charts]
+    parts = [draw(thinned(chart), width, in_colour=in_colour) for chart in all_charts]
     parts += [textwrap.fill(sentence, width) for sentence in missing(run, all_charts)]
     return "\n\n".join(parts) + "\n"
 
