@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+import msgspec
 import pytest
 
 from harness import plugins
@@ -23,7 +24,7 @@ from harness.site.page import relative, script_json, slug
 from harness.site.pages.league import MEANINGS
 from harness.site.rendering import POLICY
 from harness.site.write import write_site
-from tests.sample_runs import run_of
+from tests.sample_runs import offered, run_of
 from tests.site_pages import (
     ALERT,
     HostilePlugin,
@@ -38,6 +39,7 @@ from tests.site_pages import (
 )
 
 WEB = ("http", "https", "mailto")
+PAGES_ABOUT_FIGURES = ("index", "servers/broadcast/go", "method", "choose")
 
 
 @pytest.fixture(scope="module")
@@ -219,6 +221,22 @@ def test_the_page_is_ordered_as_the_user_wants(tmp_path: Path) -> None:
     assert order == sorted(order)
     assert 'name="weight-memory" min="0" max="5" step="0.5" value="1.0"' in page
     assert "in three throughputs" not in page
+
+
+def test_a_run_without_blocks_shows_the_figures_of_its_other_workloads(tmp_path: Path) -> None:
+    """As `harness bench --cluster` makes one: a search for the capacity, with the load on another machine."""
+    trials = [offered(name, rate, rate / 1e4, spec="broadcast") for name in ("go", "asyncio") for rate in (100, 200)]
+    spread = [msgspec.structs.replace(each, machine="red", load_machines=("blue",)) for each in trials]
+    write_site(run_of(*spread), tmp_path)
+    text = {name: " ".join(parse(tmp_path / f"{name}.html").text.split()) for name in PAGES_ABOUT_FIGURES}
+    assert "No server is ranked: only other workloads were measured." in text["index"]
+    assert "2 not ranked" not in text["index"] and "not measured" not in text["index"]
+    for page in ("index", "servers/broadcast/go"):
+        assert "Other workloads" in text[page] and "server on red, load from blue" in text[page]
+    assert "Nothing was measured" not in text["method"]
+    chooser = [each["value"] for each in parse(tmp_path / "plots.html").all("input") if each.get("name") == "server"]
+    assert sorted(chooser) == ["asyncio", "go"]
+    assert "not measured" not in text["choose"]
 
 
 def test_every_measure_is_explained() -> None:

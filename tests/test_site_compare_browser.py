@@ -14,6 +14,7 @@ import pytest
 from harness.model import CaseResult, Level, Run, ServerUsage, Usage, Verdict
 from harness.site.page import slug
 from harness.site.write import write_site
+from tests.sample_runs import offered, run_of
 from tests.site_browser import SiteVisit, visit
 from tests.site_pages import ALERT, HostilePlugin, declared, run_with
 
@@ -102,6 +103,15 @@ def test_a_choice_is_for_all_plots_and_stays_in_the_address(site: SiteVisit) -> 
     page.wait_for_selector("#diff-output table.diff")
     assert page.locator("[name=a]").input_value() == ALERT
     assert page.locator("[name=b]").input_value() == "go"
+
+
+def test_a_run_without_a_league_has_plots_that_can_be_chosen_in(browser: Browser, tmp_path: Path) -> None:
+    trials = [offered(name, rate, rate / 1e4, spec="broadcast") for name in ("go", "asyncio") for rate in (100, 200)]
+    write_site(run_of(*trials), tmp_path)
+    with visit(browser, tmp_path) as visited:
+        visited.open("index.html")  # whose script must not take another table for the league
+        page = visited.open("plots.html")
+        assert page.locator("#rate-drops svg[role=img] .curve").count() == len(chosen(page)) == 2
 
 
 def page_hash(*names: str) -> str:

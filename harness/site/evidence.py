@@ -141,7 +141,9 @@ def _problem(server: SiteServer) -> str:
         return row.note
     if row.checked and row.checked.verdict is not Verdict.PASS:
         return f"conformance: {row.checked.verdict}"
-    return "" if row.figures else "not measured in this run"
+    if row.figures:
+        return ""
+    return "only other workloads were measured" if row.other_figures else "not measured in this run"
 
 
 def _refused_from(site: Site, server: SiteServer) -> int | None:

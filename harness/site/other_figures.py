@@ -25,14 +25,14 @@ class OtherFigures:
 
 
 def other_figures(league: League, servers: Mapping[str, SiteServer]) -> OtherFigures:
-    """Return the figures of other workloads for the ranked servers of a league.
+    """Return the figures of other workloads for the servers of a league, ranked or not, that ran as they should.
 
     Args:
         league: the league.
         servers: those of its servers that are wanted, by name.
     """
     figures = plugins.figures()
-    rows = [row for row in league.ranked if row.implementation.name in servers]
+    rows = [row for row in league.rows if row.other_figures and not row.note and row.implementation.name in servers]
     keys = list(dict.fromkeys(key for row in rows for key in row.other_figures))
     return OtherFigures(
         headings=[(workload, figures[name].title, figures[name].meaning) for workload, name in keys],
@@ -42,6 +42,5 @@ def other_figures(league: League, servers: Mapping[str, SiteServer]) -> OtherFig
                 [cell(figures[name], row.other_figures.get((workload, name))) for workload, name in keys],
             )
             for row in rows
-            if row.other_figures
         ],
     )

@@ -83,7 +83,7 @@ class LeagueTable:
         league: its league.
         rows: those of the ranked servers.
         columns: the columns beside those that the table has in its own way.
-        unranked: the other servers, each with the reason.
+        unranked: the servers that have neither a rank nor figures of other workloads, each with the reason.
         controls: the A/A controls: for each the server, and its difference from itself in the score and the measures.
         findings: sentences.
         others: the figures of other workloads.
@@ -157,7 +157,11 @@ def _table(site: Site, league: League) -> LeagueTable:
         league=league,
         rows=[_row(server, columns) for server in rows],
         columns=columns,
-        unranked=[(servers[row.implementation.name], row.note or "not measured") for row in league.unranked],
+        unranked=[
+            (servers[row.implementation.name], row.note or "not measured")
+            for row in league.unranked
+            if row.note or not row.other_figures
+        ],
         controls=[
             (servers[league.comparisons.entries[server].name], _control(league, control, server))
             for control, server in league.controls

@@ -28,7 +28,9 @@ def pages(site: Site) -> Iterator[Page]:
     paths = {league.spec: plots_path(site, league.spec) for league in site.leagues}
     for league in site.leagues:
         plots, servers = plots_of(site.run, league, curves), site.servers_of(league.spec)
-        slots = {server.name: slot for slot, server in enumerate(first_chosen(servers))}
+        names = {series.server for plot in plots for series in plot.series}
+        drawn = [server for server in servers if server.name in names]
+        slots = {server.name: slot for slot, server in enumerate(first_chosen(drawn))}
         yield Page(
             path=paths[league.spec],
             template="plots.html",
@@ -39,6 +41,7 @@ def pages(site: Site) -> Iterator[Page]:
                 "plots": [(plot, picture(plot, slots)) for plot in plots],
                 "missing": missing(plots),
                 "servers": servers,
+                "drawn": drawn,
                 "slots": slots,
                 "data": _data(league.spec, paths[league.spec], plots, servers, slots),
             },
@@ -52,12 +55,11 @@ def first_chosen(servers: Sequence[SiteServer]) -> list[SiteServer]:
     """Return the servers that are shown in colour at first: from all parts of the league, in different languages.
 
     Args:
-        servers: in the order of the league.
+        servers: those that any plot shows, in the order of the league.
     """
-    measured = [server for server in servers if server.row.figures]
-    best = {server.implementation.language: server for server in reversed(measured)}
-    different = [server for server in measured if best[server.implementation.language] is server]
-    among = different if len(different) >= FIRST_CHOSEN else measured
+    best = {server.implementation.language: server for server in reversed(servers)}
+    different = [server for server in servers if best[server.implementation.language] is server]
+    among = different if len(different) >= FIRST_CHOSEN else servers
     count = min(FIRST_CHOSEN, len(among))
     return [among[place * (len(among) - 1) // max(1, count - 1)] for place in range(count)]
 

@@ -105,7 +105,7 @@
     form.elements.by.value = preset;
     for (const slider of sliders) slider.nextElementSibling.textContent = slider.value;
     for (const section of sections) {
-      const body = section.querySelector("tbody");
+      const body = section.querySelector("table.report-card tbody");
       if (!body) continue;
       const rows = [...body.rows];
       const levels = new Map(rows.map((row) => [row, level(row.dataset.server, values) ?? -Infinity]));
@@ -161,7 +161,7 @@
     const second = first === "ascending" ? "descending" : "ascending";
     const direction = heading.getAttribute("aria-sort") === first ? second : first;
     const sign = direction === "ascending" ? 1 : -1;
-    const body = section.querySelector("tbody");
+    const body = section.querySelector("table.report-card tbody");
     const keys = new Map([...body.rows].map((row) => [row, keyOf(row, heading.cellIndex)]));
     const compare = (a, b) => {
       const [one, other] = [keys.get(a), keys.get(b)];

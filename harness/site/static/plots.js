@@ -7,8 +7,7 @@
   const chooser = document.getElementById("chooser");
   const numbers = new Map(data.servers.map((server, number) => [server.name, number]));
   const slots = new Array(data.slots).fill(null); // the number of the server in each slot
-  const boxes = new Map([...chooser.elements.server.length ? chooser.elements.server : [chooser.elements.server]]
-    .map((box) => [numbers.get(box.value), box]));
+  const boxes = new Map([...chooser.querySelectorAll("input[name=server]")].map((box) => [numbers.get(box.value), box]));
   const LABELLED = 560; // pixels from which there is room for names beside a plot
   const LABEL_HEIGHT = 15, LONGEST_NAME = 15;
 
