@@ -223,6 +223,21 @@ def test_the_page_is_ordered_as_the_user_wants(tmp_path: Path) -> None:
     assert "in three throughputs" not in page
 
 
+@pytest.mark.parametrize(
+    ("weights", "slider"),
+    [
+        ({"few": 10.0, "p99": 1.0}, 'name="weight-few" min="0" max="10.0" step="0.5" value="10.0"'),
+        ({"few": 0.25, "p99": 1.0}, 'name="weight-few" min="0" max="5" step="any" value="0.25"'),
+    ],
+)
+def test_the_sliders_have_room_for_the_weights_that_the_page_was_made_with(
+    weights: dict[str, float], slider: str, tmp_path: Path
+) -> None:
+    """A browser changes the value of a slider to one that it can have, and the order with it."""
+    write_site(run_with(*declared("asyncio", "go")), tmp_path, view=ReportView(weights=weights))
+    assert slider in (tmp_path / "index.html").read_text()
+
+
 def test_a_run_without_blocks_shows_the_figures_of_its_other_workloads(tmp_path: Path) -> None:
     """As `harness bench --cluster` makes one: a search for the capacity, with the load on another machine."""
     trials = [offered(name, rate, rate / 1e4, spec="broadcast") for name in ("go", "asyncio") for rate in (100, 200)]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from harness.kinds import ReportView
 from harness.site.page import slug
 from harness.site.write import write_site
 from tests.site_browser import SiteVisit, visit
@@ -95,6 +96,16 @@ def test_the_order_follows_the_weights(site: SiteVisit) -> None:
     assert page.get_by_label("Measure").input_value() == "single"
     page.locator("input[name=weight-single]").fill("0")
     assert "there is no order" in page.get_by_role("status").inner_text()
+
+
+def test_any_weights_keep_the_order_that_the_page_was_made_with(browser: Browser, tmp_path: Path) -> None:
+    view = ReportView(weights={"few": 0.25, "memory": 10.0})
+    write_site(run_with(*declared("asyncio", "go", "threads")), tmp_path, view=view)
+    with visit(browser, tmp_path) as visited:
+        page = visited.open("index.html")
+        assert shown(page) == ["asyncio", "go", "threads"]
+        assert page.get_by_role("status").inner_text().endswith("Ordered by the score.")
+        assert page.locator(f"{SERVERS} .ends").all_text_contents()[1].startswith("[")
 
 
 def test_filters_leave_the_servers_that_fit(site: SiteVisit) -> None:

@@ -34,6 +34,8 @@ MEANINGS = {
 # What the table shows in its own way; the other columns follow as they are in a terminal.
 OWN = ("#", "server", "score %")
 DRAWN_WIDTH = 140  # of the drawn scores, in pixels
+# Of the sliders. Where the page was made with other weights they have room for those: a browser would change them.
+MOST_WEIGHT, WEIGHT_STEP = 5, 0.5
 GRID = (0.1, 0.3, 1.0)  # the scores with a line behind the drawn ones
 
 
@@ -119,6 +121,8 @@ def pages(site: Site) -> Iterator[Page]:
         "categories": sorted({each.category for each in implementations}),
         "weights": weights,
         "is_default_order": weights == DEFAULT_WEIGHTS,
+        "most": max(MOST_WEIGHT, *weights.values()),
+        "step": WEIGHT_STEP if all((each / WEIGHT_STEP).is_integer() for each in weights.values()) else "any",
         "dropped": BUILT_IN["dropped_share"].meaning,
         "error": f"{ERROR * 100:g} %",
         "data": {

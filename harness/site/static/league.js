@@ -103,7 +103,7 @@
     const values = weights();
     const preset = presetOf(values);
     form.elements.by.value = preset;
-    for (const slider of sliders) slider.nextElementSibling.textContent = slider.value;
+    for (const slider of sliders) slider.nextElementSibling.textContent = String(+Number(slider.value).toFixed(2));
     for (const section of sections) {
       const body = section.querySelector("table.report-card tbody");
       if (!body) continue;
@@ -189,10 +189,8 @@
   for (const slider of sliders) slider.addEventListener("input", order);
   form.elements.by.addEventListener("change", () => {
     const name = form.elements.by.value;
-    if (name !== "own") {
-      for (const [number, slider] of sliders.entries()) {
-        slider.value = name === "score" ? data.weights[number] : data.measures[number] === name ? 1 : 0;
-      }
+    for (const [number, slider] of sliders.entries()) {
+      slider.value = name === "score" ? data.weights[number] : data.measures[number] === name ? 1 : 0;
     }
     order();
   });
