@@ -96,6 +96,20 @@ def test_a_run_without_any_figure_has_no_plot() -> None:
     assert plots_by_id(run_of(block_of([Entry("one")], []))) == {}
 
 
+def test_a_server_that_failed_under_load_is_named_and_on_no_plot(short_run: Run, tmp_path: Path) -> None:
+    """Its figures are from the blocks before."""
+    *before, last = short_run.blocks
+    blocks = [*before, msgspec.structs.replace(last, failed={"1": "it sent a message twice"})]
+    run = Run(short_run.info, [], zoo().trials, blocks)
+    for plot in plots_by_id(run).values():
+        assert len(plot.series) == 7
+        assert "rust" not in {series.server for series in plot.series} | {row[0] for row in plot.rows}
+    write_site(run, tmp_path)
+    page = parse(tmp_path / "plots.html")
+    assert "rust" not in [each["value"] for each in page.all("input") if each.get("name") == "server"]
+    assert "broke a rule that every load verifies: rust." in " ".join(page.text.split())
+
+
 # --- their numbers
 
 

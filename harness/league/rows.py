@@ -17,6 +17,8 @@ from harness.league.slice_scores import merged_latencies, missing_messages, usab
 from harness.load import latency
 from harness.model import CheckResult, Implementation, Run, TrialResult, Verdict
 
+DID_NOT_FINISH = "did not finish"  # the beginning of the note of a server that failed under load
+
 
 @dataclass(frozen=True)
 class Summary:
@@ -99,6 +101,11 @@ class Row:
     other_figures: Mapping[tuple[str, str], Summary] = field(default_factory=dict)
     note: str = ""
 
+    @property
+    def is_unfinished(self) -> bool:
+        """Whether it died under load, or broke a rule that every load verifies."""
+        return self.note.startswith(DID_NOT_FINISH)
+
 
 def make_row(
     run: Run, implementation: Implementation, blocks: Sequence[BlockResult], valid: Sequence[TrialResult]
@@ -147,11 +154,11 @@ def _note(result: CheckResult | None, blocks: Sequence[BlockResult], name: str, 
         failed = result.count(Verdict.FAIL)
         return f"not measured: {failed} failed" if failed else "not measured: conformance unknown"
     if failure := failure_of(blocks, name):
-        return f"did not finish: {failure}"
+        return f"{DID_NOT_FINISH}: {failure}"
     if disturbance := why_never_counted(blocks, name):
         return f"not measured: {disturbance}"
     unfinished = next((trial for trial in trials if trial.did_not_finish), None)
-    return f"did not finish ({unfinished.plan.workload}): {unfinished.did_not_finish}" if unfinished else ""
+    return f"{DID_NOT_FINISH} ({unfinished.plan.workload}): {unfinished.did_not_finish}" if unfinished else ""
 
 
 def failure_of(blocks: Iterable[BlockResult], name: str) -> str:

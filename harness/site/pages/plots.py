@@ -42,6 +42,7 @@ def pages(site: Site) -> Iterator[Page]:
                 "missing": missing(plots),
                 "servers": servers,
                 "drawn": drawn,
+                "unfinished": [server for server in servers if server.row.is_unfinished],
                 "slots": slots,
                 "data": _data(league.spec, paths[league.spec], plots, servers, slots),
             },

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from harness.league.report_card import League
 from harness.model import Run
@@ -14,14 +15,20 @@ from harness.site.plots.throughput_plots import client_plots, load_plots
 
 
 def plots_of(run: Run, league: League, charts: Iterable[Chart]) -> list[Plot]:
-    """Return the plots for which a run has figures.
+    """Return the plots for which a run has figures, without the servers that are out: what they did says nothing.
 
     Args:
         run: the run.
         league: the league of one spec of it.
         charts: the curves of the run (see `harness.report.curves`).
     """
-    own = [chart for chart in charts if chart.spec == league.spec]
+    out = {row.implementation.name for row in league.rows if row.note}
+    league = replace(league, rows=[row for row in league.rows if not row.note])
+    own = []
+    for chart in charts:
+        series = [each for each in chart.series if each.server not in out]
+        if chart.spec == league.spec and series:
+            own.append(replace(chart, series=series))
     return [
         *latency_plots(run, league, own),
         *load_plots(league),
