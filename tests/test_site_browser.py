@@ -64,10 +64,19 @@ def test_the_league_is_sorted_by_a_click_and_back_by_another(site: SiteVisit) ->
     memory.click()
     assert shown(page) == BY_SPEED[::-1]
     assert page.locator("th[aria-sort=ascending]").inner_text().strip() == "idle MB"
+    assert page.get_by_role("status").inner_text() == "4 of 4 servers. broadcast: sorted by idle MB, ascending."
     memory.click()
     assert shown(page) == BY_SPEED
     page.get_by_role("button", name="server", exact=True).click()
     assert shown(page) == sorted(BY_SPEED)
+
+
+def test_equals_come_in_the_order_of_the_league_and_not_in_that_of_the_click_before(site: SiteVisit) -> None:
+    page = site.open("index.html")
+    page.get_by_role("button", name="server", exact=True).click()
+    page.locator(SERVERS).evaluate_all("rows => rows.forEach((row) => { row.cells[2].dataset.v = '1'; })")
+    page.get_by_role("button", name="score %", exact=True).click()
+    assert shown(page) == BY_SPEED
 
 
 def test_the_order_follows_the_chosen_measure_and_goes_back(site: SiteVisit) -> None:

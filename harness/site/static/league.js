@@ -19,6 +19,9 @@
     original.set(row, { number: original.size, rank: row.cells[0].textContent, score: [...score.childNodes].map((node) => node.cloneNode(true)) });
   }
 
+  // How the reader has sorted the table of a section, in words, where it is not in the order of the weights.
+  const sortedBy = new Map();
+
   function weights() {
     return sliders.map((slider) => Number(slider.value));
   }
@@ -103,6 +106,7 @@
     const values = weights();
     const preset = presetOf(values);
     form.elements.by.value = preset;
+    sortedBy.clear();
     for (const slider of sliders) slider.nextElementSibling.textContent = String(+Number(slider.value).toFixed(2));
     for (const section of sections) {
       const body = section.querySelector("table.report-card tbody");
@@ -127,7 +131,9 @@
         ? `Ordered by your weights; ranks and intervals for them: harness report --weight ${used.join(",")}`
         : "All weights are 0: there is no order.",
     }[preset];
-    status.textContent = `${shown} of ${rows.length} servers. ${how ?? `Ordered by ${preset}: the score is the ratio to the best in it.`}`;
+    const sorted = [...sortedBy].map(([section, by]) => `${section.dataset.spec}: sorted by ${by}.`);
+    const ordered = sortedBy.size < sections.length ? [how ?? `Ordered by ${preset}: the score is the ratio to the best in it.`] : [];
+    status.textContent = [`${shown} of ${rows.length} servers.`, ...ordered, ...sorted].join(" ");
   }
 
   function filter() {
@@ -165,12 +171,17 @@
     const keys = new Map([...body.rows].map((row) => [row, keyOf(row, heading.cellIndex)]));
     const compare = (a, b) => {
       const [one, other] = [keys.get(a), keys.get(b)];
-      if (one === null || other === null) return (one === null) - (other === null);
-      if (typeof one !== typeof other) return typeof one === "number" ? -1 : 1;
-      return sign * (one < other ? -1 : one > other ? 1 : 0);
+      if (one !== other) {
+        if (one === null || other === null) return (one === null) - (other === null);
+        if (typeof one !== typeof other) return typeof one === "number" ? -1 : 1;
+        return sign * (one < other ? -1 : 1);
+      }
+      return original.get(a).number - original.get(b).number; // not the order of the click before
     };
     body.append(...[...body.rows].sort(compare));
     markSorted(section, heading, direction);
+    sortedBy.set(section, `${heading.textContent.trim()}, ${direction}`);
+    report(presetOf(weights()), weights());
   }
 
   for (const section of sections) {
