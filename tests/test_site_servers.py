@@ -10,7 +10,9 @@ import pytest
 
 from harness import plugins, results
 from harness.blocks import Entry, Role
+from harness.league.report_card import leagues
 from harness.model import Run
+from harness.report.findings import findings
 from harness.requirements import text as requirements
 from harness.site.data import site_of
 from harness.site.earlier_runs import histories
@@ -92,6 +94,16 @@ def test_with_few_blocks_there_are_no_ranks(tmp_path: Path) -> None:
     write_site(asyncio_and_others(blocks=2), tmp_path)
     assert "Rank" not in words_of(tmp_path / "servers/broadcast/asyncio.html").split("Figures")[0]
     assert "2 blocks: too few to rank any server" in words_of(tmp_path / "method.html")
+
+
+def test_one_server_alone_has_enough_blocks(tmp_path: Path) -> None:
+    run = run_of({"asyncio": 4e6})
+    (league,) = leagues(run)
+    assert "8 blocks of one server, which has no other to be compared with" in " ".join(findings(league))
+    write_site(run, tmp_path)
+    for name in ("index", "method"):
+        assert "too few" not in words_of(tmp_path / f"{name}.html")
+    assert "One server is ranked" in words_of(tmp_path / "method.html")
 
 
 def test_the_history_of_a_server_leaves_the_speed_of_the_machine_out(

@@ -63,8 +63,10 @@ def _order(league: League) -> str:
 
 def _resolution(league: League) -> str:
     widths, disturbed = league.comparisons.half_widths(), f"{league.disturbed * 100:.0f} % of the slices were disturbed"
+    blocks = f"{league.blocks} block" + "s" * (league.blocks != 1)
+    if len(league.ranked) == 1:
+        return f"{blocks} of one server, which has no other to be compared with. {disturbed}."
     if not len(widths):
-        blocks = f"{league.blocks} block" + "s" * (league.blocks != 1)
         return (
             f"{blocks}: too few to rank any server before another; an error of {ERROR * 100:g} % needs at least "
             f"{fewest_blocks()}. {disturbed}."
