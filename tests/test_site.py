@@ -221,6 +221,9 @@ def test_the_page_is_ordered_as_the_user_wants(tmp_path: Path) -> None:
     assert order == sorted(order)
     assert 'name="weight-memory" min="0" max="5" step="0.5" value="1.0"' in page
     assert "in three throughputs" not in page
+    assert "the ratio to the best in memory" in (tmp_path / "servers/broadcast/go.html").read_text()
+    for name in ("servers/broadcast/go", "choose"):
+        assert "three throughputs" not in (tmp_path / f"{name}.html").read_text()
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 
 import numpy as np
@@ -48,16 +48,21 @@ def findings(league: League) -> list[str]:
     ]
 
 
-def _order(league: League) -> str:
-    weights = set(league.weights.values())
+def score_text(weights: Mapping[str, float]) -> str:
+    """Return in words what the score of a league with these weights is."""
+    is_weighted = len(set(weights.values())) > 1
     parts = []
-    for name, weight in league.weights.items():
+    for name, weight in weights.items():
         measure = MEASURES[name]
-        parts.append(("" if len(weights) == 1 else f"{weight:g} × ") + f"{measure.figure.label} ({measure.title})")
+        parts.append((f"{weight:g} × " if is_weighted else "") + f"{measure.figure.label} ({measure.title})")
     mean = "the geometric mean of the ratios to the best in" if len(parts) > 1 else "the ratio to the best in"
+    return f"{mean} {_listed(parts)}"
+
+
+def _order(league: League) -> str:
     return (
-        f"Ordered by the score, {mean} {_listed(parts)}. Tiers: A does not differ significantly from the best, B not "
-        "from the best of the rest, and so on."
+        f"Ordered by the score, {score_text(league.weights)}. Tiers: A does not differ significantly from the best, B "
+        "not from the best of the rest, and so on."
     )
 
 

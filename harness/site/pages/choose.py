@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from harness.league.measures import DEFAULT_WEIGHTS
 from harness.site.costs import LABELS
 from harness.site.data import Site, SiteServer
 from harness.site.evidence import SEVERAL, evidence
@@ -47,6 +48,7 @@ def pages(site: Site) -> Iterator[Page]:
             "late_ms": LATE_MS,
             "lines": LINES,
             "labels": LABELS,
+            "is_default_order": all(league.weights == DEFAULT_WEIGHTS for league in site.leagues),
             "one_at_a_time": ONE_AT_A_TIME,
             "data": {
                 "oneAtATime": ONE_AT_A_TIME,

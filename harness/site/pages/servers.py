@@ -13,6 +13,7 @@ from harness.league.rows import Row
 from harness.model import Verdict
 from harness.report.columns import interval, measured, score_texts, tier
 from harness.report.facts import reported_facts
+from harness.report.findings import score_text
 from harness.report.numbers import NOTHING, in_unit, percent
 from harness.report.series import shift_sentences
 from harness.site.data import PROJECT, Site, SiteServer
@@ -82,6 +83,7 @@ def pages(site: Site) -> Iterator[Page]:
                 "server": server,
                 "lines": _lines(server),
                 "score": " ".join(score_texts(server.row)),
+                "score_text": score_text(server.league.weights),
                 "rank": interval(server.row.rank) if server.league.can_distinguish else "",
                 "dominated_by": [by_name[server.spec][name] for name in server.row.dominated_by or ()],
                 "others": other_figures(server.league, {server.name: server}),

@@ -12,6 +12,7 @@ from harness.league.rows import Row
 from harness.model import Run
 from harness.report.columns import has_interval, interval
 from harness.report.curves import Point, Series, is_valid
+from harness.report.findings import score_text
 from harness.report.numbers import NOTHING, significant
 from harness.report.scales import log_axis
 from harness.site.plots.axes import axis_at, linear_axis
@@ -110,7 +111,7 @@ def front_plots(league: League) -> Iterator[Plot]:
         title="Score against lines of code",
         reading="Left and high is best: a better score with less code. The line joins the front: no server has both a "
         "higher score and fewer lines than one on it. Scores whose intervals overlap may be equal.",
-        conditions=f"score: {_weights(league)}, as a share of the best; lines of code without comments and blank lines",
+        conditions=f"score: {score_text(league.weights)}; lines of code without comments and blank lines",
         x=linear_axis("lines of code", [row.code_lines for row in measured]),
         y=log_axis("score, %", ends(series)),
         series=series,
@@ -146,12 +147,3 @@ def front(points: Sequence[Point]) -> list[Point]:
         if not best or point.y > best[-1].y:
             best.append(point)
     return best
-
-
-def _weights(league: League) -> str:
-    """Return the measures of the score, in words."""
-    parts = [
-        f"{MEASURES[name].title} × {weight:g}" if weight != 1 else MEASURES[name].title
-        for name, weight in league.weights.items()
-    ]
-    return parts[0] if len(parts) == 1 else "mean of " + ", ".join(parts)
