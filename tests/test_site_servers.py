@@ -178,15 +178,33 @@ def test_the_method_says_what_was_left_out_and_why(tmp_path: Path) -> None:
     ]
     shown = Run(info, [], blocks=blocks)
     (page,) = method.pages(site_of(shown))
-    left_out = {
-        each.reason.split()[0]: [server.name for server, _ in each.servers] for each in page.context["left_out"]
+    left_out = {each.reason: [server.name for server, _ in each.servers] for each in page.context["left_out"]}
+    assert left_out == {
+        "This machine lacks what they need": ["absent"],
+        "They died under load or broke a rule that every load verifies": ["unlucky"],
+        "No block has figures of them": ["idle"],
     }
-    assert left_out == {"This": ["absent"], "They": ["idle"]} or list(left_out.values()) == [["absent"], ["idle"]]
     write_site(shown, tmp_path)
     text = words_of(tmp_path / "method.html")
     for part in ("no compiler", "it died: <signal 11>", "harness run --all", "8 blocks", "go:", "0 of"):
         assert part in text
     assert Role.CONTROL in {entry.role for entry in shown.blocks[0].entries}
+
+
+def test_the_method_does_not_blame_a_server_for_the_machine_or_for_a_build() -> None:
+    run = asyncio_and_others()
+    blocks = [
+        msgspec.structs.replace(block, disturbed={"0": "another process had its core"}, failed={"1": "it died"})
+        for block in run.blocks
+    ]
+    info = msgspec.structs.replace(run.info, unbuilt={"broadcast/threads": "no linker"})
+    (page,) = method.pages(site_of(Run(info, [], blocks=blocks)))
+    reasons = {server.name: group.reason for group in page.context["left_out"] for server, _ in group.servers}
+    assert reasons == {
+        "asyncio": "No block has figures of them",
+        "go": "They died under load or broke a rule that every load verifies",
+        "threads": "They could not be built",
+    }
 
 
 def test_the_command_writes_the_site_of_the_latest_run(tmp_path: Path) -> None:

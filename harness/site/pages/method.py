@@ -133,6 +133,7 @@ def _checks(league: League) -> str:
 def _left_out(site: Site) -> list[LeftOut]:
     """Return the servers that are not ranked, by the kind of the reason."""
     unavailable: list[tuple[SiteServer, str]] = []
+    unbuilt: list[tuple[SiteServer, str]] = []
     failed: list[tuple[SiteServer, str]] = []
     unfinished: list[tuple[SiteServer, str]] = []
     others: list[tuple[SiteServer, str]] = []
@@ -143,16 +144,21 @@ def _left_out(site: Site) -> list[LeftOut]:
         key = server.implementation.key
         if key in site.run.info.unavailable:
             unavailable.append((server, site.run.info.unavailable[key]))
+        elif key in site.run.info.unbuilt:
+            unbuilt.append((server, row.note))
         elif row.checked and row.checked.verdict is not Verdict.PASS:
             failed.append((server, row.note))
-        elif row.note:
+        elif row.is_unfinished:
             unfinished.append((server, row.note))
+        elif row.other_figures and not row.note:
+            others.append((server, "only other workloads were measured"))
         else:
-            others.append((server, "no block has it"))
+            others.append((server, row.note or "no block has it"))
     every = (
         LeftOut("This machine lacks what they need", unavailable),
+        LeftOut("They could not be built", unbuilt),
         LeftOut("They did not pass every MUST, or no verdict was reached", failed),
         LeftOut("They died under load or broke a rule that every load verifies", unfinished),
-        LeftOut("They were not measured", others),
+        LeftOut("No block has figures of them", others),
     )
     return [each for each in every if each.servers]
