@@ -141,6 +141,8 @@ def test_the_page_of_a_server_leads_to_its_conformance(folder: Path) -> None:
     page = cells(folder / "servers/broadcast/bad.html")
     assert page.links["../../conformance/broadcast/servers/bad.html"] == "fail, 0 of 2 cases passed, 1 failed"
     assert not [link for link in cells(folder / "servers/broadcast/absent.html").links if "conformance/" in link]
+    assert "not checked in this run" in parse(folder / "servers/broadcast/absent.html").text
+    assert "0/0" not in parse(folder / "choose.html").text
 
 
 def test_the_overview_names_what_does_not_hold_and_who_was_not_checked(folder: Path) -> None:

@@ -119,7 +119,7 @@ def evidence(site: Site, server: SiteServer) -> ServerEvidence:
     return ServerEvidence(
         server=server,
         problem=_problem(server),
-        passed=f"{checked.passed}/{checked.total}" if checked else NOTHING,
+        passed=f"{checked.passed}/{checked.total}" if checked and checked.cases else NOTHING,
         costs=figures,
         empty_mb=empty.median / 1e6 if empty else None,
         client_kb=each.median / 1e3 if each else None,

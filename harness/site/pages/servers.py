@@ -168,7 +168,7 @@ def _lines(server: SiteServer) -> list[MeasureLine]:
 def _conformance(row: Row) -> str:
     """Return the result of the check in words."""
     checked = row.checked
-    if checked is None:
+    if checked is None or not checked.cases:
         return "not checked in this run"
     failed = checked.count(Verdict.FAIL)
     return f"{checked.verdict}, {checked.passed} of {checked.total} cases passed" + (
