@@ -106,6 +106,17 @@ def test_one_server_alone_has_enough_blocks(tmp_path: Path) -> None:
     assert "One server is ranked" in words_of(tmp_path / "method.html")
 
 
+def test_every_page_says_that_a_run_is_invalid(tmp_path: Path) -> None:
+    run = asyncio_and_others()
+    for block in run.blocks:  # the control becomes much slower than its server
+        for result in block.slices:
+            if block.entries[result.entry].role is Role.CONTROL and "deliveries_per_s" in result.figures:
+                result.figures["deliveries_per_s"] /= 2
+    write_site(run, tmp_path)
+    for name in ("index", "plots", "servers/broadcast/go", "diff/broadcast/asyncio--go", "choose", "method"):
+        assert "broadcast: this run is invalid, because go differs" in words_of(tmp_path / f"{name}.html")
+
+
 def test_the_history_of_a_server_leaves_the_speed_of_the_machine_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
