@@ -117,6 +117,21 @@ def test_every_page_says_that_a_run_is_invalid(tmp_path: Path) -> None:
         assert "broadcast: this run is invalid, because go differs" in words_of(tmp_path / f"{name}.html")
 
 
+def test_a_run_of_several_machines_names_them_and_shows_each_kind_apart(tmp_path: Path) -> None:
+    run = asyncio_and_others(blocks=16)
+    machines = {"red": run.info.machine, "blue": msgspec.structs.replace(run.info.machine, processor="abacus")}
+    blocks = [msgspec.structs.replace(block, machine="red" if block.number % 2 else "blue") for block in run.blocks]
+    info = msgspec.structs.replace(run.info, machines=machines, sandbox=True)
+    write_site(Run(info, [], blocks=blocks), tmp_path)
+    text = {name: words_of(tmp_path / f"{name}.html") for name in ("index", "method")}
+    assert "on a cluster of 2 machines" in text["index"]
+    for name, machine in machines.items():
+        assert f"Only on {name} ({machine.kind}) # server score %" in text["index"]
+        assert f"{name} {machine.kind}" in text["method"]
+    assert "Sandbox" in text["method"]
+    assert "one machine" not in text["method"] and "The servers had the first core" not in text["method"]
+
+
 def test_the_history_of_a_server_leaves_the_speed_of_the_machine_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

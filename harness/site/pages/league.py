@@ -10,8 +10,9 @@ from harness.blocks import Entry
 from harness.figures import BUILT_IN, Better
 from harness.league.comparisons import Comparisons
 from harness.league.inference import ERROR
+from harness.league.kinds_of_machines import by_kind
 from harness.league.measures import DEFAULT_WEIGHTS, MEASURES
-from harness.league.report_card import League
+from harness.league.report_card import League, leagues
 from harness.league.rows import Row
 from harness.report.columns import COLUMNS, Column, has_interval, interval, measured, score_texts, tier
 from harness.report.findings import change_text, findings
@@ -89,6 +90,7 @@ class LeagueTable:
         controls: the A/A controls: for each the server, and its difference from itself in the score and the measures.
         findings: sentences.
         others: the figures of other workloads.
+        kinds: for each kind of machine, where there are several, its description and the rows of its blocks alone.
         references: the products beside the league, each with its row and the texts of the measures by name.
     """
 
@@ -99,12 +101,17 @@ class LeagueTable:
     controls: Sequence[tuple[SiteServer, Sequence[tuple[str, bool]]]]
     findings: Sequence[str]
     others: OtherFigures
+    kinds: Sequence[tuple[str, Sequence[LeagueRow]]]
     references: Sequence[tuple[Row, Mapping[str, str]]]
 
 
 def pages(site: Site) -> Iterator[Page]:
     """Yield the page with the leagues."""
-    tables = [_table(site, league) for league in site.leagues]
+    kinds = list(_kinds(site))
+    tables = [
+        _table(site, league, [(title, rows) for spec, title, rows in kinds if spec == league.spec])
+        for league in site.leagues
+    ]
     axis = score_axis(site.leagues)
     weights = site.leagues[0].weights if site.leagues else DEFAULT_WEIGHTS
     implementations = [server.implementation for server in site.servers]
@@ -147,7 +154,21 @@ def pages(site: Site) -> Iterator[Page]:
     )
 
 
-def _table(site: Site, league: League) -> LeagueTable:
+def _kinds(site: Site) -> Iterator[tuple[str, str, Sequence[LeagueRow]]]:
+    """Yield for each kind of machine, where there are several, and each spec: the spec, the kind, and the rows."""
+    for title, part in by_kind(site.run):
+        for league in leagues(part, weights=site.leagues[0].weights):
+            yield league.spec, title, [_row(SiteServer(row, league), []) for row in league.ranked]
+
+
+def _table(site: Site, league: League, kinds: Sequence[tuple[str, Sequence[LeagueRow]]]) -> LeagueTable:
+    """Return what the page shows about a spec.
+
+    Args:
+        site: the site.
+        league: the league of the spec.
+        kinds: the rows of each kind of machine, where there are several.
+    """
     servers = {server.name: server for server in site.servers_of(league.spec)}
     rows = [servers[row.implementation.name] for row in league.ranked]
     columns = [
@@ -172,6 +193,7 @@ def _table(site: Site, league: League) -> LeagueTable:
         ],
         findings=findings(league),
         others=other_figures(league, servers),
+        kinds=kinds,
         references=[
             (row, {name: measured(row, name) for name in MEASURES}) for row in league.references if row.figures
         ],

@@ -81,6 +81,7 @@ def pages(site: Site) -> Iterator[Page]:
         "info": site.run.info,
         "engine": ENGINES.get(site.run.info.engine, ""),
         "methods": methods,
+        "elsewhere": list(dict.fromkeys(sentence for league in site.leagues for sentence in league.machines)),
         "left_out": left_out,
         "trials": len(site.run.trials),
         "repeated": repeated,
