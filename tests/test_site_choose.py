@@ -77,6 +77,14 @@ def test_cores_are_the_most_processor_time_of_any_slice() -> None:
     assert evidence_of(measured("one", cpu_share=1.8)).cores == 1.8
 
 
+def test_the_league_says_with_how_many_idle_clients_memory_was_measured(tmp_path: Path) -> None:
+    fewer = {**IDLE, "rss_idle_bytes": 2e6 + 50 * 3e3}  # as with the profile smoke
+    slices = [slice_of(0, kind, {"deliveries_per_s": 1e6}) for kind in THROUGHPUTS]
+    write_site(run_of(block_of([Entry("one")], [*slices, slice_of(0, "idle", fewer)])), tmp_path)
+    text = parse(tmp_path / "index.html").text
+    assert "Memory: with 50 idle clients." in text and "1000 idle" not in text
+
+
 def test_a_server_that_refused_clients_is_known_by_how_many_it_held() -> None:
     figures = {"clients": 4000.0, "clients_refused": 6000.0}
     refused = trial("one", "mass_idle", {"clients": 10_000}, figures)

@@ -93,7 +93,7 @@ MEASURES = {
         _measure("single", "one in flight", "single", THROUGHPUT),
         Measure("p99", "fixed rate", "paced", BUILT_IN["latency_p99_ns"], log_percentile("paced", 99)),
         _measure("cpu", "fixed rate", "paced", "server_cpu_ns_per_delivery"),
-        _measure("memory", "1000 idle clients", "idle", "rss_idle_bytes"),
+        _measure("memory", "idle clients", "idle", "rss_idle_bytes"),
     )
 }
 DEFAULT_WEIGHTS: Mapping[str, float] = {name: 1.0 for name, measure in MEASURES.items() if measure.is_throughput}

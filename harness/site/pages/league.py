@@ -20,17 +20,19 @@ from harness.report.numbers import NOTHING, in_unit
 from harness.site.data import Site, SiteServer
 from harness.site.other_figures import OtherFigures, other_figures
 from harness.site.page import Page, Passage, slug
+from harness.site.plots.cost_plots import idle_clients
 
 # What the measures are, in full: each is shown alone, as the hint of a heading; the registry of figures says less.
 MEANINGS = {
-    "few": "Messages received a second by all clients together, while 4 clients send, with 1024 messages in flight",
+    "few": "Messages received a second by all clients together, while 4 clients send, with up to 1024 messages in "
+    "flight",
     "all": "Messages received a second by all clients together, while every client sends",
     "single": "Messages received a second by all clients together, with one message in flight: what a message costs "
     "where nothing can be batched",
     "p99": "99th percentile of the time from the moment a message was due to be sent until its sender receives it, at "
     "500 messages a second; a message that never came counts as later than any",
     "cpu": "Processor time of the server for each delivery, at 500 messages a second",
-    "memory": "Resident memory of the server with 1000 idle clients",
+    "memory": "Resident memory of the server with idle clients: how many stands below the table",
 }
 # What the table shows in its own way; the other columns follow as they are in a terminal.
 OWN = ("#", "server", "score %")
@@ -90,6 +92,7 @@ class LeagueTable:
         controls: the A/A controls: for each the server, and its difference from itself in the score and the measures.
         findings: sentences.
         others: the figures of other workloads.
+        idle: with how many idle clients memory was measured; 0 where it was not.
         kinds: for each kind of machine, where there are several, its description and the rows of its blocks alone.
         references: the products beside the league, each with its row and the texts of the measures by name.
     """
@@ -101,6 +104,7 @@ class LeagueTable:
     controls: Sequence[tuple[SiteServer, Sequence[tuple[str, bool]]]]
     findings: Sequence[str]
     others: OtherFigures
+    idle: int
     kinds: Sequence[tuple[str, Sequence[LeagueRow]]]
     references: Sequence[tuple[Row, Mapping[str, str]]]
 
@@ -193,6 +197,7 @@ def _table(site: Site, league: League, kinds: Sequence[tuple[str, Sequence[Leagu
         ],
         findings=findings(league),
         others=other_figures(league, servers),
+        idle=idle_clients(site.run, league.spec),
         kinds=kinds,
         references=[
             (row, {name: measured(row, name) for name in MEASURES}) for row in league.references if row.figures
