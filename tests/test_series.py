@@ -73,7 +73,17 @@ def test_a_change_of_level_is_found_with_what_was_new_there() -> None:
     assert series.points[4].differences == {"commit": ("abc", "def")}
     (sentence,) = shift_sentences(series)
     assert sentence.startswith("From 20261101T000004-abcd on: score +2")
-    assert sentence.endswith("new in that run: commit abc → def.")
+    assert sentence.endswith("new there: commit abc → def.")
+
+
+def test_what_was_new_in_a_run_without_ratios_is_known_at_the_next_one() -> None:
+    """The run between has too few other servers for ratios."""
+    runs = [run(place, LEVELS, commit="abc") for place in range(4)]
+    runs += [run(4, {"bee": 10e6, "ant": 4e6}, commit="def")]
+    runs += [run(place, {**LEVELS, "bee": 10e6}, commit="def") for place in range(5, 8)]
+    series = only(series_of(runs, "bee"))
+    assert {shift.place for shift in series.shifts} == {5}
+    assert series.points[5].differences == {"commit": ("abc", "def")}
 
 
 def test_a_change_of_another_server_is_none_of_this_one() -> None:
@@ -143,7 +153,7 @@ def test_a_table_fits_the_terminal_and_data_has_it_all() -> None:
     text = series_text(found[0], 80)
     assert max(map(len, text.splitlines())) <= 80
     assert "bee (broadcast) on abacus, 2 cores" in text
-    assert "nothing that is recorded was new in that run" in " ".join(text.split())
+    assert "nothing that is recorded was new there" in " ".join(text.split())
     (data,) = json.loads(json.dumps(series_data(found)))
     assert {(change["measure"], change["run"]) for change in data["changes"]} >= {("few", "20261101T000004-abcd")}
     assert data["runs"][0]["figures"]["few"]["figure"] == "deliveries_per_s"

@@ -38,7 +38,8 @@ class SeriesPoint:
         others: how many other servers of its spec were measured.
         figures: by the name of a measure, its figure as it is stored; without those that it lacks.
         ratios: by the name of a measure, or "score", its ratio to the median server, where more is better.
-        differences: what may be the cause of a shift, because the run before had something else: name → before, now.
+        differences: what may be the cause of a shift, because the last run before that has ratios had something else:
+            name → before, now.
     """
 
     run: RunInfo
@@ -155,9 +156,12 @@ def _series(
         ratios[measure], noise = against_others(own[:, 0], beside)
         if measure in searched:
             shifts += shifts_in(measure, ratios[measure], noise)
+    with_ratios = {int(place) for values in ratios.values() for place in np.flatnonzero(~np.isnan(values))}
     points = []
     for place, (run, levels) in enumerate(zip(runs, measured, strict=True)):
         own_levels = levels.get(server, {})
+        # A level changes between runs that have ratios: what was new in a run between them may be the cause.
+        before = next((each for each in range(place - 1, -1, -1) if each in with_ratios), max(0, place - 1))
         points.append(
             SeriesPoint(
                 run=run.info,
@@ -171,7 +175,7 @@ def _series(
                 ratios={
                     name: math.exp(values[place]) for name, values in ratios.items() if not math.isnan(values[place])
                 },
-                differences=_differences(runs[max(0, place - 1)].info, run.info, server, spec),
+                differences=_differences(runs[before].info, run.info, server, spec),
             )
         )
     return ServerSeries(spec, server, machine, points, shifts)
@@ -243,10 +247,10 @@ def _checked(run: Run, server: str, spec: str) -> CheckResult | None:
 
 
 def _differences(before: RunInfo, now: RunInfo, server: str, spec: str) -> dict[str, tuple[str, str]]:
-    """Return what is not as it was in the run before.
+    """Return what is not as it was in an earlier run.
 
     Args:
-        before: the run before.
+        before: the earlier run.
         now: the run.
         server: the name of the server.
         spec: the name of its spec.

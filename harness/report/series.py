@@ -44,7 +44,7 @@ def _ratio(point: SeriesPoint, name: str) -> str:
 
 
 def shift_sentences(series: ServerSeries) -> list[str]:
-    """Return a sentence for each run at which a level changed: which levels, and what else was new in that run."""
+    """Return a sentence for each run at which a level changed: which levels, and what else was new there."""
     sentences = []
     for place in sorted({shift.place for shift in series.shifts}):
         point = series.points[place]
@@ -54,7 +54,7 @@ def shift_sentences(series: ServerSeries) -> list[str]:
             if shift.place == place
         ]
         new = [f"{name} {before} → {now}" for name, (before, now) in point.differences.items()]
-        cause = f"new in that run: {', '.join(new)}" if new else "nothing that is recorded was new in that run"
+        cause = f"new there: {', '.join(new)}" if new else "nothing that is recorded was new there"
         sentences.append(f"From {point.run.id} on: {', '.join(levels)}; {cause}.")
     return sentences
 
