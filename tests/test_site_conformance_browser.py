@@ -83,6 +83,20 @@ def test_arrow_keys_move_between_cells(browser: Browser, folder: Path) -> None:
         assert "#" not in focused()
 
 
+def test_the_tab_key_stops_once_in_a_table(browser: Browser, folder: Path) -> None:
+    with visit(browser, folder) as visited:
+        page = visited.open(REQUIREMENTS)
+        tab_stops = page.locator("#matrix a:not([tabindex='-1'])")
+        assert tab_stops.count() == 1
+        page.locator("#matrix tbody tr:nth-child(1) td:nth-child(3) a").focus()
+        assert tab_stops.count() == 1 and "BC-START-1" in (tab_stops.get_attribute("href") or "")
+        page.locator("select[name=columns]").select_option("ORDER")  # hides that column
+        assert tab_stops.count() == 1 and tab_stops.is_visible()
+        page.locator("#matrix tbody tr:nth-child(1) td:nth-child(5) a").focus()
+        page.keyboard.press("ArrowUp")
+        assert page.evaluate("document.activeElement.closest('thead') !== null")
+
+
 def test_a_case_leads_to_its_source_and_back_to_its_requirement(browser: Browser, folder: Path) -> None:
     with visit(browser, folder) as visited:
         page = visited.open(CASES)

@@ -7,6 +7,9 @@
   const rows = [...table.tBodies[0].rows];
   const headings = [...table.tHead.rows[table.tHead.rows.length - 1].cells];
   const areas = [...table.querySelectorAll("th.area")];
+  const lines = [table.tHead.rows[table.tHead.rows.length - 1], ...rows]; // those with links
+  const links = lines.flatMap((row) => [...row.querySelectorAll("a")]);
+  let current = null; // the one link that the tab key stops at; the arrow keys lead to the others
   const fixed = headings.filter((cell) => !cell.classList.contains("upright")).length;
   const what = form.elements.rows.labels[0].firstChild.textContent.trim().toLowerCase();
 
@@ -35,16 +38,23 @@
       shown += row.hidden ? 0 : 1;
     }
     status.textContent = shown === rows.length ? "" : `${shown} of ${rows.length} ${what}`;
+    if (!current?.offsetParent) stopAt(links.find((link) => link.offsetParent));
+  }
+
+  function stopAt(link) {
+    if (current) current.tabIndex = -1;
+    current = link ?? null;
+    if (current) current.tabIndex = 0;
   }
 
   // The next link in a direction, over cells that are hidden or empty.
   function next(cell, down, right) {
-    let [row, column] = [rows.indexOf(cell.parentElement), cell.cellIndex];
+    let [row, column] = [lines.indexOf(cell.parentElement), cell.cellIndex];
     for (;;) {
       [row, column] = [row + down, column + right];
-      const found = rows[row]?.cells[column];
+      const found = lines[row]?.cells[column];
       if (found === undefined) return null;
-      const link = rows[row].hidden || found.hidden ? null : found.querySelector("a");
+      const link = lines[row].hidden || found.hidden ? null : found.querySelector("a");
       if (link !== null) return link;
     }
   }
@@ -52,7 +62,7 @@
   const STEPS = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
   table.addEventListener("keydown", (event) => {
     const step = STEPS[event.key];
-    const cell = event.target.closest("tbody td, tbody th");
+    const cell = event.target.closest("td, th");
     if (step === undefined || cell === null || event.altKey || event.ctrlKey || event.metaKey) return;
     const link = next(cell, ...step);
     if (link !== null) {
@@ -61,6 +71,8 @@
     }
   });
 
+  for (const link of links) link.tabIndex = -1;
+  table.addEventListener("focusin", ({ target }) => { if (links.includes(target)) stopAt(target); });
   form.addEventListener("input", show);
   form.addEventListener("submit", (event) => event.preventDefault());
   form.hidden = false;
