@@ -166,6 +166,8 @@ def compare(site: SiteVisit, a: str, b: str) -> Page:
 
 def test_two_sources_stand_side_by_side_with_their_figures(site: SiteVisit) -> None:
     page = compare(site, "asyncio", "threads")
+    assert page.locator("#diff-output [aria-live], #diff-output [role=status]").count() == 0
+    assert page.locator("#diff-output[aria-live]").count() == 0
     assert "threads is significantly better in few senders, all send" in page.locator("#diff-summary").inner_text()
     assert page.locator("table.diff tr.changed mark").count() > 10
     assert page.locator("table.diff td.code", has_text=re.compile(r"^import ")).count() == 0
@@ -191,6 +193,7 @@ def test_equal_lines_unfold(site: SiteVisit) -> None:
     page.locator("table.diff .hunk button").first.click()
     after = page.locator("table.diff tr.equal").count()
     assert after > before
+    assert page.evaluate("document.activeElement.matches('table.diff tr.equal')")
     page.get_by_label("all equal lines").check()
     page.locator("table.diff .hunk").first.wait_for(state="detached")
     assert page.locator("table.diff tr.equal").count() >= after

@@ -4,6 +4,7 @@
 (() => {
   const data = JSON.parse(document.getElementById("diff-data").textContent);
   const form = document.getElementById("diff-form"), output = document.getElementById("diff-output");
+  const summary = document.getElementById("diff-summary"); // it alone is read out when it changes
   const CONTEXT = 3;
   const sources = new Map(); // by key: a promise of {file, lines, plain}
   const received = new Map(); // by key: the source that its script has handed over
@@ -114,7 +115,8 @@
     const head = ["figure", a.name, b.name, `${a.name} ÷ ${b.name}`, "significantly better"];
     const table = element("table", { class: "table" },
       element("thead", {}, element("tr", {}, ...head.map((title, place) => element("th", place > 0 && place < 4 ? { scope: "col", class: "right" } : { scope: "col" }, title)))), body);
-    return [element("p", { id: "diff-summary" }, sentences.join(" ")), element("div", { class: "scroll", role: "region", "aria-label": "Figures", tabindex: "0" }, table)];
+    summary.textContent = sentences.join(" ");
+    return element("div", { class: "scroll", role: "region", "aria-label": "Figures", tabindex: "0" }, table);
   }
 
   // --- lines
@@ -148,7 +150,12 @@
       const button = element("button", { type: "button" }, `${hidden.length} equal line${hidden.length === 1 ? "" : "s"}`);
       const names = rows[place] ? [...new Set(rows[place].filter(Boolean).map((line) => line.inside).filter(Boolean))].join(" / ") : "";
       const fold = element("tr", { class: "hunk" }, element("td", { colspan: "4" }, button, names ? ` ${names}` : ""));
-      button.addEventListener("click", () => fold.replaceWith(...hidden.map(row)));
+      button.addEventListener("click", () => {
+        const shown = hidden.map(row);
+        shown[0].tabIndex = -1;
+        fold.replaceWith(...shown);
+        shown[0].focus(); // the button is gone, and a keyboard reader goes on from here
+      });
       made.push(fold);
     }
     return made;
@@ -184,9 +191,10 @@
       if (now.a !== choice.a || now.b !== choice.b) return; // the reader went on meanwhile
       const isPlain = form.elements.plain.checked;
       const rows = diffLines.rows(...both.map((source) => linesOf(source, isPlain)));
-      output.replaceChildren(...figures(choice), ...table(choice, both, rows));
+      output.replaceChildren(figures(choice), ...table(choice, both, rows));
     } catch (error) {
-      output.replaceChildren(element("p", { class: "fail" }, error.message));
+      summary.textContent = error.message;
+      output.replaceChildren();
     }
     output.dataset.shown = `${choice.a.key} ${choice.b.key}`;
   }
