@@ -15,6 +15,7 @@ from harness.model import CaseResult, Level, Run, ServerUsage, Usage, Verdict
 from harness.site.page import slug
 from harness.site.write import write_site
 from tests.sample_runs import offered, run_of
+from tests.simulated_runs import run_of as floods_of
 from tests.site_browser import SiteVisit, visit
 from tests.site_pages import ALERT, HostilePlugin, declared, run_with
 
@@ -279,6 +280,23 @@ def test_little_processor_time_changes_the_order(site: SiteVisit) -> None:
     page.get_by_label("one, with little processor time").check()
     assert page.locator("[name=by]").input_value() == "cpu"
     assert fitting(page)[0] == "threads"
+    page.get_by_label("no matter").check()
+    assert page.locator("[name=by]").input_value() == "score"
+
+
+def test_what_was_asked_and_is_not_known_is_said(browser: Browser, tmp_path: Path) -> None:
+    """Servers that fit only because nothing is known of them: the run has floods alone."""
+    write_site(floods_of({"one": 1e6, "two": 2e6}), tmp_path)
+    with visit(browser, tmp_path) as visited:
+        page = visited.open("choose.html")
+        page.locator("[name=late]").select_option("2")
+        page.locator("[name=lines]").select_option("100")
+        page.locator("[name=megabytes]").select_option("10")
+        page.get_by_label("a message is lost").check()
+        assert page.get_by_role("status").inner_text() == (
+            "2 of 2 servers fit. Memory was not measured for 2 of them. Lost messages were not counted for 2 of them. "
+            "p99 was not measured for 2 of them. Lines of code were not counted for 2 of them."
+        )
 
 
 def test_the_evidence_can_be_read_without_scripts(browser: Browser, folder: Path) -> None:

@@ -35,8 +35,12 @@
 
   // --- the rules: each returns why a server does not fit, or ""
 
+  const LOST = "lost more than one message in a hundred at a fixed rate";
   const NEVER = {
-    lost: (server) => (server.dropped > 0 || server.lost ? `lost ${number(100 * server.dropped)} % of the messages at a fixed rate` : ""),
+    lost: (server) => {
+      if (server.dropped > 0) return `lost ${number(100 * server.dropped)} % of the messages at a fixed rate`;
+      return server.lost ? LOST : "";
+    },
     stall: (server) => (server.policy === "stalls everyone" ? "a slow client makes everyone wait" : ""),
     buffer: (server) => (server.policy === "buffers" ? "buffers for a slow client whatever is sent" : ""),
     drop: (server) => (server.policy.startsWith("drops") ? "a slow client misses messages" : ""),
@@ -64,7 +68,7 @@
     if (wanted.cores === "many") yield coresReason(server);
     for (const name of wanted.never) yield NEVER[name](server);
     if (wanted.late !== null) {
-      if (server.lost) yield "lost more than one message in a hundred";
+      if (server.lost) yield LOST;
       else if (server.figures.p99 > wanted.late) yield `p99 of ${number(server.figures.p99)} ms`;
     }
     if (wanted.lines !== null && server.figures.lines > wanted.lines) yield `${server.figures.lines} lines`;
@@ -108,16 +112,27 @@
 
   function status(wanted, fitting, all) {
     const parts = [`${fitting.length} of ${all} servers fit.`];
-    const asked = wanted.never.some((name) => ABOUT_SLOW_CLIENTS.includes(name));
-    const unknown = asked ? fitting.filter(({ server }) => !server.policy).length : 0;
-    if (unknown) parts.push(`What they do with a slow client was not observed for ${unknown} of them.`);
-    const unchecked = wanted.cores === "many" ? fitting.filter(({ server }) => server.threadCount === null).length : 0;
-    if (unchecked) parts.push(`The number of threads is not known for ${unchecked} of them.`);
+    // A server of which nothing is known stays, because nothing speaks against it.
+    const lacking = (isAsked, what, test) => {
+      const count = isAsked ? fitting.filter(({ server }) => test(server)).length : 0;
+      if (count) parts.push(`${what} for ${count} of them.`);
+    };
+    const aboutSlowClients = wanted.never.some((name) => ABOUT_SLOW_CLIENTS.includes(name));
+    lacking(wanted.megabytes !== null, "Memory was not measured", (server) => memoryFor(server, wanted.clients) === null);
+    lacking(wanted.cores === "many", "The number of threads is not known", (server) => server.threadCount === null);
+    lacking(wanted.never.includes("lost"), "Lost messages were not counted", (server) => server.dropped === null);
+    lacking(aboutSlowClients, "What they do with a slow client was not observed", (server) => !server.policy);
+    lacking(wanted.late !== null, "p99 was not measured", (server) => server.figures.p99 === null);
+    lacking(wanted.lines !== null, "Lines of code were not counted", (server) => server.figures.lines === null);
     document.getElementById("choice-status").textContent = parts.join(" ");
   }
 
   form.addEventListener("change", (event) => {
-    if (event.target.name === "cores" && event.target.value === "one") form.elements.by.value = "cpu";
+    if (event.target.name === "cores") {
+      const by = form.elements.by;
+      if (event.target.value === "one") by.value = "cpu";
+      else if (by.value === "cpu") by.value = "score"; // the answer that wanted it is taken back
+    }
     show();
   });
   form.addEventListener("reset", () => setTimeout(show));
