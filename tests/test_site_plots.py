@@ -157,6 +157,14 @@ def test_p99_against_the_rate_is_in_ms_and_leaves_out_what_does_not_count() -> N
     assert [(point.x, point.y) for point in series.points] == [(100, 1), (200, 1)]
 
 
+def test_a_step_of_a_search_without_an_answer_has_drops_and_no_p99() -> None:
+    nothing = offered("one", 400, 1)
+    nothing = msgspec.structs.replace(nothing, figures={**nothing.figures, "latency_p99_ns": 0.0, "overloaded": 1.0})
+    found = plots_by_id(run_of(offered("one", 100, 0), offered("one", 200, 0), nothing))
+    assert [point.x for point in found["rate-p99"].series[0].points] == [100, 200]
+    assert [point.x for point in found["rate-drops"].series[0].points] == [100, 200, 400]
+
+
 def test_messages_that_were_lost_are_marked_and_in_the_table(short_run: Run) -> None:
     blocks = [
         msgspec.structs.replace(

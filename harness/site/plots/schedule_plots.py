@@ -129,6 +129,8 @@ def rate_plots(run: Run, league: League, charts: Sequence[Chart]) -> Iterator[Pl
         trial
         for trial in run.trials
         if trial.plan.spec == league.spec and is_valid(trial) and {OFFERED.name, P99.name} <= trial.figures.keys()
+        # An overloaded server may have answered nothing; the axis is logarithmic.
+        if trial.figures[P99.name] > 0
     ]
     groups = curves_by_conditions(servers, trials, "rate_per_s", OFFERED, P99, scale=1 / MS)
     for number, (conditions, curves) in enumerate(groups, 1):
