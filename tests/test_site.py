@@ -19,6 +19,7 @@ from harness.league.measures import MEASURES
 from harness.league.report_card import leagues
 from harness.model import Run
 from harness.requirements import text as requirements
+from harness.site.badges import badges
 from harness.site.data import PROJECT, site_of
 from harness.site.page import relative, script_json, slug
 from harness.site.pages.league import MEANINGS
@@ -193,6 +194,18 @@ def test_the_league_reads_without_scripts_in_its_order(tmp_path: Path) -> None:
     assert "A does not differ significantly from the best" in page.text
     assert "A/A controls" in page.text
     assert "hidden" in page.all("form")[-1]  # the controls need the script, which shows them
+
+
+def test_the_tier_on_the_badge_of_a_server_is_on_the_site(tmp_path: Path) -> None:
+    run = run_with(*declared("anyio", "asyncio", "go", "threads"))
+    write_site(run, tmp_path)
+    texts = {badge.path: badge.text for badge in badges(run)}
+    for name, letter in (("threads", "A"), ("go", "B"), ("asyncio", "C")):
+        assert texts[f"broadcast/{name}-league.svg"].startswith(f"tier {letter}, ")
+        words = " ".join(parse(tmp_path / f"servers/broadcast/{name}.html").text.split())
+        assert f"Tier {letter} in the score" in words
+    scores = re.findall(r'<td class="score">.*?</td>', (tmp_path / "index.html").read_text(), re.DOTALL)
+    assert [re.findall(r"tier-(\w)", score) for score in scores] == [["a"], ["b"], ["c"], ["d"]]
 
 
 def test_the_script_can_compute_the_scores_that_the_page_shows(tmp_path: Path) -> None:

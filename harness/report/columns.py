@@ -9,7 +9,9 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from harness.blocks import Entry
 from harness.figures import BUILT_IN, PERCENT
+from harness.league.comparisons import tiers
 from harness.league.measures import MEASURES
 from harness.league.report_card import League
 from harness.league.rows import Row
@@ -72,6 +74,16 @@ def tier(row: Row, league: League, name: str) -> str:
         name: the name of the measure.
     """
     return row.standings[name].tier if league.can_distinguish else ""
+
+
+def score_tiers(league: League) -> dict[str, str]:
+    """Return the tier of each ranked server in the order of the league; none where no difference is significant."""
+    if not league.can_distinguish:
+        return {}
+    comparisons = league.comparisons
+    names = [row.implementation.name for row in league.ranked]
+    letters = tiers(comparisons, [comparisons.index(Entry(name)) for name in names])
+    return {comparisons.entries[place].name: letter for place, letter in letters.items()}
 
 
 def measured(row: Row, name: str) -> str:

@@ -12,15 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from xml.sax.saxutils import escape
 
-from harness.blocks import Entry
 from harness.conformance.pool import combine_results
 from harness.errors import HarnessError
 from harness.escapes import visible
-from harness.league.comparisons import tiers
 from harness.league.report_card import League, leagues
 from harness.league.rows import Row
 from harness.model import CheckResult, Implementation, Run, Verdict
-from harness.report.columns import has_interval
+from harness.report.columns import has_interval, score_tiers
 from harness.site.page import slug
 
 # White text on each of them has a contrast of at least 4.5 (WCAG AA).
@@ -135,7 +133,7 @@ def text_width_px(text: str) -> int:
 def badges(run: Run) -> Iterator[Badge]:
     """Yield the badges of each server of a run."""
     for league in leagues(run):
-        letters = _tiers(league)
+        letters = score_tiers(league)
         for row in league.rows:
             server = row.implementation
             cases = [case for case in run.cases if case.spec == server.spec]
@@ -181,16 +179,6 @@ def _league(league: League, row: Row, tier: str) -> Badge:
     if has_interval(row) and row.score:
         title += f", interval {row.score.low * 100:.0f} to {row.score.high * 100:.0f} %"
     return Badge(path, title, label, f"tier {tier}, {score}", FIGURE)
-
-
-def _tiers(league: League) -> dict[str, str]:
-    """Return the tier of each ranked server in the order of the league; none where no difference is significant."""
-    if not league.can_distinguish:
-        return {}
-    comparisons = league.comparisons
-    names = [row.implementation.name for row in league.ranked]
-    letters = tiers(comparisons, [comparisons.index(Entry(name)) for name in names])
-    return {comparisons.entries[place].name: letter for place, letter in letters.items()}
 
 
 def write_badges(run: Run, folder: Path) -> list[Path]:

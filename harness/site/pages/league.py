@@ -14,7 +14,16 @@ from harness.league.kinds_of_machines import by_kind
 from harness.league.measures import DEFAULT_WEIGHTS, MEASURES
 from harness.league.report_card import League, leagues
 from harness.league.rows import Row
-from harness.report.columns import COLUMNS, Column, has_interval, interval, measured, score_texts, tier
+from harness.report.columns import (
+    COLUMNS,
+    Column,
+    has_interval,
+    interval,
+    measured,
+    score_texts,
+    score_tiers,
+    tier,
+)
 from harness.report.findings import change_text, findings
 from harness.report.numbers import NOTHING, in_unit
 from harness.site.data import Site, SiteServer
@@ -67,6 +76,7 @@ class LeagueRow:
         server: the server.
         rank: its rank interval, or "–".
         score: its score, and its interval where it has one.
+        tier: its tier in the order of the league, or "".
         drawn: the score and the ends of its interval; None for an end that it lacks.
         measures: the cells of the six measures, by name.
         others: the texts of the other columns.
@@ -75,6 +85,7 @@ class LeagueRow:
     server: SiteServer
     rank: str
     score: Sequence[str]
+    tier: str
     drawn: tuple[float, float | None, float | None]
     measures: Mapping[str, MeasureCell]
     others: Mapping[str, str]
@@ -162,7 +173,11 @@ def _kinds(site: Site) -> Iterator[tuple[str, str, Sequence[LeagueRow]]]:
     """Yield for each kind of machine, where there are several, and each spec: the spec, the kind, and the rows."""
     for title, part in by_kind(site.run):
         for league in leagues(part, weights=site.leagues[0].weights):
-            yield league.spec, title, [_row(SiteServer(row, league), []) for row in league.ranked]
+            letters = score_tiers(league)
+            rows = [
+                _row(SiteServer(row, league), [], letters.get(row.implementation.name, "")) for row in league.ranked
+            ]
+            yield league.spec, title, rows
 
 
 def _table(site: Site, league: League, kinds: Sequence[tuple[str, Sequence[LeagueRow]]]) -> LeagueTable:
@@ -173,7 +188,7 @@ def _table(site: Site, league: League, kinds: Sequence[tuple[str, Sequence[Leagu
         league: the league of the spec.
         kinds: the rows of each kind of machine, where there are several.
     """
-    servers = {server.name: server for server in site.servers_of(league.spec)}
+    servers, letters = {server.name: server for server in site.servers_of(league.spec)}, score_tiers(league)
     rows = [servers[row.implementation.name] for row in league.ranked]
     columns = [
         column
@@ -184,7 +199,7 @@ def _table(site: Site, league: League, kinds: Sequence[tuple[str, Sequence[Leagu
     ]
     return LeagueTable(
         league=league,
-        rows=[_row(server, columns) for server in rows],
+        rows=[_row(server, columns, letters.get(server.name, "")) for server in rows],
         columns=columns,
         unranked=[
             (servers[row.implementation.name], row.note or "not measured")
@@ -205,7 +220,14 @@ def _table(site: Site, league: League, kinds: Sequence[tuple[str, Sequence[Leagu
     )
 
 
-def _row(server: SiteServer, columns: Sequence[Column]) -> LeagueRow:
+def _row(server: SiteServer, columns: Sequence[Column], letter: str) -> LeagueRow:
+    """Return what a row of the table shows.
+
+    Args:
+        server: the server.
+        columns: those that the table does not have in its own way.
+        letter: its tier in the order of the league, or "".
+    """
     row, league = server.row, server.league
     score = row.score
     ends = (None, None) if score is None or not has_interval(row) else (score.low, score.high)
@@ -213,6 +235,7 @@ def _row(server: SiteServer, columns: Sequence[Column]) -> LeagueRow:
         server=server,
         rank=interval(row.rank) if league.can_distinguish else NOTHING,
         score=score_texts(row),
+        tier=letter,
         drawn=(score.value if score else 0.0, *ends),
         measures={name: _measure_cell(server, name) for name in MEASURES},
         others={column.title: column.cell(row, league) for column in columns},

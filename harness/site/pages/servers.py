@@ -11,7 +11,7 @@ from harness.figures import Better
 from harness.league.measures import BY_SCORE, MEASURES
 from harness.league.rows import Row
 from harness.model import Verdict
-from harness.report.columns import interval, measured, score_texts, tier
+from harness.report.columns import interval, measured, score_texts, score_tiers, tier
 from harness.report.facts import reported_facts
 from harness.report.findings import score_text
 from harness.report.numbers import NOTHING, in_unit, percent
@@ -71,6 +71,7 @@ def pages(site: Site) -> Iterator[Page]:
     yield Page(path=INDEX, template="servers.html", title="Servers", context={"rank_of": _rank})
     markdown = Markdown(targets(site))
     past = histories(site)
+    letters = {league.spec: score_tiers(league) for league in site.leagues}
     neighbours_of = _neighbours_of(site)
     by_name = {league.spec: {server.name: server for server in site.servers_of(league.spec)} for league in site.leagues}
     for server in site.servers:
@@ -83,6 +84,7 @@ def pages(site: Site) -> Iterator[Page]:
                 "server": server,
                 "lines": _lines(server),
                 "score": " ".join(score_texts(server.row)),
+                "score_tier": letters[server.spec].get(server.name, ""),
                 "score_text": score_text(server.league.weights),
                 "rank": interval(server.row.rank) if server.league.can_distinguish else "",
                 "dominated_by": [by_name[server.spec][name] for name in server.row.dominated_by or ()],
