@@ -23,6 +23,7 @@ from harness.site.badges import badges
 from harness.site.data import PROJECT, site_of
 from harness.site.page import relative, script_json, slug
 from harness.site.pages.league import MEANINGS
+from harness.site.pages.league import pages as league_pages
 from harness.site.rendering import POLICY
 from harness.site.write import write_site
 from tests.sample_runs import offered, run_of
@@ -272,6 +273,16 @@ def test_a_run_without_blocks_shows_the_figures_of_its_other_workloads(tmp_path:
 
 def test_every_measure_is_explained() -> None:
     assert MEANINGS.keys() == MEASURES.keys()
+
+
+def test_every_column_of_the_league_is_explained(tmp_path: Path) -> None:
+    run = run_with(*declared("anyio", "go"))
+    page, _ = league_of(run, tmp_path)
+    explained = page.text.partition("How to read it")[2]
+    (table, *_) = league_pages(site_of(run))
+    for column in table.context["tables"][0].columns:
+        if column.title not in ("language", "style"):
+            assert f" {column.title} {column.meaning[:12]}" in " ".join(explained.split()), column.title
 
 
 def test_a_large_zoo_has_a_first_page_below_a_megabyte(tmp_path: Path) -> None:

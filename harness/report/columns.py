@@ -13,6 +13,7 @@ from harness.blocks import Entry
 from harness.figures import BUILT_IN, PERCENT
 from harness.league.comparisons import tiers
 from harness.league.measures import MEASURES
+from harness.league.pareto import CRITERIA
 from harness.league.report_card import League
 from harness.league.rows import Row
 from harness.load import latency
@@ -35,6 +36,7 @@ class Column:
         spare: where the table is too wide, the column with the highest number is left out first; one with 0 never.
         figures: the names of the figures that it reads.
         measure: the measure of which it shows the tier or the figure; "" where it shows something else.
+        meaning: what it shows, for a list of terms; "" where the heading says it.
     """
 
     heading: str
@@ -43,6 +45,7 @@ class Column:
     spare: int = 0
     figures: tuple[str, ...] = ()
     measure: str = ""
+    meaning: str = ""
 
     @property
     def title(self) -> str:
@@ -102,8 +105,16 @@ def _measured(name: str, short_heading: str, *, spare: int) -> Column:
     return Column(short_heading, lambda row, league: measured(row, name), spare=spare, figures=figures, measure=name)
 
 
-def _figure(kind: str, name: str, *, spare: int, short_heading: str = "") -> Column:
-    """Return a column with the median of a figure of a kind of slice, which has label and unit in the registry."""
+def _figure(kind: str, name: str, *, spare: int, short_heading: str = "", more: str = "") -> Column:
+    """Return a column with the median of a figure of a kind of slice, which the registry has with label and unit.
+
+    Args:
+        kind: the kind of slice.
+        name: the name of the figure.
+        spare: see `Column`.
+        short_heading: the words above it, where they are not those of the registry.
+        more: what is to be said beside the meaning in the registry.
+    """
     figure = BUILT_IN[name]
 
     def cell(row: Row, league: League) -> str:
@@ -112,16 +123,23 @@ def _figure(kind: str, name: str, *, spare: int, short_heading: str = "") -> Col
         median = row.figures[kind, name].median
         return percent(median) if figure.unit is PERCENT else in_unit(figure, median)
 
-    return Column(short_heading or heading(figure), cell, spare=spare, figures=(name,))
+    meaning = f"{figure.meaning[:1].upper()}{figure.meaning[1:]}{more}."
+    return Column(short_heading or heading(figure), cell, spare=spare, figures=(name,), meaning=meaning)
 
 
-def _fact(name: str, *, spare: int = 0) -> Column:
-    """Return a column with a fact that the cases report."""
+def _fact(name: str, *, spare: int, meaning: str) -> Column:
+    """Return a column with a fact that the cases report.
+
+    Args:
+        name: of the fact.
+        spare: see `Column`.
+        meaning: what the fact says.
+    """
 
     def cell(row: Row, league: League) -> str:
         return reported_facts(row.checked.cases).get(name, NOTHING) if row.checked else NOTHING
 
-    return Column(name, cell, LEFT, spare)
+    return Column(name, cell, LEFT, spare, meaning=meaning)
 
 
 def _class(row: Row, league: League) -> str:
@@ -180,18 +198,38 @@ COLUMNS = (
     _measured("p99", "p99\nms", spare=5),
     _measured("cpu", "cpu\nns", spare=6),
     _measured("memory", "idle\nMB", spare=7),
-    _figure("paced", "dropped_share", spare=8),
+    _figure(
+        "paced",
+        "dropped_share",
+        spare=8,
+        more=", at the fixed rate. A flood counts only what arrived, so there a drop lowers the figure itself",
+    ),
     Column("style", lambda row, league: row.implementation.style, LEFT, spare=19),
-    Column("class", _class, LEFT, spare=18),
-    Column("pass", _passed, spare=10),
-    Column("lines", lambda row, league: str(row.code_lines or NOTHING), spare=9),
-    Column("base-\nline\n%", _share_of_baseline, spare=11),
-    _fact("slow client", spare=17),
-    _figure("paced", "latency_p50_ns", spare=12),
+    Column("class", _class, LEFT, spare=18, meaning="The category, and the ranks that the server can have within it."),
+    Column("pass", _passed, spare=10, meaning="Cases passed, of those that judge."),
+    Column(
+        "lines",
+        lambda row, league: str(row.code_lines or NOTHING),
+        spare=9,
+        meaning="Lines of code, without comments and blank lines.",
+    ),
+    Column(
+        "base-\nline\n%",
+        _share_of_baseline,
+        spare=11,
+        meaning="Deliveries with few senders, as a share of those of a relay that does only what the kernel must do.",
+    ),
+    _fact("slow client", spare=17, meaning="What the server did with a client that does not read."),
+    _figure("paced", "latency_p50_ns", spare=12, more=", at the fixed rate"),
     _figure("idle", "rss_per_client_bytes", spare=13, short_heading="KB per\nclient"),
-    _figure("few", "server_cpu_share", spare=14),
-    _figure("few", "generator_cpu_share", spare=15),
-    Column("front", _front, spare=16),
+    _figure("few", "server_cpu_share", spare=14, more=" with few senders, as a share of one core"),
+    _figure("few", "generator_cpu_share", spare=15, more=" with few senders, as a share of one core"),
+    Column(
+        "front",
+        _front,
+        spare=16,
+        meaning=f"●: on the Pareto front of {CRITERIA}. No other server is no worse in all of them and better in one.",
+    ),
 )
 
 # Those of the references, which have no ranks and no tiers.

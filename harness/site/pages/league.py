@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.blocks import Entry
-from harness.figures import BUILT_IN, Better
+from harness.figures import Better
 from harness.league.comparisons import Comparisons
 from harness.league.inference import ERROR
 from harness.league.kinds_of_machines import by_kind
@@ -145,7 +145,7 @@ def pages(site: Site) -> Iterator[Page]:
         "is_default_order": weights == DEFAULT_WEIGHTS,
         "most": max(MOST_WEIGHT, *weights.values()),
         "step": WEIGHT_STEP if all((each / WEIGHT_STEP).is_integer() for each in weights.values()) else "any",
-        "dropped": BUILT_IN["dropped_share"].meaning,
+        "terms": {column.title: column.meaning for table in tables for column in table.columns if column.meaning},
         "error": f"{ERROR * 100:g} %",
         "data": {
             "measures": list(MEASURES),
