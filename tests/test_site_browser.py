@@ -125,8 +125,10 @@ def test_filters_leave_the_servers_that_fit(site: SiteVisit) -> None:
     assert shown(page) == ["asyncio"]
     assert page.get_by_role("status").inner_text().startswith("1 of 4 servers")
     page.get_by_label("Style").select_option("")
+    assert page.locator("summary", has_text="A/A controls").is_visible()
     page.get_by_label("Language").select_option(f"{ALERT}lang")
     assert shown(page) == [ALERT]
+    assert page.locator("summary", has_text="A/A controls").is_hidden()  # the one control is of asyncio
 
 
 def test_the_league_reads_without_scripts(browser: Browser, folder: Path) -> None:

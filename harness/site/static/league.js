@@ -139,10 +139,15 @@
   function filter() {
     const chosen = filters.map((name) => form.elements[name].value);
     const spec = form.elements.spec.value;
+    const isOut = (row) => filters.some((name, number) => chosen[number] !== "" && row.dataset[name] !== chosen[number]);
     for (const section of sections) {
-      section.hidden = spec !== "" && section.dataset.spec !== spec;
-      for (const row of section.querySelectorAll("tr[data-server]")) {
-        row.hidden = filters.some((name, number) => chosen[number] !== "" && row.dataset[name] !== chosen[number]);
+      const rows = [...section.querySelectorAll("[data-language]")];
+      for (const row of rows) row.hidden = isOut(row);
+      section.hidden = (spec !== "" && section.dataset.spec !== spec) || (rows.length > 0 && rows.every((row) => row.hidden));
+      // What is empty now: a table, or a part that can be unfolded.
+      for (const part of section.querySelectorAll(":scope > .scroll, :scope > details")) {
+        const own = [...part.querySelectorAll("[data-language]")];
+        part.hidden = own.length > 0 && own.every((row) => row.hidden);
       }
     }
     report(presetOf(weights()), weights());
