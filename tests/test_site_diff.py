@@ -8,13 +8,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from harness.blocks import Entry, Role
 from harness.diff.compare import compare
 from harness.diff.source import SourceLine, read
 from harness.league.measures import MEASURES
-from harness.model import Run
+from harness.model import Implementation, Run
 from harness.site.costs import LABELS, compared, costs, summary, verdicts
 from harness.site.data import Site, site_of
 from harness.site.diff_table import table_rows
@@ -181,6 +182,15 @@ def test_a_page_of_a_server_links_to_its_comparisons_with_its_neighbours(tmp_pat
     assert found == {
         f"../../diff/broadcast/{pair}.html" for pair in ("asyncio--threads", "asyncio--selectors", "asyncio--go")
     }
+
+
+def test_a_spec_without_sources_here_is_none_that_the_script_can_begin_with() -> None:
+    run = zoo_run()
+    stranger = Implementation(name="stranger", spec="another")
+    info = msgspec.structs.replace(run.info, implementations=(stranger, *run.info.implementations))
+    index = next(iter(diff.pages(site_of(Run(info, run.cases, run.trials, run.blocks)))))
+    assert isinstance(index, Page)
+    assert [spec["name"] for spec in index.context["data"]["specs"]] == ["broadcast"]
 
 
 def test_servers_without_sources_here_have_no_comparison(tmp_path: Path) -> None:

@@ -98,10 +98,15 @@ def _pairs(
 
 
 def _data(site: Site, readable: Sequence[SiteServer]) -> dict[str, object]:
-    """Return what the script needs: the servers of each spec with their figures, and which differences are real."""
+    """Return what the script needs: the servers of each spec with their figures, and which differences are real.
+
+    A spec without a server whose source is here is left out: there is nothing to choose from.
+    """
     specs = []
     for league in site.leagues:
         servers = [server for server in readable if server.spec == league.spec]
+        if not servers:
+            continue
         specs.append(
             {
                 "name": league.spec,
