@@ -137,6 +137,14 @@ def test_the_page_of_a_server_has_everything_about_a_failure(folder: Path) -> No
     assert script.read_text() == SCRIPT
 
 
+def test_a_message_with_a_byte_that_is_no_text_is_shown_as_an_escape(run: Run, tmp_path: Path) -> None:
+    cases = [
+        msgspec.structs.replace(case, message="it sent \udcff", facts={"slow client": "\udcff"}) for case in run.cases
+    ]
+    write_site(Run(run.info, cases, run.trials, run.blocks), tmp_path)
+    assert "it sent \\udcff" in parse(tmp_path / "conformance/broadcast/servers/bad.html").text
+
+
 def test_the_page_of_a_server_leads_to_its_conformance(folder: Path) -> None:
     page = cells(folder / "servers/broadcast/bad.html")
     assert page.links["../../conformance/broadcast/servers/bad.html"] == "fail, 0 of 2 cases passed, 1 failed"

@@ -80,7 +80,7 @@ def write_pages(folder: Path, run: Run) -> list[Path]:
         path = folder / f"{league.spec}.md"
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            path.write_text(page, "utf-8")
+            path.write_text(page, "utf-8", "backslashreplace")
         except OSError as error:
             raise HarnessError(f"{path} cannot be written: {error.strerror}") from None
         paths.append(path)

@@ -60,12 +60,17 @@ def _files(site: Site, templates: Templates) -> Iterator[tuple[str, bytes]]:
     """Yield the path and the content of each file."""
     for part in _parts(site):
         if isinstance(part, Page):
-            yield part.path, templates.render(part).encode()
+            yield part.path, _encoded(templates.render(part))
         else:
-            yield part.path, part.data.encode() if isinstance(part.data, str) else part.data
+            yield part.path, _encoded(part.data) if isinstance(part.data, str) else part.data
     for file in sorted(STATIC.rglob("*")):
         if file.is_file():
             yield f"static/{file.relative_to(STATIC).as_posix()}", file.read_bytes()
+
+
+def _encoded(text: str) -> bytes:
+    # A lone surrogate, which stands for a byte that is no UTF-8, is shown as an escape.
+    return text.encode("utf-8", "backslashreplace")
 
 
 def _parts(site: Site) -> Iterator[Part]:
