@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 
 from harness.kinds import ReportView
@@ -171,6 +172,19 @@ def test_no_page_has_a_serious_fault_of_accessibility(path: str, colours: Any, b
         found = axe.Axe().run(visited.open(path), options={"preload": False}).response["violations"]
     serious = [each for each in found if each["impact"] in ("serious", "critical")]
     assert [(each["id"], [node["html"] for node in each["nodes"]][:3]) for each in serious] == []
+
+
+def test_a_long_name_makes_no_page_wider_than_a_phone(browser: Browser, tmp_path: Path) -> None:
+    name = "a_server_with_a_name_without_blanks_" * 5
+    server = msgspec.structs.replace(declared("go")[0], name=name)
+    write_site(run_with(server, *declared("asyncio")), tmp_path)
+    own = slug(name)
+    with visit(browser, tmp_path, width=390) as visited:
+        for path in ("index.html", "servers/index.html", f"servers/broadcast/{own}.html", "choose.html", "method.html"):
+            assert visited.open(path).evaluate("document.documentElement.scrollWidth") <= 390, path
+        page = visited.open("index.html")
+        row = page.locator(f"{SERVERS} th", has_text="a_server").bounding_box()
+        assert row and row["width"] <= 0.5 * 390
 
 
 @pytest.mark.parametrize("path", KINDS_OF_PAGES)
