@@ -97,6 +97,16 @@ def test_the_tab_key_stops_once_in_a_table(browser: Browser, folder: Path) -> No
         assert page.evaluate("document.activeElement.closest('thead') !== null")
 
 
+def test_on_paper_every_sign_is_dark(browser: Browser, folder: Path) -> None:
+    with visit(browser, folder) as visited:
+        page = visited.open(REQUIREMENTS)
+        cell = page.locator("#matrix a[aria-label=fail]")
+        page.emulate_media(media="print")
+        for verdict in ("fail", "error"):  # no page of this run has an error
+            cell.evaluate("(link, verdict) => { link.className = verdict; }", verdict)
+            assert cell.evaluate("link => getComputedStyle(link).color") == "rgb(0, 0, 0)"
+
+
 def test_a_case_leads_to_its_source_and_back_to_its_requirement(browser: Browser, folder: Path) -> None:
     with visit(browser, folder) as visited:
         page = visited.open(CASES)
