@@ -88,6 +88,15 @@ def test_a_title_that_looks_like_a_numbered_one_keeps_its_own_id() -> None:
     assert len({part.partition('"')[0] for part in text.split('id="')[1:]}) == 3
 
 
+def test_texts_of_one_page_share_no_id() -> None:
+    """As the sections of a spec do, which are rendered one by one; the search finds them in the whole text."""
+    markdown, taken = Markdown(TARGETS), set[str]()
+    parts = ["# Examples\n", "# Examples\n"]
+    texts = [str(markdown.render(part, file=HOME, page="specs/chatter.html", taken=taken)) for part in parts]
+    assert ['id="h-examples"' in texts[0], 'id="h-examples-1"' in texts[1]] == [True, True]
+    assert [passage.anchor for passage in markdown.passages("".join(parts))] == ["h-examples", "h-examples-1"]
+
+
 def test_code_is_highlighted_by_classes_and_an_unknown_language_is_plain() -> None:
     assert '<span class="k">' in rendered("```python\nif True: pass\n```")
     assert "&lt;b&gt;" in rendered("```klingon\n<b>\n```")

@@ -46,7 +46,7 @@ class Markdown:
         self._targets = targets
         self._passages: dict[str, list[Passage]] = {}  # a README stands on several pages
 
-    def render(self, text: str, *, file: Path, page: str, lower_by: int = 0) -> Markup:
+    def render(self, text: str, *, file: Path, page: str, lower_by: int = 0, taken: set[str] | None = None) -> Markup:
         """Return a text as HTML.
 
         Args:
@@ -54,9 +54,11 @@ class Markdown:
             file: the file it is from; its relative links are relative to that file.
             page: the path of the page that shows it.
             lower_by: how many levels its headings are lowered, where the page has headings above them.
+            taken: the ids of headings that the page has already, where it shows several texts; those of this one
+                are added.
         """
         tokens = self._parser.parse(text)
-        for token, identifier, _ in _headings(tokens):
+        for token, identifier, _ in _headings(tokens, set() if taken is None else taken):
             token.attrSet("id", identifier)
         for token in tokens:
             if token.type in ("heading_open", "heading_close"):
@@ -75,7 +77,7 @@ class Markdown:
     def _split(self, text: str) -> list[Passage]:
         lines, found = text.splitlines(), list[Passage]()
         begins, anchor, heading = 0, "", ""
-        for token, identifier, title in _headings(self._parser.parse(text)):
+        for token, identifier, title in _headings(self._parser.parse(text), set()):
             first, last = token.map or (0, 0)
             found.append(Passage(anchor, heading, "\n".join(lines[begins:first])))
             begins, anchor, heading = last, identifier, title
@@ -120,9 +122,8 @@ class Markdown:
         return relative(found.partition("#")[0] + anchor if anchor else found, page)
 
 
-def _headings(tokens: Sequence[Token]) -> Iterator[tuple[Token, str, str]]:
-    """Yield the token that opens each heading, the id of the heading, and its text; all ids differ."""
-    taken: set[str] = set()
+def _headings(tokens: Sequence[Token], taken: set[str]) -> Iterator[tuple[Token, str, str]]:
+    """Yield the token that opens each heading, the id of the heading, and its text; all ids differ, and are added."""
     for token, following in pairwise(tokens):
         if token.type == "heading_open":
             title = _plain(following.children or [])

@@ -75,7 +75,13 @@ def pages(site: Site) -> Iterator[Page]:
     neighbours_of = _neighbours_of(site)
     by_name = {league.spec: {server.name: server for server in site.servers_of(league.spec)} for league in site.leagues}
     for server in site.servers:
-        readme = server.readme.read_text("utf-8", errors="replace") if server.readme else ""
+        readme, taken = server.readme.read_text("utf-8", errors="replace") if server.readme else "", set[str]()
+        # Before the part of it about slow clients, so that its headings have the ids that links have.
+        rendered = (
+            markdown.render(readme, file=server.readme, page=server.path, lower_by=1, taken=taken)
+            if server.readme
+            else ""
+        )
         yield Page(
             path=server.path,
             template="server.html",
@@ -94,13 +100,11 @@ def pages(site: Site) -> Iterator[Page]:
                 "drops": _drops(server),
                 "facts": reported_facts(server.cases),
                 "slow_client": SLOW_CLIENT,
-                "slow_client_policy": _rendered_policy(markdown, server, readme),
+                "slow_client_policy": _rendered_policy(markdown, server, readme, taken),
                 "history": [(series, shift_sentences(series)) for series in past.get((server.spec, server.name), ())],
                 "ratios": RATIOS,
                 "neighbours": [(other, _comparison(server, other)) for other in neighbours_of[server.key]],
-                "readme": markdown.render(readme, file=server.readme, page=server.path, lower_by=1)
-                if server.readme
-                else "",
+                "readme": rendered,
                 "source": _source(server),
                 "file": _shown_path(server),
             },
@@ -197,9 +201,17 @@ def policy_of(readme: str, spec: str) -> str:
     return found[0] if found else by_title.get(POLICY_TITLE, "").strip() if spec not in by_title else ""
 
 
-def _rendered_policy(markdown: Markdown, server: SiteServer, readme: str) -> str:
+def _rendered_policy(markdown: Markdown, server: SiteServer, readme: str, taken: set[str]) -> str:
+    """Return what a README says about slow clients as HTML.
+
+    Args:
+        markdown: renders it.
+        server: the server.
+        readme: its README.
+        taken: the ids of headings that its page has.
+    """
     text = policy_of(readme, server.spec)
-    return markdown.render(text, file=server.readme, page=server.path) if text and server.readme else ""
+    return markdown.render(text, file=server.readme, page=server.path, taken=taken) if text and server.readme else ""
 
 
 def _source(server: SiteServer) -> str:

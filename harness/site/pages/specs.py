@@ -81,9 +81,10 @@ def pages(site: Site) -> Iterator[Page]:
         for case in sources[name]:
             for identifier in case.requirements:
                 cases_by_id.setdefault(identifier, []).append(case)
-        path = spec_path(name)
+        path, taken = spec_path(name), set[str]()
         rendered = [
-            (section.id, markdown.render(section.text, file=spec.text, page=path)) for section in sections(text)
+            (section.id, markdown.render(section.text, file=spec.text, page=path, taken=taken))
+            for section in sections(text)
         ]
         yield Page(
             path=path,
