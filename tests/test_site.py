@@ -17,8 +17,9 @@ from harness.blocks import Entry
 from harness.kinds import ReportView
 from harness.league.measures import MEASURES
 from harness.league.report_card import leagues
-from harness.model import Run
+from harness.model import Run, Spec
 from harness.requirements import text as requirements
+from harness.site import sources
 from harness.site.badges import badges
 from harness.site.data import PROJECT, site_of
 from harness.site.page import relative, script_json, slug
@@ -42,6 +43,14 @@ from tests.site_pages import (
 
 WEB = ("http", "https", "mailto")
 PAGES_ABOUT_FIGURES = ("index", "servers/broadcast/go", "method", "choose")
+
+
+class NoSpecs:
+    """Stands in for the plugins of a harness without documents."""
+
+    @staticmethod
+    def specs() -> dict[str, Spec]:
+        return {}
 
 
 @pytest.fixture(scope="module")
@@ -173,6 +182,21 @@ def test_the_same_name_has_the_same_slug_and_different_names_have_different_slug
 )
 def test_links_are_relative(target: str, page: str, link: str) -> None:
     assert relative(target, page) == link
+
+
+def test_an_installed_harness_does_not_publish_the_documents_of_other_packages(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """PROJECT is then the folder with all packages; what a spec has beside its text is its own."""
+    monkeypatch.setattr(sources, "IS_INSTALLED", True)
+    site = site_of(run_of(*(block_with([Entry("one"), Entry("two")], number, "another") for number in range(2))))
+    assert not [file for file, _ in sources.documents(site) if file.parent in (PROJECT, PROJECT / "docs")]
+    monkeypatch.setattr(sources, "plugins", NoSpecs)
+    write_site(site.run, tmp_path)
+    assert not (tmp_path / "docs").exists()
+    assert "Docs" not in parse(tmp_path / "index.html").text
+    for file, page in pages_in(tmp_path):
+        assert not [link for link in page.all("a") if "docs/" in link.get("href", "")], file
 
 
 # --- the league

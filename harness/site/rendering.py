@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from harness.extras import require
 from harness.site.data import Site, spec_path
 from harness.site.page import Page, relative, script_json, slug
+from harness.site.sources import documents
 
 if TYPE_CHECKING:  # jinja2 is an optional extra
     from jinja2 import Environment
@@ -20,6 +21,7 @@ FOLDER = Path(__file__).parent / "templates"
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'self'"
 )
+DOCS = ("Docs", "docs/index.html")  # an installed harness may have none
 NAVIGATION = (
     ("League", "index.html"),
     ("Plots", "plots.html"),
@@ -29,7 +31,7 @@ NAVIGATION = (
     ("Choose", "choose.html"),
     ("Specs", "specs/index.html"),
     ("Method", "method.html"),
-    ("Docs", "docs/index.html"),
+    DOCS,
 )
 
 
@@ -56,7 +58,7 @@ class Templates:
         self._common: Mapping[str, Any] = {
             "site": site,
             "policy": POLICY,
-            "navigation": NAVIGATION,
+            "navigation": [entry for entry in NAVIGATION if entry != DOCS or any(documents(site))],
             "slug": slug,
             "spec_path": spec_path,
             "data_block": data_block,

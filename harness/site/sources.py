@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from harness import plugins
+from harness.plugins import IS_INSTALLED
 from harness.site.data import PROJECT, Site, spec_path
 from harness.site.page import slug
 
@@ -29,14 +30,19 @@ def targets(site: Site) -> dict[Path, str]:
     return found
 
 
-def documents(site: Site) -> Iterator[tuple[Path, str]]:
-    """Yield the Markdown files that are pages of their own, with the paths of their pages."""
+def _own_documents() -> Iterator[tuple[Path, str]]:
     for name in AT_THE_ROOT:
         if (PROJECT / name).is_file():
             yield PROJECT / name, f"{DOCUMENTS}/{slug(Path(name).stem.lower())}.html"
     folder = PROJECT / DOCUMENTS
     for file in sorted(folder.rglob("*.md")):
         yield file, f"{DOCUMENTS}/{slug('-'.join(file.relative_to(folder).with_suffix('').parts))}.html"
+
+
+def documents(site: Site) -> Iterator[tuple[Path, str]]:
+    """Yield the Markdown files that are pages of their own, with the paths of their pages."""
+    if not IS_INSTALLED:  # files around an installed package are those of others
+        yield from _own_documents()
     texts = {spec.text.resolve() for spec in site.specs.values()}  # which have pages with more than the text
     for spec in plugins.specs().values():
         for file in sorted(spec.text.parent.rglob("*.md")):

@@ -14,7 +14,7 @@ INDEX = "docs/index.html"
 
 
 def pages(site: Site) -> Iterator[Page]:
-    """Yield the list of documents, and the page of each."""
+    """Yield the list of documents, and the page of each; nothing where there are none."""
     markdown = Markdown(targets(site))
     made: list[Page] = []
     for file, path in documents(site):
@@ -31,8 +31,9 @@ def pages(site: Site) -> Iterator[Page]:
                 passages=markdown.passages(text),
             )
         )
-    yield Page(path=INDEX, template="documents.html", title="Docs", context={"documents": made})
-    yield from made
+    if made:
+        yield Page(path=INDEX, template="documents.html", title="Docs", context={"documents": made})
+        yield from made
 
 
 def _title(text: str, file: Path) -> str:
