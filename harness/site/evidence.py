@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 from harness.league.measures import MEASURES
@@ -11,7 +10,6 @@ from harness.report.facts import reported_facts
 from harness.report.numbers import NOTHING, percent, significant
 from harness.site.costs import Cost, costs
 from harness.site.data import Site, SiteServer
-from harness.site.plots.cost_plots import idle_clients
 
 SLOW_CLIENT = "slow client"  # the fact that a case reports: the policy, and after how many bytes
 KIND = MEASURES["memory"].kind
@@ -30,7 +28,6 @@ class ServerEvidence:
         costs: its figures (see `harness.site.costs`).
         empty_mb: its memory without clients; None where it was not measured.
         client_kb: what each idle client adds.
-        measured_clients: with how many idle clients its memory was measured.
         refused_from: the number of clients from which on it refused some; None where it refused none.
         slow_client: what it did with a client that does not read, "" where that was not observed.
         threads: the most threads that the cases saw, with all its processes; None where it was not checked.
@@ -45,7 +42,6 @@ class ServerEvidence:
     costs: dict[str, Cost]
     empty_mb: float | None
     client_kb: float | None
-    measured_clients: int
     refused_from: int | None
     slow_client: str
     threads: int | None
@@ -56,7 +52,7 @@ class ServerEvidence:
     @property
     def policy(self) -> str:
         """The first words of what it does with a slow client: "drops new", "disconnects", "stalls everyone"."""
-        return re.split(r",", self.slow_client)[0]
+        return self.slow_client.partition(",")[0]
 
     @property
     def memory_text(self) -> str:
@@ -95,7 +91,6 @@ class ServerEvidence:
             "lost": self.costs["p99"].text == "lost",
             "emptyMb": self.empty_mb,
             "clientKb": self.client_kb,
-            "measuredClients": self.measured_clients,
             "refusedFrom": self.refused_from,
             "policy": self.policy,
             "threadCount": self.threads,
@@ -123,7 +118,6 @@ def evidence(site: Site, server: SiteServer) -> ServerEvidence:
         costs=figures,
         empty_mb=empty.median / 1e6 if empty else None,
         client_kb=each.median / 1e3 if each else None,
-        measured_clients=idle_clients(site.run, server.spec),
         refused_from=_refused_from(site, server),
         slow_client=reported_facts(server.cases).get(SLOW_CLIENT, ""),
         threads=max((usage.threads for usage in ends), default=None),
