@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from statistics import median
 
@@ -14,23 +14,23 @@ from harness.model import Verdict
 from harness.report.columns import interval, measured, score_texts, score_tiers, tier
 from harness.report.facts import reported_facts
 from harness.report.findings import score_text
-from harness.report.numbers import NOTHING, in_unit, percent
+from harness.report.numbers import NOTHING, in_unit
 from harness.report.series import shift_sentences
+from harness.site.costs import costs
 from harness.site.data import PROJECT, Site, SiteServer
 from harness.site.earlier_runs import histories
+from harness.site.evidence import SLOW_CLIENT
 from harness.site.highlight import highlight
 from harness.site.markdown import Markdown
 from harness.site.other_figures import other_figures
 from harness.site.page import Page, Passage
-from harness.site.pages.diff import pair_path
+from harness.site.pages.diff import nearest, pair_path
 from harness.site.requirement_results import server_conformance_path
 from harness.site.source_scripts import is_readable
 from harness.site.sources import targets
-from harness.zoo.neighbours import neighbours
 
 INDEX = "servers/index.html"
 RATIOS = {BY_SCORE: "score", "few": "few", "all": "all", "single": "one"}  # columns of the history
-SLOW_CLIENT = "slow client"  # the fact that a case reports
 POLICY_TITLE = "A slow client"  # of the section of a README about them
 # An item of the section of another spec about slow clients, with the lines that continue it.
 POLICY = re.compile(r"^- \*\*A slow [^*\n]+\*\*.*(?:\n  .*)*", re.MULTILINE)
@@ -72,7 +72,6 @@ def pages(site: Site) -> Iterator[Page]:
     markdown = Markdown(targets(site))
     past = histories(site)
     letters = {league.spec: score_tiers(league) for league in site.leagues}
-    neighbours_of = _neighbours_of(site)
     by_name = {league.spec: {server.name: server for server in site.servers_of(league.spec)} for league in site.leagues}
     for server in site.servers:
         readme, taken = server.readme.read_text("utf-8", errors="replace") if server.readme else "", set[str]()
@@ -97,13 +96,13 @@ def pages(site: Site) -> Iterator[Page]:
                 "others": other_figures(server.league, {server.name: server}),
                 "conformance": _conformance(server.row),
                 "conformance_path": server_conformance_path(server) if server.cases else "",
-                "drops": _drops(server),
+                "drops": costs(server)["drops"],
                 "facts": reported_facts(server.cases),
                 "slow_client": SLOW_CLIENT,
                 "slow_client_policy": _rendered_policy(markdown, server, readme, taken),
                 "history": [(series, shift_sentences(series)) for series in past.get((server.spec, server.name), ())],
                 "ratios": RATIOS,
-                "neighbours": [(other, _comparison(server, other)) for other in neighbours_of[server.key]],
+                "neighbours": [(other, _comparison(server, other)) for other in nearest(site, server, site.servers)],
                 "readme": rendered,
                 "source": _source(server),
                 "file": _shown_path(server),
@@ -124,15 +123,6 @@ def _rank(server: SiteServer) -> str:
 def _comparison(server: SiteServer, other: SiteServer) -> str:
     """Return the path of the page with both sources side by side; "" where either has none to show."""
     return pair_path(server, other) if is_readable(server) and is_readable(other) else ""
-
-
-def _neighbours_of(site: Site) -> Mapping[str, Sequence[SiteServer]]:
-    """Return by the key of each server those that are nearest by style."""
-    every = [server.implementation for server in site.servers]
-    return {
-        server.key: [site.by_key[near.spec, near.name] for near in neighbours(server.implementation, every)]
-        for server in site.servers
-    }
 
 
 def _lines(server: SiteServer) -> list[MeasureLine]:
@@ -180,12 +170,6 @@ def _conformance(row: Row) -> str:
     return f"{checked.verdict}, {checked.passed} of {checked.total} cases passed" + (
         f", {failed} failed" if failed else ""
     )
-
-
-def _drops(server: SiteServer) -> str:
-    """Return the share of deliveries that never came, on a schedule; "" where it was not measured."""
-    share = server.row.figures.get(("paced", "dropped_share"))
-    return percent(share.median) if share else ""
 
 
 def policy_of(readme: str, spec: str) -> str:
