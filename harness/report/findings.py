@@ -8,11 +8,13 @@ from itertools import combinations
 
 import numpy as np
 
+from harness.league.comparisons import Comparisons
 from harness.league.inference import ERROR, fewest_blocks
 from harness.league.measures import MEASURES
 from harness.league.pareto import CRITERIA
 from harness.league.report_card import League
 from harness.league.rows import Row
+from harness.report.numbers import NOTHING
 
 MAX_NAMES = 4  # in a sentence that could have very many
 
@@ -27,6 +29,19 @@ def change_text(mean: float, low: float, high: float) -> str:
     """
     ends = "" if math.isnan(low) else f" [{_percent(low)}, {_percent(high)}]"
     return f"{_percent(mean)} %{ends}"
+
+
+def difference_text(comparisons: Comparisons, entry: int, other: int) -> str:
+    """Return the difference of one entry of some comparisons from another in percent, "–" where there is none.
+
+    Args:
+        comparisons: the comparisons.
+        entry: the place of the entry.
+        other: the place of the other one.
+    """
+    ends = (float(matrix[entry, other]) for matrix in (comparisons.mean, comparisons.low, comparisons.high))
+    mean, low, high = ends
+    return NOTHING if math.isnan(mean) else change_text(mean, low, high)
 
 
 def _percent(difference: float) -> str:
@@ -91,10 +106,11 @@ def _detected(half_width: float) -> str:
 
 
 def _controls(league: League) -> list[str]:
-    comparisons, parts = league.comparisons, []
-    for control, server in league.controls:
-        ends = (float(matrix[control, server]) for matrix in (comparisons.mean, comparisons.low, comparisons.high))
-        parts.append(f"{comparisons.entries[server].name} {change_text(*ends)}")
+    comparisons = league.comparisons
+    parts = [
+        f"{comparisons.entries[server].name} {difference_text(comparisons, control, server)}"
+        for control, server in league.controls
+    ]
     if not parts:
         return []
     return [f"A/A controls, the same server twice in each block, differ from themselves by: {', '.join(parts)}."]

@@ -24,7 +24,7 @@ from harness.report.columns import (
     score_tiers,
     tier,
 )
-from harness.report.findings import change_text, findings
+from harness.report.findings import difference_text, findings
 from harness.report.numbers import NOTHING, in_unit
 from harness.site.data import Site, SiteServer
 from harness.site.other_figures import OtherFigures, other_figures
@@ -278,13 +278,10 @@ def _control(league: League, control: int, server: int) -> list[tuple[str, bool]
         control: the place of the control in the comparisons.
         server: the place of its server.
     """
-    found = []
-    for comparisons in (league.comparisons, *league.by_measure.values()):
-        ends = (float(matrix[control, server]) for matrix in (comparisons.mean, comparisons.low, comparisons.high))
-        mean, low, high = ends
-        text = NOTHING if math.isnan(mean) else change_text(mean, low, high)
-        found.append((text, comparisons.differ(control, server)))
-    return found
+    return [
+        (difference_text(comparisons, control, server), comparisons.differ(control, server))
+        for comparisons in (league.comparisons, *league.by_measure.values())
+    ]
 
 
 def _script_data(site: Site, league: League) -> dict[str, list[list[float | None]]]:

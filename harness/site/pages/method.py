@@ -14,7 +14,7 @@ from harness.league.inference import ERROR, fewest_blocks
 from harness.league.report_card import League
 from harness.league.slice_scores import MAX_WAIT_SHARE, is_disturbed
 from harness.model import Run, Verdict
-from harness.report.findings import change_text
+from harness.report.findings import difference_text
 from harness.report.formats.terminal import ENGINES
 from harness.site.data import Site, SiteServer
 from harness.site.page import Page, Passage
@@ -98,10 +98,6 @@ def _method(run: Run, league: League) -> LeagueMethod:
     blocks = [block for block in run.blocks if block.spec == league.spec]
     comparisons, widths = league.comparisons, league.comparisons.half_widths()
     pairs = list(combinations(comparisons.servers, 2))
-    controls = []
-    for control, server in league.controls:
-        ends = (float(matrix[control, server]) for matrix in (comparisons.mean, comparisons.low, comparisons.high))
-        controls.append((comparisons.entries[server].name, change_text(*ends)))
     return LeagueMethod(
         spec=league.spec,
         blocks=len(blocks),
@@ -114,7 +110,10 @@ def _method(run: Run, league: League) -> LeagueMethod:
         pairs=len(pairs),
         differing=sum(comparisons.differ(i, j) for i, j in pairs),
         resolution=f"{math.expm1(float(np.median(widths))) * 100:.0f} %" if len(widths) else "",
-        controls=controls,
+        controls=[
+            (comparisons.entries[server].name, difference_text(comparisons, control, server))
+            for control, server in league.controls
+        ],
         checks=_checks(league),
     )
 
