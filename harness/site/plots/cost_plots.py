@@ -30,10 +30,11 @@ def memory_plots(run: Run, league: League) -> Iterator[Plot]:
         run: the run.
         league: the league of one spec of it.
     """
+    idle = idle_clients(run, league.spec)
     series = [
         Series(row.implementation.name, number, points)
         for number, row in enumerate(league.rows)
-        if len(points := _memory_points(run, row)) > 1
+        if len(points := _memory_points(run, row, idle)) > 1
     ]
     if not series:
         return
@@ -60,11 +61,17 @@ def memory_plots(run: Run, league: League) -> Iterator[Plot]:
     )
 
 
-def _memory_points(run: Run, row: Row) -> list[Point]:
-    """Return the memory of a server without clients, and with each number of them for which it was measured."""
+def _memory_points(run: Run, row: Row, idle: int) -> list[Point]:
+    """Return the memory of a server without clients, and with each number of them for which it was measured.
+
+    Args:
+        run: the run.
+        row: of the server.
+        idle: with how many idle clients the league of its spec measured memory; 0 where it did not.
+    """
     by_clients: defaultdict[int, list[float]] = defaultdict(list)
-    if clients := idle_clients(run, row.implementation.spec):
-        for at, figure in ((0, EMPTY), (clients, IDLE)):
+    if idle:
+        for at, figure in ((0, EMPTY), (idle, IDLE)):
             if summary := row.figures.get((KIND, figure)):
                 by_clients[at] += [summary.median, summary.low, summary.high]
     for trial in run.trials:

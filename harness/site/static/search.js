@@ -16,9 +16,9 @@
     return new RegExp(`(?<![\\p{L}\\p{N}])(?:${words.join("|")})`, flags); // words have no signs that mean something here
   }
 
-  // Returns how well a text matches a word: 0 where it does not.
-  function count(text, word) {
-    return Math.min(5, text.match(pattern([word], "giu"))?.length ?? 0);
+  // Returns how well a text matches the pattern of a word: 0 where it does not.
+  function count(text, own) {
+    return Math.min(5, text.match(own)?.length ?? 0);
   }
 
   // Returns what finds the words next to each other.
@@ -28,15 +28,15 @@
 
   function search(words) {
     const results = [];
-    const phrase = phraseOf(words);
+    const phrase = phraseOf(words), patterns = words.map((word) => pattern([word], "giu"));
     for (const [path, title, passages] of window.searchIndex) {
       for (const [anchor, heading, text] of passages) {
         let score = 0;
-        for (const word of words) {
+        for (const own of patterns) {
           // The title of a page speaks for its beginning most.
-          const own = (anchor === "" ? 20 : 0.1) * count(title, word) + 10 * count(heading, word) + count(text, word);
-          if (own === 0) { score = 0; break; }
-          score += own;
+          const points = (anchor === "" ? 20 : 0.1) * count(title, own) + 10 * count(heading, own) + count(text, own);
+          if (points === 0) { score = 0; break; }
+          score += points;
         }
         if (score > 0 && words.length > 1 && phrase.test(`${heading}\n${text}`)) score += 25;
         if (score > 0) results.push({ score, path, title, anchor, heading, text });
