@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import msgspec
+import pytest
 
 from harness import plugins
+from harness.commands import run_command, sandboxing
+from harness.errors import UsageError
 from harness.model import Implementation
 from harness.zoo.neighbours import likeness, neighbours
 
@@ -46,3 +49,22 @@ def test_every_server_of_the_zoo_has_three_of_its_spec() -> None:
 def test_words_count_in_the_singular_and_small_words_do_not() -> None:
     assert likeness(server("a", "fibers"), server("b", "a fiber")) == likeness(ONE, ONE)
     assert likeness(server("a", "one per"), server("b", "per one", language="C")) < 1
+
+
+@pytest.mark.parametrize(
+    ("more", "names"), [((), 4), (("--alone",), 1), (("threads",), 2), (("threads", "--alone"), 2)]
+)
+def test_a_single_server_is_ranked_beside_neighbours_unless_it_is_to_be_alone(
+    more: tuple[str, ...], names: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen: list[Implementation] = []
+
+    def new_run(servers: list[Implementation], *others: object, **options: object) -> None:
+        chosen.extend(servers)
+        raise UsageError("enough is known")
+
+    monkeypatch.setattr(run_command, "new_run", new_run)
+    monkeypatch.setattr(sandboxing, "decide", lambda setting, servers: None)
+    with pytest.raises(UsageError, match="enough is known"):
+        run_command.command.main(["asyncio", *more, "--spec", "broadcast"], standalone_mode=False)
+    assert len(chosen) == names

@@ -225,7 +225,7 @@ def test_what_changed_is_checked_and_compared_with_what_it_was(tmp_path: Path) -
     calls, status = check_a_pull_request(tmp_path, [GO, MINE])
     assert [call for call in calls if not call.startswith("list")] == [
         "doctor --install -- -x mine; `y` go",
-        "run --sandbox on --within 40m --spec chatter -- -x mine; `y` go",
+        "run --alone --sandbox on --within 40m --spec chatter -- -x mine; `y` go",
         "compare --sandbox on --live --for 1m --spec chatter --json -- go@base go",
     ]
     assert status == 0
@@ -239,7 +239,7 @@ def test_what_changed_is_checked_and_compared_with_what_it_was(tmp_path: Path) -
 def test_a_changed_spec_is_checked_with_the_servers_that_run_here(tmp_path: Path) -> None:
     servers = [GO | {"changed": "spec"}, GO | {"name": "zig", "changed": "spec", "available": False}]
     calls, status = check_a_pull_request(tmp_path, [*servers, GO | {"spec": "whisper", "changed": "spec"}])
-    assert [call for call in calls if not call.startswith("list")] == ["run --sandbox on --within 40m -- go"]
+    assert [call for call in calls if not call.startswith("list")] == ["run --alone --sandbox on --within 40m -- go"]
     assert status == 0
 
 

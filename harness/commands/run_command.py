@@ -48,6 +48,7 @@ NEIGHBOURS = 3  # servers beside which a single one is ranked
 @options.jobs(more=options.MORE_WHEN_IDLE)
 @options.smoke
 @sandboxing.option
+@click.option("--alone", "is_alone", is_flag=True, help="Do not add neighbours to a single NAME.")
 @click.option(
     "--cluster",
     "where",
@@ -77,6 +78,7 @@ def command(
     within_s: float,
     smoke: bool,
     sandbox_setting: str,
+    is_alone: bool,
     where: str,
     json_file: Path | None,
     junit: Path | None,
@@ -85,15 +87,15 @@ def command(
 ) -> int:
     """Check servers, load those that pass, and rank them.
 
-    A single NAME is ranked beside a few servers of the nearest style. Prints the league table. Everything measured is
-    in results/RUN/, and results/latest is the newest run.
+    A single NAME is ranked beside a few servers of the nearest style, unless --alone is given. Prints the league
+    table. Everything measured is in results/RUN/, and results/latest is the newest run.
 
     Exit status: 0 every MUST holds, 1 a MUST fails (also under load), 2 wrong usage, 3 no verdict was possible.
     """
     clock = Clock.of(for_s, within_s)
     if resume is None:
         chosen = select(words, everything=everything, spec=spec, pythons=pythons)
-        if len({server.name for server in chosen}) == 1:
+        if not is_alone and len({server.name for server in chosen}) == 1:
             chosen = _with_neighbours(chosen)
         sandboxing.decide(sandbox_setting, chosen)
         store, done = new_run(chosen, profile, reference, workloads, smoke=smoke, references=everything)
@@ -102,6 +104,7 @@ def command(
             raise UsageError("--resume takes the servers from the run that it continues: give no others")
         options.refuse_options(
             *("everything", "spec", "pythons", "profile", "workloads", "reference", "smoke", "sandbox_setting"),
+            "is_alone",
             because="cannot be given with --resume, which takes it from the run that it continues",
         )
         store, done = reopen(resume or (words[0] if words else None))
