@@ -22,7 +22,7 @@ from harness.report.pull_request import MARKER
 ROOT = Path(__file__).parent.parent
 FOLDER = ROOT / ".github" / "workflows"
 WORKFLOWS = sorted(FOLDER.glob("*.yml"))
-PULL_REQUEST, COMMENT = "pull_request.yml", "pull_request_comment.yml"
+PULL_REQUEST, COMMENT, LEAGUE = "pull_request.yml", "pull_request_comment.yml", "league.yml"
 PINNED = re.compile(r"^[\w./-]+@[0-9a-f]{40}$")
 
 
@@ -257,3 +257,44 @@ def test_a_change_of_no_server_checks_nothing(tmp_path: Path) -> None:
     assert {call.split()[0] for call in calls} == {"list"}
     assert not (tmp_path / "verdict").exists()
     assert status == 0
+
+
+LEAGUE_STUB = """#!/bin/sh
+case "$1" in
+run) mkdir -p "results/$RUN" && ln -sfn "$RUN" results/latest && touch "results/$RUN/run.json"; exit "$STATUS" ;;
+report) mkdir -p site ;;
+esac
+"""
+
+
+def make_the_league(folder: Path, run: str, status: int = 0) -> int:
+    """Run the steps of the weekly workflow with a harness that makes an empty run; return the first status but 0.
+
+    Args:
+        folder: where they run.
+        run: the id of the run.
+        status: that of `harness run`.
+    """
+    programs = folder / "bin"
+    programs.mkdir(parents=True)
+    (programs / "harness").write_text(LEAGUE_STUB)
+    (programs / "harness").chmod(0o755)
+    environment = {
+        **os.environ,
+        "RUN": run,
+        "STATUS": str(status),
+        "GITHUB_STEP_SUMMARY": str(folder / "summary"),
+        "PATH": f"{programs}:{os.environ['PATH']}",
+    }
+    for step in read(LEAGUE)["jobs"]["measure"]["steps"]:
+        if "run" in step and "make setup" not in step["run"]:
+            script = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", step["run"]]
+            if ended := subprocess.run(script, cwd=folder, env=environment, timeout=60, check=False).returncode:
+                return ended
+    return 0
+
+
+@pytest.mark.parametrize(("status", "is_published"), [(0, True), (1, True), (2, False), (3, True)])
+def test_a_league_in_which_some_servers_fail_is_published(status: int, is_published: bool, tmp_path: Path) -> None:
+    assert (make_the_league(tmp_path, "new", status) == 0) is is_published
+    assert (tmp_path / "site/run.json").is_file() is is_published
