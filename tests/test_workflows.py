@@ -8,6 +8,7 @@ import re
 import shlex
 import shutil
 import subprocess
+import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -265,24 +266,34 @@ run) mkdir -p "results/$RUN" && ln -sfn "$RUN" results/latest && touch "results/
 report) mkdir -p site ;;
 esac
 """
+CURL_STUB = """#!/bin/sh
+if [ -f "$PUBLISHED/runs.tar.gz" ]; then cp "$PUBLISHED/runs.tar.gz" . && ANSWER=200; fi
+echo "$ANSWER"
+"""
 
 
-def make_the_league(folder: Path, run: str, status: int = 0) -> int:
+def make_the_league(folder: Path, run: str, status: int = 0, answer: int = 404) -> int:
     """Run the steps of the weekly workflow with a harness that makes an empty run; return the first status but 0.
 
     Args:
-        folder: where they run.
+        folder: where they run; the folder `published` in it is the site as it was before.
         run: the id of the run.
         status: that of `harness run`.
+        answer: the status of the site to a request of runs that it has not.
     """
     programs = folder / "bin"
     programs.mkdir(parents=True)
-    (programs / "harness").write_text(LEAGUE_STUB)
-    (programs / "harness").chmod(0o755)
+    for name, text in (("harness", LEAGUE_STUB), ("curl", CURL_STUB)):
+        (programs / name).write_text(text)
+        (programs / name).chmod(0o755)
     environment = {
         **os.environ,
         "RUN": run,
         "STATUS": str(status),
+        "PUBLISHED": str(folder / "published"),
+        "ANSWER": str(answer),
+        "GITHUB_REPOSITORY_OWNER": "o",
+        "GITHUB_REPOSITORY": "o/r",
         "GITHUB_STEP_SUMMARY": str(folder / "summary"),
         "PATH": f"{programs}:{os.environ['PATH']}",
     }
@@ -298,3 +309,20 @@ def make_the_league(folder: Path, run: str, status: int = 0) -> int:
 def test_a_league_in_which_some_servers_fail_is_published(status: int, is_published: bool, tmp_path: Path) -> None:
     assert (make_the_league(tmp_path, "new", status) == 0) is is_published
     assert (tmp_path / "site/run.json").is_file() is is_published
+
+
+def test_the_league_publishes_the_earlier_runs_again(tmp_path: Path) -> None:
+    assert make_the_league(tmp_path / "first", "20250301T101500-1a2b") == 0
+    (tmp_path / "second").mkdir()
+    (tmp_path / "first/site").rename(tmp_path / "second/published")
+    assert make_the_league(tmp_path / "second", "20250308T101500-3c4d") == 0
+    with tarfile.open(tmp_path / "second/site/runs.tar.gz") as runs:
+        assert sorted(name for name in runs.getnames() if name.endswith("run.json")) == [
+            "results/20250301T101500-1a2b/run.json",
+            "results/20250308T101500-3c4d/run.json",
+        ]
+
+
+def test_the_league_does_not_replace_runs_that_it_could_not_fetch(tmp_path: Path) -> None:
+    assert make_the_league(tmp_path, "new", answer=503) == 1
+    assert not (tmp_path / "site").exists()
