@@ -326,3 +326,28 @@ def test_the_league_publishes_the_earlier_runs_again(tmp_path: Path) -> None:
 def test_the_league_does_not_replace_runs_that_it_could_not_fetch(tmp_path: Path) -> None:
     assert make_the_league(tmp_path, "new", answer=503) == 1
     assert not (tmp_path / "site").exists()
+
+
+@pytest.mark.parametrize(("user", "words"), [(0, "apt-get"), (1001, "sudo apt-get")])
+def test_ci_installs_as_root_or_with_sudo(user: int, words: str, tmp_path: Path) -> None:
+    script = tmp_path / ".ci" / "run"
+    script.parent.mkdir()
+    script.write_text((ROOT / ".ci/run").read_text("utf-8").partition("make setup")[0])
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    note = 'echo "${0##*/} $*" >> calls'
+    for name, does in (("apt-get", note), ("sudo", note), ("id", f"echo {user}"), ("dirname", "echo .ci")):
+        (programs / name).write_text(f"#!/bin/sh\n{does}\n")
+        (programs / name).chmod(0o755)
+    bash = shutil.which("bash") or "bash"
+    subprocess.run([bash, script], cwd=tmp_path, env={"PATH": str(programs)}, timeout=60, check=True)
+    updated, installed = (tmp_path / "calls").read_text().splitlines()
+    assert updated == f"{words} update -qq"
+    assert installed.startswith(f"{words} install -y -qq ")
+    assert "bubblewrap" in installed
+
+
+def test_the_sandbox_works_where_ci_tests_it() -> None:
+    scripts = [step.get("run", "") for step in steps("ci.yml")]
+    (allowing,) = [place for place, script in enumerate(scripts) if "apparmor_restrict_unprivileged_userns=0" in script]
+    assert allowing < scripts.index(".ci/run")
