@@ -260,6 +260,34 @@ def test_a_change_of_no_server_checks_nothing(tmp_path: Path) -> None:
     assert status == 0
 
 
+def write_the_comment(folder: Path, conclusion: str) -> tuple[str, str]:
+    """Run the step that makes the text without a run to make it from; return the text, "" for none, and its output."""
+    (step,) = [step for step in steps(COMMENT) if step.get("id") == "write"]
+    output = folder / "output"
+    output.touch()
+    environment = {
+        **os.environ,
+        "CONCLUSION": conclusion,
+        "RUNNER_TEMP": str(folder / "temporary"),
+        "GITHUB_OUTPUT": str(output),
+    }
+    script = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", step["run"]]
+    subprocess.run(script, cwd=folder, env=environment, timeout=60, check=True)
+    comment = folder / "comment.md"
+    return comment.read_text() if comment.exists() else "", output.read_text()
+
+
+def test_a_check_that_ended_without_a_result_replaces_an_older_verdict(tmp_path: Path) -> None:
+    text, output = write_the_comment(tmp_path, "failure")
+    assert text.splitlines()[:3] == [MARKER, "", "### No verdict"]
+    assert "log says why" in text
+    assert output == "has_text=true\n"
+
+
+def test_a_check_of_nothing_is_no_comment(tmp_path: Path) -> None:
+    assert write_the_comment(tmp_path, "success") == ("", "")
+
+
 LEAGUE_STUB = """#!/bin/sh
 case "$1" in
 run) mkdir -p "results/$RUN" && ln -sfn "$RUN" results/latest && touch "results/$RUN/run.json"; exit "$STATUS" ;;
