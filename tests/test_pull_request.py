@@ -187,6 +187,25 @@ def test_it_says_what_changed_in_figures_and_whether_that_is_distinguishable() -
     assert "A typical difference" not in few
 
 
+def test_it_says_if_servers_were_not_compared() -> None:
+    run = checked()
+    servers = tuple(Implementation(name=name, spec="broadcast") for name in ("ant", "bee"))
+    several = Run(msgspec.structs.replace(run.info, implementations=servers), [])
+    compared = [LiveComparison(("ant@base", "ant"), [change(0.2, significant=True)], "8 blocks")]
+    assert "Servers compared: 1 of 2." in comment(several, compared)
+    assert "Servers compared" not in comment(run, compared)
+    assert "Servers compared" not in comment(several)
+
+
+def test_every_form_of_it_leads_to_the_whole_run() -> None:
+    link = "[The whole run](https://example.org/run)."
+    assert comment(checked(), url="https://example.org/run").endswith(f"{link}\n")
+    servers = tuple(Implementation(name=f"server_{number}" * 9, spec="broadcast") for number in range(2000))
+    many = Run(msgspec.structs.replace(checked().info, implementations=servers), [])
+    assert comment(many, url="https://example.org/run").endswith(f"{link}\n")
+    assert "The whole run" not in comment(checked())
+
+
 def test_the_league_of_the_run_is_folded_away() -> None:
     run = run_of({"ant": 5e6, "bee": 9e6})
     text = comment(run)
@@ -258,6 +277,10 @@ def test_the_command_writes_it_to_a_file_or_prints_it(tmp_path: Path, monkeypatc
     assert (tmp_path / "comment.md").read_text() == printed.stdout
     wrong = harness("report", "--compared", "before.json", folder=tmp_path)
     assert (wrong.returncode, "name a file for it with --pr" in wrong.stderr) == (2, True)
+    linked = harness("report", "--pr", "-", "--run-url", "https://example.org/run", folder=tmp_path)
+    assert "(https://example.org/run)" in linked.stdout
+    wrong = harness("report", "--run-url", "https://example.org/run", folder=tmp_path)
+    assert (wrong.returncode, "--run-url is for the comment" in wrong.stderr) == (2, True)
 
 
 def test_why_a_build_failed_is_kept_with_the_run(tmp_path: Path) -> None:

@@ -247,9 +247,17 @@ def test_a_changed_spec_is_checked_with_the_servers_that_run_here(tmp_path: Path
 @needs_jq
 def test_a_server_that_does_not_conform_makes_it_red_after_the_run_is_kept(tmp_path: Path) -> None:
     calls, status = check_a_pull_request(tmp_path, [GO], status=1)
-    assert not [call for call in calls if call.startswith("compare")]
+    assert calls[-1].startswith("compare ")
     assert (tmp_path / "verdict/run/run.json").is_file()
+    assert (tmp_path / "verdict/compared/1.json").is_file()
     assert status == 1
+
+
+@needs_jq
+def test_of_many_changed_servers_eight_are_compared(tmp_path: Path) -> None:
+    calls, _ = check_a_pull_request(tmp_path, [GO | {"name": f"go{number}"} for number in range(10)])
+    compared = [call.split()[-1] for call in calls if call.startswith("compare ")]
+    assert compared == [f"go{number}" for number in range(8)]
 
 
 @needs_jq
@@ -268,6 +276,7 @@ def write_the_comment(folder: Path, conclusion: str) -> tuple[str, str]:
     environment = {
         **os.environ,
         "CONCLUSION": conclusion,
+        "RUN_URL": "https://example.org/run",
         "RUNNER_TEMP": str(folder / "temporary"),
         "GITHUB_OUTPUT": str(output),
     }
@@ -280,7 +289,7 @@ def write_the_comment(folder: Path, conclusion: str) -> tuple[str, str]:
 def test_a_check_that_ended_without_a_result_replaces_an_older_verdict(tmp_path: Path) -> None:
     text, output = write_the_comment(tmp_path, "failure")
     assert text.splitlines()[:3] == [MARKER, "", "### No verdict"]
-    assert "log says why" in text
+    assert "[its log](https://example.org/run) says why" in text
     assert output == "has_text=true\n"
 
 

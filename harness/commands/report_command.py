@@ -95,6 +95,7 @@ from harness.zoo.discover import specs_named
     type=click.Path(path_type=Path),
     help="With --pr, add what changed in figures from FILE, which `harness compare --live --json` has written.",
 )
+@click.option("--run-url", metavar="URL", help="With --pr, add a link to the page at URL, which has the whole run.")
 @options.order
 def command(
     run: str | None,
@@ -112,6 +113,7 @@ def command(
     pages: Path | None,
     pr: Path | None,
     compared: tuple[Path, ...],
+    run_url: str | None,
 ) -> int:
     """Show a run again, in any format.
 
@@ -125,11 +127,13 @@ def command(
         shown = only(shown, specs_named(spec)[0].name)
     if category:
         shown = only_class(shown, category)
-    if compared and not pr:
-        raise UsageError("--compared is for the comment on a pull request: name a file for it with --pr")
+    if (compared or run_url) and not pr:
+        option = "--compared" if compared else "--run-url"
+        raise UsageError(f"{option} is for the comment on a pull request: name a file for it with --pr")
     view = ReportView(width=shutil.get_terminal_size().columns, by=by, weights=weights, is_wide=is_wide)
     if pr:
-        _write_comment(pr, pull_request.comment(shown, [live_comparison.read(path) for path in compared]))
+        comparisons = [live_comparison.read(path) for path in compared]
+        _write_comment(pr, pull_request.comment(shown, comparisons, run_url or ""))
     if readme:
         rewrite(readme, shown)
         print(f"{readme}: the leaderboard is that of {shown.info.id}")

@@ -29,12 +29,13 @@ MAX_IDS = 8  # requirements that a sentence names
 Failures = Sequence[tuple[CheckResult, CaseResult]]
 
 
-def comment(run: Run, comparisons: Sequence[LiveComparison] = ()) -> str:
+def comment(run: Run, comparisons: Sequence[LiveComparison] = (), url: str = "") -> str:
     """Return the comment about a run of what a pull request touches.
 
     Args:
         run: the run.
         comparisons: of servers with what they were before.
+        url: a page that has the whole run; "" for none.
     """
     results = [
         combine_results(server, [case for case in run.cases if case.spec == server.spec])
@@ -46,8 +47,8 @@ def comment(run: Run, comparisons: Sequence[LiveComparison] = ()) -> str:
         if result.verdict is Verdict.FAIL
     ]
     essential = [MARKER, f"### {_headline(run, results)}", "\n".join(_verdicts(run, results))]
-    parts = [*_first_failure(failures), *_figures(comparisons), *_league(run)]
-    footer = _origin(run)
+    parts = [*_first_failure(failures), *_figures(comparisons, len(results)), *_league(run)]
+    footer = _origin(run, url)
     text = joined([*essential, *parts, footer])
     if len(text) <= LONGEST:
         return text
@@ -177,11 +178,16 @@ def _folded(summary: str, body: str) -> Iterator[str]:
     yield "</details>"
 
 
-def _figures(comparisons: Sequence[LiveComparison]) -> Iterator[str]:
-    """Yield what changed in figures, and whether that is distinguishable."""
+def _figures(comparisons: Sequence[LiveComparison], servers: int) -> Iterator[str]:
+    """Yield what changed in figures, whether that is distinguishable, and how many servers were compared."""
     if not comparisons:
         return
     yield "#### Figures, compared with before"
+    if len(comparisons) < servers:
+        yield (
+            f"Servers compared: {len(comparisons)} of {servers}. New servers and those whose own source is unchanged "
+            "never are; the log says why others were not."
+        )
     for comparison in comparisons:
         yield " ".join([live_comparison.sentence(comparison, code_span), live_comparison.resolution(comparison)])
         shown = changes.table(comparison.changes, comparison.names, WIDTH)
@@ -201,12 +207,13 @@ def _league(run: Run) -> Iterator[str]:
         yield from _folded(f"The league of {len(league.ranked)} of this run's servers", body)
 
 
-def _origin(run: Run) -> str:
+def _origin(run: Run, url: str) -> str:
+    link = f" [The whole run]({url})." if url else ""
     info, machine = run.info, run.info.machine
     where = f"{machine.processor}, {machine.cores} cores, {machine.kernel}"
     return (
         f"Run {code_span(info.id)} on {code_span(where)}; commit {code_span(info.commit or 'unknown')}. Figures "
-        "compare servers within one run only; a pass is no proof."
+        f"compare servers within one run only; a pass is no proof.{link}"
     )
 
 
