@@ -388,3 +388,12 @@ def test_the_sandbox_works_where_ci_tests_it() -> None:
     scripts = [step.get("run", "") for step in steps("ci.yml")]
     (allowing,) = [place for place, script in enumerate(scripts) if "apparmor_restrict_unprivileged_userns=0" in script]
     assert allowing < scripts.index(".ci/run")
+
+
+def test_a_release_uploads_for_a_pushed_tag_only_and_what_it_has_tried() -> None:
+    assert set(read("release.yml")[True]["push"]) == {"tags"}
+    jobs = read("release.yml")["jobs"]
+    assert jobs["publish"]["if"] == "github.event_name == 'push'"
+    (tried,) = [step for step in jobs["pure"]["steps"] if "test_distributions" in step.get("run", "")]
+    (kept,) = [step for step in jobs["pure"]["steps"] if "upload-artifact" in step.get("uses", "")]
+    assert Path(tried["env"]["ZILLIONS_DIST"]) == Path(kept["with"]["path"])
