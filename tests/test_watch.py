@@ -206,8 +206,8 @@ def test_wrong_usage_is_one_sentence_and_status_2(words: list[str], sentence: st
 # --- which cases run, and which files count
 
 
-def case(name: str, *, smoke: bool = False) -> Case:
-    return Case(id=name, number=1, requirements=("BC-END-1",), level=Level.MUST, smoke=smoke)
+def case(name: str, *, smoke: bool = False, slow: bool = False) -> Case:
+    return Case(id=name, number=1, requirements=("BC-END-1",), level=Level.MUST, smoke=smoke, slow=slow)
 
 
 class FakePool(Pool):
@@ -258,6 +258,20 @@ async def test_what_failed_comes_first_then_the_smoke_cases_then_the_others(
     await watching.check(pool)
     assert pool.asked == [["c", "b", "d"], ["a"], ["b", "d"], ["a", "c"]]
     assert watching.status == 0
+
+
+@pytest.mark.parametrize("smoke", [True, False])  # with --smoke, and with -k where it selects no smoke case
+async def test_what_failed_comes_first_also_where_every_case_runs_at_once(
+    smoke: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    mine = Implementation(name="mine", spec="broadcast", run=("/bin/true",))
+    watching = Watch(lambda: mine, plugins.specs()["broadcast"], CheckOptions())
+    cases = [case("a", smoke=smoke), case("b", smoke=smoke, slow=True), case("c", smoke=smoke)]
+    pool = FakePool(cases, {"c"})
+    await watching.check(pool)
+    await watching.check(pool)
+    assert pool.asked == [["b", "a", "c"], ["c", "b", "a"]]
 
 
 def test_generated_and_hidden_files_do_not_count(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from harness import results
 from harness.addresses import require_loopback
 from harness.commands.checking import SCRIPTS, announce, watcher
 from harness.conformance.check import CheckOptions, exit_status
-from harness.conformance.pool import Pool, combine_results, one_case_per_job, open_pool
+from harness.conformance.pool import Pool, combine_results, open_pool
 from harness.errors import HarnessError, UsageError
 from harness.extras import require
 from harness.model import Case, CaseResult, CheckResult, Implementation, Spec, Verdict
@@ -133,9 +133,10 @@ class Watch:
 
         def plan(_: Implementation, cases: Sequence[Case]) -> Sequence[Sequence[Case]]:
             chosen = [case for case in cases if case.id in first]
-            return [[case] for case in sorted(chosen, key=lambda case: case.id not in self._failed)]
+            ordered = sorted(chosen, key=lambda case: (case.id not in self._failed, not case.long, not case.slow))
+            return [[case] for case in ordered]
 
-        done: list[CaseResult] = await pool.check([server], watcher(bar), plan=plan if others else one_case_per_job)
+        done: list[CaseResult] = await pool.check([server], watcher(bar), plan=plan)
         result = self._judge(server, done)
         self._announce(bar, result, f"{time.monotonic() - begun:.1f} s")
         if not others or result.verdict is not Verdict.PASS:
