@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import sys
 import traceback
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
@@ -117,6 +118,8 @@ def _load(hook: str) -> None:
         UsageError: a plugin cannot be loaded, or implements a hook of another room.
     """
     for name in _modules(hook):
+        if manager().has_plugin(name):
+            continue
         try:
             module = importlib.import_module(name)
             manager().register(module, name=name)
@@ -136,6 +139,17 @@ def _modules(hook: str) -> Iterator[str]:
             yield from (module.name for module in pkgutil.iter_modules(room.__path__, prefix=f"{name}."))
         else:
             yield name
+
+
+def reload_servers(folder: Path) -> None:
+    """Read the built-in plugins in a folder again when servers are next asked for: their files may have changed."""
+    for name in _modules("harness_implementations"):
+        file = getattr(sys.modules.get(name), "__file__", None)
+        if file and Path(file).resolve().parent == folder:
+            del sys.modules[name]
+            if manager().has_plugin(name):
+                manager().unregister(name=name)
+    _load.cache_clear()
 
 
 def _failure(what: str, error: Exception) -> str:

@@ -274,6 +274,47 @@ async def test_what_failed_comes_first_also_where_every_case_runs_at_once(
     assert pool.asked == [["b", "a", "c"], ["c", "b", "a"]]
 
 
+async def test_a_declaration_in_python_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "declared_here" / "mine_impl"
+    folder.mkdir(parents=True)
+    (folder.parent / "__init__.py").touch()
+    (folder / "server.py").touch()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setitem(plugins.ROOMS, "harness_implementations", ("declared_here",))
+    plugins.reload_servers(folder)
+    seen: list[str] = []
+
+    def declare(summary: str) -> None:
+        (folder / "__init__.py").write_text(
+            "from pathlib import Path\nfrom harness.plugins import Implementation, hookimpl\n"
+            "@hookimpl\ndef harness_implementations():\n"
+            "    return [Implementation(name='declared', spec='broadcast', language='Python', style='callbacks',\n"
+            f"        category='idiomatic', source=Path(__file__).with_name('server.py'), summary={summary})]\n"
+        )
+
+    def choose() -> Implementation:
+        (server,) = [each for each in plugins.implementations() if each.name == "declared"]
+        seen.append(server.summary)
+        return server
+
+    try:
+        declare("'before'")
+        watching = Watch(choose, plugins.specs()["broadcast"], CheckOptions())
+        pool = FakePool([case("a", smoke=True)], set())
+        declare("'another one'")
+        await watching.check(pool)
+        declare("'an unfinished line")
+        await watching.check(pool)
+        assert watching.status == 2
+        declare("'after'")
+        await watching.check(pool)
+        assert seen == ["before", "another one", "after"]
+        assert watching.status == 0
+    finally:
+        plugins.reload_servers(folder)
+
+
 def test_generated_and_hidden_files_do_not_count(tmp_path: Path) -> None:
     (tmp_path / "broadcast.c").touch()
     place = watched_place(Implementation(name="x", spec="broadcast", source=tmp_path / "broadcast.c"))

@@ -17,7 +17,7 @@ from datetime import datetime
 import anyio
 import click
 
-from harness import results
+from harness import plugins, results
 from harness.addresses import require_loopback
 from harness.commands.checking import SCRIPTS, announce, watcher
 from harness.conformance.check import CheckOptions, exit_status
@@ -106,6 +106,7 @@ class Watch:
         print(f"turn {self._turns}, {datetime.now():%H:%M:%S}", flush=True)
         with progress_bar("check") as bar:
             try:
+                plugins.reload_servers(self._place.folder)
                 server = self._choose()
             except UsageError as error:
                 self.status = error.exit_status
