@@ -12,6 +12,7 @@ import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from xml.etree import ElementTree
 
 import click
 import msgspec
@@ -23,9 +24,11 @@ from harness.commands.changed_sources import digests, set_aside_changed
 from harness.conformance.check import CheckOptions, check
 from harness.conformance.pool import Watcher, combine_results
 from harness.errors import HarnessError, LaunchError
-from harness.model import CaseResult, CheckResult, Evidence, Implementation, Level, Verdict
+from harness.model import CaseResult, CheckResult, Evidence, Implementation, Level, Run, Verdict
+from harness.plugins import ReportView, reporters
 from harness.records import from_json, to_json, to_pretty_json
 from harness.report import leaderboard
+from harness.report.formats.json_junit import junit
 from harness.report.progress import progress_bar
 from harness.zoo import build, cache, machine
 from harness.zoo.discover import select, specs_named
@@ -156,6 +159,37 @@ def test_a_check_that_judges_nothing_has_no_verdict(cases: list[CaseResult], ver
     result = combine_results(simulated_server("ant"), cases)
     assert result.verdict is verdict
     assert result.message.startswith(message) if message else not result.message
+
+
+@pytest.mark.parametrize(
+    ("verdict", "tag", "counts"),
+    [(Verdict.UNKNOWN, "error", ("1", "1", "0")), (Verdict.UNSUPPORTED, "skipped", ("1", "0", "1"))],
+)
+def test_a_server_that_no_case_ran_on_is_no_empty_suite(verdict: Verdict, tag: str, counts: tuple[str, ...]) -> None:
+    result = CheckResult(implementation="a\0", spec="broadcast", verdict=verdict, message="cannot be built:\0")
+    (suite,) = ElementTree.fromstring(junit([result]))
+    assert (suite.get("tests"), suite.get("errors"), suite.get("skipped")) == counts
+    (started,) = suite
+    assert (started.get("name"), started.get("classname")) == ("start", "broadcast.a\ufffd")
+    (outcome,) = started
+    assert (outcome.tag, outcome.get("message")) == (tag, "cannot be built:\ufffd")
+    passed = CheckResult(implementation="a", spec="b", verdict=Verdict.PASS)
+    assert len(ElementTree.fromstring(junit([passed]))[0]) == 0
+
+
+def test_a_run_as_junit_says_why_servers_were_not_checked() -> None:
+    info = msgspec.structs.replace(
+        simulated_run({"a": 1.0, "b": 2.0, "c": 3.0}).info,
+        unbuilt={"broadcast/a": "no such header"},
+        unavailable={"broadcast/b": "no compiler"},
+    )
+    suites = ElementTree.fromstring(reporters()["junit"].render(Run(info, []), ReportView()))
+    outcomes = {suite.get("name"): next(suite.iter("testcase"))[0] for suite in suites}
+    assert {name: (outcome.tag, outcome.get("message")) for name, outcome in outcomes.items()} == {
+        "broadcast.a": ("error", "no such header"),
+        "broadcast.b": ("skipped", "no compiler"),
+        "broadcast.c": ("skipped", "nothing was judged: no case ran"),
+    }
 
 
 def test_a_selection_of_cases_that_only_report_ends_in_status_3(tmp_path: Path) -> None:

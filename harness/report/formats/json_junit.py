@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from xml.etree import ElementTree
 
 from harness import plugins
@@ -44,36 +44,37 @@ def conformance(results: Sequence[CheckResult]) -> str:
 
 
 def junit(results: Sequence[CheckResult]) -> str:
-    """Return the results of the cases as JUnit's XML, with a suite for each server and a test case for each case."""
+    """Return the results of the cases as JUnit's XML, with a suite for each server and a test case for each case.
+
+    A server that no case ran on has a test case "start", so that its suite does not look as if all were well.
+    """
     root = ElementTree.Element("testsuites")
     for result in results:
+        name = _clean(f"{result.spec}.{result.implementation}")
+        unstarted = "" if result.cases or not result.message else _tag(result.verdict)
         suite = ElementTree.SubElement(
             root,
             "testsuite",
-            name=f"{result.spec}.{result.implementation}",
-            tests=str(len(result.cases)),
+            name=name,
+            tests=str(len(result.cases) + bool(unstarted)),
             failures=str(result.count(Verdict.FAIL)),
-            errors=str(result.count(Verdict.ERROR, Verdict.UNKNOWN)),
-            skipped=str(result.count(Verdict.UNSUPPORTED, Verdict.BLOCKED)),
+            errors=str(result.count(Verdict.ERROR, Verdict.UNKNOWN) + (unstarted == "error")),
+            skipped=str(result.count(Verdict.UNSUPPORTED, Verdict.BLOCKED) + (unstarted == "skipped")),
             time=f"{sum(case.seconds for case in result.cases):.3f}",
         )
+        if unstarted:
+            element = ElementTree.SubElement(suite, "testcase", classname=name, name="start", time="0.000")
+            text = _clean(result.message)
+            ElementTree.SubElement(element, unstarted, message=text).text = text
         for case in result.cases:
             element = ElementTree.SubElement(
                 suite,
                 "testcase",
-                classname=f"{result.spec}.{result.implementation}",
-                name=case.id,
+                classname=name,
+                name=_clean(case.id),
                 time=f"{case.seconds:.3f}",
             )
-            tag = {
-                Verdict.FAIL: "failure",
-                Verdict.ERROR: "error",
-                Verdict.UNKNOWN: "error",
-                Verdict.UNSUPPORTED: "skipped",
-                Verdict.BLOCKED: "skipped",
-                Verdict.WARN: "system-out",
-                Verdict.INFO: "system-out",
-            }.get(case.verdict)
+            tag = _tag(case.verdict)
             if tag == "system-out":
                 ElementTree.SubElement(element, tag).text = f"{case.verdict}: {_clean(case.message)}"
             elif tag:
@@ -83,16 +84,37 @@ def junit(results: Sequence[CheckResult]) -> str:
     return ElementTree.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
 
 
+def _tag(verdict: Verdict) -> str:
+    """Return the element that JUnit has for a verdict; "" for a pass, which has none."""
+    return {
+        Verdict.FAIL: "failure",
+        Verdict.ERROR: "error",
+        Verdict.UNKNOWN: "error",
+        Verdict.UNSUPPORTED: "skipped",
+        Verdict.BLOCKED: "skipped",
+        Verdict.WARN: "system-out",
+        Verdict.INFO: "system-out",
+    }.get(verdict, "")
+
+
 def _clean(text: str) -> str:
     # XML cannot express most control characters, and a server may have printed any of them.
     return "".join(char if char.isprintable() or char in "\n\t" else "\N{REPLACEMENT CHARACTER}" for char in text)
 
 
-def _checked(run: Run) -> list[CheckResult]:
-    return [
-        combine_results(server, [case for case in run.cases if case.spec == server.spec])
-        for server in run.info.implementations
-    ]
+def _checked(run: Run) -> Iterator[CheckResult]:
+    """Yield the verdict on each server of a run; of those that no case ran on, with the reason if it is known."""
+    for server in run.info.implementations:
+        result = combine_results(server, [case for case in run.cases if case.spec == server.spec])
+        if not result.cases:
+            unbuilt = run.info.unbuilt.get(server.key, "")
+            result = CheckResult(
+                implementation=server.name,
+                spec=server.spec,
+                verdict=Verdict.UNKNOWN if unbuilt else Verdict.UNSUPPORTED,
+                message=unbuilt or run.info.unavailable.get(server.key, "") or result.message,
+            )
+        yield result
 
 
 def _whole_run(run: Run, view: ReportView) -> str:
@@ -164,6 +186,6 @@ def harness_reporters() -> list[Reporter]:
         Reporter(
             name="junit",
             summary="the conformance part as JUnit XML",
-            render=lambda run, view: junit(_checked(run)),
+            render=lambda run, view: junit(list(_checked(run))),
         ),
     ]
