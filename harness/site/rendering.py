@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -40,7 +41,8 @@ class Templates:
 
     Each has the variables of its page, `page`, `site`, `policy` and `navigation`, and the functions `link(path)`, which
     returns the relative link from this page to a path of the site, `data_block(id, data)`, which returns data for the
-    page's scripts as a script element of type `application/json`, and `slug(name)` and `spec_path(spec)`.
+    page's scripts as a script element of type `application/json`, `quoted(word)`, which returns a word of a command as
+    a shell needs it, and `slug(name)` and `spec_path(spec)`.
 
     Args:
         site: what the pages show.
@@ -62,6 +64,7 @@ class Templates:
             "slug": slug,
             "spec_path": spec_path,
             "data_block": data_block,
+            "quoted": shlex.quote,
         }
 
     def render(self, page: Page) -> str:
