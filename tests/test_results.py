@@ -135,8 +135,18 @@ def test_the_pages_have_every_server_and_where_the_run_comes_from(folder: Path) 
     assert harness("report", "--pages", "pages", folder=folder).returncode == 0
     page = (folder / "pages" / "broadcast.md").read_text()
     assert "| server.py |" in page
-    assert "- dies_in_the_middle.py: did not finish: the server exited with status 9 in the middle of the block" in page
+    assert "- `dies_in_the_middle.py: did not finish: the server exited with status 9 in the middle of" in page
     assert "Made by `harness bench" in page
+
+
+def test_names_and_last_words_are_no_markup_in_the_pages(tmp_path: Path) -> None:
+    run = simulated_run({"ant|bee": 5e6, "cow": 4e6})
+    words = "it died: [click](https://example.org) @everyone"
+    failed = msgspec.structs.replace(run.blocks[-1], failed={"cow": words})
+    (path,) = leaderboard.write_pages(tmp_path, Run(run.info, [], blocks=[*run.blocks[:-1], failed]))
+    page = path.read_text()
+    assert "| ant\\|bee " in page
+    assert f"- `cow: did not finish: {words}" in page
 
 
 @pytest.mark.parametrize("text", ["", README.replace(leaderboard.END, ""), README + README, README[::-1]])

@@ -23,4 +23,6 @@ def tabulated(
         style: a format of tabulate, e.g. "simple" or "github".
     """
     aligned = align or ["left"] * len(headings)
+    if style == "github":  # where a name may have the sign between cells
+        rows = [[cell.replace("|", "\\|") for cell in row] for row in rows]
     return tabulate(rows, headers=headings, tablefmt=style, colalign=aligned, disable_numparse=True) if rows else ""

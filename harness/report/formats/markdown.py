@@ -10,6 +10,7 @@ from harness.model import Run
 from harness.plugins import Reporter, ReportView, hookimpl
 from harness.report.columns import table
 from harness.report.findings import findings
+from harness.report.foreign_text import code_span
 from harness.report.formats.terminal import origin, unranked_notes
 from harness.report.other_workloads import other_workloads
 from harness.report.references import references
@@ -33,14 +34,17 @@ def render(run: Run, view: ReportView) -> str:
 
 
 def league_parts(league: League) -> list[str]:
-    """Return the tables of a league, its findings, the unranked servers and the conditions."""
+    """Return the tables of a league, its findings, the unranked servers and the conditions.
+
+    Why a server is unranked may be its own last words, so that these stand there as code.
+    """
     return [
         table(league, width=WIDTH, style="github"),
         other_workloads(league, width=WIDTH, style="github"),
         references(league, width=WIDTH, style="github"),
         *(
             "\n".join(f"- {line}" for line in lines)
-            for lines in (findings(league), unranked_notes(league), league.conditions)
+            for lines in (findings(league), list(map(code_span, unranked_notes(league))), league.conditions)
         ),
     ]
 
