@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from harness import plugins
-from harness.errors import UsageError
+from harness.errors import HarnessError, UsageError
 from harness.model import Implementation
 from harness.toolchain import Tool
 from harness.zoo import declarations, manifests, scaffold
@@ -155,6 +155,19 @@ def test_an_existing_folder_is_not_touched(zoo: Path) -> None:
     assert ended.returncode == 2
     assert "impls/mine_impl already exists" in ended.stderr
     assert os.listdir(zoo / "impls" / "mine_impl") == []
+
+
+def test_a_file_that_cannot_be_copied_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """shutil.copytree collects what went wrong, and its error has no `strerror`."""
+
+    def copytree(*arguments: object, **options: object) -> None:
+        raise shutil.Error([("from", "to", "[Errno 13] Permission denied: 'secret'")])
+
+    monkeypatch.setattr(shutil, "copytree", copytree)
+    monkeypatch.setattr(scaffold, "new_folder", lambda name: tmp_path / name)
+    template = scaffold.template_named("asyncio", FIRST, DECLARED)
+    with pytest.raises(HarnessError, match=r"mine cannot be created: .*Permission denied: 'secret'"):
+        scaffold.create("mine", template, DECLARED, [FIRST])
 
 
 def test_the_template_is_idiomatic_available_and_simple(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -127,7 +127,7 @@ def create(
             (copy / README).write_text(readme(text, name, template, specs), "utf-8")
             os.rename(copy, folder)
     except OSError as error:
-        raise HarnessError(f"{folder} cannot be created: {error.strerror}") from None
+        raise HarnessError(f"{folder} cannot be created: {error.strerror or error}") from None
     return folder
 
 
