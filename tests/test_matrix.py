@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from harness.conformance.selftest import KillMatrix, KnownServer
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from harness import plugins
+from harness.conformance.selftest import KillMatrix, KnownServer, known_servers
+from harness.errors import UsageError
 from harness.model import Case, CaseResult, Implementation, Level, Verdict
 from harness.report.matrix import matrix_summary, matrix_table
 
@@ -66,3 +73,19 @@ def test_survivors_blamed_servers_and_idle_requirements_are_reported() -> None:
     assert "SURVIVED bad" in summary
     assert "BLAMED good" in summary
     assert "IDLE X-1, X-2" in summary
+
+
+@pytest.mark.parametrize(
+    ("folder", "text"), [("broken", 'CAUGHT_BY = "BC-ORDER-2"\n'), ("conforming", "#!/usr/bin/env python3\n")]
+)
+def test_a_server_that_is_not_executable_is_reported(folder: str, text: str, tmp_path: Path) -> None:
+    for name in ("broken", "conforming"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "README.md").write_text("What these servers do.\n")
+    server = tmp_path / folder / "mine.py"
+    server.write_text(text)
+    spec = replace(plugins.specs()["broadcast"], mutants=tmp_path)
+    with pytest.raises(UsageError, match=r"mine\.py is not executable, .*chmod \+x mine\.py"):
+        known_servers(spec)
+    server.chmod(0o755)
+    assert [known.name for known in known_servers(spec)] == ["mine"]

@@ -124,7 +124,7 @@ def known_servers(spec: Spec, *, full: bool = True) -> list[KnownServer]:
     """Return the conforming servers and the mutants of a spec; without `full`, not those that say ONLY_IN_FULL.
 
     Raises:
-        UsageError: it has none, or one of them does not say which requirement it breaks.
+        UsageError: it has none, or one of them is not executable or does not say which requirement it breaks.
     """
     if spec.mutants is None or not spec.mutants.is_dir():
         raise UsageError(f"{spec.name} has no servers to test its cases with; looked in {spec.mutants or 'no folder'}")
@@ -141,7 +141,15 @@ def known_servers(spec: Spec, *, full: bool = True) -> list[KnownServer]:
 
 
 def _programs(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if path.is_file() and path.stat().st_mode & 0o100)
+    """Return the executable files; raise UsageError for a server that is none. Other files may lie beside them."""
+    files = sorted(path for path in folder.iterdir() if path.is_file())
+    programs = [path for path in files if path.stat().st_mode & 0o100]
+    for path in files:
+        if path not in programs:
+            text = path.read_text("utf-8", errors="replace")
+            if text.startswith("#!") or CAUGHT_BY.search(text):
+                raise UsageError(f"{path} is not executable, so that no case would run on it: chmod +x {path.name}")
+    return programs
 
 
 def _implementation(path: Path, spec: Spec) -> Implementation:
