@@ -19,6 +19,7 @@ import yaml
 
 from harness.commands.main import harness as harness_group
 from harness.report.pull_request import MARKER
+from harness.styles import CATEGORIES, STYLES
 
 ROOT = Path(__file__).parent.parent
 FOLDER = ROOT / ".github" / "workflows"
@@ -108,6 +109,13 @@ def test_commands_and_options_exist(file: Path) -> None:
             known = {option for parameter in found.params for option in parameter.opts}
             given = {word for word in words[: words.index("--") if "--" in words else None] if word.startswith("--")}
             assert given <= known, f"harness {command}"
+
+
+def test_the_form_for_a_server_has_the_words_that_a_manifest_may_say() -> None:
+    form = yaml.safe_load((ROOT / ".github/ISSUE_TEMPLATE/new_server.yml").read_text("utf-8"))
+    options = {part["id"]: part["attributes"].get("options") for part in form["body"] if "id" in part}
+    assert options["style"] == list(STYLES)
+    assert options["category"] == [f"{name}: {meaning}" for name, meaning in CATEGORIES.items()]
 
 
 needs_node = pytest.mark.skipif(not shutil.which("node"), reason="needs node, which runs the script of the workflow")
