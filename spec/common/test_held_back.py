@@ -12,6 +12,9 @@ from spec.common.held_back import SILENCE_S, Sent, must_not_hold_back
 
 READS = (1024, 4096, 8192, 16384, 32768)  # bytes, as many as programs often ask for in one read
 BURST, BURST_SIZE = 800, 250  # messages, and bytes of each: more than one read takes
+SHORTEST = 3000  # messages without padding: more than a server may handle at a time, though one read takes them
+WRITTEN = 60_000  # bytes of them at most: the kernel takes so many although the server is stopped
+FEW, SHORTEST_S = 50, 10.0  # messages that show how slow a server is, and how long it may take for the shortest ones
 BACKLOG = 1_200_000  # bytes for a client that does not read
 PAUSE_S = 3.0  # before a message that comes after a silence
 ONE_BY_ONE, ONE_BY_ONE_S = 600, 4.0  # messages, each after the one before it has arrived, and how long at most
@@ -24,8 +27,9 @@ async def test_the_last_message_arrives_though_nothing_else_happens(room: Room) 
     leaves.
 
     One message, an empty one, one after a silence, one in two pieces; several in a segment; as many bytes as a server
-    reads at a time; a burst; messages of several clients at once; the first words of a client, before it is accepted,
-    and the last ones; a message together with a client that joins, and with one that dies. After each there is silence.
+    reads at a time; thousands of short ones; a burst; messages of several clients at once; the first words of a client,
+    before it is accepted, and the last ones; a message together with a client that joins, and with one that dies. After
+    each there is silence.
     """
     alice, bob, carol = await room.join(3)
     three = [alice, bob, carol]
@@ -59,6 +63,14 @@ async def test_the_last_message_arrives_though_nothing_else_happens(room: Room) 
     async def burst() -> Sent:
         sender = await room.join_one()  # a burst is more than a client need keep up with
         return Sent(await sender.send(*(sender.next_body(BURST_SIZE) for _ in range(BURST))), [sender], [sender])
+
+    async def shortest() -> Sent:
+        sender = await room.join_one()
+        count = await _count_in_time(room, sender)
+        bodies = [sender.next_body() for _ in range(count)]
+        with room.server_paused():
+            numbers = await sender.send(*bodies)
+        return Sent(numbers, [sender], [sender])
 
     async def first_words() -> Sent:
         with room.server_paused():
@@ -108,10 +120,20 @@ async def test_the_last_message_arrives_though_nothing_else_happens(room: Room) 
         "a message at the moment in which another client joined": with_a_joining_client,
         "a message at the moment in which another client died": with_a_dying_client,
         **{f"messages of {size:,} bytes together": read(size) for size in READS},
+        "thousands of short messages": shortest,
         "a burst": burst,
     }
     for what, occasion in occasions.items():
         await must_not_hold_back(room, alice, what, occasion)
+
+
+async def _count_in_time(room: Room, sender: Client) -> int:
+    """Return how many short messages to send at once, by a measurement: fewer to a slow server."""
+    clock = room.clock()
+    await sender.send(*(sender.next_body() for _ in range(FEW)))
+    await room.barrier(sender, [sender])
+    in_time = int(FEW * SHORTEST_S / max(0.01, clock.read()))
+    return min(SHORTEST, WRITTEN // len(room.encode(sender.next_body(8))), in_time)
 
 
 def _bodies(room: Room, sender: Client, size: int) -> list[bytes]:
