@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 import anyio
 import pytest
 
-from harness.conformance.api import Client, Room
+from harness.conformance.api import Client, Room, Violation
 from spec.common.held_back import SILENCE_S, Sent, must_not_hold_back
 
 READS = (1024, 4096, 8192, 16384, 32768)  # bytes, as many as programs often ask for in one read
@@ -16,6 +17,7 @@ SHORTEST = 3000  # messages without padding: more than a server may handle at a 
 WRITTEN = 60_000  # bytes of them at most: the kernel takes so many although the server is stopped
 FEW, SHORTEST_S = 50, 10.0  # messages that show how slow a server is, and how long it may take for the shortest ones
 BACKLOG = 1_200_000  # bytes for a client that does not read
+STALLED_BURST = 250  # messages of a client that does not read: the kernel takes so many although the server reads none
 PAUSE_S = 3.0  # before a message that comes after a silence
 ONE_BY_ONE, ONE_BY_ONE_S = 600, 4.0  # messages, each after the one before it has arrived, and how long at most
 
@@ -158,8 +160,9 @@ async def test_a_backlog_arrives_though_nothing_else_happens(room: Room) -> None
     """DELIVER-11: No message is held back until something else happens: another message, or a client that joins or
     leaves.
 
-    A client does not read until the server has a backlog for it, and then reads again, in silence. Then one message is
-    sent while another client does not read.
+    A client does not read until the server has a backlog for it, and then reads again, in silence; the next one has
+    also sent a burst before it reads again, which the server may read only now. Then one message is sent while another
+    client does not read.
     """
     alice = await room.join_one()
 
@@ -170,7 +173,17 @@ async def test_a_backlog_arrives_though_nothing_else_happens(room: Room) -> None
         slow.start_reading()
         return Sent(range(mark, len(room.messages.bodies)), [slow], [alice])
 
+    async def resume_after_a_burst() -> Sent:
+        (slow,) = await room.join_stalled()
+        await room.pour(alice, BACKLOG, size=250, seconds=4)
+        numbers: list[int] = []
+        with suppress(Violation):  # it may have been disconnected
+            numbers = await slow.send(*(slow.next_body(BURST_SIZE) for _ in range(STALLED_BURST)))
+        slow.start_reading()
+        return Sent(numbers, [alice], [slow, alice])
+
     await must_not_hold_back(room, alice, "the backlog of a client that reads again", resume)
+    await must_not_hold_back(room, alice, "a burst of a client that did not read", resume_after_a_burst)
     await room.join_stalled()
     bob, carol = await room.join(2)
     await room.pour(alice, BACKLOG, size=250, seconds=4)
