@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 
-import anyio
-
 from harness.conformance.api import Client, Room, Violation
 from spec.channels.wire import Error, Request, Subscribe, Subscribed, encode_value
 
 PATIENCE_S = 20.0  # without receiving anything
 ATTEMPTS = 20  # to get one message through
-FEW, MANY = 100, 30_000  # requests of two bytes: many of them fit into one read, and their replies into no buffer
+FEW = 100  # requests of two bytes
 AT_ONCE_S = 10.0  # of the server's time, for requests in one write: it may answer them all together at the end
-MOMENT_S = 1.0  # in which a client that reads may take nothing: the text says "within some seconds"
 
 
 def encode_lines(*requests: Request) -> bytes:
@@ -140,29 +137,3 @@ async def served_at_once(room: Room, client: Client, most: int) -> int:
     clock = room.clock()
     await replies_to(client, FEW * b"x\n")
     return min(most, int(FEW * AT_ONCE_S / max(0.01, clock.read())))
-
-
-async def catch_up(room: Room, client: Client, bystander: Client) -> list[object]:
-    """Let a client send many requests in one write, and read the replies a moment later; return them.
-
-    The replies are more than a server keeps for one client before it stops reading its requests. Nothing follows the
-    requests.
-
-    Args:
-        room: the room of the clients.
-        client: one for which little is buffered.
-        bystander: another client, which is served meanwhile.
-
-    Raises:
-        Violation: not all replies arrive.
-    """
-    count = await served_at_once(room, client, MANY)
-    since = len(client.notes)
-    client.stall()
-    with room.server_paused():
-        await client.send_raw(count * b"x\n")
-    with anyio.move_on_after(MOMENT_S):
-        await room.barrier(bystander, [bystander])
-    client.start_reading()
-    await wait_for_replies(client, lambda: len(client.notes) >= since + count, f"{count:,} requests")
-    return [note.value for note in client.notes[since:]]

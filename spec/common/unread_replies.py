@@ -12,6 +12,7 @@ import anyio
 import psutil
 
 from harness.conformance.api import Client, Growth, Inconclusive, Room, Violation
+from spec.common.idle import IDLE_SHARE, LONG_WINDOW_S, least_share
 from spec.common.leftovers import must_disconnect
 
 REQUESTED = 384 * 1024 * 1024  # bytes of requests
@@ -33,6 +34,10 @@ MEASURED, MEASURED_S = 100, 20.0  # replies, and how long they may take, that sh
 PIECE = 8192  # bytes, of which the server must read one in ENDING_STUCK_S
 ENDING_STUCK_S = 15.0
 ENDING_LOOK_S = 0.1
+AT_ONCE, AT_ONCE_S = 60_000, 10.0  # bytes of requests in one write, and the server's time for them: it may answer late
+MOMENT_S = 1.0  # in which a client that reads may take nothing: the text says "within some seconds"
+PATIENCE_S = 20.0  # without receiving anything
+RESTING, RESTING_BYTES, RESTING_S = 3, 4_000_000, 10.0  # clients that take no replies, and what each sends at most
 
 
 @dataclass
@@ -183,6 +188,71 @@ async def must_let_go(room: Room, request: bytes) -> None:
         raise Inconclusive("the server read too little of what was sent for a FIN to follow")
     await _until_read(room, ending)
     await must_disconnect(room, alice, before, "clients that read no reply")
+
+
+async def catch_up(room: Room, client: Client, bystander: Client, request: bytes) -> list[object]:
+    """Let a client send a request many times in one write, and read the replies a moment later; return them.
+
+    The replies are more than a server keeps for one client before it stops reading its requests. Nothing follows the
+    requests. A slow server gets fewer of them.
+
+    Args:
+        room: the room of the clients.
+        client: one for which little is buffered.
+        bystander: another client, which is served meanwhile.
+        request: a short one that is answered by a longer reply.
+
+    Raises:
+        Violation: not all replies arrive.
+    """
+    count = min(AT_ONCE // len(request), await _requests_in(room, request, AT_ONCE_S))
+    since = len(client.notes)
+    client.stall()
+    with room.server_paused():
+        await client.send_raw(count * request)
+    with anyio.move_on_after(MOMENT_S):
+        await room.barrier(bystander, [bystander])
+    client.start_reading()
+    has_all = await client.wait_while_receiving(lambda: len(client.notes) >= since + count, PATIENCE_S)
+    for fault in client.faults:
+        raise Violation(fault.sentence, fault=fault, clients=(client.number,))
+    if not has_all:
+        how = f"the server closed the connection ({client.closed})" if client.closed else "nothing more arrived"
+        raise Violation(
+            f"{client} sent {count:,} requests and received {len(client.notes) - since:,} replies: {how}",
+            kind="closed" if client.closed else "silent",
+            clients=(client.number,),
+        )
+    return [note.value for note in client.notes[since:]]
+
+
+async def must_rest(room: Room, request: bytes) -> None:
+    """Let some clients send requests and take no replies, until the server reads no more; then it must be idle.
+
+    Args:
+        room: the server, without clients.
+        request: is answered by a reply.
+
+    Raises:
+        Violation: the server uses processor time.
+        Inconclusive: it still reads.
+    """
+    alice = await room.join_one()
+    floods = []
+    for _ in range(RESTING):
+        client = await room.connect(small=True, joins=False)
+        client.stall()
+        floods.append(RequestFlood(room, client, request))
+        await floods[-1].run(RESTING_BYTES, RESTING_S)
+    await room.barrier(alice)
+    read = [flood.read()[0] for flood in floods]
+    share = await least_share(room, IDLE_SHARE, LONG_WINDOW_S)
+    if share > IDLE_SHARE and read != [flood.read()[0] for flood in floods]:
+        raise Inconclusive("the server still reads what clients send that take no replies")
+    if share > IDLE_SHARE:
+        raise Violation(
+            f"with clients that take no replies, and nothing to do, it uses {share:.0%} of a core", kind="used"
+        )
 
 
 async def _requests_in(room: Room, request: bytes, seconds: float) -> int:

@@ -8,6 +8,7 @@ from graphlib import CycleError, TopologicalSorter
 from typing import NamedTuple
 
 from harness.conformance.api import Client, Room, Violation
+from spec.common.unread_replies import catch_up
 from spec.groupchat.messages import Joined, Left, Refused, Reply, Welcome
 from spec.groupchat.wire import encode_frame, encode_varint
 
@@ -107,6 +108,32 @@ async def must_refuse(client: Client, data: bytes, what: str) -> Refused:
     if not isinstance(answer, Refused):
         raise Violation(f"{what} was not refused: {client} received {answer!r}", clients=(client.number,))
     return answer
+
+
+async def refused_after_a_pause(room: Room, bystander: Client) -> Client:
+    """Return a guest that has sent thousands of invalid frames, and read the answers a moment later.
+
+    It may have been disconnected, because it did not read.
+
+    Args:
+        room: the room.
+        bystander: a client that is served meanwhile.
+
+    Raises:
+        Violation: it is connected, but has not received one Refused for each.
+    """
+    guest = await room.connect(small=True, joins=False)
+    try:
+        replies = await catch_up(room, guest, bystander, INVALID_FRAME)
+    except Violation:
+        room.check_alive()
+        if not guest.closed:
+            raise
+    else:
+        for reply in replies:
+            if not isinstance(reply, Refused):
+                raise Violation(f"{guest} sent invalid frames and received {reply!r}", clients=(guest.number,))
+    return guest
 
 
 async def connect_guest(room: Room) -> Client:

@@ -7,17 +7,20 @@ from contextlib import suppress
 import pytest
 
 from harness.conformance.api import Room, Violation
-from spec.common.unread_replies import RequestFlood, must_bound_replies, must_let_go
+from spec.common.unread_replies import RequestFlood, must_bound_replies, must_let_go, must_rest
 from spec.groupchat.membership import (
     INVALID_FRAME,
     join_as,
+    join_frame,
     members_seen_by,
     names_of,
+    refused_after_a_pause,
+    send_and_get_answer,
     wait_for_notice,
     wait_until_all_know,
     wait_until_those_connected_know,
 )
-from spec.groupchat.messages import Left
+from spec.groupchat.messages import Left, Welcome
 from spec.groupchat.wire import encode_frame
 
 UNREAD, UNREAD_S = 6_000_000, 8.0  # bytes of requests, and seconds for them
@@ -44,6 +47,32 @@ async def test_a_client_that_half_closes_and_reads_no_reply_is_disconnected(room
     reply, and close their sending side; another one goes on sending. The descriptors must be released.
     """
     await must_let_go(room, INVALID_FRAME)
+
+
+@pytest.mark.case(207, "GC-ROOM-4", "GC-ASK-3")
+async def test_a_guest_that_catches_up_receives_all_refusals(room: Room) -> None:
+    """GC-ROOM-4: Welcome, Refused, Joined and Left are not dropped for a client that reads.
+    GC-ASK-3: Whatever is refused is answered by one Refused, to its sender and no other client; it changes nothing,
+    and the connection stays open.
+
+    Twenty thousand invalid frames arrive at once, from a guest that reads the answers a moment later, and sends nothing
+    more. Then it joins. To a slow server it sends fewer.
+    """
+    alice = await room.join_one()
+    guest = await refused_after_a_pause(room, alice)
+    if not guest.closed:
+        welcome = await send_and_get_answer(guest, join_frame("late"))
+        assert isinstance(welcome, Welcome), f"a valid Join after all this was answered by {welcome!r}"
+
+
+@pytest.mark.slow
+@pytest.mark.case(208, "GC-LOAD-10")
+async def test_a_client_that_takes_no_replies_costs_no_processor_time(room: Room) -> None:
+    """GC-LOAD-10: A server with nothing to do uses less than 1 % of a core, whatever state its clients are in.
+
+    Three clients take no replies, and have sent requests until the server read no more of them.
+    """
+    await must_rest(room, INVALID_FRAME)
 
 
 @pytest.mark.slow
