@@ -8,15 +8,13 @@ from functools import partial
 import anyio
 import pytest
 
-from harness.conformance.api import Client, Room, Violation, watch_growth
+from harness.conformance.api import Client, Room, Violation
 from spec.channels.replies import encode_lines, replies_to, subscribe, wait_for_replies
 from spec.channels.wire import Send, Subscribe, Subscribed, body_of
-from spec.common.leftovers import must_not_grow_on, steps, watch_repeatedly
+from spec.common.visits import must_stop_growing
 
 VISIT_BOUND, CHANNEL_BOUND = 200.0, 100.0  # bytes of memory: less than any server needs to remember one
-ENOUGH_VISITS = 500
 MISSPELT = 2  # names for each client that would visit
-STEP = 10  # visits between two samples: few enough that ENOUGH_VISITS visits give points enough for a regression
 LASTING = [f"lasting {number}" for number in range(10)]
 
 
@@ -158,7 +156,7 @@ async def test_subscribers_that_have_left_are_in_no_list(
         await room.barrier(alice, [alice, bob])
         return count
 
-    await _must_stop_growing(room, alice, visit, VISIT_BOUND, "a subscriber that has left", note)
+    await must_stop_growing(room, alice, visit, VISIT_BOUND, "a subscriber that has left", note)
 
 
 @pytest.mark.slow
@@ -186,7 +184,7 @@ async def test_channels_that_have_come_and_gone_leave_nothing_behind(
         return 10 * count
 
     try:
-        await _must_stop_growing(room, alice, visit, CHANNEL_BOUND, "a channel that has come and gone", note)
+        await must_stop_growing(room, alice, visit, CHANNEL_BOUND, "a channel that has come and gone", note)
     except Violation as growth:
         raise AssertionError(str(growth)) from None
 
@@ -210,7 +208,7 @@ async def test_channels_that_were_only_misspelt_leave_nothing_behind(room: Room,
         return MISSPELT * count
 
     try:
-        await _must_stop_growing(room, alice, misspell, CHANNEL_BOUND, "a channel that was only misspelt", note)
+        await must_stop_growing(room, alice, misspell, CHANNEL_BOUND, "a channel that was only misspelt", note)
     except Violation as growth:
         raise AssertionError(str(growth)) from None
 
@@ -231,38 +229,7 @@ async def test_clients_that_never_subscribed_leave_nothing_behind(room: Room, no
         await room.barrier(alice)
         return count
 
-    await _must_stop_growing(room, alice, visit, VISIT_BOUND, "a client that never subscribed", note)
-
-
-async def _must_stop_growing(
-    room: Room,
-    alice: Client,
-    visit: Callable[[int], Awaitable[int]],
-    bound: float,
-    what: str,
-    note: Callable[[str], None],
-) -> None:
-    measured_steps = await steps(room, alice, STEP)
-
-    async def visits(done: int) -> int:
-        return await measured_steps.take(visit, waits=3)
-
-    def size() -> int:
-        return room.usage().rss_bytes
-
-    watch = partial(
-        watch_growth,
-        visits,
-        size,
-        bound=bound,
-        enough=ENOUGH_VISITS,
-        most=5000,
-        seconds=25,
-        least=ENOUGH_VISITS,
-        now_s=room.clock().read,
-    )
-    turns = await watch_repeatedly(room, alice, watch, bound)
-    note(must_not_grow_on(turns, bound, ENOUGH_VISITS, what))
+    await must_stop_growing(room, alice, visit, VISIT_BOUND, "a client that never subscribed", note)
 
 
 def _has_replies(client: Client, count: int) -> bool:

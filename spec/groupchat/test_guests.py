@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import anyio
 import pytest
 
 from harness.conformance.api import Room
 from spec.common.leftovers import must_release_descriptors
+from spec.common.visits import must_stop_growing
 from spec.groupchat.membership import (
+    INVALID_FRAME,
     connect_guest,
     join_as,
     join_frame,
@@ -20,6 +25,7 @@ from spec.groupchat.messages import Left, Refused, Welcome
 from spec.groupchat.wire import encode_say
 
 LEAVING, UNFINISHED = 40, 200  # guests
+BOUND = 200.0  # bytes of memory a guest: less than any server needs to remember one
 
 
 @pytest.mark.smoke
@@ -96,6 +102,34 @@ async def test_guests_that_leave_are_let_go(room: Room) -> None:
     for guest in guests:
         await guest.hang_up()
     await must_release_descriptors(room, alice, before, f"{LEAVING} guests have closed")
+
+
+@pytest.mark.slow
+@pytest.mark.case(209, "GC-COME-6")
+async def test_guests_that_never_joined_leave_nothing_behind(room: Room, note: Callable[[str], None]) -> None:
+    """GC-COME-6: When clients have left, everything the server held for them is released: descriptors, threads,
+    processes and memory.
+
+    Thousands of guests, each of which sends one invalid frame, and half of which wait for the answer, leave by RST.
+    """
+    alice = await room.join_one()
+
+    async def come_and_go(turn: int) -> None:
+        guest = await connect_guest(room)
+        if turn % 2:
+            await must_refuse(guest, INVALID_FRAME, "a payload that is not a Request")
+        else:
+            await guest.send_raw(INVALID_FRAME)
+        await guest.reset()
+
+    async def visit(count: int) -> int:
+        async with anyio.create_task_group() as tasks:
+            for turn in range(count):
+                tasks.start_soon(come_and_go, turn)
+        await room.barrier(alice, [alice])
+        return count
+
+    await must_stop_growing(room, alice, visit, BOUND, "a guest that never joined", note)
 
 
 @pytest.mark.case(112, "GC-LOAD-6")
