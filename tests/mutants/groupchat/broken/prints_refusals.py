@@ -1,0 +1,20 @@
+#!/usr/bin/env python3
+"""Each refusal is reported on standard output."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from server import Client, Server, main
+
+CAUGHT_BY = "GC-START-4"
+
+
+class Mutant(Server):
+    def refuse(self, client: Client, reason: str) -> None:
+        print(reason, flush=True)
+        super().refuse(client, reason)
+
+
+if __name__ == "__main__":
+    main(Mutant)
