@@ -1,0 +1,60 @@
+"""Empty messages: how much memory a server takes for those that nobody reads."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import pytest
+
+from harness.conformance.api import Room, Violation
+from spec.common.backlog_memory import BOUND, MIB, BacklogMemory
+
+FEW, FEW_S = 50, 1.0  # messages, and in how long a server takes them that is not too slow for a flood
+OFFERED, OFFERED_AT_LEAST = 4 * MIB, MIB // 2  # messages
+FILLING = 1_200_000  # bytes of long messages: more than the kernel buffers on the way to a client
+STALLED = 2  # clients
+STEP, STEP_S = MIB // 8, 2.0  # messages between two looks at its memory
+FLAT = 1.0  # bytes of growth for each message: a backlog has at least a byte of each
+OFFERING_S = 60.0  # of the server's time
+
+
+@pytest.mark.slow
+@pytest.mark.case(204, "LOAD-2")
+async def test_memory_is_bounded_though_messages_are_empty(room: Room, note: Callable[[str], None]) -> None:
+    """LOAD-2: A server does not buffer without bound.
+
+    Up to four million empty messages are offered while two clients read nothing, for which more long messages than the
+    kernel buffers wait already. A server that needs a second for fifty of them is not asked.
+    """
+    sender = await room.join_one()
+    begun = time.monotonic()
+    await sender.send(*[b""] * FEW)
+    await room.barrier(sender)
+    if (took_s := time.monotonic() - begun) > FEW_S:
+        note(f"not tried: {FEW} empty messages take {took_s:.1f} s")
+        return
+    await room.join_stalled(STALLED)
+    await room.pour(sender, FILLING, size=250, seconds=4)
+    size = len(room.encode(b""))
+    growth, clock = BacklogMemory(room.usage().rss_bytes, BOUND + STALLED * MIB), room.clock()
+    while growth.taken < OFFERED and clock.read() < OFFERING_S and not growth.is_unbounded():
+        if growth.taken >= OFFERED_AT_LEAST and growth.slope() < FLAT:
+            break
+        took = await room.flood(sender, STEP * size, seconds=STEP_S, size=0)
+        growth.samples.append((growth.taken + took // size, room.usage().rss_bytes - growth.before))
+        if sender.closed:  # a server may disconnect a client that does not keep up with its own echo
+            sender = await room.join_one()
+        elif not took:  # it takes nothing more: allowed
+            break
+    note(f"{growth.most / 1e6:.1f} MB for {growth.taken:,} empty messages")
+    if growth.is_unbounded():
+        raise Violation(
+            f"after {growth.taken:,} empty messages were offered while {STALLED} clients read nothing, memory has "
+            f"grown by {growth.most / 1e6:.0f} MB and still grows; the bound is {growth.bound / 1e6:.0f} MB",
+            kind="used",
+        )
+    for client in room.clients:
+        if not client.left:
+            await client.reset()
+    await room.join(2)

@@ -1,0 +1,19 @@
+#!/usr/bin/env python3
+"""Messages are dropped while 256 KiB wait, but an empty one weighs nothing, and is never dropped."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from server import Client, Server, main
+
+CAUGHT_BY = "CH-LOAD-2"
+
+
+class Mutant(Server):
+    def is_full(self, client: Client, message: bytes) -> bool:
+        return not message.endswith(b'"message":""}}\n') and super().is_full(client, message)
+
+
+if __name__ == "__main__":
+    main(Mutant)
