@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from harness.conformance.api import Client, Room, Violation
 from spec.channels.replies import encode_lines, replies_to, subscribe
 from spec.channels.wire import Send, Subscribe, body_of
+from spec.common.backlog_memory import must_be_bounded
 from spec.common.unread_replies import RequestFlood, must_bound_replies, must_let_go
 
 READERS = 3  # times that the readers may be disconnected
@@ -82,3 +85,14 @@ async def test_a_client_that_half_closes_and_reads_no_reply_is_disconnected(room
     reply, and close their sending side; another one goes on sending. The descriptors must be released.
     """
     await must_let_go(room, b"x\n")
+
+
+@pytest.mark.slow
+@pytest.mark.case(212, "CH-LOAD-2")
+async def test_memory_is_bounded_though_messages_are_long(room: Room, note: Callable[[str], None]) -> None:
+    """CH-LOAD-2: A server does not buffer without bound.
+
+    Up to 128 MB of the longest messages are offered while one subscriber reads nothing, fewer to a server that has
+    stopped growing.
+    """
+    await must_be_bounded(room, 1, note, size=room.spec.codec.max_body)

@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from harness.conformance.api import Client, Inconclusive, Room, Violation
-from spec.common.backlog_memory import BOUND, MEMORY_SHARE, MIB, BacklogMemory
+from spec.common.backlog_memory import BOUND, MEMORY_SHARE, MIB, BacklogMemory, must_be_bounded
 from spec.groupchat.membership import (
     join_frame,
     members_seen_by,
@@ -103,3 +103,14 @@ async def test_notices_that_nobody_reads_are_not_kept_without_bound(room: Room, 
     for client in stalled[RESUMING:]:
         await client.reset()
     must_have_one_order(await wait_until_those_connected_know([alice, *stalled[:RESUMING]]))
+
+
+@pytest.mark.slow
+@pytest.mark.case(213, "GC-LOAD-2")
+async def test_memory_is_bounded_though_texts_are_long(room: Room, note: Callable[[str], None]) -> None:
+    """GC-LOAD-2: A server does not buffer without bound.
+
+    Up to 128 MB of the longest texts are offered while one member reads nothing, fewer to a server that has stopped
+    growing.
+    """
+    await must_be_bounded(room, 1, note, size=room.spec.codec.max_body)
