@@ -72,26 +72,21 @@ class BacklogMemory:
 
 async def must_be_bounded(
     room: Room,
-    count: int,
+    stalled: list[Client],
     note: Callable[[str], None],
     *,
     sender_reads: bool = True,
     size: int = 0,
-    meanwhile: Callable[[Client], object] = lambda client: None,
 ) -> None:
     """Offer messages while some clients do not read, until memory has stopped growing or has exceeded the bound.
 
     Args:
-        room: the server, without clients.
-        count: how many clients do not read; fewer later on, if the server is slow.
+        room: the server, without other clients.
+        stalled: the clients that do not read; most of them are reset if the server is slow.
         note: adds a remark to the result.
         sender_reads: whether the client that sends the messages reads them.
         size: bytes of a message; 0 for a long one.
-        meanwhile: is called with each of these clients at the beginning.
     """
-    stalled = await room.join_stalled(count)
-    for client in stalled:
-        meanwhile(client)
     clock = room.clock()
     while True:
         growth = BacklogMemory(room.usage().rss_bytes, BOUND + len(stalled) * MIB)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import resource
 from collections.abc import Callable
+from contextlib import suppress
 
 import anyio
 import pytest
 
-from harness.conformance.api import Client, Room
+from harness.conformance.api import Client, Room, Violation
 from spec.common.backlog_memory import must_be_bounded
+
+BACKLOG = 1_200_000  # bytes for clients that do not read
 
 
 @pytest.mark.slow
@@ -19,7 +22,7 @@ async def test_memory_is_bounded_with_one_stalled_reader(room: Room, note: Calla
 
     Up to 128 MB are offered while one client reads nothing, fewer to a server that has stopped growing.
     """
-    await must_be_bounded(room, 1, note)
+    await must_be_bounded(room, await room.join_stalled(), note)
 
 
 @pytest.mark.slow
@@ -28,9 +31,17 @@ async def test_memory_is_bounded_with_fifty_stalled_readers(room: Room, note: Ca
     """LOAD-2: A server does not buffer without bound.
 
     Up to 128 MB are offered while fifty clients read nothing, fewer to a server that has stopped growing. To a server
-    that takes them slowly the rest is offered while five of them, and at last one, read nothing.
+    that takes them slowly the rest is offered while five of them, and at last one, read nothing. Every second of them
+    has closed its sending side, with a backlog.
     """
-    await must_be_bounded(room, 50, note)
+    stalled = await room.join_stalled(50)
+    alice = await room.join_one()
+    await room.pour(alice, BACKLOG, size=250, seconds=4)
+    for client in stalled[1::2]:
+        with suppress(Violation):  # it may have been disconnected
+            await client.close_sending()
+    await alice.leave()
+    await must_be_bounded(room, stalled, note)
 
 
 @pytest.mark.slow
@@ -43,7 +54,7 @@ async def test_memory_is_bounded_with_a_thousand_stalled_readers(room: Room, not
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     if limit < 1200:
         pytest.skip(f"only {limit} descriptors are allowed here")
-    await must_be_bounded(room, 1000, note)
+    await must_be_bounded(room, await room.join_stalled(1000), note)
 
 
 @pytest.mark.slow
@@ -53,7 +64,7 @@ async def test_memory_is_bounded_with_a_sender_that_never_reads(room: Room, note
 
     Up to 128 MB of short messages are offered by a client that reads none of them; another one reads nothing either.
     """
-    await must_be_bounded(room, 1, note, sender_reads=False, size=24)
+    await must_be_bounded(room, await room.join_stalled(), note, sender_reads=False, size=24)
 
 
 @pytest.mark.slow
@@ -72,5 +83,7 @@ async def test_memory_is_bounded_with_a_reader_at_forty_kilobytes_a_second(
             await anyio.sleep(0.1)
 
     async with anyio.create_task_group() as tasks:
-        await must_be_bounded(room, 1, note, meanwhile=lambda client: tasks.start_soon(trickle, client))
+        stalled = await room.join_stalled()
+        tasks.start_soon(trickle, stalled[0])
+        await must_be_bounded(room, stalled, note)
         tasks.cancel_scope.cancel()
