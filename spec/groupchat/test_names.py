@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import unicodedata
 from collections.abc import Callable
 
@@ -9,7 +10,7 @@ import anyio
 import pytest
 
 from harness.conformance.api import Growth, Room, Violation, watch_growth
-from spec.common.leftovers import must_not_grow_on, watch_repeatedly
+from spec.common.leftovers import Steps, must_not_grow_on, watch_repeatedly
 from spec.groupchat.membership import (
     answers,
     connect_guest,
@@ -28,9 +29,8 @@ from spec.groupchat.messages import Joined, Left, Refused
 BOUND = 120.0  # bytes of memory a visit: less than it takes to remember one name of 128 bytes
 ENOUGH, MANY = 1000, 3000  # visits that are enough for a verdict, and for one that is sure
 NAMES = 3  # of each visitor
-AT_ONCE, VISITS = 10, 50  # visitors, and visits at a time
+VISITS, MOST_GROWTH = 50, 4  # visitors between two looks at the server's memory, and how many times more at most
 FIRST, FIRST_S = 1500, 6.0  # visits before the first look: they fill what a heap has had free
-STEP_S, STEP = 1.0, 4  # between two looks at the server's memory, in which there are so many times that many visits
 LONGEST = 65_531  # characters of a name, of one byte each, whose Join fills a frame
 
 
@@ -113,25 +113,23 @@ async def test_names_that_nobody_has_any_more_leave_nothing_behind(room: Room, n
     floods in between, which make a runtime with a garbage collector run it.
     """
     alice = await room.join_one()
-    used, times = 0, 1
+    used = 0
 
-    async def visit() -> None:
+    async def come_and_go(first: int) -> None:
+        name, second, invalid = (chr(0x10000 + first + place) for place in range(NAMES))
+        visitor = await connect_guest(room)
+        joins = map(join_frame, (invalid + "🦓" * 32, name + "🦓" * 31, second + "🦓" * 31))
+        await send_and_get_answer(visitor, b"".join(joins), count=NAMES)
+        await (visitor.reset() if first % 2 else visitor.hang_up())
+
+    async def visit(count: int) -> int:
         nonlocal used
-        for turn in range(VISITS // AT_ONCE):
-            used += NAMES
-            name, second, invalid = (chr(0x10000 + used + place) for place in range(NAMES))
-            visitor = await connect_guest(room)
-            joins = map(join_frame, (invalid + "🦓" * 32, name + "🦓" * 31, second + "🦓" * 31))
-            await send_and_get_answer(visitor, b"".join(joins), count=NAMES)
-            await (visitor.reset() if turn % 2 else visitor.hang_up())
-
-    async def visits(done: int) -> int:
-        for _ in range(times):
-            async with anyio.create_task_group() as tasks:
-                for _ in range(AT_ONCE):
-                    tasks.start_soon(visit)
-            await room.barrier(alice, [alice])
-        return times * VISITS
+        async with anyio.create_task_group() as tasks:  # all at once: a late server answers them as late as one
+            for _ in range(count):
+                used += NAMES
+                tasks.start_soon(come_and_go, used)
+        await room.barrier(alice, [alice])
+        return count
 
     def size() -> int:
         return room.usage().rss_bytes
@@ -144,8 +142,12 @@ async def test_names_that_nobody_has_any_more_leave_nothing_behind(room: Room, n
             visits, size, bound=BOUND, enough=MANY, most=2 * MANY, seconds=20, least=MANY, now_s=clock.read
         )
 
-    clock = room.clock()
-    await visits(0)
-    times = min(STEP, 1 + int(STEP_S / max(clock.read(), 0.01)))
+    begun = time.monotonic()
+    await visit(1)
+    measured_steps = Steps(VISITS, time.monotonic() - begun, MOST_GROWTH)
+
+    async def visits(done: int) -> int:
+        return await measured_steps.take(visit, waits=1)
+
     turns = await watch_repeatedly(room, alice, watch, BOUND)
     note(must_not_grow_on(turns, BOUND, ENOUGH, "a name"))
