@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Nothing is dropped for a client that has closed its sending side, and that has half a minute to read its backlog."""
+"""Nothing is dropped for a client that has closed its sending side, and that has a minute to read its backlog."""
 
 import sys
 from pathlib import Path
