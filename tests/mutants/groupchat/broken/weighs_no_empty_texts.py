@@ -8,6 +8,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from server import Client, Server, main
 
 CAUGHT_BY = "GC-LOAD-2"
+BUFFER = 4096  # bytes, of which each text has one
 
 
 class Mutant(Server):
@@ -15,7 +16,9 @@ class Mutant(Server):
         return message[-1] > 0 and super().is_full(client, message)
 
     def append(self, client: Client, message: bytes) -> None:
-        super().append(client, bytearray(message))  # type: ignore[arg-type]  # a copy for each client
+        buffer = memoryview(bytearray(max(BUFFER, len(message))))[: len(message)]
+        buffer[:] = message
+        super().append(client, buffer)  # type: ignore[arg-type]
 
 
 if __name__ == "__main__":
