@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from harness.errors import Violation
-from spec.groupchat.membership import must_have_one_order
 from spec.groupchat.messages import Joined, Left, Welcome
+from spec.groupchat.one_order import must_have_one_order
 
 
 @dataclass(eq=False)

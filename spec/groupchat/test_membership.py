@@ -17,7 +17,6 @@ from spec.groupchat.membership import (
     join_as,
     join_frame,
     members_seen_by,
-    must_have_one_order,
     names_of,
     notices,
     wait_for,
@@ -26,6 +25,7 @@ from spec.groupchat.membership import (
     wait_until_those_connected_know,
 )
 from spec.groupchat.messages import Joined, Left
+from spec.groupchat.one_order import must_have_one_order
 
 VISITORS, CROWD = 200, 550  # clients
 AHEAD = 20  # visitors, before the server must have dealt with them

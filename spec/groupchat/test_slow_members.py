@@ -14,10 +14,10 @@ from spec.common.backlog_memory import BOUND, MEMORY_SHARE, MIB, BacklogMemory, 
 from spec.groupchat.membership import (
     join_frame,
     members_seen_by,
-    must_have_one_order,
     wait_for,
     wait_until_those_connected_know,
 )
+from spec.groupchat.one_order import must_have_one_order
 
 BATCHES, BATCH, SIZE = 90, 90, 250  # of texts that one member sends, texts of each, and bytes of a text
 LOUD_S, STUCK_S = 8.0, 3.0
