@@ -39,9 +39,18 @@ async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
             flush()  # a client that disconnects right after sending still receives its own messages
     finally:
         room.discard(writer)
-        writer.close()  # what is unsent is sent first
-        if writer.transport.get_write_buffer_size():  # but the client may never read it
-            asyncio.get_running_loop().call_later(LINGER_S, writer.transport.abort)
+        await close(writer)
+
+
+async def close(writer: asyncio.StreamWriter) -> None:
+    """Send what is unsent and then close, but do not wait for ever: the client may never read."""
+    writer.close()
+    try:
+        await asyncio.wait_for(writer.wait_closed(), LINGER_S)
+    except TimeoutError:
+        writer.transport.abort()
+    except OSError:
+        pass  # it was reset
 
 
 def whole_messages(data: bytes) -> int:

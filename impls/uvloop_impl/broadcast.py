@@ -28,6 +28,7 @@ class Client(asyncio.BufferedProtocol):
 
     transport: asyncio.Transport
     rest = b""  # the beginning of an unfinished message
+    deadline: asyncio.TimerHandle | None = None  # when the connection is closed at the latest
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
@@ -54,11 +55,13 @@ class Client(asyncio.BufferedProtocol):
     def eof_received(self) -> None:  # asyncio then sends what is unsent, and closes
         flush()  # a client that disconnects right after sending still receives its own messages
         room.discard(self)
-        if self.transport.get_write_buffer_size():  # the client may never read what is unsent
-            asyncio.get_running_loop().call_later(LINGER_S, self.transport.abort)
+        # The client may never read what is unsent.
+        self.deadline = asyncio.get_running_loop().call_later(LINGER_S, self.transport.abort)
 
     def connection_lost(self, exc: Exception | None) -> None:
         room.discard(self)
+        if self.deadline:
+            self.deadline.cancel()  # `abort` is not for a transport that has been closed
 
 
 room: set[Client] = set()  # the clients that keep up
