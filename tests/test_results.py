@@ -142,7 +142,7 @@ def test_the_pages_have_every_server_and_where_the_run_comes_from(folder: Path) 
 def test_names_and_last_words_are_no_markup_in_the_pages(tmp_path: Path) -> None:
     run = simulated_run({"ant|bee": 5e6, "cow": 4e6})
     words = "it died: [click](https://example.org) @everyone"
-    failed = msgspec.structs.replace(run.blocks[-1], failed={"cow": words})
+    failed = msgspec.structs.replace(run.blocks[-1], failed={"1": words})  # the number of its entry
     (path,) = leaderboard.write_pages(tmp_path, Run(run.info, [], blocks=[*run.blocks[:-1], failed]))
     page = path.read_text()
     assert "| ant\\|bee " in page

@@ -289,12 +289,12 @@ async def test_a_declaration_in_python_is_read_again(tmp_path: Path, monkeypatch
         (folder / "__init__.py").write_text(
             "from pathlib import Path\nfrom harness.plugins import Implementation, hookimpl\n"
             "@hookimpl\ndef harness_implementations():\n"
-            "    return [Implementation(name='declared', spec='broadcast', language='Python', style='callbacks',\n"
+            "    return [Implementation(name='mine', spec='broadcast', language='Python', style='callbacks',\n"
             f"        category='idiomatic', source=Path(__file__).with_name('server.py'), summary={summary})]\n"
         )
 
     def choose() -> Implementation:
-        (server,) = [each for each in plugins.implementations() if each.name == "declared"]
+        (server,) = [each for each in plugins.implementations() if each.name == "mine"]
         seen.append(server.summary)
         return server
 
