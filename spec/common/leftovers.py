@@ -29,11 +29,10 @@ class Steps:
     Args:
         first: how many visit in the first step.
         late_s: how late a message is received, in s.
-        growth: how many times as many visit in a later step, at most.
     """
 
-    def __init__(self, first: int, late_s: float, growth: int = MOST_GROWTH) -> None:
-        self._count, self._most, self._late_s = first, growth * first, late_s
+    def __init__(self, first: int, late_s: float) -> None:
+        self._count, self._most, self._late_s = first, MOST_GROWTH * first, late_s
 
     async def take(self, visit: Callable[[int], Awaitable[int]], waits: int) -> int:
         """Let the clients of a step visit.
