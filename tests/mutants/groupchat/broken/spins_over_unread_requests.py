@@ -12,8 +12,6 @@ LARGE = 512 * 1024  # more than texts may take
 
 
 class Mutant(Server):
-    read_bytes = 4096  # whose answers do not exceed the bound at which a client is disconnected
-
     def read(self, client: Client) -> None:
         if client.backlog_bytes <= LARGE:
             super().read(client)
