@@ -258,6 +258,10 @@ def test_there_are_as_many_blocks_as_planned_or_more_when_the_run_is_extended() 
     assert len(run(design(), all_tied, is_extended=True, at_most=40)) == 40
 
 
+def test_a_server_alone_has_no_more_blocks_than_planned() -> None:
+    assert len(run(design(ZOO[:1]), is_extended=True)) == PROFILE.blocks
+
+
 def test_a_resumed_run_goes_on_where_it_was() -> None:
     whole = run(design(), tied)
     results = [result_of(request, tied) for request in whole]

@@ -164,7 +164,7 @@ class Schedule:
         for spec in sorted(self._specs, key=lambda spec: self._urgency(spec, in_turns)):
             servers, number = self._servers(spec), self._next_number(spec)
             last = planned * self._blocks_a_meeting(spec) + self._first_pass(spec)
-            if not servers or (number >= last and not is_extended):
+            if not servers or (number >= last and (not is_extended or len(servers) < 2)):  # it differs from none
                 continue
             entries, contents = self._deal(spec, servers, number), self._contents(spec, number, rounds)
             if self._expected_s(spec, len(entries), contents) <= time_left_s:
