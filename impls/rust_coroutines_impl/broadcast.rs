@@ -21,7 +21,7 @@ use corosensei::stack::DefaultStack;
 use corosensei::{Coroutine, CoroutineResult, Yielder};
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Registry, Token};
-use socket2::{Domain, Socket, Type};
+use socket2::{Domain, SockRef, Socket, Type};
 
 const BACKLOG: i32 = 1024;
 const CHUNK: usize = 64 * 1024; // bytes per read: thousands of messages, yet small enough to be fair
@@ -30,7 +30,7 @@ const FEW_BYTES: usize = 4 * 1024; // first read: most clients receive more than
 const STACK: usize = 64 * 1024; // bytes per coroutine; only pages in use cost memory
 const EVENTS: usize = 256;
 const RETRY: Duration = Duration::from_millis(100); // when no descriptor is left
-const STALLED: Duration = Duration::from_secs(30); // a client that takes nothing is disconnected
+const LINGER: Duration = Duration::from_secs(10); // for a half-closed client to read the rest
 
 /// What a coroutine waits for.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -84,6 +84,7 @@ fn serve(me: &Me, room: &Rc<Room>, stream: TcpStream) {
             size -= end;
         }
     }
+    let _ = SockRef::from(&client.stream).set_tcp_user_timeout(Some(LINGER)); // it may never read
     room.clients.borrow_mut().remove(&fd); // it closes when no coroutine holds it any more
 }
 
@@ -258,7 +259,6 @@ fn listen(host: &str, port: u16, registry: &Registry) -> io::Result<TcpListener>
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
     socket.set_reuse_address(true)?;
     socket.set_tcp_nodelay(true)?;
-    socket.set_tcp_user_timeout(Some(STALLED))?; // by the kernel, half-closed or not
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
