@@ -13,7 +13,7 @@ use std::time::Duration;
 use std::{env, mem, process, thread};
 
 use amy::{Event, Notification, Poller, Registrar};
-use socket2::{Domain, Socket, Type};
+use socket2::{Domain, SockRef, Socket, Type};
 
 const BACKLOG: i32 = 1024;
 const CHUNK: usize = 64 * 1024; // bytes per read: thousands of messages, yet small enough to be fair
@@ -22,7 +22,7 @@ const MESSAGE: usize = 256; // bytes of the longest message, including its heade
 const MINUTE_MS: usize = 60 * 1000; // amy has no timeout without end
 const MINUTE: Duration = Duration::from_millis(MINUTE_MS as u64);
 const RETRY: Duration = Duration::from_millis(100); // when no descriptor is left
-const STALLED: Duration = Duration::from_secs(30); // a client that takes nothing is disconnected
+const LINGER: Duration = Duration::from_secs(10); // for a half-closed client to read the rest
 
 struct Client {
     stream: TcpStream,
@@ -124,6 +124,7 @@ impl Room {
         let client = self.clients.get_mut(&id).expect("it has just been read");
         client.left = true;
         client.excluded = true;
+        let _ = SockRef::from(&client.stream).set_tcp_user_timeout(Some(LINGER)); // it may never read
         self.flush(id);
     }
 
@@ -221,8 +222,7 @@ fn listen(host: &str, port: u16) -> io::Result<TcpListener> {
     // Not the standard library's listener: its backlog is 128.
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
     socket.set_reuse_address(true)?;
-    socket.set_tcp_nodelay(true)?; // its connections inherit what is set here
-    socket.set_tcp_user_timeout(Some(STALLED))?; // by the kernel, half-closed or not
+    socket.set_tcp_nodelay(true)?; // its connections inherit it
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
