@@ -6,8 +6,7 @@
  * with one send each, all submitted in one system call. That is the common order.
  * A slow client: it has one send in flight; messages sent meanwhile are collected in its outbox.
  * While both together are more than LIMIT bytes, the client misses new batches, always as whole
- * messages. No client waits for another. The kernel disconnects one that has taken nothing for
- * STALLED_MS. */
+ * messages. No client waits for another. */
 
 #define _GNU_SOURCE
 #include <errno.h>
@@ -32,7 +31,7 @@ enum {
     LIMIT = 256 * 1024, /* a client with more unsent bytes misses new batches */
     MESSAGE = 256,      /* bytes of the longest message, including its header */
     MAX_PENDING = BUFFERS * BUFFER + MESSAGE,
-    STALLED_MS = 30000, /* the kernel disconnects a client that has taken nothing for so long */
+    LINGER_MS = 10000, /* for a client that has closed its sending side to read what is unsent */
     RETRY_MS = 100, /* how long to ignore the listener when no descriptor is left */
 };
 
@@ -169,6 +168,7 @@ static void leave(struct client *client)
 {
     broadcast(); /* a leaving client still receives its own last messages */
     client->excluded = client->leaving = true;
+    setsockopt(client->fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &(int){LINGER_MS}, sizeof(int)); /* it may never read */
     if (!client->sending)
         remove_client(client);
 }
@@ -327,14 +327,12 @@ static void listen_on(const char *address)
         fprintf(stderr, "cannot listen on %s: %s\n", address, gai_strerror(problem));
         exit(1);
     }
-    int yes = 1, stalled_ms = STALLED_MS;
+    int yes = 1;
     struct sockaddr_in6 bound; /* the port is at the same offset in both families */
     socklen_t size = sizeof bound;
     listener = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (listener < 0 || setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes) < 0 ||
-        /* Clients inherit these two. */
-        setsockopt(listener, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes) < 0 ||
-        setsockopt(listener, IPPROTO_TCP, TCP_USER_TIMEOUT, &stalled_ms, sizeof stalled_ms) < 0 ||
+        setsockopt(listener, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes) < 0 || /* clients inherit it */
         bind(listener, found->ai_addr, found->ai_addrlen) < 0 || listen(listener, BACKLOG) < 0 ||
         getsockname(listener, (struct sockaddr *)&bound, &size) < 0) {
         fprintf(stderr, "cannot listen on %s: %s\n", address, strerror(errno));
