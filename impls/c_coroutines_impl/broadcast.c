@@ -5,7 +5,7 @@
  * to the one buffer `pending`; at the end of the turn that goes to all clients with one send each.
  * A slow client: what the kernel does not take is kept, and sent by a coroutine that waits for this
  * client only. While that is more than LIMIT bytes, the client misses new batches, always as whole
- * messages. The kernel disconnects one that has taken nothing for STALLED_MS. */
+ * messages. */
 
 #define _GNU_SOURCE
 #include <errno.h>
@@ -30,7 +30,7 @@ enum {
     MAX_PENDING = 2 * CHUNK + MESSAGE, /* bytes collected at most before they are sent */
     STACK = 128 * 1024,                /* bytes per coroutine; only pages in use cost memory */
     EVENTS = 256,
-    STALLED_MS = 30000, /* the kernel disconnects a client that has taken nothing for so long */
+    LINGER_MS = 10000, /* for a client that has closed its sending side to read what is unsent */
     RETRY_MS = 100, /* how long to wait for a descriptor or memory when none is left */
 };
 
@@ -91,6 +91,7 @@ static void serve(void *argument)
     if (client->next)
         client->next->link = client->link;
     client->leaving = true;
+    setsockopt(client->fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &(int){LINGER_MS}, sizeof(int)); /* it may never read */
     client->reader = NULL;
     let_go(client);
 }
@@ -274,14 +275,12 @@ static int listen_on(const char *address)
         fprintf(stderr, "cannot listen on %s: %s\n", address, gai_strerror(problem));
         exit(1);
     }
-    int yes = 1, stalled_ms = STALLED_MS;
+    int yes = 1;
     struct sockaddr_in6 bound; /* the port is at the same offset in both families */
     socklen_t size = sizeof bound;
     int fd = socket(found->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes) < 0 ||
-        /* Clients inherit these two. */
-        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes) < 0 ||
-        setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &stalled_ms, sizeof stalled_ms) < 0 ||
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes) < 0 || /* clients inherit it */
         bind(fd, found->ai_addr, found->ai_addrlen) < 0 || listen(fd, BACKLOG) < 0 ||
         getsockname(fd, (struct sockaddr *)&bound, &size) < 0) {
         fprintf(stderr, "cannot listen on %s: %s\n", address, strerror(errno));
