@@ -11,11 +11,11 @@ use IO::Select;
 use IO::Socket::IP;
 use Socket qw(AI_PASSIVE IPPROTO_TCP TCP_NODELAY TCP_USER_TIMEOUT);
 
-use constant BACKLOG  => 1024;
-use constant CHUNK    => 64 * 1024;     # bytes per read: thousands of messages, yet small enough to be fair
-use constant LIMIT    => 256 * 1024;    # a client with more unsent bytes misses new messages
-use constant RETRY_S  => 0.1;           # how long to wait for a descriptor when there is none left
-use constant STALL_MS => 30_000;        # the kernel disconnects a client that has taken nothing for so long
+use constant BACKLOG   => 1024;
+use constant CHUNK     => 64 * 1024;     # bytes per read: thousands of messages, yet small enough to be fair
+use constant LIMIT     => 256 * 1024;    # a client with more unsent bytes misses new messages
+use constant RETRY_S   => 0.1;           # how long to wait for a descriptor when there is none left
+use constant LINGER_MS => 10_000;        # for a client that has closed its sending side to read what is unsent
 
 my %room;                              # all clients, by the file numbers of their sockets
 my $readers = IO::Select->new;         # the sockets to watch for input
@@ -33,8 +33,9 @@ sub serve ($client) {
 
 sub leave ($client) {
     $client->{leaving} = 1;
+    setsockopt $client->{socket}, IPPROTO_TCP, TCP_USER_TIMEOUT, LINGER_MS;    # it may never read
     $readers->remove( $client->{socket} );
-    close_connection($client) if $client->{outbox} eq '';    # if it never reads, the kernel ends the wait
+    close_connection($client) if $client->{outbox} eq '';
 }
 
 # Send what the kernel takes of the outbox; the rest is sent when it has room again.
@@ -125,8 +126,7 @@ sub main ( $host, $port ) {
         exit 1;
     }
     $listener->blocking(0);
-    setsockopt $listener, IPPROTO_TCP, TCP_NODELAY,      1;    # its connections inherit both
-    setsockopt $listener, IPPROTO_TCP, TCP_USER_TIMEOUT, STALL_MS;
+    setsockopt $listener, IPPROTO_TCP, TCP_NODELAY, 1;    # its connections inherit it
     STDOUT->autoflush;
     say "listening on $shown:", $listener->sockport;
     $readers->add($listener);
