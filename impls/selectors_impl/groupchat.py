@@ -26,7 +26,7 @@ FRAME = 64 * 1024 - 1  # bytes of the longest payload: a length has two bytes
 READ = 16 * 1024  # bytes per read: enough for hundreds of requests, small enough to be fair
 LIMIT = 256 * 1024  # a client with more bytes unsent misses new messages
 RETRY_S = 0.1  # wait before the next try when no descriptor is left
-STALL_MS = 30_000  # the kernel disconnects a client that has taken nothing for so long
+LINGER_MS = 10_000  # for a client that has left, or whose requests wait, to read what is unsent
 
 
 @dataclass(eq=False)  # clients are compared and hashed by identity
@@ -80,8 +80,7 @@ def write(client: Client) -> None:
 
 def watch(client: Client) -> None:
     """Watch the events that this connection waits for; close it when there are none."""
-    # No more requests are read while too many replies to the client are unsent. It may have left, and may never
-    # read: so the kernel disconnects it after STALL_MS.
+    # No more requests are read while too many replies to the client are unsent.
     reads = not client.leaving and len(client.outbox) <= 2 * LIMIT
     events = (EVENT_READ if reads else 0) | (EVENT_WRITE if client.outbox else 0)
     if not events:
@@ -91,6 +90,8 @@ def watch(client: Client) -> None:
         selector.register(client.connection, events, partial(serve, client))
     elif events != client.events:
         selector.modify(client.connection, events, partial(serve, client))
+        if (events ^ client.events) & EVENT_READ:  # one that is not read may have left, and may never read
+            client.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 0 if reads else LINGER_MS)
     client.events = events
 
 
@@ -218,8 +219,7 @@ def main(address: tuple[str, int]) -> None:
         listener = socket.create_server(address, family=family, backlog=BACKLOG)
     except (OSError, UnicodeError) as error:
         sys.exit(f"cannot listen on {shown}:{port}: {error}")
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # accepted connections inherit both
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, STALL_MS)
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # accepted connections inherit it
     print(f"listening on {shown}:{listener.getsockname()[1]}", flush=True)
     listener.setblocking(False)
     selector.register(listener, EVENT_READ, partial(accept, listener))
