@@ -24,7 +24,7 @@ MESSAGE = 256  # bytes of the longest message, including its header
 RUN = 256  # messages checked in one step if all are equally long;
 STRIDE = 2048  # if not, bytes walked message by message before the next such check
 RETRY_S = 0.1  # how long to ignore the listener when no descriptor is left
-STALL_MS = 30_000  # the kernel disconnects a client that has taken nothing for so long
+LINGER_MS = 10_000  # for a client that has closed its sending side to read what is unsent
 
 
 @dataclass(eq=False, slots=True)  # clients are compared and hashed by identity
@@ -78,7 +78,8 @@ def leave(client: Client) -> None:
     keeping_up.pop(client, None)
     behind.discard(client)
     if client.outbox:
-        epoll.modify(client.connection, EPOLLOUT)  # if it never reads, the kernel ends the wait
+        client.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, LINGER_MS)  # it may never read
+        epoll.modify(client.connection, EPOLLOUT)
     else:
         close(client)
 
@@ -231,8 +232,7 @@ def main(address: tuple[str, int]) -> None:
         listener = socket.create_server(address, family=family, backlog=BACKLOG)
     except (OSError, UnicodeError) as error:
         sys.exit(f"cannot listen on {shown}:{port}: {error}")
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # accepted connections inherit both
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, STALL_MS)
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # accepted connections inherit it
     print(f"listening on {shown}:{listener.getsockname()[1]}", flush=True)
     listener.setblocking(False)
     epoll.register(listener, EPOLLIN)
