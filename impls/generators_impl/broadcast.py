@@ -24,7 +24,7 @@ BACKLOG = 1024
 CHUNK = 64 * 1024  # bytes per read: enough for thousands of messages, small enough to be fair
 LIMIT = 256 * 1024  # a client with more bytes unsent misses new messages
 RETRY_S = 0.1  # wait before the next try when no descriptor is left
-STALLED_MS = 30_000  # the kernel disconnects a client that has unsent messages and has taken nothing for so long
+LINGER_MS = 10_000  # for a client that has closed its sending side to read what is unsent
 
 Task: TypeAlias = "Generator[Park, None, None]"  # it yields whenever it must wait;
 Park: TypeAlias = "Callable[[Task], object]"  # what it yields puts it where the scheduler will find it again
@@ -57,6 +57,7 @@ def serve(connection: socket.socket) -> Task:
     finally:
         room.discard(client)
         client.leaving = True
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, LINGER_MS)  # it may never read
         wake(client)
 
 
@@ -201,9 +202,7 @@ def main(address: tuple[str, int]) -> None:
         listener = socket.create_server(address, family=family, backlog=BACKLOG)
     except (OSError, UnicodeError) as error:
         sys.exit(f"cannot listen on {shown}:{port}: {error}")
-    # Accepted connections inherit both. The second is a deadline only if it is set before the client stops reading.
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, STALLED_MS)
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # accepted connections inherit it
     print(f"listening on {shown}:{listener.getsockname()[1]}", flush=True)
     register(listener)
     ready.append(accept(listener))
