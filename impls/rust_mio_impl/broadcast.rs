@@ -15,7 +15,7 @@ use mio::event::Event;
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token};
 use slab::Slab;
-use socket2::{Domain, Socket, Type};
+use socket2::{Domain, SockRef, Socket, Type};
 
 const BACKLOG: i32 = 1024;
 const CHUNK: usize = 64 * 1024; // bytes per read
@@ -24,7 +24,7 @@ const MESSAGE: usize = 256; // bytes of the longest message, including its heade
 const MAX_PENDING: usize = 2 * CHUNK + MESSAGE; // bytes collected at most before they are sent
 const EVENTS: usize = 256;
 const RETRY: Duration = Duration::from_millis(100); // when no descriptor is left
-const STALLED: Duration = Duration::from_secs(30); // a client that takes nothing is disconnected
+const LINGER: Duration = Duration::from_secs(10); // for a half-closed client to read the rest
 const LISTENER: Token = Token(usize::MAX); // clients' tokens count from 0
 
 struct Client {
@@ -120,6 +120,7 @@ impl Room {
         let client = &mut self.clients[key];
         client.left = true;
         client.excluded = true;
+        let _ = SockRef::from(&client.stream).set_tcp_user_timeout(Some(LINGER)); // it may never read
         if client.unsent.is_empty() {
             self.dead.push(key);
         }
@@ -238,7 +239,6 @@ fn listen(host: &str, port: u16) -> io::Result<Room> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
     socket.set_reuse_address(true)?;
     socket.set_tcp_nodelay(true)?;
-    socket.set_tcp_user_timeout(Some(STALLED))?; // by the kernel, half-closed or not
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
