@@ -5,8 +5,7 @@
  * send each. The position of a message in that buffer is its place in the common order.
  * A slow client: what the kernel does not take is kept in a buffer that exists only while it is
  * needed. While that holds more than LIMIT bytes, the client misses new batches, always as whole
- * messages. No client waits for another. The kernel disconnects one that has taken nothing for
- * STALLED_MS. */
+ * messages. No client waits for another. */
 
 #define _GNU_SOURCE
 #include <errno.h>
@@ -31,7 +30,7 @@ enum {
     MESSAGE = 256,                     /* bytes of the longest message, including its header */
     MAX_PENDING = 2 * CHUNK + MESSAGE, /* bytes collected at most before they are sent */
     EVENTS = 256,
-    STALLED_MS = 30000, /* the kernel disconnects a client that has taken nothing for so long */
+    LINGER_MS = 10000, /* for a client that has closed its sending side to read what is unsent */
     RETRY_MS = 100, /* how long to ignore the listener when no descriptor is left */
 };
 
@@ -123,9 +122,10 @@ static void leave(struct client *client)
 {
     broadcast(); /* a leaving client still receives its own last messages */
     client->leaving = true;
-    if (client->unsent)
+    if (client->unsent) {
+        setsockopt(client->fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &(int){LINGER_MS}, sizeof(int)); /* it may never read */
         watch(client);
-    else
+    } else
         client->dead = any_dead = true;
 }
 
@@ -264,16 +264,14 @@ static void listen_on(const char *address)
         fprintf(stderr, "cannot listen on %s: %s\n", address, gai_strerror(problem));
         exit(1);
     }
-    int yes = 1, stalled_ms = STALLED_MS;
+    int yes = 1;
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = NULL};
     struct sockaddr_in6 bound; /* the port is at the same offset in both families */
     socklen_t size = sizeof bound;
     epoll = epoll_create1(EPOLL_CLOEXEC);
     listener = socket(found->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (listener < 0 || setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes) < 0 ||
-        /* Clients inherit these two. */
-        setsockopt(listener, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes) < 0 ||
-        setsockopt(listener, IPPROTO_TCP, TCP_USER_TIMEOUT, &stalled_ms, sizeof stalled_ms) < 0 ||
+        setsockopt(listener, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes) < 0 || /* clients inherit it */
         bind(listener, found->ai_addr, found->ai_addrlen) < 0 || listen(listener, BACKLOG) < 0 ||
         getsockname(listener, (struct sockaddr *)&bound, &size) < 0 ||
         epoll_ctl(epoll, EPOLL_CTL_ADD, listener, &event) < 0) {

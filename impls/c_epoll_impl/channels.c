@@ -4,8 +4,7 @@
  * subscribers before the next line is looked at. At the end of a turn of the loop every client gets
  * its outbox with one send.
  * A slow client: while its outbox holds more than LIMIT bytes, it misses new messages. Replies are
- * never dropped: while they make it twice as many, the client is not read. The kernel disconnects a
- * client that has taken nothing for STALLED_MS; it may have left, and its end be behind its requests. */
+ * never dropped: while they make it twice as many, the client is not read. */
 
 #define _GNU_SOURCE
 #include <errno.h>
@@ -32,7 +31,7 @@ enum {
     LINE = 64 * 1024,   /* bytes of the longest request, including its line feed */
     LIMIT = 256 * 1024, /* a client with more unsent bytes misses new messages */
     EVENTS = 256,
-    STALLED_MS = 30000, /* the kernel disconnects a client that has taken nothing for so long */
+    LINGER_MS = 10000, /* for a client that has left, or whose requests wait, to read what is unsent */
     RETRY_MS = 100, /* how long to ignore the listener when no descriptor is left */
 };
 
@@ -316,8 +315,11 @@ static void write_outbox(struct client *client)
     }
     uint32_t events = (unsent > 0 ? EPOLLOUT : 0) | (client->leaving || unsent > 2 * LIMIT ? 0 : EPOLLIN);
     struct epoll_event event = {.events = events, .data.ptr = client};
-    if (events != client->watched && !client->dead)
+    int linger = events & EPOLLIN ? 0 : LINGER_MS; /* it may have left: its end is behind its requests */
+    if (events != client->watched && !client->dead) {
         epoll_ctl(epoll, EPOLL_CTL_MOD, client->fd, &event);
+        setsockopt(client->fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &linger, sizeof linger);
+    }
     client->watched = events;
 }
 
@@ -390,16 +392,14 @@ static void listen_on(const char *address)
         fprintf(stderr, "cannot listen on %s: %s\n", address, gai_strerror(problem));
         exit(1);
     }
-    int yes = 1, stalled_ms = STALLED_MS;
+    int yes = 1;
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = NULL};
     struct sockaddr_in6 bound; /* the port is at the same offset in both families */
     socklen_t size = sizeof bound;
     epoll = epoll_create1(EPOLL_CLOEXEC);
     listener = socket(found->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (listener < 0 || setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes) < 0 ||
-        /* Clients inherit these two. */
-        setsockopt(listener, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes) < 0 ||
-        setsockopt(listener, IPPROTO_TCP, TCP_USER_TIMEOUT, &stalled_ms, sizeof stalled_ms) < 0 ||
+        setsockopt(listener, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes) < 0 || /* clients inherit it */
         bind(listener, found->ai_addr, found->ai_addrlen) < 0 || listen(listener, BACKLOG) < 0 ||
         getsockname(listener, (struct sockaddr *)&bound, &size) < 0 ||
         epoll_ctl(epoll, EPOLL_CTL_ADD, listener, &event) < 0) {
