@@ -35,7 +35,7 @@ constexpr std::size_t chunk = 4 * 1024;    // bytes per read; every connection h
 constexpr std::size_t most = 64 * 1024;    // bytes pending; more might make clients miss the next batch
 constexpr std::size_t limit = 256 * 1024;  // a client with more unsent bytes misses new batches
 constexpr std::chrono::milliseconds retry{100};  // when no descriptor is left
-constexpr int stalled_ms = 30'000;  // the kernel disconnects a client that has taken nothing for so long
+constexpr int linger_ms = 10'000;  // for a client that has closed its sending side to read the rest
 
 using bytes = std::vector<char>;
 using arrived = caf::atom_constant<caf::atom("arrived")>;  // from a connection to the room
@@ -74,8 +74,11 @@ caf::behavior serve(client* self, io::connection_handle connection, const caf::a
         },
         [=](deliver, const bytes& messages) { offer(self, connection, messages); },
         [=](const io::data_transferred_msg& message) { self->state.unsent = message.remaining; },
-        // CAF still sends what is unsent, and then closes, or when the kernel has given up on the client.
-        [=](const io::connection_closed_msg&) { self->quit(); },
+        [=](const io::connection_closed_msg&) {  // CAF still sends what is unsent, then closes
+            const auto descriptor = static_cast<int>(connection.id());
+            setsockopt(descriptor, IPPROTO_TCP, TCP_USER_TIMEOUT, &linger_ms, sizeof linger_ms);
+            self->quit();
+        },
     };
 }
 
@@ -167,9 +170,7 @@ int listen_on(const std::string& host, const std::string& port) {
     sockaddr_in6 bound{};  // the port is at the same offset in both families
     socklen_t size = sizeof bound;
     if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes) < 0 ||
-        // Clients inherit these two.
-        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes) < 0 ||
-        setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &stalled_ms, sizeof stalled_ms) < 0 ||
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes) < 0 ||  // clients inherit it
         bind(fd, found->ai_addr, found->ai_addrlen) < 0 || listen(fd, backlog) < 0 ||
         getsockname(fd, reinterpret_cast<sockaddr*>(&bound), &size) < 0) {
         std::cerr << "cannot listen on " << host << ':' << port << ": " << std::strerror(errno) << '\n';
