@@ -5,7 +5,7 @@
  * `flush` takes all that is there and sends it to all clients: that is the common order.
  * A slow client: what the kernel does not take is kept, and sent by a thread that waits for this
  * client only. While that is more than LIMIT bytes, the client misses new batches, always as whole
- * messages. The kernel disconnects one that has taken nothing for STALLED_MS. */
+ * messages. */
 
 #define _GNU_SOURCE
 #include <errno.h>
@@ -29,7 +29,7 @@ enum {
     MESSAGE = 256,                     /* bytes of the longest message, including its header */
     MAX_PENDING = 2 * CHUNK + MESSAGE, /* bytes collected at most before they are sent */
     STACK = 128 * 1024,                /* bytes per thread; only pages in use cost memory */
-    STALLED_MS = 30000, /* the kernel disconnects a client that has taken nothing for so long */
+    LINGER_MS = 10000, /* for a client that has closed its sending side to read what is unsent */
     RETRY_MS = 100, /* how long to wait for a descriptor or a thread when none is left */
 };
 
@@ -109,6 +109,7 @@ static void leave(struct client *client)
     *client->link = client->next;
     if (client->next)
         client->next->link = client->link;
+    setsockopt(client->fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &(int){LINGER_MS}, sizeof(int)); /* it may never read */
     while (client->unsent)
         pthread_cond_wait(&client->sent, &order);
     pthread_mutex_unlock(&order);
@@ -263,14 +264,12 @@ static int listen_on(const char *address)
         fprintf(stderr, "cannot listen on %s: %s\n", address, gai_strerror(problem));
         exit(1);
     }
-    int yes = 1, stalled_ms = STALLED_MS;
+    int yes = 1;
     struct sockaddr_in6 bound; /* the port is at the same offset in both families */
     socklen_t size = sizeof bound;
     int listener = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (listener < 0 || setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes) < 0 ||
-        /* Clients inherit these two. */
-        setsockopt(listener, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes) < 0 ||
-        setsockopt(listener, IPPROTO_TCP, TCP_USER_TIMEOUT, &stalled_ms, sizeof stalled_ms) < 0 ||
+        setsockopt(listener, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes) < 0 || /* clients inherit it */
         bind(listener, found->ai_addr, found->ai_addrlen) < 0 || listen(listener, BACKLOG) < 0 ||
         getsockname(listener, (struct sockaddr *)&bound, &size) < 0) {
         fprintf(stderr, "cannot listen on %s: %s\n", address, strerror(errno));

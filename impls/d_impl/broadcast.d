@@ -3,16 +3,16 @@
  * Order: every fiber appends its whole messages to the one array `pending`, and everything collected
  * there in one turn of the scheduler goes to all clients as one batch: that is the common order.
  * A slow client: a second fiber, which exists only meanwhile, waits for it. While its outbox holds
- * more than limit bytes, the client misses new batches, always as whole messages. The kernel
- * disconnects one that has taken nothing for stalledMs. */
+ * more than limit bytes, the client misses new batches, always as whole messages. */
 module broadcast;
 
 import core.exception : OutOfMemoryError;
 import core.stdc.errno : EAGAIN, EINTR, errno;
 import core.sys.linux.epoll;
 import core.sys.posix.fcntl : F_SETFL, O_NONBLOCK, fcntl;
+import core.sys.posix.netinet.in_ : IPPROTO_TCP;
 import core.sys.linux.netinet.tcp : TCP_USER_TIMEOUT;
-import core.sys.posix.sys.socket : MSG_NOSIGNAL, SHUT_RDWR, posixAccept = accept, recv, send, shutdown;
+import core.sys.posix.sys.socket : MSG_NOSIGNAL, SHUT_RDWR, posixAccept = accept, recv, send, setsockopt, shutdown;
 import core.sys.posix.unistd : close;
 import core.thread : Fiber;
 import std.conv : to;
@@ -25,7 +25,7 @@ enum chunk = 64 * 1024; // bytes per read: thousands of messages, yet small enou
 enum limit = 256 * 1024; // a client with more unsent bytes misses new batches
 enum longest = 256; // bytes of the longest message, including its header
 enum retryMs = 100; // how long to wait for a descriptor when there is none left
-enum stalledMs = 30_000; // the kernel disconnects a client that has taken nothing for so long
+enum lingerMs = 10_000; // for a client that has closed its sending side to read what is unsent
 
 class Client
 {
@@ -80,6 +80,8 @@ void leave(Client client)
 {
     flush(); // a leaving client still receives its own last messages
     client.leaving = true;
+    const linger = lingerMs; // it may never read
+    setsockopt(client.descriptor, IPPROTO_TCP, TCP_USER_TIMEOUT, &linger, linger.sizeof);
     if (client.writer is null)
         closeConnection(client);
     else
@@ -256,9 +258,7 @@ int main(string[] arguments)
         auto address = getAddress(host, port)[0];
         listener = new TcpSocket(address.addressFamily);
         listener.setOption(SocketOptionLevel.SOCKET, SocketOption.REUSEADDR, true);
-        // Its connections inherit these two.
-        listener.setOption(SocketOptionLevel.TCP, SocketOption.TCP_NODELAY, true);
-        listener.setOption(SocketOptionLevel.TCP, cast(SocketOption) TCP_USER_TIMEOUT, stalledMs);
+        listener.setOption(SocketOptionLevel.TCP, SocketOption.TCP_NODELAY, true); // its connections inherit it
         listener.blocking = false;
         listener.bind(address);
         listener.listen(backlog);

@@ -19,7 +19,7 @@ const CHUNK = 64 * 1024; // bytes per read, and bytes pending before a flush
 const EVENTS = 256; // descriptors per turn of the loop
 const LIMIT = 256 * 1024; // a client with more unsent bytes misses new batches
 const RETRY_MS = 100; // how long to wait for a descriptor when there is none left
-const STALL_MS = 30_000; // the kernel disconnects a client that has taken nothing for so long
+const LINGER_MS = 10_000; // for a client that has closed its sending side to read what is unsent
 
 // Linux with glibc; only on x86-64 an event has no padding.
 const LIBC = <<<'C'
@@ -93,7 +93,8 @@ final class Broadcast
         }
         $this->flush(); // a leaving client still receives its own last messages
         $client->leaving = true;
-        while ($client->unsent !== '') { // if it never reads, the kernel ends the wait
+        $this->set($client->fd, SOL_TCP, TCP_USER_TIMEOUT, LINGER_MS); // it may never read
+        while ($client->unsent !== '') {
             $this->watch($client->fd, EPOLLOUT);
             Fiber::suspend();
         }
@@ -286,8 +287,7 @@ final class Broadcast
         $fd = $this->libc->socket($found->family, SOCK_STREAM | NONBLOCK, 0);
         if ($fd >= 0) {
             $this->set($fd, SOL_SOCKET, SO_REUSEADDR, 1);
-            $this->set($fd, SOL_TCP, TCP_NODELAY, 1); // connections inherit both
-            $this->set($fd, SOL_TCP, TCP_USER_TIMEOUT, STALL_MS);
+            $this->set($fd, SOL_TCP, TCP_NODELAY, 1); // connections inherit it
         }
         if ($fd < 0 || $this->libc->bind($fd, $found->address, $found->size) || $this->libc->listen($fd, BACKLOG)) {
             $this->fail($host, $port, socket_strerror($this->libc->__errno_location()[0]));

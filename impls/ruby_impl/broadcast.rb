@@ -16,7 +16,7 @@ BACKLOG = 1024
 CHUNK = 64 * 1024 # bytes per read: thousands of messages, yet small enough to be fair
 LIMIT = 256 * 1024 # a client with more unsent bytes misses new batches
 RETRY_S = 1 # how long to wait for a descriptor when there is none left; each try makes Ruby collect garbage first
-STALL_MS = 30_000 # the kernel disconnects a client that has taken nothing for so long
+LINGER_MS = 10_000 # for a client that has closed its sending side to read what is unsent
 
 Client = Struct.new(:socket, :outbox, :writing, :leaving)
 
@@ -42,7 +42,8 @@ end
 def leave(client)
   @room.delete(client)
   client.leaving = true
-  client.socket.close unless client.writing # if it never reads, the kernel ends the wait
+  client.socket.setsockopt(:TCP, :USER_TIMEOUT, LINGER_MS) # it may never read
+  client.socket.close unless client.writing
 end
 
 # Send the outbox as fast as the client takes it.
@@ -182,8 +183,7 @@ def main(host, port)
     abort "cannot listen on #{shown}:#{port}: #{e.message}"
   end
   listener.listen(BACKLOG)
-  listener.setsockopt(:TCP, :NODELAY, 1) # its connections inherit both
-  listener.setsockopt(:TCP, :USER_TIMEOUT, STALL_MS)
+  listener.setsockopt(:TCP, :NODELAY, 1) # its connections inherit it
   puts "listening on #{shown}:#{listener.local_address.ip_port}"
   $stdout.flush
   Fiber.set_scheduler(Scheduler.new)
