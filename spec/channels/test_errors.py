@@ -8,6 +8,7 @@ from harness.conformance.api import Client, Room
 from spec.channels.invalid import INVALID_LINES, INVALID_UTF_8
 from spec.channels.replies import encode_lines, must_get_an_error, replies_to, served_at_once, subscribe
 from spec.channels.wire import Error, Send, Subscribe, Subscribed
+from spec.common.standard_output import must_end_without_a_word
 from spec.common.unread_replies import catch_up, must_rest
 
 HOSTILE = [
@@ -241,10 +242,4 @@ async def test_errors_are_not_printed_on_standard_output(room: Room) -> None:
         encode_lines(Send("no such channel", "hello")).rstrip(),
     ]:
         await replies_to(alice, line + b"\n")
-    room.expect_end()
-    await room.server.stop(grace_s=2)
-    more = room.server.stdout.byte_count - len(room.server.stdout.first_line or b"") - 1
-    assert more == 0, (
-        f"when it answered Errors, the server printed {more} more bytes to standard output, at the end: "
-        f"{room.server.stdout.last_words(1)}"
-    )
+    await must_end_without_a_word(room)

@@ -7,6 +7,7 @@ import signal
 import pytest
 
 from harness.conformance.api import Room, Start
+from spec.common.standard_output import must_end_without_a_word
 
 BACKLOG = 1_500_000  # bytes: more than waits for a client that does not read
 
@@ -28,7 +29,7 @@ async def test_nothing_else_is_printed_to_standard_output(room: Room) -> None:
     await room.pour(alice, BACKLOG, size=250, seconds=4)
     await stalled.reset()
     await room.barrier(alice)
-    await _must_end_without_a_word(room, signal.SIGTERM)
+    await must_end_without_a_word(room)
 
 
 @pytest.mark.case(222, "START-4")
@@ -39,18 +40,7 @@ async def test_nothing_is_printed_to_standard_output_at_ctrl_c(room: Room) -> No
     """
     alice, bob = await room.join(2)
     await room.chatter([alice, bob], 10)
-    await _must_end_without_a_word(room, signal.SIGINT)
-
-
-async def _must_end_without_a_word(room: Room, number: signal.Signals) -> None:
-    room.expect_end()
-    await room.server.stop(number, grace_s=2)
-    await room.wait_until(lambda: room.server.stdout.closed, 1)
-    with_end = len(room.server.stdout.first_line or b"") + 1
-    assert room.server.stdout.byte_count == with_end, (
-        f"after the ready line the server printed {room.server.stdout.byte_count - with_end} more bytes "
-        f"to standard output, at the end: {room.server.stdout.last_words(1)}"
-    )
+    await must_end_without_a_word(room, signal.SIGINT)
 
 
 @pytest.mark.case(12, "START-13")
