@@ -6,8 +6,8 @@ from collections.abc import Callable, Collection
 
 from harness.conformance.api import Client, Room, Violation
 from spec.channels.wire import Error, Request, Subscribe, Subscribed, encode_value
+from spec.common.unread_replies import wait_until_answered
 
-PATIENCE_S = 20.0  # without receiving anything
 ATTEMPTS = 20  # to get one message through
 FEW = 100  # requests of two bytes
 AT_ONCE_S = 10.0  # of the server's time, for requests in one write: it may answer them all together at the end
@@ -58,16 +58,7 @@ async def wait_for_replies(client: Client, has_replies: Callable[[], bool], what
     Raises:
         Violation: the replies do not arrive.
     """
-    has_all = await client.wait_while_receiving(has_replies, PATIENCE_S)
-    for fault in client.faults:
-        raise Violation(fault.sentence, fault=fault, clients=(client.number,))
-    if not has_all:
-        how = f"the server closed the connection ({client.closed})" if client.closed else "nothing more arrived"
-        raise Violation(
-            f"{client} sent {what} and received no answer: {how}",
-            kind="closed" if client.closed else "silent",
-            clients=(client.number,),
-        )
+    await wait_until_answered(client, has_replies, lambda: f"{what} and received no answer")
 
 
 async def must_get_an_error(client: Client, line: bytes, what: str) -> None:

@@ -11,7 +11,6 @@ from harness.conformance.api import Client, Room, Violation
 from spec.channels.names import NAMES
 from spec.channels.replies import (
     ATTEMPTS,
-    PATIENCE_S,
     encode_lines,
     must_get_an_error,
     replies_to,
@@ -19,6 +18,7 @@ from spec.channels.replies import (
     wait_for_replies,
 )
 from spec.channels.wire import Error, Send, Subscribe, Subscribed, body_of
+from spec.common.unread_replies import PATIENCE_S
 
 ONE_BY_ONE_S = 120.0  # then a slow server has been asked for names enough
 MANY = 2000  # channels that one client subscribes to

@@ -10,7 +10,6 @@ import pytest
 from harness.conformance.api import Client, Growth, Room, Violation
 from spec.channels.replies import (
     ATTEMPTS,
-    PATIENCE_S,
     encode_lines,
     must_get_an_error,
     replies_to,
@@ -19,6 +18,7 @@ from spec.channels.replies import (
     subscribe,
 )
 from spec.channels.wire import MAX_LINE, Error, Subscribe, Subscribed, body_of
+from spec.common.unread_replies import PATIENCE_S
 
 ENDLESS, ENDLESS_S = 128 * 1024 * 1024, 8.0  # bytes, or seconds of the server's time; if memory grows with them,
 ENDLESS_AT_MOST, ENDLESS_AT_MOST_S = 4 * ENDLESS, 5 * ENDLESS_S  # until buffers have been collected, if they ever are

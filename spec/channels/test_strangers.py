@@ -10,10 +10,10 @@ import pytest
 
 from harness.conformance.api import Room, Start, Violation
 from spec.channels.invalid import INVALID_LINES, INVALID_UTF_8
-from spec.channels.replies import ATTEMPTS, PATIENCE_S, encode_lines, replies_to, subscribe
+from spec.channels.replies import ATTEMPTS, encode_lines, replies_to, subscribe
 from spec.channels.wire import Subscribe, Subscribed, body_of
 from spec.common.held_back import Sent, must_not_hold_back
-from spec.common.unread_replies import catch_up
+from spec.common.unread_replies import PATIENCE_S, catch_up
 
 SILENT_S, LONG_SILENT_S = 12.0, 95.0  # longer than timers of ten seconds, and of a minute and a half
 

@@ -8,6 +8,7 @@ import random
 import re
 import signal
 import socket
+from collections.abc import Sequence
 from functools import partial
 
 import anyio
@@ -200,7 +201,7 @@ async def test_no_child_is_left_behind(room: Room) -> None:
     """
     await occupied(room)
     stopped = await room.server.stop(signal.SIGTERM, grace_s=END_S)
-    assert not stopped.left_behind, f"when the server had ended, this was left: {'; '.join(stopped.left_behind)}"
+    _must_leave_nothing(stopped.left_behind)
 
 
 @pytest.mark.case(77, "END-3")
@@ -212,7 +213,7 @@ async def test_no_child_is_left_behind_by_ctrl_c(room: Room) -> None:
     await room.join(2)
     room.expect_end()
     stopped = await room.server.stop(signal.SIGINT, grace_s=END_S)
-    assert not stopped.left_behind, f"when the server had ended, this was left: {'; '.join(stopped.left_behind)}"
+    _must_leave_nothing(stopped.left_behind)
 
 
 @pytest.mark.case(223, "END-3")
@@ -224,7 +225,7 @@ async def test_no_child_is_left_behind_by_a_server_that_is_killed(room: Room) ->
     await room.join(2)
     room.expect_end()
     stopped = await room.server.stop(signal.SIGKILL, grace_s=END_S)
-    assert not stopped.left_behind, f"when the server had been killed, this was left: {'; '.join(stopped.left_behind)}"
+    _must_leave_nothing(stopped.left_behind)
 
 
 @pytest.mark.case(77, "END-3")
@@ -241,7 +242,11 @@ async def test_no_child_is_left_behind_by_a_start_that_fails(start: Start) -> No
         with contextlib.suppress(LaunchError):
             await wait_until_ready(program)
         stopped = await program.stop(grace_s=END_S)
-    assert not stopped.left_behind, f"when the server had ended, this was left: {'; '.join(stopped.left_behind)}"
+    _must_leave_nothing(stopped.left_behind)
+
+
+def _must_leave_nothing(left_behind: Sequence[str]) -> None:
+    assert not left_behind, f"when the server had ended, this was left: {'; '.join(left_behind)}"
 
 
 @pytest.mark.case(78, "END-4")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -11,6 +10,7 @@ import pytest
 
 from harness.conformance.api import Client, Room, Violation
 from spec.common.backlog_memory import must_be_bounded
+from spec.common.limits import require_descriptors
 
 BACKLOG = 1_200_000  # bytes for a client that does not read
 
@@ -43,9 +43,7 @@ async def test_memory_is_bounded_with_a_thousand_stalled_readers(room: Room, not
 
     The same with a thousand clients: what is allowed for each must be there for all, and the server lives on.
     """
-    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    if limit < 1200:
-        pytest.skip(f"only {limit} descriptors are allowed here")
+    require_descriptors(1200)
     await must_be_bounded(room, await room.join_stalled(1000), note)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ import anyio
 import pytest
 
 from harness.conformance.api import Client, Inconclusive, Room, Violation, few_may_wait
+from spec.common.limits import require_descriptors
 
 STALLING = 8 * 1024 * 1024  # bytes: more than the kernel buffers on the way to a client
 LONG_S = 3.0  # a long time for a client to read nothing
@@ -263,9 +263,7 @@ async def test_a_thousand_unfinished_messages_harm_nobody(room: Room) -> None:
     A thousand clients send a header, or a header and half a body, and nothing else; fewer where the server accepts
     slowly.
     """
-    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    if limit < 1200:
-        pytest.skip(f"only {limit} descriptors are allowed here")
+    require_descriptors(1200)
     alice, bob = await room.join(2)
     for _ in room.rounds(20, seconds=60):
         for turn, client in enumerate(await room.join(50)):
@@ -282,9 +280,7 @@ async def test_a_thousand_clients_are_served(room: Room) -> None:
 
     1050 clients join, more than `select` can watch; all receive what the first one sends, and the last one.
     """
-    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    if limit < 1200:
-        pytest.skip(f"only {limit} descriptors are allowed here")
+    require_descriptors(1200)
     clients = await room.join(1050)
     await room.deliver(clients[0], [b"good morning"], clients)
     await room.deliver(clients[-1], [b"and good night"], clients)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -213,17 +213,35 @@ async def catch_up(room: Room, client: Client, bystander: Client, request: bytes
     with anyio.move_on_after(MOMENT_S):
         await room.barrier(bystander, [bystander])
     client.start_reading()
-    has_all = await client.wait_while_receiving(lambda: len(client.notes) >= since + count, PATIENCE_S)
+    await wait_until_answered(
+        client,
+        lambda: len(client.notes) >= since + count,
+        lambda: f"{count:,} requests and received {len(client.notes) - since:,} replies",
+    )
+    return [note.value for note in client.notes[since:]]
+
+
+async def wait_until_answered(client: Client, has_replies: Callable[[], bool], what: Callable[[], str]) -> None:
+    """Wait for the replies to a client's requests, for as long as the client receives anything.
+
+    Args:
+        client: the client that has sent them.
+        has_replies: whether they have arrived.
+        what: returns what it has sent and received, for the failure's message.
+
+    Raises:
+        Violation: the replies do not arrive.
+    """
+    has_all = await client.wait_while_receiving(has_replies, PATIENCE_S)
     for fault in client.faults:
         raise Violation(fault.sentence, fault=fault, clients=(client.number,))
     if not has_all:
         how = f"the server closed the connection ({client.closed})" if client.closed else "nothing more arrived"
         raise Violation(
-            f"{client} sent {count:,} requests and received {len(client.notes) - since:,} replies: {how}",
+            f"{client} sent {what()}: {how}",
             kind="closed" if client.closed else "silent",
             clients=(client.number,),
         )
-    return [note.value for note in client.notes[since:]]
 
 
 async def must_rest(room: Room, request: bytes) -> None:
