@@ -51,9 +51,17 @@ class Store:
         """Append the result of a block."""
         self._append(BLOCKS, to_json(result))
 
-    def set_machines(self, machines: Mapping[str, Machine], unavailable: Mapping[str, str]) -> None:
-        """Write down the machines of a cluster, by name, and why servers can run on none of them, by "spec/server"."""
-        self._rewrite(msgspec.structs.replace(self.info, machines=dict(machines), unavailable=dict(unavailable)))
+    def add_machines(self, machines: Mapping[str, Machine], unavailable: Mapping[str, str]) -> None:
+        """Write down machines of a cluster beside those of before, and why servers can run on none.
+
+        Machines that have gone stay in the run: it has blocks of them.
+
+        Args:
+            machines: by name.
+            unavailable: the reasons of today, by "spec/server".
+        """
+        known = {**self.info.machines, **machines}
+        self._rewrite(msgspec.structs.replace(self.info, machines=known, unavailable=dict(unavailable)))
 
     def set_unbuilt(self, reasons: Mapping[str, str]) -> None:
         """Write down why builds failed, by "spec/server"; servers that are not named are built."""

@@ -28,7 +28,7 @@ from harness.league.messages import BlockRequest
 from harness.league.profiles import PROFILES
 from harness.model import FORMAT, Implementation, Run, Verdict
 from harness.report import leaderboard
-from tests.simulated_runs import block_of, server, slice_of, write_run
+from tests.simulated_runs import MACHINE, block_of, server, slice_of, write_run
 from tests.simulated_runs import run_of as simulated_run
 from tests.test_schedule import result_of, tied
 from tests.zoo import COMMAND_S, CONFORMING, MISFITS, MUTANTS, command, harness, implementation, lines_of
@@ -473,3 +473,12 @@ def test_two_processes_cannot_make_one_run(tmp_path: Path, monkeypatch: pytest.M
     held = harness("run", "--resume", "mine", folder=tmp_path)
     assert (held.returncode, held.stderr) == (2, "harness: mine is being made by another process\n")
     assert results.reopen(store.path)[0].path == store.path, "this process makes it"
+
+
+def test_machines_that_have_gone_stay_in_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    store = results.create(simulated_run({"a": 1.0}).info)
+    store.add_machines({"host1": MACHINE, "host2": MACHINE}, {"broadcast/a": "no compiler"})
+    store.add_machines({"host3": MACHINE}, {})
+    info = results.read(store.path).info
+    assert (list(info.machines), info.unavailable) == (["host1", "host2", "host3"], {})

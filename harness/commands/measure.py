@@ -102,7 +102,7 @@ async def measure(
             store.add_block(result)
             blocks.append(result)
             if cluster and cluster.machines.keys() - store.info.machines.keys():
-                store.set_machines(cluster.machines, store.info.unavailable)
+                store.add_machines(cluster.machines, store.info.unavailable)
             for name, reason in _by_name(result, result.failed).items():
                 bar.print(f"{name}: did not finish: {reason}")
             disturbed = {number: why for number, why in result.disturbed.items() if number not in result.failed}

@@ -177,7 +177,7 @@ async def _cluster(where: str, store: Store) -> AsyncIterator[Cluster | None]:
     from harness.cluster.cluster import open_cluster
 
     async with open_cluster(where, store.info.implementations) as cluster:
-        store.set_machines(cluster.machines, cluster.unavailable)
+        store.add_machines(cluster.machines, cluster.unavailable)
         for remark in cluster.remarks:
             print(remark, flush=True)
         yield cluster

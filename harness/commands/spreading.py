@@ -121,7 +121,7 @@ async def load_from_cluster(
 
     info, done = store.info, list[TrialResult]()
     async with open_cluster(where, info.implementations) as cluster:
-        store.set_machines(cluster.machines, cluster.unavailable)
+        store.add_machines(cluster.machines, cluster.unavailable)
         servers = [each for each in info.implementations if each.key not in cluster.unavailable]
         with progress_bar("load") as bar:
             for remark in cluster.remarks:

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""When the kernel takes only the length byte of a message, the body is forgotten."""
+"""A message is sent in two writes, and when the socket is not writable after its length byte, the body is forgotten."""
 
+import select
 import socket
 import sys
 from pathlib import Path
@@ -15,16 +16,17 @@ class Mutant(Server):
     one_by_one = True
 
     def join(self, sock: socket.socket) -> Client:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 16_384)  # it often has no room
+        # It is full soon. The kernel calls it writable while a third of it is free, and takes bytes until it is full.
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 16_384)
         return super().join(sock)
 
     def send(self, client: Client, chunks: list[bytes]) -> int:
-        sent = left = super().send(client, chunks)
-        for chunk in chunks:
-            if left < len(chunk):
-                return sent + (len(chunk) - 1 if left == 1 else 0)
-            left -= len(chunk)
-        return sent
+        first = chunks[0]
+        if first[0] != len(first) - 1:  # what is left of a message
+            return super().send(client, [first])
+        super().send(client, [first[:1]])
+        is_writable = bool(select.select([], [client.sock], [], 0)[1])
+        return 1 + super().send(client, [first[1:]]) if is_writable else len(first)
 
 
 if __name__ == "__main__":
