@@ -253,6 +253,8 @@ final class Broadcast {
         // Without a family, a listener on 0.0.0.0 would accept all of IPv6 as well.
         boolean six = host instanceof Inet6Address;
         var family = six ? StandardProtocolFamily.INET6 : StandardProtocolFamily.INET;
+        // The JDK needs a descriptor to load what closes a socket, and later there may be none.
+        ServerSocketChannel.open(family).close();
         listener = ServerSocketChannel.open(family);
         listener.bind(new InetSocketAddress(host, port), BACKLOG);
         listener.configureBlocking(false);

@@ -178,6 +178,8 @@ final class Broadcast {
         // channel lets us choose one.
         boolean six = host instanceof Inet6Address;
         var family = six ? StandardProtocolFamily.INET6 : StandardProtocolFamily.INET;
+        // The JDK needs a descriptor to load what closes a socket, and later there may be none.
+        ServerSocketChannel.open(family).close();
         ServerSocket listener = ServerSocketChannel.open(family).socket();
         listener.bind(new InetSocketAddress(host, port), BACKLOG);
         return listener;

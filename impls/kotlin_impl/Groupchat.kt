@@ -267,6 +267,8 @@ private suspend fun AsynchronousSocketChannel.awaitWrite(data: ByteBuffer) =
 private fun listen(host: String, port: Int): AsynchronousServerSocketChannel {
     // Else a listener on 0.0.0.0 would accept all of IPv6 as well.
     if (':' !in host) System.setProperty("java.net.preferIPv4Stack", "true")
+    // The JDK needs a descriptor to load what closes a socket; when the first client leaves, there may be none.
+    AsynchronousSocketChannel.open().close()
     val address = InetSocketAddress(InetAddress.getByName(host), port)
     return AsynchronousServerSocketChannel.open().bind(address, BACKLOG)
 }
