@@ -12,13 +12,16 @@ from contextlib import asynccontextmanager, suppress
 import anyio
 import pytest
 
-from harness.conformance.api import Room, Start, few_may_wait
+from harness.conformance.api import Room, Start, Violation, few_may_wait
 from spec.common.leftovers import must_release_descriptors, served_or_closed
 
 CONNECTING = 60  # clients
+LEAVING = 30  # so few that a server with long pauses needs no second one
 RECOVER_S = 60.0
 STAYING = 3  # clients that keep their descriptors, and leave enough of them, however many each needs
 RECOVER_TURNS = 10  # at least, however long they take
+ACCEPTING_S = 3.0
+LOOK_S = 0.1
 SPIN_WINDOWS = 2
 SPIN_S, SPIN_SHARE = 1.0, 0.1  # of a core: a server that spins gets more even on a busy machine
 PLACES = (12, 13, 14)  # free descriptors: whatever number a client needs, they do not always come out even
@@ -82,6 +85,46 @@ async def test_without_descriptors_it_serves_while_nobody_reads_its_standard_err
         await room.barrier(bob, [alice, bob])
 
 
+@pytest.mark.slow
+@pytest.mark.case(225, "LOAD-8")
+async def test_it_has_no_descriptor_when_the_first_clients_leave(start: Start) -> None:
+    """LOAD-8: A server that has run out of descriptors survives, does not spin, and accepts again when one is free.
+
+    Two clients of a new server talk. Thirty more connect while it may open twenty descriptors, and leave without a
+    word, by RST. What it loads only now, to close a connection, needs a descriptor, too.
+    """
+    if reason := few_may_wait(LEAVING):
+        pytest.skip(reason)
+    room = start.room(await start.server())
+    await room.chatter(await room.join(2), 10)
+    async with _descriptors_left(room, 20) as limit:
+        clients = [await room.connect(joins=False) for _ in range(LEAVING)]
+        clock = room.clock()
+        while room.usage().descriptors < limit and clock.read() < ACCEPTING_S:  # it may keep some, or turn some away
+            await anyio.sleep(LOOK_S)
+        for client in clients:
+            await client.reset()
+        await _must_accept(room)
+
+
+async def _must_accept(room: Room) -> None:
+    """Connect a client, again whenever it is turned away, until it has received a message."""
+    clock, client = room.clock(), await room.connect()
+    while not client.received:
+        if clock.read() > RECOVER_S:
+            raise Violation(
+                f"{RECOVER_S:.0f} s after descriptors were free again, a new client still receives nothing",
+                kind="silent",
+                clients=(client.number,),
+            )
+        if client.closed:
+            client = await room.connect()
+        with suppress(Violation):  # it has been turned away
+            await client.send_next()
+        room.check_alive()
+        await anyio.sleep(LOOK_S)
+
+
 def _fill_standard_error(pid: int) -> None:
     """Write to the pipe that is a process's standard error until it takes no more."""
     try:
@@ -103,13 +146,14 @@ async def _spent(room: Room, seconds: float) -> float:
 
 
 @asynccontextmanager
-async def _descriptors_left(room: Room, count: int) -> AsyncIterator[None]:
-    """Let the server have so many more descriptors than it uses now, as long as the context lasts."""
+async def _descriptors_left(room: Room, count: int) -> AsyncIterator[int]:
+    """Let the server have so many more descriptors than it uses now, as long as the context lasts; return the limit."""
     if sys.platform != "linux":
         pytest.skip("the limit of another process can be changed on Linux only")
     soft, hard = resource.prlimit(room.server.pid, resource.RLIMIT_NOFILE)
-    resource.prlimit(room.server.pid, resource.RLIMIT_NOFILE, (room.usage().descriptors + count, hard))
-    yield
+    limit = room.usage().descriptors + count
+    resource.prlimit(room.server.pid, resource.RLIMIT_NOFILE, (limit, hard))
+    yield limit
     resource.prlimit(room.server.pid, resource.RLIMIT_NOFILE, (soft, hard))
 
 
