@@ -1,0 +1,28 @@
+#!/usr/bin/env python3
+"""One connection in seven hundred is forgotten without being closed."""
+
+import socket
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from server import Client, Server, main
+
+CAUGHT_BY = "BC-COME-6"
+SEVEN_HUNDRED = 700
+
+
+class Mutant(Server):
+    def __init__(self, address: str) -> None:
+        super().__init__(address)
+        self.forgotten: list[socket.socket] = []
+
+    def close(self, client: Client) -> None:
+        if client.number % SEVEN_HUNDRED == SEVEN_HUNDRED - 1:
+            self.forgotten.append(client.sock)
+        else:
+            super().close(client)
+
+
+if __name__ == "__main__":
+    main(Mutant)
