@@ -6,16 +6,17 @@
 //! A slow client: what the kernel does not take is kept for it. While that is more than LIMIT bytes,
 //! the client misses new batches, always as whole messages. No client waits for another.
 
+use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::ToSocketAddrs;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use std::{env, mem, process};
 
 use mio::event::Event;
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token};
 use slab::Slab;
-use socket2::{Domain, SockRef, Socket, Type};
+use socket2::{Domain, Socket, Type};
 
 const BACKLOG: i32 = 1024;
 const CHUNK: usize = 64 * 1024; // bytes per read
@@ -32,9 +33,9 @@ struct Client {
     rest: Vec<u8>,   // the unfinished message at the end of its input
     unsent: Vec<u8>, // what the kernel did not take; its first `sent` bytes are sent by now
     sent: usize,
-    ready: bool,    // it is in `Room::ready`
-    excluded: bool, // it gets no new batches
-    left: bool,     // its stream has ended: send what is unsent, then close
+    ready: bool,               // it is in `Room::ready`
+    excluded: bool,            // it gets no new batches
+    deadline: Option<Instant>, // its stream has ended: send what is unsent until then, and close
 }
 
 struct Room {
@@ -42,8 +43,9 @@ struct Room {
     listener: TcpListener,
     resting: bool, // connections may be waiting, and no descriptor was left
     clients: Slab<Client>,
-    ready: Vec<usize>, // clients that may have unread input
-    dead: Vec<usize>,  // clients to close at the end of the turn
+    ready: Vec<usize>,                   // clients that may have unread input
+    dead: Vec<usize>,                    // clients to close at the end of the turn
+    leaving: VecDeque<(Instant, usize)>, // deadlines; all are equally far away, so it is in order
     pending: Box<[u8]>,
     gathered: usize, // bytes of whole messages in `pending`
 }
@@ -53,12 +55,7 @@ impl Room {
     fn run(&mut self) -> io::Result<()> {
         let mut events = Events::with_capacity(EVENTS);
         loop {
-            let timeout = if self.ready.is_empty() {
-                self.resting.then_some(RETRY)
-            } else {
-                Some(Duration::ZERO)
-            };
-            match self.poll.poll(&mut events, timeout) {
+            match self.poll.poll(&mut events, self.timeout()) {
                 Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error),
                 _ => {} // interrupted, it returns no events
             }
@@ -77,12 +74,24 @@ impl Room {
             }
             self.broadcast();
             self.remove_dead(); // not earlier: there may be an event for it
+            self.remove_late();
         }
+    }
+
+    /// How long the loop may wait for an event: without end, if there is nothing else to do.
+    fn timeout(&self) -> Option<Duration> {
+        if !self.ready.is_empty() {
+            return Some(Duration::ZERO);
+        }
+        let retry = self.resting.then_some(RETRY);
+        let next = self.leaving.front();
+        let next = next.map(|(deadline, _)| deadline.saturating_duration_since(Instant::now()));
+        retry.into_iter().chain(next).min()
     }
 
     fn wake(&mut self, key: usize, event: &Event) {
         let client = &mut self.clients[key];
-        if event.is_readable() && !client.ready && !client.left {
+        if event.is_readable() && !client.ready && client.deadline.is_none() {
             client.ready = true;
             self.ready.push(key);
         }
@@ -118,11 +127,13 @@ impl Room {
     fn leave(&mut self, key: usize) {
         self.broadcast(); // a leaving client still receives its own last messages
         let client = &mut self.clients[key];
-        client.left = true;
         client.excluded = true;
-        let _ = SockRef::from(&client.stream).set_tcp_user_timeout(Some(LINGER)); // it may never read
+        let deadline = Instant::now() + LINGER;
+        client.deadline = Some(deadline);
         if client.unsent.is_empty() {
             self.dead.push(key);
+        } else {
+            self.leaving.push_back((deadline, key)); // it may never read
         }
     }
 
@@ -132,7 +143,7 @@ impl Room {
         if client.sent == client.unsent.len() {
             client.sent = 0;
             client.unsent = Vec::new(); // not clear(): most clients are never slow again
-            if client.left {
+            if client.deadline.is_some() {
                 self.dead.push(key);
             }
         }
@@ -151,6 +162,18 @@ impl Room {
     fn remove_dead(&mut self) {
         for key in self.dead.drain(..) {
             self.clients.remove(key); // which closes the connection
+        }
+    }
+
+    /// Close the clients that have not read what is unsent until their deadline.
+    fn remove_late(&mut self) {
+        let late = |next: &&(Instant, usize)| next.0 <= Instant::now();
+        while let Some(&(deadline, key)) = self.leaving.front().filter(late) {
+            self.leaving.pop_front();
+            // Another client may have its key by now, with another deadline or none.
+            if self.clients.get(key).is_some_and(|client| client.deadline == Some(deadline)) {
+                self.clients.remove(key);
+            }
         }
     }
 
@@ -182,7 +205,7 @@ impl Room {
 impl Client {
     fn new(stream: TcpStream) -> Client {
         let (rest, unsent) = (Vec::new(), Vec::new());
-        Client { stream, rest, unsent, sent: 0, ready: false, excluded: false, left: false }
+        Client { stream, rest, unsent, sent: 0, ready: false, excluded: false, deadline: None }
     }
 
     /// Drop policy: a client gets all of the batch, or none of it if it is too far behind.
@@ -249,6 +272,7 @@ fn listen(host: &str, port: u16) -> io::Result<Room> {
         clients: Slab::new(),
         ready: Vec::new(),
         dead: Vec::new(),
+        leaving: VecDeque::new(),
         pending: vec![0; MAX_PENDING].into(),
         gathered: 0,
     };
