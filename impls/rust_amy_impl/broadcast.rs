@@ -5,15 +5,15 @@
 //! A slow client: what the kernel does not take is kept for it. While that is more than LIMIT bytes,
 //! the client misses new batches, always as whole messages. No client waits for another.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream, ToSocketAddrs};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use std::{env, mem, process, thread};
 
 use amy::{Event, Notification, Poller, Registrar};
-use socket2::{Domain, SockRef, Socket, Type};
+use socket2::{Domain, Socket, Type};
 
 const BACKLOG: i32 = 1024;
 const CHUNK: usize = 64 * 1024; // bytes per read: thousands of messages, yet small enough to be fair
@@ -35,12 +35,13 @@ struct Client {
 struct Room {
     listener: TcpListener,
     registrar: Registrar,
-    listener_id: usize,              // amy's number for the listener
-    resting: bool,                   // connections may be waiting, and no descriptor was left
-    clients: HashMap<usize, Client>, // by amy's numbers, which are never reused
-    ready: HashSet<usize>,           // clients that may have unread input
-    pending: Vec<u8>,                // whole messages in their final order, not yet sent
-    input: Vec<u8>,                  // what has just been read
+    listener_id: usize,                  // amy's number for the listener
+    resting: bool,                       // connections may be waiting, and no descriptor was left
+    clients: HashMap<usize, Client>,     // by amy's numbers, which are never reused
+    ready: HashSet<usize>,               // clients that may have unread input
+    leaving: VecDeque<(Instant, usize)>, // deadlines; all are equally far away, so it is in order
+    pending: Vec<u8>,                    // whole messages in their final order, not yet sent
+    input: Vec<u8>,                      // what has just been read
 }
 
 /// The polling thread: wait until clients are ready, and notify the room's thread.
@@ -62,14 +63,7 @@ impl Room {
     /// Return when the polling thread has ended.
     fn run(mut self, receiver: &Receiver<Vec<Notification>>) {
         loop {
-            let timeout = if !self.ready.is_empty() {
-                Duration::ZERO
-            } else if self.resting {
-                RETRY
-            } else {
-                MINUTE
-            };
-            let notifications = match receiver.recv_timeout(timeout) {
+            let notifications = match receiver.recv_timeout(self.timeout()) {
                 Ok(notifications) => notifications,
                 Err(RecvTimeoutError::Timeout) => Vec::new(),
                 Err(RecvTimeoutError::Disconnected) => return,
@@ -85,7 +79,19 @@ impl Room {
                 self.serve(id);
             }
             self.broadcast();
+            self.remove_late();
         }
+    }
+
+    /// How long the room may wait for a notification.
+    fn timeout(&self) -> Duration {
+        if !self.ready.is_empty() {
+            return Duration::ZERO;
+        }
+        let longest = if self.resting { RETRY } else { MINUTE };
+        self.leaving.front().map_or(longest, |(deadline, _)| {
+            deadline.saturating_duration_since(Instant::now()).min(longest)
+        })
     }
 
     fn wake(&mut self, notification: &Notification) {
@@ -124,8 +130,10 @@ impl Room {
         let client = self.clients.get_mut(&id).expect("it has just been read");
         client.left = true;
         client.excluded = true;
-        let _ = SockRef::from(&client.stream).set_tcp_user_timeout(Some(LINGER)); // it may never read
         self.flush(id);
+        if self.clients.contains_key(&id) {
+            self.leaving.push_back((Instant::now() + LINGER, id)); // it may never read
+        }
     }
 
     fn flush(&mut self, id: usize) {
@@ -137,6 +145,15 @@ impl Room {
         client.unsent = unsent;
         if client.unsent.is_empty() && client.left {
             self.clients.remove(&id); // which closes the connection
+        }
+    }
+
+    /// Close the clients that have not read what is unsent until their deadline.
+    fn remove_late(&mut self) {
+        let late = |next: &&(Instant, usize)| next.0 <= Instant::now();
+        while let Some(&(_, id)) = self.leaving.front().filter(late) {
+            self.leaving.pop_front();
+            self.clients.remove(&id); // if it is still there
         }
     }
 
@@ -251,6 +268,7 @@ fn main() {
         resting: false,
         clients: HashMap::new(),
         ready: HashSet::new(),
+        leaving: VecDeque::new(),
         pending: Vec::new(),
         input: vec![0; MESSAGE + CHUNK],
     };
