@@ -1,4 +1,4 @@
-//! Broadcast in Rust on coroutines with their own stacks, and a scheduler of thirty lines. Every
+//! Broadcast in Rust on coroutines with their own stacks, and a scheduler of forty lines. Every
 //! connection has one that reads, and a second one only while the client takes less than it is
 //! offered. Waiting looks like blocking: no function has to be `async`.
 //!
@@ -9,19 +9,19 @@
 //! messages.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, ToSocketAddrs};
 use std::os::fd::{AsRawFd, RawFd};
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use std::{env, mem, process};
 
 use corosensei::stack::DefaultStack;
 use corosensei::{Coroutine, CoroutineResult, Yielder};
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Registry, Token};
-use socket2::{Domain, SockRef, Socket, Type};
+use socket2::{Domain, Socket, Type};
 
 const BACKLOG: i32 = 1024;
 const CHUNK: usize = 64 * 1024; // bytes per read: thousands of messages, yet small enough to be fair
@@ -35,8 +35,9 @@ const LINGER: Duration = Duration::from_secs(10); // for a half-closed client to
 /// What a coroutine waits for.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 enum Wait {
-    Turn,  // until the other ready coroutines have run
-    Pause, // until the next event, at most RETRY; only `accept` uses it
+    Turn,   // until the other ready coroutines have run
+    Pause,  // until the next event, at most RETRY; only `accept` uses it
+    Linger, // for LINGER; only `serve` uses it, when its client has left
     Readable(RawFd),
     Writable(RawFd),
 }
@@ -84,8 +85,15 @@ fn serve(me: &Me, room: &Rc<Room>, stream: TcpStream) {
             size -= end;
         }
     }
-    let _ = SockRef::from(&client.stream).set_tcp_user_timeout(Some(LINGER)); // it may never read
-    room.clients.borrow_mut().remove(&fd); // it closes when no coroutine holds it any more
+    room.clients.borrow_mut().remove(&fd);
+    let leaving = Rc::downgrade(&client);
+    drop(client); // it closes when no coroutine holds it any more
+    if leaving.strong_count() > 0 {
+        me.suspend(Wait::Linger); // `write` still sends, and the client may never read
+    }
+    if let Some(client) = leaving.upgrade() {
+        let _ = client.stream.shutdown(Shutdown::Both); // now `write` fails, and ends
+    }
 }
 
 /// The second coroutine of a connection: it sends what the kernel did not take, and ends.
@@ -192,26 +200,32 @@ fn accept(me: &Me, room: &Rc<Room>, listener: &TcpListener) {
 /// The scheduler: run the ready coroutines, and ask the kernel for the next.
 fn run(mut poll: Poll, room: &Room) -> io::Result<()> {
     let mut waiting = HashMap::new();
+    let mut lingering = VecDeque::new(); // all linger equally long, so their deadlines are in order
     let mut events = Events::with_capacity(EVENTS);
     loop {
         for mut task in room.ready.take() {
             match task.resume(()) {
                 CoroutineResult::Yield(Wait::Turn) => room.ready.borrow_mut().push(task),
+                CoroutineResult::Yield(Wait::Linger) => {
+                    lingering.push_back((Instant::now() + LINGER, task));
+                }
                 CoroutineResult::Yield(wait) => drop(waiting.insert(wait, task)),
                 CoroutineResult::Return(()) => {}
             }
         }
         let mut ready = room.ready.borrow_mut();
-        let timeout = if ready.is_empty() {
-            waiting.contains_key(&Wait::Pause).then_some(RETRY)
-        } else {
-            Some(Duration::ZERO)
-        };
-        match poll.poll(&mut events, timeout) {
+        let turn = (!ready.is_empty()).then_some(Duration::ZERO);
+        let pause = waiting.contains_key(&Wait::Pause).then_some(RETRY);
+        let linger = lingering.front();
+        let linger = linger.map(|(deadline, _)| deadline.saturating_duration_since(Instant::now()));
+        match poll.poll(&mut events, [turn, pause, linger].into_iter().flatten().min()) {
             Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error),
             _ => {} // interrupted, it returns no events
         }
         ready.extend(waiting.remove(&Wait::Pause));
+        while lingering.front().is_some_and(|(deadline, _)| *deadline <= Instant::now()) {
+            ready.extend(lingering.pop_front().map(|(_, task)| task));
+        }
         for event in &events {
             let fd = event.token().0 as RawFd;
             if event.is_readable() {
