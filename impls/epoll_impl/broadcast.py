@@ -16,6 +16,7 @@ import sys
 from dataclasses import dataclass, field
 from itertools import repeat
 from select import EPOLLIN, EPOLLOUT
+from time import monotonic
 
 BACKLOG = 1024
 CHUNK = 64 * 1024  # bytes per read; when more than this is pending, it is sent before the next read
@@ -24,7 +25,7 @@ MESSAGE = 256  # bytes of the longest message, including its header
 RUN = 256  # messages checked in one step if all are equally long;
 STRIDE = 2048  # if not, bytes walked message by message before the next such check
 RETRY_S = 0.1  # how long to ignore the listener when no descriptor is left
-LINGER_MS = 10_000  # for a client that has closed its sending side to read what is unsent
+LINGER_S = 10.0  # for a client that has closed its sending side to read what is unsent
 
 
 @dataclass(eq=False, slots=True)  # clients are compared and hashed by identity
@@ -40,6 +41,7 @@ clients: dict[int, Client] = {}  # by descriptor
 # without checking any; a client that is behind costs a check of its outbox and no system call.
 keeping_up: dict[Client, socket.socket] = {}
 behind: set[Client] = set()
+lingering: dict[Client, float] = {}  # have left, with something unsent; their deadlines, in order
 pending: list[bytes] = []  # batches of whole messages in their final order, not yet offered to the clients
 pending_size = 0  # bytes of these batches
 RUNS = [bytes([header]) * RUN for header in range(MESSAGE)]
@@ -78,7 +80,7 @@ def leave(client: Client) -> None:
     keeping_up.pop(client, None)
     behind.discard(client)
     if client.outbox:
-        client.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, LINGER_MS)  # it may never read
+        lingering[client] = monotonic() + LINGER_S  # it may never read
         epoll.modify(client.connection, EPOLLOUT)
     else:
         close(client)
@@ -86,6 +88,7 @@ def leave(client: Client) -> None:
 
 def close(client: Client) -> None:
     clients.pop(client.connection.fileno(), None)
+    lingering.pop(client, None)
     client.connection.close()
 
 
@@ -187,9 +190,21 @@ def accept(listener: socket.socket) -> None:
         resting.append(listener)
 
 
+def give_up() -> float | None:
+    """Disconnect the clients whose time is up; return how many seconds the next one has left."""
+    while lingering:
+        client, deadline = next(iter(lingering.items()))
+        wait = deadline - monotonic()
+        if wait > 0:
+            return wait
+        close(client)
+    return None
+
+
 def turn(listener: socket.socket) -> None:
     """Serve all ready clients, then broadcast what they have sent."""
-    ready = epoll.poll(RETRY_S if resting else None)
+    wait = give_up()
+    ready = epoll.poll(RETRY_S if resting else wait)
     while resting:
         epoll.register(resting.pop(), EPOLLIN)
     serve_all(ready, listener)
