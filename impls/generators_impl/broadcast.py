@@ -18,13 +18,14 @@ from collections.abc import Callable, Generator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
+from time import monotonic
 from typing import TypeAlias
 
 BACKLOG = 1024
 CHUNK = 64 * 1024  # bytes per read: enough for thousands of messages, small enough to be fair
 LIMIT = 256 * 1024  # a client with more bytes unsent misses new messages
 RETRY_S = 0.1  # wait before the next try when no descriptor is left
-LINGER_MS = 10_000  # for a client that has closed its sending side to read what is unsent
+LINGER_S = 10.0  # for a client that has closed its sending side to read what is unsent
 
 Task: TypeAlias = "Generator[Park, None, None]"  # it yields whenever it must wait;
 Park: TypeAlias = "Callable[[Task], object]"  # what it yields puts it where the scheduler will find it again
@@ -45,6 +46,7 @@ class Client:
 
 
 room: set[Client] = set()
+lingering: dict[Client, float] = {}  # have left, with something unsent; their deadlines, in order
 pending: deque[bytes] = deque()  # batches of whole messages in their final order, not yet offered to the clients
 
 
@@ -57,7 +59,7 @@ def serve(connection: socket.socket) -> Task:
     finally:
         room.discard(client)
         client.leaving = True
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, LINGER_MS)  # it may never read
+        lingering[client] = monotonic() + LINGER_S  # it may never read
         wake(client)
 
 
@@ -84,6 +86,7 @@ def write(client: Client) -> Task:
                 del client.outbox[:sent]
             except OSError:
                 client.outbox.clear()  # the reading task sees the error too, and leaves
+    lingering.pop(client, None)
 
 
 def whole_messages(data: bytes) -> int:
@@ -128,6 +131,19 @@ def wake(client: Client) -> None:
     client.idle.clear()
 
 
+def give_up() -> float | None:
+    """Disconnect the clients whose time is up; return how many seconds the next one has left."""
+    while lingering:
+        client, deadline = next(iter(lingering.items()))
+        wait = deadline - monotonic()
+        if wait > 0:
+            return wait
+        del lingering[client]
+        with suppress(OSError):
+            client.connection.shutdown(socket.SHUT_RDWR)  # the writing task's send fails
+    return None
+
+
 def accept(listener: socket.socket) -> Task:
     while True:
         try:
@@ -144,7 +160,8 @@ def accept(listener: socket.socket) -> Task:
 
 def turn() -> None:
     """Resume every task whose wait is over; each runs until it must wait again."""
-    for descriptor, events in epoll.poll(0 if ready else RETRY_S if resting else None):
+    wait = give_up()
+    for descriptor, events in epoll.poll(0 if ready else RETRY_S if resting else wait):
         # To the front, so that all ready clients are read before what is pending is flushed.
         if events & ~select.EPOLLOUT and descriptor in readers:
             ready.appendleft(readers.pop(descriptor))

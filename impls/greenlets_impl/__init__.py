@@ -18,6 +18,6 @@ def harness_implementations() -> list[Implementation]:
             category="engine",
             summary="two greenlets per connection, a scheduler of thirty lines; drops messages beyond 256 KiB unsent",
             source=HERE / "broadcast.py",
-            needs=("python:greenlet>=2.0",),
+            needs=("python>=3.10", "python:greenlet>=2.0"),
         )
     ]

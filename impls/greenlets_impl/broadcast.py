@@ -18,6 +18,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
+from time import monotonic
 
 from greenlet import getcurrent, greenlet
 
@@ -25,7 +26,7 @@ BACKLOG = 1024
 CHUNK = 64 * 1024  # bytes per read: enough for thousands of messages, small enough to be fair
 LIMIT = 256 * 1024  # a client with more bytes unsent misses new messages
 RETRY_S = 0.1  # wait before the next try when no descriptor is left
-LINGER_MS = 10_000  # for a client that has closed its sending side to read what is unsent
+LINGER_S = 10.0  # for a client that has closed its sending side to read what is unsent
 
 hub = getcurrent()  # runs the scheduler; every greenlet switches back to it
 ready: deque[greenlet] = deque()
@@ -44,6 +45,7 @@ class Client:
 
 
 room: set[Client] = set()
+lingering: dict[Client, float] = {}  # have left, with something unsent; their deadlines, in order
 pending: deque[bytes] = deque()  # batches of whole messages in their final order, not yet offered to the clients
 
 
@@ -56,7 +58,7 @@ def serve(connection: socket.socket) -> None:
     finally:
         room.discard(client)
         client.leaving = True
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, LINGER_MS)  # it may never read
+        lingering[client] = monotonic() + LINGER_S  # it may never read
         wake(client)
 
 
@@ -83,6 +85,7 @@ def write(client: Client) -> None:
                 del client.outbox[:sent]
             except OSError:
                 client.outbox.clear()  # the reading greenlet sees the error too, and leaves
+    lingering.pop(client, None)
 
 
 def whole_messages(data: bytes) -> int:
@@ -127,6 +130,19 @@ def wake(client: Client) -> None:
     client.idle.clear()
 
 
+def give_up() -> float | None:
+    """Disconnect the clients whose time is up; return how many seconds the next one has left."""
+    while lingering:
+        client, deadline = next(iter(lingering.items()))
+        wait = deadline - monotonic()
+        if wait > 0:
+            return wait
+        del lingering[client]
+        with suppress(OSError):
+            client.connection.shutdown(socket.SHUT_RDWR)  # the writing greenlet's send fails
+    return None
+
+
 def accept(listener: socket.socket) -> None:
     while True:
         try:
@@ -143,7 +159,8 @@ def accept(listener: socket.socket) -> None:
 
 def turn() -> None:
     """Switch to every greenlet whose wait is over; each runs until it must wait again."""
-    for descriptor, events in epoll.poll(0 if ready else RETRY_S if resting else None):
+    wait = give_up()
+    for descriptor, events in epoll.poll(0 if ready else RETRY_S if resting else wait):
         # To the front, so that all ready clients are read before what is pending is flushed.
         if events & ~select.EPOLLOUT and descriptor in readers:
             ready.appendleft(readers.pop(descriptor))
