@@ -18,6 +18,7 @@ def harness_implementations() -> list[Implementation]:
             category="idiomatic",
             summary="one loop over a selector, no framework; drops messages beyond 256 KiB unsent",
             source=HERE / "broadcast.py",
+            needs=("python>=3.10",),
         ),
         Implementation(
             name="selectors",

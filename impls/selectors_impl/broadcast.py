@@ -15,12 +15,13 @@ import sys
 from dataclasses import dataclass, field
 from functools import partial
 from selectors import EVENT_READ, EVENT_WRITE
+from time import monotonic
 
 BACKLOG = 1024
 CHUNK = 64 * 1024  # bytes per read: enough for thousands of messages, small enough to be fair
 LIMIT = 256 * 1024  # a client with more bytes unsent misses new messages
 RETRY_S = 0.1  # wait before the next try when no descriptor is left
-LINGER_MS = 10_000  # for a client that has closed its sending side to read what is unsent
+LINGER_S = 10.0  # for a client that has closed its sending side to read what is unsent
 
 
 @dataclass(eq=False)  # clients are compared and hashed by identity
@@ -35,6 +36,7 @@ class Client:
 room: set[Client] = set()
 selector = selectors.DefaultSelector()  # the data of each socket is its callback
 resting: list[socket.socket] = []  # listeners that are not watched until the next turn
+lingering: dict[Client, float] = {}  # have left, with something unsent; their deadlines, in order
 
 
 def serve(client: Client, events: int) -> None:
@@ -76,7 +78,7 @@ def leave(client: Client) -> None:
     """Send what is unsent, and then close the connection."""
     room.discard(client)
     client.leaving = True
-    client.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, LINGER_MS)  # it may never read
+    lingering[client] = monotonic() + LINGER_S  # it may never read
     watch(client)
 
 
@@ -84,6 +86,7 @@ def watch(client: Client) -> None:
     """Watch the events that this connection waits for; close it when there are none."""
     events = (0 if client.leaving else EVENT_READ) | (EVENT_WRITE if client.outbox else 0)
     if not events:
+        lingering.pop(client, None)
         selector.unregister(client.connection)
         client.connection.close()
     elif not client.events:
@@ -131,9 +134,22 @@ def accept(listener: socket.socket, events: int) -> None:
         resting.append(listener)
 
 
+def give_up() -> float | None:
+    """Disconnect the clients whose time is up; return how many seconds the next one has left."""
+    while lingering:
+        client, deadline = next(iter(lingering.items()))
+        wait = deadline - monotonic()
+        if wait > 0:
+            return wait
+        client.outbox.clear()
+        watch(client)  # it closes the connection
+    return None
+
+
 def turn() -> None:
     """Run the callbacks of all ready sockets."""
-    ready = selector.select(RETRY_S if resting else None)
+    wait = give_up()
+    ready = selector.select(RETRY_S if resting else wait)
     while resting:
         listener = resting.pop()
         selector.register(listener, EVENT_READ, partial(accept, listener))

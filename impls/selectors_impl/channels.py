@@ -16,6 +16,7 @@ import sys
 from dataclasses import dataclass, field
 from functools import partial
 from selectors import EVENT_READ, EVENT_WRITE
+from time import monotonic
 from typing import Any, NoReturn
 
 BACKLOG = 1024
@@ -23,7 +24,7 @@ LINE = 64 * 1024  # bytes of the longest request, including its line feed
 READ = 16 * 1024  # bytes per read: enough for hundreds of requests, small enough to be fair
 LIMIT = 256 * 1024  # a client with more bytes unsent misses new messages
 RETRY_S = 0.1  # wait before the next try when no descriptor is left
-LINGER_MS = 10_000  # for a client that has left, or whose requests wait, to read what is unsent
+LINGER_S = 10.0  # for a client that has left, or whose requests wait, to read what is unsent
 
 
 @dataclass(eq=False)  # clients are compared and hashed by identity
@@ -39,6 +40,7 @@ class Client:
 channels: dict[str, set[Client]] = {}  # the subscribers of every channel that has any
 selector = selectors.DefaultSelector()  # the data of each socket is its callback
 resting: list[socket.socket] = []  # listeners that are not watched until the next turn
+lingering: dict[Client, float] = {}  # have left, or are not read; their deadlines, in order
 encoder = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
 
 
@@ -83,14 +85,17 @@ def watch(client: Client) -> None:
     reads = not client.leaving and len(client.outbox) <= 2 * LIMIT
     events = (EVENT_READ if reads else 0) | (EVENT_WRITE if client.outbox else 0)
     if not events:
+        lingering.pop(client, None)
         selector.unregister(client.connection)
         client.connection.close()
     elif not client.events:
         selector.register(client.connection, events, partial(serve, client))
     elif events != client.events:
         selector.modify(client.connection, events, partial(serve, client))
-        if (events ^ client.events) & EVENT_READ:  # one that is not read may have left, and may never read
-            client.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 0 if reads else LINGER_MS)
+        if reads:
+            lingering.pop(client, None)
+        elif client.events & EVENT_READ:  # one that is no longer read may have left, and may never read
+            lingering[client] = monotonic() + LINGER_S
     client.events = events
 
 
@@ -172,9 +177,24 @@ def accept(listener: socket.socket, events: int) -> None:
         resting.append(listener)
 
 
+def give_up() -> float | None:
+    """Disconnect the clients whose time is up; return how many seconds the next one has left."""
+    while lingering:
+        client, deadline = next(iter(lingering.items()))
+        wait = deadline - monotonic()
+        if wait > 0:
+            return wait
+        if not client.leaving:  # its requests wait
+            leave(client)
+        client.outbox.clear()
+        watch(client)  # it closes the connection
+    return None
+
+
 def turn() -> None:
     """Run the callbacks of all ready sockets."""
-    ready = selector.select(RETRY_S if resting else None)
+    wait = give_up()
+    ready = selector.select(RETRY_S if resting else wait)
     while resting:
         listener = resting.pop()
         selector.register(listener, EVENT_READ, partial(accept, listener))
