@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/queue.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -43,6 +44,8 @@ struct client {
     unsigned char rest[MESSAGE];
     unsigned char *unsent; /* NULL, or LIMIT + MAX_PENDING bytes; [from, to) are still to send */
     size_t from, to;
+    int64_t deadline; /* 0, or when to close it: it is leaving, and one of `lingering` */
+    TAILQ_ENTRY(client) lingering;
 };
 
 static int epoll, listener;
@@ -50,11 +53,15 @@ static int64_t retry_at; /* 0, or when to watch the listener again: no descripto
 static struct client **room; /* all clients */
 static size_t room_size;
 static bool any_dead;
+/* Clients that are leaving with something unsent; the first has the first deadline. */
+static TAILQ_HEAD(, client) lingering = TAILQ_HEAD_INITIALIZER(lingering);
 static unsigned char pending[MAX_PENDING]; /* whole messages, collected in this turn of the loop */
 static size_t pending_length;
 
 static void serve(struct client *), leave(struct client *), write_unsent(struct client *);
-static void broadcast(void), remove_dead(void), accept_clients(void), watch_listener(bool on);
+static void broadcast(void), give_up(void), remove_dead(void), accept_clients(void);
+static void watch_listener(bool on);
+static int timeout_ms(void);
 static int64_t now_ms(void);
 
 /* The event loop. A turn of it: serve every client that is ready, then send what they have sent. */
@@ -62,9 +69,10 @@ static void run(void)
 {
     for (;;) {
         struct epoll_event events[EVENTS];
-        int ready = epoll_wait(epoll, events, EVENTS, retry_at ? RETRY_MS : -1);
+        int ready = epoll_wait(epoll, events, EVENTS, timeout_ms());
         if (retry_at && now_ms() >= retry_at)
             watch_listener(true);
+        give_up();
         for (int i = 0; i < ready; i++) {
             struct client *client = events[i].data.ptr;
             if (!client)
@@ -123,9 +131,18 @@ static void leave(struct client *client)
     broadcast(); /* a leaving client still receives its own last messages */
     client->leaving = true;
     if (client->unsent) {
-        setsockopt(client->fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &(int){LINGER_MS}, sizeof(int)); /* it may never read */
+        client->deadline = now_ms() + LINGER_MS; /* it may never read */
+        TAILQ_INSERT_TAIL(&lingering, client, lingering);
         watch(client);
     } else
+        client->dead = any_dead = true;
+}
+
+/* Close the clients whose deadline has passed. */
+static void give_up(void)
+{
+    struct client *client = TAILQ_FIRST(&lingering);
+    for (; client && client->deadline <= now_ms(); client = TAILQ_NEXT(client, lingering))
         client->dead = any_dead = true;
 }
 
@@ -204,6 +221,8 @@ static void remove_dead(void)
         if (!client->dead)
             continue;
         room[i] = room[--room_size]; /* which has been checked already */
+        if (client->deadline)
+            TAILQ_REMOVE(&lingering, client, lingering);
         close(client->fd);
         free(client->unsent);
         free(client);
@@ -237,6 +256,16 @@ static void watch_listener(bool on)
     struct epoll_event event = {.events = on ? EPOLLIN : 0, .data.ptr = NULL};
     epoll_ctl(epoll, EPOLL_CTL_MOD, listener, &event);
     retry_at = on ? 0 : now_ms() + RETRY_MS;
+}
+
+/* How long to wait for events: until there is something else to do, or for ever (-1). */
+static int timeout_ms(void)
+{
+    struct client *first = TAILQ_FIRST(&lingering);
+    if (retry_at || !first)
+        return retry_at ? RETRY_MS : -1;
+    int64_t left = first->deadline - now_ms();
+    return left > 0 ? (int)left : 0;
 }
 
 static int64_t now_ms(void)

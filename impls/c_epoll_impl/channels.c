@@ -59,12 +59,16 @@ struct client {
     char *line;
     char *outbox; /* [from, to) are still to send */
     size_t from, to, capacity;
+    int64_t deadline; /* 0, or when to close it: it is no longer read, and one of `lingering` */
+    TAILQ_ENTRY(client) lingering;
 };
 
 static int epoll, listener;
 static int64_t retry_at; /* 0, or when to watch the listener again: no descriptor was left */
 static void *channels; /* the tree of all channels that have subscribers */
 static void *subscriptions; /* the tree of all of them, in which a repeated one is found */
+/* Clients that have left, or whose requests wait; the first has the first deadline. */
+static TAILQ_HEAD(, client) lingering = TAILQ_HEAD_INITIALIZER(lingering);
 static LIST_HEAD(, client) touched; /* clients to write to, or to close, at the end of the turn */
 
 static void serve(struct client *), handle(struct client *, const char *line, size_t size);
@@ -72,7 +76,8 @@ static void leave(struct client *), finish_turn(void), write_outbox(struct clien
 static void subscribe(struct client *, json_t *name);
 static void publish(struct client *, json_t *name, json_t *message);
 static void reply(struct client *, json_t *value), add(struct client *, const char *, size_t);
-static void accept_clients(void), watch_listener(bool on);
+static void accept_clients(void), watch_listener(bool on), give_up(void);
+static int timeout_ms(void);
 static int64_t now_ms(void);
 
 /* The event loop. A turn of it: serve every client that is ready, then write what there is. */
@@ -80,9 +85,10 @@ static void run(void)
 {
     for (;;) {
         struct epoll_event events[EVENTS];
-        int ready = epoll_wait(epoll, events, EVENTS, retry_at ? RETRY_MS : -1);
+        int ready = epoll_wait(epoll, events, EVENTS, timeout_ms());
         if (retry_at && now_ms() >= retry_at)
             watch_listener(true);
+        give_up();
         for (int i = 0; i < ready; i++) {
             struct client *client = events[i].data.ptr;
             if (!client)
@@ -292,6 +298,15 @@ static void leave(struct client *client)
     touch(client);
 }
 
+static void set_deadline(struct client *client, bool on)
+{
+    if (client->deadline)
+        TAILQ_REMOVE(&lingering, client, lingering);
+    if (on)
+        TAILQ_INSERT_TAIL(&lingering, client, lingering);
+    client->deadline = on ? now_ms() + LINGER_MS : 0;
+}
+
 /* Send what the kernel takes now, and watch for what can be done next. */
 static void write_outbox(struct client *client)
 {
@@ -315,12 +330,19 @@ static void write_outbox(struct client *client)
     }
     uint32_t events = (unsent > 0 ? EPOLLOUT : 0) | (client->leaving || unsent > 2 * LIMIT ? 0 : EPOLLIN);
     struct epoll_event event = {.events = events, .data.ptr = client};
-    int linger = events & EPOLLIN ? 0 : LINGER_MS; /* it may have left: its end is behind its requests */
     if (events != client->watched && !client->dead) {
         epoll_ctl(epoll, EPOLL_CTL_MOD, client->fd, &event);
-        setsockopt(client->fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &linger, sizeof linger);
+        set_deadline(client, !(events & EPOLLIN)); /* its end may be behind its requests */
     }
     client->watched = events;
+}
+
+/* Close the clients whose deadline has passed. */
+static void give_up(void)
+{
+    struct client *client = TAILQ_FIRST(&lingering);
+    for (; client && client->deadline <= now_ms(); client = TAILQ_NEXT(client, lingering))
+        kill_client(client);
 }
 
 /* Write to all clients for which there is something, and close those that are dead. */
@@ -334,6 +356,7 @@ static void finish_turn(void)
         if (!client->dead)
             continue;
         unsubscribe(client);
+        set_deadline(client, false);
         close(client->fd); /* not earlier: a later event of the turn may be for this client */
         free(client->line);
         free(client->outbox);
@@ -365,6 +388,16 @@ static void watch_listener(bool on)
     struct epoll_event event = {.events = on ? EPOLLIN : 0, .data.ptr = NULL};
     epoll_ctl(epoll, EPOLL_CTL_MOD, listener, &event);
     retry_at = on ? 0 : now_ms() + RETRY_MS;
+}
+
+/* How long to wait for events: until there is something else to do, or for ever (-1). */
+static int timeout_ms(void)
+{
+    struct client *first = TAILQ_FIRST(&lingering);
+    if (retry_at || !first)
+        return retry_at ? RETRY_MS : -1;
+    int64_t left = first->deadline - now_ms();
+    return left > 0 ? (int)left : 0;
 }
 
 static int64_t now_ms(void)
