@@ -15,11 +15,14 @@
 #include <pcl.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/queue.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -42,6 +45,8 @@ struct client {
     bool excluded;               /* it gets no new batches */
     unsigned char *unsent; /* NULL, or LIMIT + MAX_PENDING bytes; [from, to) are still to send */
     size_t from, to;
+    int64_t deadline; /* 0, or when to exclude it: it is leaving, and one of `lingering` */
+    TAILQ_ENTRY(client) lingering;
 };
 
 /* No lock guards these: no other coroutine runs until the current one calls `co_resume`. */
@@ -49,6 +54,8 @@ static int epoll;
 static struct client listener; /* its reader accepts the clients */
 static bool pausing;           /* that reader waits for the next event, at most RETRY_MS */
 static struct client *room;    /* all clients */
+/* Clients that are leaving with something unsent; the first has the first deadline. */
+static TAILQ_HEAD(, client) lingering = TAILQ_HEAD_INITIALIZER(lingering);
 static unsigned char pending[MAX_PENDING]; /* whole messages in their final order, not yet sent */
 static size_t pending_length;
 
@@ -58,6 +65,9 @@ static void broadcast(const unsigned char *, size_t), flush(void);
 static void offer(struct client *, const unsigned char *, size_t);
 static bool start(coroutine_t *, void (*work)(void *), struct client *);
 static bool watch(struct client *, int how);
+static void give_up(void);
+static int timeout_ms(void);
+static int64_t now_ms(void);
 
 /* The length of the longest prefix of `data` that consists of whole messages. */
 static size_t whole_messages(const unsigned char *data, size_t size)
@@ -91,7 +101,8 @@ static void serve(void *argument)
     if (client->next)
         client->next->link = client->link;
     client->leaving = true;
-    setsockopt(client->fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &(int){LINGER_MS}, sizeof(int)); /* it may never read */
+    client->deadline = now_ms() + LINGER_MS; /* it may never read */
+    TAILQ_INSERT_TAIL(&lingering, client, lingering);
     client->reader = NULL;
     let_go(client);
 }
@@ -140,6 +151,8 @@ static void let_go(struct client *client)
         watch(client, EPOLL_CTL_MOD);
         return;
     }
+    if (client->deadline)
+        TAILQ_REMOVE(&lingering, client, lingering);
     close(client->fd);
     free(client);
 }
@@ -222,7 +235,7 @@ static void run(void)
 {
     for (;;) {
         struct epoll_event events[EVENTS];
-        int ready = epoll_wait(epoll, events, EVENTS, pausing ? RETRY_MS : -1);
+        int ready = epoll_wait(epoll, events, EVENTS, timeout_ms());
         if (pausing)
             co_call(listener.reader);
         for (int i = 0; i < ready; i++) {
@@ -234,6 +247,35 @@ static void run(void)
                 co_call(writer);
         }
         flush();
+        give_up();
+    }
+}
+
+/* How long to wait for events: until there is something else to do, or for ever (-1). */
+static int timeout_ms(void)
+{
+    struct client *first = TAILQ_FIRST(&lingering);
+    if (pausing || !first)
+        return pausing ? RETRY_MS : -1;
+    int64_t left = first->deadline - now_ms();
+    return left > 0 ? (int)left : 0;
+}
+
+static int64_t now_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * INT64_C(1000) + now.tv_nsec / 1000000;
+}
+
+/* Exclude the clients whose deadline has passed: each writer continues, fails, and ends. */
+static void give_up(void)
+{
+    struct client *first;
+    while ((first = TAILQ_FIRST(&lingering)) && first->deadline <= now_ms()) {
+        TAILQ_REMOVE(&lingering, first, lingering);
+        first->deadline = 0;
+        exclude(first);
     }
 }
 
