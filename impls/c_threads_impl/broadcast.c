@@ -29,7 +29,7 @@ enum {
     MESSAGE = 256,                     /* bytes of the longest message, including its header */
     MAX_PENDING = 2 * CHUNK + MESSAGE, /* bytes collected at most before they are sent */
     STACK = 128 * 1024,                /* bytes per thread; only pages in use cost memory */
-    LINGER_MS = 10000, /* for a client that has closed its sending side to read what is unsent */
+    LINGER_S = 10,  /* for a client that has closed its sending side to read what is unsent */
     RETRY_MS = 100, /* how long to wait for a descriptor or a thread when none is left */
 };
 
@@ -98,7 +98,7 @@ static void join(struct client *client)
     pthread_mutex_unlock(&order);
 }
 
-/* Leave the room, and wait until everything that is unsent is sent. */
+/* Leave the room, and wait until everything that is unsent is sent, or for LINGER_S. */
 static void leave(struct client *client)
 {
     pthread_mutex_lock(&pending_lock);
@@ -109,7 +109,12 @@ static void leave(struct client *client)
     *client->link = client->next;
     if (client->next)
         client->next->link = client->link;
-    setsockopt(client->fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &(int){LINGER_MS}, sizeof(int)); /* it may never read */
+    struct timespec deadline;
+    clock_gettime(CLOCK_MONOTONIC, &deadline);
+    deadline.tv_sec += LINGER_S;
+    while (client->unsent && !client->excluded)
+        if (pthread_cond_clockwait(&client->sent, &order, CLOCK_MONOTONIC, &deadline) != 0)
+            exclude(client); /* it may never read: `send` fails in the other thread */
     while (client->unsent)
         pthread_cond_wait(&client->sent, &order);
     pthread_mutex_unlock(&order);
