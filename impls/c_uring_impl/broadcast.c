@@ -16,10 +16,13 @@
 #include <netinet/tcp.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/queue.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -53,6 +56,8 @@ struct client {
     struct batch *outbox;  /* NULL, or what follows; it holds LIMIT + MAX_PENDING bytes */
     size_t rest_length;    /* of the unfinished message at the end of its input: */
     unsigned char rest[MESSAGE];
+    int64_t deadline; /* 0, or when to shut it down: it is leaving, and one of `lingering` */
+    TAILQ_ENTRY(client) lingering;
 };
 
 static struct io_uring ring;
@@ -64,6 +69,8 @@ static _Alignas(4096) union {
 static int listener;
 static struct client **room; /* all clients */
 static size_t room_size;
+/* Clients that are leaving with something unsent; the first has the first deadline. */
+static TAILQ_HEAD(, client) lingering = TAILQ_HEAD_INITIALIZER(lingering);
 static unsigned char pending[MAX_PENDING]; /* whole messages, collected in this turn of the loop */
 static size_t pending_length;
 
@@ -72,6 +79,9 @@ static void leave(struct client *), remove_client(struct client *);
 static void serve(struct client *, const unsigned char *, size_t), sent(struct client *, int);
 static void broadcast(void), offer(struct client *, struct batch *);
 static void accept_clients(void), accept_later(void), join(int fd), give_back(unsigned buffer);
+static void give_up(void);
+static struct __kernel_timespec *timeout(void);
+static int64_t now_ms(void);
 
 /* The event loop. A turn of it: handle all that the kernel has done, then send what has arrived. Tuned:
  * what a turn has requested, and the wait for its results, are one system call. */
@@ -80,7 +90,7 @@ static void run(void)
     for (;;) {
         struct io_uring_cqe *result;
         unsigned head, results = 0;
-        io_uring_submit_and_wait(&ring, 1);
+        io_uring_submit_and_wait_timeout(&ring, &result, 1, timeout(), NULL);
         io_uring_for_each_cqe(&ring, head, result)
         {
             finish(result);
@@ -88,6 +98,7 @@ static void run(void)
         }
         io_uring_cq_advance(&ring, results);
         broadcast();
+        give_up();
     }
 }
 
@@ -168,15 +179,50 @@ static void leave(struct client *client)
 {
     broadcast(); /* a leaving client still receives its own last messages */
     client->excluded = client->leaving = true;
-    setsockopt(client->fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &(int){LINGER_MS}, sizeof(int)); /* it may never read */
-    if (!client->sending)
+    if (client->sending) {
+        client->deadline = now_ms() + LINGER_MS; /* it may never read */
+        TAILQ_INSERT_TAIL(&lingering, client, lingering);
+    } else
         remove_client(client);
+}
+
+/* Shut down each client whose deadline has passed: its send in flight fails, which removes it. */
+static void give_up(void)
+{
+    struct client *first;
+    while ((first = TAILQ_FIRST(&lingering)) && first->deadline <= now_ms()) {
+        TAILQ_REMOVE(&lingering, first, lingering);
+        first->deadline = 0;
+        shutdown(first->fd, SHUT_RDWR);
+    }
+}
+
+/* How long to wait for results: until the first deadline, or for ever (NULL). */
+static struct __kernel_timespec *timeout(void)
+{
+    static struct __kernel_timespec timeout;
+    struct client *first = TAILQ_FIRST(&lingering);
+    if (!first)
+        return NULL;
+    int64_t left = first->deadline - now_ms();
+    timeout.tv_sec = left > 0 ? left / 1000 : 0;
+    timeout.tv_nsec = left > 0 ? left % 1000 * 1000000 : 0;
+    return &timeout;
+}
+
+static int64_t now_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * INT64_C(1000) + now.tv_nsec / 1000000;
 }
 
 static void remove_client(struct client *client)
 {
     room[client->place] = room[--room_size];
     room[client->place]->place = client->place;
+    if (client->deadline)
+        TAILQ_REMOVE(&lingering, client, lingering);
     close(client->fd);
     free(client);
 }
