@@ -9,17 +9,19 @@
 use v5.36;
 use IO::Select;
 use IO::Socket::IP;
-use Socket qw(AI_PASSIVE IPPROTO_TCP TCP_NODELAY TCP_USER_TIMEOUT);
+use Socket qw(AI_PASSIVE IPPROTO_TCP TCP_NODELAY);
+use Time::HiRes qw(CLOCK_MONOTONIC clock_gettime);
 
-use constant BACKLOG   => 1024;
-use constant CHUNK     => 64 * 1024;     # bytes per read: thousands of messages, yet small enough to be fair
-use constant LIMIT     => 256 * 1024;    # a client with more unsent bytes misses new messages
-use constant RETRY_S   => 0.1;           # how long to wait for a descriptor when there is none left
-use constant LINGER_MS => 10_000;        # for a client that has closed its sending side to read what is unsent
+use constant BACKLOG  => 1024;
+use constant CHUNK    => 64 * 1024;     # bytes per read: thousands of messages, yet small enough to be fair
+use constant LIMIT    => 256 * 1024;    # a client with more unsent bytes misses new messages
+use constant RETRY_S  => 0.1;           # how long to wait for a descriptor when there is none left
+use constant LINGER_S => 10;            # for a client that has closed its sending side to read what is unsent
 
 my %room;                              # all clients, by the file numbers of their sockets
 my $readers = IO::Select->new;         # the sockets to watch for input
 my $writers = IO::Select->new;         # ... or for room to write
+my @lingering;                         # clients that left with something unsent; the first is due first
 
 sub serve ($client) {
     my $data = $client->{rest};
@@ -33,9 +35,24 @@ sub serve ($client) {
 
 sub leave ($client) {
     $client->{leaving} = 1;
-    setsockopt $client->{socket}, IPPROTO_TCP, TCP_USER_TIMEOUT, LINGER_MS;    # it may never read
     $readers->remove( $client->{socket} );
-    close_connection($client) if $client->{outbox} eq '';
+    return close_connection($client) if $client->{outbox} eq '';
+    $client->{deadline} = clock_gettime(CLOCK_MONOTONIC) + LINGER_S;    # it may never read
+    push @lingering, $client;
+}
+
+# Disconnect clients at their deadlines. Return the seconds until the next one, or undef if nobody lingers.
+sub give_up () {
+    while ( my $client = $lingering[0] ) {
+        if ( $client->{socket}->opened ) {    # else it has read all
+            my $left = $client->{deadline} - clock_gettime(CLOCK_MONOTONIC);
+            return $left if $left > 0;
+            $writers->remove( $client->{socket} );
+            close_connection($client);
+        }
+        shift @lingering;
+    }
+    return;
 }
 
 # Send what the kernel takes of the outbox; the rest is sent when it has room again.
@@ -91,7 +108,8 @@ sub accept_clients ($listener) {
 # Wait until some sockets are ready, and call their handlers.
 sub turn ($listener) {
     state $resting = 0;    # the listener is not watched until the next turn
-    my ( $readable, $writable ) = IO::Select->select( $readers, $writers, undef, $resting ? RETRY_S : undef );
+    my $wait = $resting ? RETRY_S : give_up();
+    my ( $readable, $writable ) = IO::Select->select( $readers, $writers, undef, $wait );
     $readers->add($listener) if $resting;
     $resting = 0;
     for my $socket (@$writable) {
