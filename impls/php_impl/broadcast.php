@@ -48,7 +48,6 @@ const EPOLLOUT = 4;
 const EPOLL_CTL_ADD = 1;
 const EPOLL_CTL_MOD = 3;
 const NONBLOCK = 2048;
-const TCP_USER_TIMEOUT = 18;
 
 final class Client
 {
@@ -71,6 +70,8 @@ final class Broadcast
     private string $pending = ''; // whole messages in their final order, not yet offered
     /** @var array<int, Client> the clients with an open socket, by descriptor */
     private array $room = [];
+    /** @var array<int, int> the deadlines of those that are leaving, by descriptor; the first is due first */
+    private array $deadlines = [];
 
     public function __construct()
     {
@@ -93,7 +94,7 @@ final class Broadcast
         }
         $this->flush(); // a leaving client still receives its own last messages
         $client->leaving = true;
-        $this->set($client->fd, SOL_TCP, TCP_USER_TIMEOUT, LINGER_MS); // it may never read
+        $this->deadlines[$client->fd] = $this->now() + LINGER_MS; // it may never read
         while ($client->unsent !== '') {
             $this->watch($client->fd, EPOLLOUT);
             Fiber::suspend();
@@ -101,9 +102,28 @@ final class Broadcast
         $this->close($client);
     }
 
+    /** Drop what is unsent at the deadlines. Return the milliseconds until the next one, or -1 if there is none. */
+    private function giveUp(): int
+    {
+        foreach ($this->deadlines as $fd => $deadline) {
+            $left = $deadline - $this->now();
+            if ($left > 0) {
+                return $left;
+            }
+            $this->room[$fd]->unsent = '';
+            $this->resume($this->room[$fd], 0); // its fiber closes the connection
+        }
+        return -1;
+    }
+
+    private function now(): int
+    {
+        return intdiv(hrtime(true), 1_000_000); // milliseconds of a monotonic clock
+    }
+
     private function close(Client $client): void
     {
-        unset($this->room[$client->fd]);
+        unset($this->room[$client->fd], $this->deadlines[$client->fd]);
         $this->libc->close($client->fd);
     }
 
@@ -216,7 +236,8 @@ final class Broadcast
         $this->watch($this->listener, EPOLLIN, EPOLL_CTL_ADD);
         $events = $this->libc->new('struct event[' . EVENTS . ']');
         while (true) {
-            $ready = $this->libc->epoll_wait($this->epoll, $events, EVENTS, $this->resting ? RETRY_MS : -1);
+            $wait = $this->resting ? RETRY_MS : $this->giveUp();
+            $ready = $this->libc->epoll_wait($this->epoll, $events, EVENTS, $wait);
             if ($this->resting) {
                 $this->ignoreListener(false);
             }
