@@ -16,7 +16,7 @@ BACKLOG = 1024
 CHUNK = 64 * 1024 # bytes per read: thousands of messages, yet small enough to be fair
 LIMIT = 256 * 1024 # a client with more unsent bytes misses new batches
 RETRY_S = 1 # how long to wait for a descriptor when there is none left; each try makes Ruby collect garbage first
-LINGER_MS = 10_000 # for a client that has closed its sending side to read what is unsent
+LINGER_S = 10 # for a client that has closed its sending side to read what is unsent
 
 Client = Struct.new(:socket, :outbox, :writing, :leaving)
 
@@ -42,8 +42,12 @@ end
 def leave(client)
   @room.delete(client)
   client.leaving = true
-  client.socket.setsockopt(:TCP, :USER_TIMEOUT, LINGER_MS) # it may never read
-  client.socket.close unless client.writing
+  return client.socket.close unless client.writing
+
+  sleep LINGER_S # it may never read
+  client.socket.shutdown unless client.socket.closed? # now `write` fails, and closes it
+rescue SystemCallError
+  nil # it was reset, and `write` fails anyway
 end
 
 # Send the outbox as fast as the client takes it.
