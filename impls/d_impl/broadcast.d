@@ -10,11 +10,11 @@ import core.exception : OutOfMemoryError;
 import core.stdc.errno : EAGAIN, EINTR, errno;
 import core.sys.linux.epoll;
 import core.sys.posix.fcntl : F_SETFL, O_NONBLOCK, fcntl;
-import core.sys.posix.netinet.in_ : IPPROTO_TCP;
-import core.sys.linux.netinet.tcp : TCP_USER_TIMEOUT;
-import core.sys.posix.sys.socket : MSG_NOSIGNAL, SHUT_RDWR, posixAccept = accept, recv, send, setsockopt, shutdown;
+import core.sys.posix.sys.socket : MSG_NOSIGNAL, SHUT_RDWR, posixAccept = accept, recv, send, shutdown;
 import core.sys.posix.unistd : close;
 import core.thread : Fiber;
+import core.time : Duration, MonoTime, seconds;
+import std.container.dlist : DList;
 import std.conv : to;
 import std.regex : matchFirst;
 import std.socket;
@@ -25,7 +25,7 @@ enum chunk = 64 * 1024; // bytes per read: thousands of messages, yet small enou
 enum limit = 256 * 1024; // a client with more unsent bytes misses new batches
 enum longest = 256; // bytes of the longest message, including its header
 enum retryMs = 100; // how long to wait for a descriptor when there is none left
-enum lingerMs = 10_000; // for a client that has closed its sending side to read what is unsent
+enum linger = 10.seconds; // for a client that has closed its sending side to read what is unsent
 
 class Client
 {
@@ -33,9 +33,11 @@ class Client
     Fiber reader, writer; // the writer exists only while something is unsent
     ubyte[] outbox;
     bool leaving;
+    MonoTime deadline; // of a client that left with something unsent
 }
 
 bool[Client] room; // all clients
+DList!Client lingering; // those with a deadline; the first is due first
 ubyte[] pending; // whole messages in their final order, not yet offered
 int epoll;
 Fiber acceptor;
@@ -80,12 +82,27 @@ void leave(Client client)
 {
     flush(); // a leaving client still receives its own last messages
     client.leaving = true;
-    const linger = lingerMs; // it may never read
-    setsockopt(client.descriptor, IPPROTO_TCP, TCP_USER_TIMEOUT, &linger, linger.sizeof);
     if (client.writer is null)
-        closeConnection(client);
-    else
-        watch(EPOLL_CTL_MOD, client.descriptor, EPOLLOUT, client);
+        return closeConnection(client);
+    watch(EPOLL_CTL_MOD, client.descriptor, EPOLLOUT, client);
+    client.deadline = MonoTime.currTime + linger; // it may never read
+    lingering.insertBack(client);
+}
+
+/// Disconnect clients at their deadlines. Return the milliseconds until the next one, or -1 if there is none.
+int giveUp()
+{
+    for (; !lingering.empty; lingering.removeFront())
+    {
+        auto client = lingering.front;
+        if (client !in room)
+            continue; // it has read all
+        const left = client.deadline - MonoTime.currTime;
+        if (left > Duration.zero)
+            return cast(int) left.total!"msecs" + 1; // rounded up
+        shutdown(client.descriptor, SHUT_RDWR); // now its writer fails, and closes the connection
+    }
+    return -1;
 }
 
 /// The fiber of a slow client: it sends the outbox as fast as the client takes it, and ends.
@@ -206,7 +223,7 @@ void acceptClients(int listener)
 void turn(int listener)
 {
     epoll_event[256] events;
-    const ready = epoll_wait(epoll, events.ptr, events.length, resting ? retryMs : -1);
+    const ready = epoll_wait(epoll, events.ptr, events.length, resting ? retryMs : giveUp());
     if (resting)
         watch(EPOLL_CTL_MOD, listener, EPOLLIN, null);
     resting = false;
