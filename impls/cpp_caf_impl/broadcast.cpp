@@ -35,11 +35,12 @@ constexpr std::size_t chunk = 4 * 1024;    // bytes per read; every connection h
 constexpr std::size_t most = 64 * 1024;    // bytes pending; more might make clients miss the next batch
 constexpr std::size_t limit = 256 * 1024;  // a client with more unsent bytes misses new batches
 constexpr std::chrono::milliseconds retry{100};  // when no descriptor is left
-constexpr int linger_ms = 10'000;  // for a client that has closed its sending side to read the rest
+constexpr std::chrono::seconds linger{10};  // for a half-closed client to read what is unsent
 
 using bytes = std::vector<char>;
 using arrived = caf::atom_constant<caf::atom("arrived")>;  // from a connection to the room
 using deliver = caf::atom_constant<caf::atom("deliver")>;  // from the room to every connection
+using expired = caf::atom_constant<caf::atom("expired")>;  // from a connection to the room, delayed
 using flush = caf::atom_constant<caf::atom("flush")>;      // from the room to itself
 using joined = caf::atom_constant<caf::atom("joined")>;    // from the accepting thread to the room
 
@@ -56,6 +57,7 @@ struct room_state {
 using room = io::stateful_broker<room_state>;
 
 std::size_t whole_messages(const bytes& data);
+std::uint64_t cookie(int descriptor);
 void offer(client* self, io::connection_handle connection, const bytes& messages);
 void broadcast(room* self);
 
@@ -76,7 +78,8 @@ caf::behavior serve(client* self, io::connection_handle connection, const caf::a
         [=](const io::data_transferred_msg& message) { self->state.unsent = message.remaining; },
         [=](const io::connection_closed_msg&) {  // CAF still sends what is unsent, then closes
             const auto descriptor = static_cast<int>(connection.id());
-            setsockopt(descriptor, IPPROTO_TCP, TCP_USER_TIMEOUT, &linger_ms, sizeof linger_ms);
+            if (self->state.unsent > 0)  // it may never read
+                self->delayed_send(members, linger, expired::value, descriptor, cookie(descriptor));
             self->quit();
         },
     };
@@ -91,6 +94,14 @@ std::size_t whole_messages(const bytes& data) {
         end = following;
     }
     return end;
+}
+
+// What tells a socket from a later one with the same descriptor.
+std::uint64_t cookie(int descriptor) {
+    std::uint64_t value = 0;
+    socklen_t size = sizeof value;
+    getsockopt(descriptor, SOL_SOCKET, SO_COOKIE, &value, &size);
+    return value;
 }
 
 // Drop policy: a client gets all of the batch, or none of it if it is too far behind.
@@ -122,6 +133,10 @@ caf::behavior gather(room* self) {
             if (pending.size() > most) broadcast(self);
         },
         [=](flush) { broadcast(self); },
+        [=](expired, int descriptor, std::uint64_t expected) {
+            // If it is still there, CAF's next write fails, and CAF closes the connection.
+            if (cookie(descriptor) == expected) shutdown(descriptor, SHUT_RDWR);
+        },
     };
 }
 
