@@ -67,7 +67,11 @@ class BacklogMemory:
 
     def is_unbounded(self) -> bool:
         """Return whether memory has exceeded the bound and still grows, or has grown beyond all measure."""
-        return self.most > self.bound + RUNAWAY or (self.most > self.bound and self.slope() > GROWING)
+        return self.runs_away() or (self.most > self.bound and self.slope() > GROWING)
+
+    def runs_away(self) -> bool:
+        """Return whether memory has grown beyond all measure."""
+        return self.most > self.bound + RUNAWAY
 
 
 async def must_be_bounded(
@@ -95,7 +99,7 @@ async def must_be_bounded(
         note(f"{growth.most / 1e6:.1f} MB for {growth.taken / 1e6:.0f} MB offered to {len(stalled)}")
         # What has not taken enough in its time is decided with fewer clients, and its heap may not be full yet.
         is_undecided = sender is not None and (len(stalled) > 1 or clock.waited_s > TOO_BUSY * clock.elapsed_s)
-        if growth.is_unbounded() and (not is_undecided or growth.most > growth.bound + RUNAWAY):
+        if growth.is_unbounded() and (not is_undecided or growth.runs_away()):
             raise Violation(
                 f"after {growth.taken / 1e6:.0f} MB were offered to {len(stalled)} clients that read nothing, memory "
                 f"has grown by {growth.most / 1e6:.0f} MB and still grows; the bound is {growth.bound / 1e6:.0f} MB",

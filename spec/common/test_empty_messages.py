@@ -8,7 +8,7 @@ from collections.abc import Callable
 import anyio
 import pytest
 
-from harness.conformance.api import Room, Violation
+from harness.conformance.api import Inconclusive, Room, Violation
 from spec.common.backlog_memory import BOUND, MIB, BacklogMemory
 
 FEW, FEW_S = 50, 1.0  # messages, and in how long a server takes them that is not too slow for a flood
@@ -39,8 +39,13 @@ async def test_memory_is_bounded_though_messages_are_empty(room: Room, note: Cal
     await room.join_stalled(STALLED)
     await room.pour(sender, FILLING, size=250, seconds=4)
     written, offered = room.encode(b"") * AT_ONCE, 0
+    is_stuck = False  # it takes nothing more: allowed
+
+    def unread() -> int:
+        return (sender.connection.unread_bytes() or 0) * AT_ONCE // len(written)
+
     growth, clock = BacklogMemory(room.usage().rss_bytes, BOUND + STALLED * MIB), room.clock()
-    while growth.taken < OFFERED and clock.read() < OFFERING_S and not growth.is_unbounded():
+    while growth.taken < OFFERED and clock.read() < OFFERING_S and not growth.runs_away() and not is_stuck:
         if growth.taken >= OFFERED_AT_LEAST and growth.slope() < FLAT:
             break
         with anyio.move_on_after(STUCK_S) as patience:
@@ -48,18 +53,26 @@ async def test_memory_is_bounded_though_messages_are_empty(room: Room, note: Cal
                 await sender.send_raw(written, as_step=False)
             except Violation:  # a server may disconnect a client that does not keep up with its own echo
                 sender = await room.join_one()
-        if patience.cancelled_caught:  # it takes nothing more: allowed
+        if patience.cancelled_caught:
+            is_stuck = True
             break
         offered += AT_ONCE
         if offered % STEP == 0:
-            unread = (sender.connection.unread_bytes() or 0) * AT_ONCE // len(written)
-            growth.samples.append((max(growth.taken, offered - unread), room.usage().rss_bytes - growth.before))
+            # The kernel's buffers hold a million of them; what a server takes between two looks is to be little.
+            is_stuck = not await room.wait_until(lambda: unread() < STEP, STUCK_S)
+            growth.samples.append((max(growth.taken, offered - unread()), room.usage().rss_bytes - growth.before))
     note(f"{growth.most / 1e6:.1f} MB for {growth.taken:,} empty messages")
-    if growth.is_unbounded():
+    is_whole = growth.taken >= OFFERED or growth.runs_away()
+    if is_whole and growth.is_unbounded():
         raise Violation(
             f"after {growth.taken:,} empty messages were offered while {STALLED} clients read nothing, memory has "
             f"grown by {growth.most / 1e6:.0f} MB and still grows; the bound is {growth.bound / 1e6:.0f} MB",
             kind="used",
+        )
+    if not is_stuck and not is_whole and growth.is_unbounded():  # by garbage, as long as a heap is not full
+        raise Inconclusive(
+            f"memory grew by {growth.most / 1e6:.0f} MB with {growth.taken:,} empty messages, all that the server took "
+            f"in {OFFERING_S:.0f} s; the bound is {growth.bound / 1e6:.0f} MB, and so few do not prove that it goes on"
         )
     for client in room.clients:
         if not client.left:
