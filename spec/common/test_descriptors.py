@@ -13,7 +13,7 @@ import anyio
 import pytest
 
 from harness.conformance.api import Room, Start, Violation, few_may_wait
-from spec.common.leftovers import must_release_descriptors, served_or_closed
+from spec.common.leftovers import LOOK_S, must_release_descriptors, served_or_closed
 
 CONNECTING = 60  # clients
 LEAVING = 30  # so few that a server with long pauses needs no second one
@@ -21,7 +21,6 @@ RECOVER_S = 60.0
 STAYING = 3  # clients that keep their descriptors, and leave enough of them, however many each needs
 RECOVER_TURNS = 10  # at least, however long they take
 ACCEPTING_S = 3.0
-LOOK_S = 0.1
 SPIN_WINDOWS = 2
 SPIN_S, SPIN_SHARE = 1.0, 0.1  # of a core: a server that spins gets more even on a busy machine
 PLACES = (12, 13, 14)  # free descriptors: whatever number a client needs, they do not always come out even
@@ -99,9 +98,8 @@ async def test_it_has_no_descriptor_when_the_first_clients_leave(start: Start) -
     await room.chatter(await room.join(2), 10)
     async with _descriptors_left(room, 20) as limit:
         clients = [await room.connect(joins=False) for _ in range(LEAVING)]
-        clock = room.clock()
-        while room.usage().descriptors < limit and clock.read() < ACCEPTING_S:  # it may keep some, or turn some away
-            await anyio.sleep(LOOK_S)
+        # It may keep some, or turn some away.
+        await room.wait_until(lambda: room.usage().descriptors >= limit, ACCEPTING_S)
         for client in clients:
             await client.reset()
         await _must_accept(room)

@@ -53,8 +53,7 @@ async def test_memory_is_bounded_though_messages_are_empty(room: Room, note: Cal
                 await sender.send_raw(written, as_step=False)
             except Violation:  # a server may disconnect a client that does not keep up with its own echo
                 sender = await room.join_one()
-        if patience.cancelled_caught:
-            is_stuck = True
+        if is_stuck := patience.cancelled_caught:
             break
         offered += AT_ONCE
         if offered % STEP == 0:

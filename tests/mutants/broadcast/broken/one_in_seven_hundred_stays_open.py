@@ -9,7 +9,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from server import Client, Server, main
 
 CAUGHT_BY = "BC-COME-6"
-SEVEN_HUNDRED = 700
+FORGOTTEN = 700  # one in so many
 
 
 class Mutant(Server):
@@ -18,7 +18,7 @@ class Mutant(Server):
         self.forgotten: list[socket.socket] = []
 
     def close(self, client: Client) -> None:
-        if client.number % SEVEN_HUNDRED == SEVEN_HUNDRED - 1:
+        if client.number % FORGOTTEN == FORGOTTEN - 1:
             self.forgotten.append(client.sock)
         else:
             super().close(client)
