@@ -1,4 +1,7 @@
-"""Several hosts on this machine: network namespaces on one bridge, with addresses of their own."""
+"""Several hosts on this machine: network namespaces on one bridge, with addresses of their own.
+
+The network between them may delay and lose packets: see `tests.wire`.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +9,15 @@ import os
 import secrets
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from harness.network import Network
+
 SUBNET = "10.93.0"  # inside namespaces only
+QUEUED = "100000"  # packets that wait for the process that carries them; what finds no room would be lost unplanned
 
 
 class Host:
@@ -69,10 +76,14 @@ def are_possible() -> bool:
 
 
 @contextmanager
-def hosts(count: int) -> Iterator[tuple[list[Host], str]]:
+def hosts(count: int, network: Network | None = None) -> Iterator[tuple[list[Host], str]]:
     """Make hosts for the duration of the context, and a namespace with the switch, which is yielded by its name.
 
     At the end all processes on the hosts are killed.
+
+    Args:
+        count: how many hosts.
+        network: what happens to each packet that leaves one; None for nothing.
     """
     prefix = f"zt{secrets.token_hex(3)}"
     switch = f"{prefix}s"
@@ -80,19 +91,40 @@ def hosts(count: int) -> Iterator[tuple[list[Host], str]]:
         _add(switch, stack)
         _run("ip", "-n", switch, "link", "add", "bridge", "type", "bridge")
         _run("ip", "-n", switch, "link", "set", "bridge", "up")
-        every = []
-        for number in range(1, count + 1):
-            host = Host(f"{prefix}{number}", number)
+        every = [Host(f"{prefix}{number}", number) for number in range(1, count + 1)]
+        for host in every:
             _add(host.name, stack)
             stack.callback(host.kill)
+        if network:
+            stack.enter_context(_wire([host.name for host in every], network))
+        for number, host in enumerate(every, 1):
             _run("ip", "-n", host.name, "link", "set", "lo", "up")
-            ends = ("eth0", "type", "veth", "peer", "name", f"p{number}", "netns", switch)
-            _run("ip", "-n", host.name, "link", "add", *ends)
+            if network:
+                _run("ip", "link", "set", f"{host.name}h", "netns", host.name, "name", "eth0", "txqueuelen", QUEUED)
+                _run("ip", "link", "set", f"{host.name}s", "netns", switch, "name", f"p{number}", "txqueuelen", QUEUED)
+            else:
+                ends = ("eth0", "type", "veth", "peer", "name", f"p{number}", "netns", switch)
+                _run("ip", "-n", host.name, "link", "add", *ends)
             _run("ip", "-n", host.name, "address", "add", f"{host.address}/24", "dev", "eth0")
             _run("ip", "-n", host.name, "link", "set", "eth0", "up")
             _run("ip", "-n", switch, "link", "set", f"p{number}", "master", "bridge", "up")
-            every.append(host)
         yield every, switch
+
+
+@contextmanager
+def _wire(names: Sequence[str], network: Network) -> Iterator[None]:
+    """Let a process carry the packets of hosts, by the names of these, for the duration of the context."""
+    delays = ["--delay-ms", f"{network.delay_ms}", "--jitter-ms", f"{network.jitter_ms}"]
+    assert not network.rate_mbit, "it limits no rate"
+    command = [sys.executable, "-m", "tests.wire", *names, *delays, "--loss-percent", f"{network.loss_percent}"]
+    root = Path(__file__).parent.parent
+    with subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, start_new_session=True) as process:
+        assert process.stdout
+        try:
+            assert process.stdout.readline() == b"ready\n"
+            yield
+        finally:
+            process.kill()
 
 
 def _add(name: str, stack: ExitStack) -> None:

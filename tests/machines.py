@@ -22,6 +22,7 @@ PATIENCE_S = 300
 LISTENING, REGISTERED = "Scheduler at:", "Registered to:"  # what they say when they are ready
 # A worker whose scheduler does not answer in time ends; on a busy machine that may take longer than Dask's 30 s.
 PATIENT = ["env", f"DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT={PATIENCE_S}s"]
+QUIET = ["env", f"DASK_CONFIG={ROOT / 'harness' / 'cluster' / 'quiet.yaml'}"]
 
 
 def wait_until(holds: Callable[[], bool], what: str) -> None:
@@ -47,7 +48,7 @@ class Machines:
         """Start the scheduler and all workers, these with some words before their commands."""
         command = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--host", self.every[0].address]
         log = self.log("scheduler")
-        self.every[0].popen([*command, "--port", str(PORT), "--no-dashboard"], folder=ROOT, log=log)
+        self.every[0].popen([*QUIET, *command, "--port", str(PORT), "--no-dashboard"], folder=ROOT, log=log)
         wait_until(lambda: LISTENING in log.read_text(), "the scheduler")
         for number in range(1, len(self.every)):
             self.start_worker(number, prefix)
@@ -57,7 +58,7 @@ class Machines:
         options = ["--nthreads", "1", "--memory-limit", "0", "--no-dashboard", "--local-directory", str(self.folder)]
         log = self.log(f"host{number}")
         starts = log.read_text().count(REGISTERED) if log.exists() else 0
-        self.every[number].popen([*prefix, *PATIENT, *command, *options], folder=ROOT, log=log)
+        self.every[number].popen([*prefix, *PATIENT, *QUIET, *command, *options], folder=ROOT, log=log)
         wait_until(lambda: log.read_text().count(REGISTERED) > starts, f"the worker on host{number}")
 
     def client(self, *words: str) -> subprocess.Popen[bytes]:

@@ -61,6 +61,11 @@ class Cluster:
         hosts = [report.host for report in self._reports]
         if shared := sorted({host for host in hosts if hosts.count(host) > 1}):
             found.append(f"several workers are on one host and disturb each other: {', '.join(shared)}")
+        if loud := [report.name for report in self._reports if not report.is_quiet]:
+            found.append(
+                f"Dask itself takes some 5 % of a core on {', '.join(loud)}: start workers with "
+                "DASK_CONFIG=harness/cluster/quiet.yaml"
+            )
         return found
 
     @property

@@ -9,8 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from pathlib import Path
 
+import dask
 from distributed import LocalCluster
+
+QUIET = Path(__file__).parent / "quiet.yaml"
 
 
 async def run(workers: int) -> None:
@@ -19,6 +23,7 @@ async def run(workers: int) -> None:
     Args:
         workers: how many, each a process with one thread.
     """
+    dask.config.update(dask.config.config, dask.config.collect([str(QUIET)], env={}))  # nannies give it to workers
     async with LocalCluster(
         n_workers=workers,
         threads_per_worker=1,

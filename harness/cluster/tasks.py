@@ -47,6 +47,7 @@ class MachineReport:
         network: the same for workers that share the interfaces of a network.
         machine: what it is.
         harness: version and commit of the harness there.
+        is_quiet: whether Dask leaves the processor to what is measured, as in quiet.yaml.
         unavailable: "spec/server" → why it cannot run there.
     """
 
@@ -57,6 +58,7 @@ class MachineReport:
     network: str
     machine: Machine
     harness: str
+    is_quiet: bool
     unavailable: dict[str, str]
 
 
@@ -110,6 +112,7 @@ def describe(servers: Sequence[Implementation], dask_worker: Worker) -> MachineR
         network=" ".join([*read_existing([BOOT_ID]), *_network_namespace()]),
         machine=machine.describe(),
         harness=version(),
+        is_quiet=not dask.config.get("distributed.worker.profile.enabled"),
         unavailable={server.key: why for server in servers if (why := why_unavailable(own_declaration(server)))},
     )
 

@@ -1,0 +1,163 @@
+"""Loads between hosts: what a network does to the latency of each style, and a hundred thousand clients.
+
+    python -m benchmarks.cluster_loads                             20 ms and 0.1 % loss: twenty minutes
+    python -m benchmarks.cluster_loads --quick asyncio selectors   only shows that it works
+    python -m benchmarks.cluster_loads --crowd 100000 selectors    so many clients, from seven hosts
+
+Hosts are network namespaces on this machine, as in tests/test_cluster.py, which needs the right to make them (root). A
+process of its own delays and loses their packets (tests/wire.py), because not every kernel has netem; `harness bench
+--network` would do the same by netem. It needs a part of a core, which it takes from all servers alike.
+
+The latencies are those of the workload `paced`, with 20 clients on two hosts: four of them send 500 messages a second
+in all, for five seconds, and each times its own messages from when they were due until they are back. In each block,
+the servers are loaded over both networks, in random order. Figures are medians over the blocks. Ratios are to the
+geometric mean of all servers over the same network, with intervals that hold together with 95 %.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import resource
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from harness.league.inference import differences
+from harness.model import TrialResult
+from harness.network import Network
+from tests import hosts
+from tests.machines import ROOT, Machines, run_in
+
+STYLES = (  # one server of each style
+    "c_coroutines",
+    "selectors",
+    "c_libuv",
+    "c_uring",
+    "c_threads",
+    "asyncio_plain",
+    "go_tuned",
+    "ocaml",
+    "generators",
+    "processes",
+    "erlang",
+    "threads",
+)
+NETWORKS = {"none": Network(delay_ms=0.0), "20 ms, 0.1 %": Network(delay_ms=20.0, loss_percent=0.1)}
+CLIENTS, RATE_PER_S, SECONDS = 20, 500, 5
+CROWD_HOSTS = 8
+CROWD_DESCRIPTORS = 2**20
+
+
+@contextmanager
+def machines(count: int, network: Network | None, folder: Path) -> Iterator[Machines]:
+    """Make hosts with a scheduler and workers for the duration of the context.
+
+    Args:
+        count: how many hosts.
+        network: between them; None for the kernel's own.
+        folder: for what they write.
+    """
+    folder.mkdir()
+    with hosts.hosts(count, network) as (every, switch):
+        found = Machines(every, switch, folder)
+        found.start()
+        yield found
+
+
+def bench(cluster: Machines, *words: str) -> list[TrialResult]:
+    """Load servers from the machines of a cluster; return the trials."""
+    client = cluster.client(
+        "bench", *words, "--spec", "broadcast", "--workload", "paced", "--cluster", cluster.scheduler
+    )
+    if client.wait():
+        print(cluster.log("client").read_text(), file=sys.stderr)
+        raise SystemExit(3)
+    return list(run_in(cluster.folder).trials)
+
+
+def compare_networks(servers: Sequence[str], blocks: int, seconds: float, seed: int) -> None:
+    """Print what each network does to the latency of each server.
+
+    Args:
+        servers: their names.
+        blocks: how many.
+        seconds: of each load.
+        seed: of the order.
+    """
+    chance = random.Random(seed)
+    found: dict[tuple[str, str], list[dict[str, float]]] = {}
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+        clusters = {
+            name: stack.enter_context(machines(4, network, Path(folder) / str(number)))
+            for number, (name, network) in enumerate(NETWORKS.items())
+        }
+        for block in range(blocks):
+            for name in chance.sample(list(clusters), len(clusters)):
+                order = chance.sample(list(servers), len(servers))
+                parameters = f"rate_per_s={RATE_PER_S},seconds={seconds:g}"
+                words = ["--profile", "smoke", "--clients", str(CLIENTS), "--parameter", parameters]
+                for trial in bench(clusters[name], *order, *words):
+                    if trial.did_not_finish:
+                        raise SystemExit(f"{trial.plan.implementation}: {trial.did_not_finish}")
+                    found.setdefault((name, trial.plan.implementation), []).append(dict(trial.figures))
+            print(f"block {block + 1} of {blocks}", file=sys.stderr, flush=True)
+    for name in NETWORKS:
+        print_latencies(name, {server: found[name, server] for server in servers})
+
+
+def print_latencies(network: str, found: dict[str, list[dict[str, float]]]) -> None:
+    """Print the latencies of the servers over a network.
+
+    Args:
+        network: its name.
+        found: by server, the figures of each block.
+    """
+    p99 = np.log(np.array([[each["latency_p99_ns"] for each in figures] for figures in found.values()]).T)
+    compared = differences(p99 - p99.mean(axis=1, keepdims=True))
+    print(f"\n{network}:\n\n| server | p50 ms | p99 ms | to the mean of all | dropped |\n|---|--:|--:|---|--:|")
+    for place, (server, figures) in enumerate(found.items()):
+        p50, dropped = (np.median([each[name] for each in figures]) for name in ("latency_p50_ns", "dropped_share"))
+        ratio, low, high = (np.exp(each[place]) for each in (compared.mean, compared.low, compared.high))
+        verdict = f"**{ratio:.2f}**" if compared.significant[place] else f"{ratio:.2f}"
+        latencies = f"{p50 / 1e6:.2f} | {np.exp(np.median(p99[:, place])) / 1e6:.2f}"
+        print(f"| {server} | {latencies} | {verdict} [{low:.2f}, {high:.2f}] | {dropped:.2%} |")
+    print(f"\n{len(p99)} blocks; bold: differs from the mean of all.")
+
+
+def load_with(clients: int, servers: Sequence[str]) -> None:
+    """Print the figures of a load with so many clients on each server."""
+    resource.setrlimit(resource.RLIMIT_NOFILE, (CROWD_DESCRIPTORS, CROWD_DESCRIPTORS))
+    with tempfile.TemporaryDirectory() as folder, machines(CROWD_HOSTS, None, Path(folder) / "crowd") as cluster:
+        trials = bench(cluster, *servers, "--clients", str(clients))
+        print(cluster.log("client").read_text())
+        for trial in trials:
+            print(f"{trial.plan.implementation}: {trial.did_not_finish or 'all deliveries verified'}")
+            for name, value in sorted(trial.figures.items()):
+                print(f"  {name} {value:,.6g}")
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Print what the command line asks for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("servers", nargs="*", default=list(STYLES))
+    parser.add_argument("--blocks", type=int, default=6)
+    parser.add_argument("--crowd", type=int, default=0, metavar="CLIENTS")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--quick", action="store_true")
+    options = parser.parse_args(arguments)
+    os.environ["PYTHONPATH"] = str(ROOT)
+    if options.crowd:
+        load_with(options.crowd, options.servers)
+    else:
+        seconds, blocks = (0.5, 1) if options.quick else (SECONDS, options.blocks)
+        compare_networks(options.servers, blocks, seconds, options.seed)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
