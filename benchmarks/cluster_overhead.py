@@ -33,7 +33,7 @@ from pathlib import Path
 import anyio
 import numpy as np
 
-from benchmarks.resolution import agreement, resolution
+from benchmarks.resolution import agreement, order, resolution
 from harness import plugins, results
 from harness.blocks import BlockResult
 from harness.cluster.cluster import Cluster, open_cluster
@@ -51,6 +51,7 @@ from harness.zoo.discover import why_unavailable
 
 SPEC = "broadcast"
 SERVERS = ("asyncio", "threads", "selectors", "generators", "trio", "uvloop")
+MORE = ("asyncio_plain", "asyncio_protocols", "epoll", "threads_plain")  # in the leagues
 BLOCK_S = 600.0
 BOUND, LEAGUE_BLOCK_S = 0.05, 60.0
 Runner = Callable[[BlockRequest], Awaitable[BlockResult]]
@@ -156,7 +157,7 @@ def compare_leagues(within: str) -> int:
     from tests.machines import ROOT, Machines
 
     os.environ["PYTHONPATH"] = str(ROOT)
-    words = ["run", *[each.name for each in servers()], "--spec", SPEC, "--smoke", "--within", within]
+    words = ["run", *[each.name for each in servers()], *MORE, "--spec", SPEC, "--smoke", "--within", within]
     runs = []
     with tempfile.TemporaryDirectory() as folder, hosts.hosts(5) as (every, switch):
         for name, more in (("four", True), ("one", False)):
@@ -172,12 +173,12 @@ def compare_leagues(within: str) -> int:
             runs.append(results.read(path))
             for host in every if more else ():
                 host.kill()
-    found = [leagues(run)[0] for run in runs]
+    found = [(run, leagues(run)[0]) for run in runs]
     print("| league over | servers | blocks | detectable | distinguished | rank interval | disturbed |")
     print("|---|---|---|---|---|---|---|")
-    for name, league in zip(("four namespaces", "one"), found, strict=True):
+    for name, (_, league) in zip(("four namespaces", "one"), found, strict=True):
         print(resolution(league).replace(f"| {SPEC} |", f"| {name} |", 1))
-    sentence = agreement(*found)
+    sentence = agreement(*(order(run, league) for run, league in found))
     print(f"\n{sentence}")
     return int(not sentence.endswith("reversed: none"))
 

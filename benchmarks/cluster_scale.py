@@ -27,6 +27,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields, replace
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -340,7 +341,9 @@ def print_runs(costs: Costs, assumed: Assumed) -> None:
 def measure(server_name: str) -> Costs:
     """Measure the costs on this machine; those in processor time hardly depend on what else it does."""
     found: dict[str, float] = {}
-    for part in (lambda: _of_trials(server_name), _of_shares, _of_exchanges, _of_client, _of_scheduler):
+    parts: Sequence[Callable[[], dict[str, float]]]
+    parts = (partial(_of_trials, server_name), _of_shares, _of_exchanges, _of_client, _of_scheduler)
+    for part in parts:
         found |= part()
         print(f"measured: {', '.join(f'{name} {value:.3g}' for name, value in found.items())}", file=sys.stderr)
     return replace(Costs(), **found)
@@ -488,10 +491,9 @@ def _of_scheduler() -> dict[str, float]:
         return {"scheduler_call_s": (time.monotonic() - begun) / count}
 
 
-def changed(record: Costs | Assumed, changes: dict[str, float]) -> Costs | Assumed:
-    """Return a record with those of the changes that are its own."""
-    names = {field.name for field in fields(record)}
-    return replace(record, **{name: value for name, value in changes.items() if name in names})
+def own(record: Costs | Assumed, changes: dict[str, float]) -> dict[str, float]:
+    """Return those of the changes that a record has fields for."""
+    return {field.name: changes[field.name] for field in fields(record) if field.name in changes}
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -507,7 +509,7 @@ def main(arguments: Sequence[str]) -> None:
     costs, assumed = measure(options.server) if options.measure else Costs(), Assumed()
     if unknown := changes.keys() - asdict(costs).keys() - asdict(assumed).keys():
         parser.error(f"unknown: {', '.join(sorted(unknown))}")
-    costs, assumed = changed(costs, changes), changed(assumed, changes)
+    costs, assumed = replace(costs, **own(costs, changes)), replace(assumed, **own(assumed, changes))
     for title, record in (("costs", costs), ("assumed", assumed)):
         print(f"| {title} | |\n|---|--:|")
         for name, value in asdict(record).items():

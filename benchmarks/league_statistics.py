@@ -69,7 +69,8 @@ def _slices(chance: np.random.Generator, shape: tuple[int, int]) -> Floats:
         slices += OWN * chance.standard_t(3, (ROUNDS, servers)) / math.sqrt(3)
         noise[block] += levels_in_block(slices.T)
     residuals = noise - noise.mean(axis=1, keepdims=True)
-    return noise / residuals.std()
+    scaled: Floats = noise / residuals.std()
+    return scaled
 
 
 NOISES: dict[str, Noise] = {
@@ -108,7 +109,9 @@ class Kind:
     def levels(self) -> Floats:
         """Return the true scores."""
         numbers = np.arange(self.servers)
-        return STEP * {"equal": numbers * 0.0, "pairs": numbers // 2, "steps": numbers * 1.0}[self.truth]
+        steps = {"equal": 0 * numbers, "pairs": numbers // 2, "steps": numbers}[self.truth]
+        levels: Floats = STEP * steps.astype(np.float64)
+        return levels
 
     def description(self) -> str:
         """Return the description for the table."""

@@ -1,4 +1,7 @@
-"""A run on the machines of a Dask cluster: hosts, which are network namespaces, lose workers, links and the client."""
+"""A run on the machines of a Dask cluster: hosts, which are network namespaces, lose workers, links and the client.
+
+The network between them delays and loses packets (tests/wire.py).
+"""
 
 from __future__ import annotations
 
@@ -13,13 +16,26 @@ import psutil
 import pytest
 
 from harness.league.profiles import IDLE_BLOCKS, PROFILES
+from harness.network import Network
 from tests import hosts as namespaces
 from tests.machines import PATIENCE_S, ROOT, Machines, left, run_in, wait_until
 from tests.zoo import harness
 
 pytest.importorskip("distributed")
 CUT_S = 20
-SERVERS = ["asyncio", "threads", "selectors", "generators"]
+SERVERS = [
+    "asyncio",
+    "asyncio_plain",
+    "asyncio_protocols",
+    "epoll",
+    "executor",
+    "generators",
+    "selectors",
+    "socketserver",
+    "threads",
+    "threads_plain",
+]
+NETWORK = Network(delay_ms=2, jitter_ms=0.5, loss_percent=0.1)
 
 needs_hosts = pytest.mark.skipif(not namespaces.are_possible(), reason="this process may not make network namespaces")
 
@@ -27,7 +43,7 @@ needs_hosts = pytest.mark.skipif(not namespaces.are_possible(), reason="this pro
 @pytest.fixture
 def machines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Machines]:
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    with namespaces.hosts(4) as (every, switch):
+    with namespaces.hosts(4, NETWORK) as (every, switch):
         cluster = Machines(every, switch, tmp_path)
         cluster.start()
         yield cluster
@@ -85,6 +101,9 @@ async def test_every_worker_counts() -> None:
 
     async with open_cluster("local:2", []) as cluster:
         assert cluster.workers == 2
+        remarks = " ".join(cluster.remarks)
+    assert "several workers are on one host" in remarks
+    assert "Dask itself takes" not in remarks, "quiet.yaml has reached the workers"
 
 
 def test_servers_inherit_no_variables_of_dask(monkeypatch: pytest.MonkeyPatch) -> None:
