@@ -505,7 +505,11 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--server", default="broadcast/selectors", help="whose costs are measured, as SPEC/NAME")
     parser.add_argument("--set", default="", metavar="NAME=N,...", help="other costs or assumptions")
     options = parser.parse_args(arguments)
-    changes = {name: float(value) for name, _, value in (word.split("=") for word in options.set.split(",") if word)}
+    words = [word.partition("=") for word in options.set.split(",") if word]
+    try:
+        changes = {name: float(value) for name, _, value in words}
+    except ValueError as error:
+        parser.error(f"--set: {error}")
     costs, assumed = measure(options.server) if options.measure else Costs(), Assumed()
     if unknown := changes.keys() - asdict(costs).keys() - asdict(assumed).keys():
         parser.error(f"unknown: {', '.join(sorted(unknown))}")
