@@ -33,7 +33,6 @@ from pathlib import Path
 
 from harness.load.clients.join import JOIN_S
 from harness.load.load import QUIET_S
-from harness.load.processes import SILENCE_S
 
 
 @dataclass(frozen=True)
@@ -163,13 +162,6 @@ def limits(costs: Costs, assumed: Assumed) -> list[Limit]:
             "more memory",
         ),
         Limit("the server's descriptors", "", lambda clients, _: clients + 1024, assumed.descriptors, "fs.nr_open"),
-        Limit(
-            "all connect before a process counts as lost",
-            "s",
-            lambda clients, _: clients * costs.server_connect_s,
-            SILENCE_S,
-            "connecting in parts, with an exchange after each",
-        ),
         Limit(
             "all receive a first message in time",
             "s",

@@ -15,10 +15,13 @@ import psutil
 import pytest
 
 from harness import plugins
+from harness.addresses import Address
 from harness.errors import HarnessError
 from harness.league.messages import TrialRequest
 from harness.league.trial import Cores, run_trial
 from harness.load import latency
+from harness.load.clients import clients
+from harness.load.clients.clients import Clients
 from harness.load.messages import RemoteShares
 from harness.load.processes import FirstProcessLost, LoadProcesses
 from harness.load.remote import ShareListener, connect_shares
@@ -201,3 +204,19 @@ def are_connected(remote: RemoteShares) -> bool:
     """Return whether the first process of a load has connected to all others."""
     there = {":".join(map(str, peer.laddr)) for peer in psutil.net_connections("tcp4") if peer.raddr}
     return there >= set(remote.shares)
+
+
+def test_a_crowd_connects_in_parts_and_the_processes_hear_of_each_other_in_between(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """However long all of it takes, no process is silent for as long as one that counts as lost."""
+    connected: list[int] = []
+    monkeypatch.setattr(clients, "CLIENTS_A_PART", 4)
+    with socket.create_server((HOST, 0)) as listener:
+        crowd = Clients(Address(HOST, listener.getsockname()[1]), plugins.specs()["broadcast"].codec)
+        monkeypatch.setattr(crowd.processes, "gather", lambda _: connected.append(len(crowd.sockets)))
+        crowd.connect(10)
+        assert connected == [4, 8]
+        assert crowd.numbers == list(range(10))
+        assert crowd.count == 10
+        crowd.close()

@@ -15,6 +15,8 @@ from harness.load.processes import LoadProcesses
 from harness.load.verify.frames import Sender
 
 SEND_S = 30.0  # at most, to send what makes a client join
+# Clients that connect before the processes hear of each other again: after SILENCE_S one would count as lost.
+CLIENTS_A_PART = 10_000
 
 
 @dataclass
@@ -56,11 +58,24 @@ class Clients:
         Raises:
             Violation: the server does not take them.
         """
-        own = self.processes.share(self.count, self.count + count)
+        first, stop = self.count, self.count + count
+        for start in range(first, stop, CLIENTS_A_PART):
+            if start > first:
+                self.processes.gather(None)
+            self._connect(self.processes.share(start, min(start + CLIENTS_A_PART, stop)), topics, small_buffers)
+        self.subscriptions += [tuple(topics)] * count
+
+    def _connect(self, own: range, topics: Sequence[int], small_buffers: bool) -> None:
+        """Connect clients of this process and let them subscribe.
+
+        Args:
+            own: their numbers.
+            topics: the topics to which each of them subscribes.
+            small_buffers: whether the kernel buffers little for them.
+        """
         connections = connect(self.address, len(own), first=own.start, step=own.step, small_buffers=small_buffers)
         self.sockets += connections
         self.numbers += own
-        self.subscriptions += [tuple(topics)] * count
         for number, connection in zip(own, connections, strict=True):
             if request := b"" if self.as_arriving else self.codec.encode_join(number, topics):
                 try:
