@@ -126,8 +126,13 @@ def long_load(machines: Machines) -> subprocess.Popen[bytes]:
     words = ["--spec", "broadcast", *ON_TWO_HOSTS, "--parameter", f"senders=2,seconds={2 * PATIENCE_S}"]
     client = machines.client("bench", "selectors", *words, "--cluster", machines.scheduler)
     for host in machines.every[1:]:
-        wait_until(lambda host=host: any("harness.load" in line for line in left(host)), "a load")  # type: ignore[misc]
+        wait_until(lambda host=host: client.poll() is not None or is_loading(host), "a load")  # type: ignore[misc]
+    assert client.poll() is None, machines.log("client").read_text()
     return client
+
+
+def is_loading(host: Host) -> bool:
+    return any("harness.load" in line for line in left(host))
 
 
 @needs_hosts
