@@ -118,13 +118,15 @@ def _wire(names: Sequence[str], network: Network) -> Iterator[None]:
     assert not network.rate_mbit, "it limits no rate"
     command = [sys.executable, "-m", "tests.wire", *names, *delays, "--loss-percent", f"{network.loss_percent}"]
     root = Path(__file__).parent.parent
-    with subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, start_new_session=True) as process:
-        assert process.stdout
+    with subprocess.Popen(
+        command, cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
+    ) as process:
+        assert process.stdin and process.stdout
         try:
             assert process.stdout.readline() == b"ready\n"
             yield
         finally:
-            process.kill()
+            process.stdin.close()
 
 
 def _add(name: str, stack: ExitStack) -> None:

@@ -2,9 +2,9 @@
 
     python -m tests.wire NAME... [--delay-ms N] [--jitter-ms N] [--loss-percent N]
 
-For each name it makes two Ethernet interfaces, `NAMEh` for the host and `NAMEs` for the switch, and prints "ready".
-What the host sends arrives at the switch after the delay, or never; what the switch sends arrives at once: so each
-packet is delayed once, by the host that it leaves, as netem does it. The interfaces go when the process ends.
+For each name it makes two Ethernet interfaces, `NAMEh` for the host and `NAMEs` for the switch, prints "ready", and
+goes on until its standard input ends. What the host sends arrives at the switch after the delay, or never; what the
+switch sends arrives at once: so each packet is delayed once, by the host that it leaves, as netem does it.
 
 The kernel cuts what it sends on such interfaces into segments first, so one loss is one packet.
 """
@@ -18,6 +18,7 @@ import os
 import random
 import select
 import struct
+import sys
 import time
 
 TUNSETIFF, IFF_TAP, IFF_NO_PI = 0x400454CA, 0x0002, 0x1000  # linux/if_tun.h
@@ -51,13 +52,16 @@ class Wire:
         self._held: list[tuple[float, int, int, bytes]] = []  # until when, the number of the frame, where to, the frame
         self._chance, self._frames = random.Random(1), 0
 
-    def carry(self) -> None:
-        """Carry frames for ever."""
-        every = [*self._to_switch, *self._to_host]
-        while True:
+    def carry(self, until: int) -> None:
+        """Carry frames until a descriptor can be read."""
+        every = [until, *self._to_switch, *self._to_host]
+        ready: list[int] = []
+        while until not in ready:
             wait_s = max(0.0, self._held[0][0] - time.monotonic()) if self._held else None
-            for source in select.select(every, [], [], wait_s)[0]:
-                self._take(source)
+            ready = select.select(every, [], [], wait_s)[0]
+            for source in ready:
+                if source != until:
+                    self._take(source)
             now = time.monotonic()
             while self._held and self._held[0][0] <= now:
                 _, _, target, frame = heapq.heappop(self._held)
@@ -85,7 +89,7 @@ def write(target: int, frame: bytes) -> None:
 
 
 def main() -> None:
-    """Make the interfaces, and carry frames until the process is ended."""
+    """Make the interfaces, and carry frames."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="+", metavar="NAME")
     parser.add_argument("--delay-ms", type=float, default=0.0)
@@ -94,7 +98,7 @@ def main() -> None:
     options = parser.parse_args()
     wire = Wire(options.names, options.delay_ms / 1e3, options.jitter_ms / 1e3, options.loss_percent / 1e2)
     print("ready", flush=True)
-    wire.carry()
+    wire.carry(sys.stdin.fileno())
 
 
 if __name__ == "__main__":
