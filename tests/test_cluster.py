@@ -69,7 +69,7 @@ def test_a_run_survives_a_dead_worker_a_cut_link_and_a_lost_client(machines: Mac
     lost = machines.blocks()
     assert lost < PROFILES["quick"].blocks, "the client was lost in the middle"
     client = machines.client("run", "--resume", "--cluster", machines.scheduler)
-    assert client.wait(PATIENCE_S) == 0, machines.log("client").read_text()
+    assert client.wait(3 * PATIENCE_S) == 0, machines.log("client").read_text()
 
     run = run_in(machines.folder)
     assert sorted(block.number for block in run.blocks) == list(range(PROFILES["quick"].blocks))
