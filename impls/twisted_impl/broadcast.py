@@ -13,23 +13,26 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import TCP4ServerEndpoint, TCP6ServerEndpoint
 from twisted.internet.error import CannotListenError
-from twisted.internet.interfaces import IPushProducer
-from twisted.internet.protocol import Factory
+from twisted.internet.interfaces import IHalfCloseableProtocol, IPushProducer
+from twisted.internet.protocol import Factory, connectionDone
 from twisted.internet.task import react
 from twisted.protocols.basic import Int8StringReceiver
+from twisted.protocols.policies import TimeoutMixin
+from twisted.python.failure import Failure
 from zope.interface import implementer
 
 BACKLOG = 1024
 LIMIT = 256 * 1024  # a client with more bytes unsent misses new messages
 TURN = 256  # messages of one client in a row, before the reactor serves the others
+LINGER_S = 10  # for a client that has closed its sending side to read what is unsent
 
 
-class Client(Int8StringReceiver):
-    """One connection. When the client ends its stream, Twisted closes the connection; what is unsent is lost."""
-
+@implementer(IHalfCloseableProtocol)
+class Client(Int8StringReceiver, TimeoutMixin):
     transport: Any
-    pauseProducing: Any  # Twisted has no types for these two
+    pauseProducing: Any  # Twisted has no types for these three
     resumeProducing: Any
+    setTimeout: Any
     left = TURN
 
     def connectionMade(self) -> None:
@@ -45,6 +48,21 @@ class Client(Int8StringReceiver):
             self.left = TURN
             self.pauseProducing()
             self.transport.reactor.callLater(0, self.resumeProducing)
+
+    def readConnectionLost(self) -> None:
+        """The client has ended its stream. Without this method Twisted would close at once, and lose what is unsent."""
+        room.discard(self)
+        self.transport.unregisterProducer()  # loseConnection would wait for it
+        self.transport.loseConnection()  # when what is unsent is sent
+        self.setTimeout(LINGER_S)  # the client may never read it
+
+    def writeConnectionLost(self) -> None: ...  # the interface has it; on TCP it is never called
+
+    def timeoutConnection(self) -> None:
+        self.transport.abortConnection()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self.setTimeout(None)
 
 
 @implementer(IPushProducer)

@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import TCP4ServerEndpoint, TCP6ServerEndpoint
 from twisted.internet.error import CannotListenError
-from twisted.internet.interfaces import IPushProducer
+from twisted.internet.interfaces import IHalfCloseableProtocol, IPushProducer
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.internet.task import react
 from twisted.protocols.policies import TimeoutMixin
@@ -26,13 +26,13 @@ from zope.interface import implementer
 BACKLOG = 1024
 LINE = 64 * 1024  # bytes of the longest request, including its line feed
 LIMIT = 256 * 1024  # a client with more bytes unsent misses new messages
+TURN = 256  # requests of one client in a row, before the reactor serves the others
+LINGER_S = 10  # for a client that has closed its sending side to read what is unsent
 PAUSE_S = 30  # for a client with too many unsent replies to read all of them
 
 
-@implementer(IPushProducer)
+@implementer(IPushProducer, IHalfCloseableProtocol)
 class Client(Protocol, TimeoutMixin):
-    """One connection. When the client ends its stream, Twisted closes the connection; what is unsent is lost."""
-
     transport: Any
     setTimeout: Any  # Twisted has no types for it
 
@@ -54,26 +54,46 @@ class Client(Protocol, TimeoutMixin):
         self.work()
 
     def work(self) -> None:
-        while self.lines and not self.full:
+        """Carry out the requests that have been read, at most TURN of them in a row; then read on."""
+        for _ in range(TURN):
+            if self.full or not self.lines:
+                break
             handle(self, self.lines.popleft())
+        if self.full:
+            return  # resumeProducing goes on
+        if self.lines:  # one read may bring thousands of requests, and without this all of them would be its turn
+            self.transport.pauseProducing()
+            self.transport.reactor.callLater(0, self.work)
+        else:
+            self.transport.resumeProducing()
 
     def pauseProducing(self) -> None:
         self.behind = True
 
     def resumeProducing(self) -> None:  # all is sent
-        self.behind = self.full = False
-        self.setTimeout(None)
-        self.work()
-        if not self.full:
-            self.transport.resumeProducing()
+        self.behind = False
+        if self.full:
+            self.full = False
+            self.setTimeout(None)
+            self.work()
 
     def stopProducing(self) -> None: ...  # the connection has ended, and connectionLost follows
+
+    def readConnectionLost(self) -> None:
+        """The client has ended its stream. Without this method Twisted would close at once, and lose what is unsent."""
+        leave(self)
+        self.transport.unregisterProducer()  # loseConnection would wait for it
+        self.transport.loseConnection()  # when what is unsent is sent
+        self.setTimeout(LINGER_S)  # the client may never read it
+
+    def writeConnectionLost(self) -> None: ...  # the interface has it; on TCP it is never called
 
     def timeoutConnection(self) -> None:
         self.transport.abortConnection()  # loseConnection would send what is unsent first
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self.setTimeout(None)
+        self.lines.clear()  # else `work` would carry them out for a client that is gone
         leave(self)
 
 
@@ -107,7 +127,8 @@ def obey(client: Client, request: Any) -> None:
 
 def leave(client: Client) -> None:
     """Forget the client, and the channels that have no other subscriber."""
-    for channel in client.channels:
+    while client.channels:
+        channel = client.channels.pop()
         channels[channel].discard(client)
         if not channels[channel]:
             del channels[channel]
