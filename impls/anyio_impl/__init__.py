@@ -19,7 +19,7 @@ def harness_implementations() -> list[Implementation]:
             category="idiomatic",
             summary="anyio task groups and memory object streams; drops messages beyond 256 KiB unsent",
             source=HERE / "broadcast.py",
-            needs=("python>=3.11", "python:anyio>=4"),
+            needs=("python>=3.11", "python:anyio>=4.10"),
         ),
         Implementation(
             name="anyio_trio",
@@ -30,7 +30,7 @@ def harness_implementations() -> list[Implementation]:
             summary="the server of anyio on anyio's other backend, trio; drops messages beyond 256 KiB unsent",
             source=HERE / "broadcast.py",
             run=(sys.executable, str(HERE / "on_trio.py")),
-            needs=("python>=3.11", "python:anyio>=4", "python:trio>=0.25"),
+            needs=("python>=3.11", "python:anyio>=4.10", "python:trio>=0.25"),
         ),
         Implementation(
             name="anyio",
@@ -40,6 +40,6 @@ def harness_implementations() -> list[Implementation]:
             category="idiomatic",
             summary="anyio task groups and memory object streams; drops messages beyond 256 KiB unsent",
             source=HERE / "channels.py",
-            needs=("python>=3.11", "python:anyio>=4"),
+            needs=("python>=3.11", "python:anyio>=4.10"),
         ),
     ]

@@ -11,10 +11,11 @@ import json
 import math
 import re
 import signal
+import socket
 import sys
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, NoReturn, cast
+from typing import Any, NoReturn
 
 import anyio
 from anyio.abc import SocketAttribute, SocketListener, SocketStream, TaskGroup
@@ -188,13 +189,15 @@ async def main(address: tuple[str, int]) -> None:
     shown = f"[{host}]" if ":" in host else host
     with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
         try:
-            listeners = await anyio.create_tcp_listener(local_host=host, local_port=port, backlog=BACKLOG)
+            # Not create_tcp_listener: it looks addresses up with AI_ADDRCONFIG, and so does not know ::1 where only the
+            # loopback interface has IPv6, as in many containers.
+            family = socket.AF_INET6 if ":" in host else socket.AF_INET
+            listener = await SocketListener.from_socket(socket.create_server(address, family=family, backlog=BACKLOG))
         except (OSError, UnicodeError) as error:
             sys.exit(f"cannot listen on {shown}:{port}: {error}")
-        async with listeners, anyio.create_task_group() as group:
-            for listener in listeners.listeners:
-                group.start_soon(accept, cast(SocketListener, listener), group)
-            print(f"listening on {shown}:{listeners.extra(SocketAttribute.local_port)}", flush=True)
+        async with listener, anyio.create_task_group() as group:
+            group.start_soon(accept, listener, group)
+            print(f"listening on {shown}:{listener.extra(SocketAttribute.local_port)}", flush=True)
             await anext(signals)
             group.cancel_scope.cancel()
 
