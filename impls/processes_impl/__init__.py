@@ -18,5 +18,6 @@ def harness_implementations() -> list[Implementation]:
             category="tuned",
             summary="SO_REUSEPORT, a coroutine per connection in each worker; drops messages beyond 256 KiB unsent",
             source=HERE / "broadcast.py",
+            needs=("python>=3.11",),
         )
     ]

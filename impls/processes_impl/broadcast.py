@@ -10,6 +10,7 @@ the client misses new batches, always as whole messages. No client waits for ano
 
 import asyncio
 import ctypes
+import errno
 import os
 import re
 import select
@@ -103,8 +104,10 @@ def forward() -> None:
     if at_rest.is_set() and (pending or coming):
         at_rest.clear()
         coming, entering = [], coming
-        with suppress(OSError):  # the parent has ended: `receive` notices that
+        try:
             link.send(name + pending)
+        except OSError:  # the parent has ended, or takes no such packet, and the worker would wait for it for ever
+            os._exit(1)
         pending.clear()
 
 
@@ -142,7 +145,8 @@ async def accept(listener: socket.socket) -> None:
 
 def report(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
     # A lack of descriptors is not printed: if nobody reads stderr, this worker would wait, and all others for it.
-    if not isinstance(context.get("exception"), OSError):
+    lacking = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)  # asyncio rests for a second, and tries again
+    if getattr(context.get("exception"), "errno", None) not in lacking:
         loop.default_exception_handler(context)
 
 
