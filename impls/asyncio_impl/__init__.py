@@ -18,6 +18,7 @@ def harness_implementations() -> list[Implementation]:
             category="tuned",
             summary="asyncio streams, one write per two turns of the loop; drops messages beyond 256 KiB unsent",
             source=HERE / "broadcast.py",
+            needs=("python>=3.11",),
         ),
         Implementation(
             name="asyncio",

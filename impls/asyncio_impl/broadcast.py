@@ -8,6 +8,7 @@ the client misses new batches, always as whole messages. No client waits for ano
 """
 
 import asyncio
+import errno
 import re
 import signal
 import socket
@@ -29,7 +30,7 @@ async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
     rest = b""
     try:
         with suppress(OSError):  # a reset ends a connection just as an end of stream does
-            # Tuned: a read takes all messages that have arrived, where readexactly takes one at a time.
+            # Not readexactly, which takes one message at a time: those that a read has brought stay together.
             while chunk := await reader.read(CHUNK):
                 data = rest + chunk
                 end = whole_messages(data)
@@ -105,7 +106,8 @@ async def accept(listener: socket.socket) -> asyncio.Server:
 
 def report(loop: asyncio.AbstractEventLoop, what: dict[str, object]) -> None:
     """Say nothing when no descriptor is left: if nothing reads standard error, the write would block all clients."""
-    if not isinstance(what.get("exception"), OSError):
+    lacking = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)  # asyncio rests for a second, and tries again
+    if getattr(what.get("exception"), "errno", None) not in lacking:
         loop.default_exception_handler(what)
 
 

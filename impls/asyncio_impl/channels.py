@@ -8,6 +8,7 @@ it misses new messages; while replies make it twice as many, its requests wait.
 """
 
 import asyncio
+import errno
 import json
 import re
 import signal
@@ -30,6 +31,7 @@ class Client:
     writer: asyncio.StreamWriter
     channels: set[str] = field(default_factory=set)
     outbox: bytearray = field(default_factory=bytearray)
+    # For either task: one waits while the outbox is empty, the other while it is too full, so never both.
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     leaving: bool = False  # nothing more is added to the outbox
 
@@ -173,7 +175,8 @@ async def accept(listener: socket.socket) -> asyncio.Server:
 
 def report(loop: asyncio.AbstractEventLoop, what: dict[str, object]) -> None:
     """Say nothing when no descriptor is left: if nothing reads standard error, the write would block all clients."""
-    if not isinstance(what.get("exception"), OSError):
+    lacking = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)  # asyncio rests for a second, and tries again
+    if getattr(what.get("exception"), "errno", None) not in lacking:
         loop.default_exception_handler(what)
 
 

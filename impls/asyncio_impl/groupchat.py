@@ -9,6 +9,7 @@ which no member may miss, make it three times as many, it is disconnected.
 """
 
 import asyncio
+import errno
 import re
 import signal
 import socket
@@ -32,6 +33,7 @@ class Client:
     writer: asyncio.StreamWriter
     name: str | None = None  # None until the client has joined; until then it gets no messages
     outbox: bytearray = field(default_factory=bytearray)
+    # For either task: one waits while the outbox is empty, the other while it is too full, so never both.
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     leaving: bool = False  # nothing more is added to the outbox
 
@@ -188,7 +190,8 @@ async def accept(listener: socket.socket) -> asyncio.Server:
 
 def report(loop: asyncio.AbstractEventLoop, what: dict[str, object]) -> None:
     """Say nothing when no descriptor is left: if nothing reads standard error, the write would block all clients."""
-    if not isinstance(what.get("exception"), OSError):
+    lacking = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)  # asyncio rests for a second, and tries again
+    if getattr(what.get("exception"), "errno", None) not in lacking:
         loop.default_exception_handler(what)
 
 

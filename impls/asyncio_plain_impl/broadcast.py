@@ -7,6 +7,7 @@ or its queue is full, it misses new messages.
 """
 
 import asyncio
+import errno
 import re
 import signal
 import socket
@@ -42,7 +43,7 @@ async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
                 await client.outbox.join()  # the writing task sends what is unsent
             writing.cancel()
     except* OSError:
-        pass  # a reset, which ends both tasks, or a TimeoutError
+        pass  # a reset, which ends both tasks, with what came before it and is not read yet; or a TimeoutError
     finally:
         room.discard(client)
         writer.transport.abort()  # close() would wait for a client that does not read
@@ -96,7 +97,8 @@ async def accept(listener: socket.socket) -> asyncio.Server:
 
 def report(loop: asyncio.AbstractEventLoop, what: dict[str, object]) -> None:
     """Say nothing when no descriptor is left: if nothing reads standard error, the write would block all clients."""
-    if not isinstance(what.get("exception"), OSError):
+    lacking = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)  # asyncio rests for a second, and tries again
+    if getattr(what.get("exception"), "errno", None) not in lacking:
         loop.default_exception_handler(what)
 
 

@@ -8,6 +8,7 @@ the client is offered nothing new. No client waits for another.
 """
 
 import asyncio
+import errno
 import re
 import signal
 import socket
@@ -128,7 +129,8 @@ async def accept(listener: socket.socket) -> asyncio.Server:
 
 def report(loop: asyncio.AbstractEventLoop, what: dict[str, object]) -> None:
     """Say nothing when no descriptor is left: if nothing reads standard error, the write would block all clients."""
-    if not isinstance(what.get("exception"), OSError):
+    lacking = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)  # asyncio rests for a second, and tries again
+    if getattr(what.get("exception"), "errno", None) not in lacking:
         loop.default_exception_handler(what)
 
 
