@@ -87,6 +87,7 @@ def whole_messages(data: bytes) -> int:
 
 
 async def broadcast(batch: bytes) -> None:
+    # One entry in each queue for all whole messages of a read: the read has brought them together.
     # None of these calls waits: no other task runs before all clients have been offered the batch.
     for client in room:
         await offer(client, batch)

@@ -78,6 +78,7 @@ def whole_messages(data: bytes) -> int:
 
 
 def broadcast(batch: bytes) -> None:
+    # One entry in each channel for all whole messages of a read: the read has brought them together.
     for client in room:
         offer(client, batch)
 
