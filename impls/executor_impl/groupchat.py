@@ -176,7 +176,7 @@ def announce(notice: Joined | Left) -> None:
         if len(member.outbox) > 3 * LIMIT and not member.leaving:
             member.leaving = True  # its reading task sees the end of the stream, and does the rest
             with suppress(OSError):
-                member.connection.raw.shutdown(socket.SHUT_RDWR)
+                member.connection.shutdown(socket.SHUT_RDWR)
         send(member, delivery)
 
 

@@ -92,6 +92,11 @@ class Socket:
             while sent < len(rest):
                 sent += await self.send(rest[sent:])
 
+    def shutdown(self, how: int) -> None:
+        """Shut down one or both sides, as socket.shutdown does, but not while `close` closes the socket."""
+        with self._lock:
+            self.raw.shutdown(how)
+
     def close(self) -> None:
         """Close the socket and wake all tasks that wait for it; a second call does nothing."""
         with self._lock:
