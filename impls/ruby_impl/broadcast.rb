@@ -45,9 +45,14 @@ def leave(client)
   return client.socket.close unless client.writing
 
   sleep LINGER_S # it may never read
-  client.socket.shutdown unless client.socket.closed? # now `write` fails, and closes it
+  disconnect(client) # now `write` fails, and closes the socket
+end
+
+# Make the fibers that read and write see the end of the connection.
+def disconnect(client)
+  client.socket.shutdown unless client.socket.closed?
 rescue SystemCallError
-  nil # it was reset, and `write` fails anyway
+  nil # it was reset, and they see that
 end
 
 # Send the outbox as fast as the client takes it.
@@ -115,13 +120,16 @@ def offer(client, batch)
   Fiber.schedule { write(client) }
 rescue SystemCallError
   nil # reading fails too, and ends the connection
+rescue FiberError # nobody can send the rest, and without it nothing else may follow
+  disconnect(client)
 end
 
 def accept(listener)
   loop do
     socket = listener.accept
     Fiber.schedule { serve(socket) }
-  rescue SystemCallError # no descriptor is left
+  rescue SystemCallError, FiberError # no descriptor is left, or no memory for another stack
+    socket&.close
     sleep RETRY_S
   end
 end
@@ -133,6 +141,7 @@ class Scheduler
     @writable = {}
     @sleeping = {} # the fibers that wait for a time, and that time
     @ready = [] # the fibers that only let others run first
+    @spare = Fiber.new { loop { Fiber.yield } }.tap(&:resume)
   end
 
   def fiber(&block)
@@ -142,6 +151,9 @@ class Scheduler
       warn e.full_message # a fault ends its fiber, and no other
     end
     fiber.tap(&:resume)
+  rescue FiberError # there is no memory for its stack
+    @spare.resume # else Ruby takes the current fiber for one that waits for that one, and never resumes it
+    raise
   end
 
   def io_wait(io, events, _timeout)
