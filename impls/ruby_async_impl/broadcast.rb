@@ -16,10 +16,13 @@ require "set"
 BACKLOG = 1024
 CHUNK = 16 * 1024 # bytes per read: hundreds of messages, yet small enough to be fair
 LIMIT = 256 * 1024 # a client with more unsent bytes misses new messages
+CELL = 64 # bytes that a batch takes in a queue beyond its own
 RETRY_S = 0.1 # how long to wait for a descriptor when there is none left
 LINGER_S = 10 # for a client that has closed its sending side to read what is unsent
 
 Client = Struct.new(:queue, :unsent) # the bytes in the queue and in the current write
+
+SPARE = Fiber.new { loop { Fiber.yield } }.tap(&:resume)
 
 @room = Set.new.compare_by_identity
 
@@ -55,7 +58,7 @@ def write(socket, client)
     batches << client.queue.dequeue until client.queue.empty?
     data = batches.join
     socket.write(data)
-    client.unsent -= data.bytesize
+    client.unsent -= data.bytesize + CELL * batches.size
     break if batches.last.nil?
   end
 rescue SystemCallError
@@ -91,15 +94,31 @@ end
 def offer(client, batch)
   return if client.unsent > LIMIT
 
-  client.unsent += batch.bytesize
+  client.unsent += batch.bytesize + CELL
   client.queue << batch
+end
+
+# Raise FiberError unless there is memory for the stacks of two tasks. One for which there is none would stay among
+# the children of this task for ever.
+def reserve
+  Fiber.new { Fiber.new {}.resume }.resume
+rescue FiberError
+  SPARE.resume # else Ruby takes the current fiber for one that waits for that one, and never resumes it
+  raise
 end
 
 # Not Async::IO::Endpoint#accept: its loop ends when no descriptor is left.
 def accept(listener)
   loop do
-    listener.accept { |socket| serve(socket) } # in a task of its own, which closes the socket at its end
-  rescue SystemCallError # no descriptor is left
+    socket, = listener.accept
+    reserve
+    Async do
+      serve(socket)
+    ensure
+      socket.close
+    end
+  rescue SystemCallError, FiberError # no descriptor is left, or no memory for another stack
+    socket&.close
     sleep RETRY_S
   end
 end

@@ -18,6 +18,7 @@ BACKLOG = 1024
 LINE = 64 * 1024 # bytes of the longest request, including its line feed
 CHUNK = 16 * 1024 # bytes per read: hundreds of requests, yet small enough to be fair
 LIMIT = 256 * 1024 # a client with more unsent bytes misses new messages
+CELL = 64 # bytes that a line takes in a queue beyond its own
 RETRY_S = 0.1 # how long to wait for a descriptor when there is none left
 LINGER_S = 10 # for a client that has closed its sending side to read what is unsent
 PAUSE_S = 30 # for the current write to end, if a client has too many unsent replies
@@ -27,6 +28,8 @@ ESCAPE = %r{\\(?:["\\/bfnrt]|u(?![dD][89a-fA-F])\h{4}|u[dD][89abAB]\h\h\\u[dD][c
 class BadRequest < StandardError; end
 
 Client = Struct.new(:queue, :unsent, :sent, :leaving, :channels) # sent: notified after each write
+
+SPARE = Fiber.new { loop { Fiber.yield } }.tap(&:resume)
 
 @channels = {} # the subscribers of every channel that has any
 
@@ -66,7 +69,7 @@ def write(socket, client)
     replies << client.queue.dequeue until client.queue.empty?
     data = replies.join
     socket.write(data)
-    client.unsent -= data.bytesize
+    client.unsent -= data.bytesize + CELL * replies.size
     client.sent.signal
     break if replies.last.nil?
   end
@@ -131,7 +134,7 @@ end
 def reply(client, data)
   return if client.leaving # the writer has ended: nobody would send it
 
-  client.unsent += data.bytesize
+  client.unsent += data.bytesize + CELL
   client.queue << data
 end
 
@@ -150,11 +153,27 @@ def encode(reply)
   "#{JSON.generate(reply)}\n"
 end
 
+# Raise FiberError unless there is memory for the stacks of two tasks. One for which there is none would stay among
+# the children of this task for ever.
+def reserve
+  Fiber.new { Fiber.new {}.resume }.resume
+rescue FiberError
+  SPARE.resume # else Ruby takes the current fiber for one that waits for that one, and never resumes it
+  raise
+end
+
 # Not Async::IO::Endpoint#accept: its loop ends when no descriptor is left.
 def accept(listener)
   loop do
-    listener.accept { |socket| serve(socket) } # in a task of its own, which closes the socket at its end
-  rescue SystemCallError # no descriptor is left
+    socket, = listener.accept
+    reserve
+    Async do
+      serve(socket)
+    ensure
+      socket.close
+    end
+  rescue SystemCallError, FiberError # no descriptor is left, or no memory for another stack
+    socket&.close
     sleep RETRY_S
   end
 end
