@@ -11,6 +11,7 @@ local uv = require("luv")
 
 local BACKLOG = 1024
 local LIMIT = 256 * 1024 -- a client with more unsent bytes misses new messages
+local CELL = 64 -- bytes that a batch takes in an outbox beyond its own
 local LINGER_MS = 10000 -- for a client that has closed its sending side to read what is unsent
 
 local room = {} -- all clients, as keys
@@ -69,9 +70,10 @@ end
 local function write(client)
   local writing = coroutine.running()
   repeat
-    local batch = table.concat(client.outbox)
+    local batches = client.outbox
     client.outbox = {}
-    local accepted, failure = client.socket:write(batch, function(problem)
+    local data = table.concat(batches)
+    local accepted, failure = client.socket:write(data, function(problem)
       resume(client, writing, problem)
     end)
     if accepted then
@@ -81,7 +83,7 @@ local function write(client)
       room[client] = nil
       client.unsent = 0
     else
-      client.unsent = client.unsent - #batch
+      client.unsent = client.unsent - #data - CELL * #batches
     end
   until client.unsent == 0
   if client.leaving then
@@ -109,7 +111,7 @@ local function offer(client, batch)
   end
   local idle = client.unsent == 0
   client.outbox[#client.outbox + 1] = batch
-  client.unsent = client.unsent + #batch
+  client.unsent = client.unsent + #batch + CELL
   if idle then
     resume(client, coroutine.create(write), client)
   end
@@ -129,7 +131,7 @@ local function accept(listener)
     return
   end
   socket:nodelay(true)
-  local client = { socket = socket, outbox = {}, unsent = 0, leaving = false } -- unsent: bytes
+  local client = { socket = socket, outbox = {}, unsent = 0, leaving = false } -- unsent: bytes and cells
   room[client] = true
   local serving = coroutine.create(serve)
   resume(client, serving, client)
