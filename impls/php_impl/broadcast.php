@@ -210,11 +210,11 @@ final class Broadcast
     {
         while (($fd = $this->libc->accept4($this->listener, null, null, NONBLOCK)) >= 0) {
             $client = $this->room[$fd] = new Client($fd);
-            $this->watch($fd, EPOLLIN, EPOLL_CTL_ADD);
             try {
+                $this->watch($fd, EPOLLIN, EPOLL_CTL_ADD);
                 $client->fiber = new Fiber($this->serve(...));
                 $client->fiber->start($client);
-            } catch (Throwable) { // there is no memory for another stack
+            } catch (Throwable) { // there is no memory for another stack, or to watch another socket
                 $this->close($client);
             }
         }
@@ -273,7 +273,9 @@ final class Broadcast
         $event = $this->libc->new('struct event');
         $event->events = $events;
         $event->fd = $fd;
-        $this->libc->epoll_ctl($this->epoll, $operation, $fd, FFI::addr($event));
+        if ($this->libc->epoll_ctl($this->epoll, $operation, $fd, FFI::addr($event))) {
+            throw new RuntimeException("cannot watch descriptor $fd");
+        }
     }
 
     private function set(int $fd, int $level, int $option, int $value): void
@@ -326,7 +328,7 @@ final class Broadcast
 /** @return array{string, int} */
 function parseAddress(array $arguments): array
 {
-    $pattern = '/^(\[[^\]]*:[^\]]*\]|[^:\[\]]+):(0|[1-9][0-9]{0,4})$/D';
+    $pattern = '/^(\[[^\[\]]*:[^\[\]]*\]|[^:\[\]]+):(0|[1-9][0-9]{0,4})$/D';
     if (count($arguments) !== 1 || !preg_match($pattern, $arguments[0], $match) || $match[2] > 65535) {
         fwrite(STDERR, "usage: broadcast.php HOST:PORT (IPv6: [HOST]:PORT)\n");
         exit(2);
