@@ -114,8 +114,9 @@
       (thread (lambda () (serve in out custodian)))))
   (accept listener))
 
-;; Racket has no option for this, so ask the C library. With Nagle's algorithm, a small message would wait
-;; until the client has acknowledged the one before, which takes it up to 40 ms.
+;; Up to version 8.8 Racket has no option for this, so ask the C library; later ones do it themselves, and need none
+;; of this. With Nagle's algorithm, a small message would wait until the client has acknowledged the one before,
+;; which takes it up to 40 ms.
 (define (no-delay! port)
   (define tcp 6) ; IPPROTO_TCP, and of its options
   (define tcp-nodelay 1)
