@@ -36,15 +36,16 @@
   (unwind-protect
        (let* ((stream (socket-make-stream socket :output t :buffering :full :element-type '(unsigned-byte 8)))
               (client (make-client))
-              (writer (start #'write-batches client stream)))
-         (unwind-protect
-              (progn (join client)
-                     (read-messages socket))
-           (leave client)
-           (join-thread writer :timeout +linger+ :default nil) ; it may never read
-           (ignore-errors (socket-shutdown socket :direction :io)) ; then its writer's call fails
-           (join-thread writer :default nil)))
-    (socket-close socket :abort t))) ; even if no thread was left for the writer
+              (writer (ignore-errors (start #'write-batches client stream)))) ; NIL if no thread is left
+         (when writer
+           (unwind-protect
+                (progn (join client)
+                       (read-messages socket))
+             (leave client)
+             (join-thread writer :timeout +linger+ :default nil) ; it may never read
+             (ignore-errors (socket-shutdown socket :direction :io)) ; then its writer's call fails
+             (join-thread writer :default nil))))
+    (socket-close socket :abort t)))
 
 (defun join (client)
   (with-mutex (*order*)
