@@ -63,7 +63,8 @@ class Client(StreamRequestHandler):
             self.writer.join(LINGER_S)
         with suppress(OSError):
             self.connection.shutdown(socket.SHUT_RDWR)  # now a `write` fails, and the queue is emptied
-        self.outbox.put(END)  # the first may have found no room
+        with suppress(queue.Full):  # never, unless a fault has ended the writer
+            self.outbox.put(END, timeout=LINGER_S)  # the first may have found no room
         self.writer.join()  # before the descriptor is closed: its number may be another client's at once
 
 

@@ -57,10 +57,10 @@ def serve(connection: socket.socket) -> None:
         finally:
             with order:
                 leave(client)
-        writer.join(LINGER_S)  # what is unsent is sent first
-        with suppress(OSError):
-            connection.shutdown(socket.SHUT_RDWR)  # ends the wait for a client that does not read
-        writer.join()  # before the descriptor is closed: its number may be another client's at once
+            writer.join(LINGER_S)  # what is unsent is sent first
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)  # ends the wait for a client that does not read
+            writer.join()  # before the descriptor is closed: its number may be another client's at once
 
 
 def read(client: Client) -> None:

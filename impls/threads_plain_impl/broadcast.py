@@ -80,7 +80,8 @@ def linger(client: Client, writer: threading.Thread) -> None:
         writer.join(LINGER_S)
     with suppress(OSError):
         client.connection.shutdown(socket.SHUT_RDWR)  # now `sendall` fails, and the queue is emptied
-    client.outbox.put(END)  # the first may have found no room
+    with suppress(queue.Full):  # never, unless a fault has ended the writer
+        client.outbox.put(END, timeout=LINGER_S)  # the first may have found no room
     writer.join()  # before the descriptor is closed: its number may be another client's at once
 
 
