@@ -105,7 +105,10 @@ def broadcast(batch: bytes) -> None:
     pending.append(batch)
     park(ready.append)  # other ready clients append first, so that one flush serves all
     if first:  # if each did, it would send alone what the one before it has just read
-        flush()
+        try:
+            flush()
+        finally:
+            pending.clear()  # after a fault, too: else nobody would be first again, and nothing be delivered
 
 
 def flush() -> None:
