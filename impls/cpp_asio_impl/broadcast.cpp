@@ -11,6 +11,7 @@
 #include <csignal>
 #include <cstdint>
 #include <cstdlib>
+#include <exception>
 #include <iostream>
 #include <memory>
 #include <new>
@@ -28,6 +29,7 @@ constexpr int backlog = 1024;
 constexpr std::size_t few_bytes = 4 * 1024;  // first read: most clients receive more than they send
 constexpr std::size_t chunk = 64 * 1024;     // largest read in bytes, small enough to be fair
 constexpr std::size_t limit = 256 * 1024;    // a client with more unsent bytes misses new batches
+constexpr std::size_t cell = 64;             // bytes that a batch takes in an outbox beyond its own
 constexpr std::chrono::milliseconds retry{100};  // when no descriptor is left
 constexpr std::chrono::seconds linger{10};  // for a client that has left to read what is unsent
 
@@ -39,7 +41,7 @@ struct client {
     asio::steady_timer wake;  // never expires; cancelling it wakes the writing coroutine
     asio::steady_timer deadline{connection.get_executor()};  // runs once the client has left
     std::vector<batch> outbox{};
-    std::size_t unsent = 0;  // bytes in the outbox or being written
+    std::size_t unsent = 0;  // bytes in the outbox or being written, and a cell for each batch
     bool leaving = false;
 };
 
@@ -105,14 +107,15 @@ awaitable<void> write(std::shared_ptr<client> self) {
             continue;
         }
         const auto batches = std::exchange(self->outbox, {});  // an idle client holds no memory
+        const auto taken = self->unsent;
         std::vector<asio::const_buffer> buffers;
         for (const auto& messages : batches) buffers.push_back(asio::buffer(*messages));
-        const auto sent = co_await asio::async_write(self->connection, buffers, await_or(error));
+        co_await asio::async_write(self->connection, buffers, await_or(error));
         if (error) {  // the reader takes the last messages, and sees the end that this makes
             self->connection.shutdown(tcp::socket::shutdown_both, error);
             co_return;
         }
-        self->unsent -= sent;
+        self->unsent -= taken;
     }
 }
 
@@ -144,7 +147,15 @@ void offer(client& receiver, const batch& messages) {
     if (receiver.unsent > limit) return;
     if (receiver.outbox.empty()) receiver.wake.cancel();
     receiver.outbox.push_back(messages);
-    receiver.unsent += messages->size();
+    receiver.unsent += cell + messages->size();
+}
+
+// Run a coroutine that nobody waits for. What it throws, for lack of memory, leaves `loop.run` and ends
+// the server: with `asio::detached` nobody would notice that it does not accept any more.
+void start(awaitable<void> coroutine) {
+    asio::co_spawn(loop, std::move(coroutine), [](std::exception_ptr problem) {
+        if (problem) std::rethrow_exception(problem);
+    });
 }
 
 awaitable<void> accept(tcp::acceptor acceptor) {
@@ -157,8 +168,8 @@ awaitable<void> accept(tcp::acceptor acceptor) {
         }
         asio::steady_timer wake{loop, asio::steady_timer::time_point::max()};
         auto self = std::make_shared<client>(std::move(connection), std::move(wake));
-        asio::co_spawn(loop, serve(self), asio::detached);
-        asio::co_spawn(loop, write(self), asio::detached);
+        start(serve(self));
+        start(write(self));
     }
 }
 
@@ -189,7 +200,7 @@ int main(int count, char** arguments) {
         acceptor.listen(backlog);
         std::cout << "listening on " << host << ':' << acceptor.local_endpoint().port()
                   << std::endl;
-        asio::co_spawn(loop, accept(std::move(acceptor)), asio::detached);
+        start(accept(std::move(acceptor)));
     } catch (const std::system_error& error) {
         std::cerr << "cannot listen on " << host << ':' << port << ": " << error.what() << '\n';
         return 1;
