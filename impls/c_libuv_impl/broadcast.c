@@ -23,6 +23,7 @@ enum {
     MESSAGE = 256,                     /* bytes of the longest message, including its header */
     MAX_PENDING = 2 * CHUNK + MESSAGE, /* bytes collected at most before they are sent */
     LINGER_MS = 10000, /* from the end of a client's stream to its deadline */
+    RETRY_MS = 100,    /* how long not to listen when accept fails */
 };
 
 /* An outbox, and later a write in progress: libuv needs the memory until it calls back. */
@@ -44,6 +45,8 @@ struct client {
 };
 
 static uv_tcp_t listener;
+static struct sockaddr_in6 bound; /* its address; the port is at the same offset in both families */
+static uv_timer_t retry;
 static LIST_HEAD(, client) room; /* all clients whose stream has not ended */
 static char pending[MAX_PENDING]; /* whole messages, collected in this turn of the loop */
 static size_t pending_length;
@@ -53,6 +56,7 @@ static void written(uv_write_t *, int status), broadcast(void);
 static void close_client(struct client *), close_deadline(uv_handle_t *), forget(uv_handle_t *);
 static void give_up(uv_timer_t *), cut_off(struct client *);
 static void offer(struct client *, const char *batch, size_t size);
+static int start_listening(void);
 
 /* Where to read: behind the messages that are pending. No buffer for each client is needed, because on
  * Unix libuv reads, and calls `serve`, in one step. */
@@ -207,10 +211,21 @@ static void offer(struct client *client, const char *batch, size_t size)
         write_outbox(client);
 }
 
+static void listen_again(uv_timer_t *timer)
+{
+    if (start_listening() == 0)
+        uv_timer_stop(timer);
+    else
+        uv_close((uv_handle_t *)&listener, NULL);
+}
+
 static void accept_client(uv_stream_t *server, int status)
 {
-    if (status < 0)
-        return; /* not EMFILE: then libuv closes the connection, with a spare descriptor, and says nothing */
+    if (status < 0) { /* libuv would try again at once, and serve nobody until it succeeds */
+        uv_close((uv_handle_t *)server, NULL);
+        uv_timer_start(&retry, listen_again, RETRY_MS, RETRY_MS);
+        return;
+    }
     struct client *client = calloc(1, sizeof *client);
     if (!client)
         abort();
@@ -222,6 +237,13 @@ static void accept_client(uv_stream_t *server, int status)
     LIST_INSERT_HEAD(&room, client, link);
     if (uv_read_start((uv_stream_t *)&client->connection, give_buffer, serve) < 0)
         leave(client, true);
+}
+
+static int start_listening(void)
+{
+    uv_tcp_init(uv_default_loop(), &listener);
+    int problem = uv_tcp_bind(&listener, (struct sockaddr *)&bound, 0);
+    return problem ? problem : uv_listen((uv_stream_t *)&listener, BACKLOG, accept_client);
 }
 
 /* What every server in C has: the address, signals, main. */
@@ -238,18 +260,16 @@ static void listen_on(const char *address)
     }
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
     uv_getaddrinfo_t found;
-    uv_tcp_init(uv_default_loop(), &listener);
     int problem = uv_getaddrinfo(uv_default_loop(), &found, NULL, host, port, &hints);
-    if (!problem)
-        problem = uv_tcp_bind(&listener, found.addrinfo->ai_addr, 0);
-    if (!problem)
-        problem = uv_listen((uv_stream_t *)&listener, BACKLOG, accept_client);
+    if (!problem) {
+        memcpy(&bound, found.addrinfo->ai_addr, found.addrinfo->ai_addrlen);
+        problem = start_listening();
+    }
     if (problem) {
         fprintf(stderr, "cannot listen on %s: %s\n", address, uv_strerror(problem));
         exit(1);
     }
     uv_freeaddrinfo(found.addrinfo);
-    struct sockaddr_in6 bound; /* the port is at the same offset in both families */
     int size = sizeof bound;
     uv_tcp_getsockname(&listener, (struct sockaddr *)&bound, &size);
     int length = (int)(strrchr(address, ':') - address);
@@ -271,6 +291,7 @@ int main(int count, char **arguments)
     uv_signal_init(uv_default_loop(), &terminate);
     uv_signal_start(&interrupt, stop, SIGINT);
     uv_signal_start(&terminate, stop, SIGTERM);
+    uv_timer_init(uv_default_loop(), &retry);
     listen_on(count == 2 ? arguments[1] : "");
     uv_check_t turn;
     uv_check_init(uv_default_loop(), &turn);
