@@ -10,7 +10,7 @@
 module Main (main) where
 
 import Control.Concurrent (forkFinally, threadDelay)
-import Control.Concurrent.Async (Async, link, race_, waitCatch, waitCatchSTM, withAsync)
+import Control.Concurrent.Async (link, race_, waitCatch, withAsync)
 import Control.Concurrent.STM
 import Control.Exception (IOException, bracketOnError, evaluate, finally, handle, try)
 import Control.Monad (foldM, forM_, forever, unless, void, when)
@@ -65,6 +65,7 @@ data Client = Client
     , outbox :: TQueue B.ByteString
     , unsent :: TVar Int -- bytes in the outbox or being written
     , leaving :: TVar Bool
+    , written :: TVar Bool -- the writing thread has ended
     }
 
 data Event = Asked Client [Either Text Request] | Leaves Client
@@ -76,25 +77,25 @@ type Channels = Map.Map Text (Map.Map Unique Client) -- the subscribers of the c
 -- One connection. Its socket is closed only when neither thread uses it any more: `withAsync` ends the writer first.
 serve :: Events -> Socket -> IO ()
 serve events connected = do
-    client <- Client <$> newUnique <*> pure connected <*> newIORef Set.empty <*> newTQueueIO <*> newTVarIO 0 <*> newTVarIO False
+    client <- Client <$> newUnique <*> pure connected <*> newIORef Set.empty <*> newTQueueIO <*> newTVarIO 0 <*> newTVarIO False <*> newTVarIO False
     withAsync (write client) $ \writer -> do
         link writer -- an exception there ends this thread as well
-        ignoringReset (readRequests events client writer B.empty False)
+        ignoringReset (readRequests events client B.empty False)
             `finally` atomically (writeTBQueue events (Leaves client))
         void (timeout lingerUs (waitCatch writer)) -- it may never read
 
 -- Pass on the requests of the lines that have arrived together, until the end of the stream.
 -- `rest` is the beginning of a line, unless it is too long: then it is skipped.
-readRequests :: Events -> Client -> Async () -> B.ByteString -> Bool -> IO ()
-readRequests events client writer rest skipping = do
+readRequests :: Events -> Client -> B.ByteString -> Bool -> IO ()
+readRequests events client rest skipping = do
     got <- recv (connection client) chunk
     unless (B.null got) $ do
         let (requests, unfinished, tooLong) = nextLines rest skipping got
         mapM_ evaluate requests -- decode them here: as thunks they would be decoded in the room's thread
-        pause client writer
+        pause client
         unless (null requests) $ atomically (writeTBQueue events (Asked client requests))
         kept <- evaluate (B.copy unfinished) -- a copy, and now, so that what was read can be freed
-        readRequests events client writer kept $! tooLong
+        readRequests events client kept $! tooLong
 
 nextLines :: B.ByteString -> Bool -> B.ByteString -> ([Either Text Request], B.ByteString, Bool)
 nextLines rest skipping got = case B.elemIndex 10 got of
@@ -110,15 +111,15 @@ nextLines rest skipping got = case B.elemIndex 10 got of
 
 -- Wait while the client does not read the replies to its requests, but not longer than its writer lives; and
 -- not for ever, because the end of its stream is not seen meanwhile.
-pause :: Client -> Async () -> IO ()
-pause client writer =
+pause :: Client -> IO ()
+pause client =
     timeout pauseUs (atomically fewer) >>= maybe (ioError (userError "the client does not read its replies")) pure
   where
-    fewer = (check . (<= 2 * limit) =<< readTVar (unsent client)) `orElse` void (waitCatchSTM writer)
+    fewer = (check . (<= 2 * limit) =<< readTVar (unsent client)) `orElse` (check =<< readTVar (written client))
 
 -- Send the outbox, all that it holds at a time, until the client has left and all is sent.
 write :: Client -> IO ()
-write client = ignoringReset sending -- reading fails too, and ends the connection
+write client = ignoringReset sending `finally` atomically (writeTVar (written client) True)
   where
     sending = do
         batches <- atomically $ do
@@ -176,8 +177,10 @@ offer client delivery = do
 
 send :: Client -> B.ByteString -> IO ()
 send client reply = atomically $ do
-    writeTQueue (outbox client) reply
-    modifyTVar' (unsent client) (+ cost reply)
+    ended <- readTVar (written client) -- then nobody would take it from the outbox
+    unless ended $ do
+        writeTQueue (outbox client) reply
+        modifyTVar' (unsent client) (+ cost reply)
 
 cost :: B.ByteString -> Int
 cost reply = cell + B.length reply
