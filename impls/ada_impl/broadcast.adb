@@ -21,6 +21,7 @@ procedure Broadcast is
    Limit      : constant := 256 * 1024;  --  a client with more unsent bytes misses new batches
    Message    : constant := 256;         --  bytes of the longest message, including its header
    Stack      : constant := 192 * 1024;  --  bytes per task; what it does not touch costs no memory
+   Second     : constant := 1024;        --  bytes of its second stack, at first: GNAT loses them if it cannot start
    Retry      : constant Duration := 0.1;   --  how long to wait for a descriptor when there is none left
    Linger_For : constant Duration := 10.0;  --  for a client that has closed its sending side to read what is unsent
 
@@ -45,17 +46,25 @@ procedure Broadcast is
    type Client_Type;
    type Client_Access is access all Client_Type;
 
-   task type Reader_Task (Client : not null access Client_Type) with Storage_Size => Stack is
+   task type Reader_Task (Client : not null access Client_Type) with
+     Storage_Size => Stack, Secondary_Stack_Size => Second
+   is
       entry Start (Connected : Socket_Type);
    end Reader_Task;
 
    task type Writer_Task (Client : not null access Client_Type) with Storage_Size => Stack;
 
+   Newest : Client_Access;  --  created last: `new` does not return a client whose task cannot start
+   function Created (Client : Client_Access) return Client_Access;
+
    type Client_Type is limited record
+      Self   : Client_Access := Created (Client_Type'Unchecked_Access);
       Socket : Socket_Type;
       Outbox : Outbox_Type;
       Reader : Reader_Task (Client_Type'Access);  --  starts when the client is created
    end record;
+
+   procedure Free is new Ada.Unchecked_Deallocation (Client_Type, Client_Access);
 
    package Client_Lists is new Ada.Containers.Doubly_Linked_Lists (Client_Access);
 
@@ -81,15 +90,25 @@ procedure Broadcast is
    -------------------------------------------------------------------------
    --  One connection
 
+   function Created (Client : Client_Access) return Client_Access is
+   begin
+      Newest := Client;
+      return Client;
+   end Created;
+
    task body Reader_Task is
-      Self : constant Client_Access := Client.all'Unchecked_Access;
    begin
       accept Start (Connected : Socket_Type) do
          Client.Socket := Connected;
       end Start;
-      Serve (Self);
+      begin
+         Serve (Client.Self);
+      exception
+         when Storage_Error =>
+            null;  --  no memory to create its writer: Serve's own handler does not cover Serve's declarations
+      end;
       Close_Socket (Client.Socket);
-      Reaper.Reap (Self);
+      Reaper.Reap (Client.Self);
    end Reader_Task;
 
    --  This procedure returns only when its task Writer has ended.
@@ -251,7 +270,6 @@ procedure Broadcast is
    end Outbox_Type;
 
    task body Reaper is
-      procedure Free is new Ada.Unchecked_Deallocation (Client_Type, Client_Access);
       Ended : Client_Access;
    begin
       loop
@@ -281,7 +299,10 @@ procedure Broadcast is
                Client := new Client_Type;
                Client.Reader.Start (Connected);
             exception
-               when Storage_Error | Tasking_Error =>  --  no thread is left
+               when Tasking_Error =>  --  no thread is left
+                  Close_Socket (Connected);
+                  Free (Newest);
+               when Storage_Error =>  --  no memory
                   Close_Socket (Connected);
             end;
          exception
