@@ -35,8 +35,8 @@ RECEIVED = Channel(Bytes).new # whole messages
 def serve(socket)
   socket.read_buffering = false
   client = Client.new(socket)
+  spawn write(client) # before it joins: if this fails, it is not in the room
   JOINED.send(client)
-  spawn write(client)
   begin
     read_messages(socket)
   rescue IO::Error
@@ -50,6 +50,7 @@ def serve(socket)
   when client.written.receive
   when timeout(LINGER) # it may never read
   end
+rescue RuntimeError # no stack can be mapped for its writing fiber
 ensure
   socket.close
 end
@@ -140,7 +141,11 @@ end
 def accept(listener)
   loop do
     socket = listener.accept
-    spawn serve(socket)
+    begin
+      spawn serve(socket)
+    rescue RuntimeError # no stack can be mapped for it
+      socket.close
+    end
   rescue Socket::Error # no descriptor is left
     sleep RETRY
   end

@@ -3,14 +3,14 @@
 # Order: every connection's fiber passes its requests to the one fiber `broadcast`, which alone knows who has
 # subscribed to what, and obeys them one after the other. Replies go the same way.
 # A slow client: only its own two fibers wait for it. While more than LIMIT bytes are unsent, it misses new
-# messages, and while its replies make it twice as many, its requests wait. When the kernel takes nothing more
-# for it for STALLED, it is disconnected.
+# messages, and while its replies make it twice as many, its requests wait, except those of one more read. When
+# the kernel takes nothing more for it for STALLED, it is disconnected.
 
 require "json"
 require "socket"
 
 BACKLOG   = 1024
-FEW_BYTES = 4 * 1024   # first read: ten thousand idle clients must not cost a gigabyte
+CHUNK     = 4 * 1024   # bytes per read: four thousand requests at most, before others have their turn
 LONGEST   = 64 * 1024  # bytes of the longest request, including its line feed
 LIMIT     = 256 * 1024 # a client with more unsent bytes misses new messages
 RETRY     = 100.milliseconds
@@ -54,14 +54,15 @@ def serve(socket)
   until client.written?
     client.drained.receive
   end
+rescue RuntimeError # no stack can be mapped for its writing fiber
 ensure
   socket.close
 end
 
 # Pass on the requests that have arrived together, until the end of the stream.
 def read_requests(client)
-  data, size, skipping = Bytes.new(FEW_BYTES), 0, false
-  while (got = client.socket.read(data + size)) > 0
+  data, size, skipping = Bytes.new(CHUNK), 0, false # it grows for a long line
+  while (got = client.socket.read(data[size, Math.min(CHUNK, data.size - size)])) > 0
     size += got
     requests, start = [] of Request, 0
     while following = data[start, size - start].index(10_u8)
@@ -76,6 +77,7 @@ def read_requests(client)
     data = grow(data) if size == data.size
     pause(client)
     REQUESTS.send({client, requests}) unless requests.empty?
+    Fiber.yield # a read that need not wait would give others no turn
   end
 end
 
@@ -202,7 +204,11 @@ end
 def accept(listener)
   loop do
     socket = listener.accept
-    spawn serve(socket)
+    begin
+      spawn serve(socket)
+    rescue RuntimeError # no stack can be mapped for it
+      socket.close
+    end
   rescue Socket::Error # no descriptor is left
     sleep RETRY
   end
