@@ -31,6 +31,7 @@ constexpr int backlog = 1024;
 constexpr std::size_t few_bytes = 4 * 1024;  // first read: most clients receive more than they send
 constexpr std::size_t chunk = 64 * 1024;     // largest read in bytes, small enough to be fair
 constexpr std::size_t limit = 256 * 1024;    // a client with more unsent bytes misses new batches
+constexpr std::size_t cell = 64;             // bytes that a batch takes in an outbox beyond its own
 constexpr std::size_t stack = 64 * 1024;     // bytes per fiber; buffers are not there, but on the heap
 constexpr std::chrono::milliseconds retry{100};  // when no descriptor is left
 constexpr std::chrono::seconds linger{10};  // for a client that has left to read what is unsent
@@ -43,7 +44,7 @@ struct client {
     fibers::mutex mutex{};  // nobody waits for it: only the condition variable needs it
     fibers::condition_variable wake{};
     std::vector<batch> outbox{};
-    std::size_t unsent = 0;  // bytes in the outbox or being written
+    std::size_t unsent = 0;  // bytes in the outbox or being written, and a cell for each batch
     bool leaving = false;
     fibers::promise<void> written{};  // the writing fiber has ended
 
@@ -110,15 +111,15 @@ void write(std::shared_ptr<client> self) {
             continue;
         }
         const auto batches = std::exchange(self->outbox, {});  // an idle client holds no memory
+        const auto taken = self->unsent;
         std::vector<asio::const_buffer> buffers;
         for (const auto& messages : batches) buffers.push_back(asio::buffer(*messages));
-        const auto sent =
-            await(error, [&](auto done) { asio::async_write(self->connection, buffers, done); });
+        await(error, [&](auto done) { asio::async_write(self->connection, buffers, done); });
         if (error) {  // the reader takes the last messages, and sees the end that this makes
             self->connection.shutdown(tcp::socket::shutdown_both, error);
             break;
         }
-        self->unsent -= sent;
+        self->unsent -= taken;
     }
     self->written.set_value();
 }
@@ -151,7 +152,7 @@ void offer(client& receiver, const batch& messages) {
     if (receiver.unsent > limit) return;
     if (receiver.outbox.empty()) receiver.wake.notify_one();
     receiver.outbox.push_back(messages);
-    receiver.unsent += messages->size();
+    receiver.unsent += cell + messages->size();
 }
 
 void start(void (*work)(std::shared_ptr<client>), const std::shared_ptr<client>& self) {
