@@ -62,7 +62,8 @@ void offer(client* self, io::connection_handle connection, const bytes& messages
 void broadcast(room* self);
 
 // The actor of a connection.
-caf::behavior serve(client* self, io::connection_handle connection, const caf::actor& members) {
+caf::behavior serve(client* self, io::connection_handle connection, int descriptor,
+                    const caf::actor& members) {
     self->configure_read(connection, io::receive_policy::at_most(chunk));
     self->ack_writes(connection, true);
     return {
@@ -77,7 +78,6 @@ caf::behavior serve(client* self, io::connection_handle connection, const caf::a
         [=](deliver, const bytes& messages) { offer(self, connection, messages); },
         [=](const io::data_transferred_msg& message) { self->state.unsent = message.remaining; },
         [=](const io::connection_closed_msg&) {  // CAF still sends what is unsent, then closes
-            const auto descriptor = static_cast<int>(connection.id());
             if (self->state.unsent > 0)  // it may never read
                 self->delayed_send(members, linger, expired::value, descriptor, cookie(descriptor));
             self->quit();
@@ -120,7 +120,7 @@ caf::behavior gather(room* self) {
     return {
         [=](joined, int descriptor) {
             const auto connection = self->add_scribe(descriptor);
-            const auto added = self->fork(serve, connection, caf::actor_cast<caf::actor>(self));
+            const auto added = self->fork(serve, connection, descriptor, caf::actor_cast<caf::actor>(self));
             self->monitor(added);
             self->state.clients.insert(added);
         },
