@@ -23,7 +23,7 @@ type Client = ref object
   writing: Future[void] ## unfinished while something is unsent
 
 var # thread-local, so that async procedures are gcsafe; there is one thread
-  room {.threadvar.}: OrderedTable[int, Client] ## all clients, each under a number of its own
+  room {.threadvar.}: Table[int, Client] ## all clients, each under a number of its own
   newest {.threadvar.}: int
 
 proc readMessages(client: Client) {.async.}
