@@ -162,11 +162,14 @@ void flush()
 {
     if (pending.length == 0)
         return;
+    scope (exit)
+    { // also when an offer throws: who has got the batch must not get it again
+        pending.length = 0;
+        pending.assumeSafeAppend();
+    }
     foreach (client; room.byKey)
         if (!client.leaving)
             offer(client, pending);
-    pending.length = 0;
-    pending.assumeSafeAppend();
 }
 
 /// Drop policy: a client gets all of the batch, or none of it if it is too far behind.
