@@ -91,7 +91,7 @@ fn write(client: &Client) {
     let mut batch = Vec::new();
     while take(client, &mut batch) {
         if (&client.stream).write_all(&batch).is_err() {
-            let _ = client.stream.shutdown(Shutdown::Both); // this ends the reading thread as well
+            let _ = client.stream.shutdown(Shutdown::Both); // its reader ends, after what has arrived
             break;
         }
     }

@@ -126,7 +126,7 @@ fn write(client: &Client) {
     let mut batch = Vec::new();
     while take(client, &mut batch) {
         if (&client.stream).write_all(&batch).is_err() {
-            let _ = client.stream.shutdown(Shutdown::Both); // this ends the reading thread as well
+            let _ = client.stream.shutdown(Shutdown::Both); // its reader ends, after what has arrived
             break;
         }
     }
@@ -238,6 +238,9 @@ fn offer(client: &Arc<Client>, delivery: &[u8], idle: &mut Vec<Arc<Client>>) {
 
 fn send(client: &Arc<Client>, line: &[u8], idle: &mut Vec<Arc<Client>>) {
     let mut outbox = client.outbox.lock().unwrap();
+    if outbox.closed {
+        return; // else it would grow while the reader takes the client's last requests
+    }
     if outbox.data.is_empty() {
         idle.push(client.clone()); // otherwise it is awake already, or will be
     }

@@ -126,7 +126,7 @@ fn write(client: &Client) {
     let mut batch = Vec::new();
     while take(client, &mut batch) {
         if (&client.stream).write_all(&batch).is_err() {
-            let _ = client.stream.shutdown(Shutdown::Both); // this ends the reading thread as well
+            let _ = client.stream.shutdown(Shutdown::Both); // its reader ends, after what has arrived
             break;
         }
     }
@@ -258,8 +258,8 @@ fn unsent(client: &Client) -> usize {
 
 fn send(client: &Arc<Client>, frame: &[u8], idle: &mut Vec<Arc<Client>>) {
     let mut outbox = client.outbox.lock().unwrap();
-    if outbox.leaving {
-        return;
+    if outbox.leaving || outbox.closed {
+        return; // else it would grow while the reader takes the client's last requests
     }
     if outbox.data.is_empty() {
         idle.push(client.clone()); // otherwise it is awake already, or will be

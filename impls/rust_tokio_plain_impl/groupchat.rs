@@ -119,7 +119,7 @@ async fn write(mut stream: OwnedWriteHalf, client: Arc<Client>) {
     let mut batch = Vec::new();
     while take(&client, &mut batch).await {
         if stream.write_all(&batch).await.is_err() {
-            break; // its reader sees the end of the connection as well
+            break; // its reader takes what has arrived, and then sees the end as well
         }
     }
     client.outbox.lock().unwrap().closed = true;
@@ -251,8 +251,8 @@ fn unsent(client: &Client) -> usize {
 
 fn send(client: &Arc<Client>, frame: &[u8], idle: &mut Vec<Arc<Client>>) {
     let mut outbox = client.outbox.lock().unwrap();
-    if outbox.leaving {
-        return;
+    if outbox.leaving || outbox.closed {
+        return; // else it would grow while the reader takes the client's last requests
     }
     if outbox.data.is_empty() {
         idle.push(client.clone()); // otherwise it is awake already, or will be
