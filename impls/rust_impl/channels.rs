@@ -23,7 +23,7 @@ const LONGEST: usize = 64 * 1024; // bytes of the longest request, including its
 const LIMIT: usize = 256 * 1024; // a client with more unsent bytes misses new messages
 const RETRY: Duration = Duration::from_millis(100); // when no descriptor or thread is left
 const LINGER: Duration = Duration::from_secs(10); // for a client to read what is unsent
-const STACK: usize = 64 * 1024; // bytes per thread
+const STACK: usize = 256 * 1024; // bytes per thread: 127 levels of JSON objects take 80 KiB
 const MOST: usize = 6000; // clients: each takes up to ten of a process's 65,530 memory maps
 
 #[derive(Deserialize)]
