@@ -125,7 +125,8 @@ func parseAddress(arguments []string) (host, port string) {
 	if len(arguments) == 1 {
 		host, port, _ = net.SplitHostPort(arguments[0])
 	}
-	if _, err := strconv.ParseUint(port, 10, 16); err != nil || host == "" {
+	_, err := strconv.ParseUint(port, 10, 16)
+	if err != nil || host == "" || net.JoinHostPort(host, port) != arguments[0] { // brackets are for IPv6 only
 		fmt.Fprintln(os.Stderr, "usage: broadcast HOST:PORT (IPv6: [HOST]:PORT)")
 		os.Exit(2)
 	}

@@ -259,12 +259,14 @@ fn block<T>(me: &Me, wait: Wait, mut attempt: impl FnMut() -> io::Result<T>) -> 
 
 // From here on: the address, the listener, and the start.
 
-fn parse_address(arguments: &[String]) -> Option<(&str, u16)> {
+/// The host as it was given and without brackets, which only IPv6 has, and the port.
+fn parse_address(arguments: &[String]) -> Option<(&str, &str, u16)> {
     let [address] = arguments else { return None };
     let (host, port) = address.rsplit_once(':')?;
-    let bracketed = host.starts_with('[') && host.ends_with(']');
-    let is_host = !host.is_empty() && host.contains([':', '[', ']']) == bracketed;
-    (is_host && !port.starts_with('+')).then_some((host, port.parse().ok()?))
+    let bare = host.trim_matches(['[', ']']);
+    let is_host = if bare.contains(':') { host == format!("[{bare}]") } else { host == bare };
+    let is_address = is_host && !bare.is_empty() && !port.starts_with('+');
+    is_address.then_some((host, bare, port.parse().ok()?))
 }
 
 fn listen(host: &str, port: u16, registry: &Registry) -> io::Result<TcpListener> {
@@ -284,11 +286,10 @@ fn listen(host: &str, port: u16, registry: &Registry) -> io::Result<TcpListener>
 
 fn main() {
     let arguments: Vec<String> = env::args().skip(1).collect();
-    let Some((host, port)) = parse_address(&arguments) else {
+    let Some((host, bare, port)) = parse_address(&arguments) else {
         eprintln!("usage: broadcast HOST:PORT (IPv6: [HOST]:PORT)");
         process::exit(2)
     };
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
     let poll = Poll::new().expect("there is epoll");
     let registry = poll.registry().try_clone().expect("there is a descriptor");
     let listener = listen(bare, port, &registry).unwrap_or_else(|error| {

@@ -279,12 +279,14 @@ fn spawn(work: impl FnOnce() + Send + 'static) -> io::Result<()> {
 
 // From here on: the address, the listener, and the start.
 
-fn parse_address(arguments: &[String]) -> Option<(&str, u16)> {
+/// The host as it was given and without brackets, which only IPv6 has, and the port.
+fn parse_address(arguments: &[String]) -> Option<(&str, &str, u16)> {
     let [address] = arguments else { return None };
     let (host, port) = address.rsplit_once(':')?;
-    let bracketed = host.starts_with('[') && host.ends_with(']');
-    let is_host = !host.is_empty() && host.contains([':', '[', ']']) == bracketed;
-    (is_host && !port.starts_with('+')).then_some((host, port.parse().ok()?))
+    let bare = host.trim_matches(['[', ']']);
+    let is_host = if bare.contains(':') { host == format!("[{bare}]") } else { host == bare };
+    let is_address = is_host && !bare.is_empty() && !port.starts_with('+');
+    is_address.then_some((host, bare, port.parse().ok()?))
 }
 
 unsafe extern "C" {
@@ -293,11 +295,10 @@ unsafe extern "C" {
 
 fn main() {
     let arguments: Vec<String> = env::args().skip(1).collect();
-    let Some((host, port)) = parse_address(&arguments) else {
+    let Some((host, bare, port)) = parse_address(&arguments) else {
         eprintln!("usage: channels HOST:PORT (IPv6: [HOST]:PORT)");
         process::exit(2)
     };
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
     let listener = TcpListener::bind((bare, port)).unwrap_or_else(|error| {
         eprintln!("cannot listen on {host}:{port}: {error}");
         process::exit(1)
