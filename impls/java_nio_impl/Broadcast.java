@@ -29,7 +29,8 @@ final class Broadcast {
     static final int BACKLOG = 1024;
     static final int CHUNK = 64 * 1024; // bytes per read: thousands of messages, yet fair
     static final int LIMIT = 256 * 1024; // a client with more unsent bytes misses new batches
-    static final int BATCHES = 1024; // likewise: in a queue, a short batch costs more than its bytes
+    static final int BATCHES = 1024; // likewise: in a queue, a short batch costs more than its bytes,
+    static final int ENTRY = 64; // about so many
     static final int MESSAGE = 256; // bytes of the longest message, including its header
     static final int MAX_PENDING = 2 * CHUNK + MESSAGE; // bytes collected before they are sent
     static final long RETRY_MS = 100; // how long to wait for a descriptor when none is left
@@ -41,7 +42,8 @@ final class Broadcast {
         SelectionKey key;
         byte[] rest = NOTHING; // the start of an unfinished message
         Queue<ByteBuffer> outbox; // null, or what the kernel did not take,
-        int unsent; // so many bytes
+        int unsent; // so many bytes,
+        int held; // and what its batches take in memory, counted as whole ones
         boolean leaving; // its stream has ended: send what is unsent, then close
         long leftAt; // when that was, in nanoseconds
 
@@ -61,10 +63,10 @@ final class Broadcast {
     private final ByteBuffer pending = ByteBuffer.allocateDirect(MAX_PENDING);
     private ByteBuffer copy; // null, or what is pending, for the outboxes of this turn
 
-    // The bytes in outboxes may take up half of the heap; as they share copies, this is the most that
-    // they need. The entries come on top, about 60 bytes each.
+    // Outboxes may take up half of the heap. A copy counts for each client that has not taken all of
+    // it; as they share it, this is the most that they need.
     private final long memory = Runtime.getRuntime().maxMemory() / 2;
-    private long unsentInAll;
+    private long heldInAll;
 
     /** Serve every client whose channel is ready, and then send what they have sent. */
     private void turn() throws IOException {
@@ -131,15 +133,15 @@ final class Broadcast {
     /** Send what the kernel takes now; the rest is sent when it has room again. */
     private void write(Client client) {
         try {
-            long sent = client.channel.write(client.outbox.toArray(ByteBuffer[]::new));
-            client.unsent -= sent;
-            unsentInAll -= sent;
-            client.outbox.removeIf(batch -> !batch.hasRemaining());
+            client.unsent -= (int) client.channel.write(client.outbox.toArray(ByteBuffer[]::new));
+            while (!client.outbox.isEmpty() && !client.outbox.peek().hasRemaining()) {
+                hold(client, -cost(client.outbox.remove()));
+            }
         } catch (IOException reset) { // reading sees it too, after what the client has sent before
             client.outbox.clear();
         }
         if (client.outbox.isEmpty()) {
-            unsentInAll -= client.unsent;
+            hold(client, -client.held);
             client.unsent = 0;
             client.outbox = null;
             watch(client);
@@ -164,8 +166,7 @@ final class Broadcast {
         } catch (IOException error) {
             // It is closed nevertheless.
         }
-        unsentInAll -= client.unsent;
-        client.unsent = 0;
+        hold(client, -client.held);
         listenerKey.interestOps(SelectionKey.OP_ACCEPT); // there will be a descriptor again
     }
 
@@ -209,7 +210,7 @@ final class Broadcast {
                 keep(client, batch);
                 watch(client);
             }
-        } else if (client.unsent <= LIMIT && client.outbox.size() < BATCHES && unsentInAll < memory) {
+        } else if (client.unsent <= LIMIT && client.outbox.size() < BATCHES && heldInAll < memory) {
             keep(client, batch);
         }
     }
@@ -221,7 +222,17 @@ final class Broadcast {
         }
         client.outbox.add(copy.duplicate().position(batch.position()));
         client.unsent += batch.remaining();
-        unsentInAll += batch.remaining();
+        hold(client, cost(copy));
+    }
+
+    /** What a batch in an outbox takes in memory: all of it, however much is sent. */
+    private static int cost(ByteBuffer batch) {
+        return ENTRY + batch.limit();
+    }
+
+    private void hold(Client client, int change) {
+        client.held += change;
+        heldInAll += change;
     }
 
     private void accept() {
