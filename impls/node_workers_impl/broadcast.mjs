@@ -21,20 +21,26 @@ const WORKERS = Math.max(2, availableParallelism()); // at least two, to show ho
 const DELIVERED = "delivered";
 const NOTHING = Buffer.alloc(0);
 
+/** A message to a process that has ended fails; soon "exit" or "disconnect" will say so. */
+function ignoreLost() {}
+
 // In a worker: clients, and what they have sent.
 
 const room = new Set(); // this worker's clients
-let collected = []; // whole messages that the primary does not have yet
+const collected = []; // whole messages that the primary does not have yet
 let size = 0; // of all of them, in bytes
-let isUnderWay = false; // the primary has messages of this worker that have not come back
-let paused = []; // sockets that are not read until the primary has taken what is collected
+let underWay = 0; // bytes that the primary has of this worker, and that have not come back
+let returned = 0; // bytes that have
+let paused = []; // sockets that are not read until the primary has taken most of what is collected
+const leaving = []; // clients at the end of their streams, whose last messages have not come back
 
 function accept(socket) {
   if (!isDescriptorLeft()) {
     socket.destroy(); // a worker that does not get the next one would never be passed a connection again
     return;
   }
-  const client = { socket, rest: NOTHING, writes: 0 }; // how many are in Node's queue
+  // How many writes are in Node's queue, and where its last message ends among those of this worker.
+  const client = { socket, rest: NOTHING, writes: 0, last: 0 };
   room.add(client);
   socket.on("data", (chunk) => serve(client, chunk));
   socket.on("end", () => leave(client));
@@ -68,13 +74,14 @@ function serve(client, chunk) {
   }
 }
 
-/** Send the primary what is collected, unless it has something that has not come back. */
+/** Send the primary some of what is collected, unless it has something that has not come back. */
 function report() {
-  if (isUnderWay || collected.length === 0) return;
-  process.send(Buffer.concat(collected, size));
-  isUnderWay = true;
-  collected = [];
-  size = 0;
+  if (underWay > 0 || collected.length === 0) return;
+  let count = 0;
+  while (count < collected.length && underWay < CHUNK) underWay += collected[count++].length;
+  process.send(Buffer.concat(collected.splice(0, count)), ignoreLost);
+  size -= underWay;
+  if (size > CHUNK) return;
   for (const socket of paused) socket.resume();
   paused = [];
 }
@@ -82,8 +89,12 @@ function report() {
 /** Deliver the next batch of the common order. */
 function receive({ batch, hasYours }) {
   for (const client of room) offer(client, batch);
-  process.send(DELIVERED);
-  if (hasYours) isUnderWay = false;
+  process.send(DELIVERED, ignoreLost);
+  if (hasYours) {
+    returned += underWay;
+    underWay = 0;
+    letGo();
+  }
   report();
 }
 
@@ -97,9 +108,19 @@ function offer(client, batch) {
 }
 
 function leave(client) {
-  room.delete(client);
-  client.socket.end(); // after everything is sent, but not for ever to a client that does not read
-  client.socket.setTimeout(LINGER_MS);
+  client.last = returned + underWay + size; // a leaving client still receives its own last messages
+  leaving.push(client);
+  letGo();
+}
+
+/** End the connections of those leaving clients whose last messages have come back. */
+function letGo() {
+  while (leaving.length > 0 && leaving[0].last <= returned) {
+    const client = leaving.shift();
+    room.delete(client);
+    client.socket.end(); // after everything is sent, but not for ever to a client that does not read
+    client.socket.setTimeout(LINGER_MS);
+  }
 }
 
 /** The length of the longest prefix of `data` that consists of whole messages. */
@@ -131,7 +152,7 @@ function flush() {
   pending = [];
   const workers = Object.values(cluster.workers);
   undelivered = workers.length;
-  for (const worker of workers) worker.send({ batch, hasYours: senders.has(worker) });
+  for (const worker of workers) worker.send({ batch, hasYours: senders.has(worker) }, ignoreLost);
 }
 
 // What follows is the same in every server but for the two kinds of processes: address, ready line and signals.
@@ -168,6 +189,7 @@ function startWorkers(shown) {
 
 function listen(host, port, shown) {
   process.on("message", receive);
+  process.on("SIGINT", () => {}); // Ctrl-C reaches the workers, too: they end when they have lost their primary
   // A client that has closed its side still gets what is unsent, so its end must not end the socket.
   const server = createServer({ allowHalfOpen: true, noDelay: true }, accept);
   server.on("error", (error) => {
