@@ -153,6 +153,8 @@ defmodule Broadcast do
     {host, port} = parse_address(arguments)
     # Nothing needs saving. OTP's own handler would wait for clients that do not read.
     :ok = :os.set_signal(:sigterm, :default)
+    # By default crash reports go to standard output, where only the ready line belongs.
+    :ok = Logger.configure_backend(:console, device: :standard_error)
     {family, shown} = if host =~ ":", do: {:inet6, "[#{host}]"}, else: {:inet, host}
     options = [family, :binary, active: false, reuseaddr: true, nodelay: true, backlog: @backlog, buffer: @chunk]
     # A client still gets what is unsent at the end of its stream. A send waits for what the last one left in the queue.

@@ -139,6 +139,9 @@ main() ->
     {Host, Port} = parse_address(init:get_plain_arguments()),
     %% Nothing needs saving. OTP's own handler would wait for clients that do not read.
     ok = os:set_signal(sigterm, default),
+    %% By default crash reports go to standard output, where only the ready line belongs.
+    ok = logger:remove_handler(default),
+    ok = logger:add_handler(default, logger_std_h, #{config => #{type => standard_error}}),
     {Family, Shown} =
         case lists:member($:, Host) of
             true -> {inet6, "[" ++ Host ++ "]"};
