@@ -52,19 +52,31 @@ static class Program
             var client = new Client(socket);
             lock (Room)
                 Room.Add(client);
-            var writing = Write(client);
-            try
-            {
-                await Read(client);
-            }
-            finally
-            {
-                lock (Room)
-                    Room.Remove(client);
-                client.Leaving = true;
-                client.Ready.Release();
-                await Task.WhenAny(writing, Task.Delay(LingerMs)); // it may never read
-            }
+            var writing = Finish(client, Write(client));
+            await Finish(client, Read(client));
+            lock (Room)
+                Room.Remove(client);
+            client.Leaving = true;
+            client.Ready.Release();
+            await Task.WhenAny(writing, Task.Delay(LingerMs)); // it may never read
+        }
+    }
+
+    // Wait for a task of a client, however it ends.
+    static async Task Finish(Client client, Task task)
+    {
+        try
+        {
+            await task;
+        }
+        catch (Exception error) when (error is IOException || error is ObjectDisposedException)
+        {
+            // A reset, which both tasks see: the reading one after what the client has sent before.
+        }
+        catch (Exception bug)
+        {
+            Console.Error.WriteLine(bug); // nobody else would see it
+            client.Stream.Close(); // the other task ends as well
         }
     }
 
@@ -72,22 +84,15 @@ static class Program
     {
         var data = new byte[Chunk];
         var size = 0;
-        try
+        int got;
+        while ((got = await client.Stream.ReadAsync(data, size, data.Length - size)) > 0)
         {
-            int got;
-            while ((got = await client.Stream.ReadAsync(data, size, data.Length - size)) > 0)
-            {
-                size += got;
-                var end = WholeMessages(data, size);
-                if (end > 0)
-                    Broadcast(data, end);
-                size -= end;
-                Buffer.BlockCopy(data, end, data, 0, size);
-            }
-        }
-        catch (Exception error) when (error is IOException || error is ObjectDisposedException)
-        {
-            // A reset ends a connection just as an end of stream does.
+            size += got;
+            var end = WholeMessages(data, size);
+            if (end > 0)
+                Broadcast(data, end);
+            size -= end;
+            Buffer.BlockCopy(data, end, data, 0, size);
         }
     }
 
@@ -103,20 +108,13 @@ static class Program
     // Send what the outbox holds, until the client has left and all is sent.
     static async Task Write(Client client)
     {
-        try
+        while (!client.Leaving || !client.Outbox.IsEmpty)
         {
-            while (!client.Leaving || !client.Outbox.IsEmpty)
-            {
-                if (client.Outbox.IsEmpty)
-                    await client.Ready.WaitAsync();
-                Take(client);
-                await client.Stream.WriteAsync(client.Batch.GetBuffer(), 0, (int)client.Batch.Length);
-                Interlocked.Add(ref client.Unsent, -(int)client.Batch.Length);
-            }
-        }
-        catch (Exception error) when (error is IOException || error is ObjectDisposedException)
-        {
-            // The reading task sees the error too, after what the client has sent before.
+            if (client.Outbox.IsEmpty)
+                await client.Ready.WaitAsync();
+            Take(client);
+            await client.Stream.WriteAsync(client.Batch.GetBuffer(), 0, (int)client.Batch.Length);
+            Interlocked.Add(ref client.Unsent, -(int)client.Batch.Length);
         }
     }
 
