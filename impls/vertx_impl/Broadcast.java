@@ -6,6 +6,7 @@ import io.vertx.core.net.NetServer;
 import io.vertx.core.net.NetServerOptions;
 import io.vertx.core.net.NetSocket;
 import io.vertx.core.net.SocketAddress;
+import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.UnknownHostException;
@@ -51,7 +52,11 @@ final class Broadcast extends VerticleBase {
         room.add(client);
         socket.setWriteQueueMaxSize(LIMIT);
         socket.handler(chunk -> read(client, chunk));
-        socket.exceptionHandler(reset -> {}); // the socket is closed next
+        socket.exceptionHandler(error -> { // the socket is closed next
+            if (!(error instanceof IOException)) { // a reset is the end of a connection; a bug must be seen
+                error.printStackTrace();
+            }
+        });
         socket.closeHandler(closed -> room.remove(client));
     }
 
