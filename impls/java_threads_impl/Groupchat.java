@@ -108,17 +108,15 @@ final class Groupchat {
                 List<byte[]> replies = new ArrayList<>();
                 replies.add(client.outbox.take());
                 client.outbox.drainTo(replies);
-                int size = 0;
                 for (byte[] reply : replies) {
                     output.write(reply);
-                    size += reply.length;
+                    synchronized (client) {
+                        client.unsent -= reply.length;
+                        client.notifyAll(); // the reading thread may be waiting in `pause`
+                    }
                     last = reply;
                 }
                 output.flush();
-                synchronized (client) {
-                    client.unsent -= size;
-                    client.notifyAll(); // the reading thread may be waiting in `pause`
-                }
             }
         } catch (IOException | InterruptedException reset) {
             // The reading thread ends the connection.
