@@ -9,6 +9,7 @@
 
 package broadcast
 
+import java.io.ByteArrayOutputStream
 import java.io.IOException
 import java.net.InetAddress
 import java.net.InetSocketAddress
@@ -34,6 +35,7 @@ private const val BACKLOG = 1024
 private const val CHUNK = 8 * 1024 // bytes per read, as many as in the JDK's buffered streams
 private const val LIMIT = 256 * 1024 // a client with more unsent bytes misses new messages
 private const val BATCHES = 4 * 1024 // likewise: in a queue, a short batch costs more than its bytes
+private const val WRITE = 64 * 1024 // bytes above which nothing is added to a write
 private const val RETRY_MS = 100L // when no descriptor is left
 private const val LINGER_MS = 10_000L // for a half-closed client to read what is unsent
 
@@ -70,17 +72,18 @@ private suspend fun read(client: Client) {
     }
 }
 
-/** Send the outbox: one write for everything that was added during the previous one. */
+/** Send the outbox: one write for what was added during the previous one, but no large copy for each slow client. */
 private suspend fun write(client: Client) {
     try {
         for (first in client.outbox) {
-            val more = generateSequence { client.outbox.tryReceive().getOrNull() }
-            val batches = listOf(first) + more
-            val data = ByteBuffer.allocate(batches.sumOf { it.size })
-            batches.forEach { data.put(it) }
-            data.flip()
-            while (data.hasRemaining()) client.socket.awaitWrite(data)
-            client.unsent -= data.limit()
+            val bytes = ByteArrayOutputStream()
+            bytes.writeBytes(first)
+            while (bytes.size() < WRITE) bytes.writeBytes(client.outbox.tryReceive().getOrNull() ?: break)
+            val data = ByteBuffer.wrap(bytes.toByteArray())
+            while (data.hasRemaining()) {
+                val sent = client.socket.awaitWrite(data) // meanwhile `unsent` may grow
+                client.unsent -= sent
+            }
         }
     } catch (_: IOException) {
         // The reading coroutine sees the error too, and ends the connection.

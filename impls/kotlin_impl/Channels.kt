@@ -41,6 +41,7 @@ private const val BACKLOG = 1024
 private const val CHUNK = 8 * 1024 // bytes per read, as many as in the JDK's buffered streams
 private const val LINE = 64 * 1024 // bytes of the longest request, including its line feed
 private const val LIMIT = 256 * 1024 // a client with more unsent bytes misses new messages
+private const val WRITE = 64 * 1024 // bytes above which nothing is added to a write
 private const val RETRY_MS = 100L // when no descriptor is left
 private const val LINGER_MS = 10_000L // for a half-closed client to read what is unsent
 private const val PAUSE_MS = 30_000L // for a client with too many unsent replies to read them
@@ -91,17 +92,18 @@ private suspend fun read(client: Client) {
 private fun append(line: ByteArrayOutputStream, data: ByteBuffer, begin: Int, end: Int) =
     line.write(data.array(), begin, minOf(end - begin, LINE - line.size()))
 
-/** Send the outbox: one write for everything that was added during the previous one. */
+/** Send the outbox: one write for what was added during the previous one, but no large copy for each slow client. */
 private suspend fun write(client: Client) {
     try {
         for (first in client.outbox) {
-            val more = generateSequence { client.outbox.tryReceive().getOrNull() }
-            val replies = listOf(first) + more
-            val data = ByteBuffer.allocate(replies.sumOf { it.size })
-            replies.forEach { data.put(it) }
-            data.flip()
-            while (data.hasRemaining()) client.socket.awaitWrite(data)
-            client.unsent.value -= data.limit()
+            val bytes = ByteArrayOutputStream()
+            bytes.writeBytes(first)
+            while (bytes.size() < WRITE) bytes.writeBytes(client.outbox.tryReceive().getOrNull() ?: break)
+            val data = ByteBuffer.wrap(bytes.toByteArray())
+            while (data.hasRemaining()) {
+                val sent = client.socket.awaitWrite(data) // meanwhile `unsent` may grow
+                client.unsent.value -= sent
+            }
         }
     } catch (_: IOException) {
         client.outbox.cancel() // nothing is added to it any more,
