@@ -18,6 +18,6 @@ def harness_implementations() -> list[Implementation]:
             category="tuned",
             summary="buffered protocols on libuv, one read buffer for all; drops messages beyond 256 KiB unsent",
             source=HERE / "broadcast.py",
-            needs=("python:uvloop>=0.21",),
+            needs=("python>=3.10", "python:uvloop>=0.21"),
         )
     ]
