@@ -49,7 +49,7 @@ STYLES = (  # one server of each style
 )
 NETWORKS = {"none": Network(delay_ms=0.0), "20 ms, 0.1 %": Network(delay_ms=20.0, loss_percent=0.1)}
 CLIENTS, RATE_PER_S, SECONDS = 20, 500, 5
-CROWD_HOSTS = 8
+CROWD_HOSTS, CROWD_SECONDS = 8, 20  # a crowd has less than a message a second
 
 
 @contextmanager
@@ -131,7 +131,7 @@ def print_latencies(network: str, found: dict[str, list[dict[str, float]]]) -> N
 def load_with(clients: int, servers: Sequence[str]) -> None:
     """Print the figures of a load with so many clients on each server."""
     with tempfile.TemporaryDirectory() as folder, machines(CROWD_HOSTS, None, Path(folder) / "crowd") as cluster:
-        trials = bench(cluster, *servers, "--clients", str(clients))
+        trials = bench(cluster, *servers, "--clients", str(clients), "--parameter", f"seconds={CROWD_SECONDS}")
         print(cluster.log("client").read_text())
         for trial in trials:
             print(f"{trial.plan.implementation}: {trial.did_not_finish or 'all deliveries verified'}")
