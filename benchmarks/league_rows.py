@@ -29,6 +29,8 @@ def change(comparisons: Comparisons, first: str, second: str, sign: int) -> str:
     """Return the change from one server to another, with its interval, as the cells of the document have it."""
     i, j = (comparisons.index(Entry(name)) for name in (first, second))
     mean, low, high = (float(matrix[j, i]) * sign for matrix in (comparisons.mean, comparisons.low, comparisons.high))
+    if math.isnan(low):
+        return "–"  # too few blocks for an interval
     low, high = min(low, high), max(low, high)
     if low <= 0 <= high:
         return f"n.s. [{_percent(low)}, {_percent(high)}]"
