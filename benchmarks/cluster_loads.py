@@ -10,13 +10,16 @@ process of its own delays and loses their packets (tests/wire.py), because not e
 
 The latencies are those of the workload `paced`, with 20 clients on two hosts: four of them send 500 messages a second
 in all, for five seconds, and each times its own messages from when they were due until they are back. In each block,
-the servers are loaded over both networks, in random order. Figures are medians over the blocks. Ratios are to the
-geometric mean of all servers over the same network, with intervals that hold together with 95 %.
+the servers are loaded over both networks, in random order. Figures are medians over the blocks, dropped messages the
+largest share of one. Ratios are to the geometric mean of all servers over the same network, with simultaneous 95 %
+intervals. Trials that the harness counts as disturbed are among them, because hosts of one machine disturb each other;
+their number is printed. Those in which the machine stood still have no figures.
 """
 
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import random
 import sys
@@ -33,7 +36,7 @@ from harness.network import Network
 from tests import hosts
 from tests.machines import ROOT, Machines, run_in
 
-STYLES = (  # one server of each style
+STYLES = (  # one server of each style, and the second one with threads, in Python
     "c_coroutines",
     "selectors",
     "c_libuv",
@@ -49,6 +52,8 @@ STYLES = (  # one server of each style
 )
 NETWORKS = {"none": Network(delay_ms=0.0), "20 ms, 0.1 %": Network(delay_ms=20.0, loss_percent=0.1)}
 CLIENTS, RATE_PER_S, SECONDS = 20, 500, 5
+FIGURES = ("latency_p50_ns", "latency_p99_ns", "dropped_share")
+BENCH_S = 1800.0  # at most, for all servers once
 CROWD_HOSTS, CROWD_SECONDS = 8, 20  # a crowd has less than a message a second
 
 
@@ -73,7 +78,7 @@ def bench(cluster: Machines, *words: str) -> list[TrialResult]:
     client = cluster.client(
         "bench", *words, "--spec", "broadcast", "--workload", "paced", "--cluster", cluster.scheduler
     )
-    if client.wait():
+    if client.wait(BENCH_S):
         print(cluster.log("client").read_text(), file=sys.stderr)
         raise SystemExit(3)
     return list(run_in(cluster.folder).trials)
@@ -86,7 +91,7 @@ def compare_networks(servers: Sequence[str], blocks: int, seconds: float, seed: 
         servers: their names.
         blocks: how many.
         seconds: of each load.
-        seed: of the order.
+        seed: of the order of the networks in each block.
     """
     chance = random.Random(seed)
     found: dict[tuple[str, str], list[dict[str, float]]] = {}
@@ -96,14 +101,14 @@ def compare_networks(servers: Sequence[str], blocks: int, seconds: float, seed: 
             for number, (name, network) in enumerate(NETWORKS.items())
         }
         for block in range(blocks):
-            for name in chance.sample(list(clusters), len(clusters)):
-                order = chance.sample(list(servers), len(servers))
+            for name in chance.sample(list(clusters), len(clusters)):  # `bench` has an order of its own for the servers
                 parameters = f"rate_per_s={RATE_PER_S},seconds={seconds:g}"
                 words = ["--profile", "smoke", "--clients", str(CLIENTS), "--parameter", parameters]
-                for trial in bench(clusters[name], *order, *words):
+                for trial in bench(clusters[name], *servers, *words):
                     if trial.did_not_finish:
                         raise SystemExit(f"{trial.plan.implementation}: {trial.did_not_finish}")
-                    found.setdefault((name, trial.plan.implementation), []).append(dict(trial.figures))
+                    figures = {**dict.fromkeys(FIGURES, math.nan), **trial.figures, "disturbed": bool(trial.disturbed)}
+                    found.setdefault((name, trial.plan.implementation), []).append(figures)
             print(f"block {block + 1} of {blocks}", file=sys.stderr, flush=True)
     for name in NETWORKS:
         print_latencies(name, {server: found[name, server] for server in servers})
@@ -117,15 +122,28 @@ def print_latencies(network: str, found: dict[str, list[dict[str, float]]]) -> N
         found: by server, the figures of each block.
     """
     p99 = np.log(np.array([[each["latency_p99_ns"] for each in figures] for figures in found.values()]).T)
-    compared = differences(p99 - p99.mean(axis=1, keepdims=True))
+    compared = differences(p99 - np.nanmean(p99, axis=1, keepdims=True))
     print(f"\n{network}:\n\n| server | p50 ms | p99 ms | to the mean of all | dropped |\n|---|--:|--:|---|--:|")
     for place, (server, figures) in enumerate(found.items()):
-        p50, dropped = (np.median([each[name] for each in figures]) for name in ("latency_p50_ns", "dropped_share"))
+        p50 = np.nanmedian([each["latency_p50_ns"] for each in figures])
+        dropped = np.nanmax([each["dropped_share"] for each in figures])
         ratio, low, high = (np.exp(each[place]) for each in (compared.mean, compared.low, compared.high))
         verdict = f"**{ratio:.2f}**" if compared.significant[place] else f"{ratio:.2f}"
-        latencies = f"{p50 / 1e6:.2f} | {np.exp(np.median(p99[:, place])) / 1e6:.2f}"
+        latencies = f"{p50 / 1e6:.2f} | {np.exp(np.nanmedian(p99[:, place])) / 1e6:.2f}"
         print(f"| {server} | {latencies} | {verdict} [{low:.2f}, {high:.2f}] | {dropped:.2%} |")
+    disturbed, still = (sum(map(count, found.values())) for count in (count_disturbed, count_without_figures))
     print(f"\n{len(p99)} blocks; bold: differs from the mean of all.")
+    print(f"Of {p99.size} trials, {disturbed} were disturbed, and in {still} the machine stood still.")
+
+
+def count_disturbed(figures: list[dict[str, float]]) -> int:
+    """Return in how many trials other processes disturbed."""
+    return sum(each["disturbed"] > 0 for each in figures)
+
+
+def count_without_figures(figures: list[dict[str, float]]) -> int:
+    """Return how many trials have no figures."""
+    return sum(math.isnan(each["latency_p99_ns"]) for each in figures)
 
 
 def load_with(clients: int, servers: Sequence[str]) -> None:
@@ -145,7 +163,7 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("servers", nargs="*", default=list(STYLES))
     parser.add_argument("--blocks", type=int, default=6)
     parser.add_argument("--crowd", type=int, default=0, metavar="CLIENTS")
-    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--seed", type=int, default=1, help="of the order of the networks")
     parser.add_argument("--quick", action="store_true")
     options = parser.parse_args(arguments)
     os.environ["PYTHONPATH"] = str(ROOT)

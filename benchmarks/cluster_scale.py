@@ -483,7 +483,7 @@ def _of_scheduler() -> dict[str, float]:
         return {"scheduler_call_s": (time.monotonic() - begun) / count}
 
 
-def own(record: Costs | Assumed, changes: dict[str, float]) -> dict[str, float]:
+def those_of(record: Costs | Assumed, changes: dict[str, float]) -> dict[str, float]:
     """Return those of the changes that a record has fields for."""
     return {field.name: changes[field.name] for field in fields(record) if field.name in changes}
 
@@ -505,7 +505,7 @@ def main(arguments: Sequence[str]) -> None:
     costs, assumed = measure(options.server) if options.measure else Costs(), Assumed()
     if unknown := changes.keys() - asdict(costs).keys() - asdict(assumed).keys():
         parser.error(f"unknown: {', '.join(sorted(unknown))}")
-    costs, assumed = replace(costs, **own(costs, changes)), replace(assumed, **own(assumed, changes))
+    costs, assumed = replace(costs, **those_of(costs, changes)), replace(assumed, **those_of(assumed, changes))
     for title, record in (("costs", costs), ("assumed", assumed)):
         print(f"| {title} | |\n|---|--:|")
         for name, value in asdict(record).items():

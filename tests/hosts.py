@@ -5,13 +5,14 @@ The network between them may delay and lose packets: see `tests.wire`.
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from harness.network import Network
@@ -51,11 +52,10 @@ class Host:
 
     def kill(self) -> None:
         """Kill all processes on the host at once."""
-        for pid in self.processes:
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                continue
+        while alive := self.processes:  # again, because one may have started another meanwhile
+            for pid in alive:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
 
     def cut(self, switch: str) -> None:
         """Take the host off the switch: what is sent to it and from it is lost."""
@@ -73,6 +73,11 @@ def are_possible() -> bool:
     if made:
         _run("ip", "netns", "delete", name)
     return made
+
+
+def may_delay() -> bool:
+    """Return whether this process may also make the interfaces of a network that delays."""
+    return os.access("/dev/net/tun", os.R_OK | os.W_OK) and are_possible()
 
 
 @contextmanager
@@ -108,6 +113,8 @@ def hosts(count: int, network: Network | None = None) -> Iterator[tuple[list[Hos
             _run("ip", "-n", host.name, "address", "add", f"{host.address}/24", "dev", "eth0")
             _run("ip", "-n", host.name, "link", "set", "eth0", "up")
             _run("ip", "-n", switch, "link", "set", f"p{number}", "master", "bridge", "up")
+        if network:
+            _know_each_other(every)  # a request for an address may be lost, and with it what waits for the reply
         yield every, switch
 
 
@@ -127,6 +134,18 @@ def _wire(names: Sequence[str], network: Network) -> Iterator[None]:
             yield
         finally:
             process.stdin.close()
+
+
+def _know_each_other(every: Sequence[Host]) -> None:
+    """Tell each host the Ethernet addresses of all others."""
+    found = {}
+    for host in every:
+        (link,) = json.loads(_run("ip", "-n", host.name, "-json", "link", "show", "eth0"))
+        found[host.address] = link["address"]
+    for host in every:
+        for address, ethernet in found.items():
+            if address != host.address:
+                _run("ip", "-n", host.name, "neighbour", "add", address, "lladdr", ethernet, "dev", "eth0")
 
 
 def _add(name: str, stack: ExitStack) -> None:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +23,7 @@ PATIENCE_S = 300
 LISTENING, REGISTERED = "Scheduler at:", "Registered to:"  # what they say when they are ready
 # A worker whose scheduler does not answer in time ends; on a busy machine that may take longer than Dask's 30 s.
 PATIENT = ["env", f"DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT={PATIENCE_S}s"]
+OF_DASK = ("dask_worker", "dask_scheduler", "multiprocessing")
 QUIET = ["env", f"DASK_CONFIG={ROOT / 'harness' / 'cluster' / 'quiet.yaml'}"]
 
 
@@ -79,5 +81,8 @@ def run_in(folder: Path) -> Run:
 
 def left(host: Host) -> list[str]:
     """Return the processes on a host that are no part of Dask."""
-    lines = [" ".join(psutil.Process(pid).cmdline()) for pid in host.processes if psutil.pid_exists(pid)]
-    return [line for line in lines if "dask_worker" not in line and "multiprocessing" not in line]
+    lines = []
+    for pid in host.processes:
+        with suppress(psutil.Error):  # it has ended meanwhile
+            lines.append(" ".join(psutil.Process(pid).cmdline()))
+    return [line for line in lines if not any(word in line for word in OF_DASK)]

@@ -1,70 +1,44 @@
-"""The network between the hosts of tests: it delays and loses as it says."""
+"""The broadcast codec."""
 
 from __future__ import annotations
 
-import subprocess
-import sys
-from pathlib import Path
+import random
+from itertools import accumulate
 
 import pytest
 
-from harness.network import Network
-from tests import hosts
-from tests.hosts import Host
-
-pytestmark = pytest.mark.skipif(not hosts.are_possible(), reason="this process may not make network namespaces")
-GROUPS, LOSS_PERCENT, DELAY_MS = 10, 10, 5
-PORT = 7000
-ECHO = """
-import socket, sys
-server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-server.bind((sys.argv[1], int(sys.argv[2])))
-print("ready", flush=True)
-while True:
-    server.sendto(*server.recvfrom(100))
-"""
-# Groups of packets, because a socket holds only some hundred; what comes late counts with the next group.
-ASK = """
-import socket, sys, time
-client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-client.connect((sys.argv[1], int(sys.argv[2])))
-round_trips = []
-for group in range(int(sys.argv[3])):
-    client.settimeout(None)
-    for number in range(100):
-        client.send(b"%f" % time.monotonic())
-    client.settimeout(0.2)
-    try:
-        while True:
-            sent = float(client.recv(100))
-            round_trips.append(time.monotonic() - sent)
-    except OSError:  # in time nothing more came, or a host could not be found because that was lost
-        continue
-print(len(round_trips), min(round_trips))
-"""
+from harness.codec import Frame, bodies_of
+from spec.broadcast.wire import MessageDecoder, encode
 
 
-def ask(every: list[Host], folder: Path, groups: int) -> tuple[int, float]:
-    """Send groups of 100 packets to a host and back; return how many came, and the least round trip in s."""
-    log = folder / "echo.log"
-    echo = every[0].popen([sys.executable, "-c", ECHO, every[0].address, str(PORT)], folder=folder, log=log)
-    while not log.read_text() and echo.poll() is None:  # a file tells nobody that it was written
-        continue
-    command = ["ip", "netns", "exec", every[1].name, sys.executable, "-c", ASK, every[0].address, str(PORT)]
-    printed = subprocess.run([*command, str(groups)], capture_output=True, text=True, check=True).stdout
-    came, least = printed.split()
-    return int(came), float(least)
+def test_a_message_is_a_length_byte_and_a_body() -> None:
+    assert encode(b"") == b"\x00"
+    assert encode(b"abc") == b"\x03abc"
+    assert encode(b"x" * 255) == b"\xff" + b"x" * 255
 
 
-def test_each_packet_is_delayed_by_the_host_that_it_leaves(tmp_path: Path) -> None:
-    with hosts.hosts(2, Network(delay_ms=DELAY_MS)) as (every, _):
-        came, least_s = ask(every, tmp_path, 1)
-    assert came == 100
-    assert least_s >= 2 * DELAY_MS / 1000
+def test_a_body_over_255_bytes_is_refused() -> None:
+    with pytest.raises(ValueError, match="at most 255"):
+        encode(b"x" * 256)
 
 
-def test_packets_are_lost_at_random(tmp_path: Path) -> None:
-    with hosts.hosts(2, Network(loss_percent=LOSS_PERCENT)) as (every, _):
-        came, _ = ask(every, tmp_path, GROUPS)
-    expected = 100 * GROUPS * (1 - LOSS_PERCENT / 100) ** 2  # there and back
-    assert expected / 1.2 < came < expected * 1.2, "the standard deviation is some 12 of 810"
+def test_any_slicing_decodes_to_the_same_bodies() -> None:
+    rng = random.Random(1)
+    bodies = [rng.randbytes(rng.choice([0, 1, 2, 127, 128, 254, 255])) for _ in range(300)]
+    stream = b"".join(map(encode, bodies))
+    for largest in (1, 2, 3, 100, 5000, len(stream)):
+        decoder, frames, at = MessageDecoder(), list[Frame](), 0
+        while at < len(stream):
+            size = rng.randint(1, largest)
+            frames += decoder.feed(stream[at : at + size])
+            at += size
+        assert bodies_of(frames) == bodies
+        assert [frame.offset for frame in frames] == [0, *accumulate(len(encode(body)) for body in bodies)][:-1]
+        assert decoder.pending == b""
+
+
+def test_an_incomplete_frame_is_pending() -> None:
+    decoder = MessageDecoder()
+    assert decoder.feed(b"\x01a\x05he") == [Frame(0, b"a")]
+    assert decoder.pending == b"\x05he"
+    assert decoder.feed(b"llo") == [Frame(2, b"hello")]

@@ -40,10 +40,10 @@ LEFT_OPEN = [
     b'{"Send":{"channel":"zoo","message":"3","more":' + b"[" * 20_000 + b"]" * 20_000 + b"}}\n",
     b'{"Send":{"channel":"zoo","message":"4","more":' + b"9" * 20_000 + b"}}\n",
     b'{"Send":{"channel":"zoo","channel":"zoo","message":"5","message":"5"}}\n',
-    # Parsers have a limit of 64, 128, 512 or 1000 levels, and must have the stack for one below it.
+    # A parser that takes 64, 128 or 512 levels (two are around these) must have the stack for them.
     *(
         b'{"Send":{"channel":"zoo","message":"6","more":' + b'{"a":' * levels + b"1" + b"}" * levels + b"}}\n"
-        for levels in (60, 100, 120, 125, 500)
+        for levels in (60, 62, 100, 120, 124, 126, 500, 510)
     ),
     b'{"Subscribe":"zoo","Subscribe":"zoo"}\n',
 ]

@@ -57,6 +57,8 @@ class Clients:
 
         Raises:
             Violation: the server does not take them.
+            Inconclusive: this process can open no more connections.
+            HarnessError: another process of the load was lost meanwhile.
         """
         first, stop = self.count, self.count + count
         for start in range(first, stop, CLIENTS_A_PART):
@@ -72,6 +74,10 @@ class Clients:
             own: their numbers.
             topics: the topics to which each of them subscribes.
             small_buffers: whether the kernel buffers little for them.
+
+        Raises:
+            Violation: the server does not take them.
+            Inconclusive: this process can open no more connections.
         """
         connections = connect(self.address, len(own), first=own.start, step=own.step, small_buffers=small_buffers)
         self.sockets += connections
