@@ -53,11 +53,17 @@ static class Program
             lock (Room)
                 Room.Add(client);
             var writing = Finish(client, Write(client));
-            await Finish(client, Read(client));
-            lock (Room)
-                Room.Remove(client);
-            client.Leaving = true;
-            client.Ready.Release();
+            try
+            {
+                await Finish(client, Read(client));
+            }
+            finally
+            {
+                lock (Room)
+                    Room.Remove(client);
+                client.Leaving = true;
+                client.Ready.Release();
+            }
             await Task.WhenAny(writing, Task.Delay(LingerMs)); // it may never read
         }
     }

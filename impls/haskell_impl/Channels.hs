@@ -77,7 +77,9 @@ type Channels = Map.Map Text (Map.Map Unique Client) -- the subscribers of the c
 -- One connection. Its socket is closed only when neither thread uses it any more: `withAsync` ends the writer first.
 serve :: Events -> Socket -> IO ()
 serve events connected = do
-    client <- Client <$> newUnique <*> pure connected <*> newIORef Set.empty <*> newTQueueIO <*> newTVarIO 0 <*> newTVarIO False <*> newTVarIO False
+    client <-
+        Client <$> newUnique <*> pure connected <*> newIORef Set.empty <*> newTQueueIO <*> newTVarIO 0 <*> newTVarIO False
+            <*> newTVarIO False
     withAsync (write client) $ \writer -> do
         link writer -- an exception there ends this thread as well
         ignoringReset (readRequests events client B.empty False)

@@ -54,7 +54,7 @@ final class Channels {
         final Socket socket;
         final Set<String> channels = new HashSet<>();
         final BlockingQueue<byte[]> outbox = new LinkedBlockingQueue<>();
-        int unsent; // bytes in the outbox or being written; the client's monitor guards it,
+        int unsent; // bytes in the outbox or being written, but for 8 KiB in a buffer; the client's monitor guards it,
         boolean gone; // and this: nothing can be written any more
 
         Client(Socket socket) {

@@ -53,7 +53,7 @@ final class Groupchat {
         final Socket socket;
         String name; // null until it has joined; until then it gets no messages
         final BlockingQueue<byte[]> outbox = new LinkedBlockingQueue<>();
-        int unsent; // bytes in the outbox or being written; the client's monitor guards it,
+        int unsent; // bytes in the outbox or being written, but for 8 KiB in a buffer; the client's monitor guards it,
         boolean gone; // and this: nothing can be written any more
 
         Client(Socket socket) {

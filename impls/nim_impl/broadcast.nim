@@ -5,7 +5,7 @@
 ## A slow client: only its own procedure `write` waits for it. While more than `limit` bytes are
 ## unsent, the client misses new batches, always as whole messages.
 
-import std/[asyncdispatch, asyncnet, nativesockets, net, os, strutils, tables]
+import std/[asyncdispatch, asyncnet, nativesockets, net, os, strutils]
 from std/posix import SHUT_RDWR, shutdown
 
 const
@@ -21,10 +21,10 @@ type Client = ref object
   outbox: string
   unsent: int           ## bytes in the outbox or being written
   writing: Future[void] ## unfinished while something is unsent
+  place: int            ## in the room
 
 var # thread-local, so that async procedures are gcsafe; there is one thread
-  room {.threadvar.}: Table[int, Client] ## all clients, each under a number of its own
-  newest {.threadvar.}: int
+  room {.threadvar.}: seq[Client]
 
 proc readMessages(client: Client) {.async.}
 proc write(client: Client) {.async.}
@@ -33,17 +33,16 @@ proc broadcast(batch: string)
 proc offer(client: Client, batch: string)
 
 proc serve(socket: AsyncSocket) {.async.} =
-  let client = Client(socket: socket, writing: newFuture[void]())
+  let client = Client(socket: socket, writing: newFuture[void](), place: room.len)
   client.writing.complete()
-  inc newest
-  let number = newest
-  room[number] = client
+  room.add client
   try:
     await readMessages(client)
   except CatchableError:
     discard # a reset ends a connection just as an end of stream does, and no error ends others
   finally:
-    room.del(number)
+    room[^1].place = client.place
+    room.del(client.place) # the last one takes its place
   if not client.writing.finished: # else it would leave a timer behind
     discard await client.writing.withTimeout(lingerMs) # it may never read
   socket.close()
@@ -85,7 +84,7 @@ proc wholeMessages(data: string): int =
     result = following
 
 proc broadcast(batch: string) =
-  for client in room.values:
+  for client in room:
     offer(client, batch)
 
 proc offer(client: Client, batch: string) =

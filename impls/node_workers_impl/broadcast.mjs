@@ -13,7 +13,7 @@ import { createServer, isIPv6 } from "node:net";
 import { availableParallelism } from "node:os";
 
 const BACKLOG = 1024;
-const CHUNK = 64 * 1024; // bytes collected in a worker, above which it pauses each socket that brings more
+const CHUNK = 64 * 1024; // bytes of a report, and collected in a worker, above which it pauses each socket that brings more
 const LIMIT = 256 * 1024; // a client with more unsent bytes misses new batches
 const WRITES = 4 * 1024; // likewise: in Node's queue, a short write costs a hundred bytes more than its own
 const LINGER_MS = 10_000; // for a client that has closed its sending side to read what is unsent
@@ -146,6 +146,7 @@ function order(worker, message) {
 }
 
 /** Send what is pending to all workers as one batch. */
+// Tuned: what all workers have reported in one turn of the loop is one batch.
 function flush() {
   const senders = new Set(pending.map(([worker]) => worker));
   const batch = Buffer.concat(pending.map(([, messages]) => messages));

@@ -20,8 +20,9 @@ CELL = 64 # bytes that a batch takes in a queue beyond its own
 RETRY_S = 0.1 # how long to wait for a descriptor when there is none left
 LINGER_S = 10 # for a client that has closed its sending side to read what is unsent
 
-Client = Struct.new(:queue, :unsent) # the bytes in the queue and in the current write
+Client = Struct.new(:queue, :unsent) # the bytes in the queue and in the current write, and a CELL for each batch
 
+# Resumed after another could not be: see `reserve`.
 SPARE = Fiber.new { loop { Fiber.yield } }.tap(&:resume)
 
 @room = Set.new.compare_by_identity
@@ -33,6 +34,7 @@ def serve(socket)
   read(socket)
 ensure
   @room.delete(client)
+  client.unsent += CELL
   client.queue << nil
   linger(writer)
 end

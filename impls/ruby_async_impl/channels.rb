@@ -39,6 +39,7 @@ def serve(socket)
   read(socket, client)
 ensure
   leave(client)
+  client.unsent += CELL
   client.queue << nil
   linger(writer)
 end

@@ -63,9 +63,10 @@ class Client(StreamRequestHandler):
             self.writer.join(LINGER_S)
         with suppress(OSError):
             self.connection.shutdown(socket.SHUT_RDWR)  # now a `write` fails, and the queue is emptied
-        with suppress(queue.Full):  # never, unless a fault has ended the writer
-            self.outbox.put(END, timeout=LINGER_S)  # the first may have found no room
-        self.writer.join()  # before the descriptor is closed: its number may be another client's at once
+        while self.writer.is_alive():  # its descriptor stays open: the number may be another client's at once
+            with suppress(queue.Full):
+                self.outbox.put(END, timeout=1)  # the first may have found no room
+            self.writer.join(1)
 
 
 room: set[Client] = set()

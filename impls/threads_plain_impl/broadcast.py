@@ -80,9 +80,10 @@ def linger(client: Client, writer: threading.Thread) -> None:
         writer.join(LINGER_S)
     with suppress(OSError):
         client.connection.shutdown(socket.SHUT_RDWR)  # now `sendall` fails, and the queue is emptied
-    with suppress(queue.Full):  # never, unless a fault has ended the writer
-        client.outbox.put(END, timeout=LINGER_S)  # the first may have found no room
-    writer.join()  # before the descriptor is closed: its number may be another client's at once
+    while writer.is_alive():  # its descriptor stays open: the number may be another client's at once
+        with suppress(queue.Full):
+            client.outbox.put(END, timeout=1)  # the first may have found no room
+        writer.join(1)
 
 
 def messages(stream: BinaryIO) -> Iterator[bytes]:

@@ -56,7 +56,7 @@ class Client(Int8StringReceiver, TimeoutMixin):
         self.transport.loseConnection()  # when what is unsent is sent
         self.setTimeout(LINGER_S)  # the client may never read it
 
-    def writeConnectionLost(self) -> None: ...  # the interface has it; on TCP it is never called
+    def writeConnectionLost(self) -> None: ...  # the interface has it; it is called only after loseWriteConnection
 
     def timeoutConnection(self) -> None:
         self.transport.abortConnection()

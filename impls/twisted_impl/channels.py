@@ -86,14 +86,15 @@ class Client(Protocol, TimeoutMixin):
         self.transport.loseConnection()  # when what is unsent is sent
         self.setTimeout(LINGER_S)  # the client may never read it
 
-    def writeConnectionLost(self) -> None: ...  # the interface has it; on TCP it is never called
+    def writeConnectionLost(self) -> None: ...  # the interface has it; it is called only after loseWriteConnection
 
     def timeoutConnection(self) -> None:
         self.transport.abortConnection()  # loseConnection would send what is unsent first
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
+        while self.lines:  # what it said before it left counts; what is sent to it is dropped
+            handle(self, self.lines.popleft())
         self.setTimeout(None)
-        self.lines.clear()  # else `work` would carry them out for a client that is gone
         leave(self)
 
 
