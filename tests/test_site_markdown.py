@@ -111,6 +111,13 @@ def test_a_table_scrolls_by_itself() -> None:
     )
 
 
+def test_the_alignment_of_a_column_is_a_class() -> None:
+    html = rendered("| a | b |\n|---|--:|\n| 1 | 2 |")
+    assert '<th class="right">b</th>' in html
+    assert '<td class="right">2</td>' in html
+    assert "style" not in html
+
+
 def test_each_line_of_a_source_has_an_id() -> None:
     text = str(highlight("a = '<'\n\nb = 2\n", file="server.py", lines="L"))
     assert [f'id="L-{number}"' in text for number in (1, 2, 3, 4)] == [True, True, True, False]

@@ -63,6 +63,8 @@ class Markdown:
         for token in tokens:
             if token.type in ("heading_open", "heading_close"):
                 token.tag = f"h{min(6, int(token.tag[1:]) + lower_by)}"
+            if alignment := token.attrs.pop("style", ""):  # of a cell; pages allow classes and no styles
+                token.attrSet("class", str(alignment).removeprefix("text-align:"))
             if token.children:
                 token.children = list(self._with_links(token.children, file, page))
         markup: type[Markup] = require("markupsafe", EXTRA).Markup
