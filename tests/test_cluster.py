@@ -10,6 +10,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import psutil
@@ -106,6 +107,7 @@ async def test_every_worker_counts() -> None:
         remarks = " ".join(cluster.remarks)
     assert "several workers are on one host" in remarks
     assert "Dask itself takes" not in remarks, "quiet.yaml has reached the workers"
+    assert ("live: http" in remarks) == (find_spec("bokeh") is not None), "without it there is no page"
 
 
 def test_servers_inherit_no_variables_of_dask(monkeypatch: pytest.MonkeyPatch) -> None:

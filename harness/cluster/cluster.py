@@ -6,6 +6,7 @@ the client as they come; tasks of a client that is lost are dropped, and a resum
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
@@ -30,6 +31,9 @@ START_S = 60.0  # at most, until a local cluster has its workers
 CONNECT_S = 30.0
 RETRIES = 2  # of a task that failed; deaths of workers are counted by Dask ("allowed-failures")
 
+# When a run ends while blocks are under way, it would tell that with a traceback.
+logging.getLogger("distributed.batched").setLevel(logging.WARNING)
+
 Submitted = dict[distributed.Future, str]  # what each task is, in words
 
 
@@ -39,10 +43,13 @@ class Cluster:
     Args:
         client: the connection to the scheduler.
         reports: what each machine says about itself.
+        has_dashboard: whether the scheduler shows what each machine does.
     """
 
-    def __init__(self, client: distributed.Client, reports: Sequence[tasks.MachineReport]) -> None:
-        self._client, self._reports = client, list(reports)
+    def __init__(
+        self, client: distributed.Client, reports: Sequence[tasks.MachineReport], *, has_dashboard: bool
+    ) -> None:
+        self._client, self._reports, self._has_dashboard = client, list(reports), has_dashboard
         self.machines: dict[str, Machine] = {report.name: report.machine for report in reports}
 
     @property
@@ -56,7 +63,7 @@ class Cluster:
         """What the user should know: the machines, the dashboard, and what is not as it should be."""
         names = ", ".join(f"{report.name} ({report.machine.kind})" for report in self._reports)
         found = [f"{len(self._reports)} machines: {names}"]
-        if "dashboard" in self._client.scheduler_info()["services"]:
+        if self._has_dashboard:
             found.append(f"what each machine does, live: {self._client.dashboard_link}")
         hosts = [report.host for report in self._reports]
         if shared := sorted({host for host in hosts if hosts.count(host) > 1}):
@@ -228,4 +235,5 @@ async def open_cluster(where: str, servers: Sequence[Implementation]) -> AsyncIt
                     f"the harness on {report.name} is {report.harness}, this one is {tasks.version()}: results of two "
                     "versions do not belong into one run"
                 )
-        yield Cluster(client, sorted(reports, key=lambda report: report.name))
+        has_dashboard = await client.run_on_scheduler(tasks.has_dashboard)
+        yield Cluster(client, sorted(reports, key=lambda report: report.name), has_dashboard=has_dashboard)

@@ -30,7 +30,7 @@ async def run(workers: int) -> None:
         processes=True,
         memory_limit=None,  # a worker holds nothing: the servers are processes of their own
         host="127.0.0.1",
-        dashboard_address=None,
+        dashboard_address="127.0.0.1:0",  # any free port
         asynchronous=True,
     ) as cluster:
         print(cluster.scheduler_address, flush=True)

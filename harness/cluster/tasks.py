@@ -9,12 +9,13 @@ import os
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from urllib.parse import urlsplit
 
 import anyio
 import dask
 import msgspec
-from distributed import Worker, get_worker
+from distributed import Scheduler, Worker, get_worker
 
 import harness
 from harness import plugins
@@ -95,6 +96,15 @@ class CheckOutcome:
 def version() -> str:
     """Return the version and the commit of this harness."""
     return f"zillions {harness.__version__} at {machine.commit() or 'no commit'}"
+
+
+def has_dashboard(dask_scheduler: Scheduler) -> bool:
+    """Return whether the scheduler, in which this runs, has the pages of its dashboard: they need bokeh there.
+
+    Args:
+        dask_scheduler: the scheduler; Dask gives it to what is run on it.
+    """
+    return "dashboard" in dask_scheduler.services and find_spec("bokeh") is not None
 
 
 def describe(servers: Sequence[Implementation], dask_worker: Worker) -> MachineReport:
