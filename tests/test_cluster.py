@@ -16,8 +16,9 @@ from pathlib import Path
 import psutil
 import pytest
 
+from harness.league.comparisons import LOOK
 from harness.league.profiles import IDLE_BLOCKS, PROFILES
-from harness.league.schedule import FEW_SERVERS, LOOK
+from harness.league.schedule import FEW_SERVERS
 from harness.network import Network
 from tests import hosts as namespaces
 from tests.machines import PATIENCE_S, ROOT, Machines, left, run_in, wait_until
