@@ -23,18 +23,17 @@ import math
 import os
 import random
 import sys
-import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 
 from harness.league.inference import differences
 from harness.model import TrialResult
 from harness.network import Network
-from tests import hosts
-from tests.machines import ROOT, Machines, run_in
+from tests.machines import ROOT, Machines, open_machines, run_in
 
 STYLES = (  # one server of each style, and the second one with threads, in Python
     "c_coroutines",
@@ -55,22 +54,6 @@ CLIENTS, RATE_PER_S, SECONDS = 20, 500, 5
 FIGURES = ("latency_p50_ns", "latency_p99_ns", "dropped_share")
 BENCH_S = 1800.0  # at most, for all servers once
 CROWD_HOSTS, CROWD_SECONDS = 8, 20  # a crowd has less than a message a second
-
-
-@contextmanager
-def machines(count: int, network: Network | None, folder: Path) -> Iterator[Machines]:
-    """Make hosts with a scheduler and workers for the duration of the context.
-
-    Args:
-        count: how many hosts.
-        network: between them; None for the kernel's own.
-        folder: for what they write.
-    """
-    folder.mkdir()
-    with hosts.hosts(count, network) as (every, switch):
-        found = Machines(every, switch, folder)
-        found.start()
-        yield found
 
 
 def bench(cluster: Machines, *words: str) -> list[TrialResult]:
@@ -95,10 +78,10 @@ def compare_networks(servers: Sequence[str], blocks: int, seconds: float, seed: 
     """
     chance = random.Random(seed)
     found: dict[tuple[str, str], list[dict[str, float]]] = {}
-    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+    with ExitStack() as stack:
         clusters = {
-            name: stack.enter_context(machines(4, network, Path(folder) / str(number)))
-            for number, (name, network) in enumerate(NETWORKS.items())
+            name: stack.enter_context(open_machines(4, Path(stack.enter_context(TemporaryDirectory())), network))
+            for name, network in NETWORKS.items()
         }
         for block in range(blocks):
             for name in chance.sample(list(clusters), len(clusters)):  # `bench` has an order of its own for the servers
@@ -131,24 +114,15 @@ def print_latencies(network: str, found: dict[str, list[dict[str, float]]]) -> N
         verdict = f"**{ratio:.2f}**" if compared.significant[place] else f"{ratio:.2f}"
         latencies = f"{p50 / 1e6:.2f} | {np.exp(np.nanmedian(p99[:, place])) / 1e6:.2f}"
         print(f"| {server} | {latencies} | {verdict} [{low:.2f}, {high:.2f}] | {dropped:.2%} |")
-    disturbed, still = (sum(map(count, found.values())) for count in (count_disturbed, count_without_figures))
+    disturbed = sum(each["disturbed"] for figures in found.values() for each in figures)
+    still = np.isnan(p99).sum()
     print(f"\n{len(p99)} blocks; bold: differs from the mean of all.")
     print(f"Of {p99.size} trials, {disturbed} were disturbed, and in {still} the machine stood still.")
 
 
-def count_disturbed(figures: list[dict[str, float]]) -> int:
-    """Return in how many trials other processes disturbed."""
-    return sum(each["disturbed"] > 0 for each in figures)
-
-
-def count_without_figures(figures: list[dict[str, float]]) -> int:
-    """Return how many trials have no figures."""
-    return sum(math.isnan(each["latency_p99_ns"]) for each in figures)
-
-
 def load_with(clients: int, servers: Sequence[str]) -> None:
     """Print the figures of a load with so many clients on each server."""
-    with tempfile.TemporaryDirectory() as folder, machines(CROWD_HOSTS, None, Path(folder) / "crowd") as cluster:
+    with TemporaryDirectory() as folder, open_machines(CROWD_HOSTS, Path(folder)) as cluster:
         trials = bench(cluster, *servers, "--clients", str(clients), "--parameter", f"seconds={CROWD_SECONDS}")
         print(cluster.log("client").read_text())
         for trial in trials:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +14,8 @@ import psutil
 
 from harness import results
 from harness.model import Run
-from tests.hosts import Host
+from harness.network import Network
+from tests.hosts import Host, hosts
 
 ROOT = Path(__file__).parent.parent
 HARNESS = [sys.executable, "-c", "from harness.commands.main import main; main()"]
@@ -73,6 +74,24 @@ class Machines:
         """Return how many blocks are on the client's disk."""
         file = self.folder / "results" / "latest" / "blocks.jsonl"
         return file.read_bytes().count(b"\n") if file.exists() else 0
+
+
+@contextmanager
+def open_machines(
+    count: int, folder: Path, network: Network | None = None, *, prefix: Sequence[str] = ()
+) -> Iterator[Machines]:
+    """Make hosts with a scheduler and workers on them for the duration of the context.
+
+    Args:
+        count: how many hosts.
+        folder: for what they write.
+        network: what happens to each packet that leaves one; None for nothing.
+        prefix: words before the command of each worker.
+    """
+    with hosts(count, network) as (every, switch):
+        found = Machines(every, switch, folder)
+        found.start(prefix)
+        yield found
 
 
 def run_in(folder: Path) -> Run:

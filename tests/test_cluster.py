@@ -21,7 +21,7 @@ from harness.league.profiles import IDLE_BLOCKS, PROFILES
 from harness.league.schedule import FEW_SERVERS
 from harness.network import Network
 from tests import hosts as namespaces
-from tests.machines import PATIENCE_S, ROOT, Machines, left, run_in, wait_until
+from tests.machines import PATIENCE_S, ROOT, Machines, left, open_machines, run_in, wait_until
 from tests.zoo import harness
 
 pytest.importorskip("distributed")
@@ -50,9 +50,7 @@ needs_hosts = pytest.mark.skipif(
 @pytest.fixture
 def machines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Machines]:
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    with namespaces.hosts(4, NETWORK) as (every, switch):
-        cluster = Machines(every, switch, tmp_path)
-        cluster.start()
+    with open_machines(4, tmp_path, NETWORK) as cluster:
         yield cluster
 
 

@@ -13,7 +13,7 @@ import pytest
 from harness.model import TrialResult
 from tests import hosts as namespaces
 from tests.hosts import Host
-from tests.machines import PATIENCE_S, ROOT, Machines, left, run_in, wait_until
+from tests.machines import PATIENCE_S, ROOT, Machines, left, open_machines, run_in, wait_until
 from tests.test_load_mutants import CONFORMING as LAWFUL
 from tests.test_load_mutants import MUTANTS as LOADED
 from tests.zoo import MUTANTS, harness
@@ -39,11 +39,10 @@ FRAME_BITS = 33 * 8
 
 @pytest.fixture(scope="module")
 def machines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machines]:
-    with pytest.MonkeyPatch.context() as patch, namespaces.hosts(4) as (every, switch):
+    with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", str(ROOT))
-        cluster = Machines(every, switch, tmp_path_factory.mktemp("machines"))
-        cluster.start(ONE_CORE)
-        yield cluster
+        with open_machines(4, tmp_path_factory.mktemp("machines"), prefix=ONE_CORE) as cluster:
+            yield cluster
 
 
 def bench(machines: Machines, *words: str) -> tuple[int, str, list[TrialResult]]:
