@@ -148,6 +148,27 @@ def test_a_line_that_is_not_a_request_gives_no_frame(line: bytes) -> None:
     ]
 
 
+DEEP = [
+    "[" * 20_000 + "]" * 20_000,
+    '{"a":' * 20_000 + '"]}"' + "}" * 20_000,
+    '[{"a":' * 20_000 + "[[1], 2]" + "}]" * 20_000,
+]
+
+
+@pytest.mark.parametrize("value", DEEP, ids=["lists", "objects", "both"])
+def test_a_request_may_contain_values_nested_more_deeply_than_the_parser_reads(value: str) -> None:
+    line = f'{{"Send":{{"more":{value},"channel":"rust","message":"hi"}}}}\n'
+    assert decode_request(line.encode()) == Send("rust", "hi")
+    with pytest.raises(ValueError, match="not a reply"):
+        decode_reply(line.replace("Send", "Message").encode())
+
+
+@pytest.mark.parametrize("value", ["[" * 20_000, "[" * 20_000 + "}" * 20_000, *(f"{deep[:-1]}NaN" for deep in DEEP)])
+def test_a_nested_value_that_is_not_valid_makes_a_line_invalid(value: str) -> None:
+    with pytest.raises(ValueError, match=r"JSON|Expecting|no end"):
+        decode_request(f'{{"Send":{{"more":{value},"channel":"rust","message":"hi"}}}}\n'.encode())
+
+
 def test_a_line_has_at_most_65536_bytes() -> None:
     space = MAX_LINE - len(CODEC.encode(b""))
     longest = CODEC.encode(b"x" * space)

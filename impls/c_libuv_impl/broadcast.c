@@ -258,7 +258,8 @@ static void listen_on(const char *address)
         fputs("usage: broadcast HOST:PORT (IPv6: [HOST]:PORT)\n", stderr);
         exit(2);
     }
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM,
+                             .ai_family = address[0] == '[' ? AF_INET6 : AF_UNSPEC};
     uv_getaddrinfo_t found;
     int problem = uv_getaddrinfo(uv_default_loop(), &found, NULL, host, port, &hints);
     if (!problem) {

@@ -367,7 +367,8 @@ static void listen_on(const char *address)
         fputs("usage: broadcast HOST:PORT (IPv6: [HOST]:PORT)\n", stderr);
         exit(2);
     }
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *found;
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM,
+                             .ai_family = address[0] == '[' ? AF_INET6 : AF_UNSPEC}, *found;
     int problem = getaddrinfo(host, port, &hints, &found);
     if (problem) {
         fprintf(stderr, "cannot listen on %s: %s\n", address, gai_strerror(problem));

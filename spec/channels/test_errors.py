@@ -40,10 +40,10 @@ LEFT_OPEN = [
     b'{"Send":{"channel":"zoo","message":"3","more":' + b"[" * 20_000 + b"]" * 20_000 + b"}}\n",
     b'{"Send":{"channel":"zoo","message":"4","more":' + b"9" * 20_000 + b"}}\n",
     b'{"Send":{"channel":"zoo","channel":"zoo","message":"5","message":"5"}}\n',
-    # A parser that takes 64, 128 or 512 levels (two are around these) must have the stack for them.
+    # A parser that takes 64, 128, 512 or more levels (two are around these) must have the stack for them.
     *(
         b'{"Send":{"channel":"zoo","message":"6","more":' + b'{"a":' * levels + b"1" + b"}" * levels + b"}}\n"
-        for levels in (60, 62, 100, 120, 124, 126, 500, 510)
+        for levels in (60, 62, 100, 120, 124, 126, 500, 510, 1000, 1020, 4000, 10_000)
     ),
     b'{"Subscribe":"zoo","Subscribe":"zoo"}\n',
 ]

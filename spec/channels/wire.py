@@ -15,14 +15,14 @@ import json
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any
 
 from harness.codec import Frame
+from spec.channels.nesting import parsed
 
 MAX_LINE = 65536  # bytes of a request with its LF; a server need not take more
 MAX_REPLY = 1 << 20  # bytes: a server that escapes everything turns one byte into six
 MAX_BODY = 32768
-NESTED = re.compile(rb"(?<!\[)\[{500,}+\]{500,}")  # lists that json.loads may refuse; tried once for each run of "["
 DEFAULT = "zoo"
 TAGGED = re.compile("(?:#zoo )*+#(?!zoo )(?:[^ %]++|%20|%25)*+ ")
 quoted = json.JSONEncoder(ensure_ascii=False).encode
@@ -111,22 +111,12 @@ def decode_reply(line: bytes) -> Reply:
 def _tag(line: bytes) -> tuple[str, Any]:
     """Return the key and the value of the object on a line; raise ValueError when it is not an object of one key."""
     try:
-        value = json.loads(line.decode(), parse_int=float, parse_constant=_refuse)  # int() refuses thousands of digits
-    except RecursionError:
-        # A server may have a parser that reads it, and forward the message: what is nested must only be some value.
-        if (flat := NESTED.sub(b"null", line)) != line:
-            return _tag(flat)
-        raise ValueError(f"nested too deeply: {_excerpt(line)}") from None
+        value = parsed(line.decode())
     except ValueError as error:
         raise ValueError(f"{error}: {_excerpt(line)}") from None
     if not isinstance(value, dict) or len(value) != 1:
         raise ValueError(f"not an object with one key: {_excerpt(line)}")
     return next(iter(value.items()))
-
-
-def _refuse(constant: str) -> NoReturn:
-    """Python takes NaN and Infinity, which are no JSON."""
-    raise ValueError(f"{constant} is not JSON")
 
 
 def _excerpt(line: bytes) -> str:

@@ -7,7 +7,17 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import anyio
 
-from harness.conformance.api import Client, Growth, Inconclusive, Room, Usage, Violation, recurs, watch_growth
+from harness.conformance.api import (
+    Client,
+    Growth,
+    Inconclusive,
+    Room,
+    Usage,
+    Violation,
+    is_leak,
+    may_be_leak,
+    watch_growth,
+)
 
 RELEASE_S = 60.0
 DISCONNECT_S = 60.0
@@ -15,7 +25,7 @@ ACCEPT_S = 60.0
 SPARE_DESCRIPTORS, SPARE_THREADS, SPARE_PROCESSES = 8, 32, 8  # a pool may keep a few
 LOOK_S = 0.05  # between two looks at what is in use
 LOOKS = 20  # at least, however long they take
-TURNS = 3  # in which a server must grow to be blamed
+TURNS = 3  # in which more must stay in use
 FLOOD_BOUND = 16.0  # bytes a message
 STEP_S, MOST_GROWTH = 1.0, 16  # a step that takes longer may be mostly waiting; as many times more visit at most
 
@@ -116,7 +126,7 @@ async def flood(room: Room, alice: Client) -> None:
 async def watch_repeatedly(
     room: Room, alice: Client, watch: Callable[[], Awaitable[Growth]], bound: float
 ) -> list[Growth]:
-    """Measure growth, and again while it recurs, at most three times, with floods in between.
+    """Measure growth, and again while it may be a leak, with floods in between.
 
     Args:
         room: where this happens.
@@ -125,7 +135,7 @@ async def watch_repeatedly(
         bound: bytes for each time.
     """
     turns = [await watch()]
-    while recurs(turns, bound) and len(turns) < TURNS:
+    while may_be_leak(turns, bound):
         await flood(room, alice)
         turns.append(await watch())
     return turns
@@ -149,7 +159,7 @@ def must_not_grow_on(turns: Sequence[Growth], bound: float, enough: int, what: s
     measured = f"{slope} bytes for {what}, after {growth.total_count:,}"
     if growth.total_count < enough and slope.high > bound:
         raise Inconclusive(f"{measured}; so few do not prove that it goes on, or ends")
-    if recurs(turns, bound):
+    if is_leak(turns, bound):
         grown = f"{growth.total_bytes / 1e6:.1f} MB"
         raise Violation(f"memory still grows by {measured} ({grown}): something of each is kept", kind="used")
     return measured

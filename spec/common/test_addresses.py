@@ -23,6 +23,7 @@ RESEMBLING = (
     ("a port in another notation", ("127.0.0.1:0x{port:x}",)),
     ("an IPv6 address without brackets", ("::1:{port}",)),
     ("text beside the brackets", ("[::1]x:{port}", "[::1]{port}", "x[::1]:{port}")),
+    ("too many brackets", ("[[::1]]:{port}", "[127.0.0.1]:{port}")),
     ("unbalanced brackets", ("[::1:{port}", "::1]:{port}", "[127.0.0.1:{port}", "127.0.0.1]:{port}")),
 )
 
@@ -34,7 +35,7 @@ async def test_what_only_resembles_an_address_is_refused(start: Start, what: str
     error.
 
     No host, text behind the port, signs, blanks, line ends, ports that are 65536 too large, or not decimal,
-    and brackets that are unbalanced, missing, or in the wrong place.
+    and brackets that are unbalanced, missing, in the wrong place, or too many.
     """
     port = start.address().port
     given = [text.format(port=port, wrapped=port + 65536, wrapped_twice=port + 65536 * 65536) for text in texts]

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Callable
 from functools import partial
 
 import anyio
 import pytest
 
-from harness.conformance.api import Growth, Room, Violation, recurs, watch_growth
+from harness.conformance.api import (
+    Growth,
+    Room,
+    Violation,
+    few_may_wait,
+    is_leak,
+    may_be_leak,
+    watch_growth,
+)
 from spec.common.leftovers import (
     SPARE_THREADS,
-    TURNS,
     flood,
     must_not_accumulate,
     must_not_grow_on,
@@ -21,12 +29,15 @@ from spec.common.leftovers import (
     steps,
     watch_repeatedly,
 )
+from spec.common.visits import must_stop_growing
 
 PLACES = 12  # clients
 EMPTY_S = 1.5
 BOUND = 200.0  # bytes of memory a connection: less than it takes to remember one
 ENOUGH = 1000  # connections that are enough for a verdict
 VISITS = 50  # in a step
+VISITORS = 10  # that connect and leave while the server is stopped
+QUICK_S, BURST = 0.05, 256  # a burst that is received within this time is doubled, up to so many messages
 STALLED_BOUND = 20_000  # bytes for each client that stalled and left
 ATTEMPTS = 20  # to get one message through
 CUTS = ((5, 0), (5, 2), (1, 0), (255, 254), (200, 100))  # bytes of a body, and how many of them are sent
@@ -212,7 +223,7 @@ async def test_thousands_of_reconnects_leave_nothing_behind(
 
     await visits(0)
     await must_not_accumulate(room, alice, come_and_go_for_long, "connections have come and gone")
-    while recurs(turns, BOUND) and len(turns) < TURNS:
+    while may_be_leak(turns, BOUND):
         await come_and_go_for_long()
     fact("bytes a connection", turns[-1].summary(BOUND))
     note(must_not_grow_on(turns, BOUND, ENOUGH, "a connection"))
@@ -233,6 +244,39 @@ async def _come_and_go(room: Room, count: int) -> None:
     async with anyio.create_task_group() as tasks:
         for _ in range(10):
             tasks.start_soon(come_and_go)
+
+
+@pytest.mark.slow
+@pytest.mark.case(226, "COME-6")
+async def test_clients_that_leave_before_they_have_joined_leave_nothing_behind(
+    room: Room, note: Callable[[str], None]
+) -> None:
+    """COME-6: When clients have left, everything the server held for them is released: descriptors, threads,
+    processes and memory.
+
+    The server is stopped (SIGSTOP) while one client sends many messages, to a slow server fewer, and ten others connect
+    and leave; again and again. It finds all of that at once: those who leave may be overtaken by what lets them join.
+    """
+    if reason := few_may_wait(VISITORS):
+        pytest.skip(reason)
+    alice = await room.join_one()
+    burst = 1
+
+    async def visit(count: int) -> int:
+        nonlocal burst
+        begun = time.monotonic()
+        with room.server_paused():
+            await alice.send(*(alice.next_body() for _ in range(burst)), as_step=False)
+            for turn in range(VISITORS):
+                client = await room.connect()
+                await (client.reset() if turn % 2 else client.hang_up())
+        await room.barrier(alice)
+        await (await room.join_one()).hang_up()  # those before it have been accepted: the queue may be short
+        if time.monotonic() - begun < QUICK_S:
+            burst = min(2 * burst, BURST)
+        return VISITORS
+
+    await must_stop_growing(room, alice, visit, BOUND, "a client that left at once", note)
 
 
 @pytest.mark.slow
@@ -272,7 +316,7 @@ async def test_clients_that_never_read_and_leave_by_reset_leave_nothing_behind(r
     watch = partial(watch_growth, visits, size, bound=STALLED_BOUND, enough=80, most=300, seconds=20)
     turns = await watch_repeatedly(room, alice, watch, STALLED_BOUND)
     growth = turns[-1]
-    if growth.total_count >= 80 and recurs(turns, STALLED_BOUND):
+    if growth.total_count >= 80 and is_leak(turns, STALLED_BOUND):
         raise Violation(
             f"memory still grows by {growth.slope()} bytes for each stalled client that has left, "
             f"after {growth.total_count}",

@@ -3,7 +3,7 @@
 from harness.addresses import Address, few_may_wait, has_address, has_ipv6
 from harness.conformance.api.client import Client
 from harness.conformance.api.fuzz import converse
-from harness.conformance.api.growth import Growth, recurs, watch_growth
+from harness.conformance.api.growth import Growth, is_leak, may_be_leak, watch_growth
 from harness.conformance.api.room import Room
 from harness.conformance.api.start import Start
 from harness.errors import Inconclusive, LaunchError, Violation
@@ -28,8 +28,9 @@ __all__ = [
     "few_may_wait",
     "has_address",
     "has_ipv6",
+    "is_leak",
     "listening_addresses",
-    "recurs",
+    "may_be_leak",
     "wait_until_ready",
     "watch_growth",
 ]

@@ -25,6 +25,7 @@ POINTS = 60  # for a regression: the cost grows with their square, and more give
 LEAST_POINTS = 8  # before the first look at the slope
 PATIENCE_S = 4.0  # then a slow server has done enough
 SLOW = 3  # times as long for a server that has not done enough for a verdict
+TURNS, MOST_TURNS = 3, 5  # in which a server must grow alike to be blamed, and how many there are for that
 ALIKE = 2.0  # the largest ratio between slopes of several turns that count as the same
 GIVEN_BACK = 1 / 4  # a server that frees this share of its growth collects garbage
 TOO_MUCH = 1 / 8  # of the memory that is allowed here; a runtime may well use as much before it collects
@@ -123,18 +124,29 @@ class Growth:
         return self.slope().short if self.is_settled(bound) else "varies"
 
 
-def recurs(turns: Sequence[Growth], bound: float) -> bool:
-    """Return whether memory keeps growing in every turn, by much the same in each, and stays in use between them.
+def is_leak(turns: Sequence[Growth], bound: float) -> bool:
+    """Return whether memory kept growing in every turn, by much the same in the last ones, and stayed in use.
 
     A leak keeps the same for each action; the garbage that a collector has not freed yet differs between turns, or is
-    freed between them.
+    freed between them. Of a leak, too, the first turn may show more than the others, which fill the holes in the heap
+    that a flood between the turns has left.
     """
-    slopes = [growth.slope().value for growth in turns]
+    slopes = [growth.slope().value for growth in turns[-TURNS:]]
+    return len(slopes) == TURNS and _grows_in_each(turns, bound) and max(slopes) < ALIKE * min(slopes)
+
+
+def may_be_leak(turns: Sequence[Growth], bound: float) -> bool:
+    """Return whether another turn is needed to tell."""
+    return len(turns) < MOST_TURNS and _grows_in_each(turns, bound) and not is_leak(turns, bound)
+
+
+def _grows_in_each(turns: Sequence[Growth], bound: float) -> bool:
+    """Return whether memory kept growing in every turn, and stayed in use between them."""
     is_kept = all(
         before.sizes[-1] - after.sizes[0] < GIVEN_BACK * before.total_bytes
         for before, after in itertools.pairwise(turns)
     )
-    return is_kept and all(growth.continues(bound) for growth in turns) and max(slopes) < ALIKE * min(slopes)
+    return is_kept and all(growth.continues(bound) for growth in turns)
 
 
 async def watch_growth(
