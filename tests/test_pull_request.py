@@ -177,8 +177,8 @@ def test_it_says_what_changed_in_figures_and_whether_that_is_distinguishable() -
     names = ("mine@base", "mine")
     better = [change(0.2, significant=True), change(0.1, significant=True, figure="latency_p99_ns")]
     text = comment(checked(), [LiveComparison(names, better, "8 blocks")])
-    assert "`mine` is better in `few senders` (+22.1 % [" in text
-    assert "and worse in `few senders` (+10.5 % [" in text
+    assert "`mine` is better in `deliveries` (`few senders`, +22.1 % [" in text
+    assert "and worse in `p99` (`few senders`, +10.5 % [" in text
     assert "8 blocks" in text
     same = comment(checked(), [LiveComparison(names, [change(0.01, significant=False)], "8 blocks")])
     assert "`mine` does not differ significantly from `mine@base` in anything that was measured." in same

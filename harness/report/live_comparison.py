@@ -125,5 +125,6 @@ def _is_better(change: Change) -> bool:
 
 def _list(some: Sequence[Change], quote: Quote) -> str:
     return ", ".join(
-        f"{quote(change.workload)} ({change_text(change.mean, change.low, change.high)})" for change in some
+        f"{quote(change.figure.label)} ({quote(change.workload)}, {change_text(change.mean, change.low, change.high)})"
+        for change in some
     )
