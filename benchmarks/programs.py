@@ -96,8 +96,25 @@ async def swarm_slices(
     Raises:
         HarnessError: the server violated a rule that the load verifies.
     """
+    async with (
+        stopped_server(implementation) as running,
+        slices_of(running, implementation, clients, seconds, cores, engine) as run,
+    ):
+        yield run
+
+
+@asynccontextmanager
+async def slices_of(
+    running: Server,
+    implementation: Implementation,
+    clients: int,
+    seconds: Mapping[str, float],
+    cores: Cores,
+    engine: str = "",
+) -> AsyncIterator[Slice]:
+    """Open the swarm's load of a server that runs; for the arguments and what it yields, see `swarm_slices`."""
     command = [*PYTHON, MODULE, FIRST, "1", *map(str, cores.load)]
-    async with stopped_server(implementation) as running, resident(command, {ENGINE_VARIABLE: engine}) as load:
+    async with resident(command, {ENGINE_VARIABLE: engine}) as load:
 
         async def ask(message: SliceMessage) -> LoadAnswer:
             answer = from_json(await load.request(to_json(message)), LoadAnswer)
