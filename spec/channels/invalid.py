@@ -97,6 +97,7 @@ INVALID_UTF_8 = [
     b'{"Subscribe":"\xc3"}',
     b'{"Subscribe":"\xf0\x9f\xa6"}',
     b'{"Subscribe":"\xc0\xaf"}',
+    b'{"Subscribe":"\xc1\xbf"}',
     b'{"Subscribe":"\xe0\x80\xaf"}',
     b'{"Subscribe":"\xf0\x80\x80\xaf"}',
     b'{"Subscribe":"\xf5\x80\x80\x80"}',

@@ -22,6 +22,7 @@ NAMES = [
     "stra\u00dfe",
     "strasse",
     "馬/\U0001f993",
+    *("rust\u200b", "ru\u00adst", "\ufeffrust", "ｒｕｓｔ"),  # "rust" to the eye
     "x" * 5000,
     *("__proto__", "constructor", "toString", "hasOwnProperty"),  # properties of every object in some languages
     *("0", "00", "1", "01", "1e0", "-0"),  # numbers in the keys of tables

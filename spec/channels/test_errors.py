@@ -30,6 +30,14 @@ HOSTILE = [
     b'"' + b"\\" * 60_001,
 ]
 SURROGATES = ["\\ud800", "\\udc00", "a\\udfffb", "\\ud800\\ud800", "\\ud800\\u0041", "\\udc00\\ud800", "\\uD83E"]
+PLACES = [  # where one may stand
+    '{"Send":{"channel":"odd","message":"<>"}}',
+    '{"Send":{"channel":"<>","message":"7"}}',
+    '{"Send":{"channel":"zoo","message":"8","<>":1}}',
+    '{"Send":{"channel":"zoo","message":"9","more":"<>"}}',
+    '{"<>":"zoo"}',
+    '"<>"',
+]
 LEFT_OPEN = [
     b"\n",
     b"\r\n",
@@ -132,13 +140,15 @@ async def test_what_is_left_open_harms_nobody(room: Room) -> None:
     """CH-ERROR-5: Input that this text leaves open (a blank line, an unknown field in a Send, a repeated key, a lone
     surrogate) harms no client: the connection stays open, and so do all others.
 
-    Each of them several times; the surrogates go to a client that will never read what the server makes of them.
+    Each of them several times, a surrogate in every place where a string may stand; those in messages go to a client
+    that will never read what the server makes of them.
     """
     alice, bob = await room.join(2)
     stalled = await room.connect(joins=False)
     await subscribe(stalled, "odd")
     stalled.stall()
-    for line in [*LEFT_OPEN, *(_to_odd(surrogate) + b"\n" for surrogate in SURROGATES)]:
+    surrogates = (template.replace("<>", escaped).encode() for template in PLACES for escaped in SURROGATES)
+    for line in [*LEFT_OPEN, *(line + b"\n" for line in surrogates)]:
         replies = await replies_to(alice, line * 2)
         wrong = [reply for reply in replies if not isinstance(reply, Error) and reply != Subscribed("zoo")]
         assert not wrong, f"{line[:80]!r} was answered by {wrong}"

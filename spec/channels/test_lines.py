@@ -170,6 +170,7 @@ ESCAPED = [  # how a string is written, and its value
     ("\\u00E9\\u99AC", "é馬"),
     ("\\ud83e\\udd93 \\uD83E\\uDD93", "🦓 🦓"),
     ("\\ud840\\udc00\\udbff\\udfff \\u0080\\u07ff\\u0800", "\U00020000\U0010ffff \x80\u07ff\u0800"),
+    ("\\ud800\\udc00 \\uD800\\uDFFF \\ud7ff\\ue000\\uffff", "\U00010000 \U000103ff \ud7ff\ue000\uffff"),
     ('\\"\\\\\\/\\b\\f\\n\\r\\t', '"\\/\b\f\n\r\t'),
     ("\\\\u0041 \\\\n", "\\u0041 \\n"),
     ("/\u2028\u2029\x7f", "/\u2028\u2029\x7f"),
@@ -190,7 +191,7 @@ async def test_how_a_string_is_escaped_makes_no_difference(room: Room) -> None:
         await room.deliver(alice, [body_of(value, f"to {value}")], [bob])
 
         def make(word: str, written: str = written, value: str = value) -> tuple[bytes, bytes]:
-            line = f'{{"\\u0053end":{{"channel":"{written}","\\u006dessage":"{word} {written}"}}}}\n'
+            line = f'{{"\\u0053end":{{"\\u0063hannel":"{written}","\\u006dessage":"{word} {written}"}}}}\n'
             return line.encode(), body_of(value, f"{word} {value}")
 
         await send_until_received(room, alice, [bob], make, f'a message "{written}" to the channel "{written}"')

@@ -115,7 +115,7 @@ async def test_a_longer_line_is_an_error_and_is_skipped(room: Room) -> None:
     for size in (MAX_LINE - 1, MAX_LINE, 3 * MAX_LINE):
         since = len(alice.notes)
         await alice.send_raw(b"x" * size)
-        await room.barrier(bob, [bob])  # the Error may arrive before the line has ended
+        await room.barrier(bob, [alice, bob])  # the Error may arrive before the line has ended, and messages must
         what = f"a Subscribe after {size} bytes of the same line"
         await _must_be_one_error(alice, encode_lines(Subscribe("the rest")), what, since=since)
     await room.deliver(alice, [b"still here"], [alice, bob])

@@ -210,8 +210,7 @@ async def test_no_child_is_left_behind_by_ctrl_c(room: Room) -> None:
 
     The same for SIGINT, sent to the server's process alone, as a supervisor does; a shell would send it to all.
     """
-    await room.join(2)
-    room.expect_end()
+    await occupied(room)
     stopped = await room.server.stop(signal.SIGINT, grace_s=END_S)
     _must_leave_nothing(stopped.left_behind)
 
@@ -220,10 +219,10 @@ async def test_no_child_is_left_behind_by_ctrl_c(room: Room) -> None:
 async def test_no_child_is_left_behind_by_a_server_that_is_killed(room: Room) -> None:
     """END-3: No child process outlives the server.
 
-    SIGKILL, which no handler sees: as when the kernel ends a process for lack of memory, or the server crashes.
+    SIGKILL, which no handler sees: as when the kernel ends a process for lack of memory, or the server crashes. There
+    are clients in several states, one of which does not read.
     """
-    await room.join(2)
-    room.expect_end()
+    await occupied(room)
     stopped = await room.server.stop(signal.SIGKILL, grace_s=END_S)
     _must_leave_nothing(stopped.left_behind)
 

@@ -20,6 +20,8 @@ FLOODS = 3  # before it remains open whether a light sender is starved
 FLOOD_PART = 100_000  # bytes
 FLOOD_S = 8.0
 LAGGING_S, LONG = 8.0, 250  # and bytes of a body
+FINISHED = 20  # of the unfinished messages
+WORDS = 25  # of a client that does not read
 QUEUE = 128  # connections that may wait; a server that accepts in time needs no more for two hundred
 
 
@@ -55,7 +57,8 @@ async def test_a_stalled_reader_that_resumes_gets_whole_messages_or_the_end(room
     DELIVER-1: Every message is forwarded to all clients, including the sender.
 
     It resumes three seconds after all buffers are full: it receives a part of the common order and then current
-    messages, or the end of the stream. If it is still connected, what it sends then is received as well.
+    messages, or the end of the stream. If it is still connected, what it sends then is received as well, and at least
+    one of the messages that it has sent while it did not read.
     """
     (stalled,) = await room.join_stalled()
     alice, bob = await room.join(2)
@@ -63,6 +66,10 @@ async def test_a_stalled_reader_that_resumes_gets_whole_messages_or_the_end(room
         for sender in (alice, bob):
             tasks.start_soon(partial(room.pour, sender, 2_500_000, size=200, seconds=6))
     await anyio.sleep(LONG_S)
+    words = list[int]()
+    with _unless_closed(room, stalled):
+        for _ in range(WORDS):
+            words.append(await stalled.send_next())
     await room.pour(alice, 100_000, size=200, seconds=2)
     stalled.start_reading()
     await room.barrier_or_closed(alice, stalled)
@@ -70,6 +77,8 @@ async def test_a_stalled_reader_that_resumes_gets_whole_messages_or_the_end(room
     if not stalled.closed:
         with _unless_closed(room, stalled):
             await room.barrier(stalled, [alice])
+            if words and not set(words) & set(alice.received):
+                raise Violation(f"{len(words)} messages of a client that did not read meanwhile never arrived")
 
 
 @contextmanager
@@ -244,15 +253,24 @@ def _has_received(client: Client, count: int) -> bool:
 async def test_two_hundred_unfinished_messages_harm_nobody(room: Room) -> None:
     """LOAD-6: Unfinished messages, however many, harm no other client.
 
-    Two hundred clients send a header, or a header and half a body, and nothing else.
+    Two hundred clients send a header, or a header and half a body, and nothing else. At the end the first of them send
+    the rest: at least one of these messages must arrive.
     """
     alice, bob = await room.join(2)
+    halves = list[tuple[Client, bytes, int]]()
     for turn in range(200):
         client = await room.connect()
-        await client.send_raw(room.encode(b"x" * 200)[: 1 + (turn % 2) * 100])
+        body, present = client.next_body(200), 1 + (turn % 2) * 100
+        await client.send_raw(room.encode(body)[:present])
+        halves.append((client, body, present))
     for _ in range(3):
         await room.barrier(alice)
         await room.deliver(bob, [bob.next_body()], [alice, bob])
+    for client, body, present in halves[:FINISHED]:
+        await client.send_raw(room.encode(body)[present:])
+    bodies = [body for _, body, _ in halves[:FINISHED]]
+    if not await alice.wait_while_receiving(lambda: any(room.times_received(alice, body) for body in bodies), 20):
+        raise Violation(f"{FINISHED} messages that were unfinished for a while never arrive")
 
 
 @pytest.mark.slow

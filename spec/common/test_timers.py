@@ -16,6 +16,7 @@ from spec.common.leftovers import must_disconnect, must_release_descriptors
 
 LONG_S = 95.0  # longer than the timers of a minute and a half
 NOW_AND_THEN_S = 2.0
+BACKLOG_S = 45.0  # the kernel's pause between two looks at a client that does not read may be as long then
 STALLED = 20  # clients
 STALL_S = 110.0  # longer than the kernel's pause between two looks at a client that does not read can be by then
 VISITS, TOGETHER = 66_000, 200  # connections, and how many between two looks whether all are served
@@ -24,18 +25,21 @@ RESET_AT_ONCE = struct.pack("ii", 1, 0)  # SO_LINGER: closing sends a RST
 
 
 @pytest.mark.long
-@pytest.mark.case(89, "DELIVER-6", "DELIVER-8")
+@pytest.mark.case(89, "DELIVER-6", "DELIVER-8", "LOAD-3")
 async def test_timers_of_up_to_ninety_seconds_harm_no_client(start: Start) -> None:
     """DELIVER-6: A room still works after a period of silence.
     DELIVER-8: A client that reads is served for as long as it stays.
+    LOAD-3: A client that was slow and reads again receives whole messages in order, or is disconnected.
 
-    Three servers, for 95 seconds: in one room two clients talk, another has sent a message at first, one is in the
-    middle of a message, and one never sends; in one room all are silent, one of them in the middle of a message; in one
-    room there is no client.
+    Four servers, for 95 seconds: in one room two clients talk, another has sent a message at first, one is in the
+    middle of a message, and one never sends; in one room all are silent, one of them in the middle of a message, and
+    one has only connected; in one room there is no client; and in one a client reads nothing for 45 seconds, and then
+    everything.
     """
-    rooms = [start.room(await start.server()) for _ in range(3)]
+    ways = (_talk, _be_silent, _be_empty, _stall)
+    rooms = [start.room(await start.server()) for _ in ways]
     async with anyio.create_task_group() as tasks:
-        for room, what in zip(rooms, (_talk, _be_silent, _be_empty), strict=True):
+        for room, what in zip(rooms, ways, strict=True):
             tasks.start_soon(what, room)
 
 
@@ -92,9 +96,10 @@ async def _talk(room: Room) -> None:
 async def _be_silent(room: Room) -> None:
     alice, bob, half = await room.join(3)
     _, rest = await _begin_a_message(room, half)
+    new = await room.connect()  # nothing has ever been delivered to it
     await anyio.sleep(LONG_S)
     await half.send_raw(rest)
-    for sender in (alice, half, bob):
+    for sender in (new, alice, half, bob):
         await room.barrier(sender)
 
 
@@ -102,6 +107,16 @@ async def _be_empty(room: Room) -> None:
     await (await room.join_one()).leave()
     await anyio.sleep(LONG_S)
     await room.join(2)
+
+
+async def _stall(room: Room) -> None:
+    (slow,), alice = await room.join_stalled(), await room.join_one()
+    await room.pour(alice, 1_200_000, size=250, seconds=10)
+    await anyio.sleep(BACKLOG_S)
+    slow.start_reading()
+    for _ in range(2):
+        await room.barrier_or_closed(alice, slow)
+        await room.pour(alice, 100_000, size=250, seconds=4)
 
 
 async def _begin_a_message(room: Room, client: Client) -> tuple[bytes, bytes]:

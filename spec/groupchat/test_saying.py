@@ -24,6 +24,8 @@ TEXTS = [
     "\ufffd\ufffe\uffff",
     "\U0010ffff",
     "\u202eabc",
+    "한국어 힣 ไทย हिन्दी",  # their first bytes are those of surrogates and of overlong forms, too
+    "\u07ff\u0800\ud7ff\ue000\uffff\U00010000",
     "%s%n%x \\n \\x00 &lt;",
     "Said ann hi",
     *("/quit", "/nick ann", "/me waves", "quit", "exit", "PING", "@bo hi", ":smile:"),  # commands elsewhere
@@ -87,11 +89,13 @@ async def test_the_longest_texts_come_whole(room: Room) -> None:
     """GC-SAY-2: A text may be any Unicode text of at most 32,768 bytes in UTF-8, including the empty one, and is
     forwarded unchanged.
 
-    32,768 bytes, of one, two and four bytes per character, from the clients with the shortest and the longest name.
+    32,768 bytes, or one or two less, of one to four bytes per character, so that characters lie across all places where
+    a server may cut; from the clients with the shortest and the longest name.
     """
     short, long = await join_as(room, "x"), await join_as(room, "🦓" * 32)
     for sender in (short, long):
         texts = [sender.next_body(32_768), "🦓".encode() * 8192, "é".encode() * 16_384, sender.next_body(4097)]
+        texts += [("ab"[:shift] + "🦓" * 8191).encode() for shift in (1, 2)] + ["€".encode() * 10_922]
         await room.deliver(sender, texts, [short, long], at_once=1)
 
 

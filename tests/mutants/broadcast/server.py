@@ -80,6 +80,8 @@ class Server:
             raise ValueError(f"not an address (HOST:PORT or [HOST]:PORT): {address}")
         host = match[1] or match[2].replace("localhost", "127.0.0.1")
         version = ipaddress.ip_address(host).version
+        if match[1] and version == 4:
+            raise ValueError(f"an IPv4 address in brackets: {address}")
         return (socket.AF_INET6 if version == 6 else socket.AF_INET), host, int(match[3])
 
     def start(self) -> None:
