@@ -157,7 +157,7 @@ def test_few_descriptors_are_not_held_against_a_server_that_needs_two_for_a_clie
 
 def test_few_descriptors_of_the_load_are_not_held_against_a_server(tmp_path: Path) -> None:
     words = ("bench", str(MUTANTS / "server.py"), "--profile", "smoke", "--within", "4s")
-    ran = limited(resource.RLIMIT_NOFILE, 36, *words, folder=tmp_path)
+    ran = limited(resource.RLIMIT_NOFILE, 28, *words, folder=tmp_path)
     assert ran.returncode == 3, ran.stdout + ran.stderr
     assert "the harness cannot connect client" in ran.stdout
 

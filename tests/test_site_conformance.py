@@ -60,7 +60,9 @@ class CellParser(PageParser):
         elif tag in ("td", "th"):
             self.rows[-1].append("")
         elif tag == "a":
-            self.links[dict(attributes)["href"] or ""] = ""
+            href = dict(attributes)["href"] or ""
+            self.links.pop(href, None)  # the text below goes to the last one
+            self.links[href] = ""
 
     def handle_data(self, data: str) -> None:
         super().handle_data(data)

@@ -148,7 +148,9 @@ async def test_what_is_left_open_harms_nobody(room: Room) -> None:
     await subscribe(stalled, "odd")
     stalled.stall()
     surrogates = (template.replace("<>", escaped).encode() for template in PLACES for escaped in SURROGATES)
-    for line in [*LEFT_OPEN, *(line + b"\n" for line in surrogates)]:
+    lines = [*LEFT_OPEN, *(line + b"\n" for line in surrogates)]
+    for place in room.rounds(len(lines), ONE_BY_ONE_S):
+        line = lines[place]
         replies = await replies_to(alice, line * 2)
         wrong = [reply for reply in replies if not isinstance(reply, Error) and reply != Subscribed("zoo")]
         assert not wrong, f"{line[:80]!r} was answered by {wrong}"

@@ -147,6 +147,7 @@ async def watch_repeatedly(
         while time.monotonic() < ends_at:
             await room.barrier(alice, [alice], as_step=False)
             await anyio.sleep(REST_S)
+        await flood(room, alice)
         turns.append(await watch())
     return turns
 

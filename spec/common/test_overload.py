@@ -21,7 +21,7 @@ FLOOD_PART = 100_000  # bytes
 FLOOD_S = 8.0
 LAGGING_S, LONG = 8.0, 250  # and bytes of a body
 FINISHED = 20  # of the unfinished messages
-WORDS = 25  # of a client that does not read
+WORDS, ALONE_S = 25, 0.02  # messages of a client that does not read, and between two of them
 QUEUE = 128  # connections that may wait; a server that accepts in time needs no more for two hundred
 
 
@@ -70,6 +70,7 @@ async def test_a_stalled_reader_that_resumes_gets_whole_messages_or_the_end(room
     with _unless_closed(room, stalled):
         for _ in range(WORDS):
             words.append(await stalled.send_next())
+            await anyio.sleep(ALONE_S)
     await room.pour(alice, 100_000, size=200, seconds=2)
     stalled.start_reading()
     await room.barrier_or_closed(alice, stalled)

@@ -45,20 +45,8 @@ async def test_any_valid_name_is_accepted_and_forwarded_unchanged(room: Room) ->
     """
     alice, bob = await room.join(2)
     names = ["x", "y" * 32, "é" * 32, "🦓" * 32, "🦓", " ", "  a  ", "\u00a0", "\u2028", "\u200d", "\u202e", "\u0301"]
-    names += [
-        "힣",
-        "\ud7ff",
-        "ก",
-        "\ufeff",
-        "\ufffe",
-        "\ue000",
-        "\U0010ffff",
-        "%s%n",
-        "'\"\\",
-        "ａｎｎ",
-        "null",
-        "server",
-    ]
+    names += ["힣", "\ud7ff", "ก", "\ufeff", "\ufffe", "\ue000", "\U0010ffff"]
+    names += ["%s%n", "'\"\\", "ａｎｎ", "null", "server"]
     names += ["__proto__", "constructor", "toString", "hasOwnProperty"]  # properties of every object in some languages
     names += ["\ufffd", "\u0378", "\U000e0001", "admin", "root", "all", "undefined", "NaN", "/quit", "@ann", "#room"]
     for place in room.rounds(len(names), seconds=120):
@@ -67,7 +55,7 @@ async def test_any_valid_name_is_accepted_and_forwarded_unchanged(room: Room) ->
         await wait_for_notice(alice, Joined(name))
         await room.deliver(client, [client.next_body()], [alice, bob, client])
         await client.hang_up()
-    for name in names:  # a server may be late to notice
+    for name in names[: place + 1]:  # a server may be late to notice
         await wait_for_notice(alice, Left(name))
     members_seen_by(alice)
 

@@ -180,8 +180,9 @@ async def watch_growth(
         took = now_s() - begun
         if took > (SLOW * seconds if growth.total_count < least else seconds):
             break
-        growth.counts.append(growth.total_count + await step(growth.total_count))
-        growth.sizes.append(size())
+        if done := await step(growth.total_count):  # none, when no client could connect
+            growth.counts.append(growth.total_count + done)
+            growth.sizes.append(size())
         if len(growth.counts) >= next_look and (growth.total_count >= enough or took > PATIENCE_S):
             if growth.slope().high < bound:
                 break
