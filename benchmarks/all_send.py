@@ -110,8 +110,8 @@ def _cells(few: Cost, everybody: Cost) -> Iterator[str]:
     yield f"{few.deliveries_per_s / 1e6:.3g}"
     yield f"{everybody.deliveries_per_s / 1e6:.3g}"
     yield f"{everybody.deliveries_per_s / few.deliveries_per_s:.2g}"
-    for starts in GROUPS.values():
-        yield " → ".join(_digits(_sum(cost, starts)) for cost in (few, everybody))
+    for parts in GROUPS.values():
+        yield " → ".join(_digits(_sum(cost, parts)) for cost in (few, everybody))
     others = Counter({name: count for name, count in everybody.calls.items() if not _is_in_group(name)}).most_common(
         OTHERS
     )

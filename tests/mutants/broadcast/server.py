@@ -350,6 +350,35 @@ class Batching(Server):
             super().fan_out(sender, message)
 
 
+class Draining(Server):
+    """A server at which a client that has closed its sending side has `drain_s` to read its backlog."""
+
+    drain_s = 10
+
+    def on_end(self, client: Client) -> None:
+        self.flush(client)  # only what the kernel does not take is a backlog
+        if not self.is_connected(client):
+            return
+        if not client.backlog:
+            super().on_end(client)
+            return
+        client.reading = False
+        self.watch(client)
+        self.call_later(self.drain_s, lambda: self.disconnect(client))
+
+    def receivers(self, sender: Client) -> Iterable[Client]:
+        return tuple(client for client in self.clients.values() if client.reading)
+
+    def flush(self, client: Client) -> None:
+        super().flush(client)
+        if self.is_connected(client) and not client.reading and not client.backlog:
+            self.on_drained(client)
+
+    def on_drained(self, client: Client) -> None:
+        """Handle the end of a backlog after the client's FIN."""
+        self.disconnect(client)
+
+
 class Forking(Server):
     """A server with a child process in its own session that ignores SIGTERM."""
 

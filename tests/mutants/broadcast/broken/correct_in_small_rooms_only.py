@@ -11,12 +11,14 @@ CAUGHT_BY = "BC-ORDER-2"
 
 
 class Mutant(Batching):
+    large = 16  # clients
+
     def release(self, pending: list[tuple[Client, bytes]]) -> None:
         first = pending[0][0]
         swapped = sorted(pending, key=lambda item: item[0] is first)  # the first sender comes last
-        large = len(self.clients) >= 16
+        is_large = len(self.clients) >= self.large
         for client in list(self.clients.values()):
-            for _, message in swapped if large and client.number % 2 else pending:
+            for _, message in swapped if is_large and client.number % 2 else pending:
                 self.enqueue(client, message)
 
 

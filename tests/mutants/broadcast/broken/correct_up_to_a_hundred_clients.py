@@ -1,23 +1,14 @@
 #!/usr/bin/env python3
 """From 128 clients on, every second client receives simultaneous messages of two senders in reverse order."""
 
-import sys
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from server import Batching, Client, main
+import correct_in_small_rooms_only
+from server import main  # `correct_in_small_rooms_only` has made it known
 
 CAUGHT_BY = "BC-ORDER-2"
 
 
-class Mutant(Batching):
-    def release(self, pending: list[tuple[Client, bytes]]) -> None:
-        first = pending[0][0]
-        swapped = sorted(pending, key=lambda item: item[0] is first)  # the first sender comes last
-        large = len(self.clients) >= 128
-        for client in list(self.clients.values()):
-            for _, message in swapped if large and client.number % 2 else pending:
-                self.enqueue(client, message)
+class Mutant(correct_in_small_rooms_only.Mutant):
+    large = 128
 
 
 if __name__ == "__main__":
