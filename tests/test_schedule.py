@@ -9,13 +9,13 @@ from dataclasses import replace
 from itertools import combinations
 from types import SimpleNamespace
 
-import msgspec
 import psutil
 import pytest
 
-from harness.blocks import BlockResult, Entry, Role
+from harness.blocks import BlockResult, Entry, Role, SlicePlan
 from harness.league import schedule as schedule_module
 from harness.league.baseline_relay import NAME as BASELINE
+from harness.league.block_time import IDLE_S, SLICE_S, START_S, Contents, expected_s
 from harness.league.comparisons import LOOK, Comparisons, compare
 from harness.league.inference import Floats, fewest_blocks
 from harness.league.measures import floods
@@ -26,7 +26,6 @@ from harness.league.schedule import (
     FEW_SERVERS,
     FEWEST_ROUNDS,
     FIRST_ROUNDS,
-    GUESS_S,
     LATER_ROUNDS,
     OTHER_DESCRIPTORS,
     OTHER_ENTRIES,
@@ -41,6 +40,8 @@ from tests.simulated_runs import THROUGHPUTS, server, slice_of
 
 PROFILE = Profile("quick", 12, 4, SLICES)
 ZOO = [server(name) for name in ("ant", "bee", "cow")]
+FLOODS = Contents(1, floods(SLICES), 0)
+FEWEST = Contents(1, SLICES, 1000)  # of a block that measures everything
 LEVELS = {"ant": 3e6, "bee": 2e6, "cow": 1e6}
 
 Rate = Callable[[str, int], float]  # deliveries a second, by the name of the server and the number of the block
@@ -229,11 +230,11 @@ def test_first_passes_come_before_all_else_and_then_each_spec_in_turn() -> None:
 def test_first_passes_take_turns_where_there_is_no_time_for_all_of_them() -> None:
     other = [server(each.name, "channels") for each in [*MANY, server("ibis")]]
     results: list[BlockResult] = []
-    schedule, left_s = Schedule(design([*MANY, *other]), results), LOOK * (8 + 9) * GUESS_S - 1
+    schedule, left_s = Schedule(design([*MANY, *other]), results), LOOK * 17 * FLOODS.seconds_each - 0.1
     requests = []
     while request := schedule.next_block(left_s, is_extended=False):
         requests.append(request)
-        results.append(result_of(request, all_tied, seconds=len(request.entries) * GUESS_S))
+        results.append(result_of(request, all_tied, seconds=len(request.entries) * FLOODS.seconds_each))
         left_s -= results[-1].seconds
     assert order(requests) == (LOOK * "cb")[:-1]
     assert {request.rounds for request in requests} == {1}
@@ -241,13 +242,34 @@ def test_first_passes_take_turns_where_there_is_no_time_for_all_of_them() -> Non
 
 def test_how_long_a_block_takes_is_known_from_one_that_measured_the_same() -> None:
     results: list[BlockResult] = []
-    schedule = Schedule(design(MANY), results)
-    for _ in range(LOOK):
+    schedule = Schedule(design(), results)
+    for _ in range(IDLE_BLOCKS + 1):
         request = schedule.next_block(math.inf, is_extended=False)
         assert request
-        results.append(result_of(request, all_tied, seconds=0.1))
-    assert schedule.next_block(8 * GUESS_S - 0.01, is_extended=False) is None, "this one measures memory and latency"
-    assert schedule.next_block(8 * GUESS_S, is_extended=False)
+        results.append(result_of(request, all_tied, seconds=30.0 if request.idle_clients else 10.0))
+    other = Contents(1, SLICES, 0)
+    assert expected_s(3, Contents(1, SLICES, 1000), results) == pytest.approx(30.0)
+    assert expected_s(6, Contents(1, floods(SLICES), 0), results) == pytest.approx(20.0)
+    assert expected_s(3, other, results) == pytest.approx(10.0 * other.seconds_each / FLOODS.seconds_each)
+
+
+def test_what_a_block_takes_is_the_start_of_its_servers_and_their_slices() -> None:
+    plan = (SlicePlan("few", 0.02), SlicePlan("paced", 0.2, every=2))
+    assert Contents(3, plan, 0).seconds_each == pytest.approx(START_S + 3 * 0.02 + 2 * 0.2 + 5 * SLICE_S)
+    assert Contents(3, plan, 1000).seconds_each == pytest.approx(Contents(3, plan, 0).seconds_each + IDLE_S)
+    assert expected_s(7, FLOODS, []) == pytest.approx(7 * FLOODS.seconds_each)
+
+
+def test_how_long_blocks_of_another_spec_take_is_known_from_those_that_were_made() -> None:
+    results: list[BlockResult] = []
+    schedule = Schedule(design([*ZOO, server("dog", "channels"), server("eel", "channels")]), results)
+    request = schedule.next_block(math.inf, is_extended=False)
+    assert request and request.spec == "broadcast"
+    results.append(result_of(request, seconds=300.0))
+    left_s = 200.0 * FEWEST.seconds_each / FEWEST.seconds_each
+    assert schedule.next_block(left_s / 2, is_extended=False) is None
+    request = schedule.next_block(left_s + 0.1, is_extended=False)
+    assert request and request.spec == "channels"
 
 
 # --- how many blocks
@@ -273,9 +295,10 @@ def test_a_block_that_does_not_fit_into_the_time_left_is_not_started() -> None:
     """A server takes as long as in the block before; before the first one it is a guess."""
     results: list[BlockResult] = []
     schedule = Schedule(design(controls={"broadcast": ["ant"]}), results)
-    assert schedule.next_block(4 * GUESS_S - 0.01, is_extended=False) is None
-    request = schedule.next_block(4 * GUESS_S, is_extended=False)
-    assert request
+    least_s = Contents(1, SLICES, 1000).seconds_each
+    assert schedule.next_block(4 * least_s - 0.01, is_extended=False) is None
+    request = schedule.next_block(4 * least_s, is_extended=False)
+    assert request and request.rounds == 1
     results.append(result_of(request, seconds=20.0))
     assert schedule.next_block(19.9, is_extended=True) is None
     assert schedule.next_block(20.1, is_extended=False)
@@ -287,33 +310,38 @@ def test_a_block_that_does_not_fit_into_the_time_left_is_not_started() -> None:
 def test_blocks_have_fewer_rounds_where_the_time_suffices_only_for_a_few_blocks() -> None:
     servers = [*ZOO, *(server(each.name, "channels") for each in ZOO)]
     planned = design(servers, profile=replace(PROFILE, rounds=6))
-    enough_s = 2 * (IDLE_BLOCKS + LOOK) * (3 + OTHER_ENTRIES) * GUESS_S
+
+    def needed_s(rounds: int) -> float:
+        later = [Contents(LATER_ROUNDS * rounds, plan, 0) for plan in (floods(SLICES), SLICES)]
+        blocks = [*IDLE_BLOCKS * [Contents(rounds, SLICES, 1000)], *LOOK // 2 * later]
+        return 2 * (3 + OTHER_ENTRIES) * sum(block.seconds_each for block in blocks)
+
     rounds = [
         request.rounds
-        for time_s in (enough_s, enough_s - 1)
+        for time_s in (needed_s(6) + 0.1, needed_s(6) - 0.1, needed_s(4) + 0.1, needed_s(4) - 0.1, needed_s(2) / 2)
         if (request := Schedule(planned, []).next_block(time_s, is_extended=False))
     ]
-    assert rounds == [6, FEWEST_ROUNDS]
+    assert rounds == [6, 5, 4, 3, FEWEST_ROUNDS]
 
 
-def test_a_block_of_fewer_rounds_is_expected_to_take_less_time() -> None:
-    """The last one took 100 s, 50 s of it between the first slice and the last."""
+def test_the_last_block_has_as_many_rounds_as_there_is_time_for() -> None:
     results: list[BlockResult] = []
-    schedule = Schedule(design(profile=replace(PROFILE, rounds=5)), results)
-    request = schedule.next_block(math.inf, is_extended=False)
-    assert request
-    result = result_of(request, seconds=100.0)
-    changed = msgspec.structs.replace
-    slices = [changed(each, round=place, at_s=10.0 + 12.5 * place) for each in result.slices for place in range(5)]
-    results.append(changed(result, slices=tuple(slices)))
-    assert schedule.next_block(79.9, is_extended=False) is None, "two rounds of 10 s less"
-    request = schedule.next_block(80.1, is_extended=False)
-    assert request and request.rounds == FEWEST_ROUNDS
+    schedule = Schedule(design(), results)
+    for _ in range(IDLE_BLOCKS + LOOK):
+        request = schedule.next_block(math.inf, is_extended=True)
+        assert request
+        results.append(
+            result_of(request, all_tied, seconds=3 * Contents(1, request.plan, request.idle_clients).seconds_each)
+        )
+    for rounds, plan in ((4, floods(SLICES)), (6, SLICES)):
+        left_s = 3 * Contents(rounds, plan, 0).seconds_each
+        request = schedule.next_block(left_s + 0.01, is_extended=True)
+        assert request and request.rounds == rounds
 
 
 def test_where_a_block_of_one_spec_does_not_fit_one_of_a_smaller_spec_may() -> None:
     servers = [*ZOO, server("dog", "channels"), server("eel", "channels")]
-    request = Schedule(design(servers), []).next_block(2.5 * GUESS_S, is_extended=False)
+    request = Schedule(design(servers), []).next_block(2.5 * FEWEST.seconds_each, is_extended=False)
     assert request and request.spec == "channels"
 
 

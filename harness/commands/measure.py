@@ -44,13 +44,14 @@ Runner = Callable[
     [Iterable[BlockRequest], Callable[[BlockRequest], None], Callable[[BlockResult], None]], Awaitable[None]
 ]
 PREVIEWED = 16  # servers that are measured before the others are checked, or even built
+SOON_CHECKED = 48  # servers that are built: the first table of all of them comes soon enough
 
 
 def preview_servers(implementations: Sequence[Implementation]) -> list[Implementation]:
-    """Return some servers of the first spec that need no build; none if there are few servers anyway."""
-    if len(implementations) <= PREVIEWED:
+    """Return some servers of the first spec that need no build; none if all will have been checked soon anyway."""
+    ready = [server for server in implementations if not why_unavailable(server) and build.is_built(server)]
+    if len(implementations) <= (SOON_CHECKED if len(ready) == len(implementations) else PREVIEWED):
         return []
-    ready = (server for server in implementations if not why_unavailable(server) and build.is_built(server))
     return [server for server in islice(ready, PREVIEWED) if server.spec == implementations[0].spec]
 
 

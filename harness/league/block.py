@@ -51,9 +51,10 @@ from harness.servers.resources import raise_descriptor_limit, what_ran_out
 STARTING = 4  # servers that start at the same time: with more, the last ones would wait too long for a processor
 ANSWER_S = 60.0  # at most, for one request about one server
 ATTEMPTS = 3  # at a slice
+LAST_BYTES_S = 0.02  # for servers that send more than they should, before the load looks for the last time
 # Slices of each flood with several messages in flight, before the first round, while they become faster: runtimes that
 # compile while they run begin slowly, and the load has to find out how many messages each server takes in a slice.
-WARM_UP_S, LEAST_WARM_UP, MOST_WARM_UP = 0.02, 2, 8
+WARM_UP_S, LEAST_WARM_UP, MOST_WARM_UP = 0.01, 2, 16
 FASTER = 1.25  # times the rate of the slice before
 OF_RELAY = "few"  # the kind of slices of the baseline relay; it has one sender then
 OF_ALL = "all"  # the kind of slices in which all clients send
@@ -225,7 +226,14 @@ class Block:
         yield from reversed(order) if place % 2 else order
 
     async def _close(self, load: Worker) -> None:
-        """Let the load verify all that it has received."""
+        """Let the load verify all that it has received, and what a server sends although it has sent everything.
+
+        All servers have the time for that at once: nothing is measured any more.
+        """
+        for number, server in self._servers.items():
+            if number not in self._out:
+                server.signal_all(signal.SIGCONT)
+        await anyio.sleep(LAST_BYTES_S)
         for number in self._servers:
             if number not in self._out:
                 await self._ask(load, number, CloseServer(entry=number))

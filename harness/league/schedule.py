@@ -25,8 +25,9 @@ from dataclasses import dataclass
 
 import psutil
 
-from harness.blocks import BlockResult, Entry, Role, SlicePlan
+from harness.blocks import BlockResult, Entry, Role
 from harness.league.baseline_relay import NAME as BASELINE
+from harness.league.block_time import Contents, expected_s
 from harness.league.comparisons import LOOK, compare, undecided
 from harness.league.inference import fewest_blocks
 from harness.league.measures import DEFAULT_WEIGHTS, MEASURES, floods, mixture
@@ -36,11 +37,10 @@ from harness.league.rows import failure_of
 from harness.league.slice_scores import block_weights
 from harness.model import Implementation
 
-GUESS_S = 1.0  # a server's part of a block, before there was one
 BYTES_EACH = 100_000_000  # memory of a server with all of its clients: three times that of a typical one
 OTHER_DESCRIPTORS = 200
 OTHER_ENTRIES = 6  # two controls, the baseline relay, some references
-FEWEST_ROUNDS = 3  # of a block, where the time is short
+FEWEST_ROUNDS = 2  # of a block, where the time is short
 FIRST_ROUNDS = 2  # of a block of the first pass, if there is time: most of one round would be starting the servers
 # times as many rounds has a block after those that measure everything: starting the servers and warming them up takes
 # as long as seven rounds, and nearly all variance lies between rounds (see docs/league_statistics.md)
@@ -122,21 +122,6 @@ def _descriptors() -> float:
     return math.inf if limit == resource.RLIM_INFINITY else limit
 
 
-@dataclass(frozen=True)
-class Contents:
-    """What a block measures.
-
-    Attributes:
-        rounds: how many rounds of slices it has.
-        plan: the kinds of slices.
-        idle_clients: with how many memory is measured, or 0.
-    """
-
-    rounds: int
-    plan: tuple[SlicePlan, ...]
-    idle_clients: int
-
-
 class Schedule:
     """The blocks of a run, one after the other; what comes next depends on the results so far.
 
@@ -166,10 +151,11 @@ class Schedule:
             last = planned * self._blocks_a_meeting(spec) + self._first_pass(spec)
             if not servers or (number >= last and (not is_extended or len(servers) < 2)):  # it differs from none
                 continue
-            entries, contents = self._deal(spec, servers, number), self._contents(spec, number, rounds)
-            if self._expected_s(spec, len(entries), contents) <= time_left_s:
-                self._requested.add((spec, number))
-                return self._request(spec, number, entries, contents)
+            entries = self._deal(spec, servers, number)
+            for contents in (self._contents(spec, number, fewer) for fewer in range(rounds, 0, -1)):
+                if self._expected_s(spec, len(entries), contents) <= time_left_s:
+                    self._requested.add((spec, number))
+                    return self._request(spec, number, entries, contents)
         return None
 
     def _rounds(self, time_left_s: float) -> int:
@@ -177,18 +163,24 @@ class Schedule:
 
         With few blocks the critical values are high, so more blocks are better than more rounds.
         """
-        most, needed_s = self._design.profile.rounds, 0.0
+        most = self._design.profile.rounds
+        fitting = (rounds for rounds in range(most, FEWEST_ROUNDS, -1) if self._needed_s(rounds) <= time_left_s)
+        return next(fitting, min(most, FEWEST_ROUNDS))
+
+    def _needed_s(self, rounds: int) -> float:
+        """Return how long it takes until all specs have blocks for a second look, with so many rounds in each."""
+        needed_s = 0.0
         for spec in self._specs:
             in_block = len(self._servers(spec)) / self._groups(spec) + OTHER_ENTRIES
             enough = self._with_everything(spec) + LOOK * self._blocks_a_meeting(spec)
             for number in range(self._count(spec), enough):
-                needed_s += self._expected_s(spec, in_block, self._contents(spec, number, most))
-        return most if needed_s <= time_left_s * self._design.machines else min(most, FEWEST_ROUNDS)
+                needed_s += self._expected_s(spec, in_block, self._contents(spec, number, rounds))
+        return needed_s / self._design.machines
 
     def _first_pass(self, spec: str) -> int:
         """Return how many blocks the first pass of a spec has: none, where the servers are few or the blocks are."""
         count = sum(server.spec == spec for server in self._design.servers)
-        is_short = count < FEW_SERVERS or self._design.profile.blocks < fewest_blocks()
+        is_short = count < FEW_SERVERS or self._design.profile.blocks <= fewest_blocks()
         return 0 if is_short else LOOK * self._blocks_a_meeting(spec)
 
     def _with_everything(self, spec: str) -> int:
@@ -305,24 +297,8 @@ class Schedule:
         return entries
 
     def _expected_s(self, spec: str, entries: float, contents: Contents) -> float:
-        """Return how long a block is expected to take: its servers take as long as in the last one with such contents.
-
-        Args:
-            spec: its name.
-            entries: how many the block has.
-            contents: what it measures.
-        """
-        alike = [
-            block
-            for block in self._blocks(spec)
-            if (block.plan, block.measures_memory) == (contents.plan, contents.idle_clients > 0)
-        ]
-        if not alike:
-            return entries * GUESS_S
-        last = alike[-1]
-        ends_s = [result.at_s for result in last.slices if result.round >= 0]
-        round_s = (max(ends_s) - min(ends_s)) / last.rounds if ends_s else 0.0
-        return entries / len(last.entries) * (last.seconds + (contents.rounds - last.rounds) * round_s)
+        """Return how long a block is expected to take, by the blocks of its spec, or of others before there is one."""
+        return expected_s(entries, contents, self._blocks(spec) or self._done)
 
     def _request(
         self, spec: str, number: int, entries: Sequence[tuple[Entry, Implementation]], contents: Contents

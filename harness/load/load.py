@@ -23,7 +23,7 @@ from harness.servers.resources import usage
 
 QUIET_S = 0.5  # without a byte; what has not come by then was dropped
 DRAIN_S = 10.0  # at most, to receive what is still due when the sending has stopped
-STEP_NS = 20_000_000
+STEP_S = 0.02
 TURN_S = 0.1  # of a loop of such steps, with what has come to be verified
 LAST_WORDS_S = 15.0  # at most, until every client that missed a message has received another one
 
@@ -187,18 +187,21 @@ class Load:
         """
         return np.frombuffer(self.engine.take_lags(), np.int64).reshape(-1, 2)
 
-    def finish(self) -> None:
+    def finish(self, step_s: float = STEP_S) -> None:
         """Stop sending, wait until nothing more comes, and let the judge decide what is in doubt.
 
         A client that has missed a message must still be served: it has to receive one of those that are sent at the
         end. All processes of the load stop sending before any of them waits, and they wait for each other.
+
+        Args:
+            step_s: for how long to look for what should not come any more, when everything has come.
 
         Raises:
             Violation: no conforming server can have sent what the clients received.
         """
         self.engine.stop_sending()
         self._sent = self._sent_by_all()
-        self._drain()
+        self._drain(int(step_s * 1e9))
         self._check_all_are_served()
         self.step(0)  # Python's part of the last step may have left something to report
         self.settle()
@@ -218,11 +221,11 @@ class Load:
         counts = self.processes.gather([self.sent(sender) for sender in self.sender_numbers])
         return [sum(of_sender) for of_sender in zip(*counts, strict=True)]
 
-    def _drain(self) -> None:
+    def _drain(self, step_ns: int) -> None:
         """Receive until all processes have everything, or nothing more comes, or it has taken too long."""
         clock, expected, quiet = LoopClock(), self._expected(), Quiet(self.engine, TURN_S)
         while True:
-            self.step(time.monotonic_ns() + STEP_NS)
+            self.step(time.monotonic_ns() + step_ns)
             has_all = all(received >= count for received, count in zip(self._received(), expected, strict=True))
             has_ended = has_all and not self.engine.has_unsent()
             states = self.processes.gather((has_ended, clock.read(), quiet.read()))

@@ -33,12 +33,12 @@ DRAIN_MAX_S = 1.0
 DRAIN_STEP_NS = 1_000_000
 TURN_S = 0.02  # of a loop of such steps, with what has come to be read
 # As many messages are in flight as come back in this time, which follows the slice: the slices of slow servers would
-# take most of the time of a block otherwise. It begins with the fewest.
+# take most of the time of a block otherwise. It begins with the fewest: a runtime that compiles while it runs is slow.
 WINDOW_S = 0.02
 FEWEST_IN_FLIGHT = 64  # over all senders
 LEAST_LATE_S = 0.001  # for a server that has delivered everything already
-MOST_GROWTH = 4.0  # from one slice to the next
 MAX_SLICE_S = 5.0  # for a server that delivers nothing: on a busy machine a conforming one may take that long
+LAST_STEP_S = 0.002  # at the end, with what has come meanwhile: the server was let go on before
 LEAD_NS = 2_000_000  # before the first message of a schedule is due
 
 
@@ -168,7 +168,7 @@ class ResidentLoad:
         if after.received > before.received:
             after = after._replace(at=load.engine.last_progress_ns() / 1e9)
         late_s = processes.from_first(max(LEAST_LATE_S, after.at - sent_at))
-        wanted = self._in_flight[name] * min(MOST_GROWTH, WINDOW_S / late_s)
+        wanted = self._in_flight[name] * WINDOW_S / late_s
         self._in_flight[name] = int(min(kind.in_flight, max(FEWEST_IN_FLIGHT, wanted)))
         return self._figures(before, after)
 
@@ -206,7 +206,7 @@ class ResidentLoad:
 
     def finish(self) -> None:
         """End all sending and verify everything; raise Violation if the server did what no conforming server does."""
-        self._load.finish()
+        self._load.finish(LAST_STEP_S)
 
     def _run_until(self, end_ns: int) -> None:
         while time.monotonic_ns() < end_ns:
