@@ -91,6 +91,11 @@ class Codec(LoadCodec, Protocol):
         """Whether clients subscribe to topics; otherwise there is only topic 0, which all clients receive."""
         ...
 
+    @property
+    def announces_clients(self) -> bool:
+        """Whether all clients are told of each that joins or leaves: so many clients cost the square of messages."""
+        ...
+
     def request_decoder(self) -> Decoder:
         """Return a decoder for the stream of a client, at its start.
 

@@ -27,6 +27,7 @@ from harness.league.schedule import (
     FEWEST_ROUNDS,
     FIRST_ROUNDS,
     LATER_ROUNDS,
+    MOST_ANNOUNCED,
     OTHER_DESCRIPTORS,
     OTHER_ENTRIES,
     Design,
@@ -34,6 +35,7 @@ from harness.league.schedule import (
     choose_controls,
     fitting_idle_clients,
     servers_at_once,
+    suited_idle_clients,
 )
 from harness.model import Implementation
 from tests.simulated_runs import THROUGHPUTS, server, slice_of
@@ -183,7 +185,11 @@ def test_latency_is_in_every_second_block_after_those_that_measure_everything() 
 
 # --- the first pass of many servers
 
-MANY = [server(name) for name in ("ant", "bee", "cow", "dog", "eel", "fox", "gnu", "hen")]
+NAMES = (
+    *("ant", "bee", "cow", "dog", "eel", "fox", "gnu", "hen"),
+    *("ibis", "jay", "kea", "lynx", "mole", "newt", "orca", "pika"),
+)
+MANY = [server(name) for name in NAMES]
 
 
 def test_many_servers_have_a_first_pass_of_floods_alone_and_then_everything_is_measured() -> None:
@@ -203,7 +209,7 @@ def test_few_servers_or_few_blocks_have_no_first_pass() -> None:
 
 
 def test_each_group_has_a_first_pass_of_its_own() -> None:
-    requests = run(design(MANY, at_once=4), all_tied, at_most=6 * LOOK)
+    requests = run(design(MANY, at_once=8), all_tied, at_most=6 * LOOK)
     assert [request.idle_clients > 0 for request in requests[: 4 * LOOK + 1]] == 4 * LOOK * [False] + [True]
 
 
@@ -215,22 +221,22 @@ def test_no_server_is_left_out_before_everything_was_measured_of_all() -> None:
         return own ** (1 if number % 2 else -1) if own else 10.0 ** ord(name[0])
 
     counts = [len(names(request)) for request in run(design(MANY), rate)]
-    assert counts[: LOOK + IDLE_BLOCKS] == (LOOK + IDLE_BLOCKS) * [8]
+    assert counts[: LOOK + IDLE_BLOCKS] == (LOOK + IDLE_BLOCKS) * [16]
     assert max(counts[LOOK + IDLE_BLOCKS :]) < 4
 
 
 def test_first_passes_come_before_all_else_and_then_each_spec_in_turn() -> None:
     few = [server(name, "groupchat") for name in ("ant", "bee")]
-    other = [server(each.name, "channels") for each in [*MANY, server("ibis")]]
+    other = [server(each.name, "channels") for each in [*MANY, server("quail")]]
     specs = order(run(design([*few, *MANY, *other]), all_tied))
     assert specs[: 2 * LOOK] == LOOK * "c" + LOOK * "b"
     assert specs[2 * LOOK :][: 3 * IDLE_BLOCKS] == IDLE_BLOCKS * "cbg"
 
 
 def test_first_passes_take_turns_where_there_is_no_time_for_all_of_them() -> None:
-    other = [server(each.name, "channels") for each in [*MANY, server("ibis")]]
+    other = [server(each.name, "channels") for each in [*MANY, server("quail")]]
     results: list[BlockResult] = []
-    schedule, left_s = Schedule(design([*MANY, *other]), results), LOOK * 17 * FLOODS.seconds_each - 0.1
+    schedule, left_s = Schedule(design([*MANY, *other]), results), LOOK * 33 * FLOODS.seconds_each - 0.1
     requests = []
     while request := schedule.next_block(left_s, is_extended=False):
         requests.append(request)
@@ -238,6 +244,26 @@ def test_first_passes_take_turns_where_there_is_no_time_for_all_of_them() -> Non
         left_s -= results[-1].seconds
     assert order(requests) == (LOOK * "cb")[:-1]
     assert {request.rounds for request in requests} == {1}
+
+
+def test_a_spec_of_few_servers_takes_its_turn_where_there_is_no_time_for_the_first_pass_of_another() -> None:
+    few = [server(name, "channels") for name in ("ant", "bee")]
+    left_s, results = LOOK * 16 * FLOODS.seconds_each - 0.1, list[BlockResult]()
+    schedule = Schedule(design([*MANY, *few]), results)
+    for _ in range(4):
+        request = schedule.next_block(left_s, is_extended=False)
+        assert request
+        seconds = len(request.entries) * Contents(request.rounds, request.plan, request.idle_clients).seconds_each
+        results.append(result_of(request, all_tied, seconds=seconds))
+        left_s -= seconds
+    assert [result.spec for result in results] == 2 * ["broadcast", "channels"]
+
+
+def test_fewer_idle_clients_where_each_is_announced_to_all_others() -> None:
+    for spec, idle in (("broadcast", 1000), ("channels", 1000), ("groupchat", MOST_ANNOUNCED)):
+        (request,) = run(design([server("ant", spec), server("bee", spec)]), at_most=1)
+        assert request.idle_clients == idle
+    assert suited_idle_clients("groupchat", 50) == 50
 
 
 def test_how_long_a_block_takes_is_known_from_one_that_measured_the_same() -> None:

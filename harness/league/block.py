@@ -7,7 +7,8 @@ other, cannot be compared as well as many short slices in random turns (Abedi an
 block starts all its servers, keeps them and their clients, and goes through some rounds. In a round each server gets
 one slice of each kind; the servers' order is random, and every other round takes it backwards, so that what drifts
 falls on all alike. Each line of standard input asks for a block, each line of standard output is its result. The
-servers stay on the first core of the machine and the load on the others, where there is more than one.
+servers stay on the first core of the machine and the load on the others, where there is more than one; only to start
+they use all cores, each of them one.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ from harness.load.resident import KINDS
 from harness.load.slices import FIRST, MODULE
 from harness.model import Implementation
 from harness.processes import own_children
+from harness.processes.affinity import move_to
 from harness.processes.deadlines import completes_within
 from harness.processes.disturbances import MachineWatch
 from harness.processes.limits import raise_soft_limits
@@ -55,6 +57,7 @@ LAST_BYTES_S = 0.02  # for servers that send more than they should, before the l
 # Slices of each flood with several messages in flight, before the first round, while they become faster: runtimes that
 # compile while they run begin slowly, and the load has to find out how many messages each server takes in a slice.
 WARM_UP_S, LEAST_WARM_UP, MOST_WARM_UP = 0.01, 2, 16
+FIND_S = 0.002  # for the slice before those, which only finds out how many messages are in flight in the next
 FASTER = 1.25  # times the rate of the slice before
 OF_RELAY = "few"  # the kind of slices of the baseline relay; it has one sender then
 OF_ALL = "all"  # the kind of slices in which all clients send
@@ -90,6 +93,8 @@ class Block:
 
     def __init__(self, request: BlockRequest, cores: Cores) -> None:
         self._request, self._cores = request, cores
+        # One core at a time, as later: a runtime decides at its start how many threads it needs.
+        self._starting_cores = itertools.cycle(cores.server + cores.load)
         self._servers: dict[int, Server] = {}
         self._failed: dict[int, str] = {}
         self._disturbed: dict[int, str] = {}
@@ -105,6 +110,8 @@ class Block:
             try:
                 async with open_load(self._cores) as load:
                     await self._connect(load)
+                    if self._cores.server:
+                        os.sched_setaffinity(0, self._cores.server)  # this process waits most of the time
                     await self._warm_up(load)
                     for place in range(self._request.rounds):
                         await self._round(load, place)
@@ -148,7 +155,11 @@ class Block:
         try:
             async with AsyncExitStack() as stack:
                 async with starting:
+                    if self._cores.server:
+                        os.sched_setaffinity(0, (next(self._starting_cores),))
                     server = await stack.enter_async_context(launch(implementation, grace_s=2))
+                    if self._cores.server:
+                        move_to(server.pid, self._cores.server)
                 self._servers[number] = server
                 await done.wait()
         except LaunchError as error:
@@ -185,12 +196,13 @@ class Block:
         """Load each server for a moment that does not count, by the floods of the plan."""
         kinds = [plan.kind for plan in self._request.plan if KINDS[plan.kind].in_flight > 1]
         for number, kind in itertools.product(range(len(self._request.implementations)), kinds):
-            message, rate_per_s = LoadSlice(entry=number, kind=kind, warm_up_s=0, seconds=WARM_UP_S), 0.0
-            for slices in range(MOST_WARM_UP if self._takes(number, kind) else 0):
+            rate_per_s = 0.0
+            for slices in range(1 + MOST_WARM_UP if self._takes(number, kind) else 0):
+                message = LoadSlice(entry=number, kind=kind, warm_up_s=0, seconds=WARM_UP_S if slices else FIND_S)
                 if number in self._out or not (answer := await self._ask(load, number, message)):
                     break
                 before_per_s, rate_per_s = rate_per_s, answer.figures[THROUGHPUT]
-                if slices + 1 >= LEAST_WARM_UP and rate_per_s < FASTER * before_per_s:
+                if slices >= LEAST_WARM_UP and rate_per_s < FASTER * before_per_s:
                     break
 
     async def _round(self, load: Worker, place: int) -> None:
@@ -311,7 +323,7 @@ def main() -> None:
     raise_soft_limits()
     cores = split_cores()
     if cores.server:
-        os.sched_setaffinity(0, cores.server)  # child processes inherit it; this process waits most of the time
+        os.sched_setaffinity(0, cores.server)
     answers = os.dup(1)
     os.dup2(2, 1)
     with open(answers, "wb", buffering=0) as out:

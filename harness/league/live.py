@@ -13,7 +13,7 @@ from harness.league.inference import fewest_blocks
 from harness.league.messages import BlockRequest
 from harness.league.profiles import SLICES
 from harness.league.run_blocks import run_blocks
-from harness.league.schedule import fitting_idle_clients
+from harness.league.schedule import fitting_idle_clients, suited_idle_clients
 from harness.model import Implementation
 from harness.processes.standstill import active_s
 
@@ -79,7 +79,7 @@ async def load_in_turns(
                 plan=PLAN,
                 rounds=rounds,
                 clients=CLIENTS,
-                idle_clients=fitting_idle_clients(CLIENTS, IDLE_CLIENTS),
+                idle_clients=fitting_idle_clients(CLIENTS, suited_idle_clients(servers[0].spec, IDLE_CLIENTS)),
                 seed=seed,
             )
 

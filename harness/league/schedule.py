@@ -25,6 +25,7 @@ from dataclasses import dataclass
 
 import psutil
 
+from harness import plugins
 from harness.blocks import BlockResult, Entry, Role
 from harness.league.baseline_relay import NAME as BASELINE
 from harness.league.block_time import Contents, expected_s
@@ -45,7 +46,8 @@ FIRST_ROUNDS = 2  # of a block of the first pass, if there is time: most of one 
 # times as many rounds has a block after those that measure everything: starting the servers and warming them up takes
 # as long as seven rounds, and nearly all variance lies between rounds (see docs/league_statistics.md)
 LATER_ROUNDS = 2
-FEW_SERVERS = 8  # with fewer, eight whole blocks take hardly more than a minute
+FEW_SERVERS = 16  # with fewer, eight whole blocks take some two minutes
+MOST_ANNOUNCED = 300  # idle clients that are announced to each other; a thousand would take a third of a run
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,6 +116,11 @@ def fitting_idle_clients(clients: int, idle_clients: int) -> int:
     """
     needed = idle_clients + OTHER_DESCRIPTORS + (2 + OTHER_ENTRIES) * clients
     return idle_clients if needed <= _descriptors() else 0
+
+
+def suited_idle_clients(spec: str, idle_clients: int) -> int:
+    """Return with how many idle clients memory is measured, at most this many; fewer where each costs all others."""
+    return min(idle_clients, MOST_ANNOUNCED) if plugins.specs()[spec].codec.announces_clients else idle_clients
 
 
 def _descriptors() -> float:
@@ -199,7 +206,7 @@ class Schedule:
         if number < self._first_pass(spec):
             return Contents(FIRST_ROUNDS if rounds == profile.rounds else 1, floods(profile.slices), 0)
         if (after := number - self._with_everything(spec)) < 0:
-            return Contents(rounds, profile.slices, profile.idle_clients)
+            return Contents(rounds, profile.slices, suited_idle_clients(spec, profile.idle_clients))
         is_paced = after // self._groups(spec) % PACED_EVERY == PACED_EVERY - 1
         return Contents(LATER_ROUNDS * rounds, profile.slices if is_paced else floods(profile.slices), 0)
 
@@ -244,7 +251,7 @@ class Schedule:
             in_turns: whether the first passes go on together, because there is no time for all of them.
         """
         blocks, servers = self._count(spec), len(self._servers(spec))
-        if blocks < self._first_pass(spec):
+        if blocks < (LOOK * self._blocks_a_meeting(spec) if in_turns else self._first_pass(spec)):
             return 0, blocks if in_turns else 0, -servers
         if blocks < self._with_everything(spec):
             return 1, (blocks - self._first_pass(spec)) / self._groups(spec), -servers

@@ -10,7 +10,7 @@ from harness.plugins import IS_INSTALLED
 from harness.site.data import PROJECT, Site, spec_path
 from harness.site.page import slug
 
-DOCUMENTS = "docs"
+DOCUMENTS, SERVERS = "docs", "impls"
 # Beside those in docs/, in this order.
 AT_THE_ROOT = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")
 
@@ -34,9 +34,11 @@ def _own_documents() -> Iterator[tuple[Path, str]]:
     for name in AT_THE_ROOT:
         if (PROJECT / name).is_file():
             yield PROJECT / name, f"{DOCUMENTS}/{slug(Path(name).stem.lower())}.html"
-    folder = PROJECT / DOCUMENTS
-    for file in sorted(folder.rglob("*.md")):
-        yield file, f"{DOCUMENTS}/{slug('-'.join(file.relative_to(folder).with_suffix('').parts))}.html"
+    # A README below the folder of a server is that of a library which is a part of it.
+    for folder, pattern in ((PROJECT / DOCUMENTS, "**/*.md"), (PROJECT / SERVERS, "*/*/**/*.md")):
+        for file in sorted(folder.glob(pattern)):
+            parts = map(str.lower, file.relative_to(folder).with_suffix("").parts)
+            yield file, f"{DOCUMENTS}/{slug('-'.join(parts))}.html"
 
 
 def documents(site: Site) -> Iterator[tuple[Path, str]]:

@@ -71,6 +71,7 @@ class BroadcastCodec:
     max_body: int = MAX_BODY
     is_text: bool = False
     has_topics: bool = False
+    announces_clients: bool = False
     standalone_source: str = STANDALONE
 
     def name(self, client: int) -> None:

@@ -275,6 +275,7 @@ class ChannelsCodec:
     max_body: int = MAX_BODY
     is_text: bool = True
     has_topics: bool = True
+    announces_clients: bool = False
     standalone_source: str = STANDALONE
 
     def name(self, client: int) -> None:

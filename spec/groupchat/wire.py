@@ -193,6 +193,7 @@ class GroupchatCodec:
     max_body: int = MAX_TEXT
     is_text: bool = True
     has_topics: bool = False
+    announces_clients: bool = True
 
     def name(self, client: int) -> str:
         """Return the name of a client."""

@@ -40,6 +40,7 @@ class LinesCodec:
     max_body: int = 200
     is_text: bool = True
     has_topics: bool = False
+    announces_clients: bool = False
     standalone_source: str = STANDALONE
 
     def name(self, client: int) -> None:
