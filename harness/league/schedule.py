@@ -44,7 +44,7 @@ OTHER_ENTRIES = 6  # two controls, the baseline relay, some references
 FEWEST_ROUNDS = 2  # of a block, where the time is short
 FIRST_ROUNDS = 2  # of a block of the first pass, if there is time: most of one round would be starting the servers
 # times as many rounds has a block after those that measure everything: starting the servers and warming them up takes
-# as long as seven rounds, and nearly all variance lies between rounds (see docs/league_statistics.md)
+# as long as two or three rounds, and nearly all variance lies between rounds (see docs/league_statistics.md)
 LATER_ROUNDS = 2
 FEW_SERVERS = 16  # with fewer, eight whole blocks take some two minutes
 MOST_ANNOUNCED = 300  # idle clients that are announced to each other; a thousand would take a third of a run
