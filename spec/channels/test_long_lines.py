@@ -18,7 +18,7 @@ from spec.channels.replies import (
     subscribe,
 )
 from spec.channels.wire import MAX_LINE, Error, Subscribe, Subscribed, body_of
-from spec.common.unread_replies import PATIENCE_S
+from spec.common.unread_replies import PATIENCE_S, until_read
 
 ENDLESS, ENDLESS_S = 128 * 1024 * 1024, 8.0  # bytes, or seconds of the server's time; if memory grows with them,
 ENDLESS_AT_MOST, ENDLESS_AT_MOST_S = 4 * ENDLESS, 5 * ENDLESS_S  # until buffers have been collected, if they ever are
@@ -161,7 +161,7 @@ async def test_a_line_without_an_end_is_not_kept(room: Room) -> None:
     while sent < (ENDLESS_AT_MOST if is_suspect() else ENDLESS):
         if clock.read() > (ENDLESS_AT_MOST_S if is_suspect() else ENDLESS_S):
             break
-        if not await room.takes(alice, piece, 20):
+        if not await room.takes(alice, piece, PATIENCE_S):
             raise Violation(
                 "the server stopped reading a line that does not end", kind="silent", clients=(alice.number,)
             )
@@ -174,5 +174,6 @@ async def test_a_line_without_an_end_is_not_kept(room: Room) -> None:
         f"{sent / 1e6:.0f} MB of a line without an end were sent, and memory has grown by "
         f"{growth.total_bytes / 1e6:.0f} MB"
     )
+    await until_read(room, [alice], PATIENCE_S)
     await _must_be_one_error(alice, b"\n", f"a line of {sent / 1e6:.0f} MB", since=since)
     await room.deliver(alice, [b"at last"], [alice, bob, carol])

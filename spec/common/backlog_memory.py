@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from enum import Enum, auto
 
 import psutil
 
@@ -17,10 +18,10 @@ OFFERING_AT_LEAST_S = 4.0  # to a server that takes them slowly,
 TAKEN_AT_LEAST = 4 * MIB  # and no less than this: more than the kernel buffers on the way to a client
 LEAST_SAMPLES = 4
 FLAT = 0.02  # bytes of growth for each byte taken; a server that buffers it all for one client has 1
-GROWING = 0.25  # likewise, for a server that has exceeded the bound
+GROWING = 0.25  # likewise, in both quarters of the latter half, for a server that has exceeded the bound
 MEMORY_SHARE = 0.5  # of the machine's free memory
 OFFERED = 128 * MIB
-OFFERED_AT_MOST = 4 * OFFERED  # a heap whose garbage is collected late has reached its size by then
+OFFERED_AT_MOST = 5 * OFFERED  # a server that keeps all of it runs away by then, and a heap has reached its size
 STEP, STEP_S = 2 * MIB, 1.0  # between two looks at its memory
 STUCK_S = 10.0  # without a byte being taken from a client that reads
 SLOW_S = 15.0  # then fewer clients stall, because a server may do something for each of them with every message
@@ -53,21 +54,28 @@ class BacklogMemory:
         """The largest growth that was seen, in bytes."""
         return max(growth for _, growth in self.samples)
 
-    def slope(self) -> float:
-        """Return the bytes by which memory has grown for each byte taken, over the latter half of them."""
-        taken, grown = self.samples[-1]
-        half = next(sample for sample in self.samples if sample[0] >= taken / 2)
-        return (grown - half[1]) / max(1, taken - half[0])
+    def slope(self, begin: float = 0.5, end: float = 1.0) -> float:
+        """Return the bytes by which memory has grown for each byte taken, between two shares of them."""
+        first, last = (
+            next(sample for sample in self.samples if sample[0] >= share * self.taken) for share in (begin, end)
+        )
+        return (last[1] - first[1]) / max(1, last[0] - first[0])
+
+    def goes_on(self, growing: float = GROWING) -> bool:
+        """Return whether memory has exceeded the bound and still grows.
+
+        One quarter of the bytes alone may contain the last part of a heap that is full now.
+
+        Args:
+            growing: bytes of growth for each byte taken, in both quarters of the latter half.
+        """
+        return self.most > self.bound and min(self.slope(0.5, 0.75), self.slope(0.75, 1)) > growing
 
     def is_flat(self, seconds: float) -> bool:
         """Return whether memory has stopped growing, and was watched for long enough (in bytes, or in seconds)."""
         is_slow = self.taken >= TAKEN_AT_LEAST and seconds > OFFERING_AT_LEAST_S
         is_enough = is_slow or self.taken >= OFFERED_AT_LEAST
         return is_enough and len(self.samples) > LEAST_SAMPLES and self.slope() < FLAT
-
-    def is_unbounded(self) -> bool:
-        """Return whether memory has exceeded the bound and still grows, or has grown beyond all measure."""
-        return self.runs_away() or (self.most > self.bound and self.slope() > GROWING)
 
     def runs_away(self) -> bool:
         """Return whether memory has grown beyond all measure."""
@@ -95,27 +103,37 @@ async def must_be_bounded(
     while True:
         growth = BacklogMemory(room.usage().rss_bytes, BOUND + len(stalled) * MIB)
         limit_s = min(clock.read() + SLOW_S, OFFERING_S) if len(stalled) > 1 else OFFERING_S
-        sender = await _offer(room, growth, lambda: limit_s - clock.read(), sender_reads=sender_reads, size=size)  # noqa: B023
+        ending, sender = await _offer(
+            room,
+            growth,
+            lambda: limit_s - clock.read(),  # noqa: B023
+            sender_reads=sender_reads,
+            size=size,
+        )
         note(f"{growth.most / 1e6:.1f} MB for {growth.taken / 1e6:.0f} MB offered to {len(stalled)}")
-        # What has not taken enough in its time is decided with fewer clients, and its heap may not be full yet.
-        is_undecided = sender is not None and (len(stalled) > 1 or clock.waited_s > TOO_BUSY * clock.elapsed_s)
-        if growth.is_unbounded() and (not is_undecided or growth.runs_away()):
+        if growth.runs_away() or (ending is Ending.ENOUGH and growth.goes_on()):
             raise Violation(
                 f"after {growth.taken / 1e6:.0f} MB were offered to {len(stalled)} clients that read nothing, memory "
                 f"has grown by {growth.most / 1e6:.0f} MB and still grows; the bound is {growth.bound / 1e6:.0f} MB",
                 kind="used",
             )
-        if sender is None or len(stalled) == 1:
+        if ending is not Ending.TIME_IS_UP or len(stalled) == 1:
             break
+        # What has not taken enough in its time is decided with fewer clients.
         for client in stalled[max(1, len(stalled) // FEWER) :]:
             await client.reset()
         del stalled[max(1, len(stalled) // FEWER) :]
         await sender.reset()
         await (await room.join_one()).reset()  # it has caught up
-    if sender is not None and clock.waited_s > TOO_BUSY * clock.elapsed_s:
+    if ending is Ending.TIME_IS_UP and clock.waited_s > TOO_BUSY * clock.elapsed_s:
         raise Inconclusive(
             f"the machine was busy: the server waited {clock.waited_s:.0f} s for a processor, and has taken only "
             f"{growth.taken / 1e6:.0f} MB"
+        )
+    if ending is Ending.TIME_IS_UP and growth.goes_on():  # by garbage, perhaps, as long as a heap is not full
+        raise Inconclusive(
+            f"memory has grown by {growth.most / 1e6:.0f} MB with {growth.taken / 1e6:.0f} MB, all that the server took "
+            f"in {clock.read():.0f} s; the bound is {growth.bound / 1e6:.0f} MB, and so few do not prove that it goes on"
         )
     for client in room.clients:
         if client.is_reading:
@@ -123,10 +141,18 @@ async def must_be_bounded(
     await room.join(2)
 
 
+class Ending(Enum):
+    """Why no more messages are offered."""
+
+    ENOUGH = auto()  # they show how memory grows
+    STUCK = auto()  # the server takes no more from a client that reads, or none that does not read: allowed
+    TIME_IS_UP = auto()
+
+
 async def _offer(
     room: Room, growth: BacklogMemory, seconds_left: Callable[[], float], *, sender_reads: bool, size: int
-) -> Client | None:
-    """Offer messages until it is decided how memory grows; return the sender if it is not decided in time.
+) -> tuple[Ending, Client]:
+    """Offer messages until it is decided how memory grows; return why that has ended, and the sender.
 
     Args:
         room: the server, with clients that do not read.
@@ -157,11 +183,11 @@ async def _offer(
         growth.samples.append((growth.taken + took, grown()))
         offered = OFFERED_AT_MOST if growth.most > growth.bound else OFFERED
         if growth.taken >= offered or runs_away() or growth.is_flat(begun_s - left):
-            return None
+            return Ending.ENOUGH, sender
         if grown() > allowed:
             raise Inconclusive(f"memory has grown by {grown() / 1e6:.0f} MB, and this machine has no more")
-        if not took and not sender.closed:  # it takes nothing more from a client that does not read: allowed
-            return None
+        if not took and not sender.closed:
+            return Ending.STUCK, sender
         if sender.closed:  # a server may disconnect a client that does not keep up with its own echo
             (sender,) = await (room.join() if sender_reads else room.join_stalled())
-    return sender
+    return Ending.TIME_IS_UP, sender

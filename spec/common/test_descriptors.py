@@ -14,6 +14,7 @@ import pytest
 
 from harness.conformance.api import Room, Start, Violation, few_may_wait
 from spec.common.leftovers import LOOK_S, must_release_descriptors, served_or_closed
+from spec.common.queues import connect_to_limit
 
 CONNECTING = 60  # clients
 LEAVING = 30  # so few that a server with long pauses needs no second one
@@ -33,13 +34,14 @@ GONE = 24  # clients
 async def test_without_descriptors_the_server_survives_and_recovers(room: Room) -> None:
     """LOAD-8: A server that has run out of descriptors survives, does not spin, and accepts again when one is free.
 
-    The limit of open files is lowered to twenty above what it uses; sixty clients connect; then all but three leave.
+    The limit of open files is lowered to twenty above what it uses; sixty clients connect, or as many as its queue
+    takes; then all but three leave.
     """
     if reason := few_may_wait(CONNECTING):
         pytest.skip(reason)
     alice, bob = await room.join(2)
-    async with _descriptors_left(room, 20):
-        clients = [await room.connect() for _ in range(CONNECTING)]
+    async with _descriptors_left(room, 20) as limit:
+        clients = await connect_to_limit(room, CONNECTING, limit)
         await room.barrier(alice, [alice, bob])
         # What a runtime does once, such as to compile, does not count: the quieter half of the time decides.
         spent = min([await _spent(room, SPIN_S) for _ in range(SPIN_WINDOWS)])
@@ -76,8 +78,8 @@ async def test_without_descriptors_it_serves_while_nobody_reads_its_standard_err
     room = start.room(await start.server(drain_stderr=False))
     alice, bob = await room.join(2)
     _fill_standard_error(room.server.pid)
-    async with _descriptors_left(room, 20):
-        clients = [await room.connect() for _ in range(CONNECTING)]
+    async with _descriptors_left(room, 20) as limit:
+        clients = await connect_to_limit(room, CONNECTING, limit)
         await room.barrier(alice, [alice, bob])
         for client in clients:
             await client.hang_up()
@@ -97,7 +99,7 @@ async def test_it_has_no_descriptor_when_the_first_clients_leave(start: Start) -
     room = start.room(await start.server())
     await room.chatter(await room.join(2), 10)
     async with _descriptors_left(room, 20) as limit:
-        clients = [await room.connect(joins=False) for _ in range(LEAVING)]
+        clients = await connect_to_limit(room, LEAVING, limit, joins=False)
         # It may keep some, or turn some away.
         await room.wait_until(lambda: room.usage().descriptors >= limit, ACCEPTING_S)
         for client in clients:

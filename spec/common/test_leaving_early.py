@@ -11,6 +11,7 @@ import pytest
 
 from harness.conformance.api import Client, Room, Violation
 from spec.common.leftovers import must_release_descriptors
+from spec.common.queues import connect_many
 from spec.common.visits import must_stop_growing
 
 BOUND = 200.0  # bytes of memory a connection: less than it takes to remember one
@@ -40,7 +41,7 @@ async def test_clients_that_leave_before_they_have_joined_leave_nothing_behind(
         while visited < count and time.monotonic() < begun + MOST_S:
             with room.server_paused():
                 await alice.send(*(alice.next_body(BODY_SIZE) for _ in range(burst)), as_step=False)
-                visitors = await _connect(room, count - visited)
+                visitors = await connect_many(room, count - visited, lambda: True, queued_s=CONNECTING_S)
                 for turn, client in enumerate(visitors):
                     await (client.reset() if turn % 2 else client.hang_up())
             visited += len(visitors)
@@ -52,17 +53,6 @@ async def test_clients_that_leave_before_they_have_joined_leave_nothing_behind(
         return visited
 
     await must_stop_growing(room, alice, visit, BOUND, "a client that left at once", note)
-
-
-async def _connect(room: Room, count: int) -> list[Client]:
-    """Connect so many clients, or as many as the queue of a server has room for that is stopped."""
-    first = len(room.clients)
-    for _ in range(count):
-        with anyio.move_on_after(CONNECTING_S) as patience:
-            await room.connect()
-        if patience.cancelled_caught:
-            break
-    return list(room.clients[first:])
 
 
 @pytest.mark.slow

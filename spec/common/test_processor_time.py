@@ -12,6 +12,7 @@ import pytest
 from harness.conformance.api import Client, Room, few_may_wait
 from spec.common.idle import IDLE_SHARE, LONG_WINDOW_S, WINDOW_S, least_share
 from spec.common.leftovers import served_or_closed
+from spec.common.queues import connect_to_limit
 
 REFUSING_SHARE = 0.1  # while clients wait for a descriptor: a server may look now and then whether one is free
 SPARE, WAITING = 12, 20  # descriptors, and clients that wait for one
@@ -109,8 +110,9 @@ async def _states(room: Room) -> AsyncIterator[tuple[str, float, float]]:
 async def _without_descriptors(room: Room, alice: Client) -> AsyncIterator[list[Client]]:
     """Let more clients connect than the server has descriptors for, while the context lasts; yield them."""
     before = resource.prlimit(room.server.pid, resource.RLIMIT_NOFILE)
-    resource.prlimit(room.server.pid, resource.RLIMIT_NOFILE, (room.usage().descriptors + SPARE, before[1]))
-    waiting = [await room.connect() for _ in range(SPARE + WAITING)]
+    limit = room.usage().descriptors + SPARE
+    resource.prlimit(room.server.pid, resource.RLIMIT_NOFILE, (limit, before[1]))
+    waiting = await connect_to_limit(room, SPARE + WAITING, limit)
     await room.barrier(alice, [alice])
     yield waiting
     resource.prlimit(room.server.pid, resource.RLIMIT_NOFILE, before)

@@ -106,18 +106,23 @@ async def must_bound_replies(room: Room, requests: Iterable[bytes]) -> None:
         Violation: memory grows without end, or the others are not served meanwhile.
     """
     alice, bob = await room.join(2)
+    most = min(RUNAWAY, MEMORY_SHARE * psutil.virtual_memory().available)
     for request in requests:
         stalled = await room.connect(small=True, joins=False)
         stalled.stall()
         flood, growth = RequestFlood(room, stalled, request), Growth([0], [0])
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(flood.run, REQUESTED, REQUESTING_S, REQUESTING_CPU_S)
-            tasks.start_soon(_watch, room, flood, growth)  # on its own: a barrier may take long, with so many requests
+            tasks.start_soon(
+                _watch, room, flood, growth, most
+            )  # on its own: a barrier may take long, with so many requests
             while not flood.ended.is_set():
                 await room.barrier(alice, [alice, bob], as_step=False)
                 await room.barrier(bob, [alice, bob], as_step=False)
             tasks.cancel_scope.cancel()
-        if growth.total_bytes > _runaway() or (growth.total_bytes > GROWN and growth.continues(KEPT)):
+        if growth.total_bytes > most and most < RUNAWAY:
+            raise Inconclusive(f"memory has grown by {growth.total_bytes / 1e6:.0f} MB, and this machine has no more")
+        if growth.total_bytes > most or (growth.total_bytes > GROWN and growth.continues(KEPT)):
             raise Violation(
                 f"it read {growth.total_count / 1e6:.0f} MB of requests of a client that reads nothing, and memory has "
                 f"grown by {growth.total_bytes / 1e6:.0f} MB",
@@ -127,10 +132,10 @@ async def must_bound_replies(room: Room, requests: Iterable[bytes]) -> None:
     await room.barrier(alice)
 
 
-async def _watch(room: Room, flood: RequestFlood, growth: Growth) -> None:
-    """Measure memory over what the server reads, and end the flood when it has grown by too much."""
+async def _watch(room: Room, flood: RequestFlood, growth: Growth, most: float) -> None:
+    """Measure memory over what the server reads, and end the flood when it has grown by more than `most` bytes."""
     growth.sizes[0], begun = room.usage().rss_bytes, time.monotonic()
-    while growth.total_bytes <= _runaway():
+    while growth.total_bytes <= most:
         with anyio.move_on_after(max(LOOK_S, (time.monotonic() - begun) / LOOKS)):
             await flood.ended.wait()
             return
@@ -140,10 +145,6 @@ async def _watch(room: Room, flood: RequestFlood, growth: Growth) -> None:
             growth.sizes.append(room.usage().rss_bytes)
         growth.sizes[0] = min(growth.sizes)  # what an earlier client has left behind may be released only now
     flood.ended.set()
-
-
-def _runaway() -> float:
-    return min(RUNAWAY, MEMORY_SHARE * psutil.virtual_memory().available)
 
 
 async def must_let_go(room: Room, request: bytes) -> None:
@@ -186,7 +187,7 @@ async def must_let_go(room: Room, request: bytes) -> None:
             tasks.start_soon(send_and_end, client)
     if not are_closed:
         raise Inconclusive("the server read too little of what was sent for a FIN to follow")
-    await _until_read(room, ending)
+    await until_read(room, ending, ENDING_STUCK_S)
     await must_disconnect(room, alice, before, "clients that read no reply")
 
 
@@ -262,6 +263,7 @@ async def must_rest(room: Room, request: bytes) -> None:
         client.stall()
         floods.append(RequestFlood(room, client, request))
         await floods[-1].run(RESTING_BYTES, RESTING_S)
+    await until_read(room, [flood.sender for flood in floods], STUCK_S)  # kernels hold megabytes of them
     await room.barrier(alice)
     read = [flood.read()[0] for flood in floods]
     share = await least_share(room, IDLE_SHARE, LONG_WINDOW_S)
@@ -289,16 +291,21 @@ async def _requests_in(room: Room, request: bytes, seconds: float) -> int:
     return max(1, int(answered * seconds / max(took_s, 1e-6)))
 
 
-async def _until_read(room: Room, clients: Iterable[Client]) -> None:
+async def until_read(room: Room, clients: Iterable[Client], stuck_s: float) -> None:
     """Wait until the server has read all that these clients have sent, or reads nothing more of it.
 
     A server that is slow cannot know of a FIN that it has not come to.
+
+    Args:
+        room: the server.
+        clients: those that have sent.
+        stuck_s: of the server's time in which it reads nothing more.
     """
     clock, least, since = room.clock(), math.inf, 0.0
     while unread := sum(client.connection.unread_bytes() or 0 for client in clients):
         now = clock.read()
         if unread < least:
             least, since = unread, now
-        if now - since > ENDING_STUCK_S:
+        if now - since > stuck_s:
             break
         await anyio.sleep(ENDING_LOOK_S)

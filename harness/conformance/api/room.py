@@ -21,7 +21,7 @@ from harness.conformance.api.participants import Participants
 from harness.errors import Violation
 from harness.history.judge import judge
 from harness.model import Spec, Usage
-from harness.processes.deadlines import ServerClock, completes_within
+from harness.processes.deadlines import ServerClock
 from harness.servers.process import Server
 from harness.servers.resources import Unreadable, process_cpu_s, usage
 
@@ -238,24 +238,14 @@ class Room:
         )
 
     async def takes(self, sender: Client, data: bytes, seconds: float) -> bool:
-        """Send bytes as they are; return whether the server took them in time.
+        """Send bytes as they are; return whether the server took them.
 
         Args:
             sender: the client that sends.
             data: the bytes.
-            seconds: how long the server may take; time in which it waits for a processor does not count.
+            seconds: how long the server may read nothing; time in which it waits for a processor does not count.
         """
-        sent = anyio.Event()
-
-        async def send() -> None:
-            await sender.send_raw(data, as_step=False)
-            sent.set()
-
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(send)
-            await completes_within(sent.wait, seconds, self.server.pid)
-            tasks.cancel_scope.cancel()
-        return sent.is_set()
+        return await traffic.takes(sender, data, seconds, self.clock())
 
     def rounds(self, count: int, seconds: float, at_least: int = 1) -> Iterator[int]:
         """Count to `count`, but no longer than `seconds`: a slow server need not do as much as a fast one.

@@ -13,6 +13,7 @@ import anyio
 from harness.conformance.api.client import Client
 from harness.errors import Violation
 from harness.history.record import MessageRegistry, printable
+from harness.processes.deadlines import ServerClock
 
 ATTEMPTS = 30  # to get one message through: a server that loses half of all deliveries passes almost surely
 MOST_AT_ONCE = 1024  # messages in one write
@@ -115,6 +116,35 @@ async def flood(
         if patience.cancelled_caught:
             break
     return taken
+
+
+async def takes(sender: Client, data: bytes, seconds: float, clock: ServerClock) -> bool:
+    """Send bytes as they are; return whether the server took them.
+
+    A kernel takes more only when a good part of its buffer is free, for which a slow reader needs long. So what counts
+    is whether the server reads.
+
+    Args:
+        sender: the client that sends.
+        data: the bytes.
+        seconds: how long the server may read nothing.
+        clock: of the server.
+    """
+    sent, since, last = anyio.Event(), clock.read(), -1
+
+    async def send() -> None:
+        await sender.send_raw(data, as_step=False)
+        sent.set()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(send)
+        while not sent.is_set() and clock.read() - since <= seconds:
+            if (unread := sender.connection.unread_bytes() or 0) != last:
+                last, since = unread, clock.read()
+            with anyio.move_on_after(seconds / 20):
+                await sent.wait()
+        tasks.cancel_scope.cancel()
+    return sent.is_set()
 
 
 async def chatter(senders: Sequence[Client], messages: int, *, burst: int, size: int) -> None:
