@@ -132,8 +132,8 @@ async def must_be_bounded(
         )
     if ending is Ending.TIME_IS_UP and growth.goes_on():  # by garbage, perhaps, as long as a heap is not full
         raise Inconclusive(
-            f"memory has grown by {growth.most / 1e6:.0f} MB with {growth.taken / 1e6:.0f} MB, all that the server took "
-            f"in {clock.read():.0f} s; the bound is {growth.bound / 1e6:.0f} MB, and so few do not prove that it goes on"
+            f"memory has grown by {growth.most / 1e6:.0f} MB with {growth.taken / 1e6:.0f} MB, all that the server "
+            f"took in {clock.read():.0f} s; the bound is {growth.bound / 1e6:.0f} MB, and that proves nothing yet"
         )
     for client in room.clients:
         if client.is_reading:

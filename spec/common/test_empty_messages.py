@@ -28,7 +28,8 @@ async def test_memory_is_bounded_though_messages_are_empty(room: Room, note: Cal
     """LOAD-2: A server does not buffer without bound.
 
     Up to four million empty messages (sixteen, if memory exceeds the bound) are offered while two clients read nothing,
-    for which more long messages than the kernel buffers wait already. A server that needs a second for fifty of them is not asked.
+    for which more long messages than the kernel buffers wait already. A server that needs a second for fifty of them is
+    not asked.
     """
     sender = await room.join_one()
     begun = time.monotonic()

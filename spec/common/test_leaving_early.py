@@ -9,7 +9,7 @@ from contextlib import suppress
 import anyio
 import pytest
 
-from harness.conformance.api import Client, Room, Violation
+from harness.conformance.api import Room, Violation
 from spec.common.leftovers import must_release_descriptors
 from spec.common.queues import connect_many
 from spec.common.visits import must_stop_growing

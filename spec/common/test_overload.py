@@ -22,6 +22,7 @@ FLOOD_S = 8.0
 LAGGING_S, LONG = 8.0, 250  # and bytes of a body
 FINISHED = 20  # of the unfinished messages
 WORDS, ALONE_S = 25, 0.02  # messages of a client that does not read, and between two of them
+STAYING = 500  # of a thousand clients
 QUEUE = 128  # connections that may wait; a server that accepts in time needs no more for two hundred
 
 
@@ -293,16 +294,28 @@ async def test_a_thousand_unfinished_messages_harm_nobody(room: Room) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.case(71, "LOAD-7")
+@pytest.mark.case(71, "LOAD-7", "ORDER-2")
 async def test_a_thousand_clients_are_served(room: Room) -> None:
     """LOAD-7: A server serves more than a thousand clients if the descriptor limit allows it.
+    ORDER-2: All clients see the same order: there is one sequence of all messages, and each client receives a part of
+    it.
 
-    1050 clients join, more than `select` can watch; all receive what the first one sends, and the last one.
+    1050 clients join, more than `select` can watch; all receive what the first one sends, and the last one. Then the
+    server finds messages of several at once, and half of the clients leave, which are not the first.
     """
     require_descriptors(1200)
     clients = await room.join(1050)
     await room.deliver(clients[0], [b"good morning"], clients)
     await room.deliver(clients[-1], [b"and good night"], clients)
+    for _ in room.rounds(4, seconds=8):
+        with room.server_paused():
+            for sender in (clients[0], clients[500], clients[-1]):
+                await sender.send_next()
+        await room.barrier(clients[0], clients)
+    for turn, client in enumerate(clients[STAYING:]):
+        await (client.reset() if turn % 2 else client.hang_up())
+    await room.barrier(clients[0], clients[:STAYING])
+    await room.barrier(clients[STAYING - 1], clients[:STAYING])
 
 
 @pytest.mark.case(73, "LOAD-9")

@@ -20,7 +20,9 @@ READING_BYTES = 256 * 1024  # of the kernel's memory, in which a notice of ten b
 SMALL_BYTES = 16384
 
 
-async def dial(address: Address, pid: int, *, small: bool = False) -> socket.socket:
+async def dial(
+    address: Address, pid: int, *, small: bool = False, local: tuple[str, int] | None = None
+) -> socket.socket:
     """Return a connected socket.
 
     Args:
@@ -30,14 +32,16 @@ async def dial(address: Address, pid: int, *, small: bool = False) -> socket.soc
             which the server's kernel allocates a buffer of megabytes at once: a server would notice late that a
             client does not read, and a case would have to fill that buffer for every backlog. Clients that read
             get large buffers: our own delays must not look like slowness.
+        local: the host and port to connect from; None for any.
 
     Raises:
         Violation: the server does not accept the connection.
-        Inconclusive: this process cannot open another connection, or a late server has waited for a processor.
+        Inconclusive: this process cannot open another connection, cannot have the local address, or a late server has
+            waited for a processor.
     """
     try:
         with anyio.fail_after(CONNECT_S):
-            return await _connected(address, small)
+            return await _connected(address, small, local)
     except TimeoutError:
         if cpu_wait_s(pid) > STARVED_S:
             raise Inconclusive(f"connecting took over {CONNECT_S:.0f} s, but the machine was too busy") from None
@@ -50,7 +54,7 @@ async def dial(address: Address, pid: int, *, small: bool = False) -> socket.soc
         ) from None
 
 
-async def _connected(address: Address, small: bool) -> socket.socket:
+async def _connected(address: Address, small: bool, local: tuple[str, int] | None) -> socket.socket:
     raw = socket.socket(socket.AF_INET6 if ":" in address.host else socket.AF_INET, socket.SOCK_STREAM)
     try:
         raw.setblocking(False)
@@ -60,6 +64,8 @@ async def _connected(address: Address, small: bool) -> socket.socket:
         if small:
             raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, SEGMENT_BYTES)
         raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if local:
+            _bind(raw, local)
         status = raw.connect_ex((address.host, address.port))
         if status == errno.EINPROGRESS:
             await anyio.lowlevel.checkpoint()
@@ -73,3 +79,11 @@ async def _connected(address: Address, small: bool) -> socket.socket:
         raw.close()
         raise
     return raw
+
+
+def _bind(raw: socket.socket, local: tuple[str, int]) -> None:
+    raw.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        raw.bind(local)
+    except OSError as cause:
+        raise Inconclusive(f"{local[0]}:{local[1]} cannot be used here: {cause.strerror}") from None

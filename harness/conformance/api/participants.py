@@ -40,7 +40,15 @@ class Participants:
         self.server_may_end = False
         self._attempts = 0  # to connect; a client that is refused has a number as well
 
-    async def connect(self, *, small: bool, joins: bool, topics: Sequence[int], reads: bool) -> Client:
+    async def connect(
+        self,
+        *,
+        small: bool,
+        joins: bool,
+        topics: Sequence[int],
+        reads: bool,
+        local: tuple[str, int] | None = None,
+    ) -> Client:
         """Connect one client.
 
         Args:
@@ -48,6 +56,7 @@ class Participants:
             joins: whether it sends at once what the protocol requires of a joining client.
             topics: the topics that it subscribes to, where a client chooses them.
             reads: whether it reads from the start.
+            local: the host and port that it connects from; None for any.
 
         Raises:
             Violation: the server does not accept the connection.
@@ -57,7 +66,7 @@ class Participants:
         greeting = self.spec.codec.encode_join(number, topics) if joins else b""
         self.trace.record_step("connect", [number], greeting)
         try:
-            socket = await dial(self.server.address, self.server.pid, small=small)
+            socket = await dial(self.server.address, self.server.pid, small=small, local=local)
         except Violation as refused:
             self.check_not_dying()
             raise Violation(f"{refused}{actual_address_note(self.server)}", kind="died") from None

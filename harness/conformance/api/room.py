@@ -7,6 +7,7 @@ necessary, and only what never arrives is a fault.
 
 from __future__ import annotations
 
+import itertools
 import signal
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -50,7 +51,13 @@ class Room:
     # --- connecting
 
     async def connect(
-        self, *, small: bool = False, joins: bool = True, topics: Sequence[int] = (0,), reads: bool = True
+        self,
+        *,
+        small: bool = False,
+        joins: bool = True,
+        topics: Sequence[int] = (0,),
+        reads: bool = True,
+        local: tuple[str, int] | None = None,
     ) -> Client:
         """Connect one client, which is not known to be in the room yet.
 
@@ -59,11 +66,12 @@ class Room:
             joins: whether it sends at once what the protocol requires of a joining client.
             topics: the topics that it subscribes to, where a client chooses them.
             reads: whether it reads from the start.
+            local: the host and port that it connects from; None for any.
 
         Raises:
             Violation: the server does not accept the connection.
         """
-        return await self._participants.connect(small=small, joins=joins, topics=topics, reads=reads)
+        return await self._participants.connect(small=small, joins=joins, topics=topics, reads=reads, local=local)
 
     async def join(self, count: int = 1, *, small: bool = False) -> list[Client]:
         """Connect clients that read, and wait until each has received a message, which proves that it is in the room.
@@ -220,21 +228,27 @@ class Room:
         size: int | None = None,
         stuck_s: float | None = None,
     ) -> int:
-        """Send one message again and again, as fast as the server takes it; return how many bytes it took.
+        """Send some messages again and again, as fast as the server takes them; return how many bytes it took.
 
         Ends early when the server takes nothing for some seconds, or has disconnected the sender.
 
         Args:
-            sender: sends it.
+            sender: sends them.
             total: bytes after which the flood ends.
             seconds: after which the flood ends.
             until: ends the flood when it returns true.
             size: bytes of the body, none or at least some twenty; by default a long one.
             stuck_s: how long the server may take nothing; by default `traffic.STUCK_S`.
         """
-        body = b"" if size == 0 else f"flood of client {sender.number} ".encode().ljust(size or self.longest, b"~")
+        size = self.longest if size is None else size
+        chunk, bodies = (
+            b"",
+            (f"flood {sender.number} {place}".encode().ljust(size, b"~") for place in itertools.count()),
+        )
+        while len(chunk) < traffic.FLOOD_CHUNK:
+            chunk += self.encode(next(bodies) if size else b"")
         return await traffic.flood(
-            sender, self.encode(body), total, seconds=seconds, until=until, stuck_s=stuck_s or traffic.STUCK_S
+            sender, chunk, total, seconds=seconds, until=until, stuck_s=stuck_s or traffic.STUCK_S
         )
 
     async def takes(self, sender: Client, data: bytes, seconds: float) -> bool:

@@ -17,7 +17,7 @@ from harness.processes.deadlines import ServerClock
 
 ATTEMPTS = 30  # to get one message through: a server that loses half of all deliveries passes almost surely
 MOST_AT_ONCE = 1024  # messages in one write
-FLOOD_CHUNK = 65536  # bytes
+FLOOD_CHUNK = 65536  # bytes, or a few more
 STUCK_S = 2  # without a byte being taken before a flood ends
 TRIAL = 20  # messages of each sender, before many more are sent to a server that may be slow
 IS_FAST_S = 1.0  # for those
@@ -88,13 +88,13 @@ async def deliver(
 
 
 async def flood(
-    sender: Client, message: bytes, total: int, *, seconds: float, until: Callable[[], bool], stuck_s: float = STUCK_S
+    sender: Client, chunk: bytes, total: int, *, seconds: float, until: Callable[[], bool], stuck_s: float = STUCK_S
 ) -> int:
-    """Send one message again and again, as fast as the server takes it.
+    """Send some messages again and again, as fast as the server takes them.
 
     Args:
-        sender: sends it.
-        message: its bytes, encoded.
+        sender: sends them.
+        chunk: their bytes, encoded, for one write.
         total: bytes after which the flood ends. It ends earlier when the server takes nothing for `stuck_s`, or has
             disconnected the sender (it may: a client that floods does not keep up with the echo).
         seconds: after which the flood ends.
@@ -104,7 +104,6 @@ async def flood(
     Returns:
         How many bytes the server took.
     """
-    chunk = message * (FLOOD_CHUNK // len(message))
     taken, deadline = 0, time.monotonic() + seconds
     while taken < total and time.monotonic() < deadline and not until():
         with anyio.move_on_after(stuck_s) as patience:
