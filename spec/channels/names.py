@@ -27,8 +27,10 @@ NAMES = [
     *("__proto__", "constructor", "toString", "hasOwnProperty"),  # properties of every object in some languages
     *("0", "00", "1", "01", "1e0", "-0"),  # numbers in the keys of tables
     "x" * 4999 + "y",  # differs from the other long one only at its end
+    "x" * 65_480,  # the longest for which a Send has room, beside a word
     *("ab"[:shift] + "馬" * 2000 for shift in range(3)),  # whatever length an Error quotes, it cuts one of them
     *("*", "#", "+", ">", "rust/async", "rust.async", "rust:async", "rust/#", "rust.*", "r?st"),
+    *("rust,go", "go rust"),  # lists, where a name may not contain the separator
     *('"', "\\", '"}', "%", "{}", "Subscribe", "Send"),
     *("Aa", "BB", "Ab", "BA", "ruts"),  # equal for hashes with the factors 31 and 33, and for a sum of bytes
 ]

@@ -74,8 +74,8 @@ async def _each_must_be_one_error(room: Room, client: Client, wrong_lines: list[
 async def test_what_is_no_request_is_answered_by_an_error(room: Room) -> None:
     """CH-ERROR-1: A line that is not a request is answered by one Error, and the connection stays open.
 
-    Malformed JSON, values of wrong types, unknown tags, two tags, missing fields: the first one alone, with nothing
-    after it; then one by one, and all at once.
+    Malformed JSON, values of wrong types, unknown tags, two tags, missing fields, lines of HTTP: the first one alone,
+    with nothing after it; then one by one, and all at once.
     """
     alice, bob = await room.join(2)
     await must_get_an_error(alice, INVALID_LINES[0] + b"\n", "a line that is no request, alone,")

@@ -103,7 +103,7 @@ async def test_a_longer_line_is_an_error_and_is_skipped(room: Room) -> None:
     """CH-LINE-8: A longer line is answered by one Error and skipped to its end, and the connection stays open.
 
     Lines of one byte more, of twice as many, and of a megabyte; in one piece, and in pieces of which the last looks
-    like a request. The first one has nothing after it.
+    like a request. The first one has nothing after it. Then two and three of them in a row.
     """
     alice, bob = await room.join(2)
     await must_get_an_error(alice, b"x" * 70_000 + b"\n", "a line of 70,001 bytes, alone,")
@@ -118,6 +118,11 @@ async def test_a_longer_line_is_an_error_and_is_skipped(room: Room) -> None:
         await room.barrier(bob, [alice, bob])  # the Error may arrive before the line has ended, and messages must
         what = f"a Subscribe after {size} bytes of the same line"
         await _must_be_one_error(alice, encode_lines(Subscribe("the rest")), what, since=since)
+    for count in (2, 3):
+        replies = await replies_to(alice, b"".join(b"x" * size + b"\n" for size in (MAX_LINE, 70_000, 140_000)[:count]))
+        assert [type(reply) for reply in replies] == [Error] * count, (
+            f"{count} lines in a row, each of which was too long, were answered by {replies}"
+        )
     await room.deliver(alice, [b"still here"], [alice, bob])
 
 

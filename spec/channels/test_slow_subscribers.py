@@ -14,6 +14,8 @@ from spec.common.unread_replies import RequestFlood, must_bound_replies, must_le
 
 READERS = 3  # times that the readers may be disconnected
 POURED = 6_000_000  # bytes that fill every buffer on the way to a client that does not read
+IN_TURN = ("rust", "go")  # channels
+BATCH = 24_000  # bytes on their way to clients that keep up: their server need not buffer more
 
 
 @pytest.mark.slow
@@ -96,3 +98,28 @@ async def test_memory_is_bounded_though_messages_are_long(room: Room, note: Call
     stopped growing.
     """
     await must_be_bounded(room, await room.join_stalled(), note, size=room.spec.codec.max_body)
+
+
+@pytest.mark.slow
+@pytest.mark.case(228, "CH-ORDER-5")
+async def test_the_order_over_all_channels_holds_under_drops(room: Room) -> None:
+    """CH-ORDER-5: The order holds whatever else happens: messages are dropped, clients join and leave, segments are
+    split.
+
+    A subscriber of two channels stalls until messages to the one and the other in turn have filled every buffer, and
+    resumes reading; twice.
+    """
+    alice, bob = await room.join(2)
+    await subscribe(bob, *IN_TURN)
+    for size, total in ((250, 1_200_000), (2000, 3_000_000)):
+        slow = await room.join_one(small=True)
+        await subscribe(slow, *IN_TURN)
+        slow.stall()
+        count = BATCH // size
+        for _ in room.rounds(total // BATCH, seconds=4):
+            bodies = [body_of(IN_TURN[place % 2], alice.next_body(size).decode()) for place in range(count)]
+            await alice.send(*bodies)
+            await room.barrier(alice, [alice, bob])
+        slow.start_reading()
+        await room.barrier_or_closed(alice, slow)
+        await slow.hang_up()

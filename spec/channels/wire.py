@@ -21,7 +21,7 @@ from harness.codec import Frame
 from spec.channels.nesting import parsed
 
 MAX_LINE = 65536  # bytes of a request with its LF; a server need not take more
-MAX_REPLY = 1 << 20  # bytes: a server that escapes everything turns one byte into six
+MAX_REPLY = 4 << 20  # bytes: a server may escape each byte as six, and an Error may repeat a name fifty times
 MAX_BODY = 32768
 DEFAULT = "zoo"
 TAGGED = re.compile("(?:#zoo )*+#(?!zoo )(?:[^ %]++|%20|%25)*+ ")
