@@ -5,6 +5,7 @@ from __future__ import annotations
 INVALID_PAYLOADS = {
     "an empty payload": b"",
     "unknown tag 2": b"\x02\x02hi",
+    "unknown tag 5": b"\x05\x02hi",
     "unknown tag 255": b"\xff\x01\x02hi",
     "unknown tag 256": b"\x80\x02\x02hi",
     "unknown tag 257": b"\x81\x02\x02hi",
@@ -44,5 +45,9 @@ INVALID_PAYLOADS = {
     "name with an overlong letter": b"\x00\x03\xe0\x81\xa1",
     "name with an overlong line break": b"\x00\x03\xe0\x80\x8a",
     "name that ends in the middle of a character": b"\x00\x02a\xc3",
+    "a Welcome": b"\x00\x01\x02hi",
+    "a Joined": b"\x02\x03zoe",
+    "a Left": b"\x03\x03zoe",
+    "a Said": b"\x04\x03zoe\x02hi",
     "long and invalid": b"\xee" * 65_535,
 }

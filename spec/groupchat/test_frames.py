@@ -16,13 +16,14 @@ from spec.groupchat.membership import (
     answers,
     connect_guest,
     join_as,
+    join_frame,
     must_refuse,
     notices,
     send_and_get_answer,
     wait_for,
 )
-from spec.groupchat.messages import Joined, Refused
-from spec.groupchat.wire import encode_frame, encode_say, encode_varint
+from spec.groupchat.messages import Joined, Left, Refused, Reply, Said, Welcome
+from spec.groupchat.wire import encode_frame, encode_reply, encode_say, encode_varint
 
 CLAIM_BOUND = 64 * 1024 * 1024  # bytes by which a server may grow, whatever length is claimed
 CLAIM = 256 * 1024 * 1024  # bytes
@@ -299,22 +300,26 @@ async def test_refused_is_sent_once_to_its_sender_and_to_nobody_else(room: Room)
     """GC-ASK-3: Whatever is refused is answered by one Refused, to its sender and no other client; it changes nothing,
     and the connection stays open.
 
-    A taken name, a second Join, a Say from a guest, a long text and an invalid payload, from some of five clients; the
-    others receive nothing.
+    From a member and from a guest: the name of a member, the empty name, a long text, an invalid payload, replies. Also
+    a second Join, and a Say from a guest. The others receive nothing of this.
     """
     alice, bob = await room.join(2)
     before = len(notices(bob))  # includes alice's Joined if bob was served first
     await join_as(room, "zoe")
     stranger, other = await connect_guest(room), await connect_guest(room)
-    await must_refuse(stranger, room.spec.codec.encode_join(alice.number), "a taken name")
-    await must_refuse(stranger, encode_say(b"hello?"), "a Say from a guest")
-    await must_refuse(alice, room.spec.codec.encode_join(999), "a second Join")
-    await must_refuse(alice, encode_say(b"~" * 32_769), "a text of 32,769 bytes")
-    await must_refuse(alice, INVALID_FRAME, "an invalid payload")
+    taken, long = room.spec.codec.encode_join(bob.number), encode_say(b"~" * 32_769)
+    both = {"the name of a member": taken, "the empty name": join_frame(""), "a text of 32,769 bytes": long}
+    replies: list[Reply] = [Welcome(["yan"]), Joined("yan"), Left("zoe"), Left(alice.name or ""), Said("zoe", "hello")]
+    both |= {"an invalid payload": INVALID_FRAME, **{repr(reply): encode_reply(reply) for reply in replies}}
+    of_guest = {**both, "a Say from a guest": encode_say(b"hello?")}
+    of_member = {**both, "a second Join": room.spec.codec.encode_join(999)}
+    for client, requests in ((stranger, of_guest), (alice, of_member)):
+        for what, data in requests.items():
+            await must_refuse(client, data, what)
     for client in (alice, bob):
         await room.barrier(client, [alice, bob])
     await must_refuse(other, INVALID_FRAME, "an invalid payload")
-    for client, count in ((alice, 3), (bob, 0), (stranger, 2), (other, 1)):
+    for client, count in ((alice, len(of_member)), (bob, 0), (stranger, len(of_guest)), (other, 1)):
         refused = [answer for answer in answers(client) if isinstance(answer, Refused)]
         assert len(refused) == count, (
             f"{client} made {count} requests to be refused, and received {len(refused)} Refused: {refused}"

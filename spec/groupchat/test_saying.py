@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from harness.conformance.api import Client, Room
-from spec.groupchat.membership import join_as, members_seen_by, must_refuse
+from harness.conformance.api import Client, Room, Violation
+from spec.groupchat.membership import join_as, members_seen_by, must_refuse, wait_for_notice
+from spec.groupchat.messages import Left
 from spec.groupchat.wire import encode_say
 
 TEXTS = [
@@ -28,8 +29,20 @@ TEXTS = [
     "\u07ff\u0800\ud7ff\ue000\uffff\U00010000",
     "%s%n%x \\n \\x00 &lt;",
     "Said ann hi",
+    "\ufeffa byte order mark",
+    "no-break\u00a0space  two spaces\u3000wide",
+    "\n\n",
+    "a\rb",
+    "\ufb01 \u2460 \uff71 \u212b \u017f \u0130 \u0131 \u1e9e \u01c5",  # compatibility forms, and letters of rare cases
+    "👨\u200d👩\u200d👧 ❤\ufe0f 🏳\ufe0f\u200d🌈 🇫🇷",
+    "&amp; <b>bold</b> &nbsp; it's `$(id)` $HOME",
+    '{"text": "\\u0041"}',
+    *("0", "false", "null", "None"),
     *("/quit", "/nick ann", "/me waves", "quit", "exit", "PING", "@bo hi", ":smile:"),  # commands elsewhere
 ]
+UNSEEN = [0xAD, 0x34F, 0x61C, 0x180E, *range(0x200B, 0x2010), *range(0x2028, 0x2030), *range(0x2060, 0x2070)]
+UNSEEN += [0xFE0F, 0xFEFF, 0xFFF9, 0xFFFB, 0xE0001, 0xE0020]  # code points without a width, and of directions
+TRIES = 20
 
 
 @pytest.mark.smoke
@@ -76,10 +89,12 @@ async def test_a_text_is_any_text_and_comes_unaltered(room: Room) -> None:
     """GC-SAY-2: A text may be any Unicode text of at most 32,768 bytes in UTF-8, including the empty one, and is
     forwarded unchanged.
 
-    The empty text, control characters, both normal forms, the last code point; each ASCII character three times.
+    The empty text, control characters, both normal forms, the last code point; what nobody sees, such as soft hyphens;
+    each ASCII character three times.
     """
     alice, bob = await room.join(2)
-    texts = [text.encode() for text in TEXTS] + [bytes((value,)) * 3 for value in range(128)]
+    texts = [text.encode() for text in TEXTS] + [f"a{chr(point)}b".encode() for point in UNSEEN]
+    texts += [bytes((value,)) * 3 for value in range(128)]
     await room.deliver(alice, texts, [alice, bob])
 
 
@@ -116,3 +131,36 @@ async def _must_have_received_only_short_texts(room: Room, clients: list[Client]
     for client in clients:
         longest = max(len(room.messages.bodies[number]) for number in client.received)
         assert longest < 1000, f"{client} received a text of {longest} bytes"
+
+
+@pytest.mark.case(232, "GC-DELIVER-5")
+async def test_who_comes_back_may_say_the_same_again(room: Room) -> None:
+    """GC-DELIVER-5: Messages with equal bodies are different messages.
+
+    Somebody joins, sends a text and a FIN, joins again once Left has arrived, and sends the same text, until it has
+    arrived again; first under one name, then under another one than before each time.
+    """
+    alice, bob = await room.join(2)
+    for names in (("zoe",), ("xia", "yan")):
+        text = f"{names[0]} is here".encode()
+        missing: dict[Client, int] = {}  # those it has not arrived at again, and how often it has arrived there
+        for turn in range(1 + TRIES):
+            name = names[turn % len(names)]
+            visitor = await join_as(room, name)
+            await visitor.send(text)  # all that it says, so that its last text is the first of the next
+            await visitor.close_sending()
+            for client in (alice, bob):
+                await wait_for_notice(client, Left(name), turn // len(names) + 1)  # the text came before, or was lost
+            await visitor.hang_up()
+            await room.barrier(alice, [alice, bob])
+            if not turn:
+                missing = {client: room.times_received(client, text) for client in (alice, bob)}
+            missing = {client: times for client, times in missing.items() if room.times_received(client, text) == times}
+            if not missing:
+                break
+        else:
+            raise Violation(
+                f"clients that joined as {' or '.join(names)} sent {text.decode()!r} {1 + TRIES} times, and after the "
+                f"first time it never arrived at {', '.join(map(str, missing))}",
+                clients=tuple(client.number for client in missing),
+            )
