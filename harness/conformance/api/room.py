@@ -7,7 +7,6 @@ necessary, and only what never arrives is a fault.
 
 from __future__ import annotations
 
-import itertools
 import signal
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -240,16 +239,9 @@ class Room:
             size: bytes of the body, none or at least some twenty; by default a long one.
             stuck_s: how long the server may take nothing; by default `traffic.STUCK_S`.
         """
-        size = self.longest if size is None else size
-        chunk, bodies = (
-            b"",
-            (f"flood {sender.number} {place}".encode().ljust(size, b"~") for place in itertools.count()),
-        )
-        while len(chunk) < traffic.FLOOD_CHUNK:
-            chunk += self.encode(next(bodies) if size else b"")
-        return await traffic.flood(
-            sender, chunk, total, seconds=seconds, until=until, stuck_s=stuck_s or traffic.STUCK_S
-        )
+        chunk = traffic.flood_chunk(sender, self.encode, self.longest if size is None else size)
+        stuck_s = traffic.STUCK_S if stuck_s is None else stuck_s
+        return await traffic.flood(sender, chunk, total, seconds=seconds, until=until, stuck_s=stuck_s)
 
     async def takes(self, sender: Client, data: bytes, seconds: float) -> bool:
         """Send bytes as they are; return whether the server took them.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
@@ -87,8 +88,24 @@ async def deliver(
     return lost
 
 
+def flood_chunk(sender: Client, encode: Callable[[bytes], bytes], size: int) -> bytes:
+    """Return messages for one write of a flood; they differ, because a server might keep equal ones only once.
+
+    Args:
+        sender: sends them.
+        encode: returns the bytes of a message.
+        size: bytes of a body; 0 for empty ones.
+    """
+    chunk = b""
+    for place in itertools.count():
+        if len(chunk) >= FLOOD_CHUNK:
+            break
+        chunk += encode(f"flood {sender.number} {place}".encode().ljust(size, b"~") if size else b"")
+    return chunk
+
+
 async def flood(
-    sender: Client, chunk: bytes, total: int, *, seconds: float, until: Callable[[], bool], stuck_s: float = STUCK_S
+    sender: Client, chunk: bytes, total: int, *, seconds: float, until: Callable[[], bool], stuck_s: float
 ) -> int:
     """Send some messages again and again, as fast as the server takes them.
 
