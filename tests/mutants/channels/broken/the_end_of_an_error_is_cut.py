@@ -8,7 +8,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from server import Server, main
 
-CAUGHT_BY = "CH-LINE-1"
+CAUGHT_BY = "CH-CHANNEL-8"
 
 
 class Mutant(Server):
