@@ -38,8 +38,8 @@ SERVERS = [
     "threads",
     "threads_plain",
 ]
-assert len(SERVERS) >= FEW_SERVERS  # so there is a first pass
-PLANNED = LOOK + PROFILES["quick"].blocks
+assert len(SERVERS) < FEW_SERVERS  # so there is no first pass
+PLANNED = PROFILES["quick"].blocks
 NETWORK = Network(delay_ms=2, jitter_ms=0.5, loss_percent=0.1)
 
 needs_hosts = pytest.mark.skipif(
@@ -79,7 +79,7 @@ def test_a_run_survives_a_dead_worker_a_cut_link_and_a_lost_client(machines: Mac
     run = run_in(machines.folder)
     assert sorted(block.number for block in run.blocks) == list(range(PLANNED))
     assert all(block.failed == {} and block.slices for block in run.blocks)
-    everything = [block for block in run.blocks if block.number < LOOK + IDLE_BLOCKS]
+    everything = [block for block in run.blocks if block.number < max(LOOK, IDLE_BLOCKS)]
     assert all(
         {entry.name for entry in block.entries if entry.role == "server"} == set(SERVERS) for block in everything
     )

@@ -154,11 +154,12 @@ async def takes(sender: Client, data: bytes, seconds: float, clock: ServerClock)
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(send)
-        while not sent.is_set() and clock.read() - since <= seconds:
-            if (unread := sender.connection.unread_bytes() or 0) != last:
-                last, since = unread, clock.read()
+        while clock.read() - since <= seconds:
             with anyio.move_on_after(seconds / 20):
                 await sent.wait()
+                break
+            if (unread := sender.connection.unread_bytes() or 0) != last:
+                last, since = unread, clock.read()
         tasks.cancel_scope.cancel()
     return sent.is_set()
 
