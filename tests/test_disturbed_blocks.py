@@ -92,19 +92,19 @@ async def run(
 
 
 async def test_a_slice_in_which_everything_stood_still_is_done_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Start, connection of the clients and five slices of warm-up have seven watches, the first slice the eighth."""
-    result, used = await run(monkeypatch, [CONFORMING], lambda number: Watch(45.0 * (number == 7)))
+    """Start, connection of the clients and three slices of warm-up have five watches, the first slice the sixth."""
+    result, used = await run(monkeypatch, [CONFORMING], lambda number: Watch(45.0 * (number == 5)))
     assert (result.failed, result.disturbed) == ({}, {})
     assert [(each.round, each.kind) for each in result.slices] == [
         (place, kind) for place in (0, 1) for kind in ("few", "single")
     ]
-    assert used == 7 + 4 + 1 + 1, "start, connections, warm-up, slices, the first of them again, the end"
+    assert used == 5 + 4 + 1 + 1, "start, connections, warm-up, slices, the first of them again, the end"
 
 
 async def test_a_slice_that_always_stands_still_has_no_result(monkeypatch: pytest.MonkeyPatch) -> None:
-    result, used = await run(monkeypatch, [CONFORMING], lambda number: Watch(45.0 * (number >= 7)), rounds=1)
+    result, used = await run(monkeypatch, [CONFORMING], lambda number: Watch(45.0 * (number >= 5)), rounds=1)
     assert (result.failed, result.disturbed, result.slices) == ({}, {}, ())
-    assert used == 7 + 2 * ATTEMPTS + 1
+    assert used == 5 + 2 * ATTEMPTS + 1
 
 
 @pytest.mark.parametrize("name", ["never_ready", "dies_in_the_middle"])
@@ -122,7 +122,7 @@ async def test_a_failure_that_the_machine_may_have_caused_is_told_as_that(
 
 
 async def test_a_quota_that_stops_a_slice_disturbs_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    result, _ = await run(monkeypatch, [CONFORMING], lambda number: Watch(throttled_s=100.0 * (number == 8)))
+    result, _ = await run(monkeypatch, [CONFORMING], lambda number: Watch(throttled_s=100.0 * (number == 6)))
     assert [each.figures["throttled_share"] > 0 for each in result.slices] == [False, True, False, False]
     assert is_disturbed(slice_of(0, "few", result.slices[1].figures | {"generator_wait_share": 0.0}))
     assert not is_disturbed(slice_of(0, "few", {"throttled_share": 0.01}))

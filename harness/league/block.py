@@ -54,11 +54,11 @@ STARTING = 4  # servers that start at the same time: with more, the last ones wo
 ANSWER_S = 60.0  # at most, for one request about one server
 ATTEMPTS = 3  # at a slice
 LAST_BYTES_S = 0.02  # for servers that send more than they should, before the load looks for the last time
-# Slices of each flood with several messages in flight, before the first round, while two of them deliver more than the
-# two before: runtimes that compile while they run begin slowly, and become faster by a tenth from slice to slice.
-WARM_UP_S, LEAST_WARM_UP, MOST_WARM_UP = 0.008, 4, 24
+# Slices of each flood with several messages in flight, before the first round, while they become faster: runtimes that
+# compile while they run begin slowly, and the load has to find out how many messages each server takes in a slice.
+WARM_UP_S, LEAST_WARM_UP, MOST_WARM_UP = 0.01, 2, 16
 FIND_S = 0.002  # for the slice before those, which only finds out how many messages are in flight in the next
-FASTER = 1.15  # times as many
+FASTER = 1.25  # times the rate of the slice before
 OF_RELAY = "few"  # the kind of slices of the baseline relay; it has one sender then
 OF_ALL = "all"  # the kind of slices in which all clients send
 
@@ -196,14 +196,13 @@ class Block:
         """Load each server for a moment that does not count, by the floods of the plan."""
         kinds = [plan.kind for plan in self._request.plan if KINDS[plan.kind].in_flight > 1]
         for number, kind in itertools.product(range(len(self._request.implementations)), kinds):
-            rates_per_s: list[float] = []
+            rate_per_s = 0.0
             for slices in range(1 + MOST_WARM_UP if self._takes(number, kind) else 0):
                 message = LoadSlice(entry=number, kind=kind, warm_up_s=0, seconds=WARM_UP_S if slices else FIND_S)
                 if number in self._out or not (answer := await self._ask(load, number, message)):
                     break
-                rates_per_s.append(answer.figures[THROUGHPUT])
-                is_pair = slices >= LEAST_WARM_UP and slices % 2 == 0
-                if is_pair and sum(rates_per_s[-2:]) < FASTER * sum(rates_per_s[-4:-2]):
+                before_per_s, rate_per_s = rate_per_s, answer.figures[THROUGHPUT]
+                if slices >= LEAST_WARM_UP and rate_per_s < FASTER * before_per_s:
                     break
 
     async def _round(self, load: Worker, place: int) -> None:
