@@ -49,8 +49,10 @@ SOON_CHECKED = 48  # servers that are built: the first table of all of them come
 
 def preview_servers(implementations: Sequence[Implementation]) -> list[Implementation]:
     """Return some servers of the first spec that need no build; none if all will have been checked soon anyway."""
+    if len(implementations) <= PREVIEWED:
+        return []
     ready = [server for server in implementations if not why_unavailable(server) and build.is_built(server)]
-    if len(implementations) <= (SOON_CHECKED if len(ready) == len(implementations) else PREVIEWED):
+    if len(ready) == len(implementations) <= SOON_CHECKED:
         return []
     return [server for server in islice(ready, PREVIEWED) if server.spec == implementations[0].spec]
 

@@ -309,7 +309,7 @@ async def test_a_thousand_clients_are_served(room: Room) -> None:
     await room.deliver(clients[-1], [b"and good night"], clients)
     for _ in room.rounds(4, seconds=8):
         with room.server_paused():
-            for sender in (clients[0], clients[500], clients[-1]):
+            for sender in (clients[0], clients[STAYING], clients[-1]):
                 await sender.send_next()
         await room.barrier(clients[0], clients)
     for turn, client in enumerate(clients[STAYING:]):

@@ -104,6 +104,7 @@ async def must_bound_replies(room: Room, requests: Iterable[bytes]) -> None:
 
     Raises:
         Violation: memory grows without end, or the others are not served meanwhile.
+        Inconclusive: it has grown by all that this machine has.
     """
     alice, bob = await room.join(2)
     most = min(RUNAWAY, MEMORY_SHARE * psutil.virtual_memory().available)
@@ -113,9 +114,8 @@ async def must_bound_replies(room: Room, requests: Iterable[bytes]) -> None:
         flood, growth = RequestFlood(room, stalled, request), Growth([0], [0])
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(flood.run, REQUESTED, REQUESTING_S, REQUESTING_CPU_S)
-            tasks.start_soon(
-                _watch, room, flood, growth, most
-            )  # on its own: a barrier may take long, with so many requests
+            # On its own: a barrier may take long, with so many requests.
+            tasks.start_soon(_watch, room, flood, growth, most)
             while not flood.ended.is_set():
                 await room.barrier(alice, [alice, bob], as_step=False)
                 await room.barrier(bob, [alice, bob], as_step=False)

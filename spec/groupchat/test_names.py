@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import anyio
 import pytest
@@ -85,17 +85,28 @@ async def test_any_other_name_is_refused(room: Room) -> None:
     names = ["", "x" * 33, "é" * 33, "🦓" * 33, "x" * 5000, "x" * LONGEST]
     names += ["e\u0301" * 17, "\u0301" * 33, "👨\u200d👩\u200d👧" * 7, "🇫🇷" * 17, " " * 33, "x" * 32 + " "]
     names += [f"{before}{control}{after}" for before in ("", "a") for after in ("", "b") for control in controls]
-    for name in names:  # one after the other, without waiting: a late server answers all of them as late as one
-        await stranger.send_raw(join_frame(name))
-    await wait_for(stranger, lambda: len(answers(stranger)) >= len(names), f"answers to {len(names)} Joins")
-    for name, answer in zip(names, answers(stranger), strict=True):
-        if not isinstance(answer, Refused):
-            raise Violation(
-                f"the name {name[:40]!r} of {len(name)} code points was not refused: {stranger} received {answer!r}",
-                clients=(stranger.number,),
-            )
+    await _each_must_be_refused(stranger, names, "name")
     await room.barrier(alice, [alice])
     assert notices(alice) == [], f"{alice} received {notices(alice)}"
+
+
+async def _each_must_be_refused(guest: Client, names: Sequence[str], what: str) -> None:
+    """Let a guest ask for each of these names, which are all that it asks for; each must be refused.
+
+    Args:
+        guest: the guest.
+        names: the names.
+        what: they are, in the singular, for the failure's message.
+    """
+    for name in names:  # one after the other, without waiting: a late server answers all of them as late as one
+        await guest.send_raw(join_frame(name))
+    await wait_for(guest, lambda: len(answers(guest)) >= len(names), f"answers to {len(names)} Joins")
+    for name, answer in zip(names, answers(guest), strict=True):
+        if not isinstance(answer, Refused):
+            raise Violation(
+                f"the {what} {name[:40]!r} of {len(name)} code points was not refused: {guest} received {answer!r}",
+                clients=(guest.number,),
+            )
 
 
 @pytest.mark.case(129, "GC-NAME-3")
@@ -114,14 +125,7 @@ async def test_names_are_compared_code_point_by_code_point(room: Room) -> None:
     members = [await join_as(room, name) for name in alike]
     await wait_until_all_know(members, set(alike))
     stranger = await connect_guest(room)
-    for name in alike:  # one after the other, without waiting: a late server answers all of them as late as one
-        await stranger.send_raw(join_frame(name))
-    await wait_for(stranger, lambda: len(answers(stranger)) >= len(alike), f"answers to {len(alike)} Joins")
-    for name, answer in zip(alike, answers(stranger), strict=True):
-        if not isinstance(answer, Refused):
-            raise Violation(
-                f"the taken name {name!r} was not refused: {stranger} received {answer!r}", clients=(stranger.number,)
-            )
+    await _each_must_be_refused(stranger, alike, "taken name")
 
 
 @pytest.mark.slow
